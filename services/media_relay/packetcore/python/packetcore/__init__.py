@@ -1,0 +1,13 @@
+"""The packet path of the media relay, written in Rust; the types and their contracts are in __init__.pyi."""
+
+from packetcore._native import (
+    Core,
+    CoreError,
+    ListenerFormat,
+    SessionStats,
+    Slot,
+    self_calibrate,
+    trim_memory,
+)
+
+__all__ = ["Core", "CoreError", "ListenerFormat", "SessionStats", "Slot", "self_calibrate", "trim_memory"]

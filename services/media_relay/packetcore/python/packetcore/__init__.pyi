@@ -1,0 +1,210 @@
+"""The packet core as Python sees it: one Core is one relay's media port, and no packet crosses into Python."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias, final
+
+# Handles are small ints minted by the core, never reused within a process.
+Session: TypeAlias = int
+Stage: TypeAlias = int
+"""A room's stage on its home relay."""
+Channel: TypeAlias = int
+"""One programme channel ("floor", "ar", …) of one room on this relay."""
+
+SrtpProfile: TypeAlias = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80"]
+
+Event: TypeAlias = (
+    tuple[Literal["dtls"], Session, bytes]
+    | tuple[Literal["validated"], Session]
+    | tuple[Literal["nominated"], Session, str, int]
+    | tuple[Literal["media"], Session]
+    | tuple[Literal["idle"], Session]
+    | tuple[Literal["active"], Session]
+    | tuple[Literal["expired"], Session]
+    | tuple[Literal["failed"], Session, str]
+)
+"""What Core.poll_events returns; the first item is the kind.
+
+dtls: a DTLS datagram from a validated address. validated: the first valid STUN check was answered.
+nominated: media now goes to this address (repeats when the address moves). media: the first authenticated RTP of a
+stage session. idle: no valid check for 5 s. active: checks again after idle. expired: no consent for 30 s (RFC 7675),
+or not both nominated and keyed 10 s after add_session. failed: processing the session panicked.
+After expired and failed the core has closed the session by itself; remove_session then only forgets the handle.
+"""
+
+class CoreError(Exception):
+    """A bad argument, an unknown handle or a step out of order; the message says which."""
+
+@final
+class Slot:
+    """One recvonly m-line of a stage session."""
+
+    def __init__(self, *, ssrc: int, payload_type: int) -> None: ...
+    @property
+    def ssrc(self) -> int: ...
+    @property
+    def payload_type(self) -> int: ...
+
+@final
+class ListenerFormat:
+    """What an audience session negotiated."""
+
+    def __init__(
+        self,
+        *,
+        ssrc: int,
+        payload_type: int,
+        red_payload_type: int | None = None,
+        abs_capture_time_id: int | None = None,
+        level_extension_id: int | None = None,
+    ) -> None: ...
+
+@final
+class SessionStats:
+    """One session's numbers, counted since it was added."""
+
+    packets_sent: Final[int]
+    bytes_sent: Final[int]
+    """RTP datagrams sent to this session, SRTP overhead included, IP and UDP headers not."""
+    packets_received: Final[int]
+    """Authenticated RTP packets from it."""
+    fraction_lost: Final[float]
+    """0..1, from its last receiver report."""
+    jitter_seconds: Final[float]
+    """From its last receiver report."""
+    round_trip_seconds: Final[float | None]
+    address: Final[tuple[str, int] | None]
+    """Where media goes: the nominated address."""
+    connected: Final[bool]
+    """Nominated and keyed."""
+
+@final
+class Core:
+    def __init__(
+        self,
+        *,
+        bind: Sequence[tuple[str, int]],
+        sender_threads: int = 1,
+        handshakes_per_source_per_second: int = 50,
+    ) -> None:
+        """Opens one UDP port on each address; port 0 in the second and later ones means the first one's port.
+
+        A source is an IPv4 address or an IPv6 /64. Raises OSError when an address cannot be bound, CoreError on a bad
+        argument.
+        """
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The bound addresses in the order of bind."""
+
+    def start(self) -> None:
+        """Starts the threads; may be called once. Sessions, stages and channels may be added before or after."""
+
+    def close(self) -> None:
+        """Stops the threads and closes the port; every later call raises CoreError. Idempotent."""
+
+    def event_fd(self) -> int:
+        """A descriptor that is readable while events wait (for loop.add_reader); poll_events clears it."""
+
+    def poll_events(self, limit: int = 512) -> list[Event]:
+        """Up to limit events, oldest first. While more wait the descriptor stays readable."""
+
+    def add_session(self, ufrag: str, pwd: str) -> Session:
+        """A new ICE-lite session with these local credentials (4 to 256 and 22 to 256 characters, RFC 8839)."""
+
+    def restart_ice(self, session: Session, ufrag: str, pwd: str) -> None:
+        """New credentials; the old ones and the old pair stay valid until a pair of the new ones is nominated."""
+
+    def set_keys(
+        self, session: Session, profile: SrtpProfile, local_key_salt: bytes, remote_key_salt: bytes
+    ) -> None:
+        """SRTP keys, each key followed by its salt (28, 44 or 30 bytes by profile). Once per session."""
+
+    def send_dtls(self, session: Session, datagram: bytes) -> None:
+        """To the nominated address, before nomination to the validated address that spoke last; else dropped."""
+
+    def remove_session(self, session: Session) -> None:
+        """Ends it: nothing in or out as soon as the packet threads read it (about 1 ms; flush() waits for that).
+
+        Unknown and already removed sessions are ignored.
+        """
+
+    def add_stage(self) -> Stage: ...
+    def remove_stage(self, stage: Stage) -> None:
+        """Its members' sessions stay, hearing nothing."""
+
+    def join_stage(
+        self,
+        session: Session,
+        stage: Stage,
+        *,
+        member: int,
+        payload_type: int,
+        level_extension_id: int | None,
+        slots: Sequence[Slot],
+    ) -> None:
+        """Makes it a stage session: its microphone is member, and it hears up to len(slots) others.
+
+        Once per session, and not for one that is a listener. Forwarded packets carry the speaker's member number as
+        CSRC. With no level extension the core judges who speaks by the size of the packets.
+        """
+
+    def set_muted(self, session: Session, muted: bool) -> None:
+        """Enforced: a muted member's packets are dropped after authentication. Survives nothing but the session."""
+
+    def add_channel(self, stage: Stage | None) -> Channel:
+        """A stage: fed by the people on it (home relay). None: fed by push_programme (audience relay)."""
+
+    def remove_channel(self, channel: Channel) -> None:
+        """Its listeners' sessions stay, hearing nothing until switch_channel."""
+
+    def set_sources(self, channel: Channel, members: Sequence[int] | None) -> None:
+        """Which members of the stage a home channel mixes; None (as at first): everyone."""
+
+    def set_export(self, channel: Channel, wanted: bool) -> None:
+        """Frames of a home channel also go to poll_programme."""
+
+    def programme_fd(self) -> int:
+        """Readable while exported frames wait; poll_programme clears it. May be used by another thread and loop."""
+
+    def poll_programme(self, limit: int = 64) -> list[tuple[Channel, bytes]]:
+        """Exported programme frames in wire form, oldest first; beyond 1,024 waiting the newest are dropped."""
+
+    def push_programme(self, channel: Channel, frame: bytes) -> None:
+        """Feeds a remote channel; bad bytes raise CoreError, duplicates and late frames are dropped and counted."""
+
+    def set_packet_ms(self, channel: Channel, packet_ms: Literal[20, 40, 60]) -> None: ...
+    def set_bitrate(self, channel: Channel, bits_per_second: int) -> None:
+        """The encoder's target, 6,000 to 128,000."""
+
+    def set_red_allowed(self, allowed: bool) -> None:
+        """Whether lossy listeners who offered RED may get it (at first: yes)."""
+
+    def attach_listener(self, session: Session, channel: Channel, listener: ListenerFormat) -> None:
+        """Makes it an audience session. Once per session; switch_channel moves it."""
+
+    def switch_channel(self, session: Session, channel: Channel) -> None:
+        """The SSRC stays, sequence numbers and timestamps stay continuous."""
+
+    def set_paused(self, session: Session, paused: bool) -> None:
+        """A listener going on stage: nothing is sent while paused, the session stays."""
+
+    def stage_levels(self, stage: Stage) -> list[tuple[int, int, bool]]:
+        """(member, level in -dBov 0..127, speaking now) of everyone on the stage, at most 50 ms old."""
+
+    def session_stats(self, session: Session) -> SessionStats:
+        """Asks the packet threads (about 1 ms, GIL released). A session the core closed reads as not connected."""
+
+    def counters(self) -> dict[str, int]:
+        """Totals since start and, for names ending in _now, gauges; names are listed in docs of crate io, counters.rs."""
+
+    def dump(self) -> str:
+        """JSON of every session, stage, channel and thread, keys and passwords left out; for operators and tests."""
+
+    def flush(self) -> None:
+        """Waits until every call made before has taken effect in all packet threads (about 1 ms, GIL released)."""
+
+def self_calibrate(seconds: float = 0.5) -> int:
+    """Packets per second this machine can seal and send on loopback with one core. Blocks, GIL released."""
+
+def trim_memory() -> None:
+    """Gives freed memory back to the system (malloc_trim)."""
