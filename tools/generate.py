@@ -1,0 +1,112 @@
+"""Generates gen/python (and, with --web, web/src/gen) from protos/ with the pinned compilers of the virtual environment."""
+
+import argparse
+import ast
+import hashlib
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+PYTHON_OUT = ROOT / "gen" / "python"
+WEB_OUT = ROOT / "web" / "src" / "gen"
+# The rules of buf.validate come with the protovalidate package, as a descriptor rather than as a .proto file.
+VALIDATE = ROOT / "gen" / "validate.binpb"
+
+
+def write_validate_descriptors() -> None:
+    """Writes the descriptor set of buf/validate/validate.proto and its imports, taken from the installed package."""
+    from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+    from protovalidate._gen.buf.validate import validate_pb
+
+    files = descriptor_pb2.FileDescriptorSet()
+    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
+        module.DESCRIPTOR.CopyToProto(files.file.add())
+    for node in ast.walk(ast.parse(inspect.getsource(validate_pb))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "file_desc":
+            literal = node.args[0]
+            if isinstance(literal, ast.Constant) and isinstance(literal.value, bytes):
+                files.file.add().ParseFromString(literal.value)
+                break
+    else:
+        raise SystemExit("generate: the protovalidate package has no descriptor of buf/validate/validate.proto")
+    VALIDATE.parent.mkdir(parents=True, exist_ok=True)
+    VALIDATE.write_bytes(files.SerializeToString())
+
+
+def proto_files() -> list[str]:
+    """All contract files, relative to protos/, sorted."""
+    return sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+
+
+def protoc(*arguments: str) -> None:
+    """Runs the compiler of grpcio-tools; plugins are found beside the interpreter."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), f"--descriptor_set_in={VALIDATE}", *arguments]
+    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PATH": path})
+
+
+def generate_python() -> None:
+    """Messages, typed stubs and gRPC services for Python, and the whole contract as one descriptor set."""
+    shutil.rmtree(PYTHON_OUT, ignore_errors=True)
+    PYTHON_OUT.mkdir(parents=True)
+    protoc(
+        f"--python_out={PYTHON_OUT}",
+        f"--mypy_out=quiet:{PYTHON_OUT}",
+        f"--grpc_python_out={PYTHON_OUT}",
+        f"--mypy_grpc_out=quiet:{PYTHON_OUT}",
+        *proto_files(),
+    )
+    protoc(f"--python_out={PYTHON_OUT}", f"--mypy_out=quiet:{PYTHON_OUT}", "buf/validate/validate.proto")
+    protoc(
+        f"--descriptor_set_out={ROOT / 'gen' / 'majlis.binpb'}", "--include_imports", "--include_source_info", *proto_files()
+    )
+    (PYTHON_OUT / "majlis" / "py.typed").touch()
+
+
+def generate_web() -> None:
+    """Messages and service descriptors for TypeScript."""
+    shutil.rmtree(WEB_OUT, ignore_errors=True)
+    WEB_OUT.mkdir(parents=True)
+    plugin = ROOT / "web" / "node_modules" / ".bin" / "protoc-gen-es"
+    protoc(f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", *proto_files())
+    protoc(f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", "buf/validate/validate.proto")
+
+
+def fingerprint() -> str:
+    """Changes when a contract, this file or a pinned tool changes."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for name in proto_files():
+        digest.update(name.encode() + (PROTOS / name).read_bytes())
+    digest.update((ROOT / "requirements-dev.lock").read_bytes())
+    return digest.hexdigest()
+
+
+def generate(stamp: Path, make: Callable[[], None]) -> None:
+    """Runs `make` unless the stamp shows that nothing changed since."""
+    mark = fingerprint()
+    if stamp.exists() and stamp.read_text() == mark:
+        return
+    write_validate_descriptors()
+    make()
+    stamp.write_text(mark)
+
+
+def main() -> None:
+    """Command line: without arguments Python only, with --web TypeScript too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--web", action="store_true", help="generate web/src/gen too (needs web/node_modules)")
+    arguments = parser.parse_args()
+    generate(ROOT / "gen" / ".python-stamp", generate_python)
+    if arguments.web:
+        stamp = WEB_OUT / ".stamp"
+        generate(stamp, generate_web)
+
+
+if __name__ == "__main__":
+    main()
