@@ -1,0 +1,118 @@
+//! libopus as the mixer uses it: 48 kHz mono decoders for speakers and one encoder for the programme.
+
+use crate::frame::{FRAME_SAMPLES, MAX_PAYLOAD};
+use thiserror::Error;
+
+/// Sample rate of everything the mixer touches, Hz.
+pub const SAMPLE_RATE: u32 = 48_000;
+/// Samples in one mixer frame.
+pub const FRAME: usize = FRAME_SAMPLES as usize;
+/// Longest packet a speaker may send: 120 ms.
+pub const MAX_PACKET: usize = 5760;
+/// Smallest step of concealment libopus takes: 2.5 ms.
+pub const CONCEAL_STEP: usize = 120;
+/// Legal programme bit rates, bit/s; above, a frame could outgrow its limit of 400 bytes.
+pub const BIT_RATES: std::ops::RangeInclusive<u32> = 6_000..=128_000;
+
+/// Encoder effort 0..=10. At 7 and above libopus analyses the signal and chooses speech or music coding by itself;
+/// measured with three speakers the mixer stays below 3 % of a core.
+const COMPLEXITY: i32 = 7;
+
+/// libopus refused; the message is its own.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CodecError {
+    /// A call into libopus failed.
+    #[error("Opus: {0}")]
+    Opus(String),
+    /// A bit rate outside [`BIT_RATES`].
+    #[error("bit rate {0} is outside 6000 to 128000 bit/s")]
+    BitRate(u32),
+}
+
+impl From<opus::Error> for CodecError {
+    fn from(error: opus::Error) -> Self {
+        Self::Opus(error.to_string())
+    }
+}
+
+/// One speaker's decoder; all methods append to a vector of samples in -1.0..=1.0.
+pub struct SpeechDecoder {
+    inner: opus::Decoder,
+    scratch: Box<[f32; MAX_PACKET]>,
+}
+
+impl SpeechDecoder {
+    /// A decoder without history.
+    pub fn new() -> Result<Self, CodecError> {
+        Ok(Self {
+            inner: opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono)?,
+            scratch: Box::new([0.0; MAX_PACKET]),
+        })
+    }
+
+    /// Forgets the past: the next packet comes from another encoder.
+    pub fn reset(&mut self) {
+        // Only an invalid decoder pointer makes this fail, which the safe wrapper cannot hold.
+        let _ = self.inner.reset_state();
+    }
+
+    /// Decodes a packet.
+    pub fn decode(&mut self, packet: &[u8], out: &mut impl Extend<f32>) -> Result<usize, CodecError> {
+        let samples = self.inner.decode_float(packet, &mut self.scratch[..], false)?;
+        out.extend(self.scratch[..samples].iter().copied());
+        Ok(samples)
+    }
+
+    /// Rebuilds the `samples` lost just before `next` from its in-band FEC, or conceals them when it carries none.
+    pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut impl Extend<f32>) -> Result<(), CodecError> {
+        self.fill(next, samples, out)
+    }
+
+    /// Conceals `samples` (rounded up to 2.5 ms by the caller).
+    pub fn conceal(&mut self, samples: usize, out: &mut impl Extend<f32>) -> Result<(), CodecError> {
+        self.fill(&[], samples, out)
+    }
+
+    fn fill(&mut self, packet: &[u8], samples: usize, out: &mut impl Extend<f32>) -> Result<(), CodecError> {
+        let room = &mut self.scratch[..samples];
+        let made = self.inner.decode_float(packet, room, !packet.is_empty())?;
+        out.extend(self.scratch[..made].iter().copied());
+        Ok(())
+    }
+}
+
+/// The programme's encoder: mono, 20 ms, VBR.
+pub struct ProgrammeEncoder {
+    inner: opus::Encoder,
+    scratch: [u8; MAX_PAYLOAD],
+}
+
+impl ProgrammeEncoder {
+    /// An encoder at `bits_per_second`.
+    pub fn new(bits_per_second: u32) -> Result<Self, CodecError> {
+        let mut inner = opus::Encoder::new(SAMPLE_RATE, opus::Channels::Mono, opus::Application::Voip)?;
+        inner.set_complexity(COMPLEXITY)?;
+        inner.set_vbr(true)?;
+        // The mixer decides what silence is, and listeners' loss is RED's work.
+        inner.set_dtx(false)?;
+        inner.set_inband_fec(false)?;
+        let mut encoder = Self { inner, scratch: [0; MAX_PAYLOAD] };
+        encoder.set_bitrate(bits_per_second)?;
+        Ok(encoder)
+    }
+
+    /// Takes effect with the next frame.
+    pub fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
+        if !BIT_RATES.contains(&bits_per_second) {
+            return Err(CodecError::BitRate(bits_per_second));
+        }
+        self.inner.set_bitrate(opus::Bitrate::Bits(bits_per_second as i32))?;
+        Ok(())
+    }
+
+    /// Encodes one 20 ms frame; never more than [`MAX_PAYLOAD`] bytes.
+    pub fn encode(&mut self, pcm: &[f32; FRAME]) -> Result<&[u8], CodecError> {
+        let len = self.inner.encode_float(pcm, &mut self.scratch)?;
+        Ok(&self.scratch[..len])
+    }
+}
