@@ -1,0 +1,85 @@
+"""Signing keys of an issuer: the current one, and the previous one that may still be met."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+ALGORITHM = "EdDSA"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One Ed25519 key and when it was made."""
+
+    key_id: str
+    private: Ed25519PrivateKey
+    created_at: datetime
+
+
+class KeyRing:
+    """Signs tokens with the current key and publishes the keys that verify them."""
+
+    def __init__(self, current: SigningKey, previous: SigningKey | None = None) -> None:
+        self.current = current
+        self.previous = previous
+
+    @classmethod
+    def create(cls, now: datetime) -> "KeyRing":
+        """A ring with one fresh key."""
+        return cls(_new_key(now))
+
+    @classmethod
+    def restore(cls, secret: str) -> "KeyRing":
+        """The ring that `dump` wrote. Raises ValueError when it is not one."""
+        keys = [_read_key(entry) for entry in json.loads(secret)["keys"]]
+        if not 1 <= len(keys) <= 2:
+            raise ValueError("a key ring holds one or two keys")
+        return cls(*keys)
+
+    def dump(self) -> str:
+        """The whole ring with its private keys, as JSON: keep it as a secret."""
+        return json.dumps({"keys": [_write_key(key) for key in self._keys()]})
+
+    def rotate(self, now: datetime) -> None:
+        """Makes a fresh key current; the one before verifies until the next rotation, the one before that no more."""
+        self.previous, self.current = self.current, _new_key(now)
+
+    def jwks_json(self) -> str:
+        """The public keys as a JSON Web Key Set (RFC 7517, RFC 8037)."""
+        return json.dumps({"keys": [_public_jwk(key) for key in self._keys()]})
+
+    def sign(self, claims: Mapping[str, Any], typ: str) -> str:
+        """A token with these claims, whose header says `typ` and the current key's id."""
+        headers = {"typ": typ, "kid": self.current.key_id}
+        return jwt.encode(dict(claims), self.current.private, algorithm=ALGORITHM, headers=headers)
+
+    def _keys(self) -> list[SigningKey]:
+        return [key for key in (self.current, self.previous) if key is not None]
+
+
+def _new_key(now: datetime) -> SigningKey:
+    return SigningKey(secrets.token_urlsafe(9), Ed25519PrivateKey.generate(), now)
+
+
+def _public_jwk(key: SigningKey) -> dict[str, Any]:
+    jwk = json.loads(OKPAlgorithm.to_jwk(key.private.public_key()))
+    return {**jwk, "kid": key.key_id, "alg": ALGORITHM, "use": "sig"}
+
+
+def _write_key(key: SigningKey) -> dict[str, Any]:
+    jwk = json.loads(OKPAlgorithm.to_jwk(key.private))
+    return {**jwk, "kid": key.key_id, "iat": int(key.created_at.timestamp())}
+
+
+def _read_key(entry: Mapping[str, Any]) -> SigningKey:
+    private = OKPAlgorithm.from_jwk(dict(entry))
+    if not isinstance(private, Ed25519PrivateKey):
+        raise ValueError("a key of the ring is not a private Ed25519 key")
+    return SigningKey(str(entry["kid"]), private, datetime.fromtimestamp(entry["iat"], UTC))

@@ -1,0 +1,90 @@
+"""Structured log lines: one JSON object a line, or readable text, with personal data kept out."""
+
+import logging
+import sys
+from typing import Any, Literal, TextIO
+
+import structlog
+
+LogFormat = Literal["json", "text"]
+Logger = structlog.stdlib.BoundLogger
+
+
+class Pii:
+    """Personal data that may be passed to a log call but is never written out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def reveal(self) -> object:
+        """The value itself, for code that needs it; never for a log line."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "[redacted]"
+
+    __str__ = __repr__
+
+
+def pii(value: object) -> Pii:
+    """Marks a value as personal data: it is logged as [redacted]."""
+    return Pii(value)
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of one part; bind more context with `.bind(...)`."""
+    logger: Logger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | None = None) -> None:
+    """Sends every log line of the process, libraries included, through one formatter to `stream` (stderr)."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _named(service),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if log_format == "json":
+        shared.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(log_format),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+def _named(service: str) -> structlog.types.Processor:
+    def add_service(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        event["service"] = service
+        return event
+
+    return add_service
+
+
+def _renderer(log_format: LogFormat) -> structlog.types.Processor:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False, default=str)
+    return structlog.dev.ConsoleRenderer(colors=False, sort_keys=True)

@@ -1,0 +1,137 @@
+"""Counts and times what a process does, and shows it with its health on a private HTTP port."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from services.common.net import PortTaken, split_address
+
+_STUCK_AFTER_SECONDS = 10.0
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The one registry of a process; names begin with the product's prefix and carry their unit.
+
+    `ready_checks` name what must hold for /readyz to say yes; /healthz depends on nothing but the event loop.
+    """
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.registry = CollectorRegistry()
+        self.ready = False
+        """Set by the service once it serves, cleared when it drains."""
+        self._ready_checks: dict[str, Callable[[], bool]] = {}
+        self._turned_at = time.monotonic()
+        self._server: ThreadingHTTPServer | None = None
+        self._heartbeat: asyncio.TimerHandle | None = None
+        ProcessCollector(registry=self.registry)
+        self.registry.register(PLATFORM_COLLECTOR)
+        self.registry.register(GC_COLLECTOR)
+
+    def counter(self, name: str, doc: str, labels: Iterable[str] = ()) -> Counter:
+        """A number that only rises; `name` ends in _total."""
+        return Counter(name, doc, tuple(labels), registry=self.registry)
+
+    def gauge(self, name: str, doc: str, labels: Iterable[str] = ()) -> Gauge:
+        """A number that goes up and down."""
+        return Gauge(name, doc, tuple(labels), registry=self.registry)
+
+    def histogram(
+        self, name: str, doc: str, labels: Iterable[str] = (), buckets: tuple[float, ...] = _SECONDS_BUCKETS
+    ) -> Histogram:
+        """A distribution; the default buckets suit seconds of RPCs and queries."""
+        return Histogram(name, doc, tuple(labels), registry=self.registry, buckets=buckets)
+
+    def add_ready_check(self, name: str, check: Callable[[], bool]) -> None:
+        """Makes /readyz also ask `check`, from the serving thread: it must be quick and only read."""
+        self._ready_checks[name] = check
+
+    def not_ready(self) -> list[str]:
+        """What /readyz waits for; empty means ready."""
+        waiting = [] if self.ready else ["serving"]
+        return waiting + [name for name, check in self._ready_checks.items() if not check()]
+
+    def loop_is_alive(self) -> bool:
+        """Whether the event loop turned within the last ten seconds."""
+        return time.monotonic() - self._turned_at < _STUCK_AFTER_SECONDS
+
+    async def serve(self, listen: str) -> int:
+        """Serves from a thread of its own, so that a stuck event loop can still be reported; returns the port.
+
+        Raises PortTaken when the address is in use.
+        """
+        host, port = split_address(listen)
+        try:
+            self._server = _Server((host, port), _handler_for(self))
+        except OSError as error:
+            raise PortTaken(listen, error) from error
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        self._beat()
+        return int(self._server.server_address[1])
+
+    async def stop(self) -> None:
+        """Closes the port."""
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.shutdown)
+            self._server.server_close()
+            self._server = None
+
+    def _beat(self) -> None:
+        self._turned_at = time.monotonic()
+        self._heartbeat = asyncio.get_running_loop().call_later(1.0, self._beat)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 16
+
+
+def _handler_for(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5.0
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                self._answer(200, generate_latest(metrics.registry), "text/plain; version=0.0.4; charset=utf-8")
+            elif path == "/healthz":
+                alive = metrics.loop_is_alive()
+                self._answer_json(200 if alive else 503, {"alive": alive})
+            elif path == "/readyz":
+                waiting = metrics.not_ready()
+                self._answer_json(503 if waiting else 200, {"ready": not waiting, "waiting_for": waiting})
+            else:
+                self._answer_json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
+
+        def _answer_json(self, status: int, body: dict[str, object]) -> None:
+            self._answer(status, json.dumps(body).encode(), "application/json")
+
+        def _answer(self, status: int, body: bytes, content_type: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Probes come every few seconds: they are not worth a line."""
+
+    return Handler

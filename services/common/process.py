@@ -1,0 +1,87 @@
+"""Runs a service as a process: event loop, signals, open-files limit, and plain words when it cannot start."""
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import uvloop
+
+from services.common.net import PortTaken
+from services.common.settings import SettingsError
+
+EXIT_CANNOT_START = 2
+
+
+class Stop:
+    """Tells the service's main function that it was asked to stop."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self._event.is_set()
+
+    def request(self) -> None:
+        """Asks for a stop, as a signal does."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Returns once a stop was asked for."""
+        await self._event.wait()
+
+
+def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
+    """Runs `main(stop)` until it returns, then exits the process.
+
+    SIGTERM or SIGINT requests the stop, so that `main` drains and returns; a second one ends the process at once.
+    A SettingsError or a taken port is printed as one line and exits with code 2.
+    """
+    raise_open_files_limit()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_stopped(main))
+    except (SettingsError, PortTaken) as error:
+        print(f"{Path(sys.argv[0]).parent.name}: {error}", file=sys.stderr, flush=True)
+        sys.exit(EXIT_CANNOT_START)
+    sys.exit(0)
+
+
+def raise_open_files_limit() -> None:
+    """Raises the soft limit of open files to the hard one: each client may need a socket."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def write_ready_file(path: Path | None, ports: Mapping[str, int]) -> None:
+    """Tells a supervisor the chosen ports by a JSON file that appears whole or not at all; None does nothing."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({**ports, "pid": os.getpid()}, file)
+    os.replace(name, path)
+
+
+async def _until_stopped(main: Callable[[Stop], Awaitable[None]]) -> None:
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.requested:
+            os._exit(128 + number)
+        stop.request()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    await main(stop)

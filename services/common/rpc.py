@@ -1,0 +1,128 @@
+"""The gRPC server of a service: its RPCs behind one guard, with health and reflection."""
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from majlis.contract.v1 import common_errors_pb2
+
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.net import PortTaken
+from services.common.rpc_caller import Caller, current_caller
+from services.common.rpc_errors import enum_reasons
+from services.common.rpc_guard import Guard, ServiceIdentity
+from services.common.rpc_policy import PolicyMissing, policies_of
+from services.common.settings import ServiceSettings
+from services.common.tls import server_credentials
+from services.common.tokens import TokenVerifier
+
+__all__ = ["Caller", "PolicyMissing", "RpcServer", "current_caller"]
+
+LARGEST_MESSAGE_BYTES = 256 * 1024
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+_log = get_logger("rpc")
+
+
+class RpcServer:
+    """Serves the RPCs of one service on `settings.grpc_listen`.
+
+    `verifier` checks access tokens; it is needed as soon as one RPC is for users or operators. `strict` turns a
+    refusal that the contract does not document into INTERNAL, as tests want it; otherwise it is counted and logged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        *,
+        verifier: TokenVerifier | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.name = name
+        self.port = 0
+        self._settings = settings
+        self._metrics = metrics
+        self._verifier = verifier
+        self._credentials = server_credentials(settings)
+        identity = ServiceIdentity(settings.service_secret(), by_certificate=self._credentials is not None)
+        self._guard = Guard(identity, verifier, metrics, strict)
+        self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._names: list[str] = []
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def add(
+        self, servicer: Any, add_to_server: Callable[[Any, grpc.aio.Server], None], service: ServiceDescriptor
+    ) -> None:
+        """Adds a servicer with the generated `add_XServicer_to_server` and its service's descriptor.
+
+        Raises PolicyMissing when an RPC does not say who may call it, or nothing here could check its callers.
+        """
+        policies = policies_of(service)
+        for policy in policies.values():
+            if policy.needs_token and self._verifier is None:
+                raise PolicyMissing(f"{policy.path} needs a token, but this server has no verifier")
+        self._guard.cover(policies, documented_reasons(service))
+        add_to_server(servicer, self._server)
+        self._names.append(service.full_name)
+
+    async def start(self) -> None:
+        """Binds and serves; `port` is then known. Raises PortTaken."""
+        listen = self._settings.grpc_listen
+        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        try:
+            if self._credentials is None:
+                self.port = self._server.add_insecure_port(listen)
+            else:
+                self.port = self._server.add_secure_port(listen, self._credentials)
+        except RuntimeError as error:
+            raise PortTaken(listen, error) from error
+        if not self.port:
+            raise PortTaken(listen)
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._metrics.ready = True
+        _log.info("serving gRPC", port=self.port, services=self._names)
+
+    async def drain(self) -> None:
+        """Reports itself as not serving, refuses new calls, and gives those in progress the grace of the settings."""
+        self._metrics.ready = False
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.stop(self._settings.shutdown_grace_seconds)
+
+    async def _set_health(self, status: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
+        await asyncio.gather(*(self._health.set(name, status) for name in ("", *self._names)))
+
+
+def documented_reasons(service: ServiceDescriptor) -> frozenset[str]:
+    """The reasons a service's RPCs may give: those common to all, and its package's own error enum.
+
+    For package a.some_name.v1 that is the enum SomeNameErrorReason in some_name_errors.proto.
+    """
+    reasons = enum_reasons(dict(common_errors_pb2.CommonErrorReason.items()), "CommonErrorReason")
+    package = service.file.package
+    word = package.split(".")[-2]
+    try:
+        module = importlib.import_module(f"{package}.{word}_errors_pb2")
+    except ModuleNotFoundError:
+        return reasons
+    enum_name = "".join(part.capitalize() for part in word.split("_")) + "ErrorReason"
+    return reasons | enum_reasons(dict(getattr(module, enum_name).items()), enum_name)

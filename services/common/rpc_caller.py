@@ -1,0 +1,81 @@
+"""Who is calling, known to all code that runs for the call."""
+
+import re
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal
+
+from services.common.ids import new_id
+
+CallerKind = Literal["public", "user", "operator", "service"]
+
+REQUEST_ID = "x-request-id"
+SERVICE_NAME = "x-majlis-service"
+SERVICE_SECRET = "x-majlis-service-secret"
+FORWARDED_NETWORK = "x-forwarded-network"
+AUTHORIZATION = "authorization"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller of the RPC being served, as the policy of that RPC sees it."""
+
+    kind: CallerKind
+    user_id: str | None = None
+    """Set for users and operators; for a public RPC when a valid token came along."""
+    sign_in_id: str | None = None
+    operator: bool = False
+    scopes: frozenset[str] | None = None
+    """What a personal token may do; None means everything the account may."""
+    service: str | None = None
+    """The proven service that made the call, on its own behalf or passing on a user's."""
+    network: str = ""
+    """The client's /24 or /64, as the proven service at the edge saw it."""
+    request_id: str = field(default_factory=new_id)
+    bearer: str | None = field(default=None, repr=False)
+    """The access token itself, to pass on."""
+
+    @property
+    def user(self) -> str:
+        """The user id of a call that only users may make; a missing one is a bug, not a refusal."""
+        if self.user_id is None:
+            raise RuntimeError("this RPC's policy lets in callers without an account")
+        return self.user_id
+
+
+_caller: ContextVar[Caller] = ContextVar("caller")
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+def current_caller() -> Caller:
+    """The caller of the RPC being served. Raises LookupError outside of one."""
+    return _caller.get()
+
+
+def caller_or_none() -> Caller | None:
+    """The caller of the RPC being served, or None in background work."""
+    return _caller.get(None)
+
+
+def set_caller(caller: Caller) -> None:
+    """Makes `caller` current for this task and the tasks it starts."""
+    _caller.set(caller)
+
+
+def set_remaining(seconds: float) -> None:
+    """Notes how long the caller still waits."""
+    _deadline.set(time.monotonic() + seconds)
+
+
+def remaining_seconds() -> float | None:
+    """How long the caller of the RPC being served still waits; None in background work and streams."""
+    deadline = _deadline.get(None)
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def request_id_from(text: str | None) -> str:
+    """The caller's request id when it has a harmless form, else a new one."""
+    return text if text is not None and _REQUEST_ID.match(text) else new_id()

@@ -1,0 +1,228 @@
+"""The interceptor chain of every RPC: identity, policy, limits, deadline, errors, metrics and one log line."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import Message
+
+from services.common.errors import DomainError, FieldInvalid, TooSlow
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.rpc_caller import (
+    FORWARDED_NETWORK,
+    REQUEST_ID,
+    SERVICE_NAME,
+    SERVICE_SECRET,
+    request_id_from,
+    set_caller,
+    set_remaining,
+)
+from services.common.rpc_errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
+from services.common.rpc_policy import MethodPolicy, admit
+from services.common.tokens import TokenVerifier
+
+DEFAULT_DEADLINE_SECONDS = 10.0
+
+_log = get_logger("rpc")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdentity:
+    """How a calling service proves its name: by certificate under mutual TLS, else by the shared secret."""
+
+    secret: str
+    by_certificate: bool
+
+    def prove(self, metadata: Mapping[str, str], peer: Mapping[str, Iterable[bytes]]) -> str | None:
+        """The proven name, or None when none was claimed or the proof fails."""
+        name = metadata.get(SERVICE_NAME)
+        if not name:
+            return None
+        if self.by_certificate:
+            return name if name in _certificate_names(peer) else None
+        given = metadata.get(SERVICE_SECRET, "")
+        return name if hmac.compare_digest(given.encode(), self.secret.encode()) else None
+
+
+def _certificate_names(peer: Mapping[str, Iterable[bytes]]) -> set[str]:
+    """Service names a certificate stands for: the first label of a DNS name, the last part of a SPIFFE id."""
+    names = set()
+    for raw in peer.get("x509_subject_alternative_name", ()):
+        text = raw.decode("utf-8", "replace")
+        word = text.rsplit("/", 1)[-1] if text.startswith("spiffe://") else text.partition(".")[0]
+        names.add(word.replace("-", "_"))
+    return names
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps the handler of every RPC that has a policy; health and reflection have none and pass as they are."""
+
+    def __init__(
+        self, identity: ServiceIdentity, verifier: TokenVerifier | None, metrics: Metrics, strict: bool
+    ) -> None:
+        self._identity = identity
+        self._verifier = verifier
+        self._strict = strict
+        self._policies: dict[str, MethodPolicy] = {}
+        self._reasons: frozenset[str] = frozenset()
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._requests = metrics.counter(
+            "majlis_rpc_requests_total", "RPCs answered, by status code.", ("service", "method", "code")
+        )
+        self._durations = metrics.histogram(
+            "majlis_rpc_duration_seconds", "Time to answer a unary RPC.", ("service", "method")
+        )
+        self._nonconforming = metrics.counter(
+            "majlis_rpc_nonconforming_total",
+            "RPCs refused in a way the contract does not document.",
+            ("service", "method"),
+        )
+
+    def cover(self, policies: Mapping[str, MethodPolicy], reasons: frozenset[str]) -> None:
+        """Adds RPCs to guard and the reasons their contract documents."""
+        self._policies.update(policies)
+        self._reasons |= reasons
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        policy = self._policies.get(path)
+        if handler is None or policy is None:
+            return handler
+        wrapped = self._wrapped[path] = self._wrap(handler, policy)
+        return wrapped
+
+    def _wrap(self, handler: Any, policy: MethodPolicy) -> grpc.RpcMethodHandler[Any, Any]:
+        async def unary(request: Message, context: Any) -> Any:
+            async with self._call(policy, context):
+                async with asyncio.timeout(_remaining(context)):
+                    await self._check(policy, request, context)
+                    return await handler.unary_unary(request, context)
+
+        async def stream(request: Message, context: Any) -> AsyncIterator[Any]:
+            async with self._call(policy, context):
+                async with asyncio.timeout(DEFAULT_DEADLINE_SECONDS):
+                    await self._check(policy, request, context)
+                async for response in handler.unary_stream(request, context):
+                    yield response
+
+        if policy.streams_out:
+            return grpc.unary_stream_rpc_method_handler(
+                stream, handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+
+    async def _check(self, policy: MethodPolicy, request: Message, context: Any) -> None:
+        """Who calls, whether it may, and whether the request keeps the contract's limits."""
+        metadata = text_metadata(context.invocation_metadata())
+        service = self._identity.prove(metadata, context.auth_context())
+        request_id = request_id_from(metadata.get(REQUEST_ID))
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        caller = await admit(
+            policy,
+            metadata,
+            self._verifier,
+            service=service,
+            network=metadata.get(FORWARDED_NETWORK, "") if service is not None else "",
+            request_id=request_id,
+        )
+        set_caller(caller)
+        if not policy.streams_out:
+            set_remaining(_remaining(context))
+        validate(request)
+
+    @asynccontextmanager
+    async def _call(self, policy: MethodPolicy, context: Any) -> AsyncIterator[None]:
+        """Around one call: whatever comes out of it becomes a documented status, a metric and a log line."""
+        started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        refusal: DomainError | None = None
+        code = "OK"
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            code = grpc.StatusCode.CANCELLED.name
+            raise
+        except Exception as error:
+            refusal = self._refusal(policy, error)
+            code = code_of(refusal).name
+        finally:
+            self._account(policy, code, time.perf_counter() - started, refusal)
+        if refusal is not None:
+            status = status_of(refusal).SerializeToString()
+            await context.abort(code_of(refusal), refusal.message, trailing_metadata=((STATUS_DETAILS, status),))
+
+    def _refusal(self, policy: MethodPolicy, error: Exception) -> DomainError:
+        if isinstance(error, grpc.RpcError) and not isinstance(error, grpc.aio.AbortError):
+            error = raise_for(error)
+        if isinstance(error, TimeoutError):
+            return TooSlow("the answer was not there in time")
+        if not isinstance(error, DomainError):
+            _log.error("RPC failed", method=policy.path, exc_info=error)
+            return DomainError("a fault of ours; the log has it under this request's id")
+        # Reasons of other services are documented in their contracts, and were checked where they arose.
+        if error.reason not in self._reasons and not isinstance(error, RemoteError):
+            self._nonconforming.labels(policy.service, policy.method).inc()
+            _log.error("undocumented refusal", method=policy.path, reason=error.reason)
+            if self._strict:
+                return DomainError(f"the reason {error.reason} is not documented in the contract")
+        return error
+
+    def _account(self, policy: MethodPolicy, code: str, seconds: float, refusal: DomainError | None) -> None:
+        self._requests.labels(policy.service, policy.method, code).inc()
+        if not policy.streams_out:
+            self._durations.labels(policy.service, policy.method).observe(seconds)
+        fields = {"method": policy.path, "code": code, "milliseconds": round(seconds * 1000, 1)}
+        if refusal is not None:
+            _log.info("RPC refused", reason=refusal.reason, **fields)
+        elif policy.no_side_effects:
+            _log.debug("RPC served", **fields)
+        else:
+            _log.info("RPC served", **fields)
+
+
+def validate(message: Message) -> None:
+    """Holds a message against the field rules of its contract. Raises FieldInvalid naming every broken one."""
+    violations = protovalidate.collect_violations(message)
+    if violations:
+        raise FieldInvalid(fields=tuple((_path(v.proto), v.proto.message or v.proto.rule_id) for v in violations))
+
+
+def text_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str]:
+    """The textual metadata of a call; of a repeated key the first value."""
+    texts: dict[str, str] = {}
+    for key, value in metadata or ():
+        if isinstance(value, str):
+            texts.setdefault(key, value)
+    return texts
+
+
+def _remaining(context: Any) -> float:
+    remaining = context.time_remaining()
+    return DEFAULT_DEADLINE_SECONDS if remaining is None else float(remaining)
+
+
+def _path(violation: Any) -> str:
+    """A field path as people write it: profile.spoken_languages[2]."""
+    if violation.field is None:
+        return ""
+    parts: list[str] = []
+    for element in violation.field.elements:
+        subscript = element.subscript
+        parts.append(str(element.field_name) + (f"[{subscript.value}]" if subscript is not None else ""))
+    return ".".join(parts)

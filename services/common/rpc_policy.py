@@ -1,0 +1,120 @@
+"""Reads who may call each RPC from the contract, and decides whether this caller may."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from majlis.contract.v1 import options_pb2
+
+from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, ScopeMissing
+from services.common.rpc_caller import AUTHORIZATION, Caller
+from services.common.tokens import AccessToken, TokenVerifier
+
+
+class PolicyMissing(Exception):
+    """An RPC does not say who may call it: the service must not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPolicy:
+    """What the contract says of one RPC."""
+
+    path: str
+    """As gRPC spells it: /package.Service/Method."""
+    service: str
+    method: str
+    kind: "options_pb2.Caller.ValueType"
+    services: frozenset[str]
+    scope: str
+    streams_out: bool
+    no_side_effects: bool
+
+    @property
+    def needs_token(self) -> bool:
+        return self.kind in (options_pb2.CALLER_USER, options_pb2.CALLER_OPERATOR)
+
+
+def policies_of(service: ServiceDescriptor) -> dict[str, MethodPolicy]:
+    """The policy of each RPC of a service, by path. Raises PolicyMissing naming the RPC that has none."""
+    return {policy.path: policy for policy in map(policy_of, service.methods)}
+
+
+def policy_of(method: MethodDescriptor) -> MethodPolicy:
+    """The policy of one RPC. Raises PolicyMissing when the contract states none, or one that lets nobody in."""
+    options = method.GetOptions()
+    rule = options.Extensions[options_pb2.caller]
+    if rule.kind == options_pb2.CALLER_UNSPECIFIED:
+        raise PolicyMissing(f"{method.full_name} has no (majlis.contract.v1.caller) option")
+    if rule.kind == options_pb2.CALLER_SERVICE and not rule.services:
+        raise PolicyMissing(f"{method.full_name} may be called by services but lists none")
+    if method.client_streaming:
+        raise PolicyMissing(f"{method.full_name} streams requests, which no policy covers")
+    return MethodPolicy(
+        path=f"/{method.containing_service.full_name}/{method.name}",
+        service=method.containing_service.name,
+        method=method.name,
+        kind=rule.kind,
+        services=frozenset(rule.services),
+        scope=rule.scope,
+        streams_out=method.server_streaming,
+        no_side_effects=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
+    )
+
+
+async def admit(
+    policy: MethodPolicy,
+    metadata: Mapping[str, str],
+    verifier: TokenVerifier | None,
+    *,
+    service: str | None,
+    network: str,
+    request_id: str,
+) -> Caller:
+    """The caller, when the policy lets it in; `service` is the proven name of the calling service, or None.
+
+    Raises NotSignedIn, TokenExpired, CallerNotAllowed or ScopeMissing.
+    """
+    if policy.kind == options_pb2.CALLER_SERVICE:
+        if service is None or service not in policy.services:
+            raise CallerNotAllowed("this RPC is for services of the deployment")
+        return Caller("service", service=service, network=network, request_id=request_id)
+    bearer = bearer_of(metadata)
+    token = await _token(policy, bearer, verifier)
+    if token is None:
+        return Caller("public", service=service, network=network, request_id=request_id)
+    if policy.kind == options_pb2.CALLER_OPERATOR and not token.operator:
+        raise CallerNotAllowed("this RPC is for operators of the deployment")
+    if policy.scope and token.scopes is not None and policy.scope not in token.scopes:
+        raise ScopeMissing(f"the token lacks the scope {policy.scope}", metadata={"scope": policy.scope})
+    return Caller(
+        "operator" if policy.kind == options_pb2.CALLER_OPERATOR else "user",
+        user_id=token.user_id,
+        sign_in_id=token.sign_in_id,
+        operator=token.operator,
+        scopes=token.scopes,
+        service=service,
+        network=network,
+        request_id=request_id,
+        bearer=bearer,
+    )
+
+
+def bearer_of(metadata: Mapping[str, str]) -> str | None:
+    """The bearer token of the authorization metadata (RFC 6750 §2.1), or None."""
+    scheme, _, token = metadata.get(AUTHORIZATION, "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+async def _token(policy: MethodPolicy, bearer: str | None, verifier: TokenVerifier | None) -> AccessToken | None:
+    if bearer is None or verifier is None:
+        if policy.needs_token:
+            raise NotSignedIn("this RPC needs an access token")
+        return None
+    try:
+        return await verifier.verify_access(bearer)
+    except DomainError:
+        # A public RPC, such as trading a refresh token, must also work beside a token that went stale.
+        if policy.needs_token:
+            raise
+        return None

@@ -1,0 +1,216 @@
+"""Reads a service's settings from its environment variables, strictly."""
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or wrong; the message names it and says what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """What every service can be told; each service adds its own fields in a subclass."""
+
+    grpc_listen: str = "127.0.0.1:0"
+    """Address of the gRPC server, host:port; port 0 lets the system choose."""
+    metrics_listen: str = "127.0.0.1:0"
+    """Address of the private HTTP port with /metrics, /healthz and /readyz."""
+    nats_url: str = "nats://127.0.0.1:4222"
+    """NATS servers, comma separated."""
+    nats_user: str = ""
+    """NATS user of this service; empty means none."""
+    nats_password_file: Path | None = None
+    """File with that user's password."""
+    service_secret_file: Path
+    """File with the secret that proves one service to another on one machine."""
+    deployment: str = "majlis"
+    """Name of the deployment: the audience of its tokens."""
+    auth_address: str = ""
+    """gRPC address of the service that publishes the token keys, host:port."""
+    log_format: Literal["json", "text"] = "json"
+    """json for machines, text for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is written."""
+    shutdown_grace_seconds: float = 10.0
+    """How long calls in progress may take to finish once the service is told to stop."""
+    tls_cert_file: Path | None = None
+    """PEM certificate chain of this service; with tls_key_file and tls_ca_file it turns on mutual TLS between services."""
+    tls_key_file: Path | None = None
+    """PEM private key of tls_cert_file."""
+    tls_ca_file: Path | None = None
+    """PEM certificates of the authorities that sign services."""
+    ready_file: Path | None = None
+    """File written once the service serves: a JSON object with the ports it chose."""
+
+    def service_secret(self) -> str:
+        """The secret's text. Raises SettingsError when the file cannot be read or holds less than 16 characters."""
+        secret = read_secret(self.service_secret_file)
+        if len(secret) < 16:
+            raise SettingsError(f"{self.service_secret_file}: the service secret needs at least 16 characters")
+        return secret
+
+
+@dataclass(frozen=True)
+class SettingDoc:
+    """One setting as the documentation shows it."""
+
+    env: str
+    name: str
+    type: str
+    default: str | None
+    """Text of the default; None when the setting must be given."""
+    doc: str
+
+
+def read_secret(path: Path) -> str:
+    """The stripped text of a secret file. Raises SettingsError naming the file when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the secret file {path}: {error}") from error
+
+
+def load(cls: type[T], prefix: str, env: Mapping[str, str]) -> T:
+    """Builds the dataclass `cls` from variables `<PREFIX>_<FIELD>` of `env`.
+
+    Raises SettingsError for an unknown variable with the prefix, a missing one, or a value of the wrong form.
+    """
+    names = {_env_name(prefix, field.name): field for field in _fields(cls)}
+    unknown = sorted(name for name in env if name.startswith(prefix.upper() + "_") and name not in names)
+    if unknown:
+        raise SettingsError(f"{unknown[0]} is not a setting; the settings are {', '.join(sorted(names))}")
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for name, field in names.items():
+        if name in env:
+            values[field.name] = _parse(name, env[name], hints[field.name])
+        elif _required(field):
+            raise SettingsError(f"{name} must be set ({_type_name(hints[field.name])})")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise SettingsError(f"{prefix.upper()}_*: {error}") from error
+
+
+def describe(cls: type[Any], prefix: str) -> list[SettingDoc]:
+    """Every setting of `cls` in the order of its fields, for documentation and for checks of manifests."""
+    hints, docs = typing.get_type_hints(cls), _docstrings(cls)
+    return [
+        SettingDoc(
+            env=_env_name(prefix, field.name),
+            name=field.name,
+            type=_type_name(hints[field.name]),
+            default=None if _required(field) else _default_text(field),
+            doc=docs.get(field.name, ""),
+        )
+        for field in _fields(cls)
+    ]
+
+
+def _fields(cls: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"{cls.__name__} is not a dataclass")
+    return dataclasses.fields(cls)
+
+
+def _env_name(prefix: str, field: str) -> str:
+    return f"{prefix}_{field}".upper()
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _type_name(hint: Any) -> str:
+    options = _members(hint)
+    if options is not None:
+        return _type_name(options)
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(str(value) for value in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return "comma-separated list"
+    return {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}[hint]
+
+
+def _members(hint: Any) -> Any | None:
+    """The other member of `X | None`, or None when the hint is not optional."""
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return None
+    others = [member for member in typing.get_args(hint) if member is not type(None)]
+    if len(others) != 1:
+        raise TypeError(f"settings know X | None but not {hint}")
+    return others[0]
+
+
+def _parse(name: str, text: str, hint: Any) -> Any:
+    member = _members(hint)
+    if member is not None:
+        return None if text == "" else _parse(name, text, member)
+    if typing.get_origin(hint) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return _parse_scalar(text, hint)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is not allowed: it must be {_article(_type_name(hint))}") from None
+
+
+def _parse_scalar(text: str, hint: Any) -> Any:
+    if typing.get_origin(hint) is Literal:
+        if text not in typing.get_args(hint):
+            raise ValueError(text)
+        return text
+    if hint is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError(text)
+        return text.lower() in _TRUE
+    if hint is Path and not text:
+        raise ValueError(text)
+    value = hint(text)
+    if isinstance(value, float) and value != value:
+        raise ValueError(text)
+    return value
+
+
+def _article(type_name: str) -> str:
+    return type_name if type_name.startswith(("one of", "text", "true")) else f"a {type_name}"
+
+
+def _docstrings(cls: type[Any]) -> dict[str, str]:
+    """Field name to the bare string under it, base classes included."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        body = typing.cast(ast.ClassDef, tree.body[0]).body
+        for statement, following in zip(body, body[1:], strict=False):
+            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+                continue
+            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                docs[statement.target.id] = inspect.cleandoc(str(following.value.value))
+    return docs

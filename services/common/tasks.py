@@ -1,0 +1,85 @@
+"""Keeps background tasks alive, known and logged; the only place that creates tasks."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from services.common.log import get_logger
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+
+_log = get_logger("tasks")
+
+
+class Background:
+    """A set of tasks that end with their owner: failures are logged, `stop` cancels and waits.
+
+    Use it as an async context manager, or call `stop` yourself.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, name: str, run: Callable[[], Awaitable[None]], *, restart: bool = False) -> asyncio.Task[None]:
+        """Runs `run()` in the background; with `restart`, again and with growing pauses whenever it fails.
+
+        Raises RuntimeError once the owner is stopping.
+        """
+        if self._stopping:
+            raise RuntimeError(f"cannot start {name}: stopping")
+        work = self._run_for_ever(name, run) if restart else self._run_once(name, run)
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def every(self, name: str, seconds: float, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Runs `run()` each `seconds`, first after one interval; a failed round is logged and the next one comes."""
+
+        async def rounds() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                await self._run_once(name, run)
+
+        return self.spawn(name, rounds)
+
+    async def stop(self) -> None:
+        """Cancels what still runs and waits until it has ended."""
+        self._stopping = True
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_once(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except Exception:
+            _log.exception("background task failed", task=name)
+
+    async def _run_for_ever(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                await run()
+                return
+            except Exception:
+                _log.exception("background task failed", task=name, again_in_seconds=round(pause, 2))
+            if loop.time() - started > 2 * _LONGEST_PAUSE_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)

@@ -1,0 +1,219 @@
+"""Verifies signed tokens against a cached key set, with a list of what was revoked since."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+from jwt.algorithms import OKPAlgorithm
+
+from services.common.clock import Clock, SystemClock
+from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
+from services.common.key_ring import ALGORITHM, KeyRing
+from services.common.log import get_logger
+
+__all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier"]
+
+ACCESS_TOKEN_TYPE = "at+jwt"
+LEEWAY_SECONDS = 30
+LONGEST_ACCESS_LIFE = timedelta(minutes=10)
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_HEADER_FIELDS = {"alg", "kid", "typ"}
+_REFETCH_AT_MOST_EVERY_SECONDS = 5.0
+_FETCH_DEADLINE_SECONDS = 5.0
+_LONGEST_TOKEN = 8192
+
+_log = get_logger("tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a verified access token says of its bearer."""
+
+    user_id: str
+    sign_in_id: str
+    operator: bool
+    scopes: frozenset[str] | None
+    """None means everything the account may do."""
+    issued_at: int
+    """Seconds since the epoch."""
+    expires_at: int
+    """Seconds since the epoch."""
+
+
+class RevocationList:
+    """Sign-ins and users whose tokens are refused although they verify; entries outlive every such token."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._users: dict[str, float] = {}
+        self._sign_ins: dict[str, float] = {}
+
+    def revoke_user(self, user_id: str, not_before: datetime) -> None:
+        """Refuses every token of the user issued before `not_before`."""
+        self._users[user_id] = max(not_before.timestamp(), self._users.get(user_id, 0.0))
+        self._forget_old()
+
+    def revoke_sign_in(self, sign_in_id: str) -> None:
+        """Refuses every token of one sign-in."""
+        self._sign_ins[sign_in_id] = self._clock.now().timestamp()
+        self._forget_old()
+
+    def refuses(self, user_id: str, sign_in_id: str, issued_at: int) -> bool:
+        """Whether a token with these claims is revoked.
+
+        `iat` has whole seconds: a token of the very second of a revocation is refused with the older ones.
+        """
+        return sign_in_id in self._sign_ins or issued_at <= self._users.get(user_id, -1.0)
+
+    def __len__(self) -> int:
+        return len(self._users) + len(self._sign_ins)
+
+    def _forget_old(self) -> None:
+        oldest = (self._clock.now() - 2 * LONGEST_ACCESS_LIFE).timestamp()
+        for entries in (self._users, self._sign_ins):
+            for key in [key for key, at in entries.items() if at < oldest]:
+                del entries[key]
+
+
+class TokenVerifier:
+    """Verifies EdDSA tokens of one issuer for one audience.
+
+    `fetch_key_set` returns the issuer's JSON Web Key Set (RFC 7517) as text. It is asked at first use and when a
+    token names an unknown key, at most every five seconds. The algorithm is never taken from the token.
+    """
+
+    def __init__(
+        self,
+        fetch_key_set: Callable[[], Awaitable[str]],
+        issuer: str,
+        audience: str,
+        *,
+        clock: Clock | None = None,
+        revocations: RevocationList | None = None,
+    ) -> None:
+        self._fetch_key_set = fetch_key_set
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock or SystemClock()
+        self.revocations = revocations or RevocationList(self._clock)
+        self._keys: dict[str, Any] = {}
+        self._fetched_at: float | None = None
+        self._fetching = asyncio.Lock()
+
+    async def verify_access(self, token: str) -> AccessToken:
+        """The claims of an access token. Raises NotSignedIn, TokenExpired, or PartUnavailable without any key set."""
+        claims = await self.verify(token, ACCESS_TOKEN_TYPE)
+        scopes = claims.get("scp")
+        if not isinstance(claims.get("sid"), str) or not (scopes is None or _is_texts(scopes)):
+            raise NotSignedIn("the token lacks a claim of an access token")
+        access = AccessToken(
+            user_id=claims["sub"],
+            sign_in_id=claims["sid"],
+            operator=claims.get("opr") is True,
+            scopes=None if scopes is None else frozenset(scopes),
+            issued_at=int(claims["iat"]),
+            expires_at=int(claims["exp"]),
+        )
+        if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+            raise NotSignedIn("the sign-in of this token has ended")
+        return access
+
+    async def verify(self, token: str, token_type: str) -> Mapping[str, Any]:
+        """The claims of a token of the given `typ`: signature, issuer, audience and times hold, `sub` is a text.
+
+        Raises NotSignedIn, TokenExpired, or PartUnavailable when no key set could ever be fetched.
+        """
+        key = await self._key(_key_id_of(token, token_type))
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=self._audience,
+                # Times are judged below, by our own clock.
+                options={
+                    "require": ["iss", "aud", "sub", "iat", "exp"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+        except jwt.InvalidTokenError as error:
+            raise NotSignedIn(f"the token does not verify: {error}") from error
+        self._check_times(claims)
+        return claims
+
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
+        if not all(_is_number(claims.get(name, 0)) for name in ("iat", "exp", "nbf")):
+            raise NotSignedIn("a time of the token is not a number")
+        now = self._clock.now().timestamp()
+        if max(claims["iat"], claims.get("nbf", 0)) > now + LEEWAY_SECONDS:
+            raise NotSignedIn("the token is from the future")
+        if claims["exp"] <= now - LEEWAY_SECONDS:
+            raise TokenExpired("the token has expired")
+
+    async def _key(self, key_id: str) -> Any:
+        if key_id not in self._keys:
+            async with self._fetching:
+                if key_id not in self._keys:
+                    await self._refetch()
+        key = self._keys.get(key_id)
+        if key is not None:
+            return key
+        if self._keys:
+            raise NotSignedIn("the token is signed with an unknown key")
+        raise PartUnavailable("no key set could be fetched yet", retry_after_seconds=1.0)
+
+    async def _refetch(self) -> None:
+        now = self._clock.monotonic()
+        if self._fetched_at is not None and now - self._fetched_at < _REFETCH_AT_MOST_EVERY_SECONDS and self._keys:
+            return
+        self._fetched_at = now
+        try:
+            async with asyncio.timeout(_FETCH_DEADLINE_SECONDS):
+                text = await self._fetch_key_set()
+            self._keys = read_key_set(text)
+        except Exception as error:
+            # Tokens of known keys go on working; the next unknown key tries again.
+            _log.warning("cannot fetch the key set", issuer=self._issuer, error=str(error))
+
+
+def read_key_set(text: str) -> dict[str, Any]:
+    """Public keys by their id; keys of another kind or use are left out. Raises ValueError when it is no key set."""
+    keys: dict[str, Any] = {}
+    for key in json.loads(text)["keys"]:
+        fits = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and "d" not in key
+        if fits and _KEY_ID.match(str(key.get("kid", ""))):
+            keys[key["kid"]] = OKPAlgorithm.from_jwk(key)
+    return keys
+
+
+def _key_id_of(token: str, token_type: str) -> str:
+    if len(token) > _LONGEST_TOKEN:
+        raise NotSignedIn("the token is too long")
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError as error:
+        raise NotSignedIn(f"the token cannot be read: {error}") from error
+    # Keys or addresses inside a token (jwk, jku, x5u) are an attack: a header with more than the three is refused.
+    if set(header) - _HEADER_FIELDS or header.get("alg") != ALGORITHM or header.get("typ") != token_type:
+        raise NotSignedIn("the token is of another kind")
+    key_id = header.get("kid")
+    if not isinstance(key_id, str) or not _KEY_ID.match(key_id):
+        raise NotSignedIn("the token names no key")
+    return key_id
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
