@@ -1,4 +1,4 @@
-"""Generates gen/python (and, with --web, web/src/gen) from protos/ with the pinned compilers of the virtual environment."""
+"""Generates gen/python (and, with --web, web/src/gen) from protos/ with the virtual environment's pinned compilers."""
 
 import argparse
 import ast
@@ -47,7 +47,15 @@ def proto_files() -> list[str]:
 def protoc(*arguments: str) -> None:
     """Runs the compiler of grpcio-tools; plugins are found beside the interpreter."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), f"--descriptor_set_in={VALIDATE}", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        "-I",
+        str(PROTOS),
+        f"--descriptor_set_in={VALIDATE}",
+        *arguments,
+    ]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PATH": path})
 
 
@@ -64,7 +72,10 @@ def generate_python() -> None:
     )
     protoc(f"--python_out={PYTHON_OUT}", f"--mypy_out=quiet:{PYTHON_OUT}", "buf/validate/validate.proto")
     protoc(
-        f"--descriptor_set_out={ROOT / 'gen' / 'majlis.binpb'}", "--include_imports", "--include_source_info", *proto_files()
+        f"--descriptor_set_out={ROOT / 'gen' / 'majlis.binpb'}",
+        "--include_imports",
+        "--include_source_info",
+        *proto_files(),
     )
     (PYTHON_OUT / "majlis" / "py.typed").touch()
 
@@ -75,7 +86,9 @@ def generate_web() -> None:
     WEB_OUT.mkdir(parents=True)
     plugin = ROOT / "web" / "node_modules" / ".bin" / "protoc-gen-es"
     protoc(f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", *proto_files())
-    protoc(f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", "buf/validate/validate.proto")
+    protoc(
+        f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", "buf/validate/validate.proto"
+    )
 
 
 def fingerprint() -> str:

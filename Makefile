@@ -1,0 +1,87 @@
+# The one front door. `make` prints this help from the ## comments.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := $(PYTHON) tools/bootstrap.py
+
+##@ Everyday
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Install, build and start everything (PORT=8080 URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES=)
+	@$(READY)
+	@exec $(BIN)/python -m tools.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
+		$(if $(KEY),--key $(KEY)) $(if $(MEDIA_ADDRESS),--media-address $(MEDIA_ADDRESS)) \
+		$(if $(TRUSTED_PROXIES),--trusted-proxies $(TRUSTED_PROXIES)) $(if $(STATE),--state $(STATE))
+
+test: ## Install everything and pass all the tests
+	@$(READY)
+	@$(BIN)/python -m tools.debian
+	@$(MAKE) --no-print-directory lint types rust unit contract web-test integration e2e
+
+##@ Parts of the tests
+lint: ## Lint Python, layers, contracts, Rust, TypeScript and manifests
+	@$(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.lint_protos
+	$(BIN)/python -m tools.lint_manifests
+	$(BIN)/python -m tools.rust clippy
+	$(BIN)/python -m tools.node npm run --silent lint
+
+types: ## Check the types of Python and TypeScript
+	@$(READY)
+	$(BIN)/mypy services tools tests sdk/python
+	$(BIN)/python -m tools.node npm run --silent check
+
+unit: ## Python tests that need no I/O
+	@$(READY)
+	$(BIN)/pytest -q tests/unit
+
+contract: ## Contracts against code: policies, subjects, reasons, limits, documents
+	@$(READY)
+	$(BIN)/pytest -q tests/contract
+
+integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the real packet core
+	@$(READY)
+	$(BIN)/pytest -q tests/integration
+
+e2e: ## The whole system: real processes, a real browser, real voices
+	@$(READY)
+	$(BIN)/pytest -q tests/e2e
+
+rust: ## Tests of the packet core
+	@$(READY)
+	$(BIN)/python -m tools.rust test
+
+web-test: ## Tests of the web client
+	@$(READY)
+	$(BIN)/python -m tools.node npm test --silent
+
+##@ Longer
+bench: ## Measure; ROWS=name,name runs some; rows go to var/bench/latest.json
+	@$(READY)
+	$(BIN)/python -m tools.rust build-load
+	$(BIN)/python -m tests.load.bench $(if $(ROWS),--rows $(ROWS))
+
+fuzz: ## Fuzz every parser for SECONDS each (default 600)
+	@$(READY)
+	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
+
+##@ Upkeep
+gen: ## Generate code from protos/
+	@$(READY) python gen
+
+format: ## Format Python, Rust and TypeScript
+	@$(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m tools.rust fmt
+	$(BIN)/python -m tools.node npm run --silent format
+
+clean: ## Remove everything that was built or generated (not var/, which holds your data)
+	rm -rf .venv .toolchain gen web/dist web/node_modules web/src/gen services/media_relay/packetcore/target
+
+.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz gen format clean

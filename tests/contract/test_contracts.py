@@ -1,0 +1,118 @@
+"""Holds the contracts to their own rules: caller policies, subjects, reasons, comments."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import majlis
+import pytest
+from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
+from majlis.contract.v1 import options_pb2
+
+from services.common.errors import DomainError
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
+EVENT_FILES = re.compile(r"(_facts|_events)\.proto$")
+
+
+def files() -> Iterator[FileDescriptor]:
+    for found in pkgutil.walk_packages(majlis.__path__, "majlis."):
+        if found.name.endswith("_pb2"):
+            yield importlib.import_module(found.name).DESCRIPTOR
+
+
+def methods() -> list[MethodDescriptor]:
+    return [method for file in files() for service in file.services_by_name.values() for method in service.methods]
+
+
+def messages() -> list[Descriptor]:
+    return [message for file in files() for message in file.message_types_by_name.values()]
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_every_rpc_says_who_may_call_it(method: MethodDescriptor) -> None:
+    policy = method.GetOptions().Extensions[options_pb2.caller]
+    assert policy.kind != options_pb2.CALLER_UNSPECIFIED
+    if policy.kind == options_pb2.CALLER_SERVICE:
+        assert policy.services, "an RPC for services names them"
+        assert set(policy.services) <= set(SERVICES)
+    else:
+        assert not policy.services
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_every_rpc_says_its_reasons_and_its_caller_in_its_comment(method: MethodDescriptor) -> None:
+    text = (ROOT / "protos" / method.file.name).read_text()
+    comment = re.search(rf"((?:  //.*\n)+)  rpc {method.name}\(", text)
+    assert comment, f"{method.full_name} has no comment"
+    assert "Reasons:" in comment.group(1)
+
+
+def test_every_event_names_its_subject_with_fields_that_exist() -> None:
+    seen = []
+    for message in messages():
+        subject = message.GetOptions().Extensions[options_pb2.subject]
+        if not subject:
+            continue
+        seen.append(subject)
+        service, version, *_ = subject.split(".")
+        assert service in SERVICES
+        assert version == "v1"
+        for name in re.findall(r"\{(\w+)\}", subject):
+            assert name in message.fields_by_name, f"{message.full_name} has no field {name}"
+    assert len(seen) == len(set(seen)), "two events on one subject"
+    assert len(seen) > 20
+
+
+def test_numbered_messages_of_event_files_are_events_or_envelopes() -> None:
+    for file in files():
+        if not EVENT_FILES.search(file.name):
+            continue
+        for message in file.message_types_by_name.values():
+            has_subject = bool(message.GetOptions().Extensions[options_pb2.subject])
+            assert has_subject or message.oneofs, f"{message.full_name} is neither an event nor an envelope of them"
+
+
+def declared_reasons(service: str) -> set[str]:
+    names = {service, "contract"}
+    values = set()
+    for file in files():
+        if not file.name.endswith("_errors.proto") or file.name.split("/")[1] not in names:
+            continue
+        for enum in file.enum_types_by_name.values():
+            prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper() + "_"
+            values |= {value.name.removeprefix(prefix) for value in enum.values if value.number}
+    return values
+
+
+def subclasses(base: type[DomainError]) -> Iterator[type[DomainError]]:
+    for child in base.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def import_all(package: str) -> None:
+    root = importlib.import_module(package)
+    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not found.name.endswith("__main__") and ".migrations" not in found.name and ".packetcore" not in found.name:
+            importlib.import_module(found.name)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_reason_a_service_raises_is_declared_in_its_contract(service: str) -> None:
+    import_all(f"services.{service}")
+    declared = declared_reasons(service)
+    for error in subclasses(DomainError):
+        if error.__module__.startswith(f"services.{service}.") and getattr(error, "reason", ""):
+            assert error.reason in declared, f"{error.__qualname__} gives {error.reason}, which no contract declares"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_declared_reason_is_raised_somewhere_in_its_service(service: str) -> None:
+    own = declared_reasons(service) - declared_reasons("contract")
+    text = "\n".join(path.read_text() for path in (ROOT / "services" / service).rglob("*.py"))
+    unused = {reason for reason in own if f'"{reason}"' not in text}
+    assert not unused, f"{service} declares reasons that nothing gives: {unused}"

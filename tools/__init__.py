@@ -1,0 +1,1 @@
+"""Tools of the build: bootstrap, generation, linting, and the local supervisor."""

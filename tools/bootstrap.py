@@ -1,0 +1,169 @@
+"""Installs and builds whatever the asked part of Majlis still lacks; a second run with nothing changed does nothing.
+
+Runs on the bare Python of a fresh machine, so it imports only the standard library.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # started as a plain script, before anything is installed
+
+from tools import toolchains  # noqa: E402
+
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMPS = VENV / "stamps"
+PACKETCORE = ROOT / "services" / "media_relay" / "packetcore"
+WEB = ROOT / "web"
+RUST_SOURCES = ("*.rs", "*.toml", "Cargo.lock", "*.pyi", "*.py")
+
+
+def say(message: str) -> None:
+    """One line about a step that takes time."""
+    print(f"majlis: {message}", flush=True)
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None, log: str = "") -> None:
+    """Runs a command; its output goes to var/log/<log>.log and is shown only when it fails."""
+    if not log:
+        subprocess.run([str(part) for part in command], cwd=cwd, env=env, check=True)
+        return
+    path = ROOT / "var" / "log" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        arguments = [str(part) for part in command]
+        finished = subprocess.run(arguments, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if finished.returncode:
+        sys.stderr.write(path.read_text(errors="replace")[-6000:])
+        raise SystemExit(f"majlis: {' '.join(str(part) for part in command)} failed; all it printed is in {path}")
+
+
+def digest(paths: Iterable[Path], *more: str) -> str:
+    """Hash over the names and contents of files, so that a touched but unchanged file rebuilds nothing."""
+    result = hashlib.sha256()
+    for path in sorted(paths):
+        result.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    for text in more:
+        result.update(text.encode())
+    return result.hexdigest()
+
+
+def stale(step: str, mark: str) -> bool:
+    """True when the step was not finished with this very mark."""
+    stamp = STAMPS / step
+    return not stamp.exists() or stamp.read_text() != mark
+
+
+def done(step: str, mark: str) -> None:
+    """Remembers that a step finished."""
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    (STAMPS / step).write_text(mark)
+
+
+def tree(folder: Path, *patterns: str) -> list[Path]:
+    """Files below a folder, without what builds leave there."""
+    skipped = {"target", "node_modules", "dist", "gen", "__pycache__"}
+    found = (path for pattern in patterns for path in folder.rglob(pattern))
+    return [path for path in found if path.is_file() and not skipped.intersection(path.relative_to(folder).parts)]
+
+
+def make_venv() -> None:
+    """The virtual environment, with the roots of our own packages on its path."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file meets whatever Python the machine has
+        raise SystemExit(f"majlis: Python 3.11 or newer is needed, this is {platform.python_version()}")
+    mark = f"{sys.version} {ROOT}"
+    if not stale("venv", mark) and PYTHON.exists():
+        return
+    say("making the virtual environment .venv")
+    shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        run(sys.executable, "-m", "venv", VENV)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit("majlis: Python's venv module is missing (on Debian: the python3-venv package)") from error
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(VENV), "platbase": str(VENV)}))
+    roots = (ROOT, ROOT / "gen" / "python", ROOT / "sdk" / "python")
+    (site / "majlis.pth").write_text("".join(f"{root}\n" for root in roots))
+    command = VENV / "bin" / "majlis"
+    command.write_text(f"#!{PYTHON}\nfrom majlis_client.cli import main\n\nmain()\n")
+    command.chmod(0o755)
+    done("venv", mark)
+
+
+def install_python(*, dev: bool) -> None:
+    """The pinned Python packages."""
+    locks = [ROOT / "requirements.lock", *([ROOT / "requirements-dev.lock"] if dev else [])]
+    for lock in locks:
+        mark = digest([lock])
+        if stale(lock.stem, mark):
+            say(f"installing the Python packages of {lock.name}")
+            run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", lock, log=lock.stem)
+            done(lock.stem, mark)
+
+
+def generate() -> None:
+    """Python code of the contracts; the generator has a stamp of its own."""
+    install_python(dev=True)
+    run(PYTHON, "tools/generate.py")
+
+
+def build_core() -> None:
+    """The Rust packet core, as a wheel in the virtual environment."""
+    mark = digest(tree(PACKETCORE, *RUST_SOURCES), platform.machine(), sys.version)
+    if not stale("packetcore", mark):
+        return
+    env = toolchains.with_rust(dict(os.environ))
+    env["PATH"] = f"{VENV / 'bin'}{os.pathsep}{env['PATH']}"
+    say("building the packet core (Rust); the first time takes a few minutes")
+    wheels = VENV / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    manifest = PACKETCORE / "crates" / "py" / "Cargo.toml"
+    options = ("--release", "--locked", "--manifest-path", manifest, "--interpreter", PYTHON, "--out", wheels)
+    run(VENV / "bin" / "maturin", "build", *options, env=env, log="packetcore")
+    wheel = next(wheels.glob("*.whl"))
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel, log="packetcore-install")
+    done("packetcore", mark)
+
+
+def build_web() -> None:
+    """The web client in web/dist."""
+    lock = WEB / "package-lock.json"
+    env = toolchains.with_node(dict(os.environ))
+    modules = digest([lock, WEB / "package.json"])
+    if stale("web-modules", modules) or not (WEB / "node_modules").exists():
+        say("installing the web client's packages")
+        run("npm", "ci", "--no-audit", "--no-fund", cwd=WEB, env=env, log="npm")
+        done("web-modules", modules)
+    run(PYTHON, "tools/generate.py", "--web", env=env)
+    mark = digest(tree(WEB, "*"), digest(tree(ROOT / "protos", "*.proto")))
+    if stale("web", mark) or not (WEB / "dist" / "index.html").exists():
+        say("building the web client")
+        run("npm", "run", "build", cwd=WEB, env=env, log="web")
+        done("web", mark)
+
+
+def main() -> None:
+    """Command line: which parts are wanted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["python", "gen", "core", "web"], help="what to make ready")
+    parts = parser.parse_args().parts or ["python", "gen", "core", "web"]
+    make_venv()
+    install_python(dev=True)
+    if "gen" in parts or "web" in parts:
+        generate()
+    if "core" in parts:
+        build_core()
+    if "web" in parts:
+        build_web()
+
+
+if __name__ == "__main__":
+    main()

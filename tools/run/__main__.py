@@ -1,0 +1,117 @@
+"""Starts the whole system on this machine, says where to open it, and stops it cleanly on Ctrl-C."""
+
+import asyncio
+import fcntl
+import json
+import resource
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TextIO
+
+from tools.run.options import Options, OptionsError, parse
+from tools.run.plan import plan
+from tools.run.process import Process
+
+READY_SECONDS = 60.0
+STOP_GRACE_SECONDS = 12.0
+
+
+def lock(state: Path) -> TextIO:
+    """One supervisor a state folder. Raises OptionsError when another one runs on it."""
+    state.mkdir(parents=True, exist_ok=True)
+    held = (state / "lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OptionsError(
+            f"Majlis runs already on {state}: stop that one, or take another folder with STATE=…"
+        ) from error
+    return held
+
+
+def answers(url: str) -> bool:
+    """True when an HTTP address of ours answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - an http:// address made by plan()
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def until_ready(processes: list[Process]) -> bool:
+    """Waits until every part serves; says which one does not."""
+    waiting = list(processes)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_SECONDS
+    while waiting and loop.time() < deadline:
+        if any(process.gave_up for process in processes):
+            return False
+        ready = await asyncio.gather(*(asyncio.to_thread(answers, process.part.ready_url) for process in waiting))
+        waiting = [process for process, is_ready in zip(waiting, ready, strict=True) if not is_ready]
+        await asyncio.sleep(0.05 if waiting else 0)
+    for process in waiting:
+        process.say(f"{process.part.name} is not ready after {READY_SECONDS:g} s; its lines are in the log folder")
+    return not waiting
+
+
+def announce(options: Options, processes: list[Process]) -> None:
+    """The address and, until it has been used, the owner link; the same for programs in run.json."""
+    link = options.state / "owner-link"
+    lines = ["", f"  Majlis is open at  {options.url}"]
+    if link.exists():
+        lines += [f"  You own it: open   {link.read_text().strip()}", "  (this link works once)"]
+    lines += ["  Ctrl-C stops everything", ""]
+    print("\n".join(lines), flush=True)
+    state = {process.part.name: {"pid": process.pid, "ready_url": process.part.ready_url} for process in processes}
+    (options.state / "run.json").write_text(json.dumps({"url": options.url, "parts": state}))
+
+
+async def supervise(options: Options) -> int:
+    """Runs until a signal or a part that cannot start; returns the exit code."""
+    parts = plan(options)
+    logs = options.state / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    width = max(len(part.name) for part in parts)
+    processes = [Process(part, logs, width) for part in parts]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    runners = [asyncio.create_task(process.run()) for process in processes]
+    ready = asyncio.create_task(until_ready(processes))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    code = 1 if ready.done() and not ready.result() else 0
+    if code == 0 and not stop.is_set():
+        announce(options, processes)
+        await stopping
+    ready.cancel()
+    stopping.cancel()
+    print("majlis: stopping", flush=True)
+    await asyncio.gather(*(process.stop(STOP_GRACE_SECONDS) for process in processes[1:]))  # the bus goes last
+    await processes[0].stop(STOP_GRACE_SECONDS)
+    for runner in runners:
+        runner.cancel()
+    await asyncio.gather(*runners, return_exceptions=True)
+    return code
+
+
+def main() -> int:
+    """Command line of `make run`."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        options = parse(sys.argv[1:])
+        held = lock(options.state)
+        with held:
+            return asyncio.run(supervise(options))
+    except OptionsError as error:
+        print(f"majlis: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
