@@ -1,0 +1,309 @@
+"""The message bus, wrapped once: events travel on the subjects their contract declares, in bounded queues."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import nats
+from google.protobuf.message import DecodeError, Message
+from nats.aio.client import Client, Server
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.settings import ServiceSettings, read_secret
+from services.common.tasks import Background
+
+__all__ = ["Bus", "SubjectError", "Subscription"]
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[M], Awaitable[None]]
+BytesHandler = Callable[[dict[str, str], bytes], None]
+
+DEFAULT_QUEUE_LIMIT = 4096
+_CONNECT_WAIT_SECONDS = 5.0
+_PUBLISH_DEADLINE_SECONDS = 5.0
+_LONGEST_RECONNECT_PAUSE_SECONDS = 4.0
+
+_log = get_logger("bus")
+
+
+@dataclass(eq=False)
+class Subscription:
+    """One bounded queue of what arrived and is not handled yet; the oldest gives way."""
+
+    name: str
+    subjects: tuple[str, ...]
+    deliver: Callable[[str, bytes], None]
+    _bus: "Bus"
+    _nats: list[NatsSubscription] = field(default_factory=list)
+    _worker: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        """Ends the subscription; what waits in its queue is dropped."""
+        await self._bus._end(self)
+
+
+class Bus:
+    """One connection to NATS that never gives up.
+
+    Publishing while disconnected drops the event and counts it: consumers ask for what they missed once they are
+    connected again (`on_reconnect`).
+    """
+
+    def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._subscriptions: set[Subscription] = set()
+        self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._background = Background()
+        self._first = asyncio.Event()
+        self._attempt = 0
+        self._name = metrics.service
+        self._connected_gauge = metrics.gauge("majlis_bus_connected", "1 while connected to NATS.")
+        self._reconnects = metrics.counter("majlis_bus_reconnects_total", "Times the connection came back.")
+        self._published = metrics.counter("majlis_bus_published_total", "Events published.", ("event",))
+        self._dropped = metrics.counter(
+            "majlis_bus_dropped_total", "Events lost here: queue full, disconnected, or unreadable.", ("event", "why")
+        )
+        self._violations = metrics.counter("majlis_bus_permission_violations_total", "Subjects NATS refused to us.")
+
+    @property
+    def connected(self) -> bool:
+        """Whether events can be published and arrive now."""
+        return self._client is not None and self._client.is_connected
+
+    async def connect(self) -> None:
+        """Starts connecting and waits up to five seconds for success; after that it goes on in the background."""
+        self._background.spawn("bus connection", self._open, restart=True)
+        try:
+            await asyncio.wait_for(self._first.wait(), _CONNECT_WAIT_SECONDS)
+        except TimeoutError:
+            _log.warning("NATS is not reachable yet; going on without it", url=self._settings.nats_url)
+
+    async def close(self) -> None:
+        """Sends what is still buffered and closes the connection."""
+        await self._background.stop()
+        if self._client is not None and not self._client.is_closed:
+            if self._client.is_connected:
+                await self._client.flush(2)
+            await self._client.close()
+        self._connected_gauge.set(0)
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Calls `callback` each time the connection is up, the first time included."""
+        self._on_reconnect.append(callback)
+
+    async def publish(self, event: Message) -> None:
+        """Publishes an event on its own subject. Raises SubjectError for an id that may not be in one."""
+        await self.publish_bytes(type(event), event.SerializeToString(), **ids_of(event))
+
+    async def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> None:
+        """Publishes raw bytes on the subject of `event_type`, for streams too hot for a message each."""
+        subject = template_of(event_type).fill(ids)
+        name = event_type.DESCRIPTOR.name
+        # nats-py buffers without a bound while it is disconnected, so nothing is handed to it then.
+        if self._client is None or not self._client.is_connected:
+            self._dropped.labels(name, "disconnected").inc()
+            return
+        try:
+            async with asyncio.timeout(_PUBLISH_DEADLINE_SECONDS):
+                await self._client.publish(subject, payload)
+        except (TimeoutError, nats.errors.Error) as error:
+            self._dropped.labels(name, "disconnected").inc()
+            _log.warning("event not published", event_type=name, error=str(error))
+        else:
+            self._published.labels(name).inc()
+
+    async def subscribe(
+        self, event_type: type[M], handler: Handler[M], *, queue_limit: int = DEFAULT_QUEUE_LIMIT, **ids: str
+    ) -> Subscription:
+        """Calls `handler` with each event of a type, one at a time; an id that is not given matches any."""
+        subjects = (template_of(event_type).filter(ids),)
+        return await self._queued(subjects, (event_type,), handler, queue_limit)
+
+    async def subscribe_all(
+        self,
+        event_types: Iterable[type[Message]],
+        handler: Handler[Any],
+        *,
+        queue_limit: int = DEFAULT_QUEUE_LIMIT,
+        **ids: str,
+    ) -> Subscription:
+        """Calls `handler` with each event of several types, one at a time.
+
+        Types whose templates differ only in the last token (the facts of one entity) arrive in the order they were
+        published; they are subscribed to as `<service>.v1.<id>.*`, which the NATS permissions must allow.
+        """
+        types = tuple(event_types)
+        joint = common_filter(types, ids)
+        subjects = (joint,) if joint is not None else tuple(template_of(each).filter(ids) for each in types)
+        return await self._queued(subjects, types, handler, queue_limit)
+
+    async def subscribe_bytes(self, event_type: type[Message], handler: BytesHandler, **ids: str) -> Subscription:
+        """Calls `handler(ids, payload)` at once for each message of a hot stream; it must be quick and not wait."""
+        template = template_of(event_type)
+
+        def deliver(subject: str, payload: bytes) -> None:
+            found = template.read(subject)
+            if found is not None:
+                handler(found, payload)
+
+        return await self._begin(Subscription(event_type.DESCRIPTOR.name, (template.filter(ids),), deliver, self))
+
+    async def _queued(
+        self, subjects: tuple[str, ...], types: tuple[type[Message], ...], handler: Handler[Any], limit: int
+    ) -> Subscription:
+        name = types[0].DESCRIPTOR.name if len(types) == 1 else f"{len(types)} of {subjects[0]}"
+        waiting: deque[Message] = deque()
+        arrived = asyncio.Event()
+
+        def deliver(subject: str, payload: bytes) -> None:
+            event = self._decode(types, subject, payload)
+            if event is None:
+                return
+            if len(waiting) >= limit:
+                self._dropped.labels(waiting.popleft().DESCRIPTOR.name, "queue_full").inc()
+            waiting.append(event)
+            arrived.set()
+
+        async def work() -> None:
+            while True:
+                while waiting:
+                    await self._handle(handler, waiting.popleft())
+                arrived.clear()
+                await arrived.wait()
+
+        subscription = Subscription(name, subjects, deliver, self)
+        subscription._worker = self._background.spawn(f"bus {name}", work)
+        return await self._begin(subscription)
+
+    async def _handle(self, handler: Handler[Any], event: Message) -> None:
+        try:
+            await handler(event)
+        except Exception:
+            _log.exception("event handler failed", event_type=event.DESCRIPTOR.full_name)
+
+    def _decode(self, types: tuple[type[Message], ...], subject: str, payload: bytes) -> Message | None:
+        for event_type in types:
+            if template_of(event_type).read(subject) is None:
+                continue
+            try:
+                return event_type.FromString(payload)
+            except DecodeError:
+                self._dropped.labels(event_type.DESCRIPTOR.name, "unreadable").inc()
+                return None
+        return None
+
+    async def _begin(self, subscription: Subscription) -> Subscription:
+        self._subscriptions.add(subscription)
+        if self._client is not None and self._client.is_connected:
+            await self._attach(self._client, subscription)
+        return subscription
+
+    async def _attach(self, client: Client, subscription: Subscription) -> None:
+        async def arrived(message: Msg) -> None:
+            subscription.deliver(message.subject, message.data)
+
+        for subject in subscription.subjects:
+            subscription._nats.append(await client.subscribe(subject, cb=arrived))
+
+    async def _end(self, subscription: Subscription) -> None:
+        self._subscriptions.discard(subscription)
+        if subscription._worker is not None:
+            subscription._worker.cancel()
+        client = self._client
+        for each in subscription._nats:
+            if client is not None and not client.is_closed:
+                await each.unsubscribe()
+        subscription._nats.clear()
+
+    async def _open(self) -> None:
+        """Opens the connection; returns only when it is closed for good, which makes the owner open another."""
+        closed = asyncio.Event()
+        client = Client()
+        await client.connect(**self._options(closed))
+        for subscription in self._subscriptions:
+            subscription._nats.clear()
+        self._client = client
+        for subscription in list(self._subscriptions):
+            await self._attach(client, subscription)
+        await client.flush()
+        self._connected_gauge.set(1)
+        self._first.set()
+        _log.info("connected to NATS", url=self._settings.nats_url)
+        await self._tell_connected()
+        await closed.wait()
+        raise ConnectionError("the NATS client closed its connection")
+
+    def _options(self, closed: asyncio.Event) -> Mapping[str, Any]:
+        settings = self._settings
+
+        async def on_closed() -> None:
+            closed.set()
+
+        options: dict[str, Any] = {
+            "servers": [url.strip() for url in settings.nats_url.split(",")],
+            "name": self._name,
+            "max_reconnect_attempts": -1,
+            "connect_timeout": 3,
+            # Of the first connection; later ones are paced by `_next_server`. Random, so that services spread.
+            "reconnect_time_wait": random.uniform(0.3, 1.0),
+            "reconnect_to_server_handler": self._next_server,
+            "ping_interval": 20,
+            "max_outstanding_pings": 2,
+            "inbox_prefix": f"_INBOX_{self._name}".encode(),
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnected,
+            "reconnected_cb": self._on_reconnected,
+            "closed_cb": on_closed,
+        }
+        if settings.nats_user:
+            options["user"] = settings.nats_user
+        if settings.nats_password_file is not None:
+            options["password"] = read_secret(settings.nats_password_file)
+        return options
+
+    def _next_server(self, servers: list[Server], _info: dict[str, Any]) -> tuple[Server | None, float]:
+        """Any server after a growing, jittered pause: nats-py itself pauses the same time in every client."""
+        ceiling = min(_LONGEST_RECONNECT_PAUSE_SECONDS, 0.1 * 2.0 ** min(self._attempt, 8))
+        self._attempt += 1
+        return random.choice(servers), random.uniform(0.0, ceiling)
+
+    async def _on_error(self, error: Exception) -> None:
+        if "permissions violation" in str(error).lower():
+            self._violations.inc()
+            _log.error("NATS refused a subject", error=str(error))
+        else:
+            _log.warning("NATS", error=f"{type(error).__name__}: {error}")
+
+    async def _on_disconnected(self) -> None:
+        self._connected_gauge.set(0)
+        self._attempt = 0
+        _log.warning("disconnected from NATS")
+
+    async def _on_reconnected(self) -> None:
+        self._attempt = 0
+        self._connected_gauge.set(1)
+        self._reconnects.inc()
+        _log.info("connected to NATS again")
+        self._background.spawn("bus reconnected", self._after_reconnect)
+
+    async def _after_reconnect(self) -> None:
+        # nats-py subscribes again by itself; what was subscribed to while it was away is still to do.
+        for subscription in list(self._subscriptions):
+            if self._client is not None and not subscription._nats:
+                await self._attach(self._client, subscription)
+        await self._tell_connected()
+
+    async def _tell_connected(self) -> None:
+        for callback in self._on_reconnect:
+            try:
+                await callback()
+            except Exception:
+                _log.exception("a reader could not be told of the reconnection")

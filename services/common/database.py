@@ -1,0 +1,174 @@
+"""One database of a service, SQLite or PostgreSQL, with short write transactions that cannot half-conflict."""
+
+import asyncio
+import contextlib
+import functools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from services.common.errors import Conflict
+from services.common.log import get_logger
+from services.common.settings import SettingsError
+
+__all__ = ["Conflict", "Database", "UtcDateTime", "retry_conflicts"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_WRITING = "writing"
+_BUSY_TIMEOUT_MILLISECONDS = 5_000
+# Serialization failure and deadlock (PostgreSQL, appendix A).
+_RETRYABLE_SQLSTATES = {"40001", "40P01"}
+
+_log = get_logger("database")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: stored in UTC, always returned aware, although SQLite forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """Sessions on one database.
+
+    `url` is `sqlite+aiosqlite:///path` (one file of this service alone) or `postgresql+asyncpg://...`; on PostgreSQL
+    everything lives in the schema `schema`.
+    """
+
+    def __init__(self, url: str, schema: str = "") -> None:
+        self.url = url
+        self.schema = schema
+        self.engine = _engine(url, schema)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite has one writer: waiting here is fair, waiting inside SQLite is polling.
+        self._writer = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that commits at the end of the block and rolls back when it raises.
+
+        Raises Conflict when another writer got in between; nothing was changed then.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._writer)
+            try:
+                async with self._sessions() as session:
+                    await session.connection(execution_options={_WRITING: True})
+                    yield session
+                    await session.commit()
+            except DBAPIError as error:
+                if is_retryable(error):
+                    raise Conflict("another change came between") from error
+                raise
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees one state of the database and never commits."""
+        async with self._sessions() as session:
+            yield session
+
+    async def create_all(self, metadata: MetaData) -> None:
+        """Creates missing tables as the code has them now; deployments use `migrate` instead."""
+        async with self.engine.begin() as connection:
+            if self.schema and not self.is_sqlite:
+                await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+            await connection.run_sync(metadata.create_all)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()
+
+
+def is_retryable(error: DBAPIError) -> bool:
+    """Whether the transaction lost against another one and may simply be run again."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state in _RETRYABLE_SQLSTATES or "database is locked" in str(error.orig)
+
+
+def retry_conflicts(times: int = 5) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Runs an async function again when it raises Conflict, `times` times in all, after short random pauses."""
+
+    def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @functools.wraps(function)
+        async def retrying(*args: P.args, **kwargs: P.kwargs) -> R:
+            for attempt in range(1, times):
+                try:
+                    return await function(*args, **kwargs)
+                except Conflict:
+                    await asyncio.sleep(random.uniform(0.0, 0.01 * 2**attempt))
+            return await function(*args, **kwargs)
+
+        return retrying
+
+    return decorate
+
+
+def _engine(url: str, schema: str) -> AsyncEngine:
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise SettingsError(f"{url!r} is not a database URL") from error
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(parsed)
+        _set_up_sqlite(engine)
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 30}
+        if schema:
+            arguments["server_settings"] = {"search_path": schema}
+        return create_async_engine(
+            parsed,
+            connect_args=arguments,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=5,
+            pool_recycle=1800,
+            pool_pre_ping=True,
+        )
+    raise SettingsError(f"{parsed.get_backend_name()} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
+
+
+def _set_up_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        # The driver must not begin transactions by itself: `on_begin` does, in the right mode.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # A deferred transaction that reads and then writes fails at once when another wrote meanwhile.
+        writing = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,55 @@
+"""Brings a database to the newest revision of its service when the service starts."""
+
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, text
+
+from services.common.database import Database
+
+# Any number that no other program takes in the same database; copies of a service wait for each other on it.
+_ADVISORY_LOCK = 0x6D616A6C
+
+
+async def migrate(url: str, script_location: Path | str, schema: str = "") -> None:
+    """Runs the Alembic scripts in `script_location` up to the newest, in one transaction.
+
+    Copies of a service may start together: one migrates, the others wait for it.
+    """
+    database = Database(url, schema)
+    try:
+        async with database.write() as session:
+            connection = await session.connection()
+            await connection.run_sync(_upgrade, str(script_location), schema)
+    finally:
+        await database.close()
+
+
+def run_env(metadata: MetaData) -> None:
+    """What the `env.py` beside the scripts calls: migrates on the connection that `migrate` opened."""
+    connection: Connection = context.config.attributes["connection"]
+    schema: str = context.config.attributes["schema"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema=schema or None,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    # The transaction is the caller's: it also holds the lock.
+    context.run_migrations()
+
+
+def _upgrade(connection: Connection, script_location: str, schema: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        if schema:
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+    else:
+        schema = ""
+    config = Config()
+    config.set_main_option("script_location", script_location.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    config.attributes["schema"] = schema
+    command.upgrade(config, "head")
