@@ -57,16 +57,22 @@ async def until_ready(processes: list[Process]) -> bool:
     return not waiting
 
 
-def announce(options: Options, processes: list[Process]) -> None:
-    """The address and, until it has been used, the owner link; the same for programs in run.json."""
+def announce(options: Options) -> None:
+    """The address and, until it has been used, the owner link."""
     link = options.state / "owner-link"
     lines = ["", f"  Majlis is open at  {options.url}"]
     if link.exists():
         lines += [f"  You own it: open   {link.read_text().strip()}", "  (this link works once)"]
     lines += ["  Ctrl-C stops everything", ""]
     print("\n".join(lines), flush=True)
+
+
+def record(options: Options, processes: list[Process]) -> None:
+    """What runs just now, for programs: var/run.json, replaced whole."""
     state = {process.part.name: {"pid": process.pid, "ready_url": process.part.ready_url} for process in processes}
-    (options.state / "run.json").write_text(json.dumps({"url": options.url, "parts": state}))
+    fresh = options.state / "run.json.new"
+    fresh.write_text(json.dumps({"url": options.url, "parts": state}))
+    fresh.replace(options.state / "run.json")
 
 
 async def supervise(options: Options) -> int:
@@ -75,7 +81,8 @@ async def supervise(options: Options) -> int:
     logs = options.state / "log"
     logs.mkdir(parents=True, exist_ok=True)
     width = max(len(part.name) for part in parts)
-    processes = [Process(part, logs, width) for part in parts]
+    processes: list[Process] = []
+    processes += [Process(part, logs, width, lambda: record(options, processes)) for part in parts]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -86,7 +93,7 @@ async def supervise(options: Options) -> int:
     await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
     code = 1 if ready.done() and not ready.result() else 0
     if code == 0 and not stop.is_set():
-        announce(options, processes)
+        announce(options)
         await stopping
     ready.cancel()
     stopping.cancel()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tools.run.options import ROOT
@@ -30,8 +31,9 @@ def child_setup() -> None:
 class Process:
     """One part and the process that is it just now."""
 
-    def __init__(self, part: Part, logs: Path, width: int) -> None:
+    def __init__(self, part: Part, logs: Path, width: int, on_start: Callable[[], None]) -> None:
         self.part = part
+        self._on_start = on_start
         self.restarts = 0
         self.gave_up = False
         self._process: asyncio.subprocess.Process | None = None
@@ -77,6 +79,7 @@ class Process:
             preexec_fn=child_setup,
             limit=1 << 20,
         )
+        self._on_start()
         stream = self._process.stdout
         if stream is None:  # PIPE was asked for
             raise RuntimeError("a child without output")
