@@ -1,0 +1,145 @@
+"""An append-only record of who did what, sealed by a chain of hashes so that later changes show."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.common.database import Database, UtcDateTime
+
+SEAL_EVERY_SECONDS = 5.0
+"""How often a service should call `seal`: rows are sealed well within ten seconds."""
+
+_BATCH = 500
+_FIRST_HASH = "0" * 64
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One act as it was recorded."""
+
+    at: datetime
+    actor: str
+    """User id, or the service's word for what it does by itself."""
+    action: str
+    target: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerdict:
+    """What `verify` found."""
+
+    sealed: int
+    unsealed: int
+    broken_at: int | None
+    """Position of the first row whose hash does not fit, or of a missing one; None when the chain holds."""
+
+    @property
+    def intact(self) -> bool:
+        return self.broken_at is None
+
+
+class AuditLog:
+    """The audit tables of a service; make one beside its other tables, on the same metadata."""
+
+    def __init__(self, metadata: MetaData, name: str = "audit") -> None:
+        self.table = Table(
+            name,
+            metadata,
+            Column("id", _RowId, primary_key=True, autoincrement=True),
+            Column("at", UtcDateTime, nullable=False),
+            Column("actor", String(64), nullable=False),
+            Column("action", String(64), nullable=False),
+            Column("target", String(200), nullable=False),
+            Column("detail", JSON, nullable=False),
+            Column("position", BigInteger, nullable=True, unique=True),
+            Column("hash", String(64), nullable=True),
+            Index(f"ix_{name}_target", "target"),
+        )
+        self.head = Table(
+            f"{name}_head",
+            metadata,
+            Column("id", Integer, primary_key=True, autoincrement=False),
+            Column("position", BigInteger, nullable=False),
+            Column("hash", String(64), nullable=False),
+        )
+
+    async def append(
+        self,
+        session: AsyncSession,
+        *,
+        now: datetime,
+        actor: str,
+        action: str,
+        target: str,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Records an act in the caller's transaction: it is recorded exactly when it happened."""
+        values = {"at": now, "actor": actor, "action": action, "target": target, "detail": dict(detail or {})}
+        await session.execute(self.table.insert().values(values))
+
+    async def latest(self, session: AsyncSession, *, target: str = "", limit: int = 100) -> list[AuditRow]:
+        """The newest acts, of one target when it is given, newest first."""
+        query = select(self.table).order_by(self.table.c.id.desc()).limit(limit)
+        if target:
+            query = query.where(self.table.c.target == target)
+        rows = await session.execute(query)
+        return [AuditRow(row.at, row.actor, row.action, row.target, row.detail) for row in rows]
+
+    async def seal(self, database: Database) -> int:
+        """Chains the rows that are not sealed yet and returns how many; run it every SEAL_EVERY_SECONDS.
+
+        The order of the chain is the order of sealing: ids are given before commits, which may overtake each other.
+        """
+        total = 0
+        while True:
+            async with database.write() as session:
+                count = await self._seal_batch(session)
+            total += count
+            if count < _BATCH:
+                return total
+
+    async def _seal_batch(self, session: AsyncSession) -> int:
+        head = (await session.execute(select(self.head).where(self.head.c.id == 1).with_for_update())).one_or_none()
+        position, link = (head.position, head.hash) if head is not None else (0, _FIRST_HASH)
+        query = select(self.table).where(self.table.c.position.is_(None)).order_by(self.table.c.id).limit(_BATCH)
+        rows = (await session.execute(query)).all()
+        for row in rows:
+            position, link = position + 1, _link(link, position + 1, row)
+            await session.execute(
+                update(self.table).where(self.table.c.id == row.id).values(position=position, hash=link)
+            )
+        if head is None:
+            await session.execute(self.head.insert().values(id=1, position=position, hash=link))
+        elif rows:
+            await session.execute(update(self.head).where(self.head.c.id == 1).values(position=position, hash=link))
+        return len(rows)
+
+    async def verify(self, database: Database) -> AuditVerdict:
+        """Walks the whole chain; finds a row changed, removed, inserted or cut off after it was sealed."""
+        async with database.read() as session:
+            unsealed = select(func.count()).select_from(self.table).where(self.table.c.position.is_(None))
+            waiting = int(await session.scalar(unsealed) or 0)
+            head = (await session.execute(select(self.head).where(self.head.c.id == 1))).one_or_none()
+            position, link = 0, _FIRST_HASH
+            query = select(self.table).where(self.table.c.position.is_not(None)).order_by(self.table.c.position)
+            async for row in await session.stream(query):
+                link = _link(link, position + 1, row)
+                if row.position != position + 1 or row.hash != link:
+                    return AuditVerdict(position, waiting, position + 1)
+                position += 1
+        end = (head.position, head.hash) if head is not None else (0, _FIRST_HASH)
+        return AuditVerdict(position, waiting, None if end == (position, link) else position + 1)
+
+
+def _link(before: str, position: int, row: Any) -> str:
+    fields = [before, position, row.id, row.at.isoformat(), row.actor, row.action, row.target, row.detail]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

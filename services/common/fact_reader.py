@@ -1,0 +1,200 @@
+"""Reads another service's numbered facts in order and without gaps, over bus and RPC together."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.common.database import Database
+from services.common.errors import DomainError
+from services.common.log import get_logger
+
+ListFacts = Callable[[int, int], Awaitable[Sequence[Message]]]
+FactHandler = Callable[[Any], Awaitable[None]]
+
+_PAGE = 500
+_LOOK_AGAIN_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+_log = get_logger("facts")
+
+
+class FactCursor(Protocol):
+    """Where a reader keeps the number of the last fact it has handled."""
+
+    async def load(self, source: str) -> int:
+        """The last number, 0 at first."""
+        ...
+
+    async def save(self, source: str, number: int) -> None:
+        """Remembers the number."""
+        ...
+
+
+class FactSource(Protocol):
+    """What the reader needs of the bus."""
+
+    async def subscribe_all(self, event_types: Iterable[type[Message]], handler: FactHandler) -> Any:
+        """Calls the handler with each event of these types."""
+        ...
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Calls back when events may have been missed."""
+        ...
+
+
+class MemoryCursor:
+    """For a service that keeps nothing: it hears every fact again at each start."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    async def load(self, source: str) -> int:
+        return self._numbers.get(source, 0)
+
+    async def save(self, source: str, number: int) -> None:
+        self._numbers[source] = number
+
+
+class FactCursors:
+    """The cursor table of a consumer; make one beside its other tables, then `of(database)` is a FactCursor."""
+
+    def __init__(self, metadata: MetaData, name: str = "fact_cursor") -> None:
+        self.table = Table(
+            name,
+            metadata,
+            Column("source", String(64), primary_key=True),
+            Column("number", BigInteger, nullable=False),
+        )
+
+    def of(self, database: Database) -> "SqlCursor":
+        """The cursor in this database."""
+        return SqlCursor(self.table, database)
+
+
+class SqlCursor:
+    """A cursor in a table of the consumer's own database."""
+
+    def __init__(self, table: Table, database: Database) -> None:
+        self._table = table
+        self._database = database
+
+    async def load(self, source: str) -> int:
+        query = select(self._table.c.number).where(self._table.c.source == source)
+        async with self._database.read() as session:
+            return int(await session.scalar(query) or 0)
+
+    async def save(self, source: str, number: int) -> None:
+        insert = (sqlite.insert if self._database.is_sqlite else postgresql.insert)(self._table)
+        upsert = insert.values(source=source, number=number).on_conflict_do_update(
+            index_elements=["source"], set_={"number": number}
+        )
+        async with self._database.write() as session:
+            await session.execute(upsert)
+
+
+class FactReader:
+    """Hands every fact of `source` to `handler`, in order, at least once; the handler must be idempotent.
+
+    `list_facts(after, limit)` is the source's ListFacts: messages with a `number` and a oneof of events. It is asked
+    at start, when the bus was away, on a gap in the numbers, and now and then in case the newest message was lost.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        bus: FactSource,
+        event_types: Iterable[type[Message]],
+        list_facts: ListFacts,
+        handler: FactHandler,
+        cursor: FactCursor,
+    ) -> None:
+        self._source = source
+        self._bus = bus
+        self._event_types = tuple(event_types)
+        self._list_facts = list_facts
+        self._handler = handler
+        self._cursor = cursor
+        self._last = 0
+        self._busy = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    @property
+    def last_number(self) -> int:
+        """Number of the last fact handled."""
+        return self._last
+
+    async def run(self) -> None:
+        """Reads for ever; run it in the background."""
+        self._last = await self._cursor.load(self._source)
+        self._bus.on_reconnect(self._look)
+        subscription = await self._bus.subscribe_all(self._event_types, self._arrived)
+        pause = _FIRST_PAUSE_SECONDS
+        try:
+            while True:
+                self._wake.clear()
+                if await self._tried_to_catch_up():
+                    pause = _FIRST_PAUSE_SECONDS
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_SECONDS)
+                else:
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                    pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+        finally:
+            await subscription.stop()
+
+    async def catch_up(self) -> None:
+        """Asks for what was missed and hands it over. Raises what the source or the handler raises."""
+        while True:
+            async with self._busy:
+                facts = await self._list_facts(self._last, _PAGE)
+                for number, event in map(unwrap_fact, facts):
+                    if number > self._last:
+                        await self._take(number, event)
+            if len(facts) < _PAGE:
+                return
+
+    async def _tried_to_catch_up(self) -> bool:
+        try:
+            await self.catch_up()
+        except DomainError as error:
+            _log.info("facts are not to be had yet", source=self._source, reason=error.reason)
+            return False
+        except Exception:
+            _log.exception("a fact could not be handled; trying again", source=self._source, last=self._last)
+            return False
+        return True
+
+    async def _look(self) -> None:
+        self._wake.set()
+
+    async def _arrived(self, event: Any) -> None:
+        async with self._busy:
+            if event.number == self._last + 1:
+                try:
+                    await self._take(event.number, event)
+                except Exception:
+                    self._wake.set()
+                    raise
+            elif event.number > self._last:
+                self._wake.set()
+
+    async def _take(self, number: int, event: Message) -> None:
+        await self._handler(event)
+        await self._cursor.save(self._source, number)
+        self._last = number
+
+
+def unwrap_fact(fact: Message) -> tuple[int, Message]:
+    """Number and event of a numbered fact of the contract. Raises ValueError when it carries no event."""
+    for oneof in fact.DESCRIPTOR.oneofs:
+        name = fact.WhichOneof(oneof.name)
+        if name is not None:
+            return int(fact.number), getattr(fact, name)  # type: ignore[attr-defined]
+    raise ValueError(f"a {fact.DESCRIPTOR.full_name} without an event: it is newer than this code")
