@@ -44,6 +44,7 @@ class AuditVerdict:
 
     @property
     def intact(self) -> bool:
+        """Whether nothing was changed since it was sealed."""
         return self.broken_at is None
 
 

@@ -186,7 +186,7 @@ class Bus:
     async def _handle(self, handler: Handler[Any], event: Message) -> None:
         try:
             await handler(event)
-        except Exception:
+        except Exception:  # noqa: BLE001 (logged with its stack)
             _log.exception("event handler failed", event_type=event.DESCRIPTOR.full_name)
 
     def _decode(self, types: tuple[type[Message], ...], subject: str, payload: bytes) -> Message | None:
@@ -253,7 +253,7 @@ class Bus:
             "max_reconnect_attempts": -1,
             "connect_timeout": 3,
             # Of the first connection; later ones are paced by `_next_server`. Random, so that services spread.
-            "reconnect_time_wait": random.uniform(0.3, 1.0),
+            "reconnect_time_wait": random.uniform(0.3, 1.0),  # noqa: S311 (jitter)
             "reconnect_to_server_handler": self._next_server,
             "ping_interval": 20,
             "max_outstanding_pings": 2,
@@ -273,7 +273,7 @@ class Bus:
         """Any server after a growing, jittered pause: nats-py itself pauses the same time in every client."""
         ceiling = min(_LONGEST_RECONNECT_PAUSE_SECONDS, 0.1 * 2.0 ** min(self._attempt, 8))
         self._attempt += 1
-        return random.choice(servers), random.uniform(0.0, ceiling)
+        return random.choice(servers), random.uniform(0.0, ceiling)  # noqa: S311 (jitter)
 
     async def _on_error(self, error: Exception) -> None:
         if "permissions violation" in str(error).lower():
@@ -305,5 +305,5 @@ class Bus:
         for callback in self._on_reconnect:
             try:
                 await callback()
-            except Exception:
+            except Exception:  # noqa: BLE001 (logged with its stack)
                 _log.exception("a reader could not be told of the reconnection")

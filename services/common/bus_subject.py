@@ -57,7 +57,7 @@ class SubjectTemplate:
     def _refuse_unknown(self, ids: Mapping[str, str]) -> None:
         unknown = set(ids) - set(self.fields.values())
         if unknown:
-            raise SubjectError(f"{'.'.join(self.tokens)} has no field {sorted(unknown)[0]}")
+            raise SubjectError(f"{'.'.join(self.tokens)} has no field {min(unknown)}")
 
 
 _templates: dict[str, SubjectTemplate] = {}

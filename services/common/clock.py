@@ -21,7 +21,9 @@ class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never go back."""
         return time.monotonic()

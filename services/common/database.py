@@ -37,12 +37,14 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuses a naive moment, which would mean another one on another machine."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a moment needs a time zone")
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Gives SQLite's naive moments their zone back."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -117,7 +119,7 @@ def retry_conflicts(times: int = 5) -> Callable[[Callable[P, Awaitable[R]]], Cal
                 try:
                     return await function(*args, **kwargs)
                 except Conflict:
-                    await asyncio.sleep(random.uniform(0.0, 0.01 * 2**attempt))
+                    await asyncio.sleep(random.uniform(0.0, 0.01 * 2**attempt))  # noqa: S311 (jitter)
             return await function(*args, **kwargs)
 
         return retrying

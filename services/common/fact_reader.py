@@ -56,9 +56,11 @@ class MemoryCursor:
         self._numbers: dict[str, int] = {}
 
     async def load(self, source: str) -> int:
+        """The last number, 0 at first."""
         return self._numbers.get(source, 0)
 
     async def save(self, source: str, number: int) -> None:
+        """Remembers the number."""
         self._numbers[source] = number
 
 
@@ -86,11 +88,13 @@ class SqlCursor:
         self._database = database
 
     async def load(self, source: str) -> int:
+        """The last number, 0 at first."""
         query = select(self._table.c.number).where(self._table.c.source == source)
         async with self._database.read() as session:
             return int(await session.scalar(query) or 0)
 
     async def save(self, source: str, number: int) -> None:
+        """Remembers the number."""
         insert = (sqlite.insert if self._database.is_sqlite else postgresql.insert)(self._table)
         upsert = insert.values(source=source, number=number).on_conflict_do_update(
             index_elements=["source"], set_={"number": number}
@@ -106,7 +110,7 @@ class FactReader:
     at start, when the bus was away, on a gap in the numbers, and now and then in case the newest message was lost.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (each is a different type: they cannot be mixed up)
         self,
         source: str,
         bus: FactSource,
@@ -144,7 +148,7 @@ class FactReader:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_SECONDS)
                 else:
-                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                     pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
         finally:
             await subscription.stop()
@@ -166,7 +170,7 @@ class FactReader:
         except DomainError as error:
             _log.info("facts are not to be had yet", source=self._source, reason=error.reason)
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 (logged with its stack)
             _log.exception("a fact could not be handled; trying again", source=self._source, last=self._last)
             return False
         return True

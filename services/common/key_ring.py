@@ -81,5 +81,5 @@ def _write_key(key: SigningKey) -> dict[str, Any]:
 def _read_key(entry: Mapping[str, Any]) -> SigningKey:
     private = OKPAlgorithm.from_jwk(dict(entry))
     if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError("a key of the ring is not a private Ed25519 key")
+        raise ValueError("a key of the ring is not a private Ed25519 key")  # noqa: TRY004 (the text is wrong)
     return SigningKey(str(entry["kid"]), private, datetime.fromtimestamp(entry["iat"], UTC))

@@ -131,7 +131,7 @@ def _handler_for(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is inherited)
             """Probes come every few seconds: they are not worth a line."""
 
     return Handler

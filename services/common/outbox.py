@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from google.protobuf import message_factory
-from google.protobuf.descriptor_pool import Default as default_pool
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from sqlalchemy import (
     BigInteger,
@@ -198,5 +197,5 @@ def wrap_fact(fact_type: type[F], stored: StoredFact) -> F:
 
 
 def _fact(row: Any) -> StoredFact:
-    message_type = message_factory.GetMessageClass(default_pool().FindMessageTypeByName(row.type))
+    message_type = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(row.type))
     return StoredFact(row.number, message_type.FromString(row.payload), row.at)

@@ -28,6 +28,7 @@ class Stop:
 
     @property
     def requested(self) -> bool:
+        """Whether a stop was asked for."""
         return self._event.is_set()
 
     def request(self) -> None:
@@ -50,7 +51,7 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_stopped(main))
     except (SettingsError, PortTaken) as error:
-        print(f"{Path(sys.argv[0]).parent.name}: {error}", file=sys.stderr, flush=True)
+        print(f"{Path(sys.argv[0]).parent.name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (for the person at the terminal)
         sys.exit(EXIT_CANNOT_START)
     sys.exit(0)
 
@@ -70,7 +71,7 @@ def write_ready_file(path: Path | None, ports: Mapping[str, int]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump({**ports, "pid": os.getpid()}, file)
-    os.replace(name, path)
+    Path(name).replace(path)
 
 
 async def _until_stopped(main: Callable[[Stop], Awaitable[None]]) -> None:

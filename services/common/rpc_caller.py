@@ -12,7 +12,7 @@ CallerKind = Literal["public", "user", "operator", "service"]
 
 REQUEST_ID = "x-request-id"
 SERVICE_NAME = "x-majlis-service"
-SERVICE_SECRET = "x-majlis-service-secret"
+SERVICE_SECRET = "x-majlis-service-secret"  # noqa: S105 (the name of a header)
 FORWARDED_NETWORK = "x-forwarded-network"
 AUTHORIZATION = "authorization"
 

@@ -67,7 +67,7 @@ class ServiceChannel:
 
 
 def as_user() -> tuple[tuple[str, str], ...]:
-    """Metadata that passes the current caller's own token and network on: `stub.Method(request, metadata=as_user())`."""
+    """Metadata passing the current caller's own token and network on: `stub.Method(request, metadata=as_user())`."""
     caller = caller_or_none()
     if caller is None or caller.bearer is None:
         return ()
@@ -107,14 +107,15 @@ class _Unary(_Caller, grpc.aio.UnaryUnaryClientInterceptor):
             call = await continuation(self._details(client_call_details, left), request)
             try:
                 await call
-                return call
             except grpc.aio.AioRpcError as error:
-                wait = pause * random.uniform(0.5, 1.5)
+                wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
                 pause *= 2
                 unreachable = error.code() == grpc.StatusCode.UNAVAILABLE
                 if not unreachable or not tries or loop.time() + wait >= ends_at:
                     raise raise_for(error) from error
                 await asyncio.sleep(wait)
+            else:
+                return call
 
 
 class _Stream(_Caller, grpc.aio.UnaryStreamClientInterceptor):

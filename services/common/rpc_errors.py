@@ -89,7 +89,7 @@ def error_from(status: status_pb2.Status) -> RemoteError:
 
 
 def raise_for(error: grpc.RpcError) -> DomainError:
-    """The refusal behind a failed call, to be raised: `raise raise_for(error) from error`."""
+    """Gives the refusal behind a failed call; raise it from the error."""
     code, message, trailing = grpc.StatusCode.UNKNOWN, "", None
     if isinstance(error, grpc.aio.AioRpcError):
         code, message, trailing = error.code(), error.details() or "", error.trailing_metadata()

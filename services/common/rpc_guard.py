@@ -96,6 +96,7 @@ class Guard(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Called by gRPC for each call: the guarded handler, made once per RPC."""
         path = handler_call_details.method
         wrapped = self._wrapped.get(path)
         if wrapped is not None:
@@ -158,7 +159,7 @@ class Guard(grpc.aio.ServerInterceptor):
         except (asyncio.CancelledError, GeneratorExit):
             code = grpc.StatusCode.CANCELLED.name
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller is told something)
             refusal = self._refusal(policy, error)
             code = code_of(refusal).name
         finally:

@@ -32,6 +32,7 @@ class MethodPolicy:
 
     @property
     def needs_token(self) -> bool:
+        """Whether only people with an account get in."""
         return self.kind in (options_pb2.CALLER_USER, options_pb2.CALLER_OPERATOR)
 
 

@@ -3,6 +3,8 @@
 import ast
 import dataclasses
 import inspect
+import itertools
+import math
 import textwrap
 import types
 import typing
@@ -48,7 +50,7 @@ class ServiceSettings:
     shutdown_grace_seconds: float = 10.0
     """How long calls in progress may take to finish once the service is told to stop."""
     tls_cert_file: Path | None = None
-    """PEM certificate chain of this service; with tls_key_file and tls_ca_file it turns on mutual TLS between services."""
+    """PEM certificate chain of this service; with the key and the authorities they turn on mutual TLS."""
     tls_key_file: Path | None = None
     """PEM private key of tls_cert_file."""
     tls_ca_file: Path | None = None
@@ -191,7 +193,7 @@ def _parse_scalar(text: str, hint: Any) -> Any:
     if hint is Path and not text:
         raise ValueError(text)
     value = hint(text)
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(text)
     return value
 
@@ -207,8 +209,8 @@ def _docstrings(cls: type[Any]) -> dict[str, str]:
         if not dataclasses.is_dataclass(base):
             continue
         tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        body = typing.cast(ast.ClassDef, tree.body[0]).body
-        for statement, following in zip(body, body[1:], strict=False):
+        body = typing.cast("ast.ClassDef", tree.body[0]).body
+        for statement, following in itertools.pairwise(body):
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 continue
             if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):

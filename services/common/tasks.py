@@ -66,7 +66,7 @@ class Background:
     async def _run_once(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
             await run()
-        except Exception:
+        except Exception:  # noqa: BLE001 (logged with its stack)
             _log.exception("background task failed", task=name)
 
     async def _run_for_ever(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -76,10 +76,11 @@ class Background:
             started = loop.time()
             try:
                 await run()
-                return
-            except Exception:
+            except Exception:  # noqa: BLE001 (logged with its stack)
                 _log.exception("background task failed", task=name, again_in_seconds=round(pause, 2))
+            else:
+                return
             if loop.time() - started > 2 * _LONGEST_PAUSE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
             pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)

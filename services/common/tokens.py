@@ -18,7 +18,7 @@ from services.common.log import get_logger
 
 __all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier"]
 
-ACCESS_TOKEN_TYPE = "at+jwt"
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 (a kind, RFC 9068 §2.1)
 LEEWAY_SECONDS = 30
 LONGEST_ACCESS_LIFE = timedelta(minutes=10)
 
@@ -180,7 +180,7 @@ class TokenVerifier:
             async with asyncio.timeout(_FETCH_DEADLINE_SECONDS):
                 text = await self._fetch_key_set()
             self._keys = read_key_set(text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (a fetch may fail in any way)
             # Tokens of known keys go on working; the next unknown key tries again.
             _log.warning("cannot fetch the key set", issuer=self._issuer, error=str(error))
 
