@@ -1,12 +1,10 @@
 """Holds the contracts to their own rules: caller policies, subjects, reasons, comments."""
 
 import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import majlis
 import pytest
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 from majlis.contract.v1 import options_pb2
@@ -14,14 +12,15 @@ from majlis.contract.v1 import options_pb2
 from services.common.errors import DomainError
 
 ROOT = Path(__file__).resolve().parents[2]
+PROTOS = ROOT / "protos"
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
 EVENT_FILES = re.compile(r"(_facts|_events)\.proto$")
 
 
 def files() -> Iterator[FileDescriptor]:
-    for found in pkgutil.walk_packages(majlis.__path__, "majlis."):
-        if found.name.endswith("_pb2"):
-            yield importlib.import_module(found.name).DESCRIPTOR
+    for path in sorted(PROTOS.rglob("*.proto")):
+        name = path.relative_to(PROTOS).with_suffix("").as_posix().replace("/", ".")
+        yield importlib.import_module(f"{name}_pb2").DESCRIPTOR
 
 
 def methods() -> list[MethodDescriptor]:
@@ -94,16 +93,16 @@ def subclasses(base: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from subclasses(child)
 
 
-def import_all(package: str) -> None:
-    root = importlib.import_module(package)
-    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-        if not found.name.endswith("__main__") and ".migrations" not in found.name and ".packetcore" not in found.name:
-            importlib.import_module(found.name)
+def import_all(service: str) -> None:
+    for path in sorted((ROOT / "services" / service).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if not {"__main__", "__init__", "migrations", "packetcore"}.intersection(parts):
+            importlib.import_module(".".join(parts))
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_reason_a_service_raises_is_declared_in_its_contract(service: str) -> None:
-    import_all(f"services.{service}")
+    import_all(service)
     declared = declared_reasons(service)
     for error in subclasses(DomainError):
         if error.__module__.startswith(f"services.{service}.") and getattr(error, "reason", ""):

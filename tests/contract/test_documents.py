@@ -27,12 +27,14 @@ def test_the_walk_through_raise_a_hand_names_files_and_symbols_that_exist() -> N
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    broken = []
-    for path in tracked():
-        if path.suffix == ".md":
-            for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
-                if not (path.parent / target).exists():
-                    broken.append(f"{path.relative_to(ROOT)} -> {target}")
+    link = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+    broken = [
+        f"{path.relative_to(ROOT)} -> {target}"
+        for path in tracked()
+        if path.suffix == ".md"
+        for target in link.findall(path.read_text())
+        if not (path.parent / target).exists()
+    ]
     assert not broken, broken
 
 

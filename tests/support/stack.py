@@ -80,9 +80,18 @@ class Stack:
 
     async def start(self) -> None:
         self.state.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "tools.run", "--port", str(self.port), "--state", str(self.state), *self.arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "tools.run",
+            "--port",
+            str(self.port),
+            "--state",
+            str(self.state),
+            *self.arguments,
+        ]
         with (self.state / "output.log").open("ab") as out:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; waiting is done in a thread
                 command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **self.env}
             )
         deadline = time.monotonic() + START_SECONDS

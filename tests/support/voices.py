@@ -70,7 +70,7 @@ def envelope(samples: Samples, hertz: float = 50.0) -> Samples:
 
 
 def likeness(heard: Samples, said: Samples) -> float:
-    """Best correlation of two loudness curves over all shifts, -1 to 1: words match their own recording, not another's."""
+    """Best correlation of two loudness curves over all shifts, -1 to 1: words match their own recording only."""
     curve, reference = envelope(heard), envelope(said)
     if len(reference) > len(curve):
         curve, reference = reference, curve

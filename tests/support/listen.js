@@ -1,0 +1,71 @@
+// Injected before the page's own scripts: remembers what plays and what connects, so that a test can hear what a person hears.
+(() => {
+  const peers = [];
+  const elements = new Set();
+  const Native = window.RTCPeerConnection;
+  if (!Native) return;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      peers.push(this);
+    }
+  };
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function remembered() {
+    elements.add(this);
+    return play.call(this);
+  };
+  const audible = () => {
+    for (const element of document.querySelectorAll('audio')) elements.add(element);
+    return [...elements].filter((e) => e.srcObject && !e.paused && !e.muted && e.volume > 0);
+  };
+  window.majlisTest = {
+    // What comes out of this page's loudspeaker for some seconds: 48 kHz mono, 16 bit, base64.
+    async record(seconds) {
+      const context = new AudioContext({ sampleRate: 48000 });
+      await context.resume();
+      const mix = context.createScriptProcessor(4096, 1, 1);
+      const chunks = [];
+      let connected = new Map();
+      const follow = () => {
+        const wanted = new Set(audible().flatMap((e) => e.srcObject.getAudioTracks().filter((t) => t.readyState === 'live' && t.enabled)));
+        for (const [track, source] of connected) if (!wanted.has(track)) { source.disconnect(); connected.delete(track); }
+        for (const track of wanted) {
+          if (connected.has(track)) continue;
+          const source = context.createMediaStreamSource(new MediaStream([track]));
+          source.connect(mix);
+          connected.set(track, source);
+        }
+      };
+      follow();
+      mix.onaudioprocess = (event) => {
+        follow();
+        chunks.push(new Float32Array(event.inputBuffer.getChannelData(0)));
+      };
+      mix.connect(context.destination);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      mix.disconnect();
+      await context.close();
+      const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      const pcm = new Int16Array(total);
+      let at = 0;
+      for (const chunk of chunks) for (const value of chunk) pcm[at++] = Math.max(-1, Math.min(1, value)) * 32767;
+      const bytes = new Uint8Array(pcm.buffer);
+      let text = '';
+      for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+      return btoa(text);
+    },
+    // Inbound audio statistics of every connected peer connection.
+    async stats() {
+      const rows = [];
+      for (const peer of peers) {
+        if (peer.connectionState !== 'connected') continue;
+        for (const report of (await peer.getStats()).values()) {
+          if (report.type === 'inbound-rtp' && report.kind === 'audio') rows.push({ ...report });
+        }
+      }
+      return rows;
+    },
+    states: () => peers.map((peer) => peer.connectionState),
+  };
+})();
