@@ -44,7 +44,7 @@ def test_every_rpc_says_who_may_call_it(method: MethodDescriptor) -> None:
 
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
 def test_every_rpc_says_its_reasons_and_its_caller_in_its_comment(method: MethodDescriptor) -> None:
-    text = (ROOT / "protos" / method.file.name).read_text()
+    text = (ROOT / "protos" / method.containing_service.file.name).read_text()
     comment = re.search(rf"((?:  //.*\n)+)  rpc {method.name}\(", text)
     assert comment, f"{method.full_name} has no comment"
     assert "Reasons:" in comment.group(1)
