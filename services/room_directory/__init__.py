@@ -1,0 +1,1 @@
+"""What happens in rooms: rooms, roles, hands, moderation, and which relay serves whom."""

@@ -1,0 +1,1 @@
+"""The rules of a room: no loop, no clock, no wire, no store."""

@@ -1,0 +1,100 @@
+"""Coming in and going: who may, what seat they get, and what becomes of it when they leave."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
+from services.room_directory.domain.events import SeatAction
+from services.room_directory.domain.events import SeatTakenOver as SeatWasTakenOver
+from services.room_directory.domain.hands import drop_hand
+from services.room_directory.domain.moderation import holds_key, put_out
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.presence import review
+from services.room_directory.domain.roles import Action, Role
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import MediaKind, Seat, Visibility
+from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage, is_last_moderator
+
+
+def check_entry(room: Room, actor: Actor, key: str, *, blocked: bool) -> None:
+    """Raises unless the person may see and enter the room: Removed, Blocked, RoomClosed.
+
+    `blocked` says whether one of those who lead the room has blocked the person.
+    """
+    user_id = actor.user_id
+    if user_id in room.removed:
+        raise Removed
+    if user_id in room.stage:
+        return
+    if blocked:
+        raise Blocked
+    asked_in = user_id in room.guests or user_id in room.seats or user_id == room.creator_id
+    if room.visibility is Visibility.CLOSED and not asked_in and not holds_key(room, key):
+        raise RoomClosed
+
+
+def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, now: datetime) -> Seat:
+    """Seats the person; a seat held on another device is taken over.
+
+    Raises RoomEnded, Removed, Blocked, RoomClosed, RoomFull.
+    """
+    room.require_live()
+    check_entry(room, actor, key, blocked=blocked)
+    user_id = actor.user_id
+    before, on_stage = room.seats.get(user_id), room.stage.get(user_id)
+    if before is None and on_stage is None and room.listener_count() >= room.rules.listener_limit:
+        raise RoomFull(metadata={"limit": str(room.rules.listener_limit)})
+    seat = Seat(user_id=user_id, epoch=epoch, device_epoch=epoch, joined_at=now, pending_since=now, absent_since=now)
+    room.seats[user_id] = seat
+    if on_stage is not None:
+        room.put_on_stage(replace(on_stage, epoch=epoch))
+    if before is not None or on_stage is not None:
+        room.order(user_id, epoch, SeatAction.END)
+    if before is not None and before.in_use():
+        room.tell(SeatWasTakenOver, now, user_id=user_id, epoch=epoch)
+    return seat
+
+
+def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: datetime) -> None:
+    """Gives the caller's seat up; leaving twice changes nothing.
+
+    `held_epoch` is the epoch the caller believes to hold, 0 for any; `epoch` is newer than any. The last one who leads
+    keeps the place on stage, unconnected, so that the room waits for them. Raises SeatTakenOver.
+    """
+    user_id = actor.user_id
+    seat, on_stage = room.seats.get(user_id), room.stage.get(user_id)
+    if seat is None and (on_stage is None or not on_stage.connected):
+        return
+    if seat is not None and 0 < held_epoch < seat.device_epoch:
+        raise SeatTakenOver
+    drop_hand(room, user_id, "left", now)
+    close_offer(room, user_id, "left", now)
+    if on_stage is not None and is_last_moderator(room, user_id):
+        room.put_on_stage(replace(on_stage, epoch=epoch))
+        change_seat(room, replace(on_stage, epoch=epoch, connected=False, lost_at=now), "", now)
+    else:
+        drop_from_stage(room, user_id, epoch, "left", "", now)
+    room.seats.pop(user_id, None)
+    room.order(user_id, epoch, SeatAction.END)
+    review(room, now)
+
+
+def expel(room: Room, user_id: str, *, epoch: int, now: datetime) -> None:
+    """Takes a person out because their account may not be used any more; the room then goes on without them."""
+    if user_id in room.seats or user_id in room.stage:
+        put_out(room, user_id, "removed", "", epoch, now)
+        review(room, now)
+
+
+def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
+    """The seat a media session of that kind would serve. Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed."""
+    seat = room.seat_of(actor.user_id)
+    role = room.role_of(actor.user_id)
+    if kind is MediaKind.STAGE:
+        room.stage_seat_of(actor.user_id)
+        room.require(actor, Action.SPEAK)
+    elif role is not Role.LISTENER:
+        raise NotAllowed("people on stage hear it through their stage session")
+    else:
+        room.require(actor, Action.LISTEN)
+    return seat

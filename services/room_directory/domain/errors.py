@@ -1,0 +1,157 @@
+"""Every way room_directory refuses, with the reason its contract documents."""
+
+from services.common.errors import DomainError
+
+
+class RoomNotFound(DomainError):
+    """No such room, or none the caller may know of."""
+
+    kind = "not_found"
+    reason = "ROOM_NOT_FOUND"
+
+
+class RoomEnded(DomainError):
+    """The room is over."""
+
+    kind = "failed_precondition"
+    reason = "ROOM_ENDED"
+
+
+class RoomClosed(DomainError):
+    """The room is closed and the caller was not asked in."""
+
+    kind = "permission_denied"
+    reason = "ROOM_CLOSED"
+
+
+class RoomFull(DomainError):
+    """As many listen as may."""
+
+    kind = "resource_exhausted"
+    reason = "ROOM_FULL"
+
+
+class Removed(DomainError):
+    """The caller was removed from the room."""
+
+    kind = "permission_denied"
+    reason = "REMOVED"
+
+
+class Blocked(DomainError):
+    """A moderator of the room has blocked the caller."""
+
+    kind = "permission_denied"
+    reason = "BLOCKED"
+
+
+class NotAllowed(DomainError):
+    """The caller's role does not allow it, or the person's role makes no sense of it."""
+
+    kind = "permission_denied"
+    reason = "NOT_ALLOWED"
+
+
+class NotInRoom(DomainError):
+    """The person is not in the room."""
+
+    kind = "failed_precondition"
+    reason = "NOT_IN_ROOM"
+
+
+class NotOnStage(DomainError):
+    """The person is not on stage."""
+
+    kind = "failed_precondition"
+    reason = "NOT_ON_STAGE"
+
+
+class HandsOff(DomainError):
+    """Hands are switched off."""
+
+    kind = "failed_precondition"
+    reason = "HANDS_OFF"
+
+
+class TooManyHands(DomainError):
+    """As many hands are up as the queue takes."""
+
+    kind = "resource_exhausted"
+    reason = "TOO_MANY_HANDS"
+
+
+class OfferGone(DomainError):
+    """The offer was withdrawn, declined or has expired."""
+
+    kind = "failed_precondition"
+    reason = "OFFER_GONE"
+
+
+class StageFull(DomainError):
+    """As many are on stage as may."""
+
+    kind = "resource_exhausted"
+    reason = "STAGE_FULL"
+
+
+class StageClosed(DomainError):
+    """The stage is closed because no moderator is there."""
+
+    kind = "failed_precondition"
+    reason = "STAGE_CLOSED"
+
+
+class LastModerator(DomainError):
+    """The last moderator cannot step down: make another one or end the room."""
+
+    kind = "failed_precondition"
+    reason = "LAST_MODERATOR"
+
+
+class SeatTakenOver(DomainError):
+    """Another device of the caller's holds the seat now."""
+
+    kind = "failed_precondition"
+    reason = "SEAT_TAKEN_OVER"
+
+
+class NoRelay(DomainError):
+    """No relay has room just now."""
+
+    kind = "unavailable"
+    reason = "NO_RELAY"
+
+
+class TitleInvalid(DomainError):
+    """A title is 1 to 60 visible characters."""
+
+    kind = "invalid_argument"
+    reason = "TITLE_INVALID"
+
+
+class TooManyRooms(DomainError):
+    """The caller leads as many live rooms as one may."""
+
+    kind = "resource_exhausted"
+    reason = "TOO_MANY_ROOMS"
+
+
+class PersonNotFound(DomainError):
+    """No such person."""
+
+    kind = "not_found"
+    reason = "PERSON_NOT_FOUND"
+
+
+class ReportNotFound(DomainError):
+    """No such report."""
+
+    kind = "not_found"
+    reason = "REPORT_NOT_FOUND"
+
+
+class RateLimited(DomainError):
+    """Too many tries: wait as RetryInfo says."""
+
+    kind = "resource_exhausted"
+    reason = "RATE_LIMITED"

@@ -1,0 +1,156 @@
+"""What happened in a room, and what relays are to do about a seat."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from services.room_directory.domain.seats import HandMode, Offer, RoomState, StageSeat, Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCard:
+    """A room as the hallway shows it, without its key."""
+
+    room_id: str
+    creator_id: str
+    title: str
+    description: str
+    language: str
+    visibility: Visibility
+    hand_mode: HandMode
+    state: RoomState
+    started_at: datetime
+    ended_at: datetime | None
+    listener_count: int
+    listener_limit: int
+    faces: tuple[StageSeat, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that happened; `revision` is the room's after it."""
+
+    room_id: str
+    revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCreated(Fact):
+    """A room went live."""
+
+    card: RoomCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomUpdated(Fact):
+    """Title, description, hand mode, visibility or state changed."""
+
+    card: RoomCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEnded(Fact):
+    """A room is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandRaised(Fact):
+    """Somebody's hand went up, or its time was renewed."""
+
+    user_id: str
+    hand_count: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandLowered(Fact):
+    """Somebody's hand went down; an empty user_id means all hands."""
+
+    user_id: str
+    hand_count: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOffered(Fact):
+    """A listener was offered the stage."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferClosed(Fact):
+    """An offer was declined, withdrawn or has expired, or its person left."""
+
+    offer: Offer
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageJoined(Fact):
+    """Somebody came on stage."""
+
+    seat: StageSeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSeatChanged(Fact):
+    """A seat on stage changed: role, mute, connection, successor, or the person's name."""
+
+    seat: StageSeat
+    by_user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLeft(Fact):
+    """Somebody left the stage."""
+
+    user_id: str
+    cause: str
+    by_user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRemoved(Fact):
+    """Somebody was removed and cannot return."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatTakenOver(Fact):
+    """A seat was taken over on another device."""
+
+    user_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaMoved(Fact):
+    """Sound must be fetched anew; an empty relay_id means by all."""
+
+    relay_id: str
+    spread_milliseconds: int
+
+
+class SeatAction(Enum):
+    """What a relay does to a seat's sessions."""
+
+    END = "end"
+    REPLACE = "replace"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    STREAM_GONE = "stream_gone"
+    STREAM_BACK = "stream_back"
+
+
+@dataclass(frozen=True, slots=True)
+class SeatOrder:
+    """One change of one seat that relays must put in force; it needs no revision, for the public never sees it."""
+
+    room_id: str
+    user_id: str
+    epoch: int
+    action: SeatAction

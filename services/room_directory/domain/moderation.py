@@ -1,0 +1,108 @@
+"""Leading a room: its settings, its end, and who may be in it."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.room_directory.domain.events import PersonRemoved, RoomEnded, RoomUpdated, SeatAction
+from services.room_directory.domain.hands import drop_all_hands, drop_hand
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.roles import Action
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import HandMode, RoomState, Visibility
+from services.room_directory.domain.stage import close_offer, drop_from_stage
+from services.room_directory.domain.texts import clean, clean_title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEdit:
+    """New settings of a room; None leaves one as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    hand_mode: HandMode | None = None
+    visibility: Visibility | None = None
+
+
+def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: datetime) -> None:
+    """Changes settings; hands off lowers all hands, and a room that closes gets `new_key`.
+
+    Raises NotAllowed, TitleInvalid.
+    """
+    room.require(actor, Action.UPDATE_ROOM)
+    title = room.title if edit.title is None else clean_title(edit.title)
+    description = room.description if edit.description is None else clean(edit.description)
+    hand_mode, visibility = edit.hand_mode or room.hand_mode, edit.visibility or room.visibility
+    before = (room.title, room.description, room.hand_mode, room.visibility)
+    if before == (title, description, hand_mode, visibility):
+        return
+    if visibility is not room.visibility:
+        room.room_key = new_key if visibility is Visibility.CLOSED else ""
+    room.title, room.description, room.hand_mode, room.visibility = title, description, hand_mode, visibility
+    room.tell(RoomUpdated, now)
+    if hand_mode is HandMode.OFF:
+        drop_all_hands(room, now)
+
+
+def end_room(room: Room, actor: Actor, now: datetime) -> None:
+    """Ends the room for all; a room that is over stays over. Raises NotAllowed."""
+    if room.state is RoomState.ENDED:
+        return
+    room.require(actor, Action.END_ROOM)
+    close_down(room, now)
+
+
+def close_down(room: Room, now: datetime) -> None:
+    """Makes the room over: nobody is in it any more and nothing is open."""
+    room.state, room.state_since, room.ended_at = RoomState.ENDED, now, now
+    room.seats.clear()
+    room.hands.clear()
+    room.offers.clear()
+    room.stage.clear()
+    room.tell(RoomEnded, now)
+
+
+def remove_person(room: Room, actor: Actor, user_id: str, *, epoch: int, now: datetime) -> None:
+    """Puts somebody out; they cannot return until readmitted. Raises NotAllowed."""
+    room.require_upon(actor, Action.REMOVE_PERSON, user_id)
+    if user_id in room.removed and user_id not in room.seats and user_id not in room.stage:
+        return
+    room.removed[user_id] = now
+    room.guests.pop(user_id, None)
+    put_out(room, user_id, "removed", actor.user_id, epoch, now)
+    room.tell(PersonRemoved, now, user_id=user_id)
+
+
+def readmit_person(room: Room, actor: Actor, user_id: str) -> None:
+    """Lets a removed person come back. Raises NotAllowed."""
+    room.require_upon(actor, Action.READMIT_PERSON, user_id)
+    if room.removed.pop(user_id, None) is not None:
+        room.changed = True
+
+
+def add_guest(room: Room, actor: Actor, user_id: str, now: datetime) -> None:
+    """Lets a person into the room while it is closed. Raises NotAllowed."""
+    room.require(actor, Action.ADD_GUEST)
+    ask_in(room, user_id, now)
+
+
+def ask_in(room: Room, user_id: str, now: datetime) -> None:
+    """Makes a person a guest; asking again changes nothing."""
+    if user_id not in room.guests:
+        room.guests[user_id] = now
+        room.changed = True
+
+
+def put_out(room: Room, user_id: str, cause: str, by_user_id: str, epoch: int, now: datetime) -> None:
+    """Takes everything a person has in the room and ends their sessions; `epoch` is newer than any of theirs."""
+    drop_hand(room, user_id, "left", now)
+    close_offer(room, user_id, "left", now)
+    drop_from_stage(room, user_id, epoch, cause, by_user_id, now)
+    room.seats.pop(user_id, None)
+    room.raise_floor(user_id, epoch)
+    room.order(user_id, epoch, SeatAction.END)
+
+
+def holds_key(room: Room, key: str) -> bool:
+    """Whether `key` opens the closed room; takes as long for a wrong key as for the right one."""
+    return bool(room.room_key) and hmac.compare_digest(room.room_key.encode(), key.encode())

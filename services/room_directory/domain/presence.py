@@ -1,0 +1,191 @@
+"""Connections: whose are up, what a lost one means, and what happens to a room that nobody leads."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from services.room_directory.domain.events import MediaMoved, RoomUpdated, SeatAction
+from services.room_directory.domain.hands import drop_hand, expire_hands
+from services.room_directory.domain.moderation import close_down
+from services.room_directory.domain.roles import Role
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import RoomState, Seat, SessionState, StageSeat
+from services.room_directory.domain.stage import (
+    back_to_audience,
+    change_seat,
+    close_offer,
+    drop_from_stage,
+    expire_offers,
+)
+
+
+def set_stream(room: Room, user_id: str, epoch: int, is_open: bool, now: datetime) -> None:
+    """Notes that the event stream a person opened with `epoch` is open or gone; news of an older device is void."""
+    seat = room.seats.get(user_id)
+    if seat is None or epoch < seat.device_epoch:
+        return
+    if is_open:
+        changed = replace(seat, stream=True, stream_epoch=max(epoch, seat.stream_epoch), stream_lost=False)
+    elif seat.stream and epoch >= seat.stream_epoch:
+        changed = replace(seat, stream=False, stream_lost=True)
+    else:
+        return
+    if changed.stream is not seat.stream:
+        room.order(user_id, seat.epoch, SeatAction.STREAM_BACK if is_open else SeatAction.STREAM_GONE)
+    put_seat(room, changed, now)
+
+
+def set_session(
+    room: Room, user_id: str, epoch: int, session_id: str, state: SessionState, relay_id: str, now: datetime
+) -> None:
+    """Notes what became of a media session; only the newest session of the seat's present epoch counts."""
+    seat = room.seats.get(user_id)
+    if seat is None or epoch != seat.epoch:
+        return
+    newest = session_id == seat.session_id or not seat.session_id
+    if state is SessionState.PENDING:
+        # A second session may be negotiated while the first still sounds: it counts once it connects.
+        if seat.session in (SessionState.UP, SessionState.IDLE):
+            return
+    elif state is not SessionState.UP and not newest:
+        return
+    put_seat(room, replace(seat, session=state, session_id=session_id, relay_id=relay_id, pending_since=now), now)
+
+
+def forget_sessions(room: Room, relay_id: str, now: datetime) -> bool:
+    """Notes that a relay lost what it carried: its people are expected to come back. Says whether there were any."""
+    seats = [seat for seat in room.seats.values() if seat.relay_id == relay_id]
+    for seat in seats:
+        put_seat(room, replace(seat, session=SessionState.PENDING, session_id="", relay_id="", pending_since=now), now)
+    return bool(seats)
+
+
+def move_media(room: Room, lost_relay_id: str, new_home_id: str, spread_milliseconds: int, now: datetime) -> None:
+    """Sends everybody whose sound came through a relay for new permits, and names the home of the stage."""
+    forget_sessions(room, lost_relay_id, now)
+    room.home_relay_id = new_home_id
+    room.tell(MediaMoved, now, relay_id=lost_relay_id, spread_milliseconds=spread_milliseconds)
+
+
+def put_seat(room: Room, seat: Seat, now: datetime) -> None:
+    """Keeps a seat and works out since when its person is absent."""
+    there = seat.in_use()
+    absent_since = None if there else (seat.absent_since or now)
+    room.seats[seat.user_id] = replace(seat, absent_since=absent_since)
+
+
+def review(room: Room, now: datetime) -> None:
+    """Draws the consequences of who is connected: marks of stage seats, and whether the room is led."""
+    if room.state is RoomState.ENDED:
+        return
+    for seat in list(room.stage.values()):
+        _review_seat(room, seat, now)
+    led = any(seat.connected for seat in room.moderators())
+    if led and room.state is not RoomState.LIVE:
+        _set_state(room, RoomState.LIVE, now)
+    elif not led and room.state is RoomState.LIVE:
+        _set_state(room, RoomState.HELD, now)
+
+
+def tick(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
+    """Does everything whose time has come; `take_epoch` gives an epoch newer than any."""
+    if room.state is RoomState.ENDED:
+        return
+    expire_hands(room, now)
+    expire_offers(room, now)
+    review(room, now)
+    _pass_on_or_close(room, now)
+    _drop_lost_from_stage(room, take_epoch, now)
+    _drop_absent_listeners(room, take_epoch, now)
+    _end_if_over(room, now)
+
+
+def is_due(room: Room, now: datetime) -> bool:
+    """Whether `tick` might change anything: cheap to ask, so that rooms at rest are not copied."""
+    if room.state is not RoomState.LIVE or room.empty_since is not None or _is_empty(room):
+        return room.state is not RoomState.ENDED
+    times = [hand.expires_at for hand in room.hands.values()] + [offer.expires_at for offer in room.offers.values()]
+    if any(at <= now for at in times):
+        return True
+    patience = room.rules.lost_seconds
+    if any(
+        not seat.connected or user_id not in room.seats or room.seats[user_id].lost(now, patience)
+        for user_id, seat in room.stage.items()
+    ):
+        return True
+    return any(
+        seat.absent_since is not None and _seconds(seat.absent_since, now) >= patience for seat in room.seats.values()
+    )
+
+
+def _review_seat(room: Room, seat: StageSeat, now: datetime) -> None:
+    held = room.seats.get(seat.user_id)
+    connected = held is not None and not held.lost(now, room.rules.lost_seconds)
+    if connected is not seat.connected:
+        change_seat(room, replace(seat, connected=connected, lost_at=None if connected else now), "", now)
+
+
+def _set_state(room: Room, state: RoomState, now: datetime) -> None:
+    room.state, room.state_since = state, now
+    room.tell(RoomUpdated, now)
+
+
+def _pass_on_or_close(room: Room, now: datetime) -> None:
+    if room.state is not RoomState.HELD or _seconds(room.state_since, now) < room.rules.hold_seconds:
+        return
+    heirs = [s for s in room.stage.values() if s.role is Role.SPEAKER and s.successor and s.connected]
+    if not heirs:
+        _set_state(room, RoomState.CLOSING, now)
+        return
+    heir = min(heirs, key=lambda seat: (seat.since, seat.user_id))
+    change_seat(room, replace(heir, role=Role.MODERATOR, successor=False), "", now)
+    _set_state(room, RoomState.LIVE, now)
+
+
+def _drop_lost_from_stage(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
+    """Gives up seats whose connection stays lost; while nobody leads, moderators keep theirs to come back to."""
+    for seat in list(room.stage.values()):
+        if seat.connected or seat.lost_at is None or _seconds(seat.lost_at, now) < room.rules.lost_seconds:
+            continue
+        if seat.role is Role.MODERATOR and room.state is not RoomState.LIVE:
+            continue
+        held = room.seats.get(seat.user_id)
+        if held is not None and held.stream:
+            back_to_audience(room, seat.user_id, take_epoch(), "connection_lost", "", now)
+        else:
+            _drop(room, seat.user_id, take_epoch(), now)
+
+
+def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
+    for seat in list(room.seats.values()):
+        if seat.user_id in room.stage or seat.absent_since is None:
+            continue
+        if _seconds(seat.absent_since, now) >= room.rules.lost_seconds:
+            _drop(room, seat.user_id, take_epoch(), now)
+
+
+def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:
+    drop_hand(room, user_id, "left", now)
+    close_offer(room, user_id, "left", now)
+    drop_from_stage(room, user_id, epoch, "connection_lost", "", now)
+    room.seats.pop(user_id, None)
+    room.order(user_id, epoch, SeatAction.END)
+
+
+def _end_if_over(room: Room, now: datetime) -> None:
+    if not _is_empty(room):
+        room.empty_since = None
+    elif room.empty_since is None:
+        room.empty_since = now
+    emptied = room.empty_since is not None and _seconds(room.empty_since, now) >= room.rules.empty_seconds
+    waited = room.state is RoomState.CLOSING and _seconds(room.state_since, now) >= room.rules.closing_seconds
+    if emptied or waited:
+        close_down(room, now)
+
+
+def _is_empty(room: Room) -> bool:
+    return all(seat.absent_since is not None for seat in room.seats.values())
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return (now - since).total_seconds()

@@ -1,0 +1,241 @@
+"""The room: one consistent whole of settings, stage, hands, offers, removals and seats."""
+
+import copy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from services.room_directory.domain.errors import NotInRoom, NotOnStage, RoomEnded
+from services.room_directory.domain.events import Fact, RoomCard, RoomCreated, SeatAction, SeatOrder, StageJoined
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.roles import Action, Role, require, require_target
+from services.room_directory.domain.seats import (
+    Hand,
+    HandMode,
+    Offer,
+    RoomState,
+    Rules,
+    Seat,
+    SessionState,
+    StageSeat,
+    Visibility,
+)
+from services.room_directory.domain.texts import clean, clean_title
+
+FACES = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """A room and everything the rules need to know of it.
+
+    All rows are frozen values in dicts: `draft` copies them cheaply, the rules change the draft, and a draft that is not
+    kept has changed nothing. The rules live beside this class, one module for each part: entry, hands, stage,
+    moderation, presence.
+    """
+
+    room_id: str
+    request_id: str
+    creator_id: str
+    title: str
+    description: str
+    language: str
+    visibility: Visibility
+    hand_mode: HandMode
+    room_key: str
+    started_at: datetime
+    home_relay_id: str
+    rules: Rules
+    state: RoomState = RoomState.LIVE
+    state_since: datetime
+    ended_at: datetime | None = None
+    revision: int = 0
+    version: int = 0
+    """Rises with every save, also of what the public does not see."""
+    stage: dict[str, StageSeat] = field(default_factory=dict)
+    hands: dict[str, Hand] = field(default_factory=dict)
+    """By person, first raised first."""
+    offers: dict[str, Offer] = field(default_factory=dict)
+    guests: dict[str, datetime] = field(default_factory=dict)
+    removed: dict[str, datetime] = field(default_factory=dict)
+    floors: dict[str, int] = field(default_factory=dict)
+    """The least epoch a person's sessions may have, kept for those who left the stage or were removed."""
+    seats: dict[str, Seat] = field(default_factory=dict)
+    empty_since: datetime | None = None
+    changed: bool = False
+    """True when rows must be written."""
+    facts: list[Fact] = field(default_factory=list)
+    orders: list[SeatOrder] = field(default_factory=list)
+
+    def draft(self) -> "Room":
+        """A copy to change: kept whole or not at all."""
+        room = copy.copy(self)
+        room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
+        room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
+        room.seats = self.seats.copy()
+        room.changed, room.facts, room.orders = False, [], []
+        return room
+
+    # What is so.
+
+    def role_of(self, user_id: str) -> Role:
+        """What the person is here."""
+        seat = self.stage.get(user_id)
+        if seat is not None:
+            return seat.role
+        return Role.LISTENER if user_id in self.seats else Role.OUTSIDE
+
+    def is_moderator(self, user_id: str) -> bool:
+        """Whether the person leads the room."""
+        return self.role_of(user_id) is Role.MODERATOR
+
+    def moderators(self) -> list[StageSeat]:
+        """Those who lead, connected or not."""
+        return [seat for seat in self.stage.values() if seat.role is Role.MODERATOR]
+
+    def listener_count(self) -> int:
+        """How many seats are in the audience."""
+        return len(self.seats) - sum(1 for user_id in self.stage if user_id in self.seats)
+
+    def stage_in_order(self) -> list[StageSeat]:
+        """Moderators first, then by time on stage."""
+        return sorted(self.stage.values(), key=lambda seat: (seat.role is not Role.MODERATOR, seat.since, seat.user_id))
+
+    def stage_closed(self) -> bool:
+        """Whether nobody on stage is heard."""
+        return self.state in (RoomState.CLOSING, RoomState.ENDED)
+
+    def hand_position(self, user_id: str) -> int:
+        """Place in the queue, from 1; 0 when the hand is down."""
+        return list(self.hands).index(user_id) + 1 if user_id in self.hands else 0
+
+    def card(self) -> RoomCard:
+        """The room as the hallway shows it."""
+        return RoomCard(
+            room_id=self.room_id,
+            creator_id=self.creator_id,
+            title=self.title,
+            description=self.description,
+            language=self.language,
+            visibility=self.visibility,
+            hand_mode=self.hand_mode,
+            state=self.state,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            listener_count=self.listener_count(),
+            listener_limit=self.rules.listener_limit,
+            faces=tuple(self.stage_in_order()[:FACES]),
+            revision=self.revision,
+        )
+
+    # What every rule needs.
+
+    def require_live(self) -> None:
+        """Raises RoomEnded once the room is over."""
+        if self.state is RoomState.ENDED:
+            raise RoomEnded
+
+    def require(self, actor: Actor, action: Action) -> None:
+        """Raises unless the room goes on and the role table lists the action for the actor."""
+        self.require_live()
+        require(self.role_of(actor.user_id), action, operator=actor.operator)
+
+    def require_upon(self, actor: Actor, action: Action, target_id: str) -> None:
+        """Raises unless the actor may do this, and may do it to that person."""
+        self.require(actor, action)
+        require_target(action, self.role_of(target_id))
+
+    def seat_of(self, user_id: str) -> Seat:
+        """The person's seat. Raises NotInRoom."""
+        self.require_live()
+        seat = self.seats.get(user_id)
+        if seat is None:
+            raise NotInRoom
+        return seat
+
+    def stage_seat_of(self, user_id: str) -> StageSeat:
+        """The person's seat on stage. Raises NotOnStage."""
+        seat = self.stage.get(user_id)
+        if seat is None:
+            raise NotOnStage
+        return seat
+
+    def tell(self, kind: type[Fact], now: datetime, **values: Any) -> None:
+        """Notes a fact under the next revision."""
+        self.revision += 1
+        self.changed = True
+        if "card" in kind.__dataclass_fields__:
+            values["card"] = self.card()
+        self.facts.append(kind(room_id=self.room_id, revision=self.revision, at=now, **values))
+
+    def order(self, user_id: str, epoch: int, action: SeatAction) -> None:
+        """Notes what relays must do."""
+        self.orders.append(SeatOrder(self.room_id, user_id, epoch, action))
+
+    def put_on_stage(self, seat: StageSeat) -> None:
+        """Keeps a stage seat, new or changed."""
+        self.stage[seat.user_id] = seat
+        self.changed = True
+
+    def raise_floor(self, user_id: str, epoch: int) -> None:
+        """Remembers, over restarts, that the person's older sessions are void."""
+        self.floors[user_id] = max(epoch, self.floors.get(user_id, 0))
+        self.changed = True
+
+    def re_epoch(self, user_id: str, epoch: int, now: datetime) -> None:
+        """Gives a seat its next epoch when the role of its device changes."""
+        seat = self.seats.get(user_id)
+        if seat is not None:
+            # The session of the old epoch goes on until the new one connects; a stream is never touched.
+            self.seats[user_id] = replace(
+                seat,
+                epoch=epoch,
+                session=SessionState.PENDING,
+                session_id="",
+                pending_since=now,
+                absent_since=None if seat.stream else now,
+            )
+        self.order(user_id, epoch, SeatAction.REPLACE)
+
+
+def create_room(
+    *,
+    room_id: str,
+    request_id: str,
+    creator_id: str,
+    title: str,
+    description: str,
+    language: str,
+    visibility: Visibility,
+    hand_mode: HandMode,
+    room_key: str,
+    home_relay_id: str,
+    member: int,
+    epoch: int,
+    rules: Rules,
+    now: datetime,
+) -> Room:
+    """A new live room whose creator leads it from the stage. Raises TitleInvalid."""
+    room = Room(
+        room_id=room_id,
+        request_id=request_id,
+        creator_id=creator_id,
+        title=clean_title(title),
+        description=clean(description),
+        language=language,
+        visibility=visibility,
+        hand_mode=hand_mode,
+        room_key=room_key if visibility is Visibility.CLOSED else "",
+        started_at=now,
+        home_relay_id=home_relay_id,
+        rules=rules,
+        state_since=now,
+    )
+    seat = StageSeat(user_id=creator_id, role=Role.MODERATOR, member=member, epoch=epoch, since=now)
+    room.put_on_stage(seat)
+    room.seats[creator_id] = Seat(
+        user_id=creator_id, epoch=epoch, device_epoch=epoch, joined_at=now, pending_since=now, absent_since=now
+    )
+    room.tell(RoomCreated, now)
+    room.tell(StageJoined, now, seat=seat)
+    return room

@@ -1,0 +1,150 @@
+"""The values a room is made of: seats, stage seats, hands, offers, and the rules' numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from services.room_directory.domain.roles import Role
+
+
+class Visibility(Enum):
+    """Who may enter."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class HandMode(Enum):
+    """Who may raise a hand."""
+
+    OFF = "off"
+    EVERYONE = "everyone"
+
+
+class RoomState(Enum):
+    """Where a room stands."""
+
+    LIVE = "live"
+    HELD = "held"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class MediaKind(Enum):
+    """Which kind of media session."""
+
+    AUDIENCE = "audience"
+    STAGE = "stage"
+
+
+class SessionState(Enum):
+    """What is known of a seat's media session."""
+
+    PENDING = "pending"
+    """None yet, or the relay that held it is gone: the person is expected to open one."""
+    UP = "up"
+    IDLE = "idle"
+    """No connectivity check for 5 s."""
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The numbers of the rules, from the settings."""
+
+    hand_seconds: float = 60.0
+    hand_limit: int = 200
+    offer_seconds: float = 30.0
+    stage_limit: int = 50
+    listener_limit: int = 5000
+    lost_seconds: float = 60.0
+    """How long a seat outlives its connection."""
+    hold_seconds: float = 60.0
+    """How long a room waits for a moderator."""
+    closing_seconds: float = 300.0
+    """How long a room with a closed stage lasts."""
+    empty_seconds: float = 300.0
+    """How long a room with nobody in it lasts."""
+
+    def hand_life(self) -> timedelta:
+        """How long a hand stays up."""
+        return timedelta(seconds=self.hand_seconds)
+
+    def offer_life(self) -> timedelta:
+        """How long an offer stands."""
+        return timedelta(seconds=self.offer_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """One person's place in a room and what is known of their connections; lives in memory only."""
+
+    user_id: str
+    epoch: int
+    device_epoch: int
+    """The epoch at which the present device took the seat; later epochs of that device are changes of its role."""
+    joined_at: datetime
+    session: SessionState = SessionState.PENDING
+    session_id: str = ""
+    relay_id: str = ""
+    """The relay of the session or of the last permit."""
+    pending_since: datetime
+    stream: bool = False
+    stream_epoch: int = 0
+    stream_lost: bool = False
+    """True when an event stream was open and is gone."""
+    absent_since: datetime | None = None
+    """Since when neither session nor stream is there; None while one is."""
+
+    def in_use(self) -> bool:
+        """Whether a device is known to hold this seat now."""
+        return self.stream or self.session in (SessionState.UP, SessionState.IDLE)
+
+    def lost(self, now: datetime, patience_seconds: float) -> bool:
+        """Whether the connection counts as dropped, as far as the stage is concerned."""
+        match self.session:
+            case SessionState.UP:
+                return False
+            case SessionState.DOWN:
+                return True
+            case SessionState.IDLE:
+                return not self.stream
+        waited = (now - self.pending_since).total_seconds()
+        return not self.stream and (self.stream_lost or waited >= patience_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSeat:
+    """A person on stage, as rows keep it."""
+
+    user_id: str
+    role: Role
+    member: int
+    """32-bit number that stands for the person in CSRC lists (RFC 3550)."""
+    epoch: int
+    since: datetime
+    muted: bool = False
+    muted_by_moderator: bool = False
+    successor: bool = False
+    connected: bool = True
+    lost_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """A raised hand."""
+
+    user_id: str
+    question: str
+    raised_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An offer to come on stage."""
+
+    offer_id: str
+    user_id: str
+    by_user_id: str
+    expires_at: datetime
