@@ -1,0 +1,177 @@
+"""Makes accounts, shows and changes them, deletes them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.auth.app.ports import Chance, Counters, OwnerLink, Redemption, Store, Tx, Visitor
+from services.auth.app.sessions import OwnAccount, Sessions, SignedIn, end_everything
+from services.auth.domain.account import (
+    FRESH_SIGN_IN_WINDOW,
+    Account,
+    AccountState,
+    NewProfile,
+    ProfileChange,
+    open_account,
+)
+from services.auth.domain.errors import (
+    AccountNotFound,
+    HandleInvalid,
+    HandleTaken,
+    OwnerLinkInvalid,
+    RedemptionClosed,
+)
+from services.auth.domain.names import handle as normal_handle
+from services.auth.domain.sign_in import token_hash
+from services.common.clock import Clock
+from services.common.database import retry_conflicts
+from services.common.errors import FieldInvalid
+from services.common.outbox import StoredFact
+
+
+class Accounts:
+    """Accounts and their profiles."""
+
+    def __init__(self, store: Store, sessions: Sessions, chance: Chance, clock: Clock, counters: Counters) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._chance = chance
+        self._clock = clock
+        self._counters = counters
+
+    @retry_conflicts()
+    async def set_up_owner(self, token: str, profile: NewProfile, visitor: Visitor) -> SignedIn:
+        """Turns the owner link into the first operator. Raises OwnerLinkInvalid, HandleTaken or a name's refusal."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            link = await tx.get_owner_link()
+            if link is None or link.used_at is not None or link.token_hash != token_hash(token):
+                raise OwnerLinkInvalid("this link was used already or never existed")
+            account = await self._open(tx, profile, now, operator=True)
+            await tx.put_owner_link(OwnerLink(link.token_hash, now))
+            await tx.audit(now, account.user_id, "owner_set_up", account.user_id)
+            signed_in = await self._sessions.start(tx, account, visitor, now)
+        self._counters.account_created()
+        return signed_in
+
+    @retry_conflicts()
+    async def create_account(
+        self, redemption_id: str, profile: NewProfile, inviter_id: str, visitor: Visitor
+    ) -> SignedIn:
+        """The account a redemption leads to, made once, with a sign-in while it is fresh.
+
+        Raises RedemptionClosed, HandleTaken or a name's refusal.
+        """
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            redemption = await tx.get_redemption(redemption_id)
+            if redemption is not None:
+                return await self._again(tx, redemption, visitor, now)
+            account = await self._open(tx, profile, now, inviter_id=inviter_id)
+            await tx.add_redemption(Redemption(redemption_id, account.user_id, now))
+            await tx.audit(now, "invite", "account_created", account.user_id, {"inviter_id": inviter_id})
+            signed_in = await self._sessions.start(tx, account, visitor, now)
+        self._counters.account_created()
+        return signed_in
+
+    @retry_conflicts()
+    async def settle_redemption(self, redemption_id: str) -> str:
+        """The account a redemption led to; when there is none it is closed, and an empty string is returned."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            redemption = await tx.get_redemption(redemption_id)
+            if redemption is not None:
+                return redemption.user_id
+            await tx.add_redemption(Redemption(redemption_id, "", now))
+            await tx.audit(now, "invite", "redemption_closed", redemption_id)
+        return ""
+
+    async def get_me(self, user_id: str) -> OwnAccount:
+        """The caller's own account. Raises AccountNotFound."""
+        async with self._store.read() as tx:
+            return await own_account(tx, user_id)
+
+    @retry_conflicts()
+    async def update_profile(self, user_id: str, change: ProfileChange) -> OwnAccount:
+        """Changes the caller's profile. Raises HandleTaken, a name's refusal, AccountNotFound."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            own = await own_account(tx, user_id)
+            before = own.account.handle
+            events = own.account.change_profile(change, now)
+            if own.account.handle != before:
+                await self._must_be_free(tx, own.account.handle)
+                detail = {"from": before, "to": own.account.handle}
+                await tx.audit(now, user_id, "handle_changed", user_id, detail)
+            await tx.save_account(own.account)
+            await tx.tell(events)
+        return own
+
+    async def get_profile(self, *, user_id: str = "", handle: str = "") -> Account:
+        """A person by id or handle. Raises AccountNotFound."""
+        async with self._store.read() as tx:
+            if user_id:
+                account = await tx.get_account(user_id)
+            else:
+                account = await self._by_handle(tx, handle)
+        if account is None or account.state is AccountState.DELETED:
+            raise AccountNotFound("there is no such person")
+        return account
+
+    async def batch_get_profiles(self, user_ids: Iterable[str]) -> list[Account]:
+        """Those of the people who exist."""
+        async with self._store.read() as tx:
+            return await tx.get_accounts(dict.fromkeys(user_ids))
+
+    @retry_conflicts()
+    async def delete_account(self, user_id: str, confirm_handle: str) -> None:
+        """Deletes the caller's account for good. Raises LastOperator, or FieldInvalid for a wrong confirmation."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            account = (await own_account(tx, user_id)).account
+            if confirm_handle.strip().removeprefix("@").lower() != account.handle:
+                raise FieldInvalid(fields=(("confirm_handle", "is not the account's own handle"),))
+            events = account.delete(now, await tx.count_other_operators(user_id))
+            await end_everything(tx, user_id, now)
+            await tx.delete_passkeys(user_id)
+            await tx.save_account(account)
+            await tx.tell(events)
+            await tx.audit(now, user_id, "account_deleted", user_id)
+
+    async def list_facts(self, after: int, limit: int) -> list[StoredFact]:
+        """Facts with a higher number, oldest first."""
+        return await self._store.facts_after(after, limit)
+
+    async def _open(
+        self, tx: Tx, profile: NewProfile, now: datetime, *, inviter_id: str = "", operator: bool = False
+    ) -> Account:
+        account, events = open_account(self._chance.new_id(), profile, now, inviter_id=inviter_id, operator=operator)
+        await self._must_be_free(tx, account.handle)
+        await tx.add_account(account)
+        await tx.tell(events)
+        return account
+
+    async def _again(self, tx: Tx, redemption: Redemption, visitor: Visitor, now: datetime) -> SignedIn:
+        if not redemption.user_id:
+            raise RedemptionClosed("this redemption was given up; begin a new one")
+        own = await own_account(tx, redemption.user_id)
+        if now - redemption.at > FRESH_SIGN_IN_WINDOW:
+            return SignedIn(own, None)
+        return await self._sessions.start(tx, own.account, visitor, now)
+
+    async def _must_be_free(self, tx: Tx, handle: str) -> None:
+        if await tx.find_by_handle(handle) is not None:
+            raise HandleTaken(f"@{handle} is taken", metadata={"handle": handle})
+
+    async def _by_handle(self, tx: Tx, handle: str) -> Account | None:
+        try:
+            return await tx.find_by_handle(normal_handle(handle))
+        except HandleInvalid:
+            return None
+
+
+async def own_account(tx: Tx, user_id: str) -> OwnAccount:
+    """An account with its passkeys. Raises AccountNotFound for one that is deleted or never was."""
+    account = await tx.get_account(user_id)
+    if account is None or account.state is AccountState.DELETED:
+        raise AccountNotFound("there is no such account")
+    return OwnAccount(account, await tx.list_passkeys(user_id))

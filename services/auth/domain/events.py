@@ -1,0 +1,56 @@
+"""What happened in auth, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCreated:
+    """An account came to be."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChanged:
+    """What others see of a person changed."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """One sign-in ended, or all of them when `sign_in_id` is empty."""
+
+    user_id: str
+    at: datetime
+    sign_in_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSuspended:
+    """An operator suspended an account."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRestored:
+    """A suspension was lifted."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDeleted:
+    """An account was deleted."""
+
+    user_id: str
+    at: datetime
+
+
+Event = AccountCreated | ProfileChanged | SignedOut | AccountSuspended | AccountRestored | AccountDeleted
