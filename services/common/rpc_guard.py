@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import protovalidate
@@ -28,6 +28,10 @@ from services.common.rpc_caller import (
 from services.common.rpc_errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
 from services.common.rpc_policy import MethodPolicy, admit
 from services.common.tokens import TokenVerifier
+
+if TYPE_CHECKING:
+    # Generic only in its stubs.
+    Handler = grpc.RpcMethodHandler[Any, Any]
 
 DEFAULT_DEADLINE_SECONDS = 10.0
 
@@ -73,7 +77,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._strict = strict
         self._policies: dict[str, MethodPolicy] = {}
         self._reasons: frozenset[str] = frozenset()
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._wrapped: dict[str, Handler] = {}
         self._requests = metrics.counter(
             "majlis_rpc_requests_total", "RPCs answered, by status code.", ("service", "method", "code")
         )
@@ -93,9 +97,9 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "Handler | None":
         """Called by gRPC for each call: the guarded handler, made once per RPC."""
         path = handler_call_details.method
         wrapped = self._wrapped.get(path)
@@ -108,7 +112,7 @@ class Guard(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped[path] = self._wrap(handler, policy)
         return wrapped
 
-    def _wrap(self, handler: Any, policy: MethodPolicy) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap(self, handler: Any, policy: MethodPolicy) -> "Handler":
         async def unary(request: Message, context: Any) -> Any:
             async with self._call(policy, context):
                 async with asyncio.timeout(_remaining(context)):

@@ -101,7 +101,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock or SystemClock()
-        self.revocations = revocations or RevocationList(self._clock)
+        self.revocations = RevocationList(self._clock) if revocations is None else revocations
         self._keys: dict[str, Any] = {}
         self._fetched_at: float | None = None
         self._fetching = asyncio.Lock()

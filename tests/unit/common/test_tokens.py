@@ -1,0 +1,250 @@
+"""Tokens verify only when everything about them is right."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.common.errors import DomainError, NotSignedIn, PartUnavailable, TokenExpired
+from services.common.key_ring import KeyRing
+from services.common.tokens import RevocationList, TokenVerifier
+from tests.support.fake_clock import FakeClock
+from tests.support.rpc_harness import SIGN_IN_ID, USER_ID, TokenMint
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def mint(clock: FakeClock) -> TokenMint:
+    return TokenMint(clock)
+
+
+async def test_a_good_token_tells_who_its_bearer_is(mint: TokenMint) -> None:
+    access = await mint.verifier().verify_access(mint.token(operator=True, scopes=("listen",)))
+    assert (access.user_id, access.sign_in_id, access.operator) == (USER_ID, SIGN_IN_ID, True)
+    assert access.scopes == frozenset({"listen"})
+
+
+async def test_a_token_without_scopes_may_do_everything(mint: TokenMint) -> None:
+    assert (await mint.verifier().verify_access(mint.token())).scopes is None
+
+
+async def test_an_expired_token_is_told_apart_so_that_the_client_refreshes(mint: TokenMint, clock: FakeClock) -> None:
+    token, verifier = mint.token(), mint.verifier()
+    clock.advance(10 * 60 + 29)
+    assert (await verifier.verify_access(token)).user_id == USER_ID
+    clock.advance(2)
+    with pytest.raises(TokenExpired):
+        await verifier.verify_access(token)
+
+
+async def test_a_token_from_a_clock_that_runs_a_little_ahead_is_good(mint: TokenMint, clock: FakeClock) -> None:
+    token, verifier = mint.token(), mint.verifier()
+    clock.advance(-29)
+    await verifier.verify_access(token)
+    clock.advance(-2)
+    with pytest.raises(NotSignedIn, match="future"):
+        await verifier.verify_access(token)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "somebody"},
+        {"iss": None},
+        {"aud": "another deployment"},
+        {"aud": None},
+        {"sub": None},
+        {"sub": 7},
+        {"sid": None},
+        {"sid": 7},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"exp": True},
+        {"iat": None},
+        {"nbf": 4102444800},
+        {"scp": "listen"},
+        {"scp": [1]},
+    ],
+)
+async def test_a_wrong_claim_is_refused(mint: TokenMint, changes: dict[str, Any]) -> None:
+    token = mint.token(**changes)
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(token)
+
+
+async def test_a_token_of_another_type_is_no_access_token(mint: TokenMint) -> None:
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(mint.keys.sign(mint.claims(), "permit+jwt"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"alg": "RS256"},
+        {"kid": "../../etc/passwd"},
+        {"kid": "' OR 1=1"},
+        {"kid": ""},
+        {"kid": None},
+        {"kid": "x" * 65},
+        {"jku": "https://evil.example/keys"},
+        {"x5u": "https://evil.example/cert"},
+        {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AA"}},
+        {"crit": ["b64"], "b64": False},
+        {"typ": "JWT"},
+        {"typ": None},
+    ],
+)
+async def test_a_header_that_is_not_ours_is_refused(mint: TokenMint, header: dict[str, Any]) -> None:
+    head, body, signature = mint.token().split(".")
+    fields = {**json.loads(base64.urlsafe_b64decode(head + "==")), **header}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    forged = base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=").decode()
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(f"{forged}.{body}.{signature}")
+
+
+async def test_the_published_key_used_as_a_shared_secret_is_refused(mint: TokenMint) -> None:
+    public = mint.keys.current.private.public_key().public_bytes(
+        serialization.Encoding.Raw, serialization.PublicFormat.Raw
+    )
+    headers = {"typ": "at+jwt", "kid": mint.keys.current.key_id}
+    forged = jwt.encode(mint.claims(), public, algorithm="HS256", headers=headers)
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(forged)
+
+
+async def test_another_key_under_a_known_id_is_refused(mint: TokenMint) -> None:
+    headers = {"typ": "at+jwt", "kid": mint.keys.current.key_id}
+    forged = jwt.encode(mint.claims(), Ed25519PrivateKey.generate(), algorithm="EdDSA", headers=headers)
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(forged)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a.b", "a.b.c", "....", "é.é.é", "x" * 9000])
+async def test_text_that_is_no_token_is_refused(mint: TokenMint, text: str) -> None:
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(text)
+
+
+async def test_changing_any_part_of_a_token_breaks_it(mint: TokenMint) -> None:
+    token, verifier = mint.token(), mint.verifier()
+    await verifier.verify_access(token)
+    for at in range(0, len(token) - 2, 7):
+        changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        with pytest.raises(DomainError):
+            await verifier.verify_access(changed)
+
+
+async def test_tokens_of_the_key_before_the_rotation_still_verify(mint: TokenMint, clock: FakeClock) -> None:
+    old, verifier = mint.token(), mint.verifier()
+    await verifier.verify_access(old)
+    mint.keys.rotate(clock.now())
+    clock.advance(6)
+    await verifier.verify_access(mint.token())
+    await verifier.verify_access(old)
+
+
+async def test_tokens_of_the_key_two_rotations_ago_do_not(mint: TokenMint, clock: FakeClock) -> None:
+    old = mint.token()
+    mint.keys.rotate(clock.now())
+    mint.keys.rotate(clock.now())
+    with pytest.raises(NotSignedIn, match="unknown key"):
+        await mint.verifier().verify_access(old)
+
+
+async def test_unknown_keys_make_the_verifier_ask_at_most_every_five_seconds(clock: FakeClock) -> None:
+    asked = 0
+    mint = TokenMint(clock)
+
+    async def fetch() -> str:
+        nonlocal asked
+        asked += 1
+        return mint.keys.jwks_json()
+
+    verifier = TokenVerifier(fetch, "auth", "majlis", clock=clock)
+    for _ in range(50):
+        with pytest.raises(NotSignedIn):
+            await verifier.verify_access(TokenMint(clock).token())
+    assert asked == 1
+    clock.advance(5)
+    with pytest.raises(NotSignedIn):
+        await verifier.verify_access(TokenMint(clock).token())
+    assert asked == 2
+
+
+async def test_without_any_key_set_the_caller_is_told_to_come_back(clock: FakeClock) -> None:
+    async def fetch() -> str:
+        raise OSError("unreachable")
+
+    with pytest.raises(PartUnavailable):
+        await TokenVerifier(fetch, "auth", "majlis", clock=clock).verify_access(TokenMint(clock).token())
+
+
+async def test_known_keys_go_on_verifying_while_the_issuer_is_away(mint: TokenMint, clock: FakeClock) -> None:
+    away = False
+
+    async def fetch() -> str:
+        if away:
+            raise OSError("unreachable")
+        return mint.keys.jwks_json()
+
+    verifier = TokenVerifier(fetch, "auth", "majlis", clock=clock)
+    await verifier.verify_access(mint.token())
+    away = True
+    clock.advance(60)
+    with pytest.raises(NotSignedIn):
+        await verifier.verify_access(TokenMint(clock).token())
+    await verifier.verify_access(mint.token())
+
+
+async def test_ending_a_sign_in_refuses_its_tokens_alone(mint: TokenMint) -> None:
+    verifier = mint.verifier()
+    mint.revocations.revoke_sign_in(SIGN_IN_ID)
+    with pytest.raises(NotSignedIn):
+        await verifier.verify_access(mint.token())
+    await verifier.verify_access(mint.token(sid="signin0000000002"))
+
+
+async def test_signing_out_everywhere_refuses_what_was_issued_before(mint: TokenMint, clock: FakeClock) -> None:
+    before, verifier = mint.token(), mint.verifier()
+    clock.advance(1)
+    mint.revocations.revoke_user(USER_ID, clock.now())
+    clock.advance(1)
+    with pytest.raises(NotSignedIn):
+        await verifier.verify_access(before)
+    await verifier.verify_access(mint.token())
+
+
+def test_revocations_are_forgotten_once_no_token_can_outlive_them(clock: FakeClock) -> None:
+    revocations = RevocationList(clock)
+    for number in range(100):
+        revocations.revoke_sign_in(f"signin{number:010}")
+    clock.advance(21 * 60)
+    revocations.revoke_sign_in("signin9999999999")
+    assert len(revocations) == 1
+
+
+def test_a_key_ring_survives_being_stored() -> None:
+    ring = KeyRing.create(datetime(2030, 1, 1, tzinfo=UTC))
+    ring.rotate(datetime(2030, 2, 1, tzinfo=UTC))
+    restored = KeyRing.restore(ring.dump())
+    assert restored.jwks_json() == ring.jwks_json()
+    assert restored.current.created_at == datetime(2030, 2, 1, tzinfo=UTC)
+
+
+def test_the_published_key_set_holds_no_private_part() -> None:
+    ring = KeyRing.create(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=1))
+    (key,) = json.loads(ring.jwks_json())["keys"]
+    assert "d" not in key
+    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "EdDSA", "sig")
