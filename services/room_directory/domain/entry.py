@@ -70,19 +70,17 @@ def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: da
     drop_hand(room, user_id, "left", now)
     close_offer(room, user_id, "left", now)
     if on_stage is not None and is_last_moderator(room, user_id):
-        room.put_on_stage(replace(on_stage, epoch=epoch))
         change_seat(room, replace(on_stage, epoch=epoch, connected=False, lost_at=now), "", now)
     else:
-        drop_from_stage(room, user_id, epoch, "left", "", now)
-    room.seats.pop(user_id, None)
-    room.order(user_id, epoch, SeatAction.END)
+        drop_from_stage(room, user_id, epoch=epoch, cause="left", by_user_id="", now=now)
+    room.vacate(user_id, epoch)
     review(room, now)
 
 
 def expel(room: Room, user_id: str, *, epoch: int, now: datetime) -> None:
     """Takes a person out because their account may not be used any more; the room then goes on without them."""
     if user_id in room.seats or user_id in room.stage:
-        put_out(room, user_id, "removed", "", epoch, now)
+        put_out(room, user_id, cause="removed", by_user_id="", epoch=epoch, now=now)
         review(room, now)
 
 

@@ -69,7 +69,7 @@ def remove_person(room: Room, actor: Actor, user_id: str, *, epoch: int, now: da
         return
     room.removed[user_id] = now
     room.guests.pop(user_id, None)
-    put_out(room, user_id, "removed", actor.user_id, epoch, now)
+    put_out(room, user_id, cause="removed", by_user_id=actor.user_id, epoch=epoch, now=now)
     room.tell(PersonRemoved, now, user_id=user_id)
 
 
@@ -93,14 +93,13 @@ def ask_in(room: Room, user_id: str, now: datetime) -> None:
         room.changed = True
 
 
-def put_out(room: Room, user_id: str, cause: str, by_user_id: str, epoch: int, now: datetime) -> None:
+def put_out(room: Room, user_id: str, *, cause: str, by_user_id: str, epoch: int, now: datetime) -> None:
     """Takes everything a person has in the room and ends their sessions; `epoch` is newer than any of theirs."""
     drop_hand(room, user_id, "left", now)
     close_offer(room, user_id, "left", now)
-    drop_from_stage(room, user_id, epoch, cause, by_user_id, now)
-    room.seats.pop(user_id, None)
+    drop_from_stage(room, user_id, epoch=epoch, cause=cause, by_user_id=by_user_id, now=now)
     room.raise_floor(user_id, epoch)
-    room.order(user_id, epoch, SeatAction.END)
+    room.vacate(user_id, epoch)
 
 
 def holds_key(room: Room, key: str) -> bool:

@@ -1,7 +1,7 @@
 """Connections: whose are up, what a lost one means, and what happens to a room that nobody leads."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.room_directory.domain.events import MediaMoved, RoomUpdated, SeatAction
@@ -9,7 +9,7 @@ from services.room_directory.domain.hands import drop_hand, expire_hands
 from services.room_directory.domain.moderation import close_down
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import RoomState, Seat, SessionState, StageSeat
+from services.room_directory.domain.seats import MediaKind, RoomState, Seat, SessionState, StageSeat
 from services.room_directory.domain.stage import (
     back_to_audience,
     change_seat,
@@ -35,21 +35,34 @@ def set_stream(room: Room, user_id: str, epoch: int, is_open: bool, now: datetim
     put_seat(room, changed, now)
 
 
-def set_session(
-    room: Room, user_id: str, epoch: int, session_id: str, state: SessionState, relay_id: str, now: datetime
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNews:
+    """What a relay says of one media session, with the claims of its permit."""
+
+    session_id: str
+    user_id: str
+    epoch: int
+    kind: MediaKind
+    state: SessionState
+    relay_id: str
+
+
+def set_session(room: Room, news: SessionNews, now: datetime) -> None:
     """Notes what became of a media session; only the newest session of the seat's present epoch counts."""
-    seat = room.seats.get(user_id)
-    if seat is None or epoch != seat.epoch:
+    seat = room.seats.get(news.user_id)
+    if seat is None or news.epoch != seat.epoch:
         return
-    newest = session_id == seat.session_id or not seat.session_id
+    state = news.state
+    newest = news.session_id == seat.session_id or not seat.session_id
     if state is SessionState.PENDING:
         # A second session may be negotiated while the first still sounds: it counts once it connects.
         if seat.session in (SessionState.UP, SessionState.IDLE):
             return
     elif state is not SessionState.UP and not newest:
         return
-    put_seat(room, replace(seat, session=state, session_id=session_id, relay_id=relay_id, pending_since=now), now)
+    put_seat(
+        room, replace(seat, session=state, session_id=news.session_id, relay_id=news.relay_id, pending_since=now), now
+    )
 
 
 def forget_sessions(room: Room, relay_id: str, now: datetime) -> bool:
@@ -151,7 +164,7 @@ def _drop_lost_from_stage(room: Room, take_epoch: Callable[[], int], now: dateti
             continue
         held = room.seats.get(seat.user_id)
         if held is not None and held.stream:
-            back_to_audience(room, seat.user_id, take_epoch(), "connection_lost", "", now)
+            back_to_audience(room, seat.user_id, epoch=take_epoch(), cause="connection_lost", by_user_id="", now=now)
         else:
             _drop(room, seat.user_id, take_epoch(), now)
 
@@ -167,9 +180,8 @@ def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datet
 def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:
     drop_hand(room, user_id, "left", now)
     close_offer(room, user_id, "left", now)
-    drop_from_stage(room, user_id, epoch, "connection_lost", "", now)
-    room.seats.pop(user_id, None)
-    room.order(user_id, epoch, SeatAction.END)
+    drop_from_stage(room, user_id, epoch=epoch, cause="connection_lost", by_user_id="", now=now)
+    room.vacate(user_id, epoch)
 
 
 def _end_if_over(room: Room, now: datetime) -> None:

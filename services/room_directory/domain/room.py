@@ -23,15 +23,17 @@ from services.room_directory.domain.seats import (
 from services.room_directory.domain.texts import clean, clean_title
 
 FACES = 5
+MOST_GONE = 20_000
+"""How many people who left are remembered: late news of their sessions must not seat them again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Room:
     """A room and everything the rules need to know of it.
 
-    All rows are frozen values in dicts: `draft` copies them cheaply, the rules change the draft, and a draft that is not
-    kept has changed nothing. The rules live beside this class, one module for each part: entry, hands, stage,
-    moderation, presence.
+    All rows are frozen values in dicts: `draft` copies them cheaply, the rules change the draft, and a draft that is
+    not kept has changed nothing. The rules live beside this class, one module for each part: entry, hands, stage,
+    moderation, presence, adoption.
     """
 
     room_id: str
@@ -61,6 +63,8 @@ class Room:
     floors: dict[str, int] = field(default_factory=dict)
     """The least epoch a person's sessions may have, kept for those who left the stage or were removed."""
     seats: dict[str, Seat] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
+    """The least epoch a session may have, of those who gave their seat up since this process started."""
     empty_since: datetime | None = None
     changed: bool = False
     """True when rows must be written."""
@@ -72,7 +76,7 @@ class Room:
         room = copy.copy(self)
         room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
-        room.seats = self.seats.copy()
+        room.seats, room.gone = self.seats.copy(), self.gone.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 
@@ -181,6 +185,19 @@ class Room:
         """Remembers, over restarts, that the person's older sessions are void."""
         self.floors[user_id] = max(epoch, self.floors.get(user_id, 0))
         self.changed = True
+
+    def floor_of(self, user_id: str) -> int:
+        """The least epoch the person's sessions may have."""
+        on_stage = self.stage.get(user_id)
+        return max(self.floors.get(user_id, 0), self.gone.get(user_id, 0), on_stage.epoch if on_stage else 0)
+
+    def vacate(self, user_id: str, epoch: int) -> None:
+        """Takes the person's seat away and ends its sessions; `epoch` is newer than any of theirs."""
+        self.seats.pop(user_id, None)
+        self.gone[user_id] = epoch
+        if len(self.gone) > MOST_GONE:
+            del self.gone[next(iter(self.gone))]
+        self.order(user_id, epoch, SeatAction.END)
 
     def re_epoch(self, user_id: str, epoch: int, now: datetime) -> None:
         """Gives a seat its next epoch when the role of its device changes."""

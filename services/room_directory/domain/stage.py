@@ -77,14 +77,14 @@ def leave_stage(room: Room, actor: Actor, *, epoch: int, now: datetime) -> None:
     room.require(actor, Action.LEAVE_STAGE)
     if is_last_moderator(room, actor.user_id):
         raise LastModerator
-    back_to_audience(room, actor.user_id, epoch, "back_to_audience", "", now)
+    back_to_audience(room, actor.user_id, epoch=epoch, cause="back_to_audience", by_user_id="", now=now)
 
 
 def move_to_audience(room: Room, actor: Actor, user_id: str, *, epoch: int, now: datetime) -> None:
     """Sends a speaker back to the audience; somebody already there stays. Raises NotAllowed, NotOnStage."""
     room.require_upon(actor, Action.MOVE_TO_AUDIENCE, user_id)
     if user_id in room.stage:
-        back_to_audience(room, user_id, epoch, "moved", actor.user_id, now)
+        back_to_audience(room, user_id, epoch=epoch, cause="moved", by_user_id=actor.user_id, now=now)
 
 
 def set_own_mute(room: Room, actor: Actor, muted: bool, now: datetime) -> None:
@@ -131,7 +131,7 @@ def change_seat(room: Room, seat: StageSeat, by_user_id: str, now: datetime) -> 
     room.tell(StageSeatChanged, now, seat=seat, by_user_id=by_user_id)
 
 
-def back_to_audience(room: Room, user_id: str, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
+def back_to_audience(room: Room, user_id: str, *, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
     """Takes a stage seat away; the person stays in the audience if they hold a seat in the room."""
     del room.stage[user_id]
     room.raise_floor(user_id, epoch)
@@ -139,7 +139,7 @@ def back_to_audience(room: Room, user_id: str, epoch: int, cause: str, by_user_i
     room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
 
 
-def drop_from_stage(room: Room, user_id: str, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
+def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
     """Takes a stage seat away for good, sessions included; does nothing for somebody not on stage."""
     if room.stage.pop(user_id, None) is not None:
         room.raise_floor(user_id, epoch)

@@ -1,0 +1,56 @@
+"""Taking over the sessions that relays carry already: after a restart, or when news arrives of a seat not known."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from services.room_directory.domain.events import SeatAction
+from services.room_directory.domain.presence import SessionNews, put_seat, set_session
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import MediaKind, Seat, SessionState
+
+
+def restore_seats(room: Room, now: datetime) -> None:
+    """Seats those on stage as rows have them, after a start: they are expected back, wherever their sessions are."""
+    for on_stage in room.stage.values():
+        if on_stage.connected:
+            room.seats[on_stage.user_id] = _unknown_device(on_stage.user_id, on_stage.epoch, now)
+
+
+def adopt_sessions(room: Room, sessions: Iterable[SessionNews], now: datetime) -> None:
+    """Seats everyone whose session is not below a recorded floor or removal; only those that are, are ended.
+
+    Not knowing a session is no reason to end it.
+    """
+    for news in sorted(sessions, key=lambda each: each.epoch):
+        if news.user_id in room.removed or news.epoch < room.floor_of(news.user_id):
+            room.order(news.user_id, max(room.floor_of(news.user_id), news.epoch + 1), SeatAction.END)
+            continue
+        seat = room.seats.get(news.user_id)
+        if seat is not None and news.epoch < seat.epoch:
+            room.order(news.user_id, seat.epoch, SeatAction.END)
+            continue
+        if (news.kind is MediaKind.STAGE) is not (news.user_id in room.stage):
+            # Somebody between stage and audience: the session of the new kind will speak for itself.
+            continue
+        if seat is None or news.epoch > seat.epoch:
+            seat = replace(_unknown_device(news.user_id, news.epoch, now), stream=seat is not None and seat.stream)
+            put_seat(room, seat, now)
+        set_session(room, news, now)
+
+
+def adopt_stream(room: Room, user_id: str, epoch: int, now: datetime) -> None:
+    """Seats somebody who watches the room with a seat not known here, unless it was given up or taken away."""
+    if user_id in room.seats or user_id in room.removed or epoch < room.floor_of(user_id):
+        return
+    put_seat(room, _unknown_device(user_id, epoch, now), now)
+
+
+def is_news_of_seat(news: SessionNews) -> bool:
+    """Whether the news shows that somebody holds a seat: an ended session shows nothing."""
+    return news.state is not SessionState.DOWN
+
+
+def _unknown_device(user_id: str, epoch: int, now: datetime) -> Seat:
+    # Epoch 0 for the device: its stream was opened before this process started, with an epoch not known here.
+    return Seat(user_id=user_id, epoch=epoch, device_epoch=0, joined_at=now, pending_since=now, absent_since=now)
