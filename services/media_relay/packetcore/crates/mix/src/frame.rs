@@ -89,10 +89,7 @@ impl Payload {
         if bytes.is_empty() || bytes.len() > MAX_PAYLOAD {
             return Err(FrameError::PayloadLength(bytes.len()));
         }
-        let mut payload = Self {
-            bytes: [0; MAX_PAYLOAD],
-            len: bytes.len() as u16,
-        };
+        let mut payload = Self { bytes: [0; MAX_PAYLOAD], len: bytes.len() as u16 };
         payload.bytes[..bytes.len()].copy_from_slice(bytes);
         Ok(payload)
     }

@@ -14,8 +14,8 @@ const MAX_SPAN: i64 = 48_000;
 const JUMP: i64 = 96_000;
 /// Sequence numbers this far back are reordered packets, not a restart.
 const REORDER: i64 = 500;
-/// So many packets too late in a row mean that the time line moved.
-const LATE_RUN: u32 = 10;
+/// Nothing but late packets for this long means that the time line moved, samples (300 ms). A burst comes faster.
+const LATE_RUN: i64 = 14_400;
 
 /// What the mixer needs of a received RTP packet, after authentication.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,8 @@ pub struct JitterBuffer {
     left: Option<(u32, i64)>,
     /// Everything before this timestamp has been played or passed over.
     floor: i64,
-    late_run: u32,
+    /// When the first of the late packets in a row came.
+    late_since: Option<i64>,
 }
 
 impl Default for JitterBuffer {
@@ -87,7 +88,7 @@ impl Default for JitterBuffer {
             newest: None,
             left: None,
             floor: i64::MIN,
-            late_run: 0,
+            late_since: None,
         }
     }
 }
@@ -110,7 +111,7 @@ impl JitterBuffer {
         let outcome = self.place(stored, now, idle);
         self.note_newest(packet.ssrc, sequence, timestamp, now);
         match outcome {
-            Inserted::Late if self.late_run >= LATE_RUN => {
+            Inserted::Late if self.late_since.is_some_and(|since| now - since >= LATE_RUN) => {
                 self.restart(packet.ssrc, now);
                 Inserted::Restarted
             }
@@ -144,7 +145,7 @@ impl JitterBuffer {
         self.packets.clear();
         self.delay.rebase();
         self.floor = i64::MIN;
-        self.late_run = 0;
+        self.late_since = None;
     }
 
     fn note_newest(&mut self, ssrc: u32, sequence: i64, timestamp: i64, arrival: i64) {
@@ -165,10 +166,10 @@ impl JitterBuffer {
             self.delay.observe(now, stored.timestamp);
         }
         if stored.timestamp < self.floor {
-            self.late_run += 1;
+            self.late_since.get_or_insert(now);
             return Inserted::Late;
         }
-        self.late_run = 0;
+        self.late_since = None;
         self.packets.insert(at, stored);
         while self.packets.len() > MAX_PACKETS || self.span() > MAX_SPAN {
             self.packets.pop_front();

@@ -8,6 +8,9 @@
 //! for each packet in the ring:  mixer.handle_rtp(member, RtpIn { … }, arrival)
 //! while let Some(frame) = mixer.poll_frame(now, now_ntp):  hand it on
 //! ```
+//!
+//! A listener's packets are made from frames by [`Repacketiser`] (20, 40 or 60 ms) and, for lossy listeners, wrapped by
+//! [`RedHistory`]; a relay that gets its frames over the bus plays them out through [`Playout`].
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +22,9 @@ mod level;
 mod limiter;
 mod mixer;
 mod opus_packet;
+mod playout;
+mod red;
+mod repacketise;
 mod speaker;
 mod timescale;
 
@@ -31,6 +37,9 @@ pub use level::TARGET_DBOV;
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};
 pub use mixer::{DEFAULT_BITRATE, Mixer, MixerConfig, SpeakerReport, TICK};
 pub use opus_packet::{MAX_FRAMES, OpusError, OpusPacket};
+pub use playout::{Playout, PlayoutCounters, Pushed};
+pub use red::{MAX_BLOCKS, MAX_DEPTH, RedBlock, RedError, RedHistory, parse_red};
+pub use repacketise::{MAX_JOINED, MAX_PACKET_PAYLOAD, MediaPacket, PacketLength, Repacketiser};
 pub use speaker::SpeakerCounters;
 
 /// Microseconds of a monotonic clock with any origin.

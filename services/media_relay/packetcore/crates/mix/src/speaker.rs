@@ -10,6 +10,8 @@ use crate::timescale;
 const STARVED_LIMIT: usize = 5760;
 /// Overlap between an extrapolation and the packet that ends it, samples (5 ms).
 const OVERLAP: usize = 240;
+/// Sound that fades when a speaker is cut off, samples (10 ms).
+const TAIL: usize = 480;
 /// Playing later than due by more than this is caught up, samples (25 ms: one tick, and room not to hunt).
 const TOO_LATE: i64 = 1200;
 /// Playing earlier than due by more than this is stretched, samples (5 ms).
@@ -153,12 +155,14 @@ impl Speaker {
         }
     }
 
-    /// No more sound follows what is ready.
+    /// No more sound follows but a tail of what is playing, which fades.
     fn stop(&mut self) {
-        self.playing = None;
+        if self.playing.take().is_some() && self.ready.len() < TAIL {
+            // Without a tail the sound would just break off, which can be borne.
+            let _ = self.decoder.conceal(TAIL, &mut self.ready);
+        }
         self.starved = 0;
-        let kept = self.ready.len().min(OVERLAP);
-        self.ready.truncate(kept);
+        self.ready.truncate(TAIL);
     }
 
     /// Decodes, rebuilds or conceals until `wanted` samples are ready or the speaker has gone.
@@ -275,8 +279,8 @@ impl Speaker {
     }
 
     fn catch_up(&mut self, late: i64) {
-        while self.ready.len() < FRAME + timescale::NEEDED && self.take_contiguous() {}
-        if self.ready.len() < FRAME + timescale::NEEDED / 2 {
+        while self.ready.len() < FRAME + timescale::LONGEST && self.take_contiguous() {}
+        if self.ready.len() < FRAME + timescale::LONGEST {
             return;
         }
         let quiet = dbov(&self.ready[..FRAME]) < QUIET;

@@ -1,15 +1,17 @@
 //! Shortens or lengthens speech by one pitch period, cross-faded where the signal repeats itself, so nobody hears it.
 
-/// Shortest and longest period looked for, samples (2.5 to 12.5 ms: 80 to 400 Hz, or a multiple of a higher tone's).
-const LAGS: std::ops::RangeInclusive<usize> = 120..=600;
+/// Shortest period looked for, samples (2.5 ms: 400 Hz, or a multiple of a higher tone's).
+const SHORTEST: usize = 120;
+/// Longest period looked for, samples (12.5 ms: 80 Hz).
+pub const LONGEST: usize = 600;
 /// Samples compared.
 const TEMPLATE: usize = 480;
 /// Coarse search looks at every fourth sample.
 const COARSE: usize = 4;
 /// Similarity from which a cut is inaudible.
 const SIMILAR: f32 = 0.85;
-/// Samples that must be at hand for either operation.
-pub const NEEDED: usize = 2 * 600;
+/// Samples that must be at hand; with few, only short periods are found.
+pub const NEEDED: usize = 2 * TEMPLATE;
 
 /// Removes one period from the front of `samples`; returns how many samples went, none when no cut would be inaudible.
 /// `force` takes the best cut there is.
@@ -41,8 +43,9 @@ fn period(samples: &[f32], force: bool) -> Option<usize> {
     if samples.len() < NEEDED {
         return None;
     }
-    let (coarse, _) = best(samples, LAGS.step_by(COARSE), COARSE)?;
-    let around = coarse.saturating_sub(COARSE).max(*LAGS.start())..=(coarse + COARSE).min(*LAGS.end());
+    let longest = LONGEST.min(samples.len() / 2).min(samples.len() - TEMPLATE);
+    let (coarse, _) = best(samples, (SHORTEST..=longest).step_by(COARSE), COARSE)?;
+    let around = coarse.saturating_sub(COARSE).max(SHORTEST)..=(coarse + COARSE).min(longest);
     let (lag, similarity) = best(samples, around, 1)?;
     (force || similarity >= SIMILAR).then_some(lag)
 }

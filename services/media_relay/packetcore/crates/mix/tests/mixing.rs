@@ -14,7 +14,11 @@ fn three_speakers_tones_are_heard_at_equal_level() {
     let tones = [440.0, 700.0, 1130.0];
     let mut mixer = mixer([1, 2, 3]);
     let arrivals = flatten(
-        tones.iter().zip(1..).map(|(hertz, member)| steady(&mut Voice::tone(member, *hertz, 0.2), member, 0, 300)).collect(),
+        tones
+            .iter()
+            .zip(1..)
+            .map(|(hertz, member)| steady(&mut Voice::tone(member, *hertz, 0.2), member, 0, 300))
+            .collect(),
     );
     let heard = hear_all(&run(&mut mixer, arrivals, 300));
     let settled = &heard[4 * RATE..5 * RATE];
@@ -103,12 +107,17 @@ fn a_muted_or_removed_member_is_not_heard_within_two_frames() {
         let (mut one, mut two) = (Voice::tone(1, 440.0, 0.2), Voice::tone(2, 1000.0, 0.2));
         let before = flatten(vec![steady(&mut one, 1, 0, 100), steady(&mut two, 2, 0, 100)]);
         let mut frames = run(&mut mixer, before, 100);
-        if removed { mixer.remove_member(2) } else { mixer.set_muted(2, true) }
+        if removed {
+            mixer.remove_member(2)
+        } else {
+            mixer.set_muted(2, true)
+        }
         let after = flatten(vec![steady(&mut one, 1, 2_000_000, 50), steady(&mut two, 2, 2_000_000, 50)]);
         frames.extend(run(&mut mixer, after, 50));
         let heard = hear_all(&frames);
         assert!(tone_db(&heard[RATE..RATE * 3 / 2], 1000.0) > -30.0);
-        let (kept, gone) = (tone_db(&heard[102 * 960 + 400..120 * 960], 440.0), tone_db(&heard[102 * 960 + 400..120 * 960], 1000.0));
+        let (kept, gone) =
+            (tone_db(&heard[102 * 960 + 400..120 * 960], 440.0), tone_db(&heard[102 * 960 + 400..120 * 960], 1000.0));
         assert!(kept > -30.0 && gone < kept - 35.0, "kept {kept} dB, gone {gone} dB");
     }
 }

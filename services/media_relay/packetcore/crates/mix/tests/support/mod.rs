@@ -57,7 +57,15 @@ impl Voice {
     pub fn new(ssrc: u32, sound: impl FnMut(usize) -> f32 + 'static) -> Self {
         let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Audio).unwrap();
         encoder.set_bitrate(opus::Bitrate::Bits(64_000)).unwrap();
-        Self { encoder, ssrc, sequence: 65_530, timestamp: u32::MAX - 9_000, frame: 960, sample: 0, sound: Box::new(sound) }
+        Self {
+            encoder,
+            ssrc,
+            sequence: 65_530,
+            timestamp: u32::MAX - 9_000,
+            frame: 960,
+            sample: 0,
+            sound: Box::new(sound),
+        }
     }
 
     pub fn tone(ssrc: u32, hertz: f32, amplitude: f32) -> Self {
@@ -92,7 +100,12 @@ impl Voice {
 }
 
 pub fn mixer(members: impl IntoIterator<Item = u32>) -> Mixer {
-    let config = MixerConfig { stream: 9, first_sequence: u32::MAX - 5, first_timestamp: u32::MAX - 5000, bits_per_second: 32_000 };
+    let config = MixerConfig {
+        stream: 9,
+        first_sequence: u32::MAX - 5,
+        first_timestamp: u32::MAX - 5000,
+        bits_per_second: 32_000,
+    };
     let mut mixer = Mixer::new(config, 0).unwrap();
     for member in members {
         mixer.add_member(member).unwrap();

@@ -1,0 +1,203 @@
+//! Joins a programme's 20 ms frames into listeners' packets of 20, 40 or 60 ms (RFC 6716 §3.2), never re-encoding.
+
+use crate::Micros;
+use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, MAX_PAYLOAD, ProgrammeFrame};
+use crate::opus_packet::OpusPacket;
+
+/// Most frames in a packet (60 ms).
+pub const MAX_JOINED: usize = 3;
+/// Longest payload of a listener's packet, bytes: three frames and the lengths of two.
+pub const MAX_PACKET_PAYLOAD: usize = MAX_JOINED * MAX_PAYLOAD + 8;
+/// A frame waits for its companions no longer than this beyond their time, µs.
+const PATIENCE: Micros = 15_000;
+
+/// How much sound a listener's packet holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PacketLength {
+    /// One frame: the least delay.
+    #[default]
+    Ms20,
+    /// Two frames.
+    Ms40,
+    /// Three frames: a third of the packets.
+    Ms60,
+}
+
+impl PacketLength {
+    /// From milliseconds; none for anything but 20, 40 and 60.
+    pub fn from_ms(ms: u32) -> Option<Self> {
+        match ms {
+            20 => Some(Self::Ms20),
+            40 => Some(Self::Ms40),
+            60 => Some(Self::Ms60),
+            _ => None,
+        }
+    }
+
+    /// Frames in a full packet.
+    pub fn frames(self) -> usize {
+        self as usize + 1
+    }
+}
+
+/// What every listener of a channel gets, before his own RTP header.
+#[derive(Clone, Copy)]
+pub struct MediaPacket {
+    /// First packet after silence: the RTP marker bit.
+    pub start_of_talk: bool,
+    /// A closing DTX packet.
+    pub end_of_talk: bool,
+    /// Level of its loudest frame, -dBov.
+    pub level: u8,
+    /// The mixer instance.
+    pub stream: u32,
+    /// Sequence of its first frame.
+    pub first_sequence: u32,
+    /// 48 kHz time of its first sample.
+    pub timestamp: u32,
+    /// Its duration, samples.
+    pub samples: u32,
+    /// Capture time of its first sample, NTP 32.32.
+    pub capture_ntp: u64,
+    /// Who speaks in it.
+    pub csrcs: Csrcs,
+    payload: [u8; MAX_PACKET_PAYLOAD],
+    len: usize,
+}
+
+impl MediaPacket {
+    /// The Opus packet.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload[..self.len]
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.payload[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn put_length(&mut self, len: usize) {
+        if len < 252 {
+            self.put(&[len as u8]);
+        } else {
+            let low = 252 + (len & 3);
+            self.put(&[low as u8, ((len - low) / 4) as u8]);
+        }
+    }
+}
+
+/// One channel's joiner. Frames go in, packets come out through a callback; nothing is allocated.
+#[derive(Default)]
+pub struct Repacketiser {
+    length: PacketLength,
+    waiting: [Option<ProgrammeFrame>; MAX_JOINED],
+    count: usize,
+    since: Micros,
+}
+
+impl Repacketiser {
+    /// A joiner of packets of `length`.
+    pub fn new(length: PacketLength) -> Self {
+        Self { length, ..Self::default() }
+    }
+
+    /// Changes the length; what waits goes out at once when it already fills the new one.
+    pub fn set_length(&mut self, length: PacketLength, out: impl FnMut(&MediaPacket)) {
+        self.length = length;
+        if self.count >= length.frames() {
+            self.flush(out);
+        }
+    }
+
+    /// Takes the next frame, and gives out what is complete: a packet is closed early when the frame does not continue
+    /// it, when its coding differs (RFC 6716 allows one configuration per packet) or when the talk ends.
+    pub fn push(&mut self, frame: &ProgrammeFrame, now: Micros, mut out: impl FnMut(&MediaPacket)) {
+        let single = OpusPacket::parse(frame.payload.as_slice())
+            .is_ok_and(|packet| packet.frames().len() == 1 && packet.samples() == FRAME_SAMPLES);
+        if frame.end_of_talk || !single || !self.continues(frame) {
+            self.flush(&mut out);
+        }
+        if self.count == 0 {
+            self.since = now;
+        }
+        self.waiting[self.count] = Some(*frame);
+        self.count += 1;
+        if frame.end_of_talk || !single || self.count >= self.length.frames() {
+            self.flush(out);
+        }
+    }
+
+    /// Gives out what has waited too long for frames that do not come.
+    pub fn poll(&mut self, now: Micros, out: impl FnMut(&MediaPacket)) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.flush(out);
+        }
+    }
+
+    /// When [`Repacketiser::poll`] must be called, if anything waits.
+    pub fn deadline(&self) -> Option<Micros> {
+        (self.count > 0).then(|| self.since + (self.length.frames() as Micros - 1) * 20_000 + PATIENCE)
+    }
+
+    fn continues(&self, frame: &ProgrammeFrame) -> bool {
+        let Some(last) = self.waiting[..self.count].last().copied().flatten() else { return true };
+        last.stream == frame.stream
+            && last.timestamp.wrapping_add(FRAME_SAMPLES) == frame.timestamp
+            && last.payload.as_slice()[0] & 0xfc == frame.payload.as_slice()[0] & 0xfc
+    }
+
+    /// Gives out what waits, however short.
+    pub fn flush(&mut self, mut out: impl FnMut(&MediaPacket)) {
+        let count = std::mem::take(&mut self.count);
+        if let Some(packet) = self.waiting[0].filter(|_| count > 0).map(|first| join(&first, &self.waiting[..count])) {
+            out(&packet);
+        }
+    }
+}
+
+fn join(first: &ProgrammeFrame, frames: &[Option<ProgrammeFrame>]) -> MediaPacket {
+    let all = || frames.iter().flatten();
+    let mut packet = MediaPacket {
+        start_of_talk: first.start_of_talk,
+        end_of_talk: first.end_of_talk,
+        level: all().map(|frame| frame.level).min().unwrap_or(127),
+        stream: first.stream,
+        first_sequence: first.sequence,
+        timestamp: first.timestamp,
+        samples: FRAME_SAMPLES * frames.len() as u32,
+        capture_ntp: first.capture_ntp,
+        csrcs: union(frames),
+        payload: [0; MAX_PACKET_PAYLOAD],
+        len: 0,
+    };
+    if frames.len() == 1 {
+        packet.samples = OpusPacket::parse(first.payload.as_slice()).map_or(FRAME_SAMPLES, |opus| opus.samples());
+        packet.put(first.payload.as_slice());
+        return packet;
+    }
+    let config = first.payload.as_slice()[0] & 0xfc;
+    let equal = all().all(|frame| frame.payload.as_slice().len() == first.payload.as_slice().len());
+    match (frames.len(), equal) {
+        (2, true) => packet.put(&[config | 1]),
+        (2, false) => packet.put(&[config | 2]),
+        (count, _) => packet.put(&[config | 3, if equal { 0 } else { 0x80 } | count as u8]),
+    }
+    if !equal {
+        all().take(frames.len() - 1).for_each(|frame| packet.put_length(frame.payload.as_slice().len() - 1));
+    }
+    all().for_each(|frame| packet.put(&frame.payload.as_slice()[1..]));
+    packet
+}
+
+/// Everyone who speaks in any of the frames, the newest frame's loudest first.
+fn union(frames: &[Option<ProgrammeFrame>]) -> Csrcs {
+    let mut list = [0u32; MAX_CSRCS];
+    let mut len = 0;
+    for member in frames.iter().rev().flatten().flat_map(|frame| frame.csrcs.as_slice().iter().copied()) {
+        if len < MAX_CSRCS && !list[..len].contains(&member) {
+            list[len] = member;
+            len += 1;
+        }
+    }
+    Csrcs::from_loudest(list[..len].iter().copied())
+}
