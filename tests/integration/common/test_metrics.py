@@ -1,0 +1,78 @@
+"""What the private port of a service shows."""
+
+import asyncio
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.common.metrics import Metrics
+from services.common.net import PortTaken
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+async def metrics() -> AsyncIterator[Metrics]:
+    made = Metrics("oven")
+    yield made
+    await made.stop()
+
+
+async def test_counts_are_served_with_those_of_the_process(metrics: Metrics) -> None:
+    metrics.counter("majlis_pizzas_total", "Pizzas baked.", ("kind",)).labels("plain").inc(3)
+    port = await metrics.serve("127.0.0.1:0")
+    status, text = await asyncio.to_thread(get, port, "/metrics")
+    assert status == 200
+    assert 'majlis_pizzas_total{kind="plain"} 3.0' in text
+    assert "process_open_fds" in text
+
+
+async def test_readiness_says_what_it_waits_for(metrics: Metrics) -> None:
+    port = await metrics.serve("127.0.0.1:0")
+    hot = False
+    metrics.add_ready_check("oven is hot", lambda: hot)
+    status, text = await asyncio.to_thread(get, port, "/readyz")
+    assert (status, json.loads(text)["waiting_for"]) == (503, ["serving", "oven is hot"])
+    metrics.ready = hot = True
+    assert (await asyncio.to_thread(get, port, "/readyz"))[0] == 200
+
+
+async def test_liveness_depends_on_nothing_else(metrics: Metrics) -> None:
+    port = await metrics.serve("127.0.0.1:0")
+    metrics.add_ready_check("never", lambda: False)
+    assert (await asyncio.to_thread(get, port, "/healthz"))[0] == 200
+
+
+async def test_a_stuck_event_loop_is_still_reported(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.common.metrics._STUCK_AFTER_SECONDS", 0.2)
+    port = await metrics.serve("127.0.0.1:0")
+    seen: list[int] = []
+    prober = threading.Timer(0.5, lambda: seen.append(get(port, "/healthz")[0]))
+    prober.start()
+    time.sleep(1.0)  # noqa: ASYNC251 (the loop is to be stuck)
+    prober.join()
+    assert seen == [503]
+
+
+async def test_an_unknown_path_is_answered_with_the_known_ones(metrics: Metrics) -> None:
+    status, text = await asyncio.to_thread(get, await metrics.serve("127.0.0.1:0"), "/else")
+    assert status == 404
+    assert "/metrics" in text
+
+
+async def test_a_taken_port_is_named(metrics: Metrics) -> None:
+    port = await metrics.serve("127.0.0.1:0")
+    with pytest.raises(PortTaken, match=f"127.0.0.1:{port}"):
+        await Metrics("other").serve(f"127.0.0.1:{port}")
