@@ -136,7 +136,7 @@ def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str
                 **addresses,
                 "PUBLIC_URL": options.url,
                 "LISTEN": ",".join(f"{host}:{options.port}" for host in listen),
-                "GRPC_PUBLIC_LISTEN": ",".join(f"{host}:{options.port + 1}" for host in listen),
+                "GRPC_PUBLIC_LISTEN": f"{'127.0.0.1' if options.local else '[::]'}:{options.port + 1}",
                 "TRUSTED_PROXIES": options.trusted_proxies,
                 "WEB_DIRECTORY": str(ROOT / "web" / "dist"),
                 "OWNER_LINK_FILE": str(owner_link),
