@@ -1,0 +1,69 @@
+"""Builds auth, serves until told to stop, drains."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+
+from services.auth import bus as facts
+from services.auth.build import build
+from services.auth.settings import Settings
+from services.auth.storage.tables import outbox
+from services.common import log
+from services.common.audit import SEAL_EVERY_SECONDS
+from services.common.bus import Bus
+from services.common.clock import SystemClock
+from services.common.database import Database
+from services.common.metrics import Metrics
+from services.common.migrations import migrate
+from services.common.outbox import OutboxPublisher
+from services.common.process import Stop, run_service, write_ready_file
+from services.common.rpc import RpcServer
+from services.common.settings import load
+from services.common.tasks import Background
+from services.common.tokens import LONGEST_ACCESS_LIFE
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+ROTATION_CHECK_SECONDS = 600.0
+SWEEP_SECONDS = 300.0
+
+
+async def main(stop: Stop) -> None:
+    """One run of the service."""
+    settings = load(Settings, "auth", os.environ)
+    log.configure("auth", settings.log_format, settings.log_level)
+    clock, metrics = SystemClock(), Metrics("auth")
+    await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
+    database = Database(settings.database_url, settings.database_schema)
+    parts = build(settings, database, metrics, clock)
+    await parts.keys.open()
+    await parts.owner_link.refresh()
+    recent = await parts.store.facts_since(clock.now() - 2 * LONGEST_ACCESS_LIFE)
+    facts.revoke_from_facts(parts.verifier.revocations, [fact.event for fact in recent])
+
+    bus = Bus(settings, metrics)
+    server = RpcServer("auth", settings, metrics, verifier=parts.verifier)
+    service = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+    server.add(parts.servicer, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, service)
+    refresh_life = timedelta(days=settings.refresh_token_days)
+    async with Background() as background:
+        background.spawn("mail", parts.mailer.run, restart=True)
+        background.spawn("outbox", OutboxPublisher(outbox, database, bus).run, restart=True)
+        background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
+        background.every("owner link", 1.0, parts.owner_link.remove_when_used)
+        background.every("key rotation", ROTATION_CHECK_SECONDS, parts.keys.rotate_if_due)
+        background.every("sweep", SWEEP_SECONDS, lambda: parts.store.sweep(clock.now(), refresh_life))
+        await bus.connect()
+        ports = {"metrics": await metrics.serve(settings.metrics_listen)}
+        await server.start()
+        write_ready_file(settings.ready_file, {"grpc": server.port, **ports})
+        await stop.wait()
+        await server.drain()
+        await bus.close()
+    await metrics.stop()
+    await database.close()
+
+
+if __name__ == "__main__":
+    run_service(main)

@@ -1,0 +1,111 @@
+"""Puts the parts of auth together."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypedDict
+
+from services.auth import bus as facts
+from services.auth.app.accounts import Accounts
+from services.auth.app.email import EmailWays
+from services.auth.app.operators import Operators
+from services.auth.app.passkeys import PasskeyWays
+from services.auth.app.personal_tokens import PersonalTokens
+from services.auth.app.sessions import Lifetimes, Sessions
+from services.auth.domain.access_token import ISSUER
+from services.auth.keys import DeploymentKeys
+from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_log
+from services.auth.outside import BucketLimits, PrometheusCounters, SystemChance
+from services.auth.owner_link import OwnerLinkFile
+from services.auth.rpc import AuthServicer, UseCases
+from services.auth.settings import Settings
+from services.auth.storage import SqlStore
+from services.auth.webauthn_passkeys import WebAuthnPasskeys
+from services.common.clock import Clock
+from services.common.database import Database
+from services.common.metrics import Metrics
+from services.common.tokens import RevocationList, TokenVerifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts that the process runs, and the use cases for tests."""
+
+    store: SqlStore
+    keys: DeploymentKeys
+    mailer: Mailer
+    owner_link: OwnerLinkFile
+    verifier: TokenVerifier
+    app: UseCases
+    servicer: AuthServicer
+
+
+class _Common(TypedDict):
+    """What every group of use cases takes."""
+
+    store: SqlStore
+    sessions: Sessions
+    chance: SystemChance
+    clock: Clock
+    counters: PrometheusCounters
+
+
+def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
+    """Everything but the tasks; opens nothing."""
+    revocations = RevocationList(clock)
+    store = SqlStore(database, facts.encode, lambda happened: facts.revoke(revocations, happened))
+    keys = DeploymentKeys(store, clock, timedelta(days=settings.key_rotation_days))
+    mailer = Mailer(_delivery(settings), settings.deployment, metrics)
+    app = _use_cases(settings, store, keys, mailer, metrics=metrics, clock=clock)
+    return Parts(
+        store=store,
+        keys=keys,
+        mailer=mailer,
+        owner_link=OwnerLinkFile(store, settings.owner_link_file, settings.public_url),
+        verifier=TokenVerifier(keys.jwks_json, ISSUER, settings.deployment, clock=clock, revocations=revocations),
+        app=app,
+        servicer=AuthServicer(app),
+    )
+
+
+def _use_cases(
+    settings: Settings, store: SqlStore, keys: DeploymentKeys, mailer: Mailer, *, metrics: Metrics, clock: Clock
+) -> UseCases:
+    chance, counters, limits = SystemChance(), PrometheusCounters(metrics), BucketLimits(clock, metrics)
+    lifetimes = Lifetimes(
+        access=timedelta(seconds=settings.access_token_seconds), refresh=timedelta(days=settings.refresh_token_days)
+    )
+    sessions = Sessions(
+        store=store,
+        keys=keys,
+        chance=chance,
+        clock=clock,
+        counters=counters,
+        audience=settings.deployment,
+        lifetimes=lifetimes,
+    )
+    common = _Common(store=store, sessions=sessions, chance=chance, clock=clock, counters=counters)
+    passkeys = WebAuthnPasskeys(settings.host, settings.origin, settings.deployment)
+    return UseCases(
+        accounts=Accounts(**common),
+        sessions=sessions,
+        passkeys=PasskeyWays(**common, passkeys=passkeys, limits=limits),
+        email=EmailWays(**common, mail=mailer, limits=limits, keys=keys),
+        personal_tokens=PersonalTokens(**common, limits=limits),
+        operators=Operators(store, clock),
+        keys=keys,
+    )
+
+
+def _delivery(settings: Settings) -> Deliver:
+    if settings.mailer == "log":
+        return to_log(settings.mail_directory)
+    return by_smtp(
+        SmtpServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            user=settings.smtp_user,
+            password_file=settings.smtp_password_file,
+            sender=settings.mail_from,
+        )
+    )

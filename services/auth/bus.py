@@ -1,0 +1,49 @@
+"""Domain events of auth as messages of its contract, and what they mean for tokens checked in this process."""
+
+from collections.abc import Iterable
+from datetime import UTC
+
+from google.protobuf.message import Message
+from majlis.auth.v1 import auth_facts_pb2 as facts
+
+from services.auth.domain import events
+from services.common.tokens import RevocationList
+
+_MESSAGES: dict[type[events.Event], type[Message]] = {
+    events.AccountCreated: facts.AccountCreated,
+    events.ProfileChanged: facts.ProfileChanged,
+    events.SignedOut: facts.SignedOut,
+    events.AccountSuspended: facts.AccountSuspended,
+    events.AccountRestored: facts.AccountRestored,
+    events.AccountDeleted: facts.AccountDeleted,
+}
+
+
+def encode(event: events.Event) -> Message:
+    """The message of an event; its number is set by the outbox."""
+    message = _MESSAGES[type(event)](user_id=event.user_id, occurred_at=event.at)
+    if isinstance(event, events.SignedOut):
+        message.sign_in_id = event.sign_in_id  # type: ignore[attr-defined]
+    return message
+
+
+def revoke(revocations: RevocationList, happened: Iterable[events.Event]) -> None:
+    """Refuses the access tokens of sign-ins that have ended."""
+    for event in happened:
+        if isinstance(event, events.SignedOut):
+            _revoke(revocations, event)
+
+
+def revoke_from_facts(revocations: RevocationList, happened: Iterable[Message]) -> None:
+    """The same from stored facts, after a start."""
+    for message in happened:
+        if isinstance(message, facts.SignedOut):
+            at = message.occurred_at.ToDatetime(tzinfo=UTC)
+            _revoke(revocations, events.SignedOut(message.user_id, at, message.sign_in_id))
+
+
+def _revoke(revocations: RevocationList, event: events.SignedOut) -> None:
+    if event.sign_in_id:
+        revocations.revoke_sign_in(event.sign_in_id)
+    else:
+        revocations.revoke_user(event.user_id, event.at)

@@ -1,0 +1,98 @@
+"""Keeps the deployment's signing keys in the store, and turns them over."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from services.auth.domain.access_token import TOKEN_TYPE
+from services.auth.storage.store import StoredSecret
+from services.common.clock import Clock
+from services.common.database import Conflict
+from services.common.key_ring import KeyRing
+from services.common.log import get_logger
+
+_RING = "key_ring"
+_TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
+_RELOAD_AFTER_SECONDS = 2.0
+
+_log = get_logger("keys")
+
+
+class SecretStore(Protocol):
+    """Where secrets of the deployment are kept."""
+
+    async def load_secret(self, name: str) -> StoredSecret | None:
+        """A secret of the deployment."""
+        ...
+
+    async def save_secret(self, name: str, value: str, now: datetime, loaded: StoredSecret | None) -> None:
+        """Stores a secret in place of the one that was loaded. Raises Conflict when another copy was faster."""
+        ...
+
+
+class DeploymentKeys:
+    """Signs access tokens; `open` must have been called before anything else."""
+
+    def __init__(self, store: SecretStore, clock: Clock, rotate_every: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._rotate_every = rotate_every
+        self._ring: KeyRing
+        self._stored: StoredSecret
+        self._loaded_at = 0.0
+        self._token_key = b""
+
+    async def open(self) -> None:
+        """Loads the keys, or makes them at the first start; copies that start together agree on the same."""
+        now = self._clock.now()
+        await self._ensure(_RING, lambda: KeyRing.create(now).dump())
+        self._token_key = bytes.fromhex((await self._ensure(_TOKEN_KEY, lambda: secrets.token_hex(32))).value)
+        await self._reload()
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """An access token with these claims."""
+        return self._ring.sign(claims, TOKEN_TYPE)
+
+    @property
+    def token_key(self) -> bytes:
+        """Keys the hashes of codes and the chain of refresh tokens."""
+        return self._token_key
+
+    async def jwks_json(self) -> str:
+        """The public keys; fresh from the store, since another copy may have turned them over."""
+        if self._clock.monotonic() - self._loaded_at > _RELOAD_AFTER_SECONDS:
+            await self._reload()
+        return self._ring.jwks_json()
+
+    async def rotate_if_due(self) -> None:
+        """Makes a new key current when the present one is old enough; run it now and then."""
+        await self._reload()
+        now = self._clock.now()
+        if now - self._ring.current.created_at < self._rotate_every:
+            return
+        ring = KeyRing.restore(self._stored.value)
+        ring.rotate(now)
+        try:
+            await self._store.save_secret(_RING, ring.dump(), now, self._stored)
+        except Conflict:
+            _log.info("another copy has turned the keys over")
+        await self._reload()
+        _log.info("signing with a new key", key_id=self._ring.current.key_id)
+
+    async def _ensure(self, name: str, make: Callable[[], str]) -> StoredSecret:
+        found = await self._store.load_secret(name)
+        if found is None:
+            try:
+                await self._store.save_secret(name, make(), self._clock.now(), None)
+            except Conflict:
+                _log.info("another copy has made the secret", name=name)
+            found = await self._store.load_secret(name)
+        if found is None:
+            raise RuntimeError(f"the secret {name} cannot be kept")
+        return found
+
+    async def _reload(self) -> None:
+        self._stored = await self._ensure(_RING, lambda: KeyRing.create(self._clock.now()).dump())
+        self._ring = KeyRing.restore(self._stored.value)
+        self._loaded_at = self._clock.monotonic()

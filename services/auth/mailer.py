@@ -1,0 +1,147 @@
+"""Writes messages in the reader's language and delivers them from a bounded queue."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiosmtplib
+
+from services.auth.domain.challenge import CODE_LIFE
+from services.common.ids import new_id
+from services.common.log import get_logger, pii
+from services.common.metrics import Metrics
+from services.common.settings import read_secret
+
+MESSAGES = Path(__file__).parent / "messages"
+LOCALES = ("en", "ar", "ru")
+
+_QUEUE_LIMIT = 1000
+_TRIES = 3
+_FIRST_PAUSE_SECONDS = 2.0
+_DELIVERY_SECONDS = 30.0
+
+_log = get_logger("mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to one address."""
+
+    to: str
+    subject: str
+    text: str
+
+
+Deliver = Callable[[Letter], Awaitable[None]]
+Catalogue = dict[str, dict[str, str]]
+
+
+class Mailer:
+    """Composes at once, delivers in the background; when the queue is full a letter is dropped and counted."""
+
+    def __init__(self, deliver: Deliver, deployment: str, metrics: Metrics) -> None:
+        self._deliver = deliver
+        self._deployment = deployment
+        self._catalogues = {locale: load_catalogue(locale) for locale in LOCALES}
+        self._letters: asyncio.Queue[Letter] = asyncio.Queue(_QUEUE_LIMIT)
+        self._sent = metrics.counter("majlis_auth_mails_total", "Messages to people.", ("result",))
+
+    def send_code(self, address: str, locale: str, code: str) -> None:
+        """A one-time code."""
+        minutes = str(int(CODE_LIFE.total_seconds() // 60))
+        self._send(address, locale, "code", code=code, minutes=minutes)
+
+    def send_address_changed(self, address: str, locale: str, new_address: str) -> None:
+        """Tells the address of before that another one signs in now."""
+        self._send(address, locale, "address_changed", address=new_address)
+
+    async def run(self) -> None:
+        """Delivers for ever; run it in the background."""
+        while True:
+            letter = await self._letters.get()
+            self._sent.labels("sent" if await self._delivered(letter) else "failed").inc()
+
+    def _send(self, to: str, locale: str, message: str, /, **values: str) -> None:
+        texts = self._catalogues[locale][message]
+        values["deployment"] = self._deployment
+        letter = Letter(to, texts["subject"].format(**values), texts["text"].format(**values))
+        try:
+            self._letters.put_nowait(letter)
+        except asyncio.QueueFull:
+            self._sent.labels("dropped").inc()
+            _log.error("the mail queue is full: a message is lost")
+
+    async def _delivered(self, letter: Letter) -> bool:
+        for attempt in range(_TRIES):
+            if attempt:
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
+            try:
+                async with asyncio.timeout(_DELIVERY_SECONDS):
+                    await self._deliver(letter)
+            except (OSError, TimeoutError, aiosmtplib.SMTPException) as error:
+                _log.warning("a message was not delivered", to=pii(letter.to), attempt=attempt + 1, error=str(error))
+            else:
+                return True
+        return False
+
+
+def load_catalogue(locale: str) -> Catalogue:
+    """The texts of one language."""
+    catalogue: Catalogue = json.loads((MESSAGES / f"{locale}.json").read_text(encoding="utf-8"))
+    return catalogue
+
+
+def to_log(directory: Path | None) -> Deliver:
+    """For development: letters go to the log and, when a directory is given, each into a file of its own."""
+
+    async def deliver(letter: Letter) -> None:
+        _log.info("a message instead of mail", to=letter.to, subject=letter.subject, text=letter.text)
+        if directory is not None:
+            await asyncio.to_thread(_write, directory, letter)
+
+    return deliver
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """The mail server and how to reach it."""
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password_file: Path | None
+    sender: str
+
+
+def by_smtp(server: SmtpServer) -> Deliver:
+    """Sends letters through a mail server."""
+    password = None if server.password_file is None else read_secret(server.password_file)
+
+    async def deliver(letter: Letter) -> None:
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = server.sender, letter.to, letter.subject
+        mail.set_content(letter.text)
+        await aiosmtplib.send(
+            mail,
+            hostname=server.host,
+            port=server.port,
+            username=server.user or None,
+            password=password,
+            use_tls=server.security == "tls",
+            start_tls=server.security == "starttls",
+            timeout=_DELIVERY_SECONDS,
+        )
+
+    return deliver
+
+
+def _write(directory: Path, letter: Letter) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    name = new_id()
+    draft = directory / f".{name}.tmp"
+    draft.write_text(json.dumps(asdict(letter), ensure_ascii=False), encoding="utf-8")
+    draft.replace(directory / f"{name}.json")

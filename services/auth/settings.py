@@ -1,0 +1,64 @@
+"""What auth can be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from services.common.settings import ServiceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Settings of auth."""
+
+    public_url: str
+    """Address people open, scheme and host and port: passkeys belong to its host."""
+    database_url: str = "sqlite+aiosqlite:///var/auth/auth.db"
+    """Database of accounts: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    database_schema: str = "auth"
+    """Schema of the tables on PostgreSQL."""
+    owner_link_file: Path
+    """File that holds the owner link until it is used."""
+    access_token_seconds: int = 600
+    """Life of an access token, 60 to 600."""
+    refresh_token_days: int = 30
+    """A sign-in ends when it is not used for so many days."""
+    key_rotation_days: int = 30
+    """Days after which access tokens are signed with a new key; the one before still verifies until the next."""
+    mailer: Literal["log", "smtp"] = "log"
+    """log writes messages to the service's log, for development; smtp sends them."""
+    mail_directory: Path | None = None
+    """With the log mailer: directory where each message also becomes a file."""
+    mail_from: str = "majlis@localhost"
+    """Sender of messages."""
+    smtp_host: str = "127.0.0.1"
+    """Mail server."""
+    smtp_port: int = 587
+    """Its port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to the mail server is protected."""
+    smtp_user: str = ""
+    """User at the mail server; empty means none."""
+    smtp_password_file: Path | None = None
+    """File with that user's password."""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
+        if not 60 <= self.access_token_seconds <= 600:
+            raise ValueError("access_token_seconds must be 60 to 600")
+        if self.refresh_token_days < 1 or self.key_rotation_days < 1:
+            raise ValueError("refresh_token_days and key_rotation_days must be at least 1")
+
+    @property
+    def origin(self) -> str:
+        """The public URL without path: what browsers call the origin."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def host(self) -> str:
+        """The host alone: the WebAuthn relying party id."""
+        return urlsplit(self.public_url).hostname or ""
