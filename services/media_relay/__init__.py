@@ -1,0 +1,1 @@
+"""Moves sound: media sessions, the stage, the programme, fan-out."""

@@ -1,0 +1,32 @@
+"""Builds the relay's parts, starts them, lets sessions move away when told to stop, and stops."""
+
+import os
+
+from services.common.log import configure
+from services.common.metrics import Metrics
+from services.common.process import Stop, run_service, write_ready_file
+from services.common.settings import load
+from services.media_relay.service import RelayService
+from services.media_relay.settings import PREFIX, Settings
+
+
+async def main(stop: Stop) -> None:
+    """Runs the relay until `stop`."""
+    settings = load(Settings, PREFIX, os.environ)
+    configure("media_relay", settings.log_format, settings.log_level)
+    metrics = Metrics("media_relay")
+    service = await RelayService.open(settings, metrics)
+    try:
+        await service.start()
+        metrics_port = await metrics.serve(settings.metrics_listen)
+        ports = {"grpc": service.server.port, "metrics": metrics_port, "media": service.addresses[0][1]}
+        write_ready_file(settings.ready_file, ports)
+        await stop.wait()
+        await service.drain()
+    finally:
+        await service.close()
+        await metrics.stop()
+
+
+if __name__ == "__main__":
+    run_service(main)

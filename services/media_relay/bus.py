@@ -1,0 +1,47 @@
+"""Heartbeats on the bus: this relay's load out, other relays' in."""
+
+import asyncio
+
+from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
+
+from services.common.bus import Bus
+from services.media_relay.app import RelayApp
+from services.media_relay.load import LoadMeter
+
+HEARTBEAT_SECONDS = 1.0
+SOONEST_SECONDS = 0.1
+
+
+class Heartbeat:
+    """Publishes the load each second, and soon after something others should know at once."""
+
+    def __init__(self, bus: Bus, app: RelayApp, meter: LoadMeter) -> None:
+        self._bus = bus
+        self._app = app
+        self._meter = meter
+        self._urgent = asyncio.Event()
+        app.room_opened = self._urgent.set
+
+    async def start(self) -> None:
+        """Begins to listen to other relays."""
+        await self._bus.subscribe(RelayLoad, self._heard, queue_limit=1024)
+
+    async def run(self) -> None:
+        """Publishes for ever."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(SOONEST_SECONDS)
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS - SOONEST_SECONDS):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+            self._urgent.clear()
+
+    async def beat(self) -> None:
+        """Publishes the load now."""
+        self._meter.measure()
+        await self._bus.publish(self._meter.load())
+
+    async def _heard(self, load: RelayLoad) -> None:
+        self._app.note_other_relay(load.relay_id, [room.room_id for room in load.rooms])

@@ -1,0 +1,112 @@
+"""What a media permit says, and which permits have been spent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.media_relay.domain.errors import PermitInvalid, PermitSpent, RelayFull
+
+REMEMBERED_SECONDS = 90.0
+"""Longer than a permit can verify: 15 s of life and 30 s of leeway for clocks."""
+
+
+class Kind(StrEnum):
+    """The two kinds of media session."""
+
+    AUDIENCE = "audience"
+    STAGE = "stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The claims of a permit whose signature and times hold."""
+
+    permit_id: str
+    """Single use (RFC 7519 §4.1.7)."""
+    room_id: str
+    term: int
+    user_id: str
+    epoch: int
+    kind: Kind
+    role: str
+    member: int
+    """The 32-bit number that stands for the person in CSRC lists; 0 in the audience."""
+    muted: bool
+    languages: tuple[str, ...]
+    relay_id: str
+    boot_id: str
+    home_relay_id: str
+
+    @property
+    def seat(self) -> tuple[str, str]:
+        """Room and person: there is one seat for each pair."""
+        return (self.room_id, self.user_id)
+
+
+def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
+    """Reads verified claims. Raises PermitInvalid when one is missing or of the wrong form."""
+    try:
+        kind = Kind(_text(claims, "kind"))
+        member = _number(claims, "member", 0) & 0xFFFFFFFF
+        if kind is Kind.STAGE and member == 0:
+            raise PermitInvalid("a permit for the stage needs a member number")
+        return Permit(
+            permit_id=_text(claims, "jti"),
+            room_id=_text(claims, "room"),
+            term=_number(claims, "term"),
+            user_id=_text(claims, "sub"),
+            epoch=_number(claims, "epoch"),
+            kind=kind,
+            role=_text(claims, "role"),
+            member=member,
+            muted=claims.get("muted") is True,
+            languages=tuple(str(language) for language in claims.get("langs") or ()),
+            relay_id=_text(claims, "relay"),
+            boot_id=_text(claims, "boot"),
+            home_relay_id=_text(claims, "home"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims[name]
+    if not isinstance(value, str) or not value or len(value) > 64:
+        raise ValueError(f"{name} is not a short text")
+    return value
+
+
+def _number(claims: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = claims[name] if default is None else (claims.get(name) or default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is not a whole number")
+    return value
+
+
+class SpentPermits:
+    """Ids of permits that opened a session, kept until the permit can no longer verify, in bounded memory."""
+
+    def __init__(self, capacity: int = 200_000) -> None:
+        self._capacity = capacity
+        self._forget_at: dict[str, float] = {}
+
+    def check(self, permit_id: str, now: float) -> None:
+        """Raises PermitSpent, or RelayFull when as many permits were spent lately as can be remembered."""
+        self._forget(now)
+        if permit_id in self._forget_at:
+            raise PermitSpent("this permit has opened a session already: ask for a new one")
+        if len(self._forget_at) >= self._capacity:
+            raise RelayFull("too many sessions were opened in the last minute", retry_after_seconds=10.0)
+
+    def spend(self, permit_id: str, now: float) -> None:
+        """Remembers the permit as used at `now` (monotonic seconds)."""
+        self._forget_at[permit_id] = now + REMEMBERED_SECONDS
+
+    def _forget(self, now: float) -> None:
+        # Every entry lives equally long, so the oldest come first.
+        while self._forget_at:
+            permit_id = next(iter(self._forget_at))
+            if self._forget_at[permit_id] > now:
+                return
+            del self._forget_at[permit_id]

@@ -1,0 +1,227 @@
+"""The relay as a whole: who may open a session, when sessions connect and end, what changes of seats and rooms do."""
+
+from services.media_relay.domain.capacity import Capacity
+from services.media_relay.domain.errors import EtagMismatch, PermitInvalid, RelayDraining, SessionNotFound, WrongRelay
+from services.media_relay.domain.events import (
+    Cause,
+    Event,
+    MuteChanged,
+    SessionConnected,
+    SessionEnded,
+    SessionIdle,
+    SessionOpened,
+    SessionPaused,
+)
+from services.media_relay.domain.permits import Kind, Permit, SpentPermits
+from services.media_relay.domain.rooms import RoomBook, RoomPart
+from services.media_relay.domain.seats import SeatAction, SeatBook, SeatChange
+from services.media_relay.domain.sessions import MediaSession, SessionTable
+
+HALF_OPEN_SECONDS = 10.0
+HALF_OPEN_PER_SEAT = 2
+REPLACE_SECONDS = 5.0
+HAND_OVER_SECONDS = 1.0
+"""How long a paused audience session outlives the start of its stage session, so that its owner can delete it."""
+
+
+class Relay:
+    """One start of one relay. Methods take monotonic seconds and return what must now be carried out, in order."""
+
+    def __init__(self, relay_id: str, boot_id: str, capacity: Capacity) -> None:
+        self.relay_id = relay_id
+        self.boot_id = boot_id
+        self.capacity = capacity
+        self.draining = False
+        self.sessions = SessionTable()
+        self.rooms = RoomBook(relay_id)
+        self.seats = SeatBook()
+        self.spent = SpentPermits()
+
+    def check(self, permit: Permit, cost: int, now: float) -> None:
+        """Raises the reason why this permit opens no session of this cost here and now; changes nothing."""
+        if (permit.relay_id, permit.boot_id) != (self.relay_id, self.boot_id):
+            raise WrongRelay("this permit is for another relay, or for an earlier start of this one")
+        if self.draining:
+            raise RelayDraining("this relay is being emptied: ask for a new permit", retry_after_seconds=1.0)
+        self.rooms.check(permit)
+        self.seats.check(permit)
+        self.spent.check(permit.permit_id, now)
+        preferred = permit.kind is Kind.STAGE or self.seats.known(permit.seat)
+        self.capacity.check(cost, preferred=preferred)
+
+    def open(self, session: MediaSession, now: float) -> list[Event]:
+        """Takes in a session whose permit passed `check`; the oldest of too many half-open ones of the seat ends."""
+        permit = session.permit
+        self.spent.spend(permit.permit_id, now)
+        self.rooms.learn(permit)
+        session.muted = self.seats.muted(permit)
+        session.ends_at = now + HALF_OPEN_SECONDS
+        half_open = [other for other in self.sessions.of_seat(permit.seat) if not other.connected]
+        events: list[Event] = []
+        for other in half_open[: max(0, len(half_open) - HALF_OPEN_PER_SEAT + 1)]:
+            events += self._end(other, Cause.EXPIRED)
+        self.capacity.promise(session.cost)
+        self.sessions.add(session)
+        self.seats.seen(permit.seat, now)
+        return [*events, SessionOpened(session)]
+
+    def authorised(self, session_id: str, proof: bytes) -> MediaSession:
+        """The session, if `proof` is the hash of the permit that opened it.
+
+        Raises SessionNotFound or PermitInvalid.
+        """
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound("no such media session: it has ended, or never was here")
+        if session.proof != proof:
+            raise PermitInvalid("this is not the permit that opened the session")
+        return session
+
+    def check_etag(self, session: MediaSession, if_match: str) -> None:
+        """Raises EtagMismatch unless `if_match` is `*` or holds the current tag (RFC 9110 §13.1.1)."""
+        tags = [tag.strip() for tag in if_match.split(",")]
+        if "*" not in tags and session.etag not in tags:
+            raise EtagMismatch("If-Match does not name the current ICE session", metadata={"etag": session.etag})
+
+    def audible_mute(self, session: MediaSession) -> bool:
+        """Whether the microphone of a stage session is shut, by its own mute or because the stage is closed."""
+        return session.muted or self.rooms.stage_closed(session.permit.room_id)
+
+    def nominated(self, session: MediaSession, now: float) -> list[Event]:
+        """A media address was chosen."""
+        session.nominated = True
+        return self._connect(session, now)
+
+    def keyed(self, session: MediaSession, now: float) -> list[Event]:
+        """The handshake gave the keys."""
+        session.keyed = True
+        return self._connect(session, now)
+
+    def idle(self, session: MediaSession) -> list[Event]:
+        """No check for five seconds: with the event stream gone too, nobody is there."""
+        session.idle = True
+        if self.seats.stream_gone(session.permit):
+            return self._end(session, Cause.EXPIRED)
+        return [SessionIdle(session)]
+
+    def active(self, session: MediaSession) -> list[Event]:
+        """Checks came again."""
+        was_idle, session.idle = session.idle, False
+        return [SessionConnected(session)] if was_idle and session.connected else []
+
+    def end(self, session: MediaSession, cause: Cause) -> list[Event]:
+        """Ends a session at its owner's wish, or because its connection is gone."""
+        return self._end(session, cause)
+
+    def apply(self, change: SeatChange, now: float) -> list[Event]:
+        """Carries out a change of a seat; one of an older term or epoch changes nothing."""
+        if self.rooms.term_is_old(change.room_id, change.term) or self.seats.is_older(change):
+            return []
+        sessions = self.sessions.of_seat(change.seat)
+        match change.action:
+            case SeatAction.END:
+                self.seats.raise_floor(change, now)
+                return self._end_all([s for s in sessions if s.epoch < change.epoch], Cause.SEAT_ENDED)
+            case SeatAction.REPLACE:
+                self.seats.raise_floor(change, now)
+                return self._replace(sessions, change.epoch, now)
+            case SeatAction.MUTE | SeatAction.UNMUTE:
+                return self._mute(sessions, change, now)
+            case SeatAction.STREAM_GONE:
+                self.seats.set_stream_gone(change, True, now)
+                gone = [s for s in sessions if s.idle and s.epoch <= change.epoch]
+                return self._end_all(gone, Cause.EXPIRED)
+            case SeatAction.STREAM_BACK:
+                self.seats.set_stream_gone(change, False, now)
+        return []
+
+    def configure(self, part: RoomPart, now: float) -> tuple[bool, list[Event]]:
+        """Takes the relay's part in a room; says whether it changed, and what follows for sessions."""
+        was_home = self.rooms.is_home(part.room_id)
+        was_closed = self.rooms.stage_closed(part.room_id)
+        if not self.rooms.configure(part, now):
+            return False, []
+        sessions = self.sessions.of_room(part.room_id)
+        stage = [session for session in sessions if session.kind is Kind.STAGE]
+        if not part.live:
+            return True, self._end_all(sessions, Cause.SEAT_ENDED)
+        if was_home and part.home_relay_id != self.relay_id:
+            return True, self._end_all(stage, Cause.SEAT_ENDED)
+        if was_closed != part.stage_closed:
+            return True, [MuteChanged(session, self.audible_mute(session)) for session in stage]
+        return True, []
+
+    def tick(self, now: float) -> list[Event]:
+        """Ends what is overdue and forgets what is old; call it several times a second."""
+        events: list[Event] = []
+        for session in self.sessions.overdue(now):
+            events += self._end(session, Cause.SEAT_ENDED if session.connected else Cause.EXPIRED)
+        return events
+
+    def forget(self, now: float) -> None:
+        """Drops memory that is no longer needed; call it every few seconds."""
+        self.rooms.forget(now)
+        self.seats.forget(now, frozenset(session.permit.seat for session in self.sessions))
+
+    def end_everything(self, cause: Cause) -> list[Event]:
+        """Ends all sessions."""
+        return self._end_all(list(self.sessions), cause)
+
+    def _connect(self, session: MediaSession, now: float) -> list[Event]:
+        if session.connected or not (session.keyed and session.nominated):
+            return []
+        session.connected = True
+        siblings = [other for other in self.sessions.of_seat(session.permit.seat) if other is not session]
+        if any(other.connected and other.epoch > session.epoch for other in siblings):
+            return self._end(session, Cause.SEAT_ENDED)
+        if not self.seats.below_floor(session.permit):
+            self.sessions.set_deadline(session, None)
+        events: list[Event] = [SessionConnected(session)]
+        for other in siblings:
+            if other.epoch <= session.epoch:
+                events += self._superseded(other, session, now)
+        return events
+
+    def _superseded(self, old: MediaSession, new: MediaSession, now: float) -> list[Event]:
+        if old.kind is new.kind and old.connected:
+            return self._end(old, Cause.SEAT_ENDED)
+        if old.epoch == new.epoch or not old.connected:
+            return []
+        if old.kind is Kind.AUDIENCE:
+            self.sessions.set_deadline(old, now + HAND_OVER_SECONDS)
+            old.paused = True
+            return [SessionPaused(old)]
+        return self._end(old, Cause.SEAT_ENDED)
+
+    def _replace(self, sessions: list[MediaSession], epoch: int, now: float) -> list[Event]:
+        older = [session for session in sessions if session.epoch < epoch]
+        successors = [session for session in sessions if session.epoch >= epoch and session.connected]
+        events: list[Event] = []
+        for session in older:
+            if successors:
+                events += self._superseded(session, successors[-1], now)
+            else:
+                deadline = now + REPLACE_SECONDS
+                self.sessions.set_deadline(session, min(deadline, session.ends_at or deadline))
+        return events
+
+    def _mute(self, sessions: list[MediaSession], change: SeatChange, now: float) -> list[Event]:
+        muted = change.action is SeatAction.MUTE
+        self.seats.set_muted(change, muted, now)
+        events: list[Event] = []
+        for session in sessions:
+            if session.kind is Kind.STAGE and session.epoch <= change.epoch:
+                session.muted = muted
+                events.append(MuteChanged(session, self.audible_mute(session)))
+        return events
+
+    def _end_all(self, sessions: list[MediaSession], cause: Cause) -> list[Event]:
+        return [event for session in sessions for event in self._end(session, cause)]
+
+    def _end(self, session: MediaSession, cause: Cause) -> list[Event]:
+        if session.ended:
+            return []
+        session.ended = True
+        self.sessions.remove(session)
+        self.capacity.release(session.cost)
+        return [SessionEnded(session, cause)]

@@ -1,0 +1,201 @@
+"""Carries programme frames between packet core and NATS, on a thread of its own: a busy main loop is not heard."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import packetcore
+import uvloop
+from majlis.media_relay.v1.media_relay_service_pb2 import ProgrammeFrame
+from prometheus_client import Counter, Gauge
+
+from services.common.bus import Bus, Subscription
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.settings import ServiceSettings
+from services.common.tasks import Background
+
+QUEUED_FRAMES = 1024
+FRAMES_AT_ONCE = 64
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 5.0
+
+_log = get_logger("programme_bridge")
+
+
+class ProgrammeCore(Protocol):
+    """What is needed of the packet core."""
+
+    def programme_fd(self) -> int:
+        """Readable while frames wait."""
+        ...
+
+    def poll_programme(self, limit: int = 64) -> list[tuple[int, bytes]]:
+        """Frames of exported channels."""
+        ...
+
+    def push_programme(self, channel: int, frame: bytes) -> None:
+        """Feeds a channel made elsewhere."""
+        ...
+
+
+class _OwnBusMetrics(Metrics):
+    """The bus metrics of this second connection, under names of their own."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.service = metrics.service
+        self._metrics = metrics
+
+    def counter(self, name: str, doc: str, labels: Iterable[str] = ()) -> Counter:
+        return self._metrics.counter(name.replace("majlis_bus_", "majlis_programme_bus_"), doc, labels)
+
+    def gauge(self, name: str, doc: str, labels: Iterable[str] = ()) -> Gauge:
+        return self._metrics.gauge(name.replace("majlis_bus_", "majlis_programme_bus_"), doc, labels)
+
+
+@dataclass(slots=True)
+class _Carried:
+    room_id: str
+    channel_name: str
+    subscription: Subscription | None = None
+
+
+class ProgrammeBridge:
+    """Frames of exported channels go out on their subject; frames of subscribed channels come in.
+
+    `carry_in`, `carry_out` and `stop` may be called from any thread and do not wait.
+    """
+
+    def __init__(self, core: ProgrammeCore, settings: ServiceSettings, metrics: Metrics) -> None:
+        self._core = core
+        self._settings = settings
+        self._metrics = metrics
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self._stopping: asyncio.Event | None = None
+        self._commands: asyncio.Queue[Callable[[], Awaitable[None]]] | None = None
+        self._bus: Bus | None = None
+        self._carried: dict[int, _Carried] = {}
+        self._outgoing: deque[tuple[int, bytes]] = deque(maxlen=QUEUED_FRAMES)
+        self._has_outgoing: asyncio.Event | None = None
+        self._frames = metrics.counter(
+            "majlis_media_relay_programme_frames_total", "Programme frames over the bus.", ("direction",)
+        )
+        self._dropped = metrics.counter(
+            "majlis_media_relay_programme_dropped_total", "Programme frames not carried.", ("why",)
+        )
+
+    async def start(self) -> None:
+        """Starts the thread and waits until it can take commands. Raises RuntimeError when it does not."""
+        self._thread = threading.Thread(target=self._run_thread, name="programme bridge", daemon=True)
+        self._thread.start()
+        if not await asyncio.to_thread(self._started.wait, _START_SECONDS):
+            raise RuntimeError("the programme bridge did not start")
+
+    async def stop_all(self) -> None:
+        """Ends the thread."""
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
+
+    def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
+        """Subscribes to a programme made elsewhere and feeds it to the channel."""
+        self._command(lambda: self._subscribe(room_id, channel_name, channel))
+
+    def carry_out(self, room_id: str, channel_name: str, channel: int) -> None:
+        """Publishes the frames of a channel made here."""
+
+        async def note() -> None:
+            self._carried[channel] = _Carried(room_id, channel_name)
+
+        self._command(note)
+
+    def stop(self, channel: int) -> None:
+        """Carries the channel no more, in or out."""
+        self._command(lambda: self._forget(channel))
+
+    def _command(self, command: Callable[[], Awaitable[None]]) -> None:
+        if self._loop is None or self._commands is None:
+            raise RuntimeError("the programme bridge is not running")
+        self._loop.call_soon_threadsafe(self._commands.put_nowait, command)
+
+    def _run_thread(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._commands, self._stopping, self._has_outgoing = asyncio.Queue(), asyncio.Event(), asyncio.Event()
+        self._bus = Bus(self._settings, _OwnBusMetrics(self._metrics))
+        async with Background() as background:
+            background.spawn("programme commands", self._work, restart=True)
+            background.spawn("programme out", self._publish, restart=True)
+            self._loop.add_reader(self._core.programme_fd(), self._read)
+            self._started.set()
+            await self._bus.connect()
+            await self._stopping.wait()
+            self._loop.remove_reader(self._core.programme_fd())
+        await self._bus.close()
+
+    async def _work(self) -> None:
+        """Commands one after the other, so that a stop never overtakes the start it belongs to."""
+        assert self._commands is not None
+        while True:
+            command = await self._commands.get()
+            try:
+                await command()
+            except Exception:  # noqa: BLE001 (logged; the other programmes go on)
+                _log.exception("a programme could not be carried")
+
+    async def _subscribe(self, room_id: str, channel_name: str, channel: int) -> None:
+        assert self._bus is not None
+        carried = self._carried[channel] = _Carried(room_id, channel_name)
+        carried.subscription = await self._bus.subscribe_bytes(
+            ProgrammeFrame, lambda _, frame: self._push(channel, frame), room_id=room_id, channel=channel_name
+        )
+
+    async def _forget(self, channel: int) -> None:
+        carried = self._carried.pop(channel, None)
+        if carried is not None and carried.subscription is not None:
+            await carried.subscription.stop()
+
+    def _push(self, channel: int, frame: bytes) -> None:
+        if channel not in self._carried:
+            return
+        try:
+            self._core.push_programme(channel, frame)
+        except packetcore.CoreError:
+            # Bytes from the bus that are no frame, or a channel removed a moment ago: neither may stop the others.
+            self._dropped.labels("refused").inc()
+        else:
+            self._frames.labels("in").inc()
+
+    def _read(self) -> None:
+        assert self._has_outgoing is not None
+        frames = self._core.poll_programme(FRAMES_AT_ONCE)
+        room = QUEUED_FRAMES - len(self._outgoing)
+        if len(frames) > room:
+            self._dropped.labels("queue_full").inc(len(frames) - room)
+        self._outgoing.extend(frames)
+        self._has_outgoing.set()
+
+    async def _publish(self) -> None:
+        assert self._has_outgoing is not None
+        assert self._bus is not None
+        while True:
+            await self._has_outgoing.wait()
+            self._has_outgoing.clear()
+            while self._outgoing:
+                channel, frame = self._outgoing.popleft()
+                carried = self._carried.get(channel)
+                if carried is None:
+                    continue
+                ids = {"room_id": carried.room_id, "channel": carried.channel_name}
+                await self._bus.publish_bytes(ProgrammeFrame, frame, **ids)
+                self._frames.labels("out").inc()

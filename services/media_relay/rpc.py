@@ -1,0 +1,115 @@
+"""The relay's RPCs: contract in, use case, contract out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
+from majlis.room_directory.v1 import room_pb2
+
+from services.common.errors import DomainError
+from services.media_relay.app import RelayApp
+from services.media_relay.domain.permits import Kind
+from services.media_relay.domain.rooms import RoomPart
+from services.media_relay.domain.seats import SeatAction, SeatChange
+from services.media_relay.domain.sessions import MediaSession
+from services.media_relay.load import LoadMeter
+
+PAGE = 500
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+_ACTIONS = {
+    pb.SEAT_ACTION_END: SeatAction.END,
+    pb.SEAT_ACTION_REPLACE: SeatAction.REPLACE,
+    pb.SEAT_ACTION_MUTE: SeatAction.MUTE,
+    pb.SEAT_ACTION_UNMUTE: SeatAction.UNMUTE,
+    pb.SEAT_ACTION_STREAM_GONE: SeatAction.STREAM_GONE,
+    pb.SEAT_ACTION_STREAM_BACK: SeatAction.STREAM_BACK,
+}
+_ROLES = {
+    "listener": room_pb2.ROLE_LISTENER,
+    "speaker": room_pb2.ROLE_SPEAKER,
+    "moderator": room_pb2.ROLE_MODERATOR,
+    "interpreter": room_pb2.ROLE_INTERPRETER,
+}
+
+
+class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
+    """MediaRelayService."""
+
+    def __init__(self, app: RelayApp, meter: LoadMeter, count_join: Callable[[str], None]) -> None:
+        self._app = app
+        self._meter = meter
+        self._count_join = count_join
+
+    async def CreateSession(self, request: pb.CreateSessionRequest, _context: Context) -> pb.CreateSessionResponse:
+        """Opens a media session."""
+        try:
+            opened = await self._app.create_session(request.permit, request.offer_sdp)
+        except DomainError as error:
+            self._count_join(error.reason)
+            raise
+        self._count_join("OK")
+        return pb.CreateSessionResponse(session_id=opened.session_id, answer_sdp=opened.answer_sdp, etag=opened.etag)
+
+    async def PatchSession(self, request: pb.PatchSessionRequest, _context: Context) -> pb.PatchSessionResponse:
+        """Trickles or restarts ICE."""
+        done = self._app.patch_session(request.session_id, request.permit, request.if_match, request.fragment)
+        return pb.PatchSessionResponse(fragment=done.fragment, etag=done.etag)
+
+    async def DeleteSession(self, request: pb.DeleteSessionRequest, _context: Context) -> pb.DeleteSessionResponse:
+        """Ends a media session."""
+        self._app.delete_session(request.session_id, request.permit)
+        return pb.DeleteSessionResponse()
+
+    async def ApplySeatChanges(
+        self, request: pb.ApplySeatChangesRequest, _context: Context
+    ) -> pb.ApplySeatChangesResponse:
+        """Carries out changes of seats; an action this build does not know is passed over."""
+        await self._app.apply_seat_changes(
+            SeatChange(each.room_id, each.user_id, each.term, each.epoch, _ACTIONS[each.action])
+            for each in request.changes
+            if each.action in _ACTIONS
+        )
+        return pb.ApplySeatChangesResponse()
+
+    async def ConfigureRooms(self, request: pb.ConfigureRoomsRequest, _context: Context) -> pb.ConfigureRoomsResponse:
+        """Takes the relay's parts in rooms."""
+        await self._app.configure_rooms(
+            RoomPart(each.room_id, each.term, each.home_relay_id, each.live, each.stage_closed)
+            for each in request.parts
+        )
+        return pb.ConfigureRoomsResponse()
+
+    async def ListSessions(
+        self, _request: pb.ListSessionsRequest, _context: Context
+    ) -> AsyncIterator[pb.ListSessionsResponse]:
+        """Every session, in pages; at least one page, so that the boot id is told."""
+        sessions = self._app.list_sessions()
+        for start in range(0, max(1, len(sessions)), PAGE):
+            page = [_session_info(session) for session in sessions[start : start + PAGE]]
+            yield pb.ListSessionsResponse(boot_id=self._app.relay.boot_id, sessions=page)
+
+    async def GetLoad(self, _request: pb.GetLoadRequest, _context: Context) -> pb.GetLoadResponse:
+        """The load as the heartbeat has it."""
+        return pb.GetLoadResponse(load=self._meter.load())
+
+
+def _session_info(session: MediaSession) -> pb.SessionInfo:
+    permit = session.permit
+    return pb.SessionInfo(
+        session_id=session.session_id,
+        room_id=permit.room_id,
+        user_id=permit.user_id,
+        epoch=permit.epoch,
+        term=permit.term,
+        kind=room_pb2.MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else room_pb2.MEDIA_KIND_AUDIENCE,
+        member=permit.member,
+        connected=session.connected,
+        role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
+    )

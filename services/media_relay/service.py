@@ -1,0 +1,209 @@
+"""One running relay: its parts put together, and the order in which they start, drain and end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import packetcore
+from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
+from majlis.room_directory.v1 import room_directory_service_pb2_grpc as directory_grpc
+
+from services.common.bus import Bus
+from services.common.clock import SystemClock
+from services.common.ids import new_id
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.net import split_address
+from services.common.rpc import RpcServer
+from services.common.rpc_client import ServiceChannel
+from services.common.tasks import Background
+from services.media_relay.app import RelayApp
+from services.media_relay.bus import Heartbeat
+from services.media_relay.core import CoreAdapter, CoreEvents, open_core
+from services.media_relay.directory import PermitKeys, SessionReports
+from services.media_relay.domain.capacity import Capacity
+from services.media_relay.domain.events import Cause
+from services.media_relay.domain.relay import Relay
+from services.media_relay.load import LoadMeter
+from services.media_relay.programme_bridge import ProgrammeBridge
+from services.media_relay.randomness import SystemRandomness
+from services.media_relay.room_media import RoomMediaTable
+from services.media_relay.rpc import MediaRelayRpc
+from services.media_relay.settings import Settings, media_addresses
+from services.media_relay.watch import RelayMetrics
+from services.media_relay.webrtc import Handshakes
+
+USED_SHARE = 0.75
+"""Share of the measured packet rate that the relay promises."""
+TICK_SECONDS = 0.2
+SWEEP_SECONDS = 1.0
+SAMPLE_SECONDS = 5.0
+TRIM_SECONDS = 10.0
+TRIM_AFTER_HANDSHAKES = 100
+"""Handshakes dropped since the last time, from which on their memory is given back to the system."""
+
+_FLUSH_SECONDS = 2.0
+
+_log = get_logger("relay")
+
+
+@dataclass
+class RelayService:
+    """The parts of a relay."""
+
+    settings: Settings
+    core: packetcore.Core
+    relay: Relay
+    app: RelayApp
+    handshakes: Handshakes
+    bridge: ProgrammeBridge
+    bus: Bus
+    server: RpcServer
+    directory: ServiceChannel
+    keys: PermitKeys
+    reports: SessionReports
+    watch: RelayMetrics
+    background: Background
+    metrics: Metrics
+    addresses: list[tuple[str, int]]
+    heartbeat: Heartbeat | None = None
+    trimmed_at: int = 0
+
+    @classmethod
+    async def open(cls, settings: Settings, metrics: Metrics) -> "RelayService":
+        """Opens the media port and builds the parts; nothing runs yet. Raises PortTaken, SettingsError."""
+        core = open_core(
+            settings.bind,
+            sender_threads=settings.sender_threads,
+            handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
+        )
+        addresses = media_addresses(settings.advertise, core.addresses)
+        relay = Relay(settings.relay_id, new_id(), Capacity(await _budget(settings)))
+        adapter, background = CoreAdapter(core), Background()
+        bridge = ProgrammeBridge(core, settings, metrics)
+        directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
+        stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)
+        keys = PermitKeys(stub, settings.deployment)
+        reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
+        watch = RelayMetrics(metrics, relay, core)
+        rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
+        app = RelayApp(
+            relay,
+            adapter,
+            rooms,
+            verify=keys.verify,
+            observers=(reports, watch),
+            randomness=SystemRandomness(),
+            clock=SystemClock(),
+            addresses=addresses,
+        )
+        handshakes = Handshakes(
+            background, core.send_dtls, app.on_keys, lambda handle, _why: app.on_gone(handle, Cause.FAILED)
+        )
+        app.use_handshakes(handshakes)
+        return cls(
+            settings=settings,
+            core=core,
+            relay=relay,
+            app=app,
+            handshakes=handshakes,
+            bridge=bridge,
+            bus=Bus(settings, metrics),
+            server=RpcServer("media_relay", settings, metrics),
+            directory=directory,
+            keys=keys,
+            reports=reports,
+            watch=watch,
+            background=background,
+            metrics=metrics,
+            addresses=addresses,
+        )
+
+    async def start(self) -> None:
+        """Starts the parts, the RPC server last, and the heartbeat once its address is known."""
+        self._events().start()
+        self.core.start()
+        await self.bridge.start()
+        spawn, every = self.background.spawn, self.background.every
+        spawn("permit keys", self.keys.keep_fresh, restart=True)
+        spawn("session reports", self.reports.run, restart=True)
+        every("ticks", TICK_SECONDS, _round(self.app.tick))
+        every("sweep", SWEEP_SECONDS, _round(self.app.sweep))
+        every("samples", SAMPLE_SECONDS, self.watch.sample)
+        every("memory", TRIM_SECONDS, self._trim_memory)
+        meter = LoadMeter(self.app, self._packets_out, SystemClock().monotonic)
+        rpc = MediaRelayRpc(self.app, meter, self.watch.count_join)
+        service = pb.DESCRIPTOR.services_by_name["MediaRelayService"]
+        self.server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
+        await self.server.start()
+        meter.grpc_address = self._grpc_address()
+        self.heartbeat = Heartbeat(self.bus, self.app, meter)
+        await self.bus.connect()
+        await self.heartbeat.start()
+        spawn("heartbeat", self.heartbeat.run, restart=True)
+        _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
+
+    async def drain(self) -> None:
+        """Takes no new sessions, tells everyone, and gives those here time to move."""
+        self.relay.draining = True
+        if self.heartbeat is not None:
+            await self.heartbeat.beat()
+        for _ in range(int(self.settings.drain_seconds / TICK_SECONDS)):
+            if not len(self.relay.sessions):
+                break
+            await asyncio.sleep(TICK_SECONDS)
+        self.app.end_everything()
+
+    async def close(self) -> None:
+        """Stops what runs, in the opposite order; the directory gets the last reports."""
+        await self.server.drain()
+        await self.background.stop()
+        await self.reports.flush(_FLUSH_SECONDS)
+        await self.bridge.stop_all()
+        await self.bus.close()
+        await self.directory.close()
+        self.core.close()
+
+    def _events(self) -> CoreEvents:
+        app = self.app
+        return CoreEvents(
+            self.core,
+            {
+                "dtls": self.handshakes.feed,
+                "nominated": lambda handle, *_address: app.on_nominated(handle),
+                "idle": app.on_idle,
+                "active": app.on_active,
+                "expired": lambda handle: app.on_gone(handle, Cause.EXPIRED),
+                "failed": lambda handle, _why: app.on_gone(handle, Cause.FAILED),
+            },
+        )
+
+    async def _trim_memory(self) -> None:
+        """After a storm of handshakes the allocator keeps their memory until it is told to give it back."""
+        if self.handshakes.dropped - self.trimmed_at >= TRIM_AFTER_HANDSHAKES:
+            self.trimmed_at = self.handshakes.dropped
+            await asyncio.to_thread(packetcore.trim_memory)
+
+    def _packets_out(self) -> int:
+        return self.core.counters().get("packets_out", 0)
+
+    def _grpc_address(self) -> str:
+        if self.settings.grpc_advertise:
+            return self.settings.grpc_advertise
+        host, _ = split_address(self.settings.grpc_listen)
+        return f"[{host}]:{self.server.port}" if ":" in host else f"{host}:{self.server.port}"
+
+
+async def _budget(settings: Settings) -> int:
+    if settings.packets_per_second_budget is not None:
+        return settings.packets_per_second_budget
+    measured = await asyncio.to_thread(packetcore.self_calibrate)
+    return max(1000, int(measured * USED_SHARE))
+
+
+def _round(work: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        work()
+
+    return run

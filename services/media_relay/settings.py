@@ -1,0 +1,87 @@
+"""What the relay can be told."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.common.ids import is_id
+from services.common.net import split_address
+from services.common.settings import ServiceSettings, SettingsError
+
+PREFIX = "MEDIA_RELAY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Settings of one relay."""
+
+    relay_id: str = "relay00000"
+    """Name of this relay in the fleet: 10 to 32 of a-z and 0-9, the same at each start, different for each relay."""
+    bind: tuple[str, ...] = ("127.0.0.1:0",)
+    """Addresses of the one UDP port for media, host:port each; port 0 lets the system choose."""
+    advertise: tuple[str, ...] = ()
+    """Where clients reach that port, preferred first: IP or name, with :port where it differs. Default: as bound."""
+    grpc_advertise: str = ""
+    """host:port at which other services reach grpc_listen; default: the address it listens on."""
+    room_directory_address: str = ""
+    """gRPC address of the service that signs permits and owns the rooms, host:port."""
+    packets_per_second_budget: int | None = None
+    """Packets a second this relay may send; default: 75 % of what the machine is measured to manage at start."""
+    sender_threads: int = 1
+    """Threads that send to audiences."""
+    handshakes_per_source_per_second: int = 200
+    """New sessions' handshakes taken from one network (/24 or /64) in a second."""
+    drain_seconds: float = 3.0
+    """How long sessions may move away once the relay is told to stop."""
+
+    def __post_init__(self) -> None:
+        if not is_id(self.relay_id):
+            raise ValueError(f"RELAY_ID={self.relay_id!r} must be 10 to 32 of a-z and 0-9")
+        if not self.bind:
+            raise ValueError("BIND needs at least one address")
+        if not self.room_directory_address:
+            raise ValueError("ROOM_DIRECTORY_ADDRESS must be set (host:port)")
+        if self.packets_per_second_budget is not None and self.packets_per_second_budget < 1000:
+            raise ValueError("PACKETS_PER_SECOND_BUDGET must be at least 1000")
+        if not 1 <= self.sender_threads <= 64:
+            raise ValueError("SENDER_THREADS must be between 1 and 64")
+        if self.drain_seconds < 0:
+            raise ValueError("DRAIN_SECONDS cannot be negative")
+        for address in self.bind:
+            split_address(address)
+
+
+def media_addresses(advertise: Sequence[str], bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The addresses clients are told, preferred first. Raises SettingsError when none can be told."""
+    if not advertise:
+        known = [(host, port) for host, port in bound if not ipaddress.ip_address(host).is_unspecified]
+        if not known:
+            raise SettingsError("MEDIA_RELAY_ADVERTISE must be set: the media port is bound to every address")
+        return known
+    addresses: list[tuple[str, int]] = []
+    for text in advertise:
+        host, port = _advertised(text, bound[0][1])
+        addresses += [pair for pair in _resolve(host, port) if pair not in addresses]
+    return addresses
+
+
+def _advertised(text: str, default_port: int) -> tuple[str, int]:
+    try:
+        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))), default_port
+    except ValueError:
+        pass
+    if ":" not in text:
+        return text, default_port
+    try:
+        return split_address(text)
+    except ValueError as error:
+        raise SettingsError(f"MEDIA_RELAY_ADVERTISE: {error}") from error
+
+
+def _resolve(host: str, port: int) -> list[tuple[str, int]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise SettingsError(f"MEDIA_RELAY_ADVERTISE: {host} cannot be resolved ({error})") from error
+    return [(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found]

@@ -1,0 +1,152 @@
+"""What the relay shows of itself: sessions, joins, handshakes, packets, and the quality its clients report."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.common.metrics import Metrics
+from services.media_relay.domain.events import Event, SessionConnected, SessionEnded
+from services.media_relay.domain.permits import Kind
+from services.media_relay.domain.relay import Relay
+
+SAMPLED_AT_ONCE = 50
+
+_PREFIX = "majlis_media_relay_"
+_KEY = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)(?:\{(.*)\})?\Z")
+_LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=\"?([^\",}]*)\"?")
+_LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_SHORT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+_CONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Stats(Protocol):
+    """Quality of one session, as the packet core counts it."""
+
+    @property
+    def fraction_lost(self) -> float:
+        """0 to 1, from the last receiver report."""
+        ...
+
+    @property
+    def jitter_seconds(self) -> float:
+        """From the last receiver report."""
+        ...
+
+    @property
+    def round_trip_seconds(self) -> float | None:
+        """None before the first report that tells it."""
+        ...
+
+
+class WatchedCore(Protocol):
+    """What is needed of the packet core."""
+
+    def counters(self) -> dict[str, int]:
+        """Totals, and gauges whose names end in _now."""
+        ...
+
+    def session_stats(self, session: int, /) -> Stats:
+        """Asks the packet threads: about 1 ms."""
+        ...
+
+
+class RelayMetrics:
+    """Counts what happens, and samples what the packet core knows."""
+
+    def __init__(self, metrics: Metrics, relay: Relay, core: WatchedCore) -> None:
+        self._relay = relay
+        self._core = core
+        self._sampled_to = 0
+        self._joins = metrics.counter(f"{_PREFIX}joins_total", "Sessions asked for, by result.", ("result",))
+        self._ended = metrics.counter(f"{_PREFIX}sessions_ended_total", "Sessions ended, by cause.", ("kind", "cause"))
+        self._connect = metrics.histogram(
+            f"{_PREFIX}connect_seconds", "From answer to media: checks and handshake.", ("kind",), _CONNECT_SECONDS
+        )
+        self._loss = metrics.histogram(
+            f"{_PREFIX}client_loss_ratio", "Share of packets clients report lost, sampled.", ("kind",), _LOSS
+        )
+        self._jitter = metrics.histogram(
+            f"{_PREFIX}client_jitter_seconds", "Jitter clients report, sampled.", ("kind",), _SHORT_SECONDS
+        )
+        self._round_trip = metrics.histogram(
+            f"{_PREFIX}client_round_trip_seconds", "Round trip to clients, sampled.", ("kind",), _SHORT_SECONDS
+        )
+        sessions = metrics.gauge(f"{_PREFIX}sessions", "Media sessions.", ("kind", "state"))
+        for kind in Kind:
+            for connected in (True, False):
+                state = "connected" if connected else "opening"
+                sessions.labels(kind.value, state).set_function(self._counting(kind, connected))
+        metrics.gauge(f"{_PREFIX}budget_packets_per_second", "Packets a second that may be promised.").set_function(
+            lambda: relay.capacity.budget
+        )
+        metrics.gauge(f"{_PREFIX}promised_packets_per_second", "Packets a second promised to sessions.").set_function(
+            lambda: relay.capacity.promised
+        )
+        metrics.registry.register(CoreCollector(core.counters))
+
+    def count_join(self, result: str) -> None:
+        """A session was asked for: OK, or the reason of the refusal."""
+        self._joins.labels(result).inc()
+
+    def happened(self, event: Event, now: float) -> None:
+        """Counts what became of a session."""
+        kind = event.session.kind.value
+        if isinstance(event, SessionEnded):
+            self._ended.labels(kind, event.cause.value).inc()
+        elif isinstance(event, SessionConnected) and not event.session.was_connected:
+            event.session.was_connected = True
+            self._connect.labels(kind).observe(max(0.0, now - event.session.opened_at))
+
+    async def sample(self) -> None:
+        """Reads the quality of some sessions, the next ones each time; call it every few seconds."""
+        sessions = [session for session in self._relay.sessions if session.connected]
+        start = self._sampled_to if self._sampled_to < len(sessions) else 0
+        chosen = sessions[start : start + SAMPLED_AT_ONCE]
+        self._sampled_to = start + len(chosen)
+        for session in chosen:
+            if session.ended:
+                continue
+            stats = await asyncio.to_thread(self._core.session_stats, session.handle)
+            if stats.round_trip_seconds is None:
+                # No report has come from this client yet: its zeros would say nothing.
+                continue
+            self._loss.labels(session.kind.value).observe(stats.fraction_lost)
+            self._jitter.labels(session.kind.value).observe(stats.jitter_seconds)
+            self._round_trip.labels(session.kind.value).observe(stats.round_trip_seconds)
+
+    def _counting(self, kind: Kind, connected: bool) -> Callable[[], float]:
+        # Called by the thread that serves /metrics: iterating takes a copy.
+        return lambda: sum(1 for each in self._relay.sessions if each.kind is kind and each.connected == connected)
+
+
+class CoreCollector(Collector):
+    """Shows the packet core's counters when they are asked for: `name{label=value}` becomes a labelled metric."""
+
+    def __init__(self, counters: Callable[[], dict[str, int]]) -> None:
+        self._counters = counters
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: the names are the core's."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each name."""
+        families: dict[str, Metric] = {}
+        for key, value in sorted(self._counters().items()):
+            found = _KEY.match(key)
+            if found is None:
+                continue
+            name, labels = found[1], dict(_LABEL.findall(found[2] or ""))
+            if name not in families:
+                made = GaugeMetricFamily if name.endswith("_now") else CounterMetricFamily
+                families[name] = made(f"{_PREFIX}core_{name}", "Of the packet core.", labels=tuple(labels))
+            families[name].add_sample(_sample_name(name), labels, value)
+        yield from families.values()
+
+
+def _sample_name(name: str) -> str:
+    return f"{_PREFIX}core_{name}" if name.endswith("_now") else f"{_PREFIX}core_{name}_total"
