@@ -161,10 +161,11 @@ def _set_up_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
+            # First, so that the others wait for another process instead of failing.
+            f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -6,12 +6,14 @@ from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, text
 
-from services.common.database import Database
+from services.common.database import Database, retry_conflicts
 
 # Any number that no other program takes in the same database; copies of a service wait for each other on it.
 _ADVISORY_LOCK = 0x6D616A6C
 
 
+# Switching a new SQLite file to its journal mode does not wait for another process that does the same.
+@retry_conflicts(times=8)
 async def migrate(url: str, script_location: Path | str, schema: str = "") -> None:
     """Runs the Alembic scripts in `script_location` up to the newest, in one transaction.
 

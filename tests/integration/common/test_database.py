@@ -1,0 +1,242 @@
+"""The database wrapper on SQLite and on PostgreSQL: transactions, conflicts, moments, migrations."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from services.common.database import Conflict, Database, UtcDateTime, retry_conflicts
+from services.common.migrations import migrate
+from services.common.settings import SettingsError
+
+METADATA = MetaData()
+PIZZA = Table(
+    "pizza",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(40), unique=True),
+    Column("slices", Integer, nullable=False),
+    Column("baked_at", UtcDateTime),
+)
+
+
+@pytest.fixture
+async def pizzas(database: Database) -> Database:
+    await database.create_all(METADATA)
+    async with database.write() as session:
+        await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+    return database
+
+
+async def slices(database: Database) -> int:
+    async with database.read() as session:
+        return int(await session.scalar(select(PIZZA.c.slices).where(PIZZA.c.id == 1)) or 0)
+
+
+async def test_a_write_is_kept_when_the_block_ends_well(pizzas: Database) -> None:
+    async with pizzas.write() as session:
+        await session.execute(update(PIZZA).values(slices=7))
+    assert await slices(pizzas) == 7
+
+
+async def test_a_write_leaves_no_trace_when_the_block_raises(pizzas: Database) -> None:
+    async def drop() -> None:
+        async with pizzas.write() as session:
+            await session.execute(update(PIZZA).values(slices=0))
+            raise RuntimeError("dropped")
+
+    with pytest.raises(RuntimeError, match="dropped"):
+        await drop()
+    assert await slices(pizzas) == 8
+
+
+async def test_load_decide_save_by_many_at_once_loses_no_update(pizzas: Database) -> None:
+    @retry_conflicts(times=5)
+    async def eat() -> bool:
+        async with pizzas.write() as session:
+            query = select(PIZZA.c.slices).where(PIZZA.c.id == 1)
+            left = int(await session.scalar(query) or 0)
+            saved = await session.execute(
+                update(PIZZA).where(PIZZA.c.id == 1, PIZZA.c.slices == left, PIZZA.c.slices > 0).values(slices=left - 1)
+            )
+            if left and not saved.rowcount:  # type: ignore[attr-defined]
+                raise Conflict
+            return left > 0
+
+    eaten = 0
+    for _ in range(5):
+        results = await asyncio.gather(*(eat() for _ in range(4)), return_exceptions=True)
+        eaten += sum(result is True for result in results)
+        assert all(isinstance(result, bool | Conflict) for result in results)
+    assert eaten == 8
+    assert await slices(pizzas) == 0
+
+
+async def test_two_programs_on_one_sqlite_file_do_not_fail_each_other(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/shared.db"
+    first, second = Database(url), Database(url)
+    await first.create_all(METADATA)
+    async with first.write() as session:
+        await session.execute(PIZZA.insert().values(id=1, name="plain", slices=0))
+
+    async def add(database: Database) -> None:
+        for _ in range(25):
+            async with database.write() as session:
+                count = int(await session.scalar(select(PIZZA.c.slices)) or 0)
+                await session.execute(update(PIZZA).values(slices=count + 1))
+
+    await asyncio.gather(add(first), add(second))
+    assert await slices(first) == 50
+    await first.close()
+    await second.close()
+
+
+async def test_a_reader_is_not_held_up_by_a_writer(pizzas: Database) -> None:
+    async with pizzas.write() as session:
+        await session.execute(update(PIZZA).values(slices=1))
+        assert await asyncio.wait_for(slices(pizzas), 2) == 8
+    assert await slices(pizzas) == 1
+
+
+async def test_a_deadlock_is_a_conflict_and_the_loser_may_try_again(pizzas: Database) -> None:
+    if pizzas.is_sqlite:
+        pytest.skip("SQLite has one writer and no deadlocks")
+    async with pizzas.write() as session:
+        await session.execute(PIZZA.insert().values(id=2, name="basil", slices=8))
+
+    async def touch(first: int, second: int, met: asyncio.Barrier) -> None:
+        async with pizzas.write() as session:
+            await session.execute(update(PIZZA).where(PIZZA.c.id == first).values(slices=1))
+            await met.wait()
+            await session.execute(update(PIZZA).where(PIZZA.c.id == second).values(slices=1))
+
+    met = asyncio.Barrier(2)
+    results = await asyncio.gather(touch(1, 2, met), touch(2, 1, met), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["Conflict", "NoneType"]
+
+
+async def test_a_broken_constraint_is_no_conflict(pizzas: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with pizzas.write() as session:
+            await session.execute(PIZZA.insert().values(id=2, name="plain", slices=8))
+
+
+async def test_conflicts_are_retried_a_fixed_number_of_times() -> None:
+    tries = 0
+
+    @retry_conflicts(times=3)
+    async def always_late() -> None:
+        nonlocal tries
+        tries += 1
+        raise Conflict
+
+    with pytest.raises(Conflict):
+        await always_late()
+    assert tries == 3
+
+
+async def test_moments_come_back_aware_and_equal(pizzas: Database) -> None:
+    at = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=3)))
+    async with pizzas.write() as session:
+        await session.execute(update(PIZZA).values(baked_at=at))
+    async with pizzas.read() as session:
+        stored = await session.scalar(select(PIZZA.c.baked_at))
+    assert stored == at
+    assert stored is not None
+    assert stored.tzinfo is UTC
+
+
+async def test_a_moment_without_a_zone_is_refused(pizzas: Database) -> None:
+    with pytest.raises(Exception, match="time zone"):
+        async with pizzas.write() as session:
+            await session.execute(update(PIZZA).values(baked_at=datetime(2030, 1, 1)))  # noqa: DTZ001
+
+
+def test_an_unsupported_database_is_a_settings_error() -> None:
+    for url in ("mysql://host/db", "nonsense"):
+        with pytest.raises(SettingsError):
+            Database(url)
+
+
+ENV = """
+from sqlalchemy import MetaData
+from services.common.migrations import run_env
+run_env(MetaData())
+"""
+FIRST = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "0001", None, None, None
+def upgrade():
+    op.create_table("oven", sa.Column("id", sa.Integer, primary_key=True), sa.Column("heat", sa.Integer))
+"""
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+def upgrade():
+    op.add_column("oven", sa.Column("fan", sa.Boolean))
+    op.execute("INSERT INTO oven (id, heat) VALUES (1, 220)")
+"""
+BROKEN = """
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+def upgrade():
+    op.execute("UPDATE oven SET heat = 0")
+    op.execute("THIS IS NOT SQL")
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    directory = tmp_path / "migrations"
+    (directory / "versions").mkdir(parents=True)
+    (directory / "env.py").write_text(ENV)
+    (directory / "versions" / "0001.py").write_text(FIRST)
+    return directory
+
+
+async def test_migrations_run_once_and_go_on_from_where_they_were(database: Database, scripts: Path) -> None:
+    await migrate(database.url, scripts, database.schema)
+    await migrate(database.url, scripts, database.schema)
+    (scripts / "versions" / "0002.py").write_text(SECOND)
+    await migrate(database.url, scripts, database.schema)
+    async with database.read() as session:
+        assert (await session.execute(text("SELECT heat, fan FROM oven"))).all() == [(220, None)]
+
+
+async def test_copies_that_start_together_migrate_once(database: Database, scripts: Path) -> None:
+    (scripts / "versions" / "0002.py").write_text(SECOND)
+    await asyncio.gather(*(migrate(database.url, scripts, database.schema) for _ in range(3)))
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM oven")) == 1
+
+
+async def test_a_failed_migration_changes_nothing(database: Database, scripts: Path) -> None:
+    (scripts / "versions" / "0002.py").write_text(SECOND)
+    await migrate(database.url, scripts, database.schema)
+    (scripts / "versions" / "0003.py").write_text(BROKEN)
+    with pytest.raises(Exception, match="THIS IS NOT SQL"):
+        await migrate(database.url, scripts, database.schema)
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT heat FROM oven")) == 220
+
+
+async def test_tables_of_a_service_live_in_its_own_schema(database: Database, scripts: Path) -> None:
+    if database.is_sqlite:
+        pytest.skip("on SQLite each service has a file of its own")
+    await migrate(database.url, scripts, database.schema)
+    async with database.engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names(schema=database.schema))
+        public = await connection.run_sync(lambda sync: inspect(sync).get_table_names(schema="public"))
+    assert set(names) == {"oven", "alembic_version"}
+    assert public == []
+
+
+async def test_a_snapshot_read_sees_one_state(pizzas: Database) -> None:
+    async with pizzas.read() as session:
+        count = await session.scalar(select(func.count()).select_from(PIZZA))
+    assert count == 1
