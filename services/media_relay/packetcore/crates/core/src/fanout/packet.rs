@@ -1,0 +1,84 @@
+//! One packet of a programme channel as all its listeners get it: payloads built once, headers per listener.
+
+use crate::types::{ChannelId, MTU};
+
+/// Longest payload, so that header, tag, UDP and IPv6 headers stay within 1,280 bytes plus what all paths carry today.
+pub const MAX_BODY: usize = 1300;
+const _: () = assert!(MAX_BODY + crate::rtp::MAX_HEADER + 16 <= MTU);
+
+/// Payload bytes kept inline.
+#[derive(Clone)]
+pub struct Body {
+    len: u16,
+    bytes: [u8; MAX_BODY],
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { len: 0, bytes: [0; MAX_BODY] }
+    }
+}
+
+impl Body {
+    /// Copies a payload in; false (and empty) when it is too long.
+    pub fn set(&mut self, payload: &[u8]) -> bool {
+        self.len = 0;
+        let Some(place) = self.bytes.get_mut(..payload.len()) else { return false };
+        place.copy_from_slice(payload);
+        self.len = payload.len() as u16;
+        true
+    }
+
+    /// The payload.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// One packet of a channel.
+#[derive(Clone)]
+pub struct ProgrammePacket {
+    /// Whose listeners get it.
+    pub channel: ChannelId,
+    /// One more than the packet before, plus what was lost upstream; minted on this relay.
+    pub sequence: u64,
+    /// 48 kHz, continuous on this relay whatever happens upstream; advances through silence.
+    pub timestamp: u32,
+    /// First packet after silence.
+    pub marker: bool,
+    /// -dBov.
+    pub level: u8,
+    /// Capture time of the first sample, NTP 32.32.
+    pub capture_ntp: u64,
+    /// Member numbers of who speaks; the first `csrc_count` count.
+    pub csrcs: [u32; crate::rtp::MAX_CSRCS],
+    /// How many.
+    pub csrc_count: u8,
+    /// The Opus packet.
+    pub plain: Body,
+    /// The same in RFC 2198 form with its redundancy; empty: none.
+    pub red: Body,
+}
+
+impl ProgrammePacket {
+    /// An empty packet of a channel.
+    pub fn new(channel: ChannelId) -> Self {
+        Self {
+            channel,
+            sequence: 0,
+            timestamp: 0,
+            marker: false,
+            level: 127,
+            capture_ntp: 0,
+            csrcs: [0; crate::rtp::MAX_CSRCS],
+            csrc_count: 0,
+            plain: Body::default(),
+            red: Body::default(),
+        }
+    }
+
+    /// Who speaks.
+    pub fn csrcs(&self) -> &[u32] {
+        &self.csrcs[..usize::from(self.csrc_count)]
+    }
+}

@@ -1,0 +1,252 @@
+//! The ICE-lite side of one session (RFC 8445 §2.5): answers checks, decides where media goes, watches consent.
+//!
+//! Every valid check is answered and validates its address for *receiving*. Media moves only to the path of a check
+//! with USE-CANDIDATE and a transaction id not seen before, so a recorded check sent again from elsewhere moves nothing.
+
+use crate::stun::{self, Message, TransactionId};
+use crate::types::{Micros, Path, SECOND};
+use ring::hmac;
+
+/// Media moves to another path at most this often.
+pub const MOVE_INTERVAL: Micros = SECOND;
+/// Without a valid check for this long the session is idle.
+pub const IDLE_AFTER: Micros = 5 * SECOND;
+/// Without a fresh check on the nominated path for this long, consent is gone (RFC 7675 §5.1).
+pub const CONSENT_LIFETIME: Micros = 30 * SECOND;
+/// Most addresses one session may have validated at a time.
+pub const MAX_PATHS: usize = 8;
+/// Transaction ids remembered per set of credentials, 4 bytes each: about 12 hours of a browser's checks. A session
+/// that lasts longer keeps its path until an ICE restart, which begins a new memory.
+pub const MAX_TRANSACTIONS: usize = 16_384;
+
+/// One set of local credentials with the memory of transactions made under it.
+struct Credentials {
+    ufrag: String,
+    key: hmac::Key,
+    seen: Vec<u32>,
+}
+
+impl Credentials {
+    fn new(ufrag: &str, pwd: &str) -> Self {
+        Self { ufrag: ufrag.to_owned(), key: stun::integrity_key(pwd), seen: Vec::new() }
+    }
+
+    /// Remembers the transaction; false when it was seen before or the memory is full.
+    fn is_fresh(&mut self, transaction: &TransactionId) -> bool {
+        let print = crc32fast::hash(transaction);
+        match self.seen.binary_search(&print) {
+            Ok(_) => false,
+            Err(_) if self.seen.len() >= MAX_TRANSACTIONS => false,
+            Err(at) => {
+                self.seen.insert(at, print);
+                true
+            }
+        }
+    }
+}
+
+/// Why a check was dropped without a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a request.
+    NotARequest,
+    /// The user fragment is not (or no longer) this session's.
+    UnknownUfrag,
+    /// MESSAGE-INTEGRITY is missing or wrong.
+    Integrity,
+}
+
+/// What a valid check changed; the reply is in the buffer the caller gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The first valid check of the session.
+    pub first: bool,
+    /// This path may now be received from.
+    pub validated: Option<Path>,
+    /// This path no longer may: it made room.
+    pub evicted: Option<Path>,
+    /// Media now goes here.
+    pub nominated: Option<Path>,
+    /// The credentials of before an ICE restart are gone.
+    pub old_credentials_gone: bool,
+    /// The session was idle and is not any more.
+    pub woke: bool,
+}
+
+/// What time alone brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// No valid check for [`IDLE_AFTER`].
+    Idle,
+    /// Consent ran out.
+    ConsentGone,
+}
+
+/// The lite agent of one session.
+pub struct LiteAgent {
+    current: Credentials,
+    /// Credentials of before a restart, kept until a path of the new ones is nominated.
+    old: Option<Credentials>,
+    paths: Vec<(Path, Micros)>,
+    nominated: Option<Path>,
+    moved_at: Option<Micros>,
+    checked_at: Micros,
+    consent_at: Micros,
+    idle: bool,
+    any_check: bool,
+}
+
+impl LiteAgent {
+    /// An agent with its local credentials.
+    pub fn new(ufrag: &str, pwd: &str, now: Micros) -> Self {
+        Self {
+            current: Credentials::new(ufrag, pwd),
+            old: None,
+            paths: Vec::new(),
+            nominated: None,
+            moved_at: None,
+            checked_at: now,
+            consent_at: now,
+            idle: false,
+            any_check: false,
+        }
+    }
+
+    /// Local user fragments that are valid now, the newest first.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.current.ufrag.as_str()).chain(self.old.as_ref().map(|old| old.ufrag.as_str()))
+    }
+
+    /// Where media goes.
+    pub fn nominated(&self) -> Option<Path> {
+        self.nominated
+    }
+
+    /// Paths that may be received from, each with the time of its last check.
+    pub fn paths(&self) -> &[(Path, Micros)] {
+        &self.paths
+    }
+
+    /// Takes new credentials (ICE restart). Returns the fragment that stops being valid at once: of two restarts
+    /// without a nomination between them only the first one's pair is kept.
+    pub fn restart(&mut self, ufrag: &str, pwd: &str) -> Option<String> {
+        let previous = std::mem::replace(&mut self.current, Credentials::new(ufrag, pwd));
+        if self.old.is_none() && self.nominated.is_some() {
+            self.old = Some(previous);
+            return None;
+        }
+        Some(previous.ufrag)
+    }
+
+    /// Handles a check that arrived on `path`; on success `reply` holds the answer to send back there.
+    pub fn handle_check(
+        &mut self,
+        message: &Message<'_>,
+        path: Path,
+        now: Micros,
+        reply: &mut Vec<u8>,
+    ) -> Result<Outcome, Refusal> {
+        if !message.is_binding_request() {
+            return Err(Refusal::NotARequest);
+        }
+        let ufrag = message.local_ufrag().ok_or(Refusal::UnknownUfrag)?;
+        let is_old = self.is_old(ufrag)?;
+        let credentials = match (&mut self.old, is_old) {
+            (Some(old), true) => old,
+            _ => &mut self.current,
+        };
+        if !message.integrity_is_valid(&credentials.key) {
+            return Err(Refusal::Integrity);
+        }
+        if let Some(kind) = message.unknown_required {
+            stun::write_error(reply, &message.transaction, 420, Some(kind), &credentials.key);
+            return Ok(Outcome::default());
+        }
+        if message.controlled {
+            // A lite agent is always the controlled side (RFC 8445 §6.1.1); 487 makes the peer switch.
+            stun::write_error(reply, &message.transaction, 487, None, &credentials.key);
+            return Ok(Outcome::default());
+        }
+        stun::write_success(reply, &message.transaction, path.remote, &credentials.key);
+        let fresh = credentials.is_fresh(&message.transaction);
+        Ok(self.accept(path, now, fresh, message.use_candidate, is_old))
+    }
+
+    fn is_old(&self, ufrag: &[u8]) -> Result<bool, Refusal> {
+        if ufrag == self.current.ufrag.as_bytes() {
+            return Ok(false);
+        }
+        match &self.old {
+            Some(old) if ufrag == old.ufrag.as_bytes() => Ok(true),
+            _ => Err(Refusal::UnknownUfrag),
+        }
+    }
+
+    fn accept(&mut self, path: Path, now: Micros, fresh: bool, nominate: bool, is_old: bool) -> Outcome {
+        let mut outcome = Outcome { first: !self.any_check, ..Outcome::default() };
+        self.any_check = true;
+        self.validate(path, now, &mut outcome);
+        if !fresh {
+            return outcome;
+        }
+        outcome.woke = std::mem::take(&mut self.idle);
+        self.checked_at = now;
+        if nominate && !is_old {
+            self.nominate(path, now, &mut outcome);
+        } else if nominate && self.nominated != Some(path) && self.may_move(now) {
+            self.move_to(path, now, &mut outcome);
+        }
+        if self.nominated == Some(path) {
+            self.consent_at = now;
+        }
+        outcome
+    }
+
+    fn validate(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
+        if let Some(known) = self.paths.iter_mut().find(|(known, _)| *known == path) {
+            known.1 = now;
+            return;
+        }
+        if self.paths.len() >= MAX_PATHS {
+            let nominated = self.nominated;
+            let oldest = (0..self.paths.len())
+                .filter(|at| Some(self.paths[*at].0) != nominated)
+                .min_by_key(|at| self.paths[*at].1);
+            outcome.evicted = oldest.map(|at| self.paths.swap_remove(at).0);
+        }
+        self.paths.push((path, now));
+        outcome.validated = Some(path);
+    }
+
+    fn nominate(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
+        if self.nominated != Some(path) {
+            if !self.may_move(now) {
+                return;
+            }
+            self.move_to(path, now, outcome);
+        }
+        outcome.old_credentials_gone = self.old.take().is_some();
+    }
+
+    fn may_move(&self, now: Micros) -> bool {
+        self.moved_at.is_none_or(|at| now.saturating_sub(at) >= MOVE_INTERVAL)
+    }
+
+    fn move_to(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
+        self.nominated = Some(path);
+        self.moved_at = Some(now);
+        outcome.nominated = Some(path);
+    }
+
+    /// What time has brought about since the last call.
+    pub fn poll(&mut self, now: Micros) -> Option<Liveness> {
+        if self.nominated.is_some() && now.saturating_sub(self.consent_at) > CONSENT_LIFETIME {
+            return Some(Liveness::ConsentGone);
+        }
+        if self.any_check && !self.idle && now.saturating_sub(self.checked_at) > IDLE_AFTER {
+            self.idle = true;
+            return Some(Liveness::Idle);
+        }
+        None
+    }
+}

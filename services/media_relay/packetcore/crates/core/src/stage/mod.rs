@@ -1,0 +1,142 @@
+//! Who on a stage hears whom: each member hears a few others, by level and with hysteresis, never himself.
+
+mod level;
+
+pub use level::{LevelMeter, level_by_size};
+
+use crate::types::{Micros, SECOND, SessionId};
+
+/// A slot keeps its speaker at least this long.
+const MIN_HOLD: Micros = SECOND / 2;
+/// A speaker silent for this long gives way to one who speaks.
+const GIVE_WAY_AFTER: Micros = SECOND;
+/// A louder speaker takes the slot of a speaking one only by this many dB.
+const MARGIN: i32 = 6;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    source: Option<SessionId>,
+    since: Micros,
+}
+
+#[derive(Debug)]
+struct Member {
+    session: SessionId,
+    number: u32,
+    muted: bool,
+    meter: LevelMeter,
+    slots: Vec<Slot>,
+}
+
+/// One member's level as Python reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberLevel {
+    /// The member number.
+    pub member: u32,
+    /// -dBov, 0..=127.
+    pub level: u8,
+    /// Speaking now, short pauses included.
+    pub speaking: bool,
+}
+
+/// The people on one stage.
+#[derive(Debug, Default)]
+pub struct Stage {
+    members: Vec<Member>,
+}
+
+impl Stage {
+    /// Somebody comes on stage with `slots` streams to hear others by.
+    pub fn join(&mut self, session: SessionId, number: u32, slots: usize) {
+        self.members.push(Member {
+            session,
+            number,
+            muted: false,
+            meter: LevelMeter::default(),
+            slots: vec![Slot::default(); slots],
+        });
+    }
+
+    /// Somebody leaves; the slots they sounded in are free.
+    pub fn leave(&mut self, session: SessionId) {
+        self.members.retain(|member| member.session != session);
+        for slot in self.members.iter_mut().flat_map(|member| &mut member.slots) {
+            if slot.source == Some(session) {
+                *slot = Slot::default();
+            }
+        }
+    }
+
+    /// Mutes or unmutes; what a muted member sends goes nowhere.
+    pub fn set_muted(&mut self, session: SessionId, muted: bool) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.session == session) {
+            member.muted = muted;
+            member.meter.silence();
+        }
+    }
+
+    /// Sessions on the stage.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.members.iter().map(|member| member.session)
+    }
+
+    /// Everyone's level.
+    pub fn levels(&self, now: Micros) -> Vec<MemberLevel> {
+        let level = |member: &Member| MemberLevel {
+            member: member.number,
+            level: member.meter.level(now),
+            speaking: member.meter.is_speaking(now),
+        };
+        self.members.iter().map(level).collect()
+    }
+
+    /// A packet of `from` with its level: fills `hearers` with who hears it, and in which slot. False when they may
+    /// not be heard at all.
+    pub fn route(&mut self, from: SessionId, level: u8, now: Micros, hearers: &mut Vec<(SessionId, usize)>) -> bool {
+        hearers.clear();
+        let Some(speaker) = self.members.iter().position(|member| member.session == from) else { return false };
+        if self.members[speaker].muted {
+            return false;
+        }
+        self.members[speaker].meter.hear(level, now);
+        for hearer in (0..self.members.len()).filter(|hearer| *hearer != speaker) {
+            if let Some(slot) = self.slot_for(hearer, speaker, now) {
+                hearers.push((self.members[hearer].session, slot));
+            }
+        }
+        true
+    }
+
+    fn slot_for(&mut self, hearer: usize, speaker: usize, now: Micros) -> Option<usize> {
+        let from = self.members[speaker].session;
+        let slots = &self.members[hearer].slots;
+        if let Some(slot) = slots.iter().position(|slot| slot.source == Some(from)) {
+            return Some(slot);
+        }
+        let free = slots.iter().position(|slot| slot.source.is_none());
+        let slot = free.or_else(|| self.weakest_slot(hearer, speaker, now))?;
+        self.members[hearer].slots[slot] = Slot { source: Some(from), since: now };
+        Some(slot)
+    }
+
+    /// The slot that a speaking newcomer may take: the quietest one whose speaker has gone silent or is clearly less
+    /// loud, and has had it for a while.
+    fn weakest_slot(&self, hearer: usize, speaker: usize, now: Micros) -> Option<usize> {
+        let meter = &self.members[speaker].meter;
+        if !meter.is_speaking(now) {
+            return None;
+        }
+        let slots = self.members[hearer].slots.iter().enumerate();
+        let (slot, weakest) = slots
+            .filter(|(_, slot)| now.saturating_sub(slot.since) >= MIN_HOLD)
+            .filter_map(|(at, slot)| Some((at, self.meter_of(slot.source?)?)))
+            .min_by_key(|(_, meter)| (meter.is_speaking(now), meter.loudness(now)))?;
+        let gives_way = weakest.silent_for(now) >= GIVE_WAY_AFTER;
+        (gives_way || meter.loudness(now) >= weakest.loudness(now) + MARGIN).then_some(slot)
+    }
+
+    fn meter_of(&self, session: SessionId) -> Option<&LevelMeter> {
+        let member = self.members.iter().find(|member| member.session == session)?;
+        Some(&member.meter)
+    }
+}

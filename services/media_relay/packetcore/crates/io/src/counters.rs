@@ -1,0 +1,133 @@
+//! The numbers operators watch: written by the threads that own them, read by anyone, under the names listed here.
+
+use crate::sys::CpuClock;
+use majlis_core::endpoint::DropReason;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Totals since start; names ending in `_now` are gauges.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+            /// Dropped datagrams by [`DropReason`], named `dropped_<reason>`.
+            pub dropped: [AtomicU64; DropReason::ALL.len()],
+            clocks: Mutex<Vec<(String, CpuClock, u64)>>,
+        }
+
+        impl Counters {
+            fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams received.
+    packets_in,
+    /// Datagrams the system took from us, of every kind.
+    packets_out,
+    /// Their bytes, without IP and UDP headers.
+    bytes_out,
+    /// RTP packets to listeners.
+    listener_packets_out,
+    /// RTP packets to people on stage.
+    stage_packets_out,
+    /// STUN answers.
+    stun_replies,
+    /// RTCP compounds read.
+    reports_in,
+    /// Sessions that expired.
+    sessions_expired,
+    /// Sessions closed after a panic.
+    sessions_failed,
+    /// Listener packets not built because a sender thread was overloaded.
+    overload_drops,
+    /// Datagrams given up because the send buffer stayed full.
+    send_buffer_drops,
+    /// Datagrams the system refused.
+    send_errors,
+    /// Packets that could not be sealed.
+    seal_errors,
+    /// Commands lost between threads; above zero is a bug or a stalled thread.
+    commands_lost,
+    /// Programme frames mixed or played out here.
+    programme_frames,
+    /// Programme packets lost because a sender thread did not take them.
+    programme_packets_lost,
+    /// Exported frames lost because Python did not take them.
+    export_frames_lost,
+    /// Frames pushed from outside.
+    frames_pushed,
+    /// Of those, too late, duplicate, or of a replaced mixer.
+    frames_refused,
+    /// Frames missing upstream, by sequence.
+    frames_missing,
+    /// Microphone packets lost on their way to the mixer.
+    mixer_input_lost,
+    /// Channels whose mixer panicked and was replaced.
+    channels_failed,
+    /// Sessions.
+    sessions_now,
+    /// Sessions that are nominated and keyed.
+    connected_now,
+    /// Stage sessions.
+    stage_sessions_now,
+    /// Listeners.
+    listeners_now,
+    /// Listeners that get RED.
+    red_listeners_now,
+    /// Sessions that have reported what they receive.
+    reporting_now,
+    /// Mean loss over those, parts per million.
+    loss_ppm_now,
+    /// Mean jitter over those, µs.
+    jitter_us_now,
+    /// Mean round trip over those, µs.
+    round_trip_us_now,
+    /// Running mixers.
+    mixers_now,
+    /// Deepest playout buffer of a remote channel, ms.
+    playout_depth_ms_now,
+    /// Most a sender thread's last packet was behind its plan, µs.
+    send_lag_us_now,
+}
+
+impl Counters {
+    /// Registers the calling thread's CPU clock under `name`.
+    pub fn watch_this_thread(&self, name: &str) {
+        if let (Some(clock), Ok(mut clocks)) = (CpuClock::of_this_thread(), self.clocks.lock()) {
+            clocks.push((name.to_owned(), clock, 0));
+        }
+    }
+
+    /// Everything by name; `cpu_nanoseconds_<thread>` beside the counters.
+    pub fn snapshot(&self) -> BTreeMap<String, u64> {
+        let mut all: BTreeMap<String, u64> =
+            self.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        for (reason, count) in DropReason::ALL.iter().zip(&self.dropped) {
+            all.insert(format!("dropped_{}", reason.as_str()), count.load(Relaxed));
+        }
+        if let Ok(mut clocks) = self.clocks.lock() {
+            for (name, clock, last) in clocks.iter_mut() {
+                *last = clock.nanoseconds().unwrap_or(*last).max(*last);
+                all.insert(format!("cpu_nanoseconds_{name}"), *last);
+            }
+        }
+        all
+    }
+}
+
+/// Publishes a total its owner keeps.
+pub fn publish(counter: &AtomicU64, total: u64) {
+    counter.store(total, Relaxed);
+}
+
+/// Adds what happened since the owner last told: for counters that several threads share.
+pub fn publish_share(counter: &AtomicU64, total: u64, told: &mut u64) {
+    counter.fetch_add(total - *told, Relaxed);
+    *told = total;
+}

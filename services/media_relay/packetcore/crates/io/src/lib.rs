@@ -1,0 +1,83 @@
+//! The packet core's sockets, threads and system calls.
+
+pub mod batch;
+pub mod calibrate;
+mod channel;
+pub mod counters;
+mod messages;
+mod packet_thread;
+mod programme;
+mod programme_thread;
+mod registry;
+mod relay;
+mod sender_thread;
+pub mod socket;
+pub mod sys;
+mod threads;
+
+pub use calibrate::self_calibrate;
+pub use relay::{Relay, RelayConfig, SessionReport, stream_start};
+
+use thiserror::Error;
+
+/// Why a call was refused.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A value out of range.
+    #[error("{0}")]
+    Argument(String),
+    /// No such session, or it was removed.
+    #[error("session {0} is unknown")]
+    UnknownSession(u64),
+    /// No such stage, or it was removed.
+    #[error("stage {0} is unknown")]
+    UnknownStage(u64),
+    /// No such channel, or it was removed.
+    #[error("channel {0} is unknown")]
+    UnknownChannel(u64),
+    /// A home channel where a remote one is needed, or the other way round.
+    #[error("channel {channel} is not {}", if *remote { "a home channel" } else { "fed by push_programme" })]
+    WrongChannel {
+        /// Which.
+        channel: u64,
+        /// A remote one was needed.
+        remote: bool,
+    },
+    /// Keys come once: a second set could seal a packet twice.
+    #[error("session {0} has its keys already")]
+    KeyedTwice(u64),
+    /// Stage or audience is decided once.
+    #[error("session {session} is a {role} already")]
+    HasRole {
+        /// Which.
+        session: u64,
+        /// What it is.
+        role: &'static str,
+    },
+    /// The call is for the other kind of session.
+    #[error("session {session} is not a {role}")]
+    LacksRole {
+        /// Which.
+        session: u64,
+        /// What it should be.
+        role: &'static str,
+    },
+    /// Keys that do not fit the profile.
+    #[error("{0}")]
+    Srtp(#[from] majlis_core::srtp::SrtpError),
+    /// Bytes that are no programme frame.
+    #[error("{0}")]
+    Frame(#[from] majlis_mix::FrameError),
+    /// Started before.
+    #[error("the core was started before")]
+    StartedTwice,
+    /// Not started, or closed.
+    #[error("the core is not running")]
+    NotRunning,
+    /// The packet threads did not answer in time.
+    #[error("the packet threads do not answer")]
+    NoAnswer,
+}

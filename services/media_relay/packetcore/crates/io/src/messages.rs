@@ -1,0 +1,142 @@
+//! What threads tell each other, and the bounded queues it goes through.
+
+use crate::programme::ProgrammeCommand;
+use crate::sys::EventFd;
+use crossbeam_queue::ArrayQueue;
+use majlis_core::endpoint::{self, Event, SessionInfo};
+use majlis_core::fanout::{self, ProgrammePacket, Sent};
+use majlis_core::stage::MemberLevel;
+use majlis_core::{ChannelId, Micros, SessionId, StageId};
+use majlis_mix::ProgrammeFrame;
+use std::io;
+use std::sync::mpsc::Sender;
+
+/// Longest microphone packet the mixer is given.
+pub const MAX_SPEECH: usize = 1400;
+
+/// For the packet thread.
+pub enum ToPacket {
+    /// A command for the endpoint.
+    Core(endpoint::Command),
+    /// A command to pass on to the programme thread, in order with those for the endpoint.
+    Programme(ProgrammeCommand),
+    /// A listener's shard failed while serving it.
+    ListenerFailed(SessionId),
+    /// A question.
+    Ask(Question),
+}
+
+/// Questions to the packet thread; a dropped sender means that there is no answer.
+pub enum Question {
+    /// One session's numbers.
+    Session(SessionId, Sender<Option<SessionInfo>>),
+    /// What a listener was sent; passed on to its shard.
+    Sent(usize, SessionId, Sender<Option<Sent>>),
+    /// Levels on a stage.
+    Levels(StageId, Sender<Vec<MemberLevel>>),
+    /// Everything as JSON members, from this thread and from the programme thread.
+    Dump(Sender<String>),
+    /// An answer from each thread once it has done all that was asked before.
+    Flush(Sender<()>),
+}
+
+/// For a sender thread, from the packet thread.
+pub enum ToSender {
+    /// A command for its shard.
+    Command(fanout::Command),
+    /// What a listener was sent.
+    Sent(SessionId, Sender<Option<Sent>>),
+    /// An answer when everything before is done.
+    Flush(Sender<()>),
+}
+
+/// For the programme thread, from the packet thread.
+pub enum ToProgramme {
+    /// A command from Python.
+    Command(ProgrammeCommand),
+    /// What happened on a stage or in an audience.
+    Fact(endpoint::StageFact),
+    /// Its part of the dump.
+    Dump(Sender<String>),
+    /// An answer when everything before is done.
+    Flush(Sender<()>),
+}
+
+/// A microphone packet on its way to the mixer.
+pub struct Speech {
+    /// On which stage.
+    pub stage: StageId,
+    /// Whose.
+    pub member: u32,
+    /// RTP SSRC.
+    pub ssrc: u32,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// When it arrived.
+    pub arrival: Micros,
+    /// Used bytes of `payload`.
+    pub len: u16,
+    /// The Opus packet.
+    pub payload: [u8; MAX_SPEECH],
+}
+
+/// A bounded queue with a wake-up: what one side pushes, the other side's poll wakes for.
+pub struct Mailbox<T> {
+    queue: ArrayQueue<T>,
+    wake: EventFd,
+}
+
+impl<T> Mailbox<T> {
+    /// A queue of `capacity`.
+    pub fn new(capacity: usize) -> io::Result<Self> {
+        Ok(Self { queue: ArrayQueue::new(capacity), wake: EventFd::new()? })
+    }
+
+    /// Puts `item` in without waking anybody; gives it back when there is no room.
+    pub fn put(&self, item: T) -> Result<(), T> {
+        self.queue.push(item)
+    }
+
+    /// Puts `item` in and wakes the other side.
+    pub fn send(&self, item: T) -> Result<(), T> {
+        self.queue.push(item)?;
+        self.wake.signal();
+        Ok(())
+    }
+
+    /// Takes the oldest.
+    pub fn take(&self) -> Option<T> {
+        self.queue.pop()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// None waits?
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many fit.
+    pub fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+
+    /// The wake-up.
+    pub fn wake(&self) -> &EventFd {
+        &self.wake
+    }
+}
+
+/// Events for Python. DTLS may fill half of it, so that a storm of handshakes never hides that a session has ended.
+pub type Events = Mailbox<Event>;
+/// Frames for Python to publish.
+pub type Exports = Mailbox<(ChannelId, Vec<u8>)>;
+/// Frames that Python received.
+pub type Pushes = Mailbox<(ChannelId, ProgrammeFrame, Micros)>;
+/// Packets for a sender thread.
+pub type PacketRing = rtrb::Producer<ProgrammePacket>;

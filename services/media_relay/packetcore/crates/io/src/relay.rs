@@ -1,0 +1,457 @@
+//! One relay's media port as its owner uses it: every method may be called from any thread.
+
+use crate::RelayError;
+use crate::counters::Counters;
+use crate::messages::{Events, Exports, Mailbox, Pushes, Question, ToPacket};
+use crate::programme::ProgrammeCommand;
+use crate::registry::Registry;
+use crate::threads::{self, Threads};
+use crate::{socket, sys};
+use majlis_core::endpoint::{Command, Event, SessionInfo, StageFormat};
+use majlis_core::fanout::{ListenerFormat, StreamStart};
+use majlis_core::srtp::{OpenKey, Profile, SealKey};
+use majlis_core::stage::MemberLevel;
+use majlis_core::{ChannelId, MTU, SessionId, StageId};
+use majlis_mix::{BIT_RATES, PacketLength, ProgrammeFrame};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long an answer of the packet threads is waited for.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a full mailbox is waited for, in steps.
+const FULL_STEP: Duration = Duration::from_micros(200);
+const FULL_STEPS: u32 = 5_000;
+/// Most sender threads.
+const MAX_SENDERS: usize = 16;
+
+/// What a relay is opened with.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Addresses to bind; port 0 in the second and later ones means the first one's port.
+    pub bind: Vec<(IpAddr, u16)>,
+    /// Threads that the audience is spread over.
+    pub sender_threads: usize,
+    /// DTLS handshakes that one source may begin in a second.
+    pub handshakes_per_source_per_second: u32,
+}
+
+/// The relay. Dropping it closes it.
+pub struct Relay {
+    addresses: Vec<SocketAddr>,
+    registry: Mutex<Registry>,
+    inbox: Arc<Mailbox<ToPacket>>,
+    events: Arc<Events>,
+    exports: Arc<Exports>,
+    pushes: Arc<Pushes>,
+    counters: Arc<Counters>,
+    sockets: Arc<Vec<UdpSocket>>,
+    config: RelayConfig,
+    threads: Mutex<Threads>,
+}
+
+/// A listener's or stage session's numbers, put together from all threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SessionReport {
+    /// From the packet thread; a session the core has closed reads as all zero.
+    pub info: SessionInfo,
+    /// RTP packets sent to it.
+    pub packets_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+}
+
+impl Relay {
+    /// Opens the sockets.
+    pub fn open(config: RelayConfig) -> Result<Self, RelayError> {
+        if config.bind.is_empty() || config.bind.len() > usize::from(u8::MAX) {
+            return Err(RelayError::Argument("bind needs 1 to 255 addresses".to_owned()));
+        }
+        if !(1..=MAX_SENDERS).contains(&config.sender_threads) {
+            return Err(RelayError::Argument(format!("sender_threads must be 1 to {MAX_SENDERS}")));
+        }
+        let sockets = socket::open(&config.bind)?;
+        let addresses = sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
+        Ok(Self {
+            addresses,
+            registry: Mutex::default(),
+            inbox: Arc::new(Mailbox::new(16_384)?),
+            events: Arc::new(Mailbox::new(32_768)?),
+            exports: Arc::new(Mailbox::new(1024)?),
+            pushes: Arc::new(Mailbox::new(1024)?),
+            counters: Arc::default(),
+            sockets: Arc::new(sockets),
+            config,
+            threads: Mutex::default(),
+        })
+    }
+
+    /// The bound addresses.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Starts the threads, once.
+    pub fn start(&self) -> Result<(), RelayError> {
+        let parts = threads::Parts {
+            sockets: Arc::clone(&self.sockets),
+            inbox: Arc::clone(&self.inbox),
+            events: Arc::clone(&self.events),
+            exports: Arc::clone(&self.exports),
+            pushes: Arc::clone(&self.pushes),
+            counters: Arc::clone(&self.counters),
+            sender_threads: self.config.sender_threads,
+            handshakes: self.config.handshakes_per_source_per_second,
+        };
+        lock(&self.threads).start(parts)
+    }
+
+    /// Stops the threads and waits for them. Idempotent.
+    pub fn close(&self) {
+        lock(&self.threads).stop(&self.inbox);
+    }
+
+    fn tell(&self, message: ToPacket) -> Result<(), RelayError> {
+        let mut message = message;
+        for _ in 0..FULL_STEPS {
+            match self.inbox.send(message) {
+                Ok(()) => return Ok(()),
+                Err(back) => message = back,
+            }
+            if !lock(&self.threads).are_running() {
+                return Err(RelayError::NotRunning);
+            }
+            std::thread::sleep(FULL_STEP);
+        }
+        Err(RelayError::NoAnswer)
+    }
+
+    fn core(&self, command: Command) -> Result<(), RelayError> {
+        self.tell(ToPacket::Core(command))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> Question) -> Result<Receiver<T>, RelayError> {
+        if !lock(&self.threads).are_running() {
+            return Err(RelayError::NotRunning);
+        }
+        let (sender, receiver) = channel();
+        self.tell(ToPacket::Ask(question(sender)))?;
+        Ok(receiver)
+    }
+
+    /// Adds an ICE-lite session.
+    pub fn add_session(&self, ufrag: &str, pwd: &str) -> Result<SessionId, RelayError> {
+        check_credentials(ufrag, pwd)?;
+        let session = lock(&self.registry).add_session();
+        let (ufrag, pwd) = (ufrag.to_owned(), pwd.to_owned());
+        self.core(Command::AddSession { session, ufrag, pwd })?;
+        Ok(session)
+    }
+
+    /// New ICE credentials; the old pair stays until a new one is nominated.
+    pub fn restart_ice(&self, session: u64, ufrag: &str, pwd: &str) -> Result<(), RelayError> {
+        check_credentials(ufrag, pwd)?;
+        let session = lock(&self.registry).session(session)?;
+        let (ufrag, pwd) = (ufrag.to_owned(), pwd.to_owned());
+        self.core(Command::RestartIce { session, ufrag, pwd })
+    }
+
+    /// SRTP keys, each followed by its salt; once.
+    pub fn set_keys(&self, session: u64, profile: Profile, local: &[u8], remote: &[u8]) -> Result<(), RelayError> {
+        let seal = Box::new(SealKey::new(profile, local)?);
+        let open = Box::new(OpenKey::new(profile, remote)?);
+        let session = lock(&self.registry).key_session(session)?;
+        self.core(Command::SetKeys { session, seal, open })
+    }
+
+    /// Sends a DTLS datagram.
+    pub fn send_dtls(&self, session: u64, datagram: &[u8]) -> Result<(), RelayError> {
+        let session = lock(&self.registry).session(session)?;
+        if datagram.is_empty() || datagram.len() > MTU {
+            return Err(RelayError::Argument(format!("a datagram has 1 to {MTU} bytes, not {}", datagram.len())));
+        }
+        self.core(Command::SendDtls(session, datagram.to_vec()))
+    }
+
+    /// Ends a session; an unknown one is ignored.
+    pub fn remove_session(&self, session: u64) -> Result<(), RelayError> {
+        if lock(&self.registry).remove_session(session) {
+            self.core(Command::Remove(SessionId(session)))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a stage.
+    pub fn add_stage(&self) -> Result<StageId, RelayError> {
+        let stage = lock(&self.registry).add_stage();
+        self.core(Command::AddStage(stage))?;
+        Ok(stage)
+    }
+
+    /// Removes a stage.
+    pub fn remove_stage(&self, stage: u64) -> Result<(), RelayError> {
+        let stage = lock(&self.registry).remove_stage(stage)?;
+        self.core(Command::RemoveStage(stage))
+    }
+
+    /// Makes a session a stage session, once.
+    pub fn join_stage(&self, session: u64, stage: u64, format: StageFormat) -> Result<(), RelayError> {
+        check_stage_format(&format)?;
+        let mut registry = lock(&self.registry);
+        let stage = registry.stage(stage)?;
+        let session = registry.assign(session, STAGE)?;
+        drop(registry);
+        self.core(Command::Join { session, stage, format })
+    }
+
+    /// Mutes or unmutes a microphone.
+    pub fn set_muted(&self, session: u64, muted: bool) -> Result<(), RelayError> {
+        let session = lock(&self.registry).session_with(session, STAGE)?;
+        self.core(Command::SetMuted(session, muted))
+    }
+
+    /// Adds a channel: of a stage here, or remote.
+    pub fn add_channel(&self, stage: Option<u64>) -> Result<ChannelId, RelayError> {
+        let seed = random()?;
+        let mut registry = lock(&self.registry);
+        let stage = stage.map(|stage| registry.stage(stage)).transpose()?;
+        let channel = registry.add_channel(stage.is_none());
+        drop(registry);
+        self.tell(ToPacket::Programme(ProgrammeCommand::Add(channel, stage, seed)))?;
+        Ok(channel)
+    }
+
+    /// Removes a channel.
+    pub fn remove_channel(&self, channel: u64) -> Result<(), RelayError> {
+        let channel = lock(&self.registry).remove_channel(channel)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Remove(channel)))?;
+        self.core(Command::RemoveChannel(channel))
+    }
+
+    /// Which members a home channel mixes.
+    pub fn set_sources(&self, channel: u64, members: Option<Vec<u32>>) -> Result<(), RelayError> {
+        let channel = lock(&self.registry).channel_of(channel, false)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Sources(channel, members)))
+    }
+
+    /// Whether a home channel's frames are wanted outside.
+    pub fn set_export(&self, channel: u64, wanted: bool) -> Result<(), RelayError> {
+        let channel = lock(&self.registry).channel_of(channel, false)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Export(channel, wanted)))
+    }
+
+    /// Feeds a remote channel with a frame in wire form.
+    pub fn push_programme(&self, channel: u64, frame: &[u8]) -> Result<(), RelayError> {
+        let channel = lock(&self.registry).channel_of(channel, true)?;
+        let frame = ProgrammeFrame::decode(frame)?;
+        // A full mailbox means that the programme thread stands still; old frames would be refused anyway.
+        let _ = self.pushes.send((channel, frame, sys::monotonic_micros()));
+        Ok(())
+    }
+
+    /// Length of listeners' packets.
+    pub fn set_packet_ms(&self, channel: u64, packet_ms: u32) -> Result<(), RelayError> {
+        let length = PacketLength::from_ms(packet_ms)
+            .ok_or_else(|| RelayError::Argument(format!("packet_ms must be 20, 40 or 60, not {packet_ms}")))?;
+        let channel = lock(&self.registry).channel(channel)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::PacketLength(channel, length)))
+    }
+
+    /// The encoder's target.
+    pub fn set_bitrate(&self, channel: u64, bits_per_second: u32) -> Result<(), RelayError> {
+        if !BIT_RATES.contains(&bits_per_second) {
+            let (low, high) = (BIT_RATES.start(), BIT_RATES.end());
+            return Err(RelayError::Argument(format!(
+                "bits_per_second must be {low} to {high}, not {bits_per_second}"
+            )));
+        }
+        let channel = lock(&self.registry).channel_of(channel, false)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Bitrate(channel, bits_per_second)))
+    }
+
+    /// Whether lossy listeners may get RED.
+    pub fn allow_red(&self, allowed: bool) -> Result<(), RelayError> {
+        self.core(Command::AllowRed(allowed))
+    }
+
+    /// Makes a session an audience session, once.
+    pub fn attach_listener(&self, session: u64, channel: u64, format: ListenerFormat) -> Result<(), RelayError> {
+        check_listener_format(&format)?;
+        let start = stream_start()?;
+        let mut registry = lock(&self.registry);
+        let channel = registry.channel(channel)?;
+        let session = registry.assign(session, AUDIENCE)?;
+        drop(registry);
+        self.core(Command::Attach { session, channel, format, start })
+    }
+
+    /// Moves a listener to another channel.
+    pub fn switch_channel(&self, session: u64, channel: u64) -> Result<(), RelayError> {
+        let registry = lock(&self.registry);
+        let channel = registry.channel(channel)?;
+        let session = registry.session_with(session, AUDIENCE)?;
+        drop(registry);
+        self.core(Command::Switch(session, channel))
+    }
+
+    /// Pauses or resumes a listener.
+    pub fn set_paused(&self, session: u64, paused: bool) -> Result<(), RelayError> {
+        let session = lock(&self.registry).session_with(session, AUDIENCE)?;
+        self.core(Command::Pause(session, paused))
+    }
+
+    /// Levels of everyone on a stage.
+    pub fn stage_levels(&self, stage: u64) -> Result<Vec<MemberLevel>, RelayError> {
+        let stage = lock(&self.registry).stage(stage)?;
+        answer(&self.ask(|reply| Question::Levels(stage, reply))?)
+    }
+
+    /// One session's numbers.
+    pub fn session_report(&self, session: u64) -> Result<SessionReport, RelayError> {
+        let session = lock(&self.registry).session(session)?;
+        let Some(info) = answer(&self.ask(|reply| Question::Session(session, reply))?)? else {
+            return Ok(SessionReport::default());
+        };
+        let mut report = SessionReport { info, packets_sent: info.packets_sent, bytes_sent: info.bytes_sent };
+        if let Some(shard) = info.shard
+            && let Some(sent) = answer(&self.ask(|reply| Question::Sent(shard, session, reply))?)?
+        {
+            report.packets_sent = sent.packets;
+            report.bytes_sent = sent.bytes;
+        }
+        Ok(report)
+    }
+
+    /// The numbers operators watch.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Everything as JSON, keys and passwords left out.
+    pub fn dump(&self) -> Result<String, RelayError> {
+        let answers = self.ask(Question::Dump)?;
+        let (packet, programme) = (answer(&answers)?, answer(&answers)?);
+        let numbers = self.counters.snapshot();
+        let numbers: Vec<String> = numbers.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+        Ok(format!(r#"{{{packet},{programme},"counters":{{{}}}}}"#, numbers.join(",")))
+    }
+
+    /// Waits until all calls made before have taken effect in every thread.
+    pub fn flush(&self) -> Result<(), RelayError> {
+        let answers = self.ask(Question::Flush)?;
+        for _ in 0..self.config.sender_threads + 2 {
+            answer(&answers)?;
+        }
+        Ok(())
+    }
+
+    /// The descriptor that is readable while events wait.
+    pub fn event_fd(&self) -> i32 {
+        self.events.wake().raw()
+    }
+
+    /// Up to `limit` events, oldest first.
+    pub fn poll_events(&self, limit: usize) -> Vec<Event> {
+        drain(&self.events, limit)
+    }
+
+    /// The descriptor that is readable while exported frames wait.
+    pub fn programme_fd(&self) -> i32 {
+        self.exports.wake().raw()
+    }
+
+    /// Up to `limit` exported frames, oldest first.
+    pub fn poll_programme(&self, limit: usize) -> Vec<(ChannelId, Vec<u8>)> {
+        drain(&self.exports, limit)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+const STAGE: &str = "stage session";
+const AUDIENCE: &str = "audience session";
+
+/// A poisoned lock is taken all the same: what it guards is changed by single assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn answer<T>(answers: &Receiver<T>) -> Result<T, RelayError> {
+    answers.recv_timeout(ANSWER_DEADLINE).map_err(|_| RelayError::NoAnswer)
+}
+
+fn drain<T>(mailbox: &Mailbox<T>, limit: usize) -> Vec<T> {
+    mailbox.wake().clear();
+    let taken = (0..limit).map_while(|_| mailbox.take()).collect();
+    if !mailbox.is_empty() {
+        mailbox.wake().signal();
+    }
+    taken
+}
+
+fn random() -> Result<u32, RelayError> {
+    getrandom::u32().map_err(|error| RelayError::Io(std::io::Error::other(error.to_string())))
+}
+
+/// Where an RTP stream begins: random, as RFC 3550 §5.1 asks.
+pub fn stream_start() -> Result<StreamStart, RelayError> {
+    let sequence = random()? as u16;
+    let timestamp = random()?;
+    Ok(StreamStart { sequence, timestamp })
+}
+
+/// RFC 8839 §5.4: 4 to 256 characters and 22 to 256, letters, digits, `+` and `/`.
+fn check_credentials(ufrag: &str, pwd: &str) -> Result<(), RelayError> {
+    let is_ice = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
+    if !(4..=256).contains(&ufrag.len()) || !is_ice(ufrag) {
+        return Err(RelayError::Argument("an ICE user fragment has 4 to 256 letters and digits".to_owned()));
+    }
+    if !(22..=256).contains(&pwd.len()) || !is_ice(pwd) {
+        return Err(RelayError::Argument("an ICE password has 22 to 256 letters and digits".to_owned()));
+    }
+    Ok(())
+}
+
+fn check_payload_type(payload_type: u8) -> Result<(), RelayError> {
+    // RFC 5761 §4: 64 to 95 would look like RTCP.
+    if payload_type > 127 || (64..96).contains(&payload_type) {
+        return Err(RelayError::Argument(format!("{payload_type} is no RTP payload type to share a port with RTCP")));
+    }
+    Ok(())
+}
+
+/// The relay writes extensions in their one-byte form, whose ids are 1 to 14.
+fn check_extension(id: Option<u8>, written: bool) -> Result<(), RelayError> {
+    match id {
+        Some(0 | 15) => Err(RelayError::Argument("header extension ids 0 and 15 are reserved".to_owned())),
+        Some(id @ 16..) if written => Err(RelayError::Argument(format!("header extension id {id} is not 1 to 14"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_stage_format(format: &StageFormat) -> Result<(), RelayError> {
+    check_payload_type(format.payload_type)?;
+    check_extension(format.level_extension_id, false)?;
+    for (at, slot) in format.slots.iter().enumerate() {
+        check_payload_type(slot.payload_type)?;
+        if format.slots[..at].iter().any(|other| other.ssrc == slot.ssrc) {
+            return Err(RelayError::Argument(format!("two slots have the SSRC {}", slot.ssrc)));
+        }
+    }
+    if format.slots.len() > 16 {
+        return Err(RelayError::Argument("a stage session has at most 16 slots".to_owned()));
+    }
+    Ok(())
+}
+
+fn check_listener_format(format: &ListenerFormat) -> Result<(), RelayError> {
+    check_payload_type(format.payload_type)?;
+    format.red_payload_type.map_or(Ok(()), check_payload_type)?;
+    check_extension(format.abs_capture_time_id, true)?;
+    check_extension(format.level_extension_id, true)
+}

@@ -1,0 +1,102 @@
+//! A sender thread: its shard of the audience, served group by group at an even pace.
+
+use crate::batch::SendBatch;
+use crate::counters::{Counters, publish, publish_share};
+use crate::messages::{Mailbox, ToPacket, ToSender};
+use crate::packet_thread::publish_sent;
+use crate::sys::{self, EventFd};
+use majlis_core::fanout::{ProgrammePacket, Shard, Transmit};
+use majlis_core::{Micros, WallClock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Longest sleep: the stop flag and the wall clock are looked at that often.
+const MAX_SLEEP: Micros = 100_000;
+
+/// A sender thread's whole state.
+pub struct SenderThread {
+    /// Its listeners.
+    pub shard: Shard,
+    /// Where their datagrams go.
+    pub batch: SendBatch,
+    /// From the packet thread.
+    pub commands: rtrb::Consumer<ToSender>,
+    /// From the programme thread.
+    pub packets: rtrb::Consumer<ProgrammePacket>,
+    /// Wakes it.
+    pub wake: Arc<EventFd>,
+    /// Where failures are told.
+    pub packet_thread: Arc<Mailbox<ToPacket>>,
+    /// What operators watch.
+    pub counters: Arc<Counters>,
+    /// The end.
+    pub stop: Arc<AtomicBool>,
+    /// What has been added to the shared counters: packets, drops, seal errors, then what went out.
+    pub told: ([u64; 3], [u64; 4]),
+}
+
+impl SenderThread {
+    /// Serves until told to stop.
+    pub fn run(mut self) {
+        while !self.stop.load(Relaxed) {
+            let due = self.serve();
+            self.batch.flush();
+            self.publish();
+            let now = sys::monotonic_micros();
+            let sleep = due.map_or(MAX_SLEEP, |due| due.saturating_sub(now).min(MAX_SLEEP));
+            if sleep > 0 {
+                let [woken] = sys::wait_readable([self.wake.raw()], Duration::from_micros(sleep));
+                if woken {
+                    self.wake.clear();
+                }
+            }
+            self.shard.set_clock(WallClock::new(sys::monotonic_micros(), sys::ntp_now()));
+        }
+    }
+
+    /// Sends all that is due; returns when the next group is.
+    fn serve(&mut self) -> Option<Micros> {
+        let mut planned = None;
+        loop {
+            let now = sys::monotonic_micros();
+            self.take_input(now);
+            if let Some(planned) = planned {
+                publish(&self.counters.send_lag_us_now, now.saturating_sub(planned));
+            }
+            match self.shard.poll(now, &mut self.batch) {
+                Some(due) if due <= now => planned = Some(due),
+                due => return due,
+            }
+        }
+    }
+
+    fn take_input(&mut self, now: Micros) {
+        while let Ok(message) = self.commands.pop() {
+            match message {
+                ToSender::Command(command) => self.shard.handle_command(command, now),
+                ToSender::Sent(session, reply) => drop(reply.send(self.shard.sent(session))),
+                ToSender::Flush(reply) => {
+                    let _ = reply.send(());
+                }
+            }
+        }
+        while let Ok(packet) = self.packets.peek() {
+            self.shard.handle_packet(packet, now);
+            // The slot is given back without copying the packet once more.
+            let _ = self.packets.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
+        }
+    }
+
+    fn publish(&mut self) {
+        for session in self.shard.take_failed() {
+            // A full mailbox keeps the session until its consent expires; its listener here is gone either way.
+            drop(self.packet_thread.send(ToPacket::ListenerFailed(session)));
+        }
+        let totals = self.shard.counters();
+        publish_share(&self.counters.listener_packets_out, totals.packets, &mut self.told.0[0]);
+        publish_share(&self.counters.overload_drops, totals.overload_drops, &mut self.told.0[1]);
+        publish_share(&self.counters.seal_errors, totals.seal_errors, &mut self.told.0[2]);
+        publish_sent(&self.counters, &self.batch, &mut self.told.1);
+    }
+}

@@ -1,0 +1,161 @@
+//! Starts and stops a relay's threads and lays the queues between them.
+
+use crate::batch::SendBatch;
+use crate::counters::Counters;
+use crate::messages::{Events, Exports, Mailbox, PacketRing, Pushes, ToPacket, ToSender};
+use crate::packet_thread::{Line, Outlets, PacketThread};
+use crate::programme::Programme;
+use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread};
+use crate::sender_thread::SenderThread;
+use crate::sys::{self, EventFd};
+use crate::{RelayError, relay};
+use majlis_core::WallClock;
+use majlis_core::endpoint::Endpoint;
+use majlis_core::fanout::Shard;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// Real-time priorities where the system permits them: the mixer's 20 ms must not wait for anything; what comes in is
+/// answered before more goes out.
+const PROGRAMME_PRIORITY: i32 = 12;
+const PACKET_PRIORITY: i32 = 11;
+const SENDER_PRIORITY: i32 = 10;
+const STACK: usize = 1 << 20;
+
+/// Where the packet thread and the programme thread put what is for a sender thread.
+type SenderEnds = (Line<ToSender>, (PacketRing, Arc<EventFd>));
+
+/// What the threads are made of.
+pub struct Parts {
+    /// The media port.
+    pub sockets: Arc<Vec<UdpSocket>>,
+    /// To the packet thread.
+    pub inbox: Arc<Mailbox<ToPacket>>,
+    /// To Python.
+    pub events: Arc<Events>,
+    /// To Python.
+    pub exports: Arc<Exports>,
+    /// From Python.
+    pub pushes: Arc<Pushes>,
+    /// What operators watch.
+    pub counters: Arc<Counters>,
+    /// How many sender threads.
+    pub sender_threads: usize,
+    /// DTLS handshakes that one source may begin in a second.
+    pub handshakes: u32,
+}
+
+/// The running threads.
+#[derive(Default)]
+pub struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    started: bool,
+}
+
+impl Threads {
+    /// Whether they run.
+    pub fn are_running(&self) -> bool {
+        !self.handles.is_empty()
+    }
+
+    /// Starts them, once.
+    pub fn start(&mut self, parts: Parts) -> Result<(), RelayError> {
+        if std::mem::replace(&mut self.started, true) {
+            return Err(RelayError::StartedTwice);
+        }
+        let cname = format!("{:08x}", relay::stream_start()?.timestamp);
+        let clock = WallClock::new(sys::monotonic_micros(), sys::ntp_now());
+        let (to_programme, commands) = rtrb::RingBuffer::new(4096);
+        let (speech_in, speech_out) = rtrb::RingBuffer::new(1024);
+        let wake = Arc::new(EventFd::new()?);
+        let mut lines = Vec::new();
+        let mut rings = Vec::new();
+        for at in 0..parts.sender_threads {
+            let (line, ring) = self.start_sender(at, &parts, clock, &cname)?;
+            lines.push(line);
+            rings.push(ring);
+        }
+        let programme = ProgrammeThread {
+            programme: Programme::new(clock),
+            commands,
+            speech: speech_out,
+            pushes: Arc::clone(&parts.pushes),
+            wake: Arc::clone(&wake),
+            out: ProgrammeOutlets {
+                senders: rings,
+                exports: Arc::clone(&parts.exports),
+                counters: Arc::clone(&parts.counters),
+            },
+            stop: Arc::clone(&self.stop),
+        };
+        self.spawn("programme", PROGRAMME_PRIORITY, &parts.counters, move || programme.run())?;
+        let outlets = Outlets {
+            batch: SendBatch::new(Arc::clone(&parts.sockets)),
+            events: parts.events,
+            senders: lines,
+            programme: Line::new(to_programme, wake),
+            speech: speech_in,
+            counters: Arc::clone(&parts.counters),
+            fresh_events: false,
+        };
+        let endpoint = Endpoint::new(parts.sender_threads, parts.handshakes, clock, &cname);
+        let packet = PacketThread::new(endpoint, parts.sockets, parts.inbox, outlets, Arc::clone(&self.stop));
+        self.spawn("packet", PACKET_PRIORITY, &parts.counters, move || packet.run())
+    }
+
+    fn start_sender(
+        &mut self,
+        at: usize,
+        parts: &Parts,
+        clock: WallClock,
+        cname: &str,
+    ) -> Result<SenderEnds, RelayError> {
+        let (to_sender, commands) = rtrb::RingBuffer::new(8192);
+        let (ring, packets) = rtrb::RingBuffer::new(256);
+        let wake = Arc::new(EventFd::new()?);
+        let sender = SenderThread {
+            shard: Shard::new(clock, cname),
+            batch: SendBatch::new(Arc::clone(&parts.sockets)),
+            commands,
+            packets,
+            wake: Arc::clone(&wake),
+            packet_thread: Arc::clone(&parts.inbox),
+            counters: Arc::clone(&parts.counters),
+            stop: Arc::clone(&self.stop),
+            told: Default::default(),
+        };
+        self.spawn(&format!("sender_{at}"), SENDER_PRIORITY, &parts.counters, move || sender.run())?;
+        Ok((Line::new(to_sender, Arc::clone(&wake)), (ring, wake)))
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        priority: i32,
+        counters: &Arc<Counters>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), RelayError> {
+        let (counters, watched) = (Arc::clone(counters), name.to_owned());
+        let thread = std::thread::Builder::new().name(format!("relay-{name}")).stack_size(STACK).spawn(move || {
+            sys::raise_priority(priority);
+            counters.watch_this_thread(&watched);
+            body();
+        })?;
+        self.handles.push(thread);
+        Ok(())
+    }
+
+    /// Stops them and waits; each looks at the flag at least ten times a second.
+    pub fn stop(&mut self, inbox: &Mailbox<ToPacket>) {
+        self.started = true;
+        self.stop.store(true, Relaxed);
+        inbox.wake().signal();
+        for handle in self.handles.drain(..) {
+            // A thread that panicked has nothing left to stop.
+            drop(handle.join());
+        }
+    }
+}

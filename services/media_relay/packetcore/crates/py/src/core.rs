@@ -1,0 +1,245 @@
+//! The class `Core`; each method is one call of `majlis_io::Relay`, without the GIL where it may wait.
+
+use crate::values::{ListenerFormat, SessionStats, Slot};
+use crate::{CoreError, refused};
+use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
+use majlis_core::srtp::Profile;
+use majlis_io::{Relay, RelayConfig, RelayError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One relay's media port.
+#[pyclass(frozen, module = "packetcore")]
+pub struct Core {
+    relay: Mutex<Option<Arc<Relay>>>,
+}
+
+impl Core {
+    fn relay(&self) -> PyResult<Arc<Relay>> {
+        let relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
+        relay.clone().ok_or_else(|| CoreError::new_err("the core is closed"))
+    }
+
+    /// Calls the relay without holding the GIL.
+    fn call<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Relay) -> Result<T, RelayError> + Send) -> PyResult<T> {
+        let relay = self.relay()?;
+        py.detach(move || work(&relay)).map_err(refused)
+    }
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    #[pyo3(signature = (*, bind, sender_threads = 1, handshakes_per_source_per_second = 50))]
+    fn new(bind: Vec<(String, u16)>, sender_threads: usize, handshakes_per_source_per_second: u32) -> PyResult<Self> {
+        let parse = |(ip, port): (String, u16)| match ip.parse::<IpAddr>() {
+            Ok(ip) => Ok((ip, port)),
+            Err(_) => Err(CoreError::new_err(format!("{ip:?} is not an IP address"))),
+        };
+        let config = RelayConfig {
+            bind: bind.into_iter().map(parse).collect::<PyResult<_>>()?,
+            sender_threads,
+            handshakes_per_source_per_second,
+        };
+        let relay = Relay::open(config).map_err(refused)?;
+        Ok(Self { relay: Mutex::new(Some(Arc::new(relay))) })
+    }
+
+    #[getter]
+    fn addresses(&self) -> PyResult<Vec<(String, u16)>> {
+        let relay = self.relay()?;
+        Ok(relay.addresses().iter().map(|address| (address.ip().to_string(), address.port())).collect())
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, Relay::start)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
+        py.detach(move || {
+            if let Some(relay) = relay {
+                relay.close();
+            }
+        });
+    }
+
+    fn event_fd(&self) -> PyResult<i32> {
+        Ok(self.relay()?.event_fd())
+    }
+
+    #[pyo3(signature = (limit = 512))]
+    fn poll_events<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyList>> {
+        let events = self.relay()?.poll_events(limit);
+        let tuples = events.into_iter().map(|event| event_tuple(py, event)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, tuples)
+    }
+
+    fn add_session(&self, py: Python<'_>, ufrag: &str, pwd: &str) -> PyResult<u64> {
+        self.call(py, |relay| relay.add_session(ufrag, pwd)).map(|session| session.0)
+    }
+
+    fn restart_ice(&self, py: Python<'_>, session: u64, ufrag: &str, pwd: &str) -> PyResult<()> {
+        self.call(py, |relay| relay.restart_ice(session, ufrag, pwd))
+    }
+
+    fn set_keys(
+        &self,
+        py: Python<'_>,
+        session: u64,
+        profile: &str,
+        local_key_salt: &[u8],
+        remote_key_salt: &[u8],
+    ) -> PyResult<()> {
+        let profile = match profile {
+            "AEAD_AES_128_GCM" => Profile::AeadAes128Gcm,
+            "AEAD_AES_256_GCM" => Profile::AeadAes256Gcm,
+            "AES128_CM_HMAC_SHA1_80" => Profile::Aes128CmHmacSha1_80,
+            other => return Err(CoreError::new_err(format!("{other:?} is not a known SRTP profile"))),
+        };
+        self.call(py, |relay| relay.set_keys(session, profile, local_key_salt, remote_key_salt))
+    }
+
+    fn send_dtls(&self, py: Python<'_>, session: u64, datagram: &[u8]) -> PyResult<()> {
+        self.call(py, |relay| relay.send_dtls(session, datagram))
+    }
+
+    fn remove_session(&self, py: Python<'_>, session: u64) -> PyResult<()> {
+        self.call(py, |relay| relay.remove_session(session))
+    }
+
+    fn add_stage(&self, py: Python<'_>) -> PyResult<u64> {
+        self.call(py, Relay::add_stage).map(|stage| stage.0)
+    }
+
+    fn remove_stage(&self, py: Python<'_>, stage: u64) -> PyResult<()> {
+        self.call(py, |relay| relay.remove_stage(stage))
+    }
+
+    #[pyo3(signature = (session, stage, *, member, payload_type, level_extension_id, slots))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
+    fn join_stage(
+        &self,
+        py: Python<'_>,
+        session: u64,
+        stage: u64,
+        member: u32,
+        payload_type: u8,
+        level_extension_id: Option<u8>,
+        slots: Vec<Slot>,
+    ) -> PyResult<()> {
+        let slot = |slot: &Slot| {
+            let start = majlis_io::stream_start()?;
+            Ok(SlotFormat { ssrc: slot.ssrc, payload_type: slot.payload_type, start })
+        };
+        self.call(py, |relay| {
+            let format = StageFormat {
+                member,
+                payload_type,
+                level_extension_id,
+                slots: slots.iter().map(slot).collect::<Result<_, RelayError>>()?,
+            };
+            relay.join_stage(session, stage, format)
+        })
+    }
+
+    fn set_muted(&self, py: Python<'_>, session: u64, muted: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.set_muted(session, muted))
+    }
+
+    #[pyo3(signature = (stage))]
+    fn add_channel(&self, py: Python<'_>, stage: Option<u64>) -> PyResult<u64> {
+        self.call(py, |relay| relay.add_channel(stage)).map(|channel| channel.0)
+    }
+
+    fn remove_channel(&self, py: Python<'_>, channel: u64) -> PyResult<()> {
+        self.call(py, |relay| relay.remove_channel(channel))
+    }
+
+    #[pyo3(signature = (channel, members))]
+    fn set_sources(&self, py: Python<'_>, channel: u64, members: Option<Vec<u32>>) -> PyResult<()> {
+        self.call(py, |relay| relay.set_sources(channel, members))
+    }
+
+    fn set_export(&self, py: Python<'_>, channel: u64, wanted: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.set_export(channel, wanted))
+    }
+
+    fn programme_fd(&self) -> PyResult<i32> {
+        Ok(self.relay()?.programme_fd())
+    }
+
+    #[pyo3(signature = (limit = 64))]
+    fn poll_programme<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        let frames = self.relay()?.poll_programme(limit);
+        Ok(frames.into_iter().map(|(channel, frame)| (channel.0, PyBytes::new(py, &frame))).collect())
+    }
+
+    fn push_programme(&self, py: Python<'_>, channel: u64, frame: &[u8]) -> PyResult<()> {
+        self.call(py, |relay| relay.push_programme(channel, frame))
+    }
+
+    fn set_packet_ms(&self, py: Python<'_>, channel: u64, packet_ms: u32) -> PyResult<()> {
+        self.call(py, |relay| relay.set_packet_ms(channel, packet_ms))
+    }
+
+    fn set_bitrate(&self, py: Python<'_>, channel: u64, bits_per_second: u32) -> PyResult<()> {
+        self.call(py, |relay| relay.set_bitrate(channel, bits_per_second))
+    }
+
+    fn set_red_allowed(&self, py: Python<'_>, allowed: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.allow_red(allowed))
+    }
+
+    fn attach_listener(&self, py: Python<'_>, session: u64, channel: u64, listener: &ListenerFormat) -> PyResult<()> {
+        let format = listener.format;
+        self.call(py, |relay| relay.attach_listener(session, channel, format))
+    }
+
+    fn switch_channel(&self, py: Python<'_>, session: u64, channel: u64) -> PyResult<()> {
+        self.call(py, |relay| relay.switch_channel(session, channel))
+    }
+
+    fn set_paused(&self, py: Python<'_>, session: u64, paused: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.set_paused(session, paused))
+    }
+
+    fn stage_levels(&self, py: Python<'_>, stage: u64) -> PyResult<Vec<(u32, u8, bool)>> {
+        let levels = self.call(py, |relay| relay.stage_levels(stage))?;
+        Ok(levels.into_iter().map(|at| (at.member, at.level, at.speaking)).collect())
+    }
+
+    fn session_stats(&self, py: Python<'_>, session: u64) -> PyResult<SessionStats> {
+        self.call(py, |relay| relay.session_report(session)).map(SessionStats::from)
+    }
+
+    fn counters(&self) -> PyResult<BTreeMap<String, u64>> {
+        Ok(self.relay()?.counters().snapshot())
+    }
+
+    fn dump(&self, py: Python<'_>) -> PyResult<String> {
+        self.call(py, Relay::dump)
+    }
+
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, Relay::flush)
+    }
+}
+
+fn event_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
+    match event {
+        Event::Dtls(session, datagram) => ("dtls", session.0, PyBytes::new(py, &datagram)).into_pyobject(py),
+        Event::Validated(session) => ("validated", session.0).into_pyobject(py),
+        Event::Nominated(session, path) => {
+            ("nominated", session.0, path.remote.ip().to_string(), path.remote.port()).into_pyobject(py)
+        }
+        Event::Media(session) => ("media", session.0).into_pyobject(py),
+        Event::Idle(session) => ("idle", session.0).into_pyobject(py),
+        Event::Active(session) => ("active", session.0).into_pyobject(py),
+        Event::Expired(session) => ("expired", session.0).into_pyobject(py),
+        Event::Failed(session, why) => ("failed", session.0, why).into_pyobject(py),
+    }
+}
