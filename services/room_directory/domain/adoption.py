@@ -28,7 +28,8 @@ def adopt_sessions(room: Room, sessions: Iterable[SessionNews], now: datetime) -
             continue
         seat = room.seats.get(news.user_id)
         if seat is not None and news.epoch < seat.epoch:
-            room.order(news.user_id, seat.epoch, SeatAction.END)
+            # It may be the one that sounds until the seat's new session connects.
+            room.order(news.user_id, seat.epoch, SeatAction.REPLACE)
             continue
         if (news.kind is MediaKind.STAGE) is not (news.user_id in room.stage):
             # Somebody between stage and audience: the session of the new kind will speak for itself.

@@ -4,13 +4,13 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.room_directory.domain.events import PersonRemoved, RoomEnded, RoomUpdated, SeatAction
+from services.room_directory.domain.events import PersonRemoved, RoomEnded, RoomUpdated
 from services.room_directory.domain.hands import drop_all_hands, drop_hand
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, RoomState, Visibility
-from services.room_directory.domain.stage import close_offer, drop_from_stage
+from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage
 from services.room_directory.domain.texts import clean, clean_title
 
 
@@ -100,6 +100,15 @@ def put_out(room: Room, user_id: str, *, cause: str, by_user_id: str, epoch: int
     drop_from_stage(room, user_id, epoch=epoch, cause=cause, by_user_id=by_user_id, now=now)
     room.raise_floor(user_id, epoch)
     room.vacate(user_id, epoch)
+
+
+def renamed(room: Room, user_id: str, now: datetime) -> None:
+    """Tells of a person whose profile changed, where the room shows them."""
+    on_stage = room.stage.get(user_id)
+    if on_stage is not None:
+        change_seat(room, on_stage, "", now)
+    if user_id == room.creator_id:
+        room.tell(RoomUpdated, now)
 
 
 def holds_key(room: Room, key: str) -> bool:

@@ -189,7 +189,8 @@ class Room:
     def floor_of(self, user_id: str) -> int:
         """The least epoch the person's sessions may have."""
         on_stage = self.stage.get(user_id)
-        return max(self.floors.get(user_id, 0), self.gone.get(user_id, 0), on_stage.epoch if on_stage else 0)
+        kept = on_stage.epoch if on_stage is not None and user_id not in self.seats else 0
+        return max(self.floors.get(user_id, 0), self.gone.get(user_id, 0), kept)
 
     def vacate(self, user_id: str, epoch: int) -> None:
         """Takes the person's seat away and ends its sessions; `epoch` is newer than any of theirs."""

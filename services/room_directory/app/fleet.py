@@ -1,0 +1,257 @@
+"""Knows the relays: their loads, which of them serve whom, and what to do when one is lost or starts anew."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from services.common.clock import Clock
+from services.common.errors import DomainError
+from services.common.log import get_logger
+from services.room_directory.app.dispatch import Dispatch
+from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
+from services.room_directory.app.ports import (
+    Act,
+    Limits,
+    RelayClient,
+    RelayClients,
+    RelayMemory,
+    RoomPart,
+    StoredRelay,
+)
+from services.room_directory.domain.adoption import adopt_sessions
+from services.room_directory.domain.errors import NoRelay
+from services.room_directory.domain.placement import (
+    AUDIENCE_PACKETS,
+    STAGE_PACKETS,
+    RelayLoadState,
+    choose_audience_relay,
+    choose_home_relay,
+)
+from services.room_directory.domain.presence import SessionNews, move_media, review
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import MediaKind
+
+_ASK_AFTER_SECONDS = 1.2
+"""A relay whose heartbeat is older is asked for its load directly."""
+_ASK_SECONDS = 1.0
+_SPREAD_MILLISECONDS_EACH = 4
+_LONGEST_SPREAD_MILLISECONDS = 10_000
+
+_log = get_logger("fleet")
+
+
+class Fleet:
+    """All relays known; the loads are hints, each relay is the last judge of its own capacity."""
+
+    def __init__(
+        self,
+        memory: RelayMemory,
+        clients: RelayClients,
+        dispatch: Dispatch,
+        rooms: LiveRooms,
+        *,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._memory = memory
+        self._make_client = clients
+        self._dispatch = dispatch
+        self._rooms = rooms
+        self._clock = clock
+        self._limits = limits
+        self.relays: dict[str, RelayLoadState] = {}
+        self._clients: dict[str, RelayClient] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lost: set[str] = set()
+        self._adopted: dict[str, str] = {}
+        """By relay, the start of it whose sessions are known here."""
+
+    async def start(self) -> None:
+        """Asks every relay remembered what it carries; waits a second or two at most."""
+        for stored in await self._memory.relays():
+            state = RelayLoadState(stored.relay_id, stored.boot_id, stored.grpc_address)
+            self._open(state)
+        await self.look()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    # Loads.
+
+    async def on_load(self, report: RelayLoadState) -> None:
+        """Takes in a relay's report, by bus or asked for."""
+        async with self._locks[report.relay_id]:
+            await self._take_in(report)
+
+    async def look(self) -> None:
+        """Asks relays that have been silent, gives up those that do not answer, and re-homes rooms."""
+        now = self._clock.monotonic()
+        silent = [relay for relay in self.relays.values() if now - relay.seen_at > _ASK_AFTER_SECONDS]
+        await asyncio.gather(*(self._ask(relay.relay_id) for relay in silent))
+        now = self._clock.monotonic()
+        for relay in list(self.relays.values()):
+            if now - relay.seen_at > self._limits.relay_lost_seconds and relay.relay_id not in self._lost:
+                self._lost.add(relay.relay_id)
+                _log.warning("relay lost", relay_id=relay.relay_id)
+                await self._move_audiences(relay.relay_id)
+        await self._heal_homes()
+
+    async def _ask(self, relay_id: str) -> None:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                report = await self._clients[relay_id].get_load()
+        except (DomainError, TimeoutError) as error:
+            _log.debug("relay does not answer", relay_id=relay_id, error=str(error))
+            return
+        await self.on_load(report)
+
+    async def _take_in(self, report: RelayLoadState) -> None:
+        report.seen_at = self._clock.monotonic()
+        known = self.relays.get(report.relay_id)
+        if known is None or (known.boot_id, known.grpc_address) != (report.boot_id, report.grpc_address):
+            await self._welcome(known, report)
+            return
+        report.reserved = known.reserved
+        self.relays[report.relay_id] = report
+        returned = report.relay_id in self._lost
+        self._lost.discard(report.relay_id)
+        if returned or self._adopted.get(report.relay_id) != report.boot_id:
+            await self._adopt(report)
+
+    async def _welcome(self, known: RelayLoadState | None, report: RelayLoadState) -> None:
+        """A relay never seen, or a new start of one: what an older start carried is gone."""
+        restarted = known is not None and known.boot_id != report.boot_id
+        await self._memory.remember_relay(StoredRelay(report.relay_id, report.boot_id, report.grpc_address))
+        self._lost.discard(report.relay_id)
+        if restarted:
+            self._dispatch.clear_orders(report.relay_id)
+        self._open(report)
+        self._rooms.configure_relay(report.relay_id)
+        _log.info("relay serves", relay_id=report.relay_id, boot_id=report.boot_id, restarted=restarted)
+        if restarted:
+            # Its part in rooms must be known to it before people knock.
+            await self._dispatch.settled(report.relay_id, _ASK_SECONDS)
+            await self._after_restart(report.relay_id)
+        await self._adopt(report)
+
+    def _open(self, state: RelayLoadState) -> None:
+        older = self.relays.get(state.relay_id)
+        self.relays[state.relay_id] = state
+        if older is not None and older.grpc_address == state.grpc_address and state.relay_id in self._clients:
+            return
+        client = self._make_client(state.relay_id, state.grpc_address)
+        self._clients[state.relay_id] = client
+        self._dispatch.open(state.relay_id, client)
+
+    # Sessions found on relays.
+
+    async def _adopt(self, relay: RelayLoadState) -> None:
+        try:
+            async with asyncio.timeout(5 * _ASK_SECONDS):
+                sessions = await self._clients[relay.relay_id].list_sessions()
+        except (DomainError, TimeoutError) as error:
+            _log.warning("cannot list a relay's sessions yet", relay_id=relay.relay_id, error=str(error))
+            return
+        for room_id, news in sessions.items():
+            live = self._rooms.get(room_id)
+            if live is None:
+                await self._end_if_over(relay.relay_id, room_id)
+                continue
+            self._rooms.served_by(live, (relay.relay_id,))
+            act = Act("room_directory", "adopt_sessions", room_id, {"relay": relay.relay_id})
+            await self._rooms.change(room_id, act, self._adopting(news))
+        self._adopted[relay.relay_id] = relay.boot_id
+
+    def _adopting(self, news: list[SessionNews]) -> Callable[[Room, TakeEpoch], None]:
+        def decide(room: Room, _: TakeEpoch) -> None:
+            now = self._clock.now()
+            adopt_sessions(room, news, now)
+            review(room, now)
+
+        return decide
+
+    async def _end_if_over(self, relay_id: str, room_id: str) -> None:
+        """Ends what a relay carries of a room that is recorded as over; an unknown room is left alone."""
+        if await self._rooms.is_over(room_id):
+            self._dispatch.configure((relay_id,), RoomPart(room_id, "", False, True))
+
+    # Moving sound.
+
+    async def _after_restart(self, relay_id: str) -> None:
+        for live in self._rooms:
+            at_home = live.room.home_relay_id == relay_id
+            if at_home or any(seat.relay_id == relay_id for seat in live.room.seats.values()):
+                await self._move(live, relay_id, live.room.home_relay_id)
+
+    async def _move_audiences(self, relay_id: str) -> None:
+        """Sends those who listened through a lost relay elsewhere, where the stage lives on another one."""
+        for live in self._rooms:
+            on_it = any(seat.relay_id == relay_id for seat in live.room.seats.values())
+            if on_it and live.room.home_relay_id != relay_id:
+                await self._move(live, relay_id, live.room.home_relay_id)
+
+    async def _heal_homes(self) -> None:
+        now = self._clock.monotonic()
+        for live in self._rooms:
+            home_id = live.room.home_relay_id
+            home = self.relays.get(home_id)
+            if home is not None and home_id not in self._lost and not home.draining:
+                continue
+            better = choose_home_relay(self.relays.values(), self._limits.relay_share, now)
+            if better is not None and better.relay_id != home_id:
+                self._rooms.served_by(live, (better.relay_id,))
+                await self._move(live, home_id, better.relay_id)
+
+    async def _move(self, live: LiveRoom, relay_id: str, new_home_id: str) -> None:
+        people = sum(1 for seat in live.room.seats.values() if not relay_id or seat.relay_id == relay_id)
+        spread = min(_LONGEST_SPREAD_MILLISECONDS, people * _SPREAD_MILLISECONDS_EACH)
+        now = self._clock.now()
+        act = Act("room_directory", "move_media", live.room.room_id, {"relay": relay_id, "home": new_home_id})
+        try:
+            await self._rooms.change(
+                live.room.room_id, act, lambda room, _: move_media(room, relay_id, new_home_id, spread, now)
+            )
+        except DomainError as error:
+            _log.info("room could not be moved", room_id=live.room.room_id, reason=error.reason)
+
+    # Permits.
+
+    def new_home(self) -> str:
+        """The relay for a new room's stage; empty while there is none, until one reports."""
+        home = choose_home_relay(self.relays.values(), self._limits.relay_share, self._clock.monotonic())
+        return home.relay_id if home else ""
+
+    def place(self, live: LiveRoom, user_id: str, kind: MediaKind) -> RelayLoadState:
+        """Chooses and reserves a relay for a media session. Raises NoRelay."""
+        now = self._clock.monotonic()
+        room, share = live.room, self._limits.relay_share
+        relay: RelayLoadState | None
+        if kind is MediaKind.STAGE:
+            relay, packets = self.relays.get(room.home_relay_id), STAGE_PACKETS
+            if relay is not None and not (relay.accepts(now) and relay.has_room(packets, share, now)):
+                relay = None
+        else:
+            packets = AUDIENCE_PACKETS
+            relay = choose_audience_relay(self.relays.values(), frozenset(live.relays), share, now)
+        if relay is None:
+            raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
+        relay.reserve(room.room_id, user_id, packets, now)
+        self._rooms.served_by(live, (relay.relay_id,))
+        return relay
+
+    def confirm(self, relay_id: str, room_id: str, user_id: str) -> None:
+        """Notes that a reserved session is connected."""
+        relay = self.relays.get(relay_id)
+        if relay is not None:
+            relay.confirm(room_id, user_id, self._clock.monotonic())
+
+    def is_current(self, relay_id: str, boot_id: str) -> bool:
+        """Whether news from this start of a relay still counts; of a relay not known yet, any does."""
+        relay = self.relays.get(relay_id)
+        return relay is None or relay.boot_id == boot_id
+
+    async def ready(self, relay_id: str, seconds: float) -> None:
+        """Waits a moment until a relay has acknowledged what it was told."""
+        await self._dispatch.settled(relay_id, seconds)

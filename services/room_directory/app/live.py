@@ -1,0 +1,182 @@
+"""The live rooms of this process, and the one way to change them: load, decide, save, tell."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from services.common.clock import Clock
+from services.common.errors import Conflict
+from services.common.log import get_logger
+from services.room_directory.app.dispatch import Dispatch
+from services.room_directory.app.epochs import Epochs
+from services.room_directory.app.ports import Act, Announcer, RoomPart, RoomStore
+from services.room_directory.domain.errors import RoomEnded, RoomNotFound
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import RoomState, Rules
+
+R = TypeVar("R")
+TakeEpoch = Callable[[], int]
+Decide = Callable[[Room, TakeEpoch], R]
+
+_TRIES = 5
+
+_log = get_logger("rooms")
+
+
+@dataclass(eq=False, slots=True)
+class LiveRoom:
+    """One live room with what belongs to it in memory."""
+
+    room: Room
+    epochs: Epochs
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    relays: set[str] = field(default_factory=set)
+    """Relays that serve it or were named in a permit."""
+    sample: tuple[str, ...] = ()
+    """Who of the audience is shown; renewed with the pulse."""
+    sample_told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[R]):
+    """A room after a change, and what the decision returned."""
+
+    live: LiveRoom
+    room: Room
+    result: R
+
+
+class LiveRooms:
+    """Every live room, each changed by one at a time."""
+
+    def __init__(
+        self, store: RoomStore, announcer: Announcer, dispatch: Dispatch, clock: Clock, *, rules: Rules
+    ) -> None:
+        self.rules = rules
+        self._store = store
+        self._announcer = announcer
+        self._dispatch = dispatch
+        self._clock = clock
+        self._rooms: dict[str, LiveRoom] = {}
+
+    def __iter__(self) -> Iterator[LiveRoom]:
+        return iter(list(self._rooms.values()))
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def get(self, room_id: str) -> LiveRoom | None:
+        """A live room, or None."""
+        return self._rooms.get(room_id)
+
+    async def find(self, room_id: str) -> LiveRoom:
+        """A live room. Raises RoomEnded for one that is over and RoomNotFound for none."""
+        live = self._rooms.get(room_id)
+        if live is not None:
+            return live
+        raise RoomNotFound if await self._store.load(room_id) is None else RoomEnded
+
+    async def is_over(self, room_id: str) -> bool:
+        """Whether a room is recorded as over; False for one that is not known."""
+        if room_id in self._rooms:
+            return False
+        stored = await self._store.load(room_id)
+        return stored is not None and stored.state is RoomState.ENDED
+
+    async def recall(self, room_id: str) -> Room:
+        """A room that may be over. Raises RoomNotFound."""
+        stored = await self._store.load(room_id)
+        if stored is None:
+            raise RoomNotFound
+        return stored
+
+    async def load(self) -> None:
+        """Takes over every live room from the database."""
+        for room, ceiling in await self._store.load_live():
+            live = LiveRoom(room, Epochs.after_restart(ceiling))
+            live.relays.add(room.home_relay_id)
+            self._rooms[room.room_id] = live
+            await self._reserve(live)
+
+    async def add(self, room: Room, epochs: Epochs, act: Act) -> LiveRoom:
+        """Writes a new room and tells of it. Raises Conflict when its request made one already."""
+        await self._store.create(room, epochs.ceiling, act)
+        live = LiveRoom(room, epochs)
+        live.relays.add(room.home_relay_id)
+        self._rooms[room.room_id] = live
+        self._announcer.tell(room.facts)
+        self._dispatch.configure(live.relays, part_of(room))
+        return live
+
+    async def change(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+        """Decides on a draft of the room, writes it if rows changed, keeps it, and tells relays and the world.
+
+        A refusal of `decide` changes nothing. A conflict with another writer makes it decide again on what that one
+        wrote, five times at most; then Conflict is raised.
+        """
+        live = await self.find(room_id)
+        async with live.lock:
+            if room_id not in self._rooms:
+                raise RoomEnded
+            await self._reserve(live)
+            for attempt in range(1, _TRIES + 1):
+                draft = live.room.draft()
+                result = decide(draft, live.epochs.take)
+                try:
+                    await self._keep(live, draft, act)
+                except Conflict:
+                    if attempt == _TRIES:
+                        raise
+                    await self._reload(live)
+                else:
+                    return Changed(live, draft, result)
+        raise AssertionError("unreachable")
+
+    async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> None:
+        before = live.room
+        if draft.changed:
+            draft.version = before.version + 1
+            await self._store.save(before, draft, act)
+        live.room = draft
+        live.relays.add(draft.home_relay_id)
+        if part_of(draft) != part_of(before):
+            self._dispatch.configure(live.relays, part_of(draft))
+        if draft.orders:
+            self._dispatch.order(live.relays, draft.orders)
+        if draft.facts:
+            self._announcer.tell(draft.facts)
+        if draft.state is RoomState.ENDED:
+            self._rooms.pop(draft.room_id, None)
+            _log.info("room over", room_id=draft.room_id, revision=draft.revision)
+
+    async def _reload(self, live: LiveRoom) -> None:
+        stored = await self._store.load(live.room.room_id)
+        if stored is None:
+            raise RoomNotFound
+        stored.seats, stored.gone, stored.empty_since = live.room.seats, live.room.gone, live.room.empty_since
+        live.room = stored
+
+    async def _reserve(self, live: LiveRoom) -> None:
+        if live.epochs.is_low:
+            ceiling = live.epochs.next_ceiling()
+            await self._store.reserve_epochs(live.room.room_id, ceiling)
+            live.epochs.extend(ceiling)
+
+    def configure_relay(self, relay_id: str) -> None:
+        """Tells a relay its part in every room it serves."""
+        for live in self:
+            if relay_id in live.relays:
+                self._dispatch.configure((relay_id,), part_of(live.room))
+
+    def served_by(self, live: LiveRoom, relay_ids: Iterable[str]) -> None:
+        """Notes that relays begin to serve a room, and tells them their part."""
+        new = set(relay_ids) - live.relays
+        if new:
+            live.relays |= new
+            self._dispatch.configure(new, part_of(live.room))
+
+
+def part_of(room: Room) -> RoomPart:
+    """What relays must know of a room."""
+    return RoomPart(room.room_id, room.home_relay_id, room.state is not RoomState.ENDED, room.stage_closed())

@@ -1,0 +1,206 @@
+"""Who may be in a room, reports and blocks, and accounts that are closed."""
+
+from datetime import datetime
+
+from services.common.clock import Clock
+from services.common.limits import TokenBuckets
+from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.live import LiveRooms
+from services.room_directory.app.people import People
+from services.room_directory.app.ports import Act, Ids, Ledger, Limits, ReportRecord
+from services.room_directory.domain import moderation
+from services.room_directory.domain.entry import expel, leave_room
+from services.room_directory.domain.errors import NotInRoom, PersonNotFound, RateLimited, ReportNotFound
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.roles import Action, Role
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Hand
+
+
+class ModerationCases:
+    """Use cases about who may be where."""
+
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        ledger: Ledger,
+        people: People,
+        blocks: Blocks,
+        *,
+        ids: Ids,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._rooms = rooms
+        self._ledger = ledger
+        self._people = people
+        self._blocks = blocks
+        self._ids = ids
+        self._clock = clock
+        self._report_rate = TokenBuckets(limits.reports_per_hour, limits.reports_per_hour / 3600.0)
+
+    # In a room.
+
+    async def remove_person(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Puts somebody out; they cannot return. Raises NotAllowed."""
+        now = self._clock.now()
+        await self._rooms.change(
+            room_id,
+            Act(actor.user_id, "remove_person", room_id, {"person": user_id}),
+            lambda room, take_epoch: moderation.remove_person(room, actor, user_id, epoch=take_epoch(), now=now),
+        )
+
+    async def readmit_person(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Lets a removed person come back. Raises NotAllowed."""
+        act = Act(actor.user_id, "readmit_person", room_id, {"person": user_id})
+        await self._rooms.change(room_id, act, lambda room, _: moderation.readmit_person(room, actor, user_id))
+
+    async def add_guest(self, actor: Actor, room_id: str, handle: str) -> None:
+        """Lets a person into a closed room, by handle. Raises NotAllowed, PersonNotFound."""
+        (await self._rooms.find(room_id)).room.require(actor, Action.ADD_GUEST)
+        person = await self._people.find_by_handle(handle.strip().removeprefix("@").lower())
+        if person is None:
+            raise PersonNotFound
+        now = self._clock.now()
+        act = Act(actor.user_id, "add_guest", room_id, {"person": person.user_id})
+        await self._rooms.change(room_id, act, lambda room, _: moderation.add_guest(room, actor, person.user_id, now))
+
+    async def list_roster(
+        self, actor: Actor, room_id: str, *, query: str, offset: int, limit: int
+    ) -> tuple[list[tuple[str, Role, Hand | None]], int | None]:
+        """Everyone in the room, stage first, as (person, role, hand); and where the next page begins.
+
+        Raises NotAllowed.
+        """
+        room = (await self._rooms.find(room_id)).room
+        room.require(actor, Action.LIST_ROSTER)
+        order = [seat.user_id for seat in room.stage_in_order()]
+        order += [user_id for user_id in room.seats if user_id not in room.stage]
+        if query:
+            order = await self._matching(order, query.strip().lower())
+        page, more = order[offset : offset + limit], offset + limit
+        await self._people.get(page)
+        entries = [(user_id, room.role_of(user_id), room.hands.get(user_id)) for user_id in page]
+        return entries, more if more < len(order) else None
+
+    async def _matching(self, user_ids: list[str], query: str) -> list[str]:
+        people = await self._people.get(user_ids)
+        return [
+            user_id
+            for user_id in user_ids
+            if query in people[user_id].handle or query in people[user_id].display_name.lower()
+        ]
+
+    # Reports.
+
+    async def report_person(self, actor: Actor, room_id: str, user_id: str, kind: str, text: str) -> str:
+        """Reports a person of a room to the operators; returns the report's id. Raises RoomNotFound, RateLimited."""
+        live = self._rooms.get(room_id)
+        room = live.room if live is not None else await self._rooms.recall(room_id)
+        if live is not None and room.role_of(actor.user_id) is Role.OUTSIDE and actor.user_id not in room.gone:
+            raise NotInRoom
+        wait = self._report_rate.take(actor.user_id, self._clock.monotonic())
+        if wait:
+            raise RateLimited("reports are limited", retry_after_seconds=wait)
+        report = ReportRecord(
+            report_id=self._ids.new_id(),
+            room_id=room_id,
+            room_title=room.title,
+            reporter_id=actor.user_id,
+            subject_id=user_id,
+            kind=kind,
+            text=text,
+            created_at=self._clock.now(),
+        )
+        await self._ledger.add_report(report, Act(actor.user_id, "report_person", room_id, {"person": user_id}))
+        return report.report_id
+
+    async def list_reports(
+        self, *, open_only: bool, limit: int, before: tuple[datetime, str] | None
+    ) -> list[ReportRecord]:
+        """Reports, newest first."""
+        reports = await self._ledger.reports(open_only=open_only, limit=limit, before=before)
+        await self._people.get(person for report in reports for person in (report.reporter_id, report.subject_id))
+        return reports
+
+    async def resolve_report(self, actor: Actor, report_id: str, resolution: str) -> None:
+        """Closes a report with a note. Raises ReportNotFound."""
+        act = Act(actor.user_id, "resolve_report", report_id)
+        if not await self._ledger.resolve_report(report_id, resolution, act):
+            raise ReportNotFound
+
+    # Blocks.
+
+    async def block_person(self, actor: Actor, user_id: str) -> None:
+        """Keeps a person out of the rooms the caller leads. Raises PersonNotFound."""
+        if self._blocks.has(actor.user_id, user_id):
+            return
+        await self._people.require(user_id)
+        await self._ledger.block(actor.user_id, user_id, Act(actor.user_id, "block_person", user_id))
+        self._blocks.add(actor.user_id, user_id)
+
+    async def unblock_person(self, actor: Actor, user_id: str) -> None:
+        """Lifts a block."""
+        await self._ledger.unblock(actor.user_id, user_id, Act(actor.user_id, "unblock_person", user_id))
+        self._blocks.discard(actor.user_id, user_id)
+
+    async def list_blocked(self, actor: Actor) -> list[str]:
+        """Whom the caller blocked, newest first."""
+        blocked = self._blocks.of(actor.user_id)
+        await self._people.get(blocked)
+        return blocked
+
+    # Facts of other services.
+
+    async def account_closed(self, user_id: str, action: str) -> None:
+        """Takes a suspended or deleted account out of every room."""
+        for live in self._rooms:
+            if user_id in live.room.seats or user_id in live.room.stage:
+                await self._expel(live.room.room_id, user_id, action)
+        if action == "account_deleted":
+            await self._ledger.forget_person(user_id, Act("auth", action, user_id))
+            self._blocks.forget(user_id)
+            self._people.drop(user_id)
+
+    async def _expel(self, room_id: str, user_id: str, action: str) -> None:
+        now = self._clock.now()
+        await self._rooms.change(
+            room_id,
+            Act("auth", action, room_id, {"person": user_id}),
+            lambda room, take_epoch: expel(room, user_id, epoch=take_epoch(), now=now),
+        )
+
+    async def signed_out_everywhere(self, user_id: str, at: datetime) -> None:
+        """Ends the seats that somebody whose sign-ins all ended took before that."""
+        actor, now = Actor(user_id), self._clock.now()
+        for live in self._rooms:
+            seat = live.room.seats.get(user_id)
+            if seat is not None and seat.joined_at <= at:
+                await self._rooms.change(
+                    live.room.room_id,
+                    Act("auth", "signed_out", live.room.room_id, {"person": user_id}),
+                    lambda room, take_epoch: leave_room(room, actor, 0, epoch=take_epoch(), now=now),
+                )
+
+    async def profile_changed(self, user_id: str) -> None:
+        """Shows a person's new name where their stage seat or room is watched."""
+        self._people.drop(user_id)
+        now = self._clock.now()
+        for live in self._rooms:
+            if user_id in live.sample:
+                live.sample_told = ()
+            if user_id in live.room.stage or user_id == live.room.creator_id:
+                act = Act("auth", "profile_changed", live.room.room_id, {"person": user_id})
+                await self._rooms.change(live.room.room_id, act, lambda room, _: moderation.renamed(room, user_id, now))
+
+    async def invited_into(self, room_id: str, user_id: str) -> None:
+        """Makes somebody who redeemed an invitation to a room its guest; a room that is over needs none."""
+        now = self._clock.now()
+
+        def decide(room: Room, _: object) -> None:
+            moderation.ask_in(room, user_id, now)
+
+        if self._rooms.get(room_id) is not None:
+            await self._rooms.change(
+                room_id, Act("invite", "invitation_redeemed", room_id, {"person": user_id}), decide
+            )

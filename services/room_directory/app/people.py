@@ -1,0 +1,93 @@
+"""Profiles of the people a room shows, cached, so that no call waits for them twice."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from services.common.clock import Clock
+from services.common.errors import DomainError
+from services.common.log import get_logger
+from services.room_directory.app.ports import ProfileSource
+from services.room_directory.domain.errors import PersonNotFound
+from services.room_directory.domain.people import Person
+
+_MOST_KEPT = 20_000
+_FETCH_SECONDS = 1.5
+_BATCH = 100
+_ASK_AGAIN_SECONDS = 3.0
+
+_log = get_logger("people")
+
+
+class People:
+    """Cached profiles; a person whose profile cannot be had is shown by id alone until it can."""
+
+    def __init__(self, source: ProfileSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._kept: OrderedDict[str, Person] = OrderedDict()
+        self._failed_at: dict[str, float] = {}
+        self.version = 0
+        """Rises whenever a profile becomes known or is dropped: what was built from profiles is then out of date."""
+
+    async def find_by_handle(self, handle: str) -> Person | None:
+        """The person with that handle, as the current caller may see them."""
+        return await self._source.find_by_handle(handle)
+
+    def known(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """What is known now, without asking."""
+        return {user_id: self._kept.get(user_id) or Person(user_id) for user_id in user_ids}
+
+    async def get(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """The profiles, asked for where they are not known; waits 1.5 s at most and never fails."""
+        wanted = list(dict.fromkeys(user_id for user_id in user_ids if user_id))
+        now = self._clock.monotonic()
+        missing = [
+            user_id
+            for user_id in wanted
+            if user_id not in self._kept and now - self._failed_at.get(user_id, float("-inf")) > _ASK_AGAIN_SECONDS
+        ]
+        for start in range(0, len(missing), _BATCH):
+            await self._fetch(missing[start : start + _BATCH])
+        return self.known(wanted)
+
+    async def require(self, user_id: str) -> Person:
+        """The profile of somebody who must exist. Raises PersonNotFound, or what the source raises."""
+        kept = self._kept.get(user_id)
+        if kept is not None:
+            return kept
+        async with asyncio.timeout(_FETCH_SECONDS):
+            for person in await self._source.fetch([user_id]):
+                self._kept[user_id] = person
+                self.version += 1
+                return person
+        raise PersonNotFound
+
+    def drop(self, user_id: str) -> bool:
+        """Forgets a profile that changed; says whether it was kept."""
+        self._failed_at.pop(user_id, None)
+        if self._kept.pop(user_id, None) is None:
+            return False
+        self.version += 1
+        return True
+
+    async def _fetch(self, user_ids: list[str]) -> None:
+        try:
+            async with asyncio.timeout(_FETCH_SECONDS):
+                people = await self._source.fetch(user_ids)
+        except (DomainError, TimeoutError) as error:
+            _log.info("profiles are not to be had now", count=len(user_ids), error=str(error))
+            people = []
+        for person in people:
+            self._kept[person.user_id] = person
+            self._failed_at.pop(person.user_id, None)
+        if people:
+            self.version += 1
+        now = self._clock.monotonic()
+        for user_id in user_ids:
+            if user_id not in self._kept:
+                self._failed_at[user_id] = now
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        while len(self._failed_at) > _MOST_KEPT:
+            del self._failed_at[next(iter(self._failed_at))]

@@ -1,0 +1,63 @@
+"""Signs media permits: single use, fifteen seconds, for one seat, one relay and one start of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.common.clock import Clock
+from services.room_directory.app.ports import Ids, Signer
+from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import MediaKind, Seat
+
+PERMIT_TYPE = "permit+jwt"
+ISSUER = "room_directory"
+TERM = 1
+"""The owner's term; it stays 1 until several copies hold leases."""
+
+_PATHS = {MediaKind.AUDIENCE: "whep", MediaKind.STAGE: "whip"}
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What opens a media session."""
+
+    token: str
+    path: str
+    expires_at: datetime
+
+
+class Permits:
+    """Issues permits with the deployment as their audience."""
+
+    def __init__(self, signer: Signer, ids: Ids, clock: Clock, deployment: str, life_seconds: float) -> None:
+        self._signer = signer
+        self._ids = ids
+        self._clock = clock
+        self._deployment = deployment
+        self._life = timedelta(seconds=life_seconds)
+
+    def issue(self, room: Room, seat: Seat, kind: MediaKind, relay: RelayLoadState) -> Permit:
+        """A permit for this seat on this relay."""
+        now = self._clock.now()
+        expires_at = now + self._life
+        on_stage = room.stage.get(seat.user_id)
+        claims: dict[str, object] = {
+            "iss": ISSUER,
+            "aud": self._deployment,
+            "sub": seat.user_id,
+            "iat": int(now.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "jti": self._ids.new_id(),
+            "room": room.room_id,
+            "term": TERM,
+            "epoch": seat.epoch,
+            "kind": kind.value,
+            "role": room.role_of(seat.user_id).value,
+            "member": on_stage.member if on_stage else 0,
+            "muted": on_stage.muted if on_stage else False,
+            "langs": [],
+            "relay": relay.relay_id,
+            "boot": relay.boot_id,
+            "home": room.home_relay_id,
+        }
+        return Permit(self._signer.sign(claims, PERMIT_TYPE), f"/{_PATHS[kind]}/{room.room_id}", expires_at)

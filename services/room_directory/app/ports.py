@@ -1,0 +1,231 @@
+"""What the use cases need of the world outside: small protocols that adapters and fakes fulfil."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from services.room_directory.domain.events import Fact, SeatOrder
+from services.room_directory.domain.people import Person
+from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.presence import SessionNews
+from services.room_directory.domain.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who did what to whom, for the audit trail."""
+
+    actor_id: str
+    action: str
+    target: str
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRelay:
+    """A relay as it is remembered over restarts."""
+
+    relay_id: str
+    boot_id: str
+    grpc_address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRecord:
+    """A report about a person."""
+
+    report_id: str
+    room_id: str
+    room_title: str
+    reporter_id: str
+    subject_id: str
+    kind: str
+    text: str
+    created_at: datetime
+    resolved: bool = False
+    resolution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPart:
+    """A relay's part in a room."""
+
+    room_id: str
+    home_relay_id: str
+    live: bool
+    stage_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A room's counts, once a second; `sample` is None unless it changed."""
+
+    room_id: str
+    revision: int
+    at: datetime
+    listener_count: int
+    hand_count: int
+    sample: tuple[Person, ...] | None
+
+
+class RoomStore(Protocol):
+    """Rooms in and out of the database."""
+
+    async def load_live(self) -> list[tuple[Room, int]]:
+        """Every room that is not over, with its epoch ceiling."""
+        ...
+
+    async def load(self, room_id: str) -> Room | None:
+        """One room with its rows, also when it is over."""
+        ...
+
+    async def find_request(self, creator_id: str, request_id: str) -> str | None:
+        """The room that this request made before."""
+        ...
+
+    async def create(self, room: Room, epoch_ceiling: int, act: Act) -> None:
+        """Writes a new room. Raises Conflict when the request made one already."""
+        ...
+
+    async def save(self, before: Room, room: Room, act: Act) -> None:
+        """Writes what changed, at the version that was loaded. Raises Conflict."""
+        ...
+
+    async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
+        """Records that epochs below `ceiling` may be in use."""
+        ...
+
+
+class Ledger(Protocol):
+    """What is kept beside rooms: blocks and reports."""
+
+    async def blocks(self) -> list[tuple[str, str]]:
+        """Every (blocker, blocked) pair, newest first."""
+        ...
+
+    async def block(self, blocker_id: str, blocked_id: str, act: Act) -> None:
+        """Adds a pair."""
+        ...
+
+    async def unblock(self, blocker_id: str, blocked_id: str, act: Act) -> None:
+        """Takes a pair away."""
+        ...
+
+    async def add_report(self, report: ReportRecord, act: Act) -> None:
+        """Writes a report."""
+        ...
+
+    async def reports(self, *, open_only: bool, limit: int, before: tuple[datetime, str] | None) -> list[ReportRecord]:
+        """Reports, newest first, after the one that `before` names."""
+        ...
+
+    async def resolve_report(self, report_id: str, resolution: str, act: Act) -> bool:
+        """Closes a report; False when there is none."""
+        ...
+
+    async def forget_person(self, user_id: str, act: Act) -> None:
+        """Deletes what is known of a deleted account beside rooms."""
+        ...
+
+
+class RelayMemory(Protocol):
+    """Relays, remembered over restarts."""
+
+    async def relays(self) -> list[StoredRelay]:
+        """Every relay that reported lately."""
+        ...
+
+    async def remember_relay(self, relay: StoredRelay) -> None:
+        """Keeps a relay's newest start and address."""
+        ...
+
+
+class RelayClient(Protocol):
+    """One relay's RPCs; each call has a deadline and raises DomainError."""
+
+    async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
+        """Puts changes of seats in force."""
+        ...
+
+    async def configure_rooms(self, parts: Sequence[RoomPart]) -> None:
+        """Tells the relay its part in rooms."""
+        ...
+
+    async def list_sessions(self) -> dict[str, list[SessionNews]]:
+        """Every session, by room."""
+        ...
+
+    async def get_load(self) -> RelayLoadState:
+        """The load as heartbeats have it."""
+        ...
+
+    async def close(self) -> None:
+        """Gives the connection up."""
+        ...
+
+
+class RelayClients(Protocol):
+    """Makes clients of relays."""
+
+    def __call__(self, relay_id: str, grpc_address: str) -> RelayClient:
+        """A client of the relay at that address."""
+        ...
+
+
+class ProfileSource(Protocol):
+    """Where profiles come from."""
+
+    async def fetch(self, user_ids: Sequence[str]) -> list[Person]:
+        """The profiles of these accounts; unknown ones are left out. Raises DomainError."""
+        ...
+
+    async def find_by_handle(self, handle: str) -> Person | None:
+        """The person with that handle, as the current caller may see them. Raises DomainError."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells the world, in order; never waits."""
+
+    def tell(self, facts: Iterable[Fact]) -> None:
+        """What happened."""
+        ...
+
+    def pulse(self, pulse: Pulse) -> None:
+        """A room's counts."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs claims as a token of a type."""
+
+    def sign(self, claims: dict[str, object], typ: str) -> str:
+        """The token."""
+        ...
+
+
+class Ids(Protocol):
+    """Makes what must be unique."""
+
+    def new_id(self) -> str:
+        """An id."""
+        ...
+
+    def member(self) -> int:
+        """A number from 1 to 2³²-1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Numbers of the use cases, from the settings."""
+
+    rooms_led: int = 3
+    relay_share: float = 1.0
+    permit_seconds: float = 15.0
+    hands_per_minute: int = 6
+    reports_per_hour: int = 10
+    relay_lost_seconds: float = 3.0
+    sample_size: int = 24
+    reservation: float = 10.0

@@ -1,0 +1,136 @@
+"""Connections as gateways and relays report them, and what time brings."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from services.common.clock import Clock
+from services.common.errors import DomainError
+from services.common.log import get_logger
+from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
+from services.room_directory.app.people import People
+from services.room_directory.app.ports import Act, Announcer, Limits, Pulse
+from services.room_directory.domain.adoption import adopt_sessions, adopt_stream, is_news_of_seat
+from services.room_directory.domain.presence import SessionNews, is_due, review, set_session, set_stream, tick
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import SessionState
+
+_log = get_logger("presence")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNews:
+    """An event stream of a seat opened or went."""
+
+    room_id: str
+    user_id: str
+    epoch: int
+    is_open: bool
+
+
+class Presence:
+    """Who is connected, and the rounds that look after rooms."""
+
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        fleet: Fleet,
+        people: People,
+        announcer: Announcer,
+        *,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._rooms = rooms
+        self._fleet = fleet
+        self._people = people
+        self._announcer = announcer
+        self._clock = clock
+        self._limits = limits
+
+    async def report_streams(self, changes: Iterable[StreamNews]) -> None:
+        """Takes in which event streams opened or went."""
+        by_room: defaultdict[str, list[StreamNews]] = defaultdict(list)
+        for change in changes:
+            by_room[change.room_id].append(change)
+        now = self._clock.now()
+        for room_id, news in by_room.items():
+
+            def decide(room: Room, _: TakeEpoch, news: list[StreamNews] = news) -> None:
+                for each in news:
+                    if each.is_open:
+                        adopt_stream(room, each.user_id, each.epoch, now)
+                    set_stream(room, each.user_id, each.epoch, each.is_open, now)
+                review(room, now)
+
+            if self._rooms.get(room_id) is not None:
+                await self._rooms.change(room_id, Act("gateway", "report_streams", room_id), decide)
+
+    async def report_sessions(self, relay_id: str, boot_id: str, changes: Iterable[tuple[str, SessionNews]]) -> None:
+        """Takes in what became of media sessions; news of an older start of the relay is void."""
+        if not self._fleet.is_current(relay_id, boot_id):
+            return
+        by_room: defaultdict[str, list[SessionNews]] = defaultdict(list)
+        for room_id, news in changes:
+            by_room[room_id].append(news)
+            if news.state is SessionState.UP:
+                self._fleet.confirm(relay_id, room_id, news.user_id)
+        now = self._clock.now()
+        for room_id, all_news in by_room.items():
+
+            def decide(room: Room, _: TakeEpoch, all_news: list[SessionNews] = all_news) -> None:
+                for news in all_news:
+                    if news.user_id not in room.seats and is_news_of_seat(news):
+                        adopt_sessions(room, (news,), now)
+                    else:
+                        set_session(room, news, now)
+                review(room, now)
+
+            live = self._rooms.get(room_id)
+            if live is not None:
+                self._rooms.served_by(live, (relay_id,))
+                await self._rooms.change(room_id, Act("media_relay", "report_sessions", room_id), decide)
+
+    async def tick(self) -> None:
+        """Does in every room what its time has come for."""
+        for live in self._rooms:
+            now = self._clock.now()
+            if not is_due(live.room, now):
+                continue
+            room_id = live.room.room_id
+            try:
+                await self._rooms.change(room_id, Act("room_directory", "tick", room_id), self._tick)
+            except DomainError as error:
+                _log.info("a room's time could not be kept", room_id=room_id, reason=error.reason)
+
+    def _tick(self, room: Room, take_epoch: TakeEpoch) -> None:
+        tick(room, take_epoch, self._clock.now())
+
+    async def pulse(self) -> None:
+        """Sends each room's counts, with the sample of its audience when that changed."""
+        for live in self._rooms:
+            await self._pulse(live)
+
+    async def _pulse(self, live: LiveRoom) -> None:
+        room = live.room
+        audience = (user_id for user_id in room.seats if user_id not in room.stage)
+        live.sample = tuple(islice(audience, self._limits.sample_size))
+        shown = None
+        if live.sample != live.sample_told:
+            people = await self._people.get(live.sample)
+            shown = tuple(people[user_id] for user_id in live.sample)
+            live.sample_told = live.sample
+        # Read again: the room may have changed while profiles were fetched.
+        room = live.room
+        self._announcer.pulse(
+            Pulse(
+                room.room_id,
+                room.revision,
+                self._clock.now(),
+                room.listener_count(),
+                len(room.hands),
+                shown,
+            )
+        )

@@ -1,0 +1,149 @@
+"""Hands and stage: raising, offering, accepting, muting, going back."""
+
+from services.common.clock import Clock
+from services.common.limits import TokenBuckets
+from services.room_directory.app.live import Changed, LiveRoom, LiveRooms, TakeEpoch
+from services.room_directory.app.people import People
+from services.room_directory.app.ports import Act, Ids, Limits
+from services.room_directory.domain import hands, stage
+from services.room_directory.domain.errors import RateLimited
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Hand, Offer
+
+_MEMBER_TRIES = 8
+
+
+class StageCases:
+    """Use cases about hands and the stage."""
+
+    def __init__(self, rooms: LiveRooms, people: People, *, ids: Ids, clock: Clock, limits: Limits) -> None:
+        self._rooms = rooms
+        self._people = people
+        self._ids = ids
+        self._clock = clock
+        self._hand_rate = TokenBuckets(limits.hands_per_minute, limits.hands_per_minute / 60.0)
+
+    async def raise_hand(self, actor: Actor, room_id: str, question: str) -> Room:
+        """Puts the caller's hand up. Raises NotAllowed, HandsOff, TooManyHands, RateLimited."""
+        wait = self._hand_rate.take((room_id, actor.user_id), self._clock.monotonic())
+        if wait:
+            raise RateLimited("hands go up less often", retry_after_seconds=wait)
+        now = self._clock.now()
+        act = Act(actor.user_id, "raise_hand", room_id)
+        return (
+            await self._rooms.change(room_id, act, lambda room, _: hands.raise_hand(room, actor, question, now))
+        ).room
+
+    async def lower_hand(self, actor: Actor, room_id: str) -> Room:
+        """Takes the caller's hand down. Raises NotInRoom."""
+        now = self._clock.now()
+        act = Act(actor.user_id, "lower_hand", room_id)
+        return (await self._rooms.change(room_id, act, lambda room, _: hands.lower_hand(room, actor, now))).room
+
+    async def list_hands(self, actor: Actor, room_id: str) -> tuple[list[Hand], int]:
+        """The queue in order and the revision it shows. Raises NotAllowed."""
+        room = (await self._rooms.find(room_id)).room
+        queue = hands.hands_in_order(room, actor)
+        await self._people.get(hand.user_id for hand in queue)
+        return queue, room.revision
+
+    async def dismiss_hand(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Takes somebody's hand down. Raises NotAllowed."""
+        now = self._clock.now()
+        act = self._upon(actor, "dismiss_hand", room_id, user_id)
+        await self._rooms.change(room_id, act, lambda room, _: hands.dismiss_hand(room, actor, user_id, now))
+
+    async def offer_stage(self, actor: Actor, room_id: str, user_id: str) -> Offer:
+        """Offers a listener the stage. Raises NotAllowed, NotInRoom, StageFull, StageClosed."""
+        now, offer_id = self._clock.now(), self._ids.new_id()
+        act = self._upon(actor, "offer_stage", room_id, user_id)
+        changed = await self._rooms.change(
+            room_id, act, lambda room, _: stage.offer_stage(room, actor, user_id, offer_id, now)
+        )
+        await self._people.get((user_id,))
+        return changed.result
+
+    async def withdraw_offer(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Takes an offer back. Raises NotAllowed."""
+        now = self._clock.now()
+        act = self._upon(actor, "withdraw_offer", room_id, user_id)
+        await self._rooms.change(room_id, act, lambda room, _: stage.withdraw_offer(room, actor, user_id, now))
+
+    async def accept_offer(self, actor: Actor, room_id: str, offer_id: str) -> LiveRoom:
+        """Brings the caller on stage. Raises OfferGone, StageFull, StageClosed."""
+        now = self._clock.now()
+
+        def decide(room: Room, take_epoch: TakeEpoch) -> None:
+            member = self._free_member(room)
+            stage.accept_offer(room, actor, offer_id, member=member, epoch=take_epoch(), now=now)
+
+        changed: Changed[None] = await self._rooms.change(room_id, Act(actor.user_id, "accept_offer", room_id), decide)
+        await self._people.get((actor.user_id,))
+        return changed.live
+
+    async def decline_offer(self, actor: Actor, room_id: str, offer_id: str) -> Room:
+        """Says no to an offer. Raises OfferGone."""
+        now = self._clock.now()
+        act = Act(actor.user_id, "decline_offer", room_id)
+        changed = await self._rooms.change(
+            room_id, act, lambda room, _: stage.decline_offer(room, actor, offer_id, now)
+        )
+        return changed.room
+
+    async def leave_stage(self, actor: Actor, room_id: str) -> LiveRoom:
+        """Takes the caller back to the audience. Raises NotAllowed, LastModerator."""
+        now = self._clock.now()
+        changed = await self._rooms.change(
+            room_id,
+            Act(actor.user_id, "leave_stage", room_id),
+            lambda room, take_epoch: stage.leave_stage(room, actor, epoch=take_epoch(), now=now),
+        )
+        return changed.live
+
+    async def set_own_mute(self, actor: Actor, room_id: str, muted: bool) -> Room:
+        """Switches the caller's own microphone. Raises NotAllowed, StageClosed."""
+        now = self._clock.now()
+        act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()})
+        return (
+            await self._rooms.change(room_id, act, lambda room, _: stage.set_own_mute(room, actor, muted, now))
+        ).room
+
+    async def mute_speaker(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Switches somebody's microphone off. Raises NotAllowed, NotOnStage."""
+        now = self._clock.now()
+        act = self._upon(actor, "mute_speaker", room_id, user_id)
+        await self._rooms.change(room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now))
+
+    async def move_to_audience(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Sends a speaker to the audience. Raises NotAllowed, NotOnStage."""
+        now = self._clock.now()
+        act = self._upon(actor, "move_to_audience", room_id, user_id)
+        await self._rooms.change(
+            room_id,
+            act,
+            lambda room, take_epoch: stage.move_to_audience(room, actor, user_id, epoch=take_epoch(), now=now),
+        )
+
+    async def make_moderator(self, actor: Actor, room_id: str, user_id: str) -> None:
+        """Lets a speaker lead too. Raises NotAllowed, NotOnStage."""
+        now = self._clock.now()
+        act = self._upon(actor, "make_moderator", room_id, user_id)
+        await self._rooms.change(room_id, act, lambda room, _: stage.make_moderator(room, actor, user_id, now))
+
+    async def name_successor(self, actor: Actor, room_id: str, user_id: str, named: bool) -> None:
+        """Marks a speaker as successor, or clears the mark. Raises NotAllowed, NotOnStage."""
+        now = self._clock.now()
+        act = self._upon(actor, "name_successor", room_id, user_id)
+        await self._rooms.change(room_id, act, lambda room, _: stage.name_successor(room, actor, user_id, named, now))
+
+    def _free_member(self, room: Room) -> int:
+        taken = {seat.member for seat in room.stage.values()}
+        for _ in range(_MEMBER_TRIES):
+            member = self._ids.member()
+            if member not in taken:
+                return member
+        raise RuntimeError("no free member number found: the source of randomness repeats itself")
+
+    def _upon(self, actor: Actor, action: str, room_id: str, user_id: str) -> Act:
+        return Act(actor.user_id, action, room_id, {"person": user_id})

@@ -1,0 +1,1 @@
+"""The Alembic scripts of room_directory."""

@@ -1,0 +1,1 @@
+"""Keeps what room_directory must not forget: rooms, blocks, reports, relays, keys."""

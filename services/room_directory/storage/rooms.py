@@ -1,0 +1,128 @@
+"""Rooms in and out of the database, each change at the version it was decided on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Table, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.common.clock import Clock
+from services.common.database import Conflict, Database
+from services.room_directory.app.ports import Act
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import RoomState, Rules
+from services.room_directory.storage.rows import PERSON_TABLES, person_values, read_room, room_values
+from services.room_directory.storage.tables import audit, rooms
+
+
+class SqlRoomStore:
+    """Rooms in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database, clock: Clock, rules: Rules) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules = rules
+
+    async def load_live(self) -> list[tuple[Room, int]]:
+        """Every room that is not over, with its epoch ceiling."""
+        query = select(rooms).where(rooms.c.state != RoomState.ENDED.value)
+        async with self._database.read() as session:
+            rows = [dict(row) for row in (await session.execute(query)).mappings()]
+            parts = await _read_parts(session, [row["room_id"] for row in rows])
+        return [(read_room(row, parts[row["room_id"]], self._rules), row["epoch_ceiling"]) for row in rows]
+
+    async def load(self, room_id: str) -> Room | None:
+        """One room with its rows, also when it is over."""
+        async with self._database.read() as session:
+            row = (await session.execute(select(rooms).where(rooms.c.room_id == room_id))).mappings().one_or_none()
+            if row is None:
+                return None
+            parts = await _read_parts(session, [room_id])
+        return read_room(row, parts[room_id], self._rules)
+
+    async def find_request(self, creator_id: str, request_id: str) -> str | None:
+        """The room that this request made before."""
+        query = select(rooms.c.room_id).where(rooms.c.creator_id == creator_id, rooms.c.request_id == request_id)
+        async with self._database.read() as session:
+            found: str | None = await session.scalar(query)
+        return found
+
+    async def create(self, room: Room, epoch_ceiling: int, act: Act) -> None:
+        """Writes a new room. Raises Conflict when the request made one already."""
+        try:
+            async with self._database.write() as session:
+                values = {"room_id": room.room_id, "epoch_ceiling": epoch_ceiling, **room_values(room)}
+                await session.execute(insert(rooms).values(values))
+                for part in PERSON_TABLES:
+                    await _write_part(session, room.room_id, part, {}, getattr(room, part))
+                await self._record(session, act, room)
+        except IntegrityError as error:
+            raise Conflict("this request made a room already") from error
+
+    async def save(self, before: Room, room: Room, act: Act) -> None:
+        """Writes what changed, at the version that was loaded. Raises Conflict when another version is there."""
+        at_version = and_(rooms.c.room_id == room.room_id, rooms.c.version == before.version)
+        async with self._database.write() as session:
+            result = await session.execute(update(rooms).where(at_version).values(room_values(room)))
+            if result.rowcount != 1:  # type: ignore[attr-defined]
+                raise Conflict("another change of the room came between")
+            for part in PERSON_TABLES:
+                await _write_part(session, room.room_id, part, getattr(before, part), getattr(room, part))
+            await self._record(session, act, room)
+
+    async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
+        """Records that epochs below `ceiling` may be in use; the ceiling never goes back."""
+        lower = and_(rooms.c.room_id == room_id, rooms.c.epoch_ceiling < ceiling)
+        async with self._database.write() as session:
+            await session.execute(update(rooms).where(lower).values(epoch_ceiling=ceiling))
+
+    async def _record(self, session: AsyncSession, act: Act, room: Room) -> None:
+        facts = [type(fact).__name__ for fact in room.facts]
+        await audit.append(
+            session,
+            now=self._clock.now(),
+            actor=act.actor_id,
+            action=act.action,
+            target=act.target,
+            detail={**act.detail, "revision": room.revision, "facts": facts},
+        )
+
+
+async def _read_parts(session: AsyncSession, room_ids: list[str]) -> Mapping[str, dict[str, list[Mapping[str, Any]]]]:
+    parts: defaultdict[str, dict[str, list[Mapping[str, Any]]]] = defaultdict(
+        lambda: {name: [] for name in PERSON_TABLES}
+    )
+    # SQLite takes some thousands of parameters in one statement: far more rooms than a server has live.
+    for name, table in PERSON_TABLES.items():
+        for row in (await session.execute(select(table).where(table.c.room_id.in_(room_ids)))).mappings():
+            parts[row["room_id"]][name].append(dict(row))
+    return parts
+
+
+async def _write_part(
+    session: AsyncSession, room_id: str, part: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Writes the difference between two states of one dict of a room."""
+    table = PERSON_TABLES[part]
+    gone = [user_id for user_id in before if user_id not in after]
+    if gone:
+        await _delete(session, table, room_id, gone)
+    new = [
+        {"room_id": room_id, "user_id": user_id, **person_values(part, value)}
+        for user_id, value in after.items()
+        if user_id not in before
+    ]
+    if new:
+        await session.execute(insert(table), new)
+    for user_id, value in after.items():
+        if user_id in before and before[user_id] != value:
+            row = and_(table.c.room_id == room_id, table.c.user_id == user_id)
+            await session.execute(update(table).where(row).values(person_values(part, value)))
+
+
+async def _delete(session: AsyncSession, table: Table, room_id: str, user_ids: list[str]) -> None:
+    for start in range(0, len(user_ids), 500):
+        batch = user_ids[start : start + 500]
+        await session.execute(delete(table).where(table.c.room_id == room_id, table.c.user_id.in_(batch)))

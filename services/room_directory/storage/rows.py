@@ -1,0 +1,116 @@
+"""Rooms to rows and back."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Table
+
+from services.room_directory.domain.roles import Role
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Hand, HandMode, Offer, RoomState, Rules, StageSeat, Visibility
+from services.room_directory.storage import tables
+
+PERSON_TABLES: dict[str, Table] = {
+    "stage": tables.stage_seats,
+    "hands": tables.hands,
+    "offers": tables.offers,
+    "guests": tables.guests,
+    "removed": tables.removals,
+    "floors": tables.floors,
+}
+"""Which dict of a room is kept in which table, one row a person."""
+
+
+def room_values(room: Room) -> dict[str, Any]:
+    """The room's own row, without its epoch ceiling."""
+    return {
+        "request_id": room.request_id,
+        "creator_id": room.creator_id,
+        "title": room.title,
+        "description": room.description,
+        "language": room.language,
+        "visibility": room.visibility.value,
+        "hand_mode": room.hand_mode.value,
+        "room_key": room.room_key,
+        "home_relay_id": room.home_relay_id,
+        "state": room.state.value,
+        "state_since": room.state_since,
+        "started_at": room.started_at,
+        "ended_at": room.ended_at,
+        "revision": room.revision,
+        "version": room.version,
+    }
+
+
+def person_values(part: str, value: Any) -> dict[str, Any]:
+    """The columns of one person's row, without room and person."""
+    match part:
+        case "stage":
+            seat: StageSeat = value
+            return {
+                "role": seat.role.value,
+                "member": seat.member,
+                "epoch": seat.epoch,
+                "since": seat.since,
+                "muted": seat.muted,
+                "muted_by_moderator": seat.muted_by_moderator,
+                "successor": seat.successor,
+                "connected": seat.connected,
+                "lost_at": seat.lost_at,
+            }
+        case "hands":
+            hand: Hand = value
+            return {"question": hand.question, "raised_at": hand.raised_at, "expires_at": hand.expires_at}
+        case "offers":
+            offer: Offer = value
+            return {"offer_id": offer.offer_id, "by_user_id": offer.by_user_id, "expires_at": offer.expires_at}
+        case "floors":
+            return {"epoch": value}
+        case _:
+            return {"at": value}
+
+
+def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, Any]]], rules: Rules) -> Room:
+    """A room from its row and those of its people; seats are not kept and stay empty."""
+    return Room(
+        room_id=row["room_id"],
+        request_id=row["request_id"],
+        creator_id=row["creator_id"],
+        title=row["title"],
+        description=row["description"],
+        language=row["language"],
+        visibility=Visibility(row["visibility"]),
+        hand_mode=HandMode(row["hand_mode"]),
+        room_key=row["room_key"],
+        home_relay_id=row["home_relay_id"],
+        state=RoomState(row["state"]),
+        state_since=row["state_since"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        revision=row["revision"],
+        version=row["version"],
+        rules=rules,
+        stage={each["user_id"]: _stage_seat(each) for each in parts["stage"]},
+        hands={each["user_id"]: _hand(each) for each in sorted(parts["hands"], key=_by_time)},
+        offers={each["user_id"]: _offer(each) for each in parts["offers"]},
+        guests={each["user_id"]: each["at"] for each in parts["guests"]},
+        removed={each["user_id"]: each["at"] for each in parts["removed"]},
+        floors={each["user_id"]: each["epoch"] for each in parts["floors"]},
+    )
+
+
+def _by_time(row: Mapping[str, Any]) -> Any:
+    return row["raised_at"], row["user_id"]
+
+
+def _stage_seat(row: Mapping[str, Any]) -> StageSeat:
+    values = {name: row[name] for name in row if name not in {"room_id", "role"}}
+    return StageSeat(role=Role(row["role"]), **values)
+
+
+def _hand(row: Mapping[str, Any]) -> Hand:
+    return Hand(**{name: row[name] for name in row if name != "room_id"})
+
+
+def _offer(row: Mapping[str, Any]) -> Offer:
+    return Offer(**{name: row[name] for name in row if name != "room_id"})

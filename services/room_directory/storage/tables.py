@@ -1,0 +1,140 @@
+"""The tables of room_directory."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+from services.common.audit import AuditLog
+from services.common.database import UtcDateTime
+from services.common.fact_reader import FactCursors
+
+metadata = MetaData()
+
+_ID = String(32)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("request_id", _ID, nullable=False),
+    Column("creator_id", _ID, nullable=False),
+    Column("title", String(120), nullable=False),
+    Column("description", String(400), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("hand_mode", String(16), nullable=False),
+    Column("room_key", String(64), nullable=False),
+    Column("home_relay_id", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_since", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("epoch_ceiling", BigInteger, nullable=False),
+    UniqueConstraint("creator_id", "request_id", name="uq_rooms_request"),
+    Index("ix_rooms_state", "state"),
+)
+
+stage_seats = Table(
+    "stage_seats",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("member", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("muted", Boolean, nullable=False),
+    Column("muted_by_moderator", Boolean, nullable=False),
+    Column("successor", Boolean, nullable=False),
+    Column("connected", Boolean, nullable=False),
+    Column("lost_at", UtcDateTime, nullable=True),
+    UniqueConstraint("room_id", "member", name="uq_stage_seats_member"),
+)
+
+hands = Table(
+    "hands",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("question", String(240), nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("offer_id", _ID, nullable=False),
+    Column("by_user_id", _ID, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+guests = Table(
+    "guests",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+floors = Table(
+    "epoch_floors",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("blocker_id", _ID, primary_key=True),
+    Column("blocked_id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", _ID, primary_key=True),
+    Column("room_id", _ID, nullable=False),
+    Column("room_title", String(120), nullable=False),
+    Column("reporter_id", _ID, nullable=False),
+    Column("subject_id", _ID, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("resolved", Boolean, nullable=False),
+    Column("resolution", Text, nullable=False),
+    Index("ix_reports_created", "created_at", "report_id"),
+)
+
+relays = Table(
+    "relays",
+    metadata,
+    Column("relay_id", _ID, primary_key=True),
+    Column("boot_id", _ID, nullable=False),
+    Column("grpc_address", String(255), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("ring", Text, nullable=False),
+    Column("rotated_at", UtcDateTime, nullable=False),
+)
+
+audit = AuditLog(metadata)
+fact_cursors = FactCursors(metadata)
