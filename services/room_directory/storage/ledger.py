@@ -51,7 +51,7 @@ class SqlLedger:
 
     async def add_report(self, report: ReportRecord, act: Act) -> None:
         """Writes a report."""
-        values = {name: getattr(report, name) for name in reports.c.keys()}
+        values = {name: getattr(report, name) for name in ReportRecord.__slots__}
         async with self._database.write() as session:
             await session.execute(insert(reports).values(values))
             await self._record(session, act)

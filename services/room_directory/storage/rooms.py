@@ -40,7 +40,7 @@ class SqlRoomStore:
             if row is None:
                 return None
             parts = await _read_parts(session, [room_id])
-        return read_room(row, parts[room_id], self._rules)
+        return read_room(dict(row), parts[room_id], self._rules)
 
     async def find_request(self, creator_id: str, request_id: str) -> str | None:
         """The room that this request made before."""
