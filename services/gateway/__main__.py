@@ -1,0 +1,49 @@
+"""Starts the gateway, and ends it without cutting anybody off."""
+
+import os
+
+from services.common import log
+from services.common.metrics import Metrics
+from services.common.process import Stop, run_service, write_ready_file
+from services.common.rpc import RpcServer
+from services.common.settings import load
+from services.gateway.http.server import HttpServer
+from services.gateway.parts import Gateway
+from services.gateway.settings import Settings
+
+
+async def main(stop: Stop) -> None:
+    """Builds the parts, serves until told to stop, drains."""
+    settings = load(Settings, "gateway", os.environ)
+    log.configure("gateway", settings.log_format, settings.log_level)
+    await run(settings, stop)
+
+
+async def run(settings: Settings, stop: Stop) -> None:
+    """The gateway's whole life, for these settings."""
+    metrics = Metrics("gateway")
+    http = HttpServer(settings)
+    http_port = http.bind()
+    gateway = Gateway(settings, metrics, http_port)
+    health = RpcServer("gateway", settings, metrics)
+    metrics_port = await metrics.serve(settings.metrics_listen)
+    await health.start()
+    grpc_port = await gateway.start()
+    gateway.background.spawn("http", lambda: http.serve(gateway.app))
+    await http.wait_until_started()
+    metrics.ready = True
+    ports = {"http": http_port, "grpc": grpc_port, "health": health.port, "metrics": metrics_port}
+    write_ready_file(settings.ready_file, ports)
+    await stop.wait()
+    metrics.ready = False
+    http.stop_accepting()
+    await gateway.drain()
+    http.stop()
+    await http.wait_until_stopped()
+    await health.drain()
+    await gateway.close()
+    await metrics.stop()
+
+
+if __name__ == "__main__":
+    run_service(main)

@@ -1,0 +1,131 @@
+"""The services the gateway asks on its own behalf, behind the ports of app and media."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+from google.protobuf.message import Message
+from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc
+from majlis.room_directory.v1 import (
+    room_directory_service_pb2,
+    room_directory_service_pb2_grpc,
+    room_pb2,
+    sessions_pb2,
+)
+
+from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK
+from services.common.rpc_client import ServiceChannel
+from services.gateway.domain.relays import Relay
+from services.gateway.settings import Settings
+
+_MOST_RELAY_CHANNELS = 200
+_EXCHANGE_DEADLINE_SECONDS = 5.0
+
+
+class AuthClient:
+    """What the gateway asks of auth."""
+
+    def __init__(self, channel: ServiceChannel) -> None:
+        self._stub = auth_service_pb2_grpc.AuthServiceStub(channel.channel)
+
+    async def key_set(self) -> str:
+        """The public keys of access tokens, as a JSON Web Key Set."""
+        response = await self._stub.GetKeySet(auth_service_pb2.GetKeySetRequest())
+        return response.jwks_json
+
+    async def exchange(self, personal_token: str, network: str) -> tuple[str, float]:
+        """An access token for a personal one, and the epoch second it expires at. Raises the refusals of auth."""
+        response = await self._stub.ExchangePersonalToken(
+            auth_service_pb2.ExchangePersonalTokenRequest(personal_token=personal_token),
+            metadata=((FORWARDED_NETWORK, network),),
+            timeout=_EXCHANGE_DEADLINE_SECONDS,
+        )
+        return response.access_token, response.expires_at.ToNanoseconds() / 1e9
+
+    async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
+        """Numbered facts after a number, oldest first."""
+        response = await self._stub.ListFacts(auth_service_pb2.ListFactsRequest(after=after, limit=limit))
+        return list(response.facts)
+
+
+class DirectoryClient:
+    """What the gateway asks of room_directory."""
+
+    def __init__(self, channel: ServiceChannel) -> None:
+        self._channel = channel
+        self._stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel.channel)
+
+    async def seat_epoch(self, room_id: str, user_id: str) -> int:
+        """The epoch of the person's seat. Raises when they hold none."""
+        request = room_directory_service_pb2.AuthorizeWatchRequest(room_id=room_id, user_id=user_id)
+        return (await self._stub.AuthorizeWatch(request)).epoch
+
+    async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
+        """What everyone sees of a room."""
+        request = room_directory_service_pb2.GetSnapshotRequest(room_id=room_id)
+        return (await self._stub.GetSnapshot(request)).snapshot
+
+    async def report_streams(self, changes: list[sessions_pb2.StreamChange]) -> None:
+        """Which people's event streams opened or went."""
+        await self._stub.ReportStreams(room_directory_service_pb2.ReportStreamsRequest(changes=changes))
+
+    async def relays(self) -> list[Relay]:
+        """All relays the directory knows."""
+        response = await self._stub.ListRelays(room_directory_service_pb2.ListRelaysRequest())
+        return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]
+
+    async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
+        """A media permit for the bearer of an access token, who holds a seat."""
+        request = room_directory_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
+        response = await self._stub.GetMediaPermit(request, metadata=_as(token, network))
+        return response.permit.permit
+
+    async def join(self, room_id: str, token: str, network: str) -> None:
+        """Seats the bearer of an access token."""
+        request = room_directory_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=True)
+        await self._stub.JoinRoom(request, metadata=_as(token, network))
+
+    async def watch_connection(self, came_back: Callable[[], Awaitable[None]]) -> None:
+        """Calls `came_back` each time the channel is up again after it was not; runs for ever."""
+        channel = self._channel.channel
+        was_ready = False
+        while True:
+            state = channel.get_state(try_to_connect=True)
+            if state == grpc.ChannelConnectivity.SHUTDOWN:
+                return
+            if state == grpc.ChannelConnectivity.READY and not was_ready:
+                await came_back()
+            was_ready = state == grpc.ChannelConnectivity.READY
+            await channel.wait_for_state_change(state)
+
+
+class RelayClients:
+    """A stub for each relay address in use; the least recently used channel closes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._channels: OrderedDict[str, ServiceChannel] = OrderedDict()
+
+    async def at(self, address: str) -> media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub:
+        """The relay at host:port."""
+        channel = self._channels.get(address)
+        if channel is None:
+            channel = self._channels[address] = ServiceChannel("gateway", address, self._settings)
+        self._channels.move_to_end(address)
+        if len(self._channels) > _MOST_RELAY_CHANNELS:
+            _, oldest = self._channels.popitem(last=False)
+            await oldest.close()
+        stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
+            media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
+        )
+        return stub
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+
+def _as(token: str, network: str) -> tuple[tuple[str, str], ...]:
+    return ((AUTHORIZATION, f"Bearer {token}"), (FORWARDED_NETWORK, network))

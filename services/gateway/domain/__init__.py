@@ -1,0 +1,1 @@
+"""The rules of the public origin: cookies, origins, networks, rings and refusals."""

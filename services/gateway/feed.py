@@ -1,0 +1,226 @@
+"""The events of one room, kept in order in one ring for all who watch it here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
+
+from services.common.errors import DomainError
+from services.common.log import get_logger
+from services.common.tasks import Background
+from services.gateway.domain.errors import SeatEnded
+from services.gateway.domain.ring import Ring
+from services.gateway.frames import COMMENT, Frame, of_fact, of_snapshot
+from services.gateway.subscriber import Subscriber
+
+_log = get_logger("feed")
+
+GAP_GRACE_SECONDS = 0.15
+"""How long a missing revision may be late before a snapshot replaces it."""
+_MOST_AHEAD = 1000
+_SNAPSHOT_REACH = 64
+"""A newcomer gets a snapshot at most this many revisions old, and the events since."""
+_BACKWARDS_PULSES = 3
+_OVERTAKEN_BY = 8
+
+FetchSnapshot = Callable[[], Awaitable[room_pb2.RoomSnapshot]]
+
+
+class Feed:
+    """Feeds the readers of one room: snapshot first, then events by rising revision, gaps closed by a new snapshot."""
+
+    def __init__(self, room_id: str, fetch: FetchSnapshot, ring_limit: int, background: Background) -> None:
+        self.room_id = room_id
+        self.subscribers: set[Subscriber] = set()
+        self.is_over = False
+        """The room has ended: nothing will follow."""
+        self.touched_at = 0.0
+        """Loop time of the last event sent; kept by `_send`."""
+        self._fetch = fetch
+        self._background = background
+        self._ring: Ring[Frame] = Ring(ring_limit)
+        self._snapshot: Frame | None = None
+        self._refreshing: asyncio.Future[None] | None = None
+        self._ahead: dict[int, list[Any]] = {}
+        self._gap_timer: asyncio.TimerHandle | None = None
+        self._pulse: room_events_pb2.RoomPulse | None = None
+        self._older_pulses = 0
+
+    @property
+    def revision(self) -> int:
+        """The newest revision its readers have."""
+        return self._ring.revision
+
+    async def join(self, subscriber: Subscriber, after: int | None) -> str:
+        """Adds a reader that has everything up to `after` (None: nothing); says how it was served: resumed or snapshot.
+
+        Raises what fetching the snapshot raises; the reader is not added then.
+        """
+        missed = self._missed(after)
+        if missed is not None:
+            subscriber.prefill(missed)
+        else:
+            if self._stale():
+                await self.refresh()
+            assert self._snapshot is not None
+            since = self._ring.after(self._snapshot.revision) or []
+            subscriber.prefill([self._snapshot, *since, *self._pulse_frame()])
+        self.subscribers.add(subscriber)
+        if self.is_over:
+            subscriber.end()
+        return "snapshot" if missed is None else "resumed"
+
+    async def refresh(self) -> None:
+        """Fetches the snapshot and begins the ring anew after it; all who ask meanwhile share one fetch.
+
+        Readers get the snapshot, since events between may be lost.
+        """
+        if self._refreshing is None:
+            self._refreshing = asyncio.get_running_loop().create_future()
+            self._background.spawn("room snapshot", self._refresh)
+        await asyncio.shield(self._refreshing)
+
+    async def take(self, fact: Any) -> None:
+        """One event from the bus."""
+        if self._snapshot is None or self._refreshing is not None:
+            self._keep_for_later(fact)
+        elif isinstance(fact, room_events_pb2.RoomPulse):
+            self._take_pulse(fact)
+        elif fact.revision > self._ring.revision + 1:
+            self._keep_for_later(fact)
+            self._watch_gap()
+        elif fact.revision >= self._ring.revision:
+            self._accept(fact)
+            self._catch_up()
+
+    def heartbeat(self, now: float, idle_seconds: float) -> None:
+        """Sends a comment to all when nothing was sent for a while, so that proxies and clients see life."""
+        if now - self.touched_at >= idle_seconds:
+            self._send(COMMENT)
+
+    def close(self) -> None:
+        """Ends its timers; its readers are the owner's."""
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+            self._gap_timer = None
+
+    def _missed(self, after: int | None) -> list[Frame] | None:
+        """What a reader lacks, or None when only a snapshot helps."""
+        if after is None or self._snapshot is None:
+            return None
+        # The answer to a reader's own RPC may overtake the bus: it lacks nothing then.
+        ahead = after - self._ring.revision
+        return [] if 0 < ahead <= _OVERTAKEN_BY else self._ring.after(after)
+
+    def _stale(self) -> bool:
+        if self._snapshot is None:
+            return True
+        at = self._snapshot.revision
+        return self._ring.revision - at > _SNAPSHOT_REACH or self._ring.after(at) is None
+
+    async def _refresh(self) -> None:
+        done = self._refreshing
+        assert done is not None
+        try:
+            snapshot = await self._fetch()
+        except DomainError as error:
+            self._refreshing = None
+            done.set_exception(error)
+            # Background refreshes have nobody waiting: the exception is retrieved here.
+            done.exception()
+            return
+        except Exception as error:
+            self._refreshing = None
+            done.set_exception(error)
+            done.exception()
+            raise
+        self._refreshing = None
+        self._begin(snapshot)
+        done.set_result(None)
+
+    def _begin(self, snapshot: room_pb2.RoomSnapshot) -> None:
+        self._snapshot = of_snapshot(snapshot)
+        self._ring.start(snapshot.revision)
+        self._older_pulses = 0
+        self._send(self._snapshot)
+        self._catch_up()
+        if self._ahead:
+            self._watch_gap()
+
+    def _take_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
+        if pulse.revision > self._ring.revision:
+            self._watch_gap()
+        # A directory that restored an older state counts from there: believe it when it says so again and again.
+        self._older_pulses = self._older_pulses + 1 if pulse.revision < self._ring.revision else 0
+        if self._older_pulses >= _BACKWARDS_PULSES:
+            self._older_pulses = 0
+            self._background.spawn("room snapshot", self._refresh_quietly)
+        self._send(of_fact(pulse, self._ring.revision))
+        if self._pulse is not None and not pulse.audience_sample:
+            pulse.audience_sample.extend(self._pulse.audience_sample)
+        self._pulse = pulse
+
+    def _pulse_frame(self) -> list[Frame]:
+        """The last pulse with the last sample known, for a newcomer whose snapshot is older."""
+        return [] if self._pulse is None else [of_fact(self._pulse, self._ring.revision)]
+
+    def _accept(self, fact: Any) -> None:
+        frame = of_fact(fact)
+        self._ring.append(frame.revision, frame)
+        self._send(frame)
+        self._end_seats(fact)
+
+    def _end_seats(self, fact: Any) -> None:
+        if isinstance(fact, room_events_pb2.RoomEnded):
+            self.is_over = True
+            for subscriber in self.subscribers:
+                subscriber.end()
+        elif isinstance(fact, room_events_pb2.PersonRemoved):
+            self._end_seat(fact.user_id, None, "you were removed from the room")
+        elif isinstance(fact, room_events_pb2.SeatTakenOver):
+            self._end_seat(fact.user_id, fact.epoch, "another device holds the seat now")
+
+    def _end_seat(self, user_id: str, below: int | None, message: str) -> None:
+        for subscriber in self.subscribers:
+            if subscriber.user_id == user_id and (below is None or subscriber.epoch < below):
+                subscriber.end(SeatEnded(message))
+
+    def _send(self, frame: Frame) -> None:
+        now = self.touched_at = asyncio.get_running_loop().time()
+        for subscriber in self.subscribers:
+            subscriber.push(frame, now)
+
+    def _keep_for_later(self, fact: Any) -> None:
+        if isinstance(fact, room_events_pb2.RoomPulse):
+            return
+        if len(self._ahead) < _MOST_AHEAD:
+            self._ahead.setdefault(fact.revision, []).append(fact)
+
+    def _catch_up(self) -> None:
+        """Takes what came early and now fits."""
+        for revision in [each for each in self._ahead if each < self._ring.revision]:
+            del self._ahead[revision]
+        while True:
+            here = self._ahead.pop(self._ring.revision, None) or self._ahead.pop(self._ring.revision + 1, None)
+            if here is None:
+                return
+            for fact in here:
+                self._accept(fact)
+
+    def _watch_gap(self) -> None:
+        if self._gap_timer is None:
+            loop = asyncio.get_running_loop()
+            self._gap_timer = loop.call_later(GAP_GRACE_SECONDS, self._close_gap, self._ring.revision)
+
+    def _close_gap(self, seen: int) -> None:
+        self._gap_timer = None
+        if self._ring.revision > seen and not self._ahead:
+            return
+        self._background.spawn("room snapshot", self._refresh_quietly)
+
+    async def _refresh_quietly(self) -> None:
+        try:
+            await self.refresh()
+        except DomainError as error:
+            _log.warning("no snapshot for a room with a gap", room_id=self.room_id, reason=error.reason)

@@ -1,0 +1,140 @@
+"""Carries any RPC of the catalogue to the service that owns it, as bytes."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2  # type: ignore[import-untyped]
+
+from services.common.errors import DomainError, PartUnavailable, TooSlow
+from services.common.metrics import Metrics
+from services.common.rpc_caller import SERVICE_NAME, SERVICE_SECRET
+from services.common.rpc_errors import STATUS_DETAILS, error_from
+from services.common.tls import channel_credentials
+from services.gateway.offered import Offered
+from services.gateway.settings import Settings
+
+Metadata = tuple[tuple[str, str], ...]
+
+LONGEST_CALL_SECONDS = 10.0
+_TRIES = 3
+_FIRST_PAUSE_SECONDS = 0.1
+_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.enable_retries", 0),
+)
+
+
+class UpstreamRefused(Exception):
+    """The owning service refused: its whole google.rpc.Status, details included."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+    def as_domain_error(self) -> DomainError:
+        """The refusal as code that only looks at kind and reason wants it."""
+        return error_from(self.status)
+
+
+class Forwarder:
+    """One channel to each service; the calls on them are made when first needed."""
+
+    def __init__(self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics) -> None:
+        self._channels = {owner: _open(address, settings) for owner, address in addresses.items()}
+        self._proof: Metadata = ((SERVICE_NAME, "gateway"), (SERVICE_SECRET, settings.service_secret()))
+        self._calls: dict[str, Any] = {}
+        self._seconds = metrics.histogram(
+            "majlis_gateway_forward_duration_seconds", "Time a forwarded RPC took its owner.", ("service", "code")
+        )
+
+    async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+        """The response's bytes. Raises UpstreamRefused, PartUnavailable or TooSlow.
+
+        What the contract calls free of side effects is tried again while its owner cannot be reached.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + min(seconds, LONGEST_CALL_SECONDS)
+        pause = _FIRST_PAUSE_SECONDS
+        tries = _TRIES if offered.policy.no_side_effects else 1
+        while True:
+            tries -= 1
+            try:
+                return await self._once(offered, request, metadata, max(0.001, ends_at - loop.time()))
+            except PartUnavailable:
+                wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+                pause *= 2
+                if not tries or loop.time() + wait >= ends_at:
+                    raise
+                await asyncio.sleep(wait)
+
+    async def stream(self, offered: Offered, request: bytes, metadata: Metadata) -> AsyncIterator[bytes]:
+        """The responses' bytes of a server-streaming RPC. Raises as `unary` does."""
+        try:
+            async for response in self._call(offered)(request, metadata=metadata + self._proof):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise refusal_of(error) from error
+
+    async def close(self) -> None:
+        """Closes the channels; calls in progress fail."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+    async def _once(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+        started, code = time.perf_counter(), "OK"
+        try:
+            response: bytes = await self._call(offered)(request, timeout=seconds, metadata=metadata + self._proof)
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            raise refusal_of(error) from error
+        else:
+            return response
+        finally:
+            self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started)
+
+    def _call(self, offered: Offered) -> Any:
+        call = self._calls.get(offered.path)
+        if call is None:
+            channel = self._channels.get(offered.owner)
+            if channel is None:
+                raise PartUnavailable(f"this deployment has no address for {offered.owner}")
+            make = channel.unary_stream if offered.policy.streams_out else channel.unary_unary
+            # Without serializers messages stay bytes: a new RPC needs no code here.
+            call = self._calls[offered.path] = make(offered.path)
+        return call
+
+
+def refusal_of(error: grpc.aio.AioRpcError) -> Exception:
+    """What to raise for a failed call: the owner's own status, or that it could not be reached or was too slow."""
+    for key, value in error.trailing_metadata() or ():
+        if key == STATUS_DETAILS and isinstance(value, bytes):
+            status = status_pb2.Status()
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                break
+            return UpstreamRefused(status)
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        # The library's own message names addresses, which are nobody's business.
+        return PartUnavailable("a part of the server is not reachable just now", retry_after_seconds=1.0)
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return TooSlow("the answer was not there in time")
+    return UpstreamRefused(status_pb2.Status(code=error.code().value[0], message=""))
+
+
+def _open(address: str, settings: Settings) -> grpc.aio.Channel:
+    credentials = channel_credentials(settings)
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)

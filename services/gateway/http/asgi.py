@@ -1,0 +1,138 @@
+"""Requests and responses over raw ASGI: headers once read, bodies with a limit and a deadline."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from services.gateway.domain.errors import BodyTooSlow, TooLarge
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+LARGEST_BODY_BYTES = 256 * 1024
+BODY_DEADLINE_SECONDS = 10.0
+
+
+class Connection(Protocol):
+    """The connection a request came on, as long streams need it."""
+
+    on_lost: Callable[[], None] | None
+    """Called once when the client is gone."""
+
+    def abort(self) -> None:
+        """Drops the connection with what was not sent yet."""
+        ...
+
+    def limit_buffer(self, size: int) -> None:
+        """Makes sending wait once this many bytes are not sent."""
+        ...
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
+class Request:
+    """One HTTP request."""
+
+    __slots__ = ("_headers", "_receive", "_scope", "method", "network", "path")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.network = ""
+        """The client's network; set once it is known."""
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            # Repeated headers are joined (RFC 9110 §5.2); cookies with their own separator (RFC 9113 §8.2.3).
+            separator = b"; " if name == b"cookie" else b", "
+            headers[name] = headers[name] + separator + value if name in headers else value
+        self._headers = headers
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header by its lower-case name."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the socket."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection under it; None behind another server than ours."""
+        connection: Connection | None = self._scope.get("majlis.connection")
+        return connection
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of a repeated one the first."""
+        pairs = parse_qs(self._scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
+        return {name: values[0] for name, values in pairs.items()}
+
+    def content_type(self) -> str:
+        """The media type of the body, without parameters, in lower case."""
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    async def body(self, limit: int = LARGEST_BODY_BYTES) -> bytes:
+        """The whole body. Raises TooLarge, BodyTooSlow after ten seconds, or Disconnected."""
+        length = self.header(b"content-length") or "0"
+        if not length.isdigit() or int(length[:12]) > limit:
+            raise TooLarge(f"a request may have {limit} bytes")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_DEADLINE_SECONDS):
+                while True:
+                    message = await self._receive()
+                    if message["type"] != "http.request":
+                        raise Disconnected
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > limit:
+                        raise TooLarge(f"a request may have {limit} bytes")
+                    parts.append(part)
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise BodyTooSlow(f"the request's body took over {BODY_DEADLINE_SECONDS:.0f} s") from None
+
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Response:
+    """One whole HTTP response."""
+
+    status: int
+    headers: list[Header] = field(default_factory=list)
+    body: bytes = b""
+
+    async def send(self, send: Send, *, without_body: bool = False) -> None:
+        """Sends it; `without_body` for HEAD, whose headers say what GET would bring."""
+        headers = self.headers
+        if self.status not in (204, 304):
+            headers = [*headers, (b"content-length", str(len(self.body)).encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if without_body else self.body})
+
+
+def json_response(status: int, value: object, *headers: Header, media_type: bytes = b"application/json") -> Response:
+    """A response with a JSON body, not to be cached."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(status, [(b"content-type", media_type), (b"cache-control", b"no-store"), *headers], body)
+
+
+def method_not_allowed(*allowed: str) -> Response:
+    """405 with what is allowed instead."""
+    allow = ", ".join(allowed)
+    problem = {"title": "Method Not Allowed", "status": 405, "detail": f"This address knows {allow}."}
+    return json_response(405, problem, (b"allow", allow.encode()), media_type=b"application/problem+json")

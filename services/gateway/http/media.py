@@ -1,0 +1,165 @@
+"""WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over the media sessions of relays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.common.errors import DomainError
+from services.common.ids import is_id
+from services.common.rpc_errors import RemoteError
+from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
+from services.gateway.http.problem import PROBLEM, problem
+from services.gateway.identity import bearer_of
+from services.gateway.media import AUDIENCE, STAGE, MediaSessions, SessionNotFound, shown_token
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+_LARGEST_SDP = 64 * 1024
+_LARGEST_FRAGMENT = 16 * 1024
+_LONGEST_TAG = 128
+
+# Bearer tokens only, so any page may ask; cookies are never looked at here.
+_CORS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Location, ETag, Link, Accept-Patch, Retry-After"),
+)
+_PREFLIGHT: tuple[Header, ...] = (
+    (b"access-control-allow-headers", b"Authorization, Content-Type, If-Match"),
+    (b"access-control-max-age", b"86400"),
+)
+# Where these protocols ask for another status than the reason's kind has elsewhere.
+_STATUS_OF_REASON = {
+    "OFFER_INVALID": 422,
+    "FRAGMENT_INVALID": 400,
+    "ETAG_MISMATCH": 412,
+    "PERMIT_INVALID": 403,
+    "PERMIT_SPENT": 409,
+    "WRONG_RELAY": 409,
+    "SEAT_STALE": 409,
+    "RELAY_FULL": 503,
+    "RELAY_DRAINING": 503,
+    "ROOM_FULL": 503,
+    "NO_RELAY": 503,
+    "ROOM_ENDED": 404,
+    "NOT_ON_STAGE": 403,
+    "NOT_IN_ROOM": 403,
+    "STAGE_CLOSED": 403,
+    "TOO_LARGE": 413,
+}
+_WAIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Serves /whip/<room>, /whep/<room> and /media/<relay>/<session>[/<sealed permit>]."""
+
+    sessions: MediaSessions
+    ice_servers: tuple[str, ...] = ()
+
+    async def __call__(self, request: Request) -> Response:
+        """The response, with the CORS headers on each."""
+        try:
+            response = await self._route(request)
+        except DomainError as error:
+            return refuse(error)
+        response.headers.extend(_CORS)
+        return response
+
+    async def _route(self, request: Request) -> Response:
+        parts = request.path.strip("/").split("/")
+        if parts[0] in ("whip", "whep") and len(parts) == 2:
+            return await self._endpoint(request, parts[0], parts[1])
+        if parts[0] == "media" and len(parts) in (3, 4):
+            return await self._session(request, parts[1], parts[2], parts[3] if len(parts) == 4 else None)
+        raise SessionNotFound("no such address")
+
+    async def _endpoint(self, request: Request, protocol: str, room_id: str) -> Response:
+        if request.method == "OPTIONS":
+            return _options("POST, OPTIONS", (b"accept-post", SDP.encode()))
+        if request.method != "POST":
+            return method_not_allowed("POST", "OPTIONS")
+        if request.content_type() != SDP:
+            return _unsupported(SDP, b"accept-post")
+        shown = shown_token(bearer_of(request.header(b"authorization")))
+        if not is_id(room_id):
+            raise SessionNotFound("no such room")
+        offer = _text(await request.body(_LARGEST_SDP))
+        if len(offer) < 10:
+            return _problem(400, "the body is no SDP offer")
+        kind = STAGE if protocol == "whip" else AUDIENCE
+        opened = await self.sessions.open(room_id, kind, shown, request.network, offer)
+        headers = [
+            (b"content-type", SDP.encode()),
+            (b"location", opened.location.encode()),
+            (b"etag", opened.etag.encode()),
+            (b"accept-patch", FRAGMENT.encode()),
+            (b"cache-control", b"no-store"),
+            *_links(self.ice_servers),
+        ]
+        return Response(201, headers, opened.answer_sdp.encode())
+
+    async def _session(self, request: Request, relay_id: str, session_id: str, sealed: str | None) -> Response:
+        if request.method == "OPTIONS":
+            return _options("PATCH, DELETE, OPTIONS", (b"accept-patch", FRAGMENT.encode()))
+        if request.method not in ("PATCH", "DELETE"):
+            return method_not_allowed("PATCH", "DELETE", "OPTIONS")
+        shown = shown_token(bearer_of(request.header(b"authorization")))
+        if not is_id(relay_id) or not is_id(session_id):
+            raise SessionNotFound("no such session")
+        if request.method == "PATCH" and request.content_type() != FRAGMENT:
+            return _unsupported(FRAGMENT, b"accept-patch")
+        if_match = request.header(b"if-match")
+        if request.method == "PATCH" and not if_match:
+            return _problem(428, "If-Match must carry the session's ETag, or * to restart ICE")
+        permit = await self.sessions.permit_of(session_id, sealed, shown, request.network)
+        if request.method == "DELETE":
+            await self.sessions.delete(relay_id, session_id, permit)
+            return Response(200, [(b"cache-control", b"no-store")])
+        return await self._patch(request, relay_id, session_id, permit, (if_match or "")[: _LONGEST_TAG + 1])
+
+    async def _patch(self, request: Request, relay_id: str, session_id: str, permit: str, if_match: str) -> Response:
+        if len(if_match) > _LONGEST_TAG:
+            return _problem(412, "that ETag is not one of ours")
+        fragment = _text(await request.body(_LARGEST_FRAGMENT))
+        patched = await self.sessions.patch(relay_id, session_id, permit, if_match, fragment)
+        if not patched.fragment:
+            return Response(204, [(b"cache-control", b"no-store")])
+        headers = [
+            (b"content-type", FRAGMENT.encode()),
+            (b"etag", patched.etag.encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        return Response(200, headers, patched.fragment.encode())
+
+
+def refuse(error: DomainError) -> Response:
+    """The problem response of a refusal, with the status these protocols have for it."""
+    code = _STATUS_OF_REASON.get(error.reason)
+    if code == 503 and error.retry_after_seconds is None:
+        error.retry_after_seconds = _WAIT_SECONDS
+    if code is None and isinstance(error, RemoteError) and error.reason == "FIELD_INVALID":
+        code = 400
+    return problem(error, *_CORS, status_code=code)
+
+
+def _options(methods: str, *headers: Header) -> Response:
+    allow = methods.encode()
+    return Response(204, [(b"allow", allow), (b"access-control-allow-methods", allow), *_PREFLIGHT, *headers])
+
+
+def _unsupported(media_type: str, header: bytes) -> Response:
+    response = _problem(415, f"the body must be {media_type}")
+    response.headers.append((header, media_type.encode()))
+    return response
+
+
+def _problem(status: int, detail: str) -> Response:
+    return json_response(status, {"type": "about:blank", "status": status, "detail": detail}, media_type=PROBLEM)
+
+
+def _links(ice_servers: Iterable[str]) -> list[Header]:
+    """Link headers for ICE servers (RFC 9725 §4.6)."""
+    return [(b"link", f'<{url}>; rel="ice-server"'.encode()) for url in ice_servers]
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")

@@ -1,0 +1,154 @@
+"""The ASGI application: finds the part that answers a path, limits networks, and counts."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.common.errors import DomainError
+from services.common.limits import TokenBuckets
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.net import network_of
+from services.gateway.domain.errors import RateLimited
+from services.gateway.domain.networks import Proxies
+from services.gateway.http.asgi import (
+    Disconnected,
+    Header,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    json_response,
+    method_not_allowed,
+)
+from services.gateway.http.connect import Connect
+from services.gateway.http.events import Events
+from services.gateway.http.media import Media, refuse
+from services.gateway.http.problem import problem
+from services.gateway.http.static import StaticSite
+from services.gateway.http.wire import connect_refusal
+from services.gateway.status import status_from
+
+_log = get_logger("http")
+
+_INFO = "/.well-known/majlis.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What answers which paths."""
+
+    connect: Connect
+    events: Events
+    media: Media
+    site: StaticSite
+    info: Callable[[], dict[str, object]]
+    """The deployment in a few words, for programs."""
+
+
+class Application:
+    """The whole origin."""
+
+    def __init__(
+        self, parts: Parts, limits: TokenBuckets, proxies: Proxies, headers: tuple[Header, ...], metrics: Metrics
+    ) -> None:
+        self._parts = parts
+        self._limits = limits
+        self._proxies = proxies
+        self._headers = headers
+        self._requests = metrics.counter(
+            "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
+        )
+        self._seconds = metrics.histogram(
+            "majlis_gateway_http_duration_seconds", "Time to answer an HTTP request; streams are not in it.", ("route",)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        request.network = network_of(self._proxies.client(request.peer, request.header(b"x-forwarded-for") or ""))
+        route, answer = self._route(request)
+        if route == "events":
+            await self._stream(request, send)
+            return
+        started = time.perf_counter()
+        try:
+            response = await self._answered(request, route, answer)
+        except Disconnected:
+            self._requests.labels(route, "499").inc()
+            return
+        response.headers.extend(self._headers)
+        self._requests.labels(route, str(response.status)).inc()
+        await response.send(send, without_body=request.method == "HEAD")
+        self._seconds.labels(route).observe(time.perf_counter() - started)
+
+    def _route(self, request: Request) -> tuple[str, Callable[[Request], Awaitable[Response]]]:
+        path = request.path
+        if path.startswith("/majlis."):
+            return "rpc", self._parts.connect
+        if path.startswith("/events/"):
+            return "events", _unreachable
+        if path.startswith(("/whip/", "/whep/", "/media/")):
+            return "media", self._parts.media
+        if path == _INFO:
+            return "info", self._info
+        return "site", self._site
+
+    async def _answered(
+        self, request: Request, route: str, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """The response, refusals and faults included."""
+        try:
+            if route != "site":
+                self._limit(request)
+            return await answer(request)
+        except DomainError as error:
+            return _refusal(route, error)
+        except Disconnected:
+            raise
+        except Exception:  # noqa: BLE001 (logged with its stack; the client learns only that it happened)
+            _log.exception("request failed", path=request.path, method=request.method)
+            return _refusal(route, DomainError("a fault of ours"))
+
+    async def _stream(self, request: Request, send: Send) -> None:
+        """An event stream; what keeps it from opening is answered as a problem."""
+        if request.method != "GET":
+            response = method_not_allowed("GET")
+        else:
+            try:
+                self._limit(request)
+                await self._parts.events.serve(request, send, self._headers)
+            except DomainError as error:
+                response = problem(error)
+            else:
+                self._requests.labels("events", "200").inc()
+                return
+        response.headers.extend(self._headers)
+        self._requests.labels("events", str(response.status)).inc()
+        await response.send(send)
+
+    def _limit(self, request: Request) -> None:
+        wait = self._limits.take(request.network or request.peer, time.monotonic())
+        if wait > 0:
+            raise RateLimited("too many requests from your network", retry_after_seconds=max(1.0, wait))
+
+    async def _info(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return method_not_allowed("GET", "HEAD")
+        return json_response(200, self._parts.info(), (b"access-control-allow-origin", b"*"))
+
+    async def _site(self, request: Request) -> Response:
+        return self._parts.site(request)
+
+
+def _refusal(route: str, error: DomainError) -> Response:
+    if route == "rpc":
+        return connect_refusal(status_from(error))
+    return refuse(error) if route == "media" else problem(error)
+
+
+async def _unreachable(request: Request) -> Response:
+    raise AssertionError(f"{request.path} is a stream")

@@ -1,0 +1,132 @@
+"""The web client's files, held in memory: immutable assets, and the page for every address of the client."""
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.gateway.http.asgi import Header, Request, Response, method_not_allowed
+from services.gateway.settings import Settings
+
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+_LARGEST_FILE_BYTES = 8 * 1024 * 1024
+_MOST_FILES = 2000
+_HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
+
+_MISSING_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Majlis</title>
+<h1>The web client is not built</h1>
+<p>The server runs, but its folder with the web client is empty.</p>
+<p>Build it with <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>,
+or start everything with <code>make run</code>; then reload this page.</p></html>"""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file and its compressed forms."""
+
+    content_type: bytes
+    etag: bytes
+    body: bytes
+    encoded: dict[str, bytes]
+
+
+def security_headers(*, is_secure: bool) -> tuple[Header, ...]:
+    """What every response carries."""
+    headers: list[Header] = [(b"x-content-type-options", b"nosniff")]
+    if is_secure:
+        headers.append(_HSTS)
+    return tuple(headers)
+
+
+def page_headers(trusted_types: tuple[str, ...]) -> list[Header]:
+    """What keeps a page of ours from running or loading anything that is not ours."""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; media-src 'self'; manifest-src 'self'; worker-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+    if trusted_types:
+        policy += f"; require-trusted-types-for 'script'; trusted-types {' '.join(trusted_types)}"
+    return [
+        (b"content-security-policy", policy.encode()),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"permissions-policy", b"microphone=(self), camera=(), geolocation=(), payment=(), usb=()"),
+    ]
+
+
+class StaticSite:
+    """Serves the built client; a path without a dot that is no file is one of the client's own addresses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._directory = settings.web_directory
+        self._page_headers = page_headers(settings.trusted_types_policies)
+        self._built_at = -1
+        self._files: dict[str, File] = {}
+
+    def __call__(self, request: Request) -> Response:
+        """The response for GET and HEAD."""
+        if request.method not in ("GET", "HEAD"):
+            return method_not_allowed("GET", "HEAD")
+        self._load_when_changed()
+        file = self._files.get(request.path)
+        if file is not None and request.path != "/index.html":
+            return self._answer(request, file, is_asset=request.path.startswith("/assets/"))
+        if "." in request.path.rpartition("/")[2] and request.path != "/index.html":
+            return Response(404, [(b"content-type", b"text/plain; charset=utf-8")], b"no such file\n")
+        page = self._files.get("/index.html")
+        if page is None:
+            headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+            return Response(503, [*headers, *self._page_headers], _MISSING_PAGE.encode())
+        return self._answer(request, page, is_asset=False)
+
+    def _answer(self, request: Request, file: File, *, is_asset: bool) -> Response:
+        cache = b"public, max-age=31536000, immutable" if is_asset else b"no-cache"
+        headers: list[Header] = [(b"cache-control", cache), (b"etag", file.etag), (b"vary", b"accept-encoding")]
+        headers.extend(self._page_headers)
+        if file.etag.decode() in (request.header(b"if-none-match") or ""):
+            return Response(304, headers)
+        headers.append((b"content-type", file.content_type))
+        accepted = request.header(b"accept-encoding") or ""
+        for name, _ in _ENCODINGS:
+            if name in accepted and name in file.encoded:
+                return Response(200, [*headers, (b"content-encoding", name.encode())], file.encoded[name])
+        return Response(200, headers, file.body)
+
+    def _load_when_changed(self) -> None:
+        """Reads the folder at first, and again when a build replaced the page."""
+        try:
+            built_at = (self._directory / "index.html").stat().st_mtime_ns
+        except OSError:
+            built_at = 0
+        if built_at != self._built_at:
+            self._built_at = built_at
+            self._files = read_site(self._directory) if built_at else {}
+
+
+def read_site(directory: Path) -> dict[str, File]:
+    """Every file of a folder by its path on the origin, with the compressed forms that lie beside it."""
+    files: dict[str, File] = {}
+    suffixes = tuple(suffix for _, suffix in _ENCODINGS)
+    for path in sorted(directory.rglob("*"))[:_MOST_FILES]:
+        if not path.is_file() or path.name.endswith(suffixes) or path.stat().st_size > _LARGEST_FILE_BYTES:
+            continue
+        encoded = {
+            name: path.with_name(path.name + suffix).read_bytes()
+            for name, suffix in _ENCODINGS
+            if path.with_name(path.name + suffix).is_file()
+        }
+        body = path.read_bytes()
+        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'.encode()
+        files["/" + path.relative_to(directory).as_posix()] = File(_content_type(path), etag, body, encoded)
+    return files
+
+
+def _content_type(path: Path) -> bytes:
+    if path.suffix == ".webmanifest":
+        return b"application/manifest+json"
+    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if guessed.startswith("text/") or guessed in ("application/javascript", "image/svg+xml"):
+        guessed += "; charset=utf-8"
+    return guessed.encode()

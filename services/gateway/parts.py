@@ -1,0 +1,187 @@
+"""Builds the gateway from its settings: every part once, wired by hand."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.common.bus import Bus
+from services.common.clock import SystemClock
+from services.common.fact_reader import FactReader
+from services.common.limits import TokenBuckets
+from services.common.metrics import Metrics
+from services.common.rpc_client import ServiceChannel
+from services.common.settings import SettingsError
+from services.common.tasks import Background
+from services.common.tokens import RevocationList, TokenVerifier
+from services.gateway.app import Watching
+from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
+from services.gateway.clients import AuthClient, DirectoryClient, RelayClients
+from services.gateway.domain.cookies import CookieJar
+from services.gateway.domain.networks import Proxies
+from services.gateway.domain.origins import Origins
+from services.gateway.domain.relays import RelayTable
+from services.gateway.forwarder import Forwarder
+from services.gateway.http.caller import Callers
+from services.gateway.http.connect import Connect
+from services.gateway.http.events import Events
+from services.gateway.http.media import Media
+from services.gateway.http.router import Application, Parts
+from services.gateway.http.static import StaticSite, security_headers
+from services.gateway.identity import Identities
+from services.gateway.local_rpcs import GET_SERVER_INFO, ServerInfo
+from services.gateway.media import MediaSessions
+from services.gateway.offered import REFRESH, Catalogue, contract_services
+from services.gateway.permits import PermitSeal
+from services.gateway.rpc import PublicGrpcServer, PublicParts, PublicRpcs
+from services.gateway.settings import Settings
+from services.gateway.stream_reports import StreamReports
+
+_DAY_SECONDS = 86_400
+
+
+@dataclass(slots=True)
+class Outward:
+    """Connections to the other services."""
+
+    auth_channel: ServiceChannel
+    directory_channel: ServiceChannel
+    relays: RelayClients
+    forwarder: Forwarder
+
+    async def close(self) -> None:
+        """Closes all of them."""
+        await self.forwarder.close()
+        await self.relays.close()
+        await self.auth_channel.close()
+        await self.directory_channel.close()
+
+
+class Gateway:
+    """The parts of one gateway process."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, http_port: int, services: list[Any] | None = None) -> None:
+        """`services` are the contracts offered: all of them, unless a test brings its own."""
+        self.settings = settings
+        self.background = Background()
+        self.bus = Bus(settings, metrics)
+        self.relay_table = RelayTable()
+        services = contract_services() if services is None else services
+        catalogue = Catalogue(services)
+        self.outward = outward = _connect(settings, catalogue, metrics)
+        auth, directory = AuthClient(outward.auth_channel), DirectoryClient(outward.directory_channel)
+        self.directory = directory
+        revocations = RevocationList()
+        verifier = TokenVerifier(auth.key_set, "auth", settings.deployment, revocations=revocations)
+        identities = Identities(verifier, auth.exchange, SystemClock())
+        self.reports = StreamReports(directory.report_streams)
+        self.watching = Watching(
+            settings=settings,
+            seats=directory,
+            events=RoomEventsOfBus(self.bus),
+            reports=self.reports,
+            revocations=revocations,
+            metrics=metrics,
+            background=self.background,
+        )
+        self.facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
+        self.info = ServerInfo(settings, "")
+        local = {GET_SERVER_INFO: self.info.answer}
+        limits = TokenBuckets(settings.request_burst, settings.requests_per_second, max_keys=50_000)
+        jar = _cookie_jar(settings, catalogue)
+        callers = Callers(identities, jar, Origins(settings.public_url, settings.extra_origins, (http_port,)))
+        sessions = MediaSessions(
+            identities, directory, outward.relays, self.relay_table, PermitSeal(settings.service_secret())
+        )
+        self.app = Application(
+            Parts(
+                connect=Connect(catalogue, outward.forwarder, callers, jar, local),
+                events=Events(callers, identities, self.watching),
+                media=Media(sessions, settings.ice_servers),
+                site=StaticSite(settings),
+                info=self.info.describe,
+            ),
+            limits,
+            _proxies(settings),
+            security_headers(is_secure=settings.is_secure),
+            metrics,
+        )
+        public = PublicParts(catalogue, outward.forwarder, identities, self.watching, limits, local)
+        self.grpc = PublicGrpcServer(PublicRpcs(public, metrics, time.monotonic), services, settings)
+
+    async def start(self) -> int:
+        """Connects to the bus, starts the background work and the gRPC port, and returns that port (0: closed)."""
+        await follow_relays(self.bus, self.relay_table)
+        self.bus.on_reconnect(self._bus_is_back)
+        self.background.spawn("auth facts", self.facts.run, restart=True)
+        self.background.spawn("stream reports", self.reports.run, restart=True)
+        self.background.spawn("directory connection", self._watch_directory, restart=True)
+        self.watching.start()
+        port = await self.grpc.start() if self.settings.grpc_public_listen else 0
+        self.info.grpc_address = self.grpc_address(port)
+        await self.bus.connect()
+        return port
+
+    async def drain(self) -> None:
+        """Ends the event streams, spread over a while, then the gRPC port."""
+        await self.watching.drain()
+        if self.settings.grpc_public_listen:
+            await self.grpc.drain()
+
+    async def close(self) -> None:
+        """Ends what is left."""
+        await self.background.stop()
+        await self.bus.close()
+        await self.outward.close()
+
+    async def _bus_is_back(self) -> None:
+        self.reports.resend_all()
+        await self.watching.catch_up()
+
+    async def _watch_directory(self) -> None:
+        async def came_back() -> None:
+            self.reports.resend_all()
+
+        await self.directory.watch_connection(came_back)
+
+    def grpc_address(self, port: int) -> str:
+        """How clients reach the public gRPC port."""
+        if self.settings.grpc_public_address or not port:
+            return self.settings.grpc_public_address
+        host = urlsplit(self.settings.public_url).hostname or "localhost"
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outward:
+    addresses = {
+        "auth": settings.auth_address,
+        "invite": settings.invite_address,
+        "room_directory": settings.room_directory_address,
+    }
+    for owner, address in addresses.items():
+        if not address:
+            raise SettingsError(f"GATEWAY_{owner.upper()}_ADDRESS must be set")
+    unreachable = catalogue.owners() - addresses.keys() - {"gateway"}
+    if unreachable:
+        raise SettingsError(f"the contracts offer RPCs of {min(unreachable)}, which has no address here")
+    return Outward(
+        ServiceChannel("gateway", settings.auth_address, settings),
+        ServiceChannel("gateway", settings.room_directory_address, settings),
+        RelayClients(settings),
+        Forwarder(addresses, settings, metrics),
+    )
+
+
+def _cookie_jar(settings: Settings, catalogue: Catalogue) -> CookieJar:
+    """The refresh token's cookie goes to the one RPC whose request has a place for it."""
+    paths = [offered.path for offered in catalogue if REFRESH in offered.request_credentials]
+    if len(paths) != 1:
+        raise SettingsError(f"the contract has {len(paths)} RPCs that take a refresh token; cookies need exactly one")
+    return CookieJar(settings.is_secure, paths[0], settings.refresh_cookie_days * _DAY_SECONDS)
+
+
+def _proxies(settings: Settings) -> Proxies:
+    try:
+        return Proxies(settings.trusted_proxies)
+    except ValueError as error:
+        raise SettingsError(f"GATEWAY_TRUSTED_PROXIES: {error}") from error

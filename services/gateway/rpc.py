@@ -1,0 +1,210 @@
+"""The public native gRPC port: forwards the catalogue's RPCs as bytes, with health and reflection of just those."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+from google.rpc import status_pb2  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from services.common.errors import DomainError, NotSignedIn
+from services.common.limits import TokenBuckets
+from services.common.log import get_logger
+from services.common.metrics import Metrics
+from services.common.net import PortTaken, network_of
+from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from
+from services.common.rpc_errors import STATUS_DETAILS
+from services.common.rpc_guard import text_metadata
+from services.common.settings import SettingsError
+from services.gateway.app import Watching
+from services.gateway.domain.errors import RateLimited
+from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
+from services.gateway.http.asgi import LARGEST_BODY_BYTES
+from services.gateway.http.caller import FORWARDED_USER_AGENT, harmless
+from services.gateway.identity import Identities, bearer_of
+from services.gateway.local_rpcs import WATCH, watch
+from services.gateway.offered import Catalogue, Offered
+from services.gateway.public_contract import public_pool
+from services.gateway.settings import Settings
+from services.gateway.status import code_name, not_offered, status_from
+
+_log = get_logger("grpc")
+
+LocalRpc = Callable[[bytes, Metadata], Awaitable[bytes]]
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_BODY_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicParts:
+    """What the port's calls go through."""
+
+    catalogue: Catalogue
+    forwarder: Forwarder
+    identities: Identities
+    watching: Watching
+    limits: TokenBuckets
+    local: Mapping[str, LocalRpc]
+
+
+class PublicRpcs(grpc.GenericRpcHandler):
+    """Handles every path that health and reflection leave."""
+
+    def __init__(self, parts: PublicParts, metrics: Metrics, now: Callable[[], float]) -> None:
+        self._parts = parts
+        self._now = now
+        self._requests = metrics.counter(
+            "majlis_gateway_grpc_requests_total", "RPCs answered on the public gRPC port.", ("method", "code")
+        )
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a path; unknown ones and those for services are all told the same."""
+        path = handler_call_details.method
+        offered = self._parts.catalogue.find(path)
+        if offered is None:
+            return grpc.unary_unary_rpc_method_handler(_refuser(path))
+        if offered.policy.streams_out:
+            return grpc.unary_stream_rpc_method_handler(self._streamer(offered))
+        return grpc.unary_unary_rpc_method_handler(self._unary(offered))
+
+    def _unary(self, offered: Offered) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def call(request: bytes, context: Any) -> bytes:
+            async def answer() -> bytes:
+                metadata, _ = await self._admit(offered, context)
+                local = self._parts.local.get(offered.path)
+                if local is not None:
+                    return await local(request, metadata)
+                seconds = context.time_remaining() or LONGEST_CALL_SECONDS
+                return await self._parts.forwarder.unary(offered, request, metadata, seconds)
+
+            try:
+                response = await answer()
+            except (DomainError, UpstreamRefused) as error:
+                return await self._refuse(offered, context, status_from(error))
+            self._requests.labels(offered.policy.method, "ok").inc()
+            return response
+
+        return call
+
+    def _streamer(self, offered: Offered) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+        async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:
+            try:
+                metadata, token = await self._admit(offered, context)
+                if offered.path == WATCH:
+                    access = await self._parts.identities.verify(token or "", offered.policy.scope)
+                    responses = watch(self._parts.watching, access, request)
+                else:
+                    responses = self._parts.forwarder.stream(offered, request, metadata)
+                async for response in responses:
+                    yield response
+            except (DomainError, UpstreamRefused) as error:
+                await self._refuse(offered, context, status_from(error))
+            else:
+                self._requests.labels(offered.policy.method, "ok").inc()
+
+        return call
+
+    async def _admit(self, offered: Offered, context: Any) -> tuple[Metadata, str | None]:
+        """What the owner is told, and the access token. Raises RateLimited or NotSignedIn."""
+        network = network_of(peer_address(context.peer()))
+        wait = self._parts.limits.take(network, self._now())
+        if wait > 0:
+            raise RateLimited("too many requests from your network", retry_after_seconds=max(1.0, wait))
+        given = text_metadata(context.invocation_metadata())
+        token = bearer_of(given.get(AUTHORIZATION))
+        if token is not None:
+            token = await self._parts.identities.access_token(token, network)
+        elif offered.policy.needs_token:
+            raise NotSignedIn("this RPC needs an access token")
+        metadata = [
+            (REQUEST_ID, request_id_from(given.get(REQUEST_ID))),
+            (FORWARDED_NETWORK, network),
+            (FORWARDED_USER_AGENT, harmless(given.get("user-agent"))),
+        ]
+        if token is not None:
+            metadata.append((AUTHORIZATION, f"Bearer {token}"))
+        return tuple(metadata), token
+
+    async def _refuse(self, offered: Offered, context: Any, status: status_pb2.Status) -> bytes:
+        self._requests.labels(offered.policy.method, code_name(status)).inc()
+        await _abort(context, status)
+        raise AssertionError("abort raises")
+
+
+class PublicGrpcServer:
+    """The port itself."""
+
+    def __init__(self, handler: PublicRpcs, catalogue_services: Any, settings: Settings) -> None:
+        self.port = 0
+        self._settings = settings
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        pool, names = public_pool(catalogue_services)
+        servicer = reflection.aio.ReflectionServicer([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], pool)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
+        self._server.add_generic_rpc_handlers((handler,))
+        self._names = names
+
+    async def start(self) -> int:
+        """Binds and serves; returns the port. Raises PortTaken, or SettingsError for an unusable certificate."""
+        listen = self._settings.grpc_public_listen
+        try:
+            if self._settings.tls_cert is None or self._settings.tls_key is None:
+                self.port = self._server.add_insecure_port(listen)
+            else:
+                credentials = _credentials(self._settings.tls_cert, self._settings.tls_key)
+                self.port = self._server.add_secure_port(listen, credentials)
+        except RuntimeError as error:
+            raise PortTaken(listen, error) from error
+        if not self.port:
+            raise PortTaken(listen)
+        await self._server.start()
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return self.port
+
+    async def drain(self) -> None:
+        """Reports itself as not serving, refuses new calls, and gives those in progress the grace of the settings."""
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.stop(self._settings.shutdown_grace_seconds)
+
+
+def peer_address(peer: str) -> str:
+    """The address in what gRPC calls a peer: ipv4:1.2.3.4:5 or ipv6:%5B::1%5D:5."""
+    _, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].removeprefix("[").removesuffix("]")
+
+
+def _refuser(path: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def refuse(_request: bytes, context: Any) -> bytes:
+        await _abort(context, not_offered(path))
+        raise AssertionError("abort raises")
+
+    return refuse
+
+
+async def _abort(context: Any, status: status_pb2.Status) -> None:
+    code = next(each for each in grpc.StatusCode if each.value[0] == status.code)
+    await context.abort(code, status.message, trailing_metadata=((STATUS_DETAILS, status.SerializeToString()),))
+
+
+def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:
+    try:
+        return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
+    except OSError as error:
+        raise SettingsError(f"tls_cert and tls_key cannot be read: {error}") from error

@@ -1,0 +1,78 @@
+"""What the gateway can be told by its environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.common.settings import ServiceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Variables `GATEWAY_<FIELD>`; `grpc_listen` is the private port with health, the one for SDKs is separate."""
+
+    listen: tuple[str, ...] = ("127.0.0.1:8080",)
+    """Addresses of the public HTTP origin; port 0 lets the system choose."""
+    grpc_public_listen: str = "127.0.0.1:0"
+    """Address of the public native gRPC port; empty closes it."""
+    grpc_public_address: str = ""
+    """host:port of that port as clients reach it; empty means the public URL's host and the port in use."""
+    public_url: str = "http://localhost:8080"
+    """The one origin, as people type it and as invitation links have it."""
+    extra_origins: tuple[str, ...] = ()
+    """Further origins whose pages may use cookies, such as a development server's."""
+    tls_cert: Path | None = None
+    """PEM certificate chain of the public origin and the public gRPC port; needs tls_key."""
+    tls_key: Path | None = None
+    """PEM private key of tls_cert."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For header is believed."""
+    web_directory: Path = Path("web/dist")
+    """Folder with the built web client."""
+    trusted_types_policies: tuple[str, ...] = ()
+    """Trusted Types policies of the web client; when given, the page may use no others."""
+    owner_link_file: Path | None = None
+    """File that exists until the owner link has been used."""
+    invite_address: str = ""
+    """gRPC address of invite, host:port."""
+    room_directory_address: str = ""
+    """gRPC address of room_directory, host:port."""
+    ice_servers: tuple[str, ...] = ()
+    """STUN or TURN URLs offered to WHIP and WHEP clients; relays need none."""
+    requests_per_second: float = 100.0
+    """Requests a second that one network may make for long."""
+    request_burst: float = 1000.0
+    """Requests that one network may make at once."""
+    max_streams: int = 20_000
+    """Event streams open at once."""
+    max_streams_per_user: int = 12
+    """Event streams of one person open at once."""
+    stream_queue_events: int = 256
+    """Events that may wait for one slow reader before it is cut."""
+    ring_events: int = 1000
+    """Events of a room kept for readers that come back."""
+    recheck_seconds: float = 60.0
+    """How often an open stream's seat is checked again."""
+    drain_seconds: float = 5.0
+    """Over how long open streams are closed when the gateway stops."""
+    refresh_cookie_days: int = 90
+    """How long a browser keeps a sign-in that is not used."""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key must be set together")
+        if not self.listen:
+            raise ValueError("listen needs at least one address")
+
+    @property
+    def origin(self) -> str:
+        """The public URL without a trailing slash."""
+        return self.public_url.rstrip("/")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach the origin over https."""
+        return self.public_url.startswith("https:")

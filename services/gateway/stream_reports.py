@@ -1,0 +1,94 @@
+"""Tells the directory which people's event streams opened or went, in batches that are sent until they arrive."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from majlis.room_directory.v1 import sessions_pb2
+
+from services.common.errors import DomainError
+from services.common.log import get_logger
+
+_log = get_logger("streams")
+
+GATHER_SECONDS = 0.15
+_BATCH = 1000
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 4.0
+
+Send = Callable[[list[sessions_pb2.StreamChange]], Awaitable[None]]
+_Place = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Streams:
+    count: int
+    epoch: int
+
+
+class StreamReports:
+    """Only the newest state of each room and person waits, so the queue is bounded by the people here."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._open: dict[_Place, _Streams] = {}
+        self._waiting: OrderedDict[_Place, sessions_pb2.StreamChange] = OrderedDict()
+        self._something = asyncio.Event()
+
+    def opened(self, room_id: str, user_id: str, epoch: int) -> None:
+        """A stream of the seat opened."""
+        streams = self._open.setdefault((room_id, user_id), _Streams(0, epoch))
+        streams.count += 1
+        streams.epoch = max(streams.epoch, epoch)
+        self._note(room_id, user_id, streams.epoch, is_open=True)
+
+    def closed(self, room_id: str, user_id: str, epoch: int) -> None:
+        """A stream of the seat went; the last one of a person is told."""
+        streams = self._open.get((room_id, user_id))
+        if streams is None:
+            return
+        streams.count -= 1
+        if streams.count == 0:
+            del self._open[room_id, user_id]
+            self._note(room_id, user_id, max(epoch, streams.epoch), is_open=False)
+
+    def resend_all(self) -> None:
+        """The directory may have forgotten: tells it all that is open."""
+        for (room_id, user_id), streams in self._open.items():
+            self._note(room_id, user_id, streams.epoch, is_open=True)
+
+    async def run(self) -> None:
+        """Sends for ever."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            batch = self._next_batch()
+            try:
+                await self._send(batch)
+                pause = _FIRST_PAUSE_SECONDS
+            except DomainError as error:
+                _log.info("stream changes not reported yet", reason=error.reason, changes=len(batch))
+                self._put_back(batch)
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+    def _note(self, room_id: str, user_id: str, epoch: int, *, is_open: bool) -> None:
+        change = sessions_pb2.StreamChange(room_id=room_id, user_id=user_id, epoch=epoch, open=is_open)
+        self._waiting[room_id, user_id] = change
+        self._something.set()
+
+    def _next_batch(self) -> list[sessions_pb2.StreamChange]:
+        batch: list[sessions_pb2.StreamChange] = []
+        while self._waiting and len(batch) < _BATCH:
+            batch.append(self._waiting.popitem(last=False)[1])
+        if not self._waiting:
+            self._something.clear()
+        return batch
+
+    def _put_back(self, batch: list[sessions_pb2.StreamChange]) -> None:
+        for change in batch:
+            self._waiting.setdefault((change.room_id, change.user_id), change)
+        if self._waiting:
+            self._something.set()

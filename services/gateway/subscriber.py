@@ -1,0 +1,94 @@
+"""One reader of a room's events: a bounded queue between the feed and a connection."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from services.common.errors import DomainError
+from services.common.tokens import AccessToken
+from services.gateway.domain.errors import FellBehind
+from services.gateway.frames import Frame
+
+LONGEST_WAIT_SECONDS = 8.0
+"""How long an event may wait for a reader that takes nothing."""
+
+
+class Subscriber:
+    """Holds what its connection has not taken yet; a reader that is too slow is ended, the others never wait for it."""
+
+    __slots__ = (
+        "_limit",
+        "_oldest_at",
+        "_queue",
+        "_waiter",
+        "ended",
+        "epoch",
+        "misses",
+        "on_end",
+        "room_id",
+        "sign_in_id",
+        "user_id",
+        "why",
+    )
+
+    def __init__(self, room_id: str, access: AccessToken, epoch: int, limit: int) -> None:
+        self.room_id = room_id
+        self.user_id = access.user_id
+        self.sign_in_id = access.sign_in_id
+        self.epoch = epoch
+        """Of the seat when the stream was opened."""
+        self.misses = 0
+        """Times in a row that the seat could not be confirmed."""
+        self.ended = False
+        self.why: DomainError | None = None
+        """The reason it ended; None when the room is over, the client left or the gateway stops."""
+        self.on_end: Callable[[], None] | None = None
+        """Called once when it ends."""
+        self._queue: deque[Frame] = deque()
+        self._limit = limit
+        self._waiter: asyncio.Future[None] | None = None
+        self._oldest_at = 0.0
+
+    def prefill(self, frames: Iterable[Frame]) -> None:
+        """What the reader needs before the first live event; this may exceed the queue's limit once."""
+        self._queue.extend(frames)
+
+    def push(self, frame: Frame, now: float) -> None:
+        """Adds a live event at `now` (loop seconds), or ends a reader that is too far behind."""
+        if self.ended:
+            return
+        if not self._queue:
+            self._oldest_at = now
+        elif len(self._queue) >= self._limit or now - self._oldest_at > LONGEST_WAIT_SECONDS:
+            self._queue.clear()
+            self.end(FellBehind("events came faster than they were read"))
+            return
+        self._queue.append(frame)
+        self._wake()
+
+    def end(self, why: DomainError | None = None) -> None:
+        """Lets the reader take what is queued and then stop. The first reason stays."""
+        if not self.ended:
+            self.ended = True
+            self.why = why
+            self._wake()
+            if self.on_end is not None:
+                self.on_end()
+
+    async def take(self) -> list[Frame]:
+        """All that waits, at least one; empty once it has ended and everything was taken."""
+        while not self._queue:
+            if self.ended:
+                return []
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        frames = list(self._queue)
+        self._queue.clear()
+        return frames
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
