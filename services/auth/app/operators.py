@@ -57,7 +57,7 @@ class Operators:
 
 
 def _write_place(at: datetime, user_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{int(at.timestamp() * 1_000_000)}.{user_id}".encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(f"{round(at.timestamp() * 1_000_000)}.{user_id}".encode()).rstrip(b"=").decode()
 
 
 def _read_place(token: str) -> tuple[datetime, str] | None:

@@ -1,0 +1,1 @@
+"""Who may come in: invitations and the tree of who invited whom."""

@@ -1,0 +1,205 @@
+"""What the use cases need of the outside: store, auth, limits, counters."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.common.outbox import StoredFact
+from services.invite.domain.events import Event
+from services.invite.domain.invitation import Invitation, Quota
+from services.invite.domain.limits import Limit
+from services.invite.domain.people import Person, Place
+
+
+class QuotaRows(Protocol):
+    """Quotas: every change is one conditional update, so that no race spends one invitation too many."""
+
+    async def ensure_quota(self, user_id: str, granted: int) -> None:
+        """Gives a person their first quota, unless they have one."""
+        ...
+
+    async def get_quota(self, user_id: str) -> Quota | None:
+        """A person's quota."""
+        ...
+
+    async def take_from_quota(self, user_id: str) -> bool:
+        """Uses one up; False when none is left."""
+        ...
+
+    async def give_back_to_quota(self, user_id: str) -> None:
+        """One came back."""
+        ...
+
+    async def add_to_quota(self, request_id: str, operator_id: str, user_id: str, count: int, now: datetime) -> bool:
+        """Grants more; False when this request has done so before."""
+        ...
+
+
+class InvitationRows(Protocol):
+    """Invitations: every change of state is one conditional update; None or False means it did not apply."""
+
+    async def add_invitation(self, invitation: Invitation) -> None:
+        """Stores a new one. Raises Conflict when its request made one meanwhile."""
+        ...
+
+    async def get_invitation(self, invitation_id: str) -> Invitation | None:
+        """One by id."""
+        ...
+
+    async def find_by_request(self, inviter_id: str, request_id: str) -> Invitation | None:
+        """The one that a request made."""
+        ...
+
+    async def find_by_code(self, code_hash: str) -> Invitation | None:
+        """The one with a code."""
+        ...
+
+    async def list_invitations(self, inviter_id: str, limit: int) -> list[Invitation]:
+        """A person's invitations, newest first, without those taken back."""
+        ...
+
+    async def claim(
+        self, invitation_id: str, redemption_id: str, request_hash: str, until: datetime, now: datetime
+    ) -> bool:
+        """Open, unexpired and of a person in good standing -> claimed."""
+        ...
+
+    async def release(self, redemption_id: str) -> bool:
+        """Claimed by this redemption -> open."""
+        ...
+
+    async def confirm(self, redemption_id: str, guest_id: str, now: datetime) -> Invitation | None:
+        """Claimed by this redemption -> spent."""
+        ...
+
+    async def revoke(self, invitation_id: str) -> bool:
+        """Open -> revoked."""
+        ...
+
+    async def revoke_all(self, inviter_id: str) -> int:
+        """All open ones of a person -> revoked; how many."""
+        ...
+
+    async def change_note(self, invitation_id: str, note: str) -> Invitation | None:
+        """A new note on an unspent one."""
+        ...
+
+    async def expire(self, now: datetime) -> list[Invitation]:
+        """Open ones past their time -> expired; some of them, if there are many."""
+        ...
+
+    async def stale_claims(self, now: datetime, limit: int) -> list[Invitation]:
+        """Claims past their time."""
+        ...
+
+
+class PeopleRows(Protocol):
+    """The tree of who invited whom."""
+
+    async def add_person(self, user_id: str, inviter_id: str, joined_at: datetime) -> None:
+        """A place in the tree; a known inviter is never replaced by none."""
+        ...
+
+    async def set_standing(self, user_id: str, standing: str) -> None:
+        """active, suspended or deleted: the invitations of others than the active ones do not work."""
+        ...
+
+    async def in_good_standing(self, user_id: str) -> bool:
+        """Whether a person's invitations work."""
+        ...
+
+    async def get_place(self, user_id: str) -> Place | None:
+        """A person's place, depth 0."""
+        ...
+
+    async def walk(self, root_id: str, after: tuple[int, datetime, str] | None, limit: int, depth: int) -> list[Place]:
+        """The people below `root_id`, or all when it is empty, breadth first, down to `depth` levels."""
+        ...
+
+
+class Tx(QuotaRows, InvitationRows, PeopleRows, Protocol):
+    """One transaction on everything invite keeps."""
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Stores facts for the other services; they hear of them after the commit."""
+        ...
+
+    async def audit(
+        self, now: datetime, actor: str, action: str, target: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Records who did what."""
+        ...
+
+
+class Store(Protocol):
+    """Where transactions come from."""
+
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction that commits at the end of the block."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction that only looks."""
+        ...
+
+    async def facts_after(self, after: int, limit: int) -> list[StoredFact]:
+        """Facts with a higher number, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What auth answered: whose account it is, and the answer itself, to be handed on untouched."""
+
+    user_id: str
+    answer: Any = field(repr=False)
+
+
+class Accounts(Protocol):
+    """What invite asks of auth. Each method raises DomainError: auth's own refusals, or that it cannot be reached."""
+
+    async def create_account(self, redemption_id: str, profile: Any, inviter_id: str, visitor: "Visitor") -> NewAccount:
+        """The account of a redemption, made once."""
+        ...
+
+    async def settle_redemption(self, redemption_id: str) -> str:
+        """The account a redemption led to, or an empty string: then none can come of it any more."""
+        ...
+
+    async def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """Profiles of those people who exist."""
+        ...
+
+
+class Limits(Protocol):
+    """Counts tries."""
+
+    def take(self, limit: Limit, key: str = "") -> None:
+        """Counts one. Raises RateLimited when there were too many."""
+        ...
+
+    def give_back(self, limit: Limit, key: str = "") -> None:
+        """Uncounts one that turned out to be good."""
+        ...
+
+
+class Counters(Protocol):
+    """What operators want to count."""
+
+    def redemption(self, result: str) -> None:
+        """One try to redeem."""
+        ...
+
+    def invitations(self, what: str, count: int = 1) -> None:
+        """Invitations that were created, revoked, expired, or whose claim was settled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a call comes from, for limits and for the newcomer's list of sign-ins."""
+
+    network: str = ""
+    user_agent: str = ""

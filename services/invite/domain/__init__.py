@@ -1,0 +1,1 @@
+"""The rules of invitations, without clock, loop, wire or store."""

@@ -1,0 +1,55 @@
+"""Why invite refuses: one class for each reason of its contract."""
+
+from services.common.errors import DomainError
+
+
+class InvitationInvalid(DomainError):
+    """The code is unknown, spent, expired or taken back: all look the same."""
+
+    kind = "not_found"
+    reason = "INVITATION_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("this invitation does not work (any more)")
+
+
+class InvitationClaimed(DomainError):
+    """Somebody is redeeming it just now."""
+
+    kind = "failed_precondition"
+    reason = "INVITATION_CLAIMED"
+
+
+class NoInvitationsLeft(DomainError):
+    """The quota is used up."""
+
+    kind = "resource_exhausted"
+    reason = "NO_INVITATIONS_LEFT"
+
+
+class InvitationNotFound(DomainError):
+    """No such invitation of the caller's."""
+
+    kind = "not_found"
+    reason = "INVITATION_NOT_FOUND"
+
+
+class InvitationSpent(DomainError):
+    """It has been redeemed already."""
+
+    kind = "failed_precondition"
+    reason = "INVITATION_SPENT"
+
+
+class RateLimited(DomainError):
+    """Too many tries; retry_after_seconds says how long to wait."""
+
+    kind = "resource_exhausted"
+    reason = "RATE_LIMITED"
+
+
+class PersonNotFound(DomainError):
+    """No such person."""
+
+    kind = "not_found"
+    reason = "PERSON_NOT_FOUND"

@@ -1,0 +1,19 @@
+"""How often things may be tried: every rate limit of invite in one table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A burst of `burst`, then one more every `seconds_each`, for each key of the kind the name ends in."""
+
+    name: str
+    burst: int
+    seconds_each: float
+
+
+BAD_CODES_PER_NETWORK = Limit("bad_codes_per_network", burst=30, seconds_each=10)
+# High, since codes of 128 bits cannot be guessed: it only keeps a flood from the database.
+BAD_CODES_PER_DEPLOYMENT = Limit("bad_codes_per_deployment", burst=2000, seconds_each=0.01)
+REDEMPTIONS_PER_NETWORK = Limit("redemptions_per_network", burst=60, seconds_each=5)
+REDEMPTIONS_PER_DEPLOYMENT = Limit("redemptions_per_deployment", burst=2000, seconds_each=0.02)

@@ -1,0 +1,64 @@
+"""The tables of invite."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, String, Table, UniqueConstraint
+
+from services.common.audit import AuditLog
+from services.common.database import UtcDateTime
+from services.common.outbox import FactCursors, Outbox
+
+metadata = MetaData()
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("user_id", String(32), primary_key=True),
+    Column("granted", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    CheckConstraint("used >= 0 AND used <= granted", name="ck_quotas_used"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("operator_id", String(32), nullable=False),
+    Column("user_id", String(32), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("invitation_id", String(32), primary_key=True),
+    Column("inviter_id", String(32), nullable=False),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    Column("request_id", String(32), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("room_id", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    # NULL while nobody redeems it: then many may be.
+    Column("redemption_id", String(32), nullable=True, unique=True),
+    Column("claim_request_hash", String(64), nullable=False),
+    Column("claimed_until", UtcDateTime, nullable=True),
+    Column("guest_id", String(32), nullable=True, unique=True),
+    Column("spent_at", UtcDateTime, nullable=True),
+    UniqueConstraint("inviter_id", "request_id", name="uq_invitations_request"),
+    Index("ix_invitations_inviter", "inviter_id", "created_at"),
+    Index("ix_invitations_open", "state", "expires_at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("user_id", String(32), primary_key=True),
+    Column("inviter_id", String(32), nullable=False, index=True),
+    Column("joined_at", UtcDateTime, nullable=False),
+    Column("standing", String(16), nullable=False),
+)
+
+outbox = Outbox(metadata)
+audit = AuditLog(metadata)
+fact_cursors = FactCursors(metadata)
