@@ -232,7 +232,7 @@ class RelayApp:
             if changed and not part.live:
                 self._rooms.closed(part.room_id)
             elif changed:
-                self._rooms.moved(part.room_id)
+                self._rooms.moved(part.room_id, now)
         await self._core.settled()
 
     def list_sessions(self) -> list[MediaSession]:
@@ -320,14 +320,14 @@ class RelayApp:
         ssrcs = self._random.ssrcs(len(plan.outgoing))
         self._negotiated[handle] = _Negotiated(plan, ssrcs)
         self._carry_out(self.relay.open(session, now))
-        self._rooms.ensure(permit.room_id)
+        self._rooms.ensure(permit.room_id, now)
         if first:
             self.room_opened()
         ice = IceLocal(ufrag, pwd, self._addresses)
         return Opened(session.session_id, write_answer(plan, handle, ice, fingerprint, ssrcs), session.etag)
 
     def _attach(self, session: MediaSession, negotiated: _Negotiated) -> None:
-        media = self._rooms.ensure(session.permit.room_id)
+        media = self._rooms.ensure(session.permit.room_id, self._clock.monotonic())
         if session.kind is Kind.AUDIENCE:
             self._core.attach_listener(session.handle, media.channel, negotiated.plan, negotiated.ssrcs[0])
         elif media.stage is not None:

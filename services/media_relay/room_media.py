@@ -86,15 +86,16 @@ class RoomMediaTable:
     def __len__(self) -> int:
         return len(self._media)
 
-    def ensure(self, room_id: str) -> RoomMedia:
+    def ensure(self, room_id: str, now: float) -> RoomMedia:
         """The room's media, made when somebody comes."""
         media = self._media.get(room_id)
         if media is None:
             media = self._media[room_id] = self._make(room_id)
+            self._export(now)
         media.empty_since = None
         return media
 
-    def moved(self, room_id: str) -> None:
+    def moved(self, room_id: str, now: float) -> None:
         """The home of the room's stage may have changed: listeners go over to the new channel without a break."""
         old = self._media.get(room_id)
         if old is None or self._rooms.is_home(room_id) == (old.stage is not None):
@@ -104,6 +105,7 @@ class RoomMediaTable:
             if session.kind is Kind.AUDIENCE and session.keyed:
                 self._core.switch_channel(session.handle, new.channel)
         self._remove(old)
+        self._export(now)
 
     def closed(self, room_id: str) -> None:
         """The room is over."""

@@ -1,0 +1,284 @@
+"""A relay without packets: fakes of what its application needs, and permits for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from services.media_relay.app import RelayApp, SrtpProfile
+from services.media_relay.domain.capacity import Capacity
+from services.media_relay.domain.errors import PermitInvalid
+from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
+from services.media_relay.domain.relay import Relay
+from services.media_relay.room_media import RoomMediaTable
+from services.media_relay.sdp.answer import Plan
+from services.media_relay.sdp.offer import Fingerprint
+from tests.support.fake_clock import FakeClock
+
+RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"
+OFFERS = Path(__file__).parent / "offers"
+FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
+
+
+def offer(name: str) -> str:
+    """An offer as a kind of client sends it."""
+    return (OFFERS / f"{name}.sdp").read_bytes().decode()
+
+
+@dataclass
+class FakeCore:
+    """Keeps what the packet core was told; handles count up."""
+
+    sessions: dict[int, tuple[str, str]] = field(default_factory=dict)
+    keys: dict[int, tuple[str, bytes, bytes]] = field(default_factory=dict)
+    stages: set[int] = field(default_factory=set)
+    channels: dict[int, int | None] = field(default_factory=dict)
+    exported: set[int] = field(default_factory=set)
+    on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
+    listening: dict[int, int] = field(default_factory=dict)
+    muted: dict[int, bool] = field(default_factory=dict)
+    paused: dict[int, bool] = field(default_factory=dict)
+    settlings: int = 0
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    def add_session(self, ufrag: str, pwd: str, /) -> int:
+        handle = next(self._numbers)
+        self.sessions[handle] = (ufrag, pwd)
+        return int(handle)
+
+    def restart_ice(self, session: int, ufrag: str, pwd: str, /) -> None:
+        assert session in self.sessions
+        self.sessions[session] = (ufrag, pwd)
+
+    def set_keys(self, session: int, profile: SrtpProfile, local: bytes, remote: bytes, /) -> None:
+        assert session in self.sessions
+        self.keys[session] = (profile, local, remote)
+
+    def remove_session(self, session: int, /) -> None:
+        self.sessions.pop(session, None)
+        self.listening.pop(session, None)
+        self.on_stage.pop(session, None)
+
+    def add_stage(self) -> int:
+        stage = int(next(self._numbers))
+        self.stages.add(stage)
+        return stage
+
+    def remove_stage(self, stage: int, /) -> None:
+        self.stages.remove(stage)
+
+    def add_channel(self, stage: int | None, /) -> int:
+        assert stage is None or stage in self.stages
+        channel = int(next(self._numbers))
+        self.channels[channel] = stage
+        return channel
+
+    def remove_channel(self, channel: int, /) -> None:
+        del self.channels[channel]
+        self.exported.discard(channel)
+
+    def set_export(self, channel: int, wanted: bool, /) -> None:
+        assert self.channels[channel] is not None
+        (self.exported.add if wanted else self.exported.discard)(channel)
+
+    def switch_channel(self, session: int, channel: int, /) -> None:
+        assert session in self.listening
+        assert channel in self.channels
+        self.listening[session] = channel
+
+    def join_stage(self, session: int, stage: int, member: int, plan: Plan, ssrcs: Sequence[int], /) -> None:
+        assert session in self.keys
+        assert stage in self.stages
+        assert plan.microphone is not None
+        self.on_stage[session] = (stage, member, list(ssrcs))
+
+    def attach_listener(self, session: int, channel: int, plan: Plan, ssrc: int, /) -> None:
+        assert session in self.keys
+        assert channel in self.channels
+        assert plan.outgoing
+        assert ssrc
+        self.listening[session] = channel
+
+    def set_muted(self, session: int, muted: bool, /) -> None:
+        assert session in self.on_stage
+        self.muted[session] = muted
+
+    def set_paused(self, session: int, paused: bool, /) -> None:
+        assert session in self.listening
+        self.paused[session] = paused
+
+    async def settled(self) -> None:
+        self.settlings += 1
+
+
+@dataclass
+class FakeHandshakes:
+    """Handshakes that are done when the test says so."""
+
+    expected: dict[int, list[Fingerprint]] = field(default_factory=dict)
+
+    def expect(self, handle: int, fingerprints: list[Fingerprint]) -> Fingerprint:
+        self.expected[handle] = fingerprints
+        return FINGERPRINT
+
+    def forget(self, handle: int) -> None:
+        self.expected.pop(handle, None)
+
+
+@dataclass
+class FakeBridge:
+    """Notes what is carried over the bus."""
+
+    incoming: dict[int, str] = field(default_factory=dict)
+    outgoing: dict[int, str] = field(default_factory=dict)
+
+    def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
+        self.incoming[channel] = f"{room_id}/{channel_name}"
+
+    def carry_out(self, room_id: str, channel_name: str, channel: int) -> None:
+        self.outgoing[channel] = f"{room_id}/{channel_name}"
+
+    def stop(self, channel: int) -> None:
+        self.incoming.pop(channel, None)
+        self.outgoing.pop(channel, None)
+
+
+class CountingRandomness:
+    """Values that count up."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def session_id(self) -> str:
+        return f"session{next(self._numbers):019d}"
+
+    def ice_credentials(self) -> tuple[str, str]:
+        number = next(self._numbers)
+        return f"ufrag{number}", f"password-of-22-chars-{number:04d}"
+
+    def ssrcs(self, count: int) -> list[int]:
+        return [1000 + next(self._numbers) for _ in range(count)]
+
+    def etag(self) -> str:
+        return f'"tag{next(self._numbers)}"'
+
+
+@dataclass(frozen=True)
+class FakeKeys:
+    """Keys that open nothing."""
+
+    profile: SrtpProfile = "AEAD_AES_128_GCM"
+    local: bytes = b"l" * 28
+    remote: bytes = b"r" * 28
+
+
+@dataclass
+class Recorder:
+    """What the directory would be told."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def happened(self, event: Event, now: float) -> None:
+        self.events.append(event)
+
+    def told(self) -> list[tuple[str, str]]:
+        """(session id, opened / connected / idle / ended: cause), in order."""
+        words = []
+        for event in self.events:
+            match event:
+                case SessionOpened(session=session):
+                    words.append((session.session_id, "opened"))
+                case SessionConnected(session=session):
+                    words.append((session.session_id, "connected"))
+                case SessionIdle(session=session):
+                    words.append((session.session_id, "idle"))
+                case SessionEnded(session=session, cause=cause):
+                    words.append((session.session_id, f"ended: {Cause(cause).value}"))
+                case _:
+                    pass
+        return words
+
+
+class RelayBench:
+    """The application on fakes, with permits that are their own claims."""
+
+    def __init__(self, budget: int = 100_000, relay_id: str = RELAY) -> None:
+        self.clock = FakeClock()
+        self.core = FakeCore()
+        self.bridge = FakeBridge()
+        self.handshakes = FakeHandshakes()
+        self.recorder = Recorder()
+        self.relay = Relay(relay_id, BOOT, Capacity(budget))
+        self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions)
+        self.claims: dict[str, Mapping[str, Any]] = {}
+        self.app = RelayApp(
+            self.relay,
+            self.core,
+            self.rooms,
+            verify=self._verify,
+            observers=(self.recorder,),
+            randomness=CountingRandomness(),
+            clock=self.clock,
+            addresses=[("192.0.2.1", 5004), ("2001:db8::1", 5004)],
+        )
+        self.app.use_handshakes(self.handshakes)
+        self._permits = count(1)
+
+    async def _verify(self, permit: str) -> Mapping[str, Any]:
+        try:
+            return self.claims[permit]
+        except KeyError:
+            raise PermitInvalid("not signed") from None
+
+    def permit(self, kind: str = "audience", **changes: Any) -> str:
+        """A new permit for the room's seat."""
+        number = next(self._permits)
+        text = f"permit-number-{number:06d}"
+        stage = kind == "stage"
+        self.claims[text] = {
+            "jti": f"jti{number}",
+            "room": ROOM,
+            "term": 1,
+            "sub": USER,
+            "epoch": 1,
+            "kind": kind,
+            "role": "speaker" if stage else "listener",
+            "member": 77 if stage else 0,
+            "muted": False,
+            "langs": ["en"],
+            "relay": self.relay.relay_id,
+            "boot": BOOT,
+            "home": self.relay.relay_id,
+            **changes,
+        }
+        return text
+
+    async def open(self, kind: str = "audience", **changes: Any) -> str:
+        """Opens a session; returns its id."""
+        name = "chromium_stage" if kind == "stage" else "chromium_listener"
+        opened = await self.app.create_session(self.permit(kind, **changes), offer(name))
+        return opened.session_id
+
+    async def connect(self, kind: str = "audience", **changes: Any) -> str:
+        """Opens a session and lets it connect."""
+        session_id = await self.open(kind, **changes)
+        self.app.on_nominated(self.handle(session_id))
+        self.app.on_keys(self.handle(session_id), FakeKeys())
+        return session_id
+
+    def handle(self, session_id: str) -> int:
+        session = self.relay.sessions.get(session_id)
+        assert session is not None
+        return session.handle
+
+    def alive(self, session_id: str) -> bool:
+        return self.relay.sessions.get(session_id) is not None
+
+    def later(self, seconds: float) -> None:
+        """Lets time pass in the steps the service ticks in."""
+        steps = max(1, round(seconds / 0.2))
+        for _ in range(steps):
+            self.clock.advance(seconds / steps)
+            self.app.tick()
+        self.app.sweep()

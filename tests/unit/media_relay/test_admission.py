@@ -1,0 +1,171 @@
+"""Who may open a media session, and who is told why not."""
+
+from typing import Any
+
+import pytest
+
+from services.common.errors import DomainError
+from services.media_relay.domain.errors import (
+    OfferInvalid,
+    PermitInvalid,
+    PermitSpent,
+    RelayDraining,
+    RelayFull,
+    SeatStale,
+    WrongRelay,
+)
+from services.media_relay.domain.permits import SpentPermits, permit_from_claims
+from services.media_relay.domain.rooms import RoomPart
+from services.media_relay.domain.seats import SeatAction, SeatChange
+from tests.support.relay_fakes import RELAY, ROOM, USER, RelayBench, offer
+
+LISTENER_OFFER = offer("chromium_listener")
+
+
+async def test_a_permit_opens_one_session_and_no_second() -> None:
+    bench = RelayBench()
+    permit = bench.permit()
+    opened = await bench.app.create_session(permit, LISTENER_OFFER)
+    assert bench.alive(opened.session_id)
+    assert opened.etag.startswith('"')
+    with pytest.raises(PermitSpent):
+        await bench.app.create_session(permit, LISTENER_OFFER)
+
+
+async def test_a_permit_stays_spent_after_its_session_was_deleted() -> None:
+    bench = RelayBench()
+    permit = bench.permit()
+    opened = await bench.app.create_session(permit, LISTENER_OFFER)
+    bench.app.delete_session(opened.session_id, permit)
+    bench.later(60)
+    with pytest.raises(PermitSpent):
+        await bench.app.create_session(permit, LISTENER_OFFER)
+
+
+async def test_an_offer_that_cannot_be_answered_does_not_spend_the_permit() -> None:
+    bench = RelayBench()
+    permit = bench.permit()
+    with pytest.raises(OfferInvalid):
+        await bench.app.create_session(permit, "v=0\r\nnonsense\r\n")
+    assert bench.alive((await bench.app.create_session(permit, LISTENER_OFFER)).session_id)
+
+
+@pytest.mark.parametrize("changes", [{"relay": "relay00001"}, {"boot": "boot000000"}])
+async def test_a_permit_for_another_relay_or_an_earlier_start_is_refused(changes: dict[str, str]) -> None:
+    bench = RelayBench()
+    with pytest.raises(WrongRelay):
+        await bench.app.create_session(bench.permit(**changes), LISTENER_OFFER)
+    assert not bench.core.sessions
+
+
+async def test_a_stage_session_is_opened_only_where_the_stage_is() -> None:
+    bench = RelayBench()
+    with pytest.raises(WrongRelay):
+        await bench.open("stage", home="relay00001")
+    assert bench.alive(await bench.open(home="relay00001"))
+
+
+async def test_an_unsigned_permit_is_refused() -> None:
+    with pytest.raises(PermitInvalid):
+        await RelayBench().app.create_session("a permit nobody signed", LISTENER_OFFER)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "operator"}, {"room": ""}, {"epoch": "3"}, {"epoch": -1}, {"sub": 5}, {"jti": "x" * 100}, {"term": True}],
+)
+async def test_a_permit_with_a_claim_of_the_wrong_form_is_refused(change: dict[str, Any]) -> None:
+    bench = RelayBench()
+    with pytest.raises(PermitInvalid):
+        await bench.app.create_session(bench.permit(**change), LISTENER_OFFER)
+
+
+def test_a_missing_claim_is_named() -> None:
+    with pytest.raises(PermitInvalid, match="kind"):
+        permit_from_claims({"jti": "a"})
+
+
+async def test_a_speaker_needs_a_member_number() -> None:
+    with pytest.raises(PermitInvalid, match="member"):
+        await RelayBench().open("stage", member=0)
+
+
+async def test_a_permit_below_the_seats_epoch_is_refused_for_a_minute_after_the_change() -> None:
+    bench = RelayBench()
+    old = bench.permit(epoch=4)
+    await bench.app.apply_seat_changes([SeatChange(ROOM, USER, 1, 5, SeatAction.END)])
+    bench.later(60)
+    with pytest.raises(SeatStale):
+        await bench.app.create_session(old, LISTENER_OFFER)
+    assert bench.alive(await bench.open(epoch=5))
+
+
+async def test_a_room_that_is_over_takes_nobody() -> None:
+    bench = RelayBench()
+    await bench.app.configure_rooms([RoomPart(ROOM, 1, RELAY, live=False)])
+    with pytest.raises(SeatStale):
+        await bench.open()
+
+
+async def test_a_permit_of_an_older_owner_is_refused_and_of_a_newer_one_taken() -> None:
+    bench = RelayBench()
+    await bench.app.configure_rooms([RoomPart(ROOM, 5, RELAY)])
+    with pytest.raises(SeatStale):
+        await bench.open(term=4)
+    assert bench.alive(await bench.open(term=6))
+
+
+async def test_a_full_relay_keeps_a_tenth_for_the_stage_and_for_people_coming_back() -> None:
+    bench = RelayBench(budget=1000)
+    sessions = [await bench.open(sub=f"user{n:06d}") for n in range(18)]
+    with pytest.raises(RelayFull) as refused:
+        await bench.open(sub="user999999")
+    assert refused.value.retry_after_seconds
+    bench.app.delete_session(sessions[0], "permit-number-000001")
+    assert bench.alive(await bench.open(sub="user000000", epoch=2)), "was here a moment ago"
+    assert bench.alive(await bench.open(sub="user000000", epoch=3)), "from what is kept back"
+    with pytest.raises(RelayFull):
+        await bench.open("stage", sub="user999999")
+
+
+async def test_what_a_session_was_promised_is_free_again_when_it_ends() -> None:
+    bench = RelayBench(budget=1000)
+    for _ in range(5):
+        permit = bench.permit("stage")
+        opened = await bench.app.create_session(permit, offer("chromium_stage"))
+        assert bench.relay.capacity.promised == 250
+        bench.app.delete_session(opened.session_id, permit)
+    assert bench.relay.capacity.promised == 0
+
+
+async def test_a_draining_relay_takes_nobody_new() -> None:
+    bench = RelayBench()
+    bench.relay.draining = True
+    with pytest.raises(RelayDraining):
+        await bench.open()
+
+
+async def test_a_third_half_open_session_of_a_seat_ends_the_oldest() -> None:
+    bench = RelayBench()
+    first, second, third = [await bench.open() for _ in range(3)]
+    assert [bench.alive(each) for each in (first, second, third)] == [False, True, True]
+    assert (first, "ended: expired") in bench.recorder.told()
+
+
+def test_as_many_spent_permits_as_can_be_remembered_stop_newcomers_rather_than_let_one_in_twice() -> None:
+    spent = SpentPermits(capacity=2)
+    for name in ("a", "b"):
+        spent.check(name, 0.0)
+        spent.spend(name, 0.0)
+    with pytest.raises(RelayFull):
+        spent.check("c", 10.0)
+    spent.check("c", 91.0)
+
+
+def test_every_refusal_carries_a_reason_of_the_contract() -> None:
+    from majlis.media_relay.v1 import media_relay_errors_pb2 as errors
+
+    prefix = "MEDIA_RELAY_ERROR_REASON_"
+    documented = {name.removeprefix(prefix) for name in errors.MediaRelayErrorReason.keys()}  # noqa: SIM118 (an enum wrapper is no dict)
+    own = [each for each in DomainError.__subclasses__() if each.__module__ == "services.media_relay.domain.errors"]
+    assert {each.reason for each in own} == documented - {"UNSPECIFIED"}
