@@ -108,7 +108,7 @@ class RelayClients:
         self._settings = settings
         self._channels: OrderedDict[str, ServiceChannel] = OrderedDict()
 
-    async def at(self, address: str) -> media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub:
+    async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         """The relay at host:port."""
         channel = self._channels.get(address)
         if channel is None:
@@ -117,10 +117,7 @@ class RelayClients:
         if len(self._channels) > _MOST_RELAY_CHANNELS:
             _, oldest = self._channels.popitem(last=False)
             await oldest.close()
-        stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
-            media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
-        )
-        return stub
+        return media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
 
     async def close(self) -> None:
         """Closes all channels."""

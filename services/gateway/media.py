@@ -19,8 +19,6 @@ _KIND_NAMES = {AUDIENCE: "audience", STAGE: "stage"}
 _SCOPES = {AUDIENCE: "listen", STAGE: "speak"}
 _RELAY_DEADLINE_SECONDS = 5.0
 
-Stub = media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub
-
 
 class SessionNotFound(DomainError):
     """No such session."""
@@ -48,7 +46,7 @@ class Directory(Protocol):
 class Relays(Protocol):
     """Connections to relays."""
 
-    async def at(self, address: str) -> Stub:
+    async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         """The relay at host:port."""
         ...
 
@@ -153,7 +151,7 @@ class MediaSessions:
             stub = await self._relays.at(moved.grpc_address)
             return await stub.CreateSession(request, timeout=_RELAY_DEADLINE_SECONDS)
 
-    async def _stub(self, relay_id: str) -> Stub:
+    async def _stub(self, relay_id: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         relay = await self._find(relay_id) if is_id(relay_id) else None
         if relay is None:
             raise SessionNotFound("no such session")

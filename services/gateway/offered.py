@@ -1,9 +1,9 @@
 """The RPCs people may call, read from the contracts: nothing meant for services is in here."""
 
 import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import majlis
@@ -64,10 +64,11 @@ class Catalogue:
 def contract_services() -> list[ServiceDescriptor]:
     """Every service of the contracts, found by walking the generated modules."""
     services: list[ServiceDescriptor] = []
-    for module in pkgutil.walk_packages(majlis.__path__, "majlis."):
-        if module.name.endswith("_service_pb2"):
-            descriptor = importlib.import_module(module.name).DESCRIPTOR
-            services.extend(descriptor.services_by_name.values())
+    # By files: the packages of generated code are namespaces, which pkgutil does not walk.
+    for root in map(Path, majlis.__path__):
+        for path in sorted(root.rglob("*_service_pb2.py")):
+            name = ".".join(("majlis", *path.relative_to(root).with_suffix("").parts))
+            services.extend(importlib.import_module(name).DESCRIPTOR.services_by_name.values())
     return services
 
 
