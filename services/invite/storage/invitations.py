@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.database import Conflict
 from services.invite.domain.invitation import Invitation, Quota, State
 from services.invite.storage.tables import grants, invitations, people, quotas
+from services.invite.storage.upsert import insert_into
 
 EXPIRE_AT_ONCE = 200
 
@@ -25,7 +25,7 @@ class InvitationRows:
 
     async def ensure_quota(self, user_id: str, granted: int) -> None:
         """Gives a person their first quota, unless they have one."""
-        insert = self._insert(quotas).values(user_id=user_id, granted=granted, used=0)
+        insert = insert_into(self._session, quotas).values(user_id=user_id, granted=granted, used=0)
         await self._session.execute(insert.on_conflict_do_nothing(index_elements=["user_id"]))
 
     async def get_quota(self, user_id: str) -> Quota | None:
@@ -45,7 +45,7 @@ class InvitationRows:
 
     async def add_to_quota(self, request_id: str, operator_id: str, user_id: str, count: int, now: datetime) -> bool:
         """Grants more; False when this request has done so before."""
-        insert = self._insert(grants).values(
+        insert = insert_into(self._session, grants).values(
             request_id=request_id, operator_id=operator_id, user_id=user_id, count=count, at=now
         )
         inserted = insert.on_conflict_do_nothing(index_elements=["request_id"]).returning(grants.c.request_id)
@@ -162,9 +162,6 @@ class InvitationRows:
         return update(invitations).where(
             invitations.c.redemption_id == redemption_id, invitations.c.state == State.CLAIMED.value
         )
-
-    def _insert(self, table: Any) -> Any:
-        return (sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert)(table)
 
     async def _changed(self, statement: Any) -> bool:
         return (await self._session.execute(statement)).one_or_none() is not None

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer, and_, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.invite.domain.people import Place
 from services.invite.storage.tables import people
+from services.invite.storage.upsert import insert_into
 
 ACTIVE = "active"
 
@@ -21,7 +21,9 @@ class PeopleRows:
 
     async def add_person(self, user_id: str, inviter_id: str, joined_at: datetime) -> None:
         """A place in the tree; a known inviter is never replaced by none."""
-        insert = self._insert().values(user_id=user_id, inviter_id=inviter_id, joined_at=joined_at, standing=ACTIVE)
+        insert = insert_into(self._session, people).values(
+            user_id=user_id, inviter_id=inviter_id, joined_at=joined_at, standing=ACTIVE
+        )
         if inviter_id:
             known = {"inviter_id": inviter_id}
             insert = insert.on_conflict_do_update(index_elements=["user_id"], set_=known)
@@ -62,9 +64,6 @@ class PeopleRows:
             query = query.where(_later(below.c, *after))
         query = query.order_by(below.c.depth, below.c.joined_at, below.c.user_id).limit(limit)
         return [Place(*row) for row in await self._session.execute(query)]
-
-    def _insert(self) -> Any:
-        return (sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert)(people)
 
 
 def _later(place: Any, depth: int, joined_at: datetime, user_id: str) -> Any:

@@ -1,0 +1,71 @@
+"""Puts the parts of invite together."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypedDict
+
+from services.common.clock import Clock
+from services.common.database import Database
+from services.common.metrics import Metrics
+from services.common.rpc_client import ServiceChannel
+from services.common.tokens import RevocationList, TokenVerifier
+from services.invite import bus as facts
+from services.invite.app.invitations import Invitations, Rules
+from services.invite.app.redemption import Redemptions
+from services.invite.app.tree import Tree
+from services.invite.clients import AuthClient
+from services.invite.code_secret import code_secret
+from services.invite.outside import BucketLimits, PrometheusCounters
+from services.invite.rpc import InviteServicer, UseCases
+from services.invite.settings import Settings
+from services.invite.storage import SqlStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts that the process runs, and the use cases for tests."""
+
+    store: SqlStore
+    auth: AuthClient
+    verifier: TokenVerifier
+    app: UseCases
+    servicer: InviteServicer
+    auth_facts: facts.AuthFacts
+
+
+class _Common(TypedDict):
+    """What every group of use cases takes."""
+
+    store: SqlStore
+    accounts: AuthClient
+    clock: Clock
+    counters: PrometheusCounters
+
+
+def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock, channel: ServiceChannel) -> Parts:
+    """Everything but the tasks; reads the secret of the codes, or makes it."""
+    store = SqlStore(database, facts.encode)
+    auth = AuthClient(channel.channel, clock)
+    revocations = RevocationList(clock)
+    common = _Common(store=store, accounts=auth, clock=clock, counters=PrometheusCounters(metrics))
+    rules = Rules(
+        quota=settings.quota,
+        life=timedelta(days=settings.expiry_days),
+        public_url=settings.public_url,
+        code_secret=code_secret(settings.code_secret_file),
+    )
+    app = UseCases(
+        redemptions=Redemptions(
+            **common, limits=BucketLimits(clock, metrics), claim_life=timedelta(seconds=settings.claim_seconds)
+        ),
+        invitations=Invitations(**common, rules=rules),
+        tree=Tree(**common),
+    )
+    return Parts(
+        store=store,
+        auth=auth,
+        verifier=TokenVerifier(auth.key_set, "auth", settings.deployment, clock=clock, revocations=revocations),
+        app=app,
+        servicer=InviteServicer(app, settings.deployment),
+        auth_facts=facts.AuthFacts(app.tree, auth.forget, revocations),
+    )

@@ -1,0 +1,85 @@
+"""What invite asks of auth, over gRPC."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+import grpc
+from google.protobuf.message import Message
+from majlis.auth.v1 import account_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import auth_service_pb2 as pb
+
+from services.common.clock import Clock
+from services.common.rpc_caller import FORWARDED_NETWORK
+from services.invite.app.ports import NewAccount, Visitor
+from services.invite.domain.people import Person
+
+FORWARDED_USER_AGENT = "x-forwarded-user-agent"
+PROFILE_SECONDS = 60.0
+
+_MOST_PROFILES = 10_000
+_BATCH = 100
+
+
+class AuthClient:
+    """Calls auth; refusals and failures are raised as RemoteError. Profiles are kept a minute, or until forgotten."""
+
+    def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
+        self._stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+        self._clock = clock
+        self._profiles: OrderedDict[str, tuple[Person | None, float]] = OrderedDict()
+
+    async def key_set(self) -> str:
+        """The keys that verify access tokens."""
+        return (await self._stub.GetKeySet(pb.GetKeySetRequest())).jwks_json
+
+    async def create_account(
+        self, redemption_id: str, profile: account_pb2.NewProfile, inviter_id: str, visitor: Visitor
+    ) -> NewAccount:
+        """The account of a redemption, made once."""
+        request = pb.CreateAccountRequest(redemption_id=redemption_id, profile=profile, inviter_id=inviter_id)
+        metadata = ((FORWARDED_NETWORK, visitor.network), (FORWARDED_USER_AGENT, visitor.user_agent))
+        answer = await self._stub.CreateAccount(request, metadata=metadata)
+        return NewAccount(answer.account.profile.user_id, answer)
+
+    async def settle_redemption(self, redemption_id: str) -> str:
+        """The account a redemption led to, or an empty string: then none can come of it any more."""
+        answer = await self._stub.SettleRedemption(pb.SettleRedemptionRequest(redemption_id=redemption_id))
+        return answer.user_id
+
+    async def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
+        """Profiles of those people who exist."""
+        wanted = list(dict.fromkeys(user_ids))
+        now = self._clock.monotonic()
+        missing = [user_id for user_id in wanted if self._profiles.get(user_id, (None, -PROFILE_SECONDS))[1] <= now]
+        for start in range(0, len(missing), _BATCH):
+            await self._fetch(missing[start : start + _BATCH], now + PROFILE_SECONDS)
+        found = {user_id: self._profiles[user_id][0] for user_id in wanted if user_id in self._profiles}
+        return {user_id: person for user_id, person in found.items() if person is not None}
+
+    def forget(self, user_id: str) -> None:
+        """Asks again for a profile that changed."""
+        self._profiles.pop(user_id, None)
+
+    async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
+        """Auth's facts with a higher number."""
+        return (await self._stub.ListFacts(pb.ListFactsRequest(after=after, limit=limit))).facts
+
+    async def _fetch(self, user_ids: list[str], until: float) -> None:
+        answer = await self._stub.BatchGetProfiles(pb.BatchGetProfilesRequest(user_ids=user_ids))
+        found = {profile.user_id: _person(profile) for profile in answer.profiles}
+        for user_id in user_ids:
+            self._profiles[user_id] = (found.get(user_id), until)
+            self._profiles.move_to_end(user_id)
+        while len(self._profiles) > _MOST_PROFILES:
+            self._profiles.popitem(last=False)
+
+
+def _person(profile: account_pb2.Profile) -> Person:
+    return Person(
+        user_id=profile.user_id,
+        handle=profile.handle,
+        display_name=profile.display_name,
+        bio=profile.bio,
+        avatar_hue=profile.avatar_hue,
+        spoken_languages=tuple(profile.spoken_languages),
+    )

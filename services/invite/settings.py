@@ -1,0 +1,38 @@
+"""What invite can be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.common.settings import ServiceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Settings of invite."""
+
+    public_url: str
+    """Address people open, scheme and host and port: links begin with it."""
+    database_url: str = "sqlite+aiosqlite:///var/invite/invite.db"
+    """Database of invitations: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    database_schema: str = "invite"
+    """Schema of the tables on PostgreSQL."""
+    code_secret_file: Path
+    """File with the secret that link codes derive from; made at the first start. With another one all links die."""
+    quota: int = 2
+    """How many invitations a member is given."""
+    expiry_days: int = 30
+    """Days an invitation can be redeemed."""
+    claim_seconds: float = 900.0
+    """How long a redemption that was left unfinished holds its invitation, and may be repeated."""
+    sweep_seconds: float = 30.0
+    """How often unfinished redemptions and expired invitations are looked after."""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
+        if not self.auth_address:
+            raise ValueError("auth_address must be set")
+        if self.quota < 0 or self.expiry_days < 1 or self.claim_seconds <= 0 or self.sweep_seconds <= 0:
+            raise ValueError("quota must not be negative; expiry_days, claim_seconds, sweep_seconds must be positive")
