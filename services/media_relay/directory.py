@@ -43,7 +43,7 @@ _log = get_logger("directory")
 class PermitKeys:
     """Verifies permits with the directory's keys; those fetched last serve while the directory is away."""
 
-    def __init__(self, stub: pb_grpc.RoomDirectoryServiceAsyncStub, deployment: str) -> None:
+    def __init__(self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", deployment: str) -> None:
         self._stub = stub
         self._last = ""
         self._verifier = TokenVerifier(self._fetch, ISSUER, deployment)
@@ -85,7 +85,7 @@ class SessionReports:
     """
 
     def __init__(
-        self, stub: pb_grpc.RoomDirectoryServiceAsyncStub, relay_id: str, boot_id: str, metrics: Metrics
+        self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", relay_id: str, boot_id: str, metrics: Metrics
     ) -> None:
         self._stub = stub
         self._relay_id = relay_id
