@@ -165,6 +165,10 @@ class Dispatch:
         if relay_id in self._queues:
             self._queues[relay_id].clear_orders()
 
+    async def settle_all(self, seconds: float) -> None:
+        """Waits until every relay acknowledged everything, or the time is over."""
+        await asyncio.gather(*(queue.settled(seconds) for queue in self._queues.values()))
+
     async def settled(self, relay_id: str, seconds: float) -> bool:
         """Waits until a relay acknowledged everything; False when that takes longer or it is not known."""
         queue = self._queues.get(relay_id)

@@ -252,6 +252,11 @@ class Fleet:
         relay = self.relays.get(relay_id)
         return relay is None or relay.boot_id == boot_id
 
+    def list_relays(self) -> list[tuple[RelayLoadState, bool]]:
+        """Every relay known, and whether it takes new sessions."""
+        now = self._clock.monotonic()
+        return [(relay, relay.accepts(now)) for relay in self.relays.values()]
+
     async def ready(self, relay_id: str, seconds: float) -> None:
         """Waits a moment until a relay has acknowledged what it was told."""
         await self._dispatch.settled(relay_id, seconds)

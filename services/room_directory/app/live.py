@@ -10,7 +10,8 @@ from services.common.errors import Conflict
 from services.common.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
-from services.room_directory.app.ports import Act, Announcer, RoomPart, RoomStore
+from services.room_directory.app.ports import Act, Announcer, Counters, RoomPart, RoomStore
+from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
@@ -36,6 +37,8 @@ class LiveRoom:
     sample: tuple[str, ...] = ()
     """Who of the audience is shown; renewed with the pulse."""
     sample_told: tuple[str, ...] = ()
+    pulses: int = 0
+    """How many pulses went out: counts in a snapshot are as fresh as the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,21 @@ class LiveRooms:
     """Every live room, each changed by one at a time."""
 
     def __init__(
-        self, store: RoomStore, announcer: Announcer, dispatch: Dispatch, clock: Clock, *, rules: Rules
+        self,
+        store: RoomStore,
+        announcer: Announcer,
+        dispatch: Dispatch,
+        clock: Clock,
+        counters: Counters,
+        *,
+        rules: Rules,
     ) -> None:
         self.rules = rules
         self._store = store
         self._announcer = announcer
         self._dispatch = dispatch
         self._clock = clock
+        self._counters = counters
         self._rooms: dict[str, LiveRoom] = {}
 
     def __iter__(self) -> Iterator[LiveRoom]:
@@ -93,7 +104,9 @@ class LiveRooms:
 
     async def load(self) -> None:
         """Takes over every live room from the database."""
+        now = self._clock.now()
         for room, ceiling in await self._store.load_live():
+            restore_seats(room, now)
             live = LiveRoom(room, Epochs.after_restart(ceiling))
             live.relays.add(room.home_relay_id)
             self._rooms[room.room_id] = live
@@ -138,6 +151,7 @@ class LiveRooms:
         if draft.changed:
             draft.version = before.version + 1
             await self._store.save(before, draft, act)
+            self._counters.changed(act.action)
         live.room = draft
         live.relays.add(draft.home_relay_id)
         if part_of(draft) != part_of(before):

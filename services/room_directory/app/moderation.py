@@ -93,7 +93,7 @@ class ModerationCases:
 
     # Reports.
 
-    async def report_person(self, actor: Actor, room_id: str, user_id: str, kind: str, text: str) -> str:
+    async def report_person(self, actor: Actor, room_id: str, user_id: str, *, kind: str, text: str) -> str:
         """Reports a person of a room to the operators; returns the report's id. Raises RoomNotFound, RateLimited."""
         live = self._rooms.get(room_id)
         room = live.room if live is not None else await self._rooms.recall(room_id)

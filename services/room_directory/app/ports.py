@@ -205,6 +205,22 @@ class Signer(Protocol):
         ...
 
 
+class Counters(Protocol):
+    """What operators want to count."""
+
+    def joined(self, result: str) -> None:
+        """Somebody tried to take a seat: "seated", or the reason they could not."""
+        ...
+
+    def changed(self, action: str) -> None:
+        """A change of a room was kept."""
+        ...
+
+    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+        """How many there are now."""
+        ...
+
+
 class Ids(Protocol):
     """Makes what must be unique."""
 
@@ -228,4 +244,3 @@ class Limits:
     reports_per_hour: int = 10
     relay_lost_seconds: float = 3.0
     sample_size: int = 24
-    reservation: float = 10.0

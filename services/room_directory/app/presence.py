@@ -11,7 +11,7 @@ from services.common.log import get_logger
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
-from services.room_directory.app.ports import Act, Announcer, Limits, Pulse
+from services.room_directory.app.ports import Act, Announcer, Counters, Limits, Pulse
 from services.room_directory.domain.adoption import adopt_sessions, adopt_stream, is_news_of_seat
 from services.room_directory.domain.presence import SessionNews, is_due, review, set_session, set_stream, tick
 from services.room_directory.domain.room import Room
@@ -42,6 +42,7 @@ class Presence:
         *,
         clock: Clock,
         limits: Limits,
+        counters: Counters,
     ) -> None:
         self._rooms = rooms
         self._fleet = fleet
@@ -49,6 +50,7 @@ class Presence:
         self._announcer = announcer
         self._clock = clock
         self._limits = limits
+        self._counters = counters
 
     async def report_streams(self, changes: Iterable[StreamNews]) -> None:
         """Takes in which event streams opened or went."""
@@ -110,13 +112,18 @@ class Presence:
 
     async def pulse(self) -> None:
         """Sends each room's counts, with the sample of its audience when that changed."""
+        listeners = hands = 0
         for live in self._rooms:
             await self._pulse(live)
+            listeners += live.room.listener_count()
+            hands += len(live.room.hands)
+        self._counters.counted(rooms=len(self._rooms), listeners=listeners, hands=hands)
 
     async def _pulse(self, live: LiveRoom) -> None:
         room = live.room
         audience = (user_id for user_id in room.seats if user_id not in room.stage)
         live.sample = tuple(islice(audience, self._limits.sample_size))
+        live.pulses += 1
         shown = None
         if live.sample != live.sample_told:
             people = await self._people.get(live.sample)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from services.common.clock import Clock
+from services.common.errors import DomainError
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import Changed, LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.permits import Permit, Permits
-from services.room_directory.app.ports import Act
+from services.room_directory.app.ports import Act, Counters
 from services.room_directory.domain.entry import check_media, leave_room, take_seat
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.placement import RelayLoadState
@@ -27,12 +28,22 @@ class Seated:
 class SeatCases:
     """Use cases about the caller's own seat."""
 
-    def __init__(self, rooms: LiveRooms, fleet: Fleet, permits: Permits, blocks: Blocks, clock: Clock) -> None:
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        fleet: Fleet,
+        permits: Permits,
+        blocks: Blocks,
+        *,
+        clock: Clock,
+        counters: Counters,
+    ) -> None:
         self._rooms = rooms
         self._fleet = fleet
         self._permits = permits
         self._blocks = blocks
         self._clock = clock
+        self._counters = counters
 
     async def join_room(self, actor: Actor, room_id: str, key: str, *, without_permit: bool) -> Seated:
         """Seats the caller. The way of a listener writes no row and asks no other service.
@@ -47,7 +58,12 @@ class SeatCases:
             take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now)
             return None if without_permit else self._place(live, room, actor.user_id)
 
-        changed = await self._rooms.change(room_id, Act(actor.user_id, "join_room", room_id), decide)
+        try:
+            changed = await self._rooms.change(room_id, Act(actor.user_id, "join_room", room_id), decide)
+        except DomainError as error:
+            self._counters.joined(error.reason.lower())
+            raise
+        self._counters.joined("seated")
         return self._seated(changed, actor)
 
     async def leave_room(self, actor: Actor, room_id: str, epoch: int) -> None:

@@ -1,0 +1,49 @@
+"""Builds room_directory, serves until told to stop, drains."""
+
+import os
+from pathlib import Path
+
+from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
+
+from services.common import log
+from services.common.clock import SystemClock
+from services.common.database import Database
+from services.common.metrics import Metrics
+from services.common.migrations import migrate
+from services.common.process import Stop, run_service, write_ready_file
+from services.common.rpc import RpcServer
+from services.common.settings import load
+from services.common.tasks import Background
+from services.room_directory import build as parts_of
+from services.room_directory.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def main(stop: Stop) -> None:
+    """One run of the service."""
+    settings = load(Settings, "room_directory", os.environ)
+    log.configure("room_directory", settings.log_format, settings.log_level)
+    clock, metrics = SystemClock(), Metrics("room_directory")
+    await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
+    database = Database(settings.database_url, settings.database_schema)
+    async with Background() as background:
+        parts = await parts_of.build(settings, database, metrics, clock, background)
+        server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier)
+        service = room_directory_service_pb2.DESCRIPTOR.services_by_name["RoomDirectoryService"]
+        add = room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server
+        server.add(parts.servicer, add, service)
+        await parts_of.start(parts, background)
+        metrics_port = await metrics.serve(settings.metrics_listen)
+        await server.start()
+        write_ready_file(settings.ready_file, {"grpc": server.port, "metrics": metrics_port})
+        await parts_of.listen(parts, background)
+        await stop.wait()
+        await server.drain()
+        await parts_of.stop(parts)
+    await metrics.stop()
+    await database.close()
+
+
+if __name__ == "__main__":
+    run_service(main)

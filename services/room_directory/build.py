@@ -1,0 +1,160 @@
+"""Puts the parts of room_directory together."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from majlis.media_relay.v1 import media_relay_service_pb2
+
+from services.common.audit import SEAL_EVERY_SECONDS
+from services.common.bus import Bus
+from services.common.clock import Clock
+from services.common.database import Database
+from services.common.fact_reader import FactReader
+from services.common.key_ring import KeyRing
+from services.common.metrics import Metrics
+from services.common.settings import SettingsError
+from services.common.tasks import Background
+from services.common.tokens import RevocationList, TokenVerifier
+from services.room_directory import bus as facts
+from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.dispatch import Dispatch
+from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.live import LiveRooms
+from services.room_directory.app.moderation import ModerationCases
+from services.room_directory.app.people import People
+from services.room_directory.app.permits import Permits
+from services.room_directory.app.presence import Presence
+from services.room_directory.app.rooms import RoomCases
+from services.room_directory.app.seats import SeatCases
+from services.room_directory.app.stage import StageCases
+from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
+from services.room_directory.outside import PrometheusCounters, SystemIds
+from services.room_directory.rpc import RoomDirectoryServicer, UseCases
+from services.room_directory.settings import Settings
+from services.room_directory.storage.ledger import SqlLedger
+from services.room_directory.storage.rooms import SqlRoomStore
+from services.room_directory.storage.tables import audit, fact_cursors
+
+TICK_SECONDS = 0.5
+PULSE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
+_KEY_CHECK_SECONDS = 3600.0
+_SETTLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts that the process runs, and the use cases for tests."""
+
+    settings: Settings
+    database: Database
+    bus: Bus
+    auth: AuthClient
+    invite: InviteClient | None
+    store: SqlRoomStore
+    ledger: SqlLedger
+    keys: KeyRing
+    rooms: LiveRooms
+    dispatch: Dispatch
+    blocks: Blocks
+    announcer: facts.BusAnnouncer
+    verifier: TokenVerifier
+    app: UseCases
+    servicer: RoomDirectoryServicer
+
+
+async def build(
+    settings: Settings, database: Database, metrics: Metrics, clock: Clock, background: Background
+) -> Parts:
+    """Everything but the tasks; reads the signing keys, which are made at the first start."""
+    if not settings.auth_address:
+        raise SettingsError("ROOM_DIRECTORY_AUTH_ADDRESS must be set")
+    rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
+    store, ledger = SqlRoomStore(database, clock, rules), SqlLedger(database, clock)
+    keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
+    auth, bus, blocks = AuthClient(settings.auth_address, settings), Bus(settings, metrics), Blocks()
+    people = People(auth, clock)
+    announcer = facts.BusAnnouncer(bus.publish, people)
+    dispatch = Dispatch(clock, counters.relay_latency, background)
+    rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules)
+
+    def relay_client(relay_id: str, address: str) -> GrpcRelayClient:
+        return GrpcRelayClient(relay_id, address, settings)
+
+    fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
+    permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
+    app = UseCases(
+        rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
+        seats=SeatCases(rooms, fleet, permits, blocks, clock=clock, counters=counters),
+        stage=StageCases(rooms, people, ids=ids, clock=clock, limits=limits),
+        moderation=ModerationCases(rooms, ledger, people, blocks, ids=ids, clock=clock, limits=limits),
+        presence=Presence(rooms, fleet, people, announcer, clock=clock, limits=limits, counters=counters),
+        fleet=fleet,
+        people=people,
+        keys=keys,
+    )
+    revocations = RevocationList(clock)
+    return Parts(
+        settings=settings,
+        database=database,
+        bus=bus,
+        auth=auth,
+        invite=InviteClient(settings.invite_address, settings) if settings.invite_address else None,
+        store=store,
+        ledger=ledger,
+        keys=keys,
+        rooms=rooms,
+        dispatch=dispatch,
+        blocks=blocks,
+        announcer=announcer,
+        verifier=TokenVerifier(auth.key_set, "auth", settings.deployment, clock=clock, revocations=revocations),
+        app=app,
+        servicer=RoomDirectoryServicer(app),
+    )
+
+
+async def start(parts: Parts, background: Background) -> None:
+    """Takes over what was going on, from rows and from relays, and starts the rounds that look after rooms."""
+    parts.blocks.load(await parts.ledger.blocks())
+    await parts.rooms.load()
+    background.spawn("announcer", parts.announcer.run, restart=True)
+    await parts.app.fleet.start()
+    background.every("tick", TICK_SECONDS, parts.app.presence.tick)
+    background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
+    background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
+    background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
+    background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
+
+
+async def listen(parts: Parts, background: Background) -> None:
+    """Connects to the bus and begins to hear relays and the other services."""
+    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, facts.load_handler(parts.app.fleet.on_load))
+    cursor, cases = fact_cursors.of(parts.database), parts.app.moderation
+    on_auth = facts.auth_handler(cases, parts.verifier.revocations)
+    auth = FactReader("auth", parts.bus, facts.AUTH_FACTS, parts.auth.list_facts, on_auth, cursor)
+    background.spawn("facts of auth", auth.run, restart=True)
+    if parts.invite is not None:
+        on_invite = facts.invite_handler(cases)
+        invite = FactReader("invite", parts.bus, facts.INVITE_FACTS, parts.invite.list_facts, on_invite, cursor)
+        background.spawn("facts of invite", invite.run, restart=True)
+    await parts.bus.connect()
+
+
+async def stop(parts: Parts) -> None:
+    """Lets relays have their orders, then closes every connection."""
+    await parts.dispatch.settle_all(_SETTLE_SECONDS)
+    await parts.bus.close()
+    await parts.app.fleet.close()
+    await parts.auth.close()
+    if parts.invite is not None:
+        await parts.invite.close()
+
+
+async def _seal(parts: Parts) -> None:
+    await audit.seal(parts.database)
+
+
+async def _rotate(parts: Parts) -> None:
+    """Takes over the ring as the database has it: this copy or another one may have rotated it."""
+    ring = await parts.ledger.key_ring(timedelta(days=parts.settings.key_rotation_days))
+    parts.keys.current, parts.keys.previous = ring.current, ring.previous

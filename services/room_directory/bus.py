@@ -1,0 +1,187 @@
+"""Domain facts to events on the bus, in order; and the loads and facts of other services back."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC
+from typing import Any
+
+from google.protobuf.message import Message
+from majlis.auth.v1 import auth_facts_pb2
+from majlis.invite.v1 import invite_facts_pb2
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import room_events_pb2 as pb
+
+from services.common.log import get_logger
+from services.common.tokens import RevocationList
+from services.room_directory import wire
+from services.room_directory.app.moderation import ModerationCases
+from services.room_directory.app.people import People
+from services.room_directory.app.ports import Pulse
+from services.room_directory.domain import events
+from services.room_directory.domain.events import Fact
+from services.room_directory.domain.placement import RelayLoadState
+
+_MOST_WAITING = 10_000
+
+AUTH_FACTS: tuple[type[Message], ...] = (
+    auth_facts_pb2.AccountCreated,
+    auth_facts_pb2.ProfileChanged,
+    auth_facts_pb2.SignedOut,
+    auth_facts_pb2.AccountSuspended,
+    auth_facts_pb2.AccountRestored,
+    auth_facts_pb2.AccountDeleted,
+)
+INVITE_FACTS: tuple[type[Message], ...] = (invite_facts_pb2.InvitationRedeemed,)
+
+_log = get_logger("bus")
+
+
+class BusAnnouncer:
+    """Publishes facts and pulses one after another, with the profiles they show."""
+
+    def __init__(self, publish: Callable[[Message], Awaitable[None]], people: People) -> None:
+        self._publish = publish
+        self._people = people
+        self._waiting: deque[Fact | Pulse] = deque()
+        self._arrived = asyncio.Event()
+
+    def tell(self, facts: Iterable[Fact]) -> None:
+        """Queues what happened."""
+        for fact in facts:
+            self._queue(fact)
+
+    def pulse(self, pulse: Pulse) -> None:
+        """Queues a room's counts."""
+        self._queue(pulse)
+
+    async def run(self) -> None:
+        """Publishes for ever."""
+        while True:
+            while self._waiting:
+                told = self._waiting.popleft()
+                await self._publish(_pulse(told) if isinstance(told, Pulse) else await self._event(told))
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _queue(self, told: Fact | Pulse) -> None:
+        if len(self._waiting) >= _MOST_WAITING:
+            # Readers see the gap in the revisions and ask for a snapshot.
+            lost = self._waiting.popleft()
+            _log.warning("an event gave way", room_id=lost.room_id, revision=lost.revision)
+        self._waiting.append(told)
+        self._arrived.set()
+
+    async def _event(self, fact: Fact) -> Message:
+        people = await self._people.get(people_in(fact))
+        return event_of(fact, people)
+
+
+def people_in(fact: Fact) -> list[str]:
+    """Whose profiles an event shows."""
+    match fact:
+        case events.RoomCreated(card=card) | events.RoomUpdated(card=card):
+            return [card.creator_id, *(seat.user_id for seat in card.faces)]
+        case events.StageJoined(seat=seat) | events.StageSeatChanged(seat=seat):
+            return [seat.user_id]
+    return []
+
+
+def event_of(fact: Fact, people: wire.People) -> Message:
+    """The event of the contract for a fact."""
+    common: dict[str, Any] = {
+        "room_id": fact.room_id,
+        "revision": fact.revision,
+        "occurred_at": wire.moment(fact.at),
+    }
+    return _EVENTS[type(fact)](fact, common, people)
+
+
+def _pulse(pulse: Pulse) -> pb.RoomPulse:
+    return pb.RoomPulse(
+        room_id=pulse.room_id,
+        revision=pulse.revision,
+        occurred_at=wire.moment(pulse.at),
+        listener_count=pulse.listener_count,
+        hand_count=pulse.hand_count,
+        audience_sample=[wire.profile(person) for person in pulse.sample or ()],
+    )
+
+
+_EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]] = {
+    events.RoomCreated: lambda fact, common, people: pb.RoomCreated(**common, room=wire.room(fact.card, people)),
+    events.RoomUpdated: lambda fact, common, people: pb.RoomUpdated(**common, room=wire.room(fact.card, people)),
+    events.RoomEnded: lambda fact, common, people: pb.RoomEnded(**common),  # noqa: ARG005
+    events.HandRaised: lambda fact, common, people: pb.HandRaised(  # noqa: ARG005
+        **common, user_id=fact.user_id, hand_count=fact.hand_count, expires_at=wire.moment(fact.expires_at)
+    ),
+    events.HandLowered: lambda fact, common, people: pb.HandLowered(  # noqa: ARG005
+        **common, user_id=fact.user_id, hand_count=fact.hand_count, cause=fact.cause
+    ),
+    events.StageOffered: lambda fact, common, people: pb.StageOffered(  # noqa: ARG005
+        **common, offer=wire.offer(fact.offer)
+    ),
+    events.OfferClosed: lambda fact, common, people: pb.OfferClosed(  # noqa: ARG005
+        **common, offer=wire.offer(fact.offer), cause=fact.cause
+    ),
+    events.StageJoined: lambda fact, common, people: pb.StageJoined(**common, seat=wire.stage_seat(fact.seat, people)),
+    events.StageSeatChanged: lambda fact, common, people: pb.StageSeatChanged(
+        **common, seat=wire.stage_seat(fact.seat, people), by_user_id=fact.by_user_id
+    ),
+    events.StageLeft: lambda fact, common, people: pb.StageLeft(  # noqa: ARG005
+        **common, user_id=fact.user_id, cause=fact.cause, by_user_id=fact.by_user_id
+    ),
+    events.PersonRemoved: lambda fact, common, people: pb.PersonRemoved(  # noqa: ARG005
+        **common, user_id=fact.user_id
+    ),
+    events.SeatTakenOver: lambda fact, common, people: pb.SeatTakenOver(  # noqa: ARG005
+        **common, user_id=fact.user_id, epoch=fact.epoch
+    ),
+    events.MediaMoved: lambda fact, common, people: pb.MediaMoved(  # noqa: ARG005
+        **common, relay_id=fact.relay_id, spread_milliseconds=fact.spread_milliseconds
+    ),
+}
+
+
+def load_handler(
+    take_in: Callable[[RelayLoadState], Awaitable[None]],
+) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
+    """Hands relays' heartbeats on."""
+
+    async def handle(load: relay_pb.RelayLoad) -> None:
+        await take_in(wire.relay_load(load))
+
+    return handle
+
+
+def auth_handler(cases: ModerationCases, revocations: RevocationList) -> Callable[[Any], Awaitable[None]]:
+    """Acts on what auth tells; each fact may come again."""
+
+    async def handle(fact: Any) -> None:
+        match fact:
+            case auth_facts_pb2.ProfileChanged():
+                await cases.profile_changed(fact.user_id)
+            case auth_facts_pb2.SignedOut(sign_in_id=""):
+                at = fact.occurred_at.ToDatetime(tzinfo=UTC)
+                revocations.revoke_user(fact.user_id, at)
+                await cases.signed_out_everywhere(fact.user_id, at)
+            case auth_facts_pb2.SignedOut():
+                revocations.revoke_sign_in(fact.sign_in_id)
+            case auth_facts_pb2.AccountSuspended():
+                revocations.revoke_user(fact.user_id, fact.occurred_at.ToDatetime(tzinfo=UTC))
+                await cases.account_closed(fact.user_id, "account_suspended")
+            case auth_facts_pb2.AccountDeleted():
+                revocations.revoke_user(fact.user_id, fact.occurred_at.ToDatetime(tzinfo=UTC))
+                await cases.account_closed(fact.user_id, "account_deleted")
+
+    return handle
+
+
+def invite_handler(cases: ModerationCases) -> Callable[[Any], Awaitable[None]]:
+    """Lets those who redeemed an invitation to a closed room into it."""
+
+    async def handle(fact: invite_facts_pb2.InvitationRedeemed) -> None:
+        if fact.room_id:
+            await cases.invited_into(fact.room_id, fact.user_id)
+
+    return handle

@@ -1,0 +1,144 @@
+"""The services room_directory asks: auth for profiles, relays for everything they do, auth and invite for facts."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.message import Message
+from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc
+
+from services.common.rpc_client import RemoteError, ServiceChannel, as_user, raise_for
+from services.common.settings import ServiceSettings
+from services.room_directory import wire
+from services.room_directory.app.permits import TERM
+from services.room_directory.app.ports import RoomPart
+from services.room_directory.domain.events import SeatOrder
+from services.room_directory.domain.people import Person
+from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.presence import SessionNews
+
+SERVICE = "room_directory"
+_CALL_SECONDS = 2.0
+_LIST_SECONDS = 5.0
+
+
+class AuthClient:
+    """Profiles, keys and facts of auth."""
+
+    def __init__(self, address: str, settings: ServiceSettings) -> None:
+        self._channel = ServiceChannel(SERVICE, address, settings)
+        self._stub: auth_service_pb2_grpc.AuthServiceAsyncStub = auth_service_pb2_grpc.AuthServiceStub(
+            self._channel.channel
+        )
+
+    async def fetch(self, user_ids: Sequence[str]) -> list[Person]:
+        """The profiles of these accounts, 100 at most; unknown ones are left out."""
+        request = auth_service_pb2.BatchGetProfilesRequest(user_ids=user_ids)
+        response = await self._stub.BatchGetProfiles(request, timeout=_CALL_SECONDS)
+        return [wire.person(profile) for profile in response.profiles]
+
+    async def find_by_handle(self, handle: str) -> Person | None:
+        """The person with that handle, as the current caller may see them."""
+        request = auth_service_pb2.GetProfileRequest(handle=handle)
+        try:
+            response = await self._stub.GetProfile(request, timeout=_CALL_SECONDS, metadata=as_user())
+        except RemoteError as error:
+            if error.kind == "not_found":
+                return None
+            raise
+        return wire.person(response.profile)
+
+    async def key_set(self) -> str:
+        """The keys that verify access tokens."""
+        response = await self._stub.GetKeySet(auth_service_pb2.GetKeySetRequest(), timeout=_CALL_SECONDS)
+        return response.jwks_json
+
+    async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
+        """Facts after a number, oldest first."""
+        request = auth_service_pb2.ListFactsRequest(after=after, limit=limit)
+        return (await self._stub.ListFacts(request, timeout=_LIST_SECONDS)).facts
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._channel.close()
+
+
+class InviteClient:
+    """Facts of invite."""
+
+    def __init__(self, address: str, settings: ServiceSettings) -> None:
+        self._channel = ServiceChannel(SERVICE, address, settings)
+        self._stub: invite_service_pb2_grpc.InviteServiceAsyncStub = invite_service_pb2_grpc.InviteServiceStub(
+            self._channel.channel
+        )
+
+    async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
+        """Facts after a number, oldest first."""
+        request = invite_service_pb2.ListFactsRequest(after=after, limit=limit)
+        return (await self._stub.ListFacts(request, timeout=_LIST_SECONDS)).facts
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._channel.close()
+
+
+class GrpcRelayClient:
+    """One relay's RPCs."""
+
+    def __init__(self, relay_id: str, address: str, settings: ServiceSettings) -> None:
+        self._relay_id = relay_id
+        self._channel = ServiceChannel(SERVICE, address, settings)
+        self._stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
+            media_relay_service_pb2_grpc.MediaRelayServiceStub(self._channel.channel)
+        )
+
+    async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
+        """Puts changes of seats in force."""
+        changes = [
+            relay_pb.SeatChange(
+                room_id=order.room_id,
+                user_id=order.user_id,
+                term=TERM,
+                epoch=order.epoch,
+                action=wire.SEAT_ACTIONS[order.action],
+            )
+            for order in orders
+        ]
+        await self._stub.ApplySeatChanges(relay_pb.ApplySeatChangesRequest(changes=changes), timeout=_CALL_SECONDS)
+
+    async def configure_rooms(self, parts: Sequence[RoomPart]) -> None:
+        """Tells the relay its part in rooms."""
+        messages = [
+            relay_pb.RoomPart(
+                room_id=part.room_id,
+                term=TERM,
+                home_relay_id=part.home_relay_id,
+                live=part.live,
+                stage_closed=part.stage_closed,
+            )
+            for part in parts
+        ]
+        await self._stub.ConfigureRooms(relay_pb.ConfigureRoomsRequest(parts=messages), timeout=_CALL_SECONDS)
+
+    async def list_sessions(self) -> dict[str, list[SessionNews]]:
+        """Every session, by room."""
+        sessions: defaultdict[str, list[SessionNews]] = defaultdict(list)
+        try:
+            async for page in self._stub.ListSessions(relay_pb.ListSessionsRequest(), timeout=_LIST_SECONDS):
+                for info in page.sessions:
+                    sessions[info.room_id].append(wire.listed_session(info, self._relay_id))
+        except grpc.aio.AioRpcError as error:
+            raise raise_for(error) from error
+        return dict(sessions)
+
+    async def get_load(self) -> RelayLoadState:
+        """The load as heartbeats have it."""
+        response = await self._stub.GetLoad(relay_pb.GetLoadRequest(), timeout=_CALL_SECONDS)
+        return wire.relay_load(response.load)
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._channel.close()

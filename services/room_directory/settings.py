@@ -1,0 +1,85 @@
+"""What room_directory can be told."""
+
+from dataclasses import dataclass
+
+from services.common.settings import ServiceSettings
+from services.room_directory.app.ports import Limits
+from services.room_directory.domain.seats import Rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Settings of room_directory."""
+
+    invite_address: str = ""
+    """gRPC address of invite, host:port; without it, redeemed invitations open no closed room."""
+    database_url: str = "sqlite+aiosqlite:///var/room_directory/room_directory.db"
+    """Database of rooms: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    database_schema: str = "room_directory"
+    """Schema of the tables on PostgreSQL."""
+    hand_seconds: float = 60.0
+    """How long a hand stays up."""
+    hand_limit: int = 200
+    """How many hands may be up in one room."""
+    hands_per_minute: int = 6
+    """How often one person may raise a hand in one room."""
+    offer_seconds: float = 30.0
+    """How long an offer of the stage stands."""
+    stage_limit: int = 50
+    """How many people may be on one stage."""
+    listener_limit: int = 5000
+    """How many people may listen in one room."""
+    rooms_led_limit: int = 3
+    """How many live rooms one person may lead."""
+    lost_seconds: float = 60.0
+    """How long a seat outlives its connection."""
+    hold_seconds: float = 60.0
+    """How long a room waits for a moderator before a successor leads or the stage closes."""
+    closing_seconds: float = 300.0
+    """How long a room with a closed stage lasts."""
+    empty_seconds: float = 300.0
+    """How long a room with nobody in it lasts."""
+    permit_seconds: float = 15.0
+    """Life of a media permit."""
+    key_rotation_days: int = 30
+    """Days after which permits are signed with a new key; the one before still verifies until the next."""
+    relay_share: float = 1.0
+    """Share of the budget a relay reports that may be given away; relays report three quarters of what they measured."""
+    relay_lost_seconds: float = 3.0
+    """A relay silent for so long is given up, and what it carried moves."""
+    reports_per_hour: int = 10
+    """How many reports one person may write."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that make no sense."""
+        if not 0 < self.relay_share <= 1:
+            raise ValueError("relay_share must be above 0 and at most 1")
+        if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit) < 1:
+            raise ValueError("limits must be at least 1")
+        if not 1 <= self.permit_seconds <= 60:
+            raise ValueError("permit_seconds must be 1 to 60")
+
+    def rules(self) -> Rules:
+        """The numbers of the rules."""
+        return Rules(
+            hand_seconds=self.hand_seconds,
+            hand_limit=self.hand_limit,
+            offer_seconds=self.offer_seconds,
+            stage_limit=self.stage_limit,
+            listener_limit=self.listener_limit,
+            lost_seconds=self.lost_seconds,
+            hold_seconds=self.hold_seconds,
+            closing_seconds=self.closing_seconds,
+            empty_seconds=self.empty_seconds,
+        )
+
+    def limits(self) -> Limits:
+        """The numbers of the use cases."""
+        return Limits(
+            rooms_led=self.rooms_led_limit,
+            relay_share=self.relay_share,
+            permit_seconds=self.permit_seconds,
+            hands_per_minute=self.hands_per_minute,
+            reports_per_hour=self.reports_per_hour,
+            relay_lost_seconds=self.relay_lost_seconds,
+        )

@@ -1,0 +1,250 @@
+"""Domain values to the messages of the contract, and the words of the contract back."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from majlis.auth.v1 import account_pb2
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import room_pb2, sessions_pb2
+
+from services.room_directory.app.permits import Permit
+from services.room_directory.app.ports import ReportRecord
+from services.room_directory.domain.events import RoomCard, SeatAction
+from services.room_directory.domain.people import Person
+from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.presence import SessionNews
+from services.room_directory.domain.roles import Role
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import (
+    Hand,
+    HandMode,
+    MediaKind,
+    Offer,
+    RoomState,
+    SessionState,
+    StageSeat,
+    Visibility,
+)
+
+People = Mapping[str, Person]
+
+ROLES = {
+    Role.OUTSIDE: room_pb2.ROLE_UNSPECIFIED,
+    Role.LISTENER: room_pb2.ROLE_LISTENER,
+    Role.SPEAKER: room_pb2.ROLE_SPEAKER,
+    Role.MODERATOR: room_pb2.ROLE_MODERATOR,
+    Role.INTERPRETER: room_pb2.ROLE_INTERPRETER,
+}
+VISIBILITIES = {Visibility.OPEN: room_pb2.VISIBILITY_OPEN, Visibility.CLOSED: room_pb2.VISIBILITY_CLOSED}
+HAND_MODES = {HandMode.OFF: room_pb2.HAND_MODE_OFF, HandMode.EVERYONE: room_pb2.HAND_MODE_EVERYONE}
+STATES = {
+    RoomState.LIVE: room_pb2.ROOM_STATE_LIVE,
+    RoomState.HELD: room_pb2.ROOM_STATE_HELD,
+    RoomState.CLOSING: room_pb2.ROOM_STATE_CLOSING,
+    RoomState.ENDED: room_pb2.ROOM_STATE_ENDED,
+}
+REPORT_KINDS = {
+    "abuse": room_pb2.REPORT_KIND_ABUSE,
+    "spam": room_pb2.REPORT_KIND_SPAM,
+    "impersonation": room_pb2.REPORT_KIND_IMPERSONATION,
+    "other": room_pb2.REPORT_KIND_OTHER,
+}
+MEDIA_KINDS = {room_pb2.MEDIA_KIND_AUDIENCE: MediaKind.AUDIENCE, room_pb2.MEDIA_KIND_STAGE: MediaKind.STAGE}
+SEAT_ACTIONS = {
+    SeatAction.END: relay_pb.SEAT_ACTION_END,
+    SeatAction.REPLACE: relay_pb.SEAT_ACTION_REPLACE,
+    SeatAction.MUTE: relay_pb.SEAT_ACTION_MUTE,
+    SeatAction.UNMUTE: relay_pb.SEAT_ACTION_UNMUTE,
+    SeatAction.STREAM_GONE: relay_pb.SEAT_ACTION_STREAM_GONE,
+    SeatAction.STREAM_BACK: relay_pb.SEAT_ACTION_STREAM_BACK,
+}
+_SESSION_STATES = {
+    sessions_pb2.SESSION_EVENT_OPENED: SessionState.PENDING,
+    sessions_pb2.SESSION_EVENT_CONNECTED: SessionState.UP,
+    sessions_pb2.SESSION_EVENT_IDLE: SessionState.IDLE,
+    sessions_pb2.SESSION_EVENT_ENDED: SessionState.DOWN,
+}
+
+
+def moment(at: datetime | None) -> Timestamp | None:
+    """A moment as messages carry it."""
+    if at is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
+
+
+def profile(person: Person | None) -> account_pb2.Profile:
+    """The public part of a person."""
+    if person is None:
+        return account_pb2.Profile()
+    return account_pb2.Profile(
+        user_id=person.user_id,
+        handle=person.handle,
+        display_name=person.display_name,
+        bio=person.bio,
+        avatar_hue=person.avatar_hue,
+        spoken_languages=person.spoken_languages,
+    )
+
+
+def person(message: account_pb2.Profile) -> Person:
+    """A person as their profile says it."""
+    return Person(
+        user_id=message.user_id,
+        handle=message.handle,
+        display_name=message.display_name,
+        bio=message.bio,
+        avatar_hue=message.avatar_hue,
+        spoken_languages=tuple(message.spoken_languages),
+    )
+
+
+def _who(user_id: str, people: People) -> account_pb2.Profile:
+    return profile(people.get(user_id) or Person(user_id))
+
+
+def stage_seat(seat: StageSeat, people: People) -> room_pb2.StageSeat:
+    """A person on stage."""
+    return room_pb2.StageSeat(
+        person=_who(seat.user_id, people),
+        role=ROLES[seat.role],
+        member=seat.member,
+        muted=seat.muted,
+        muted_by_moderator=seat.muted_by_moderator,
+        connected=seat.connected,
+        since=moment(seat.since),
+        successor=seat.successor,
+    )
+
+
+def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
+    """A room as the hallway shows it."""
+    return room_pb2.Room(
+        room_id=card.room_id,
+        title=card.title,
+        description=card.description,
+        language=card.language,
+        visibility=VISIBILITIES[card.visibility],
+        hand_mode=HAND_MODES[card.hand_mode],
+        state=STATES[card.state],
+        creator=_who(card.creator_id, people),
+        started_at=moment(card.started_at),
+        ended_at=moment(card.ended_at),
+        listener_count=card.listener_count,
+        listener_limit=card.listener_limit,
+        faces=[stage_seat(seat, people) for seat in card.faces],
+        room_key=room_key,
+        revision=card.revision,
+    )
+
+
+def hand(value: Hand, people: People) -> room_pb2.Hand:
+    """A raised hand."""
+    return room_pb2.Hand(
+        person=_who(value.user_id, people),
+        question=value.question,
+        raised_at=moment(value.raised_at),
+        expires_at=moment(value.expires_at),
+    )
+
+
+def offer(value: Offer) -> room_pb2.StageOffer:
+    """An offer to come on stage."""
+    return room_pb2.StageOffer(
+        offer_id=value.offer_id,
+        user_id=value.user_id,
+        by_user_id=value.by_user_id,
+        expires_at=moment(value.expires_at),
+    )
+
+
+def snapshot(value: Room, sample: Iterable[str], people: People) -> room_pb2.RoomSnapshot:
+    """Everything a client shows of a room."""
+    return room_pb2.RoomSnapshot(
+        room=room(value.card(), people),
+        stage=[stage_seat(seat, people) for seat in value.stage_in_order()],
+        audience_sample=[_who(user_id, people) for user_id in sample],
+        offers=[offer(each) for each in value.offers.values()],
+        hand_count=len(value.hands),
+        revision=value.revision,
+    )
+
+
+def own_seat(value: Room, user_id: str, people: People) -> room_pb2.OwnSeat:
+    """The caller's own place in a room."""
+    seat, on_stage = value.seats.get(user_id), value.stage.get(user_id)
+    up, offered = value.hands.get(user_id), value.offers.get(user_id)
+    return room_pb2.OwnSeat(
+        role=ROLES[value.role_of(user_id)],
+        epoch=seat.epoch if seat else 0,
+        member=on_stage.member if on_stage else 0,
+        hand=hand(up, people) if up else None,
+        hand_position=value.hand_position(user_id),
+        offer=offer(offered) if offered else None,
+    )
+
+
+def media_permit(permit: Permit | None) -> room_pb2.MediaPermit | None:
+    """What opens a media session."""
+    if permit is None:
+        return None
+    return room_pb2.MediaPermit(permit=permit.token, path=permit.path, expires_at=moment(permit.expires_at))
+
+
+def report(record: ReportRecord, people: People) -> room_pb2.Report:
+    """A report about a person."""
+    return room_pb2.Report(
+        report_id=record.report_id,
+        room_id=record.room_id,
+        room_title=record.room_title,
+        reporter=_who(record.reporter_id, people),
+        subject=_who(record.subject_id, people),
+        kind=REPORT_KINDS[record.kind],
+        text=record.text,
+        created_at=moment(record.created_at),
+        resolved=record.resolved,
+        resolution=record.resolution,
+    )
+
+
+def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNews | None:
+    """What a relay says of one session; None when it is a kind of news this code does not know."""
+    state, kind = _SESSION_STATES.get(change.event), MEDIA_KINDS.get(change.kind)
+    if state is None or kind is None:
+        return None
+    return SessionNews(
+        session_id=change.session_id,
+        user_id=change.user_id,
+        epoch=change.epoch,
+        kind=kind,
+        state=state,
+        relay_id=relay_id,
+    )
+
+
+def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
+    """One session of a relay's list."""
+    return SessionNews(
+        session_id=info.session_id,
+        user_id=info.user_id,
+        epoch=info.epoch,
+        kind=MEDIA_KINDS.get(info.kind, MediaKind.AUDIENCE),
+        state=SessionState.UP if info.connected else SessionState.PENDING,
+        relay_id=relay_id,
+    )
+
+
+def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
+    """A relay's report."""
+    return RelayLoadState(
+        relay_id=load.relay_id,
+        boot_id=load.boot_id,
+        grpc_address=load.grpc_address,
+        packets_per_second=load.packets_per_second,
+        budget=load.packets_per_second_budget,
+        sessions=load.sessions,
+        draining=load.draining,
+    )
