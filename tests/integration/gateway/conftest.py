@@ -118,9 +118,7 @@ async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
             )
             return harness.address
 
-        relay_address = await serve(
-            relay, media_relay_service_pb2_grpc, media_relay_service_pb2, "MediaRelayService"
-        )
+        relay_address = await serve(relay, media_relay_service_pb2_grpc, media_relay_service_pb2, "MediaRelayService")
         directory.relays[RELAY] = relay_address
         yield {
             "auth": auth,

@@ -213,5 +213,3 @@ class PlayedRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
             raise Refused("not_found", "SESSION_NOT_FOUND")
         if self.sessions[request.session_id] != request.permit:
             raise Refused("permission_denied", "PERMIT_INVALID")
-
-

@@ -1,0 +1,154 @@
+"""The native gRPC port: what it forwards, what it shows of itself, and the Watch stream."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
+from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc, room_events_pb2
+
+from services.common.bus import Bus
+from services.common.metrics import Metrics
+from services.common.rpc_client import raise_for
+from tests.integration.gateway.conftest import ROOM, Origin
+from tests.integration.gateway.played import Refused
+from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import test_settings as settings_of
+
+
+@pytest.fixture
+async def channel(origin: Origin) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{origin.grpc_port}") as channel:
+        yield channel
+
+
+def token(origin: Origin, shown: str | None = None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {shown or origin.mint.token()}"),)
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    refusal: Any = raise_for(error)
+    return str(refusal.reason)
+
+
+async def test_an_rpc_is_forwarded_with_the_callers_token(origin: Origin, channel: grpc.aio.Channel) -> None:
+    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+    response = await stub.GetMe(auth_service_pb2.GetMeRequest(), metadata=token(origin))
+    assert response.account.profile.user_id == "user000000000001"
+    assert origin.auth.callers[-1].network == "127.0.0.0/24"
+
+
+async def test_a_personal_token_works_here_too(origin: Origin, channel: grpc.aio.Channel) -> None:
+    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+    response = await stub.GetMe(auth_service_pb2.GetMeRequest(), metadata=token(origin, "mjp_good_and_long_enough"))
+    assert response.account.profile.user_id == "userbot000000001"
+
+
+async def test_refusals_keep_their_reason(origin: Origin, channel: grpc.aio.Channel) -> None:
+    origin.auth.refuse = Refused("already_exists", "HANDLE_TAKEN")
+    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.UpdateProfile(auth_service_pb2.UpdateProfileRequest(), metadata=token(origin))
+    assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    assert reason_of(caught.value) == "HANDLE_TAKEN"
+
+
+async def test_rpcs_for_services_are_not_offered_even_with_the_services_secret(
+    origin: Origin, channel: grpc.aio.Channel
+) -> None:
+    stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+    proof = (("x-majlis-service", "gateway"), ("x-majlis-service-secret", "a secret for tests only"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GetSnapshot(room_directory_service_pb2.GetSnapshotRequest(room_id=ROOM), metadata=proof)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert reason_of(caught.value) in ("NOT_OFFERED", "INTERNAL")
+    assert origin.directory.snapshots_given == 0
+
+
+async def reflect(channel: grpc.aio.Channel, **ask: Any) -> Any:
+    async def requests() -> AsyncIterator[Any]:
+        yield reflection_pb2.ServerReflectionRequest(**ask)
+
+    async for response in reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(requests()):
+        return response
+    raise AssertionError("no answer")
+
+
+async def test_reflection_lists_the_public_services_only(channel: grpc.aio.Channel) -> None:
+    listed = {each.name for each in (await reflect(channel, list_services="")).list_services_response.service}
+    assert "majlis.auth.v1.AuthService" in listed
+    assert "majlis.gateway.v1.EventService" in listed
+    assert "majlis.media_relay.v1.MediaRelayService" not in listed
+
+
+@pytest.mark.parametrize(
+    ("symbol", "hidden"),
+    [
+        ("majlis.auth.v1.AuthService", {"CreateAccount", "ListFacts", "BatchGetProfiles"}),
+        ("majlis.room_directory.v1.RoomDirectoryService", {"GetSnapshot", "ReportStreams", "ListRelays"}),
+    ],
+)
+async def test_reflection_shows_no_rpc_that_is_for_services(
+    channel: grpc.aio.Channel, symbol: str, hidden: set[str]
+) -> None:
+    answer = await reflect(channel, file_containing_symbol=symbol)
+    names = set()
+    messages = set()
+    for raw in answer.file_descriptor_response.file_descriptor_proto:
+        file = FileDescriptorProto.FromString(raw)
+        names.update(method.name for service in file.service for method in service.method)
+        messages.update(message.name for message in file.message_type)
+    assert names
+    assert not names & hidden
+    assert not messages & {f"{name}Request" for name in hidden}
+
+
+async def test_reflection_knows_no_service_that_is_internal(channel: grpc.aio.Channel) -> None:
+    answer = await reflect(channel, file_containing_symbol="majlis.media_relay.v1.MediaRelayService")
+    assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+async def test_the_port_says_that_it_serves(channel: grpc.aio.Channel) -> None:
+    response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_watch_gives_the_snapshot_and_then_what_happens(
+    origin: Origin, channel: grpc.aio.Channel, nats_server: NatsServer, tmp_path: Any
+) -> None:
+    origin.directory.seat()
+    bus = Bus(settings_of(tmp_path, nats_url=nats_server.url), Metrics("room_directory"))
+    await bus.connect()
+    stub = event_service_pb2_grpc.EventServiceStub(channel)
+    call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))
+    first = await call.read()
+    assert first.event.snapshot.room.title == "Evening"
+    await bus.publish(room_events_pb2.HandRaised(room_id=ROOM, revision=11, user_id="user000000000002"))
+    second = await call.read()
+    assert second.event.revision == 11
+    assert second.event.hand_raised.user_id == "user000000000002"
+    await bus.publish(room_events_pb2.PersonRemoved(room_id=ROOM, revision=12, user_id="user000000000001"))
+    assert (await call.read()).event.person_removed.user_id == "user000000000001"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert reason_of(caught.value) == "SEAT_ENDED"
+    await bus.close()
+
+
+async def test_watch_without_a_seat_is_refused(origin: Origin, channel: grpc.aio.Channel) -> None:
+    stub = event_service_pb2_grpc.EventServiceStub(channel)
+    call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert reason_of(caught.value) == "NOT_IN_ROOM"
+
+
+async def test_the_server_describes_itself_to_anyone(channel: grpc.aio.Channel) -> None:
+    stub = event_service_pb2_grpc.ServerServiceStub(channel)
+    info = await stub.GetServerInfo(event_service_pb2.GetServerInfoRequest())
+    assert info.deployment == "majlis"

@@ -1,0 +1,249 @@
+"""WHIP and WHEP as RFC 9725 and the WHEP draft have them."""
+
+from typing import Any
+
+import httpx
+import pytest
+from majlis.media_relay.v1 import media_relay_service_pb2
+from majlis.room_directory.v1 import room_pb2
+
+from services.common.bus import Bus
+from services.common.metrics import Metrics
+from tests.integration.gateway.conftest import RELAY, ROOM, Origin
+from tests.integration.gateway.played import Refused
+from tests.support.fake_bus import eventually
+from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import test_settings as settings_of
+
+OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+FRAGMENT = "a=candidate:1 1 UDP 1 192.0.2.1 9 typ host\r\n"
+RESTART = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+ANNA = "user000000000001"
+
+
+def permit(origin: Origin, kind: int = room_pb2.MEDIA_KIND_AUDIENCE, room: str = ROOM, relay: str = RELAY) -> str:
+    return origin.directory.sign_permit(room, ANNA, kind, relay)
+
+
+async def post(
+    origin: Origin, shown: str | None, path: str = f"/whep/{ROOM}", offer: str = OFFER, **headers: str
+) -> httpx.Response:
+    given = {"Content-Type": "application/sdp", **headers}
+    if shown is not None:
+        given["Authorization"] = f"Bearer {shown}"
+    return await origin.client.post(path, content=offer, headers=given)
+
+
+async def patch(origin: Origin, location: str, shown: str, body: str = FRAGMENT, **headers: str) -> httpx.Response:
+    given = {"Content-Type": "application/trickle-ice-sdpfrag", "Authorization": f"Bearer {shown}", **headers}
+    return await origin.client.patch(location, content=body, headers=given)
+
+
+async def test_an_offer_with_a_permit_opens_a_session(origin: Origin) -> None:
+    response = await post(origin, permit(origin))
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "application/sdp"
+    assert response.headers["location"] == f"/media/{RELAY}/session0000000000000000000"
+    assert response.headers["etag"] == '"ice-1"'
+    assert response.headers["accept-patch"] == "application/trickle-ice-sdpfrag"
+    assert response.headers["access-control-allow-origin"] == "*"
+    exposed = response.headers["access-control-expose-headers"]
+    assert {"Location", "ETag", "Link", "Accept-Patch"} <= set(exposed.split(", "))
+    assert "set-cookie" not in response.headers
+    assert response.text.startswith("v=0")
+    assert origin.relay.offers == [OFFER]
+
+
+async def test_the_whole_life_of_a_session(origin: Origin) -> None:
+    shown = permit(origin)
+    location = (await post(origin, shown)).headers["location"]
+    trickled = await patch(origin, location, shown, **{"If-Match": '"ice-1"'})
+    assert (trickled.status_code, trickled.content) == (204, b"")
+    restarted = await patch(origin, location, shown, RESTART, **{"If-Match": "*"})
+    assert restarted.status_code == 200
+    assert restarted.headers["etag"] == '"ice-2"'
+    assert restarted.headers["content-type"] == "application/trickle-ice-sdpfrag"
+    assert "ice-ufrag" in restarted.text
+    stale = await patch(origin, location, shown, **{"If-Match": '"ice-1"'})
+    assert stale.status_code == 412
+    assert stale.json()["reason"] == "ETAG_MISMATCH"
+    deleted = await origin.client.delete(location, headers={"Authorization": f"Bearer {shown}"})
+    assert deleted.status_code == 200
+    gone = await origin.client.delete(location, headers={"Authorization": f"Bearer {shown}"})
+    assert gone.status_code == 404
+
+
+async def test_a_patch_without_if_match_is_428(origin: Origin) -> None:
+    shown = permit(origin)
+    location = (await post(origin, shown)).headers["location"]
+    assert (await patch(origin, location, shown)).status_code == 428
+
+
+async def test_a_patch_of_another_type_is_415(origin: Origin) -> None:
+    shown = permit(origin)
+    location = (await post(origin, shown)).headers["location"]
+    response = await patch(origin, location, shown, **{"Content-Type": "application/json", "If-Match": "*"})
+    assert response.status_code == 415
+    assert response.headers["accept-patch"] == "application/trickle-ice-sdpfrag"
+
+
+async def test_an_offer_of_another_type_is_415(origin: Origin) -> None:
+    response = await post(origin, permit(origin), **{"Content-Type": "text/plain"})
+    assert response.status_code == 415
+    assert response.headers["accept-post"] == "application/sdp"
+
+
+async def test_without_a_bearer_token_it_is_401_even_with_cookies(origin: Origin) -> None:
+    origin.directory.seat()
+    headers = {"Cookie": f"majlis_access={origin.mint.token()}", "Origin": origin.origin}
+    response = await post(origin, None, **headers)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert not origin.relay.sessions
+
+
+@pytest.mark.parametrize("path", [f"/whep/{ROOM}", f"/whip/{ROOM}"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+async def test_endpoints_know_post_only(origin: Origin, path: str, method: str) -> None:
+    response = await origin.client.request(method, path)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST"])
+async def test_sessions_know_patch_and_delete_only(origin: Origin, method: str) -> None:
+    response = await origin.client.request(method, f"/media/{RELAY}/session0000000000000000000")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "PATCH, DELETE, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods", "header", "value"),
+    [
+        (f"/whep/{ROOM}", "POST, OPTIONS", "accept-post", "application/sdp"),
+        (f"/whip/{ROOM}", "POST, OPTIONS", "accept-post", "application/sdp"),
+        (f"/media/{RELAY}/abcdefghij", "PATCH, DELETE, OPTIONS", "accept-patch", "application/trickle-ice-sdpfrag"),
+    ],
+)
+async def test_any_page_may_ask_what_is_allowed(
+    origin: Origin, path: str, methods: str, header: str, value: str
+) -> None:
+    asking = {"Origin": "https://player.example", "Access-Control-Request-Method": "POST"}
+    response = await origin.client.options(path, headers=asking)
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-methods"] == methods
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "Authorization" in response.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in response.headers
+    assert response.headers[header] == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "status"),
+    [
+        ("permission_denied", "PERMIT_INVALID", 403),
+        ("failed_precondition", "PERMIT_SPENT", 409),
+        ("failed_precondition", "WRONG_RELAY", 409),
+        ("failed_precondition", "SEAT_STALE", 409),
+        ("invalid_argument", "OFFER_INVALID", 422),
+        ("resource_exhausted", "RELAY_FULL", 503),
+        ("unavailable", "RELAY_DRAINING", 503),
+    ],
+)
+async def test_refusals_of_the_relay_have_their_status(origin: Origin, kind: Any, reason: str, status: int) -> None:
+    origin.relay.refuse = Refused(kind, reason)
+    response = await post(origin, permit(origin))
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["reason"] == reason
+    assert ("retry-after" in response.headers) == (status == 503)
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_permit_opens_only_its_own_room_and_kind(origin: Origin) -> None:
+    other_room = await post(origin, permit(origin, room="room000000000002"))
+    other_kind = await post(origin, permit(origin), path=f"/whip/{ROOM}")
+    assert (other_room.status_code, other_kind.status_code) == (403, 403)
+    assert not origin.relay.sessions
+
+
+async def test_a_permit_of_somebody_else_changes_nothing(origin: Origin) -> None:
+    location = (await post(origin, permit(origin))).headers["location"]
+    stolen = await origin.client.delete(location, headers={"Authorization": f"Bearer {permit(origin)}"})
+    assert stolen.status_code == 403
+    assert len(origin.relay.sessions) == 1
+
+
+async def test_a_standard_client_comes_with_an_access_token_and_is_seated(origin: Origin) -> None:
+    token = origin.mint.token()
+    response = await post(origin, token)
+    assert response.status_code == 201
+    assert origin.directory.joined == [ANNA]
+    location = response.headers["location"]
+    trickled = await patch(origin, location, token, **{"If-Match": '"ice-1"'})
+    assert trickled.status_code == 204
+    other = origin.mint.token("user000000000002")
+    stolen = await origin.client.delete(location, headers={"Authorization": f"Bearer {other}"})
+    assert stolen.status_code == 401
+    assert len(origin.relay.sessions) == 1
+    fresh = origin.mint.token()
+    assert (await origin.client.delete(location, headers={"Authorization": f"Bearer {fresh}"})).status_code == 200
+
+
+async def test_a_personal_token_works_for_obs_and_needs_the_stage(origin: Origin) -> None:
+    refused = await post(origin, "mjp_good_and_long_enough", path=f"/whip/{ROOM}")
+    assert refused.status_code == 403
+    assert refused.json()["reason"] == "NOT_ON_STAGE"
+    origin.directory.stage = True
+    response = await post(origin, "mjp_good_and_long_enough", path=f"/whip/{ROOM}")
+    assert response.status_code == 201
+
+
+async def test_a_token_without_the_scope_cannot_speak(origin: Origin) -> None:
+    origin.directory.stage = True
+    response = await post(origin, origin.mint.token(scopes=("listen",)), path=f"/whip/{ROOM}")
+    assert response.status_code == 403
+    assert response.json()["reason"] == "SCOPE_MISSING"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/media/{RELAY}/nosuchsession",
+        "/media/nosuchrelay1/session0000000000000000000",
+        "/media/x/y",
+        f"/media/{RELAY}/session0000000000000000000/a/b",
+    ],
+)
+async def test_an_unknown_session_is_404(origin: Origin, path: str) -> None:
+    response = await origin.client.delete(path, headers={"Authorization": f"Bearer {permit(origin)}"})
+    assert response.status_code == 404
+
+
+async def test_an_offer_that_is_too_large_is_413(origin: Origin) -> None:
+    response = await post(origin, permit(origin), offer="v=0\r\n" + "a=x\r\n" * 20_000)
+    assert response.status_code == 413
+
+
+async def test_a_relay_known_only_by_its_heartbeat_is_reached_without_the_directory(
+    origin: Origin, nats_server: NatsServer, tmp_path: Any
+) -> None:
+    address = origin.directory.relays.pop(RELAY)
+    bus = Bus(settings_of(tmp_path, nats_url=nats_server.url), Metrics("media_relay"))
+    await bus.connect()
+    relay_id = "relay00000000002"
+    await bus.publish(media_relay_service_pb2.RelayLoad(relay_id=relay_id, boot_id="b", grpc_address=address))
+    await eventually(lambda: origin.gateway.relay_table.find(relay_id) is not None)
+    response = await post(origin, permit(origin, relay=relay_id))
+    assert response.status_code == 201
+    nats_server.stop()
+    assert (await post(origin, permit(origin, relay=relay_id))).status_code == 201
+    await bus.close()
+
+
+async def test_a_relay_that_came_back_elsewhere_is_found_through_the_directory(origin: Origin) -> None:
+    from services.gateway.domain.relays import Relay
+
+    origin.gateway.relay_table.note(Relay(RELAY, "old", "127.0.0.1:1"))
+    response = await post(origin, permit(origin))
+    assert response.status_code == 201
