@@ -28,7 +28,7 @@ async def main(stop: Stop) -> None:
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     async with Background() as background:
-        parts = await parts_of.build(settings, database, metrics, clock, background)
+        parts = await parts_of.build(settings, database, metrics, clock=clock, background=background)
         server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier)
         service = room_directory_service_pb2.DESCRIPTOR.services_by_name["RoomDirectoryService"]
         add = room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server

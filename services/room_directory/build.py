@@ -64,7 +64,7 @@ class Parts:
 
 
 async def build(
-    settings: Settings, database: Database, metrics: Metrics, clock: Clock, background: Background
+    settings: Settings, database: Database, metrics: Metrics, *, clock: Clock, background: Background
 ) -> Parts:
     """Everything but the tasks; reads the signing keys, which are made at the first start."""
     if not settings.auth_address:
@@ -78,8 +78,8 @@ async def build(
     dispatch = Dispatch(clock, counters.relay_latency, background)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules)
 
-    def relay_client(relay_id: str, address: str) -> GrpcRelayClient:
-        return GrpcRelayClient(relay_id, address, settings)
+    def relay_client(relay_id: str, grpc_address: str) -> GrpcRelayClient:
+        return GrpcRelayClient(relay_id, grpc_address, settings)
 
     fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)

@@ -28,7 +28,7 @@ class PrometheusCounters:
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
         self._changes = metrics.counter(
             "majlis_room_directory_changes_total",
-            "Changes of rooms that were written, moderation included.",
+            "Changes of rooms that were written.",
             ("action",),
         )
         self.relay_latency = metrics.histogram(

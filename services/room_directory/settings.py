@@ -44,7 +44,7 @@ class Settings(ServiceSettings):
     key_rotation_days: int = 30
     """Days after which permits are signed with a new key; the one before still verifies until the next."""
     relay_share: float = 1.0
-    """Share of the budget a relay reports that may be given away; relays report three quarters of what they measured."""
+    """Share of the budget a relay reports that may be given away; relays report three quarters of their ceiling."""
     relay_lost_seconds: float = 3.0
     """A relay silent for so long is given up, and what it carried moves."""
     reports_per_hour: int = 10
