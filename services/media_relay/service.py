@@ -139,8 +139,10 @@ class RelayService:
         await self.server.start()
         meter.grpc_address = self._grpc_address()
         self.heartbeat = Heartbeat(self.bus, self.app, meter)
-        await self.bus.connect()
         await self.heartbeat.start()
+        self.bus.on_reconnect(self.heartbeat.beat)
+        # Sound does not wait for the bus: its first connection goes on beside the RPCs.
+        spawn("bus", self.bus.connect)
         spawn("heartbeat", self.heartbeat.run, restart=True)
         _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
 
