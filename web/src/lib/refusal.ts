@@ -1,0 +1,107 @@
+// Why the server refused: the reason of google.rpc.ErrorInfo, found in whatever shape the answer has.
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Key } from '../i18n/i18n.svelte.ts';
+
+/** Reasons that have a text of their own; any other falls back to a text by kind. */
+const texts: Record<string, Key> = {
+  OWNER_LINK_INVALID: 'refused.OWNER_LINK_INVALID',
+  HANDLE_TAKEN: 'refused.HANDLE_TAKEN',
+  HANDLE_INVALID: 'refused.HANDLE_INVALID',
+  DISPLAY_NAME_INVALID: 'refused.DISPLAY_NAME_INVALID',
+  EMAIL_TAKEN: 'refused.EMAIL_TAKEN',
+  CHALLENGE_INVALID: 'refused.CHALLENGE_INVALID',
+  PASSKEY_INVALID: 'refused.PASSKEY_INVALID',
+  CODE_WRONG: 'refused.CODE_WRONG',
+  ACCOUNT_SUSPENDED: 'refused.ACCOUNT_SUSPENDED',
+  LAST_WAY_IN: 'refused.LAST_WAY_IN',
+  LAST_OPERATOR: 'refused.LAST_OPERATOR',
+  TOO_MANY_TOKENS: 'refused.TOO_MANY_TOKENS',
+  BIO_INVALID: 'refused.BIO_INVALID',
+  RATE_LIMITED: 'refused.RATE_LIMITED',
+  INVITATION_INVALID: 'refused.INVITATION_INVALID',
+  INVITATION_CLAIMED: 'refused.INVITATION_CLAIMED',
+  INVITATION_SPENT: 'refused.INVITATION_SPENT',
+  NO_INVITATIONS_LEFT: 'refused.NO_INVITATIONS_LEFT',
+  ROOM_NOT_FOUND: 'refused.ROOM_NOT_FOUND',
+  ROOM_ENDED: 'refused.ROOM_ENDED',
+  ROOM_CLOSED: 'refused.ROOM_CLOSED',
+  ROOM_FULL: 'refused.ROOM_FULL',
+  REMOVED: 'refused.REMOVED',
+  BLOCKED: 'refused.BLOCKED',
+  NOT_ALLOWED: 'refused.NOT_ALLOWED',
+  NOT_IN_ROOM: 'refused.NOT_IN_ROOM',
+  NOT_ON_STAGE: 'refused.NOT_ON_STAGE',
+  HANDS_OFF: 'refused.HANDS_OFF',
+  TOO_MANY_HANDS: 'refused.TOO_MANY_HANDS',
+  OFFER_GONE: 'refused.OFFER_GONE',
+  STAGE_FULL: 'refused.STAGE_FULL',
+  STAGE_CLOSED: 'refused.STAGE_CLOSED',
+  LAST_MODERATOR: 'refused.LAST_MODERATOR',
+  SEAT_TAKEN_OVER: 'refused.SEAT_TAKEN_OVER',
+  NO_RELAY: 'refused.NO_RELAY',
+  RELAY_FULL: 'refused.NO_RELAY',
+  RELAY_DRAINING: 'refused.NO_RELAY',
+  TITLE_INVALID: 'refused.TITLE_INVALID',
+  TOO_MANY_ROOMS: 'refused.TOO_MANY_ROOMS',
+  PERSON_NOT_FOUND: 'refused.PERSON_NOT_FOUND',
+  FIELD_INVALID: 'refused.FIELD_INVALID',
+};
+
+/** The reason's word, without its enum's prefix; empty when there is none. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof ConnectError)) return error instanceof Refusal ? error.reason : '';
+  for (const detail of error.details) {
+    if (!('type' in detail) || detail.type !== 'google.rpc.ErrorInfo') continue;
+    const debug: unknown = 'debug' in detail ? detail.debug : undefined;
+    if (debug && typeof debug === 'object' && 'reason' in debug && typeof debug.reason === 'string') return word(debug.reason);
+    if (detail.value instanceof Uint8Array) return word(firstString(detail.value));
+  }
+  return '';
+}
+
+function word(reason: string): string {
+  return reason.replace(/^[A-Z_]+_ERROR_REASON_/, '');
+}
+
+/** Field 1 of a message, when it is a short string: ErrorInfo.reason. */
+function firstString(bytes: Uint8Array): string {
+  const length = bytes[1] ?? 0;
+  return bytes[0] === 0x0a && length < 128 ? new TextDecoder().decode(bytes.subarray(2, 2 + length)) : '';
+}
+
+/** A refusal that did not come by an RPC: a media session or an event stream. */
+export class Refusal extends Error {
+  readonly reason: string;
+  readonly status: number;
+
+  constructor(status: number, reason: string) {
+    super(reason || `status ${status}`);
+    this.status = status;
+    this.reason = word(reason);
+  }
+}
+
+/** The text that tells a person what happened and what to do. */
+export function explain(error: unknown): Key {
+  const text = texts[reasonOf(error)];
+  if (text) return text;
+  if (!(error instanceof ConnectError)) return error instanceof Refusal ? 'refused.fault' : 'refused.offline';
+  switch (error.code) {
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+    case Code.Unknown:
+      return 'refused.offline';
+    case Code.ResourceExhausted:
+      return 'refused.RATE_LIMITED';
+    case Code.Unauthenticated:
+      return 'refused.signedOut';
+    case Code.PermissionDenied:
+      return 'refused.NOT_ALLOWED';
+    case Code.InvalidArgument:
+      return 'refused.FIELD_INVALID';
+    case Code.NotFound:
+      return 'refused.notFound';
+    default:
+      return 'refused.fault';
+  }
+}

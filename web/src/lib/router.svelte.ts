@@ -1,0 +1,70 @@
+// Which page is shown: paths by the history API, nothing but the address decides.
+
+export type Route =
+  | { page: 'hallway' }
+  | { page: 'room'; room: string; key: string }
+  | { page: 'invitation'; code: string }
+  | { page: 'setup'; token: string }
+  | { page: 'sign-in'; next: string }
+  | { page: 'invitations' }
+  | { page: 'profile' }
+  | { page: 'console' }
+  | { page: 'missing' };
+
+const simple: Record<string, Route> = {
+  '/': { page: 'hallway' },
+  '/invitations': { page: 'invitations' },
+  '/profile': { page: 'profile' },
+  '/console': { page: 'console' },
+};
+
+/** The page an address stands for. */
+export function parse(url: URL): Route {
+  const path = url.pathname.replace(/\/+$/, '') || '/';
+  const known = simple[path];
+  if (known) return known;
+  if (path === '/setup') return { page: 'setup', token: url.hash.slice(1) };
+  if (path === '/sign-in') return { page: 'sign-in', next: inside(url.searchParams.get('next')) };
+  const room = /^\/r\/([a-z0-9]{10,32})$/.exec(path)?.[1];
+  if (room) return { page: 'room', room, key: url.hash.slice(1) };
+  const code = /^\/i\/([A-Za-z0-9_-]{8,64})$/.exec(path)?.[1];
+  if (code) return { page: 'invitation', code };
+  return { page: 'missing' };
+}
+
+/** Only paths of this origin may be gone to after signing in. */
+function inside(next: string | null): string {
+  return next && /^\/(?![/\\])/.test(next) ? next : '/';
+}
+
+class Router {
+  route = $state<Route>({ page: 'missing' });
+
+  start(): void {
+    this.route = parse(new URL(location.href));
+    addEventListener('popstate', () => this.#show());
+    addEventListener('hashchange', () => this.#show());
+    document.addEventListener('click', (event) => this.#follow(event));
+  }
+
+  #show(): void {
+    this.route = parse(new URL(location.href));
+  }
+
+  /** Goes to a path of this origin. */
+  go(path: string, how: 'push' | 'replace' = 'push'): void {
+    history[how === 'push' ? 'pushState' : 'replaceState'](null, '', path);
+    this.#show();
+    scrollTo(0, 0);
+  }
+
+  #follow(event: MouseEvent): void {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const link = (event.target as Element).closest?.('a');
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
+    event.preventDefault();
+    this.go(link.pathname + link.search + link.hash);
+  }
+}
+
+export const router = new Router();

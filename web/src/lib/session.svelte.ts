@@ -1,0 +1,46 @@
+// Who uses this page: the account signed in, if any.
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Account } from '../gen/majlis/auth/v1/account_pb.ts';
+import { isLanguage, locale } from '../i18n/i18n.svelte.ts';
+import { auth, whenSignedOut } from './api.ts';
+import { router } from './router.svelte.ts';
+
+class Session {
+  account = $state.raw<Account | null>(null);
+  /** False until the first answer. */
+  known = $state(false);
+  /** True when the first answer never came: the server or the network is away. */
+  unreachable = $state(false);
+
+  get me(): string {
+    return this.account?.profile?.userId ?? '';
+  }
+
+  async start(): Promise<void> {
+    whenSignedOut(() => this.adopt(null));
+    this.unreachable = false;
+    try {
+      this.adopt((await auth.getMe({})).account ?? null);
+    } catch (error) {
+      if (error instanceof ConnectError && error.code === Code.Unauthenticated) this.adopt(null);
+      else this.unreachable = true;
+    }
+    this.known = true;
+  }
+
+  /** Takes what the server says of the account; the page follows its language. */
+  adopt(account: Account | null): void {
+    this.account = account;
+    const code = isLanguage(account?.locale);
+    if (code && code !== locale.code) void locale.use(code, true);
+  }
+
+  /** Signs this browser out and goes to the sign-in page. */
+  async signOut(everywhere = false): Promise<void> {
+    await (everywhere ? auth.signOutEverywhere({}) : auth.signOut({}));
+    this.adopt(null);
+    router.go('/sign-in');
+  }
+}
+
+export const session = new Session();

@@ -1,0 +1,79 @@
+// The person's microphone: asked for once, metered, handed to the stage session, given back when not needed.
+import { loudness } from './levels.ts';
+
+export type MicrophoneState = 'off' | 'asking' | 'live' | 'denied' | 'missing' | 'insecure';
+
+class Microphone {
+  state = $state<MicrophoneState>('off');
+  #stream: MediaStream | null = null;
+  #context: AudioContext | null = null;
+  #analyser: AnalyserNode | null = null;
+  #samples = new Float32Array(512);
+
+  get track(): MediaStreamTrack | null {
+    return this.#stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /** True when the browser gives the microphone without asking. */
+  async granted(): Promise<boolean> {
+    try {
+      return (await navigator.permissions.query({ name: 'microphone' as PermissionName })).state === 'granted';
+    } catch {
+      return false;
+    }
+  }
+
+  /** Asks for the microphone; true when it is live. */
+  async open(): Promise<boolean> {
+    if (this.track?.readyState === 'live') return true;
+    if (!navigator.mediaDevices) {
+      this.state = 'insecure';
+      return false;
+    }
+    this.state = 'asking';
+    try {
+      this.#stream = await navigator.mediaDevices.getUserMedia({
+        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+      });
+    } catch (error) {
+      this.state = error instanceof DOMException && error.name === 'NotAllowedError' ? 'denied' : 'missing';
+      return false;
+    }
+    this.track?.addEventListener('ended', () => this.close(), { once: true });
+    this.#meter(this.#stream);
+    this.state = 'live';
+    return true;
+  }
+
+  #meter(stream: MediaStream): void {
+    this.#context ??= new AudioContext();
+    void this.#context.resume();
+    this.#analyser = this.#context.createAnalyser();
+    this.#analyser.fftSize = this.#samples.length;
+    this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+  }
+
+  /** Lets sound through or not; the track stays, so that nothing needs to be negotiated. */
+  enable(on: boolean): void {
+    if (this.track) this.track.enabled = on;
+  }
+
+  /** How loud it is now, 0-1; 0 while switched off. */
+  level(): number {
+    if (!this.#analyser || !this.track?.enabled) return 0;
+    this.#analyser.getFloatTimeDomainData(this.#samples);
+    const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / this.#samples.length;
+    return loudness(Math.sqrt(power));
+  }
+
+  close(): void {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#analyser = null;
+    void this.#context?.close();
+    this.#context = null;
+    this.state = 'off';
+  }
+}
+
+export const microphone = new Microphone();

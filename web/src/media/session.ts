@@ -1,0 +1,152 @@
+// One media session with a relay: WHEP for the audience (one stream), WHIP for the stage (microphone out, four slots in).
+import { reasonIn } from '../room/events.ts';
+import { Refusal } from '../lib/refusal.ts';
+import { withDtx, withRed } from './sdp.ts';
+
+export type SessionKind = 'audience' | 'stage';
+export type SessionState = 'connecting' | 'connected' | 'failed' | 'closed';
+
+export interface Permit {
+  permit: string;
+  path: string;
+}
+
+/** Not connected within this time means that the network lets no calls through. */
+export const connectWithin = 8_000;
+/** A lost connection may come back by itself within this time. */
+const patience = 3_000;
+const slots = 4;
+const answerWithin = 10_000;
+
+export class MediaSession {
+  readonly kind: SessionKind;
+  readonly #pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  readonly #players: HTMLAudioElement[] = [];
+  readonly #onState: (state: SessionState) => void;
+  #sender: RTCRtpSender | undefined;
+  #location = '';
+  #permit = '';
+  #state: SessionState = 'connecting';
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(kind: SessionKind, onState: (state: SessionState) => void) {
+    this.kind = kind;
+    this.#onState = onState;
+    this.#pc.addEventListener('connectionstatechange', () => this.#look());
+    this.#pc.addEventListener('iceconnectionstatechange', () => this.#look());
+    this.#pc.addEventListener('track', (event) => this.#play(event));
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The relay that serves this session, from its address. */
+  get relay(): string {
+    return /\/media\/([^/]+)\//.exec(this.#location)?.[1] ?? '';
+  }
+
+  get receivers(): RTCRtpReceiver[] {
+    return this.#pc.getReceivers();
+  }
+
+  /** Offers, sends the offer with the permit, and takes the answer; the connection comes later, by state. */
+  async open(permit: Permit, microphone: MediaStreamTrack | null): Promise<void> {
+    this.#describe(microphone);
+    await this.#pc.setLocalDescription();
+    const answer = await this.#post(permit, this.#pc.localDescription?.sdp ?? '');
+    if (this.#state === 'closed') return this.#delete(false);
+    await this.#pc.setRemoteDescription({ type: 'answer', sdp: this.kind === 'stage' ? withDtx(answer) : answer });
+    this.#timer = setTimeout(() => this.#look(true), connectWithin);
+  }
+
+  #describe(microphone: MediaStreamTrack | null): void {
+    if (this.kind === 'stage') {
+      this.#sender = this.#pc.addTransceiver(microphone ?? 'audio', { direction: 'sendonly' }).sender;
+      for (let slot = 0; slot < slots; slot++) this.#pc.addTransceiver('audio', { direction: 'recvonly' });
+      return;
+    }
+    const transceiver = this.#pc.addTransceiver('audio', { direction: 'recvonly' });
+    const codecs = withRed(RTCRtpReceiver.getCapabilities('audio')?.codecs ?? []);
+    if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs);
+  }
+
+  async #post(permit: Permit, offer: string): Promise<string> {
+    const response = await fetch(permit.path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/sdp', Authorization: `Bearer ${permit.permit}` },
+      body: offer,
+      credentials: 'omit',
+      signal: AbortSignal.timeout(answerWithin),
+    });
+    if (!response.ok) throw new Refusal(response.status, await reasonIn(response));
+    this.#location = response.headers.get('Location') ?? '';
+    this.#permit = permit.permit;
+    return response.text();
+  }
+
+  /** Puts another microphone, or none, in place of the one that is sent. */
+  async send(microphone: MediaStreamTrack | null): Promise<void> {
+    await this.#sender?.replaceTrack(microphone);
+  }
+
+  #play({ track, streams }: RTCTrackEvent): void {
+    const player = new Audio();
+    player.autoplay = true;
+    player.srcObject = streams[0]?.getTracks().length === 1 ? streams[0] : new MediaStream([track]);
+    this.#players.push(player);
+  }
+
+  /** Starts the sound; false when the browser wants a tap first. */
+  async sound(): Promise<boolean> {
+    try {
+      await Promise.all(this.#players.map((player) => player.play()));
+      return true;
+    } catch (error) {
+      return !(error instanceof DOMException && error.name === 'NotAllowedError');
+    }
+  }
+
+  silence(silent = true): void {
+    for (const player of this.#players) player.muted = silent;
+  }
+
+  #look(late = false): void {
+    const { connectionState, iceConnectionState } = this.#pc;
+    if (connectionState === 'connected') return this.#become('connected');
+    if (connectionState === 'failed' || iceConnectionState === 'failed' || late) return this.#become('failed');
+    if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#look(true), patience);
+    }
+  }
+
+  #become(state: SessionState): void {
+    clearTimeout(this.#timer);
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    this.#onState(state);
+  }
+
+  /** Ends the session here and at the relay; `leaving` when the page goes away. */
+  close(leaving = false): void {
+    if (this.#state === 'closed') return;
+    clearTimeout(this.#timer);
+    this.#state = 'closed';
+    for (const player of this.#players) player.srcObject = null;
+    this.#pc.close();
+    this.#delete(leaving);
+  }
+
+  #delete(leaving: boolean): void {
+    if (!this.#location) return;
+    void fetch(this.#location, {
+      method: 'DELETE',
+      headers: { Authorization: `Bearer ${this.#permit}` },
+      credentials: 'omit',
+      keepalive: leaving,
+    }).catch(() => {
+      // The relay ends it by itself when the checks stop.
+    });
+  }
+}

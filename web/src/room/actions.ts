@@ -1,0 +1,129 @@
+// What people do in a room: one function for each call, refusals shown where they happen.
+import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
+import { HandMode, ReportKind, type Visibility } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { rooms } from '../lib/api.ts';
+import { attempt, toasts } from '../lib/toasts.svelte.ts';
+import { microphone } from '../media/microphone.svelte.ts';
+import type { LiveRoom } from './live.svelte.ts';
+
+/** Raises the person's hand, with a question or without; raising again keeps the place. */
+export async function raiseHand(room: LiveRoom, question: string): Promise<boolean> {
+  const answer = await attempt(() => rooms.raiseHand({ roomId: room.id, question }));
+  room.adopt(answer?.seat);
+  return answer !== undefined;
+}
+
+export async function lowerHand(room: LiveRoom): Promise<void> {
+  room.adopt((await attempt(() => rooms.lowerHand({ roomId: room.id })))?.seat);
+}
+
+/** Looks the person's place in the queue up again. */
+export async function refreshPlace(room: LiveRoom): Promise<void> {
+  try {
+    const { seat } = await rooms.getRoom({ roomId: room.id, roomKey: room.key });
+    if (seat && room.view) room.adopt({ ...room.view.own, hand: seat.hand, handPosition: seat.handPosition });
+  } catch {
+    // The place shown is a little old; the next change asks again.
+  }
+}
+
+/** Accepts the stage: the microphone first, so that nobody stands there unheard. */
+export async function acceptOffer(room: LiveRoom, offerId: string): Promise<boolean> {
+  if (!(await microphone.open())) return false;
+  const answer = await moving(room, () => rooms.acceptOffer({ roomId: room.id, offerId }));
+  if (answer) await room.climb(answer.seat, answer.permit);
+  else microphone.close();
+  return answer !== undefined;
+}
+
+export async function declineOffer(room: LiveRoom, offerId: string): Promise<void> {
+  const answer = await attempt(() => rooms.declineOffer({ roomId: room.id, offerId }));
+  room.adopt(answer?.seat);
+  if (!room.onStage) microphone.close();
+}
+
+export async function leaveStage(room: LiveRoom): Promise<void> {
+  const answer = await moving(room, () => rooms.leaveStage({ roomId: room.id }));
+  if (answer) await room.descend(answer.seat, answer.permit);
+}
+
+async function moving<T>(room: LiveRoom, call: () => Promise<T>): Promise<T | undefined> {
+  room.moving = true;
+  const answer = await attempt(call);
+  room.moving = false;
+  return answer;
+}
+
+/** Switches the own microphone: off at once, on when the server agrees. */
+export async function setOwnMute(room: LiveRoom, muted: boolean): Promise<void> {
+  if (muted) microphone.enable(false);
+  else if (!(await microphone.open())) return toasts.say('mic.denied');
+  else await room.sound.sendMicrophone();
+  const answer = await attempt(() => rooms.setOwnMute({ roomId: room.id, muted }));
+  if (answer && !muted) microphone.enable(true);
+}
+
+export async function bringUp(room: LiveRoom, person: Profile): Promise<void> {
+  const answer = await attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId }));
+  if (answer) toasts.say('moderate.offered', { name: person.displayName }, () => withdrawOffer(room, person.userId));
+}
+
+export async function withdrawOffer(room: LiveRoom, userId: string): Promise<void> {
+  await attempt(() => rooms.withdrawOffer({ roomId: room.id, userId }));
+}
+
+export async function dismissHand(room: LiveRoom, userId: string): Promise<void> {
+  await attempt(() => rooms.dismissHand({ roomId: room.id, userId }));
+}
+
+export async function muteSpeaker(room: LiveRoom, person: Profile): Promise<void> {
+  if (await attempt(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId }))) toasts.say('moderate.muted', { name: person.displayName });
+}
+
+export async function moveToAudience(room: LiveRoom, person: Profile): Promise<void> {
+  if (!(await attempt(() => rooms.moveToAudience({ roomId: room.id, userId: person.userId })))) return;
+  toasts.say('moderate.moved', { name: person.displayName }, () => attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId })));
+}
+
+export async function removePerson(room: LiveRoom, person: Profile): Promise<void> {
+  if (!(await attempt(() => rooms.removePerson({ roomId: room.id, userId: person.userId })))) return;
+  toasts.say('moderate.removed', { name: person.displayName }, () => attempt(() => rooms.readmitPerson({ roomId: room.id, userId: person.userId })));
+}
+
+export async function makeModerator(room: LiveRoom, person: Profile): Promise<void> {
+  if (await attempt(() => rooms.makeModerator({ roomId: room.id, userId: person.userId }))) toasts.say('moderate.madeModerator', { name: person.displayName });
+}
+
+export async function nameSuccessor(room: LiveRoom, person: Profile, named: boolean): Promise<void> {
+  if (!(await attempt(() => rooms.nameSuccessor({ roomId: room.id, userId: person.userId, named })))) return;
+  if (named) toasts.say('moderate.successor', { name: person.displayName });
+}
+
+export async function blockPerson(person: Profile): Promise<void> {
+  if (!(await attempt(() => rooms.blockPerson({ userId: person.userId })))) return;
+  toasts.say('moderate.blocked', { name: person.displayName }, () => attempt(() => rooms.unblockPerson({ userId: person.userId })));
+}
+
+export async function reportPerson(room: LiveRoom, person: Profile, kind: ReportKind, text: string): Promise<boolean> {
+  const answer = await attempt(() => rooms.reportPerson({ roomId: room.id, userId: person.userId, kind, text }));
+  if (answer) toasts.say('report.sent');
+  return answer !== undefined;
+}
+
+export async function setHands(room: LiveRoom, on: boolean): Promise<void> {
+  await attempt(() => rooms.updateRoom({ roomId: room.id, handMode: on ? HandMode.EVERYONE : HandMode.OFF }));
+}
+
+export async function editRoom(room: LiveRoom, title: string, description: string, visibility: Visibility): Promise<boolean> {
+  return (await attempt(() => rooms.updateRoom({ roomId: room.id, title, description, visibility }))) !== undefined;
+}
+
+export async function addGuest(room: LiveRoom, handle: string): Promise<boolean> {
+  const answer = await attempt(() => rooms.addGuest({ roomId: room.id, handle: handle.replace(/^@/, '') }));
+  if (answer) toasts.say('room.guestAdded', { name: handle });
+  return answer !== undefined;
+}
+
+export async function endRoom(room: LiveRoom): Promise<void> {
+  await attempt(() => rooms.endRoom({ roomId: room.id }));
+}

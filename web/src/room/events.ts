@@ -1,0 +1,146 @@
+// The room's event stream: server-sent events over fetch, so that an expired sign-in can be renewed and the stream resumed.
+import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { RoomEventSchema, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { clientHeader, renewSignIn } from '../lib/api.ts';
+import { Refusal } from '../lib/refusal.ts';
+import { SseParser, type SseMessage } from './sse.ts';
+
+export interface StreamListener {
+  event(event: RoomEvent): void;
+  /** True once events flow, false while the stream is down. */
+  connected(up: boolean): void;
+  /** The server will not let this person watch; the reason decides what happens next. */
+  refused(refusal: Refusal): void;
+}
+
+/** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses each second. */
+const silence = 25_000;
+const longest = 20_000;
+
+/** Follows a room until closed; resumes after the last revision with waits that spread. */
+export class RoomEvents {
+  #room: string;
+  #listener: StreamListener;
+  #stop = new AbortController();
+  #last = '';
+  #failures = 0;
+  #wake: (() => void) | null = null;
+  #current: AbortController | null = null;
+  #retry = 0;
+
+  constructor(room: string, listener: StreamListener) {
+    this.#room = room;
+    this.#listener = listener;
+    addEventListener('online', this.#hurry);
+    void this.#run();
+  }
+
+  close(): void {
+    removeEventListener('online', this.#hurry);
+    this.#stop.abort();
+    this.#current?.abort();
+    this.#wake?.();
+  }
+
+  /** Drops what is known and asks for a snapshot: after a gap in revisions. */
+  resync(): void {
+    this.#last = '';
+    this.#current?.abort();
+  }
+
+  #hurry = (): void => this.#wake?.();
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        if (error instanceof Refusal && error.status !== 401 && error.status < 500 && error.status !== 429) {
+          this.#listener.refused(error);
+          return;
+        }
+      }
+      if (this.#stop.signal.aborted) return;
+      this.#listener.connected(false);
+      await this.#pause(waitBefore(this.#failures++, Math.random(), this.#retry));
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const abort = new AbortController();
+    this.#current = abort;
+    let timer = setTimeout(() => abort.abort(), silence);
+    try {
+      const response = await this.#open(abort.signal);
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      const parser = new SseParser();
+      const decoder = new TextDecoder();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        clearTimeout(timer);
+        timer = setTimeout(() => abort.abort(), silence);
+        for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(message);
+        this.#retry = parser.retry;
+      }
+    } finally {
+      clearTimeout(timer);
+      abort.abort();
+    }
+  }
+
+  async #open(signal: AbortSignal, again = true): Promise<Response> {
+    const headers: Record<string, string> = { Accept: 'text/event-stream', ...clientHeader };
+    if (this.#last) headers['Last-Event-ID'] = this.#last;
+    const response = await fetch(`/events/${this.#room}`, { headers, signal, credentials: 'same-origin', cache: 'no-store' });
+    if (response.ok) return response;
+    if (response.status === 401 && again && (await renewSignIn())) return this.#open(signal, false);
+    throw new Refusal(response.status, await reasonIn(response));
+  }
+
+  #take(message: SseMessage): void {
+    if (message.event === 'resync') return this.resync();
+    const event = decodeEvent(message);
+    if (!event) return;
+    if (message.id) this.#last = message.id;
+    this.#failures = 0;
+    this.#listener.connected(true);
+    this.#listener.event(event);
+  }
+
+  #pause(span: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, span);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Milliseconds to wait: at once within 0-2 s, then up to twice as long each time, at most 20 s. */
+export function waitBefore(failures: number, random: number, hint = 0): number {
+  return hint * (failures === 0 ? random : 1) + random * Math.min(2_000 * 2 ** failures, longest);
+}
+
+/** The event a message carries; undefined for names this client does not know. */
+export function decodeEvent(message: SseMessage): RoomEvent | undefined {
+  const name = message.event.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  if (!RoomEventSchema.fields.some((field) => field.localName === name)) return undefined;
+  const data = JSON.parse(message.data) as Record<string, JsonValue>;
+  // The whole RoomEvent, or only what happened with the revision in the message's id.
+  const whole = name in data || message.event in data ? data : { [name]: data, revision: message.id || '0' };
+  return fromJson(RoomEventSchema, whole, { ignoreUnknownFields: true });
+}
+
+/** The reason in an error body: a Connect error, a problem document (RFC 9457) or plain text. */
+export async function reasonIn(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as { reason?: unknown; details?: { debug?: { reason?: unknown } }[] };
+    const reason = body.reason ?? body.details?.find((detail) => detail.debug?.reason)?.debug?.reason;
+    return typeof reason === 'string' ? reason : '';
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,247 @@
+// One room being lived in: its seat, its event stream and its sound, kept together while pages come and go.
+import { type MediaPermit, MediaKind, Role, RoomState, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { RoomDirectoryService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
+import { callAndGo, rooms } from '../lib/api.ts';
+import { reasonOf, type Refusal } from '../lib/refusal.ts';
+import { microphone } from '../media/microphone.svelte.ts';
+import type { Permit, SessionKind } from '../media/session.ts';
+import { RoomEvents } from './events.ts';
+import { announce, type Notice } from './notices.ts';
+import { begin, missed, ownStageSeat, reduce, type RoomView } from './reducer.ts';
+import { Sound } from './sound.svelte.ts';
+
+/** A stream that is away for a shorter time is nobody's worry. */
+const unnoticed = 2_500;
+/** A snapshot is asked for at most this often. */
+const resyncEvery = 5_000;
+
+export class LiveRoom {
+  readonly id: string;
+  readonly key: string;
+  readonly me: string;
+  view = $state.raw<RoomView | null>(null);
+  /** Why the room could not be entered. */
+  refusal = $state.raw<unknown>(null);
+  /** True while the event stream is away for longer than a moment. */
+  stale = $state(false);
+  notice = $state.raw<Notice | null>(null);
+  /** Rises when the hand queue may have changed. */
+  handsVersion = $state(0);
+  readonly sound: Sound;
+  /** True while the person's own call changes between stage and audience: its answer brings the permit, events need not. */
+  moving = false;
+  #events: RoomEvents | null = null;
+  #joining: Promise<JoinRoomResponse> | null = null;
+  #staleTimer: ReturnType<typeof setTimeout> | undefined;
+  #resyncedAt = -Infinity;
+  #gapAt = 0n;
+
+  constructor(id: string, key: string, me: string) {
+    this.id = id;
+    this.key = key;
+    this.me = me;
+    this.sound = new Sound({
+      permit: (kind) => this.#permit(kind),
+      member: () => this.view?.own.member ?? 0,
+      refused: (reason) => this.#refused(reason),
+    });
+  }
+
+  get onStage(): boolean {
+    return this.view !== null && ownStageSeat(this.view, this.me) !== undefined;
+  }
+
+  get moderating(): boolean {
+    return this.view?.own.role === Role.MODERATOR;
+  }
+
+  /** Takes the seat, follows the room, and brings the sound up. */
+  async enter(): Promise<void> {
+    this.refusal = null;
+    try {
+      const { permit } = await this.#join();
+      await this.#soundFor(permit);
+      this.#events = new RoomEvents(this.id, {
+        event: (event) => this.take(event),
+        connected: (up) => this.#connected(up),
+        refused: (refusal) => void this.#streamRefused(refusal),
+      });
+    } catch (error) {
+      this.refusal = error;
+    }
+  }
+
+  async #join(): Promise<JoinRoomResponse> {
+    this.#joining ??= rooms.joinRoom({ roomId: this.id, roomKey: this.key }).finally(() => (this.#joining = null));
+    const joined = await this.#joining;
+    if (joined.snapshot) {
+      this.view = begin(joined.snapshot, joined.seat, this.me);
+      if (joined.roomKey) this.view.room.roomKey = joined.roomKey;
+    }
+    return joined;
+  }
+
+  /** The session that fits the role; on stage with the microphone as far as the browser gives it. */
+  async #soundFor(permit?: MediaPermit): Promise<void> {
+    const kind: SessionKind = this.onStage ? 'stage' : 'audience';
+    if (kind === 'stage') await this.#openMicrophone();
+    await this.sound.start(kind, permit);
+  }
+
+  async #openMicrophone(): Promise<void> {
+    // The browser's question may stay open for long: the sound does not wait for it.
+    const opened = microphone.open().then(async () => {
+      this.#obeyMute();
+      await this.sound.sendMicrophone();
+    });
+    if (await microphone.granted()) await opened;
+  }
+
+  /** Adopts what a call answered about the person's own place. */
+  adopt(seat: OwnSeat | undefined): void {
+    if (seat && this.view) this.view = { ...this.view, own: { ...seat } };
+  }
+
+  /** Accepting an offer: onto the stage, with the microphone live already. */
+  async climb(seat: OwnSeat | undefined, permit: MediaPermit | undefined): Promise<void> {
+    this.adopt(seat);
+    microphone.enable(true);
+    await this.sound.start('stage', permit);
+  }
+
+  /** Back into the audience. */
+  async descend(seat: OwnSeat | undefined, permit: MediaPermit | undefined): Promise<void> {
+    this.adopt(seat);
+    await this.sound.start('audience', permit);
+    microphone.close();
+  }
+
+  take(event: RoomEvent): void {
+    const before = this.view;
+    if (!before) return;
+    if (missed(before, event)) this.#gap(event);
+    const after = reduce(before, event, this.me);
+    this.view = after;
+    const name = event.event.case;
+    if (name === 'handRaised' || name === 'handLowered' || name === 'snapshot') this.handsVersion++;
+    this.notice = announce(before, after, event, this.me) ?? this.notice;
+    this.#follow(before, after, event);
+  }
+
+  /** Sound and microphone follow what was decided elsewhere. */
+  #follow(before: RoomView, after: RoomView, { event: fact }: RoomEvent): void {
+    if (after.gone) return this.#leaveBehind();
+    if (after.takenOverEpoch > before.takenOverEpoch) void this.#takenOver(after.takenOverEpoch);
+    const was = ownStageSeat(before, this.me) !== undefined;
+    const is = ownStageSeat(after, this.me) !== undefined;
+    if (this.moving) return;
+    if (was && !is && this.sound.kind === 'stage') void this.descend(undefined, undefined);
+    if (!was && is && this.sound.kind === 'audience') void this.#soundFor();
+    this.#obeyMute();
+    if (fact.case === 'mediaMoved' && (!fact.value.relayId || fact.value.relayId === this.sound.relay)) {
+      this.sound.renew(fact.value.spreadMilliseconds);
+    }
+  }
+
+  #obeyMute(): void {
+    const seat = this.view && ownStageSeat(this.view, this.me);
+    if (seat) microphone.enable(!seat.muted);
+  }
+
+  /** Another device took the seat, unless it was this one joining again. */
+  async #takenOver(epoch: bigint): Promise<void> {
+    await this.#joining?.catch(() => undefined);
+    if (!this.view || this.view.own.epoch >= epoch) return;
+    this.view = { ...this.view, gone: 'taken_over' };
+    this.#leaveBehind();
+  }
+
+  #gap(event: RoomEvent): void {
+    const now = performance.now();
+    // A pulse may overtake a fact: only a gap that is still there at the next message counts.
+    const again = this.#gapAt === this.view?.revision;
+    this.#gapAt = this.view?.revision ?? 0n;
+    if (event.event.case === 'pulse' && !again) return;
+    if (now - this.#resyncedAt < resyncEvery) return;
+    this.#resyncedAt = now;
+    this.#events?.resync();
+  }
+
+  #connected(up: boolean): void {
+    if (up) {
+      clearTimeout(this.#staleTimer);
+      this.#staleTimer = undefined;
+      this.stale = false;
+    } else {
+      this.#staleTimer ??= setTimeout(() => (this.stale = true), unnoticed);
+    }
+  }
+
+  /** The stream is refused: the seat may be gone (another device, a restart), or the room. */
+  async #streamRefused(refusal: Refusal): Promise<void> {
+    if (!this.view || this.view.gone) return;
+    try {
+      if (refusal.reason !== 'NOT_IN_ROOM' && refusal.reason !== 'SEAT_ENDED') {
+        await rooms.getRoom({ roomId: this.id, roomKey: this.key });
+      }
+      this.#events?.close();
+      this.sound.stop();
+      this.view = { ...this.view, gone: 'left' };
+    } catch (error) {
+      this.#refused(reasonOf(error));
+    }
+  }
+
+  async #permit(kind: SessionKind): Promise<Permit> {
+    const asked = kind === 'stage' ? MediaKind.STAGE : MediaKind.AUDIENCE;
+    try {
+      const { permit, seat } = await rooms.getMediaPermit({ roomId: this.id, kind: asked });
+      this.adopt(seat);
+      return permit as MediaPermit;
+    } catch (error) {
+      if (reasonOf(error) !== 'NOT_IN_ROOM') throw error;
+      const joined = await this.#join();
+      return joined.permit as MediaPermit;
+    }
+  }
+
+  #refused(reason: string): void {
+    if (!this.view || this.view.gone) return;
+    const gone = reason === 'REMOVED' || reason === 'BLOCKED' ? 'removed' : reason === 'SEAT_TAKEN_OVER' ? 'taken_over' : 'ended';
+    this.view = { ...this.view, gone };
+    this.#leaveBehind();
+  }
+
+  #leaveBehind(): void {
+    this.#events?.close();
+    clearTimeout(this.#staleTimer);
+    this.sound.stop();
+    microphone.close();
+  }
+
+  /** Gives the seat up. */
+  async leave(): Promise<void> {
+    const epoch = this.view?.own.epoch ?? 0n;
+    const seated = this.view !== null && !this.view.gone;
+    this.#leaveBehind();
+    if (seated) await rooms.leaveRoom({ roomId: this.id, epoch });
+  }
+
+  /** The page goes away: a listener's seat goes with it; a place on stage is kept, so that a reload returns to it. */
+  vanish(): void {
+    if (!this.view || this.view.gone) return;
+    const { epoch } = this.view.own;
+    const listening = !this.onStage;
+    this.#events?.close();
+    this.sound.stop(true);
+    if (listening) callAndGo(RoomDirectoryService.typeName, 'LeaveRoom', { roomId: this.id, epoch: epoch.toString() });
+  }
+
+  /** True when the room goes on only as long as this person stays. */
+  get lastModerator(): boolean {
+    const { view } = this;
+    if (!view || !this.moderating || view.room.state === RoomState.ENDED) return false;
+    return !view.stage.some((seat) => seat.role === Role.MODERATOR && seat.person?.userId !== this.me);
+  }
+}

@@ -1,0 +1,47 @@
+// What an event means to the person in one calm line: muted by somebody, brought down, room held. Pure.
+import type { Key } from '../i18n/i18n.svelte.ts';
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { ownStageSeat, type RoomView } from './reducer.ts';
+
+export interface Notice {
+  key: Key;
+  name: string;
+  /** A new number for each notice, so that the same words are read out again. */
+  revision: bigint;
+}
+
+/** The line an event deserves, if any. */
+export function announce(before: RoomView, after: RoomView, event: RoomEvent, me: string): Notice | null {
+  const say = (key: Key, user = ''): Notice => ({ key, name: nameOf(before, user), revision: event.revision });
+  const { event: fact } = event;
+  switch (fact.case) {
+    case 'stageSeatChanged': {
+      const { seat, byUserId } = fact.value;
+      if (seat?.person?.userId !== me || byUserId === me) return null;
+      const was = ownStageSeat(before, me);
+      if (seat.mutedByModerator && !was?.mutedByModerator) return say('notice.mutedBy', byUserId);
+      if (seat.role !== was?.role && was) return say('notice.moderator');
+      return seat.successor && !was?.successor ? say('notice.successor') : null;
+    }
+    case 'stageLeft':
+      return fact.value.userId === me && fact.value.cause === 'moved' ? say('notice.movedBy', fact.value.byUserId) : null;
+    case 'handLowered':
+      if (fact.value.userId !== me) return null;
+      if (fact.value.cause === 'expired') return say('notice.handFell');
+      return fact.value.cause === 'dismissed' ? say('notice.handDismissed') : null;
+    case 'offerClosed':
+      if (fact.value.offer?.userId !== me) return null;
+      return fact.value.cause === 'expired' || fact.value.cause === 'withdrawn' ? say('notice.offerGone') : null;
+    case 'roomUpdated':
+      if (before.room.state !== RoomState.LIVE && after.room.state === RoomState.LIVE) return say('notice.live');
+      return null;
+    default:
+      return null;
+  }
+}
+
+function nameOf(view: RoomView, user: string): string {
+  const people = [...view.stage.map((seat) => seat.person), view.room.creator, ...view.sample];
+  return people.find((person) => person?.userId === user)?.displayName ?? '';
+}

@@ -1,0 +1,172 @@
+// What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
+import { create } from '@bufbuild/protobuf';
+import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { OwnSeatSchema, Role, RoomState, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+
+/** Why a person is no longer in the room. */
+export type Gone = 'removed' | 'ended' | 'taken_over' | 'left';
+
+export interface RoomView {
+  room: Room;
+  stage: StageSeat[];
+  sample: Profile[];
+  offers: StageOffer[];
+  listeners: number;
+  hands: number;
+  revision: bigint;
+  own: OwnSeat;
+  gone: Gone | null;
+  /** The highest epoch at which this person's seat was taken over, by whichever device. */
+  takenOverEpoch: bigint;
+}
+
+/** A view from what JoinRoom or GetRoom answered. */
+export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: string): RoomView {
+  const view: RoomView = {
+    room: snapshot.room as Room,
+    stage: [],
+    sample: [],
+    offers: [],
+    listeners: 0,
+    hands: 0,
+    revision: 0n,
+    own: own ?? create(OwnSeatSchema, { role: Role.LISTENER }),
+    gone: null,
+    takenOverEpoch: 0n,
+  };
+  return own ? withSnapshot(view, snapshot, me, own) : withSnapshot(view, snapshot, me, view.own);
+}
+
+/** The view after an event. One change may bring several facts of the same revision; older ones change nothing. */
+export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
+  const { event: fact } = event;
+  if (fact.case === 'snapshot') return withSnapshot(view, fact.value, me, view.own);
+  if (fact.case === 'pulse') {
+    const sample = fact.value.audienceSample;
+    return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
+  }
+  if (event.revision < view.revision) return view;
+  return applyFact({ ...view, revision: event.revision }, event, me);
+}
+
+/** True when events between the view and this one are missing. */
+export function missed(view: RoomView, event: RoomEvent): boolean {
+  if (event.event.case === 'snapshot') return false;
+  if (event.event.case === 'pulse') return event.revision > view.revision;
+  return event.revision > view.revision + 1n;
+}
+
+function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): RoomView {
+  switch (fact.case) {
+    case 'roomCreated':
+    case 'roomUpdated':
+      return fact.value.room ? withRoom(view, fact.value.room) : view;
+    case 'roomEnded':
+      return { ...view, gone: 'ended' };
+    case 'handRaised':
+      return { ...view, hands: fact.value.handCount };
+    case 'handLowered':
+      return handLowered({ ...view, hands: fact.value.handCount }, fact.value.userId, me);
+    case 'stageOffered':
+      return fact.value.offer ? stageOffered(view, fact.value.offer, me) : view;
+    case 'offerClosed':
+      return fact.value.offer ? offerClosed(view, fact.value.offer, me) : view;
+    case 'stageJoined':
+      return fact.value.seat ? stageJoined(view, fact.value.seat, me) : view;
+    case 'stageSeatChanged':
+      return fact.value.seat ? seatChanged(view, fact.value.seat, me) : view;
+    case 'stageLeft':
+      return stageLeft(view, fact.value.userId, me);
+    case 'personRemoved':
+      return personRemoved(view, fact.value.userId, me);
+    case 'seatTakenOver':
+      return fact.value.userId === me && fact.value.epoch > view.takenOverEpoch ? { ...view, takenOverEpoch: fact.value.epoch } : view;
+    default:
+      return view;
+  }
+}
+
+function withSnapshot(view: RoomView, snapshot: RoomSnapshot, me: string, own: OwnSeat): RoomView {
+  const seat = snapshot.stage.find((entry) => entry.person?.userId === me);
+  const offer = snapshot.offers.find((entry) => entry.userId === me);
+  const room = snapshot.room ?? view.room;
+  return {
+    ...view,
+    room: { ...room, roomKey: room.roomKey || view.room.roomKey },
+    stage: snapshot.stage,
+    sample: snapshot.audienceSample,
+    offers: snapshot.offers,
+    listeners: room.listenerCount,
+    hands: snapshot.handCount,
+    revision: snapshot.revision,
+    gone: room.state === RoomState.ENDED ? 'ended' : view.gone,
+    own: { ...own, ...place(seat), offer: seat ? undefined : offer },
+  };
+}
+
+/** Role and member number by the seat on stage, or a listener's. */
+function place(seat: StageSeat | undefined): Pick<OwnSeat, 'role' | 'member'> {
+  return seat ? { role: seat.role, member: seat.member } : { role: Role.LISTENER, member: 0 };
+}
+
+function withRoom(view: RoomView, room: Room): RoomView {
+  const handsOff = room.handMode === 1 ? { hand: undefined, handPosition: 0 } : {};
+  return { ...view, room: { ...room, roomKey: room.roomKey || view.room.roomKey }, own: { ...view.own, ...handsOff } };
+}
+
+function handLowered(view: RoomView, user: string, me: string): RoomView {
+  return user === me || user === '' ? { ...view, own: { ...view.own, hand: undefined, handPosition: 0 } } : view;
+}
+
+function stageOffered(view: RoomView, offer: StageOffer, me: string): RoomView {
+  const offers = [...view.offers.filter((entry) => entry.offerId !== offer.offerId), offer];
+  return offer.userId === me ? { ...view, offers, own: { ...view.own, offer } } : { ...view, offers };
+}
+
+function offerClosed(view: RoomView, offer: StageOffer, me: string): RoomView {
+  const offers = view.offers.filter((entry) => entry.offerId !== offer.offerId);
+  return offer.userId === me ? { ...view, offers, own: { ...view.own, offer: undefined } } : { ...view, offers };
+}
+
+function stageJoined(view: RoomView, seat: StageSeat, me: string): RoomView {
+  const user = seat.person?.userId ?? '';
+  const stage = [...view.stage.filter((entry) => entry.person?.userId !== user), seat];
+  const offers = view.offers.filter((offer) => offer.userId !== user);
+  const sample = view.sample.filter((person) => person.userId !== user);
+  const own = user === me ? { ...view.own, ...place(seat), offer: undefined, hand: undefined, handPosition: 0 } : view.own;
+  return { ...view, stage, offers, sample, own };
+}
+
+function seatChanged(view: RoomView, seat: StageSeat, me: string): RoomView {
+  const user = seat.person?.userId ?? '';
+  if (!view.stage.some((entry) => entry.person?.userId === user)) return stageJoined(view, seat, me);
+  const stage = view.stage.map((entry) => (entry.person?.userId === user ? seat : entry));
+  return { ...view, stage, own: user === me ? { ...view.own, ...place(seat) } : view.own };
+}
+
+function stageLeft(view: RoomView, user: string, me: string): RoomView {
+  const stage = view.stage.filter((entry) => entry.person?.userId !== user);
+  return { ...view, stage, own: user === me ? { ...view.own, ...place(undefined) } : view.own };
+}
+
+function personRemoved(view: RoomView, user: string, me: string): RoomView {
+  const left = stageLeft(view, user, me);
+  const rest = {
+    sample: view.sample.filter((person) => person.userId !== user),
+    offers: view.offers.filter((offer) => offer.userId !== user),
+  };
+  return { ...left, ...rest, gone: user === me ? 'removed' : view.gone };
+}
+
+/** Moderators first, then by time on stage. */
+export function inOrder(stage: StageSeat[]): StageSeat[] {
+  const since = (seat: StageSeat): number => Number(seat.since?.seconds ?? 0n);
+  const rank = (seat: StageSeat): number => (seat.role === Role.MODERATOR ? 0 : 1);
+  return [...stage].sort((a, b) => rank(a) - rank(b) || since(a) - since(b));
+}
+
+/** The caller's own seat on stage, if any. */
+export function ownStageSeat(view: RoomView, me: string): StageSeat | undefined {
+  return view.stage.find((seat) => seat.person?.userId === me);
+}

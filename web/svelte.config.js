@@ -1,0 +1,4 @@
+// Tells the editor tools how the components are compiled.
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+export default { preprocess: vitePreprocess(), compilerOptions: { runes: true } };
