@@ -1,0 +1,296 @@
+"""The `majlis` command: sign in, list and start rooms, listen, speak, raise a hand, invite."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
+
+from majlis_client.catalogue import has, language_of, say
+from majlis_client.client import Client
+from majlis_client.credentials import CredentialStore, StoredSignIn
+from majlis_client.discovery import discover
+from majlis_client.errors import MajlisError
+from majlis_client.listening import listen as record
+from majlis_client.speaking import speak as say_file
+
+app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+ServerOption = Annotated[str, typer.Option("--server", "-s", help=say("help.option.server"), envvar="MAJLIS_SERVER")]
+RoomOption = Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))]
+KeyOption = Annotated[str, typer.Option("--key", help=say("help.option.key"))]
+JsonOption = Annotated[bool, typer.Option("--json", help=say("help.option.json"))]
+QuestionOption = Annotated[str, typer.Option("--question", "-q", help=say("help.option.question"))]
+
+
+def store() -> CredentialStore:
+    """The person's own store: in $MAJLIS_CONFIG_DIR, else where the system keeps settings."""
+    return CredentialStore(Path(os.environ.get("MAJLIS_CONFIG_DIR") or typer.get_app_dir("majlis")))
+
+
+@contextlib.asynccontextmanager
+async def signed_in(url: str) -> AsyncIterator[Client]:
+    """A client with the stored sign-in on a server, or on the last one."""
+    kept = store()
+    sign_in = kept.load(url.rstrip("/"))
+    if sign_in is None:
+        raise MajlisError("unauthenticated", "NOT_SIGNED_IN", "not signed in")
+    ca_file = Path(sign_in.ca_file) if sign_in.ca_file else None
+    async with await Client.connect(sign_in.url, kept.tokens(sign_in.url), ca_file=ca_file) as client:
+        yield client
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a command; a refusal is one line on standard error and exit code 1, Ctrl-C is 130."""
+    try:
+        asyncio.run(work)
+    except MajlisError as error:
+        key = f"error.{error.reason}"
+        line = say(key if has(key) else "error.other", message=error.message, reason=error.reason)
+        print(line, file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command(help=say("help.login"))
+def login(
+    server: ServerOption = "",
+    email: Annotated[str, typer.Option("--email", help=say("help.option.email"))] = "",
+    code: Annotated[str, typer.Option("--code", help=say("help.option.code"))] = "",
+    token: Annotated[str, typer.Option("--token", help=say("help.option.token"), envvar="MAJLIS_TOKEN")] = "",
+    ca: Annotated[Path | None, typer.Option("--ca", help=say("help.option.ca"), exists=True, dir_okay=False)] = None,
+) -> None:
+    """Signs in and keeps the sign-in."""
+    last = store().load()
+    url = server or (last.url if last else "") or typer.prompt(say("ask.server"))
+    run(_login(url, email, code, token, ca.resolve() if ca else None))
+
+
+async def _login(url: str, email: str, code: str, token: str, ca: Path | None) -> None:
+    async with Client(await discover(url, ca)) as client:
+        if token:
+            text = await asyncio.to_thread(sys.stdin.readline) if token == "-" else token  # noqa: S105 (stands for standard input)
+            sign_in = await client.sign_in_with_token(text.strip())
+        else:
+            email = email or await asyncio.to_thread(typer.prompt, say("ask.email"))
+            challenge = await client.start_email_sign_in(email, language_of(os.environ))
+            print(say("login.sent", email=email))
+            code = code or await asyncio.to_thread(typer.prompt, say("ask.code"))
+            sign_in = await client.finish_email_sign_in(challenge, code.strip())
+    await _keep(replace(sign_in, ca_file=str(ca) if ca else ""))
+
+
+async def _keep(sign_in: StoredSignIn) -> None:
+    """Stores a sign-in with the handle it belongs to."""
+    kept = store()
+    kept.save(sign_in)
+    async with signed_in(sign_in.url) as client:
+        account = await client.me()
+    current = kept.load(sign_in.url) or sign_in
+    kept.save(replace(current, handle=account.profile.handle))
+    print(say("login.done", url=sign_in.url, handle=account.profile.handle))
+
+
+@app.command(help=say("help.logout"))
+def logout(server: ServerOption = "") -> None:
+    """Ends the sign-in on the server, if it can be reached, and forgets it here."""
+    run(_logout(server))
+
+
+async def _logout(server: str) -> None:
+    from majlis.auth.v1 import auth_service_pb2  # noqa: PLC0415 (only here)
+
+    sign_in = store().load(server.rstrip("/"))
+    if sign_in is None:
+        raise MajlisError("unauthenticated", "NOT_SIGNED_IN", "not signed in")
+    with contextlib.suppress(MajlisError):
+        # A personal token outlives its use here: it is revoked where it was made.
+        if not sign_in.personal_token:
+            async with signed_in(sign_in.url) as client:
+                await client.auth.SignOut(auth_service_pb2.SignOutRequest())
+    store().forget(sign_in.url)
+    print(say("logout.done", url=sign_in.url))
+
+
+@app.command(help=say("help.whoami"))
+def whoami(server: ServerOption = "") -> None:
+    """Shows the account."""
+    run(_whoami(server))
+
+
+async def _whoami(server: str) -> None:
+    async with signed_in(server) as client:
+        profile = (await client.me()).profile
+        print(say("whoami.line", name=profile.display_name, handle=profile.handle, url=client.server.origin.url))
+
+
+@app.command(help=say("help.rooms"))
+def rooms(server: ServerOption = "", as_json: JsonOption = False) -> None:
+    """Lists the live rooms."""
+    run(_rooms(server, as_json))
+
+
+async def _rooms(server: str, as_json: bool) -> None:
+    async with signed_in(server) as client:
+        found = await client.list_rooms()
+    if as_json:
+        fields = [{"room_id": r.room_id, "title": r.title, "listeners": r.listener_count} for r in found]
+        print(json.dumps(fields, ensure_ascii=False))
+        return
+    for room in found:
+        print(say("rooms.line", room_id=room.room_id, listeners=room.listener_count, title=room.title))
+    if not found:
+        print(say("rooms.none"))
+
+
+@app.command(help=say("help.create"))
+def create(
+    *,
+    title: Annotated[str, typer.Option("--title", "-t", help=say("help.option.title"))],
+    server: ServerOption = "",
+    language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.language"))] = "en",
+    description: Annotated[str, typer.Option("--description", "-d", help=say("help.option.description"))] = "",
+    closed: Annotated[bool, typer.Option("--closed", help=say("help.option.closed"))] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Starts a room."""
+    run(_create(server, as_json=as_json, title=title, language=language, description=description, closed=closed))
+
+
+async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
+    async with signed_in(server) as client:
+        room = await client.create_room(**room_fields)
+    if as_json:
+        print(json.dumps({"room_id": room.room_id, "room_key": room.room_key}))
+        return
+    print(say("create.done", title=room.title, room_id=room.room_id))
+    if room.room_key:
+        print(say("create.key", room_key=room.room_key))
+
+
+@app.command(help=say("help.listen"))
+def listen(
+    room: RoomOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help=say("help.option.out"))] = Path("heard.ogg"),
+    seconds: Annotated[float | None, typer.Option("--seconds", help=say("help.option.seconds"), min=0.1)] = None,
+    key: KeyOption = "",
+    server: ServerOption = "",
+) -> None:
+    """Records a room."""
+    run(_listen(server, room, out, seconds, key))
+
+
+async def _listen(server: str, room: str, out: Path, seconds: float | None, key: str) -> None:
+    async with signed_in(server) as client:
+        print(say("listen.begin", room_id=room, path=out))
+        recording = await record(client, room, out, seconds=seconds, room_key=key)
+    print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
+    if recording.reconnects:
+        print(say("listen.reconnects", count=recording.reconnects))
+    _explain(recording.why, "stopped")
+
+
+@app.command(help=say("help.speak"))
+def speak(
+    file: Annotated[Path, typer.Argument(help=say("help.option.file"), exists=True, dir_okay=False)],
+    *,
+    room: RoomOption,
+    loop: Annotated[bool, typer.Option("--loop", help=say("help.option.loop"))] = False,
+    question: QuestionOption = "",
+    key: KeyOption = "",
+    server: ServerOption = "",
+) -> None:
+    """Says a file in a room."""
+    run(_speak(server, room, file, loop=loop, question=question, room_key=key))
+
+
+async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
+    async with signed_in(server) as client:
+        spoken = await say_file(
+            client,
+            room,
+            file,
+            **how,
+            on_step=lambda step: print(say(f"speak.{step}"), flush=True),
+        )
+    print(say("speak.done", seconds=spoken.seconds))
+    _explain(spoken.why, "finished")
+
+
+@app.command("raise-hand", help=say("help.raise_hand"))
+def raise_hand(room: RoomOption, question: QuestionOption = "", key: KeyOption = "", server: ServerOption = "") -> None:
+    """Raises a hand and waits for the stage."""
+    run(_raise_hand(server, room, question, key))
+
+
+async def _raise_hand(server: str, room: str, question: str, key: str) -> None:
+    async with signed_in(server) as client:
+        me = (await client.me()).profile.user_id
+        try:
+            # Another program of the same person, such as `listen`, may hold the seat: it stays there.
+            seat = await client.raise_hand(room, question)
+        except MajlisError as error:
+            if error.reason != "NOT_IN_ROOM":
+                raise
+            await client.join(room, room_key=key, without_permit=True)
+            seat = await client.raise_hand(room, question)
+        print(say("hand.up", position=seat.hand_position))
+        print(say("hand.waiting"), flush=True)
+        try:
+            await _until_answered(client, room, me)
+        except asyncio.CancelledError:
+            with contextlib.suppress(MajlisError):
+                await client.rooms.LowerHand(room_directory_service_pb2.LowerHandRequest(room_id=room))
+            raise
+
+
+async def _until_answered(client: Client, room: str, me: str) -> None:
+    async with contextlib.aclosing(client.watch(room)) as events:
+        async for event in events:
+            offers: list[room_pb2.StageOffer] = [*event.snapshot.offers, event.stage_offered.offer]
+            if any(offer.user_id == me for offer in offers):
+                print(say("hand.offered", room_id=room))
+                return
+            if event.HasField("hand_lowered") and event.hand_lowered.user_id in {me, ""}:
+                print(say("hand.fell"))
+                return
+    _explain("room_ended", "")
+
+
+@app.command(help=say("help.invite"))
+def invite(
+    note: Annotated[str, typer.Option("--note", "-n", help=say("help.option.note"))] = "",
+    room: Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))] = "",
+    server: ServerOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Makes an invitation."""
+    run(_invite(server, note, room, as_json))
+
+
+async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
+    async with signed_in(server) as client:
+        invitation = await client.invite(note, room)
+    if as_json:
+        print(json.dumps({"invitation_id": invitation.invitation_id, "url": invitation.url}))
+        return
+    print(say("invite.done"))
+    print(invitation.url)
+
+
+def _explain(why: str, expected: str) -> None:
+    """Says why something ended otherwise than expected; anything but the room's own end exits with 1."""
+    if why == expected:
+        return
+    key = f"why.{why}" if has(f"why.{why}") else f"error.{why}"
+    print(say(key) if has(key) and why != "UNREACHABLE" else why, file=sys.stderr)
+    if why != "room_ended":
+        raise typer.Exit(1)

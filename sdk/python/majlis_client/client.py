@@ -1,0 +1,174 @@
+"""The client of one server: everything its public RPCs offer, with the common ways through them as methods."""
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.gateway.v1 import event_service_pb2_grpc
+from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
+from majlis.room_directory.v1 import (
+    room_directory_service_pb2,
+    room_directory_service_pb2_grpc,
+    room_events_pb2,
+    room_pb2,
+)
+
+from majlis_client.channel import open_channel
+from majlis_client.credentials import StoredSignIn, TokenSource
+from majlis_client.discovery import Server, discover
+from majlis_client.errors import MajlisError
+from majlis_client.events import watch
+
+
+class Client:
+    """One person's, or nobody's, connection to a server; use it as an async context manager.
+
+    `auth`, `invites`, `rooms` and `events` are the generated stubs: every public RPC can be called through them.
+    Whatever is refused raises MajlisError.
+    """
+
+    def __init__(self, server: Server, tokens: TokenSource | None = None) -> None:
+        self.server = server
+        self._tokens = tokens
+        self._anonymous = open_channel(server, None)
+        self._channel = self._anonymous if tokens is None else open_channel(server, self._token)
+        self.auth = auth_service_pb2_grpc.AuthServiceStub(self._channel)
+        self.invites = invite_service_pb2_grpc.InviteServiceStub(self._channel)
+        self.rooms = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(self._channel)
+        self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
+        self._public = auth_service_pb2_grpc.AuthServiceStub(self._anonymous)
+
+    @classmethod
+    async def connect(cls, url: str, tokens: TokenSource | None = None, *, ca_file: Path | None = None) -> Self:
+        """A client of the server at `url`. Raises MajlisError when there is none."""
+        return cls(await discover(url, ca_file), tokens)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._channel.close()
+        await self._anonymous.close()
+
+    async def start_email_sign_in(self, email: str, locale: str = "") -> str:
+        """Has a one-time code sent to an address; returns the challenge that `finish_email_sign_in` takes."""
+        request = auth_service_pb2.StartEmailSignInRequest(email=email, locale=locale)
+        return (await self._public.StartEmailSignIn(request)).challenge_id
+
+    async def finish_email_sign_in(self, challenge_id: str, code: str) -> StoredSignIn:
+        """Signs in with the code; keep the result in a CredentialStore."""
+        request = auth_service_pb2.FinishEmailSignInRequest(challenge_id=challenge_id, code=code)
+        answer = await self._public.FinishEmailSignIn(request)
+        return self._sign_in(answer.tokens, answer.account.profile.handle)
+
+    async def sign_in_with_token(self, personal_token: str) -> StoredSignIn:
+        """Signs in with a personal access token; keep the result in a CredentialStore."""
+        return await self._renew(StoredSignIn(self.server.origin.url, personal_token=personal_token))
+
+    async def me(self) -> account_pb2.Account:
+        """The caller's account."""
+        return (await self.auth.GetMe(auth_service_pb2.GetMeRequest())).account
+
+    async def list_rooms(self) -> list[room_pb2.Room]:
+        """All live rooms the caller may see, busiest first."""
+        found: list[room_pb2.Room] = []
+        page = ""
+        while True:
+            answer = await self.rooms.ListRooms(room_directory_service_pb2.ListRoomsRequest(page_token=page))
+            found.extend(answer.rooms)
+            page = answer.next_page_token
+            if not page:
+                return found
+
+    async def create_room(
+        self, title: str, *, language: str = "en", description: str = "", closed: bool = False
+    ) -> room_pb2.Room:
+        """Starts a room that the caller leads."""
+        request = room_directory_service_pb2.CreateRoomRequest(
+            request_id=secrets.token_hex(16),
+            title=title,
+            description=description,
+            language=language,
+            visibility=room_pb2.VISIBILITY_CLOSED if closed else room_pb2.VISIBILITY_OPEN,
+        )
+        return (await self.rooms.CreateRoom(request)).room
+
+    async def join(
+        self, room_id: str, *, room_key: str = "", without_permit: bool = False
+    ) -> room_directory_service_pb2.JoinRoomResponse:
+        """Takes the caller's seat; one held on another device is taken over."""
+        request = room_directory_service_pb2.JoinRoomRequest(
+            room_id=room_id, room_key=room_key, without_permit=without_permit
+        )
+        return await self.rooms.JoinRoom(request)
+
+    async def leave(self, room_id: str, epoch: int = 0) -> None:
+        """Gives the seat up; with its epoch, only if it is still that one."""
+        await self.rooms.LeaveRoom(room_directory_service_pb2.LeaveRoomRequest(room_id=room_id, epoch=epoch))
+
+    async def raise_hand(self, room_id: str, question: str = "") -> room_pb2.OwnSeat:
+        """Raises the caller's hand, or renews it."""
+        request = room_directory_service_pb2.RaiseHandRequest(room_id=room_id, question=question)
+        return (await self.rooms.RaiseHand(request)).seat
+
+    async def accept_offer(self, room_id: str, offer_id: str) -> room_directory_service_pb2.AcceptOfferResponse:
+        """Comes on stage."""
+        request = room_directory_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offer_id)
+        return await self.rooms.AcceptOffer(request)
+
+    async def offer_stage(self, room_id: str, user_id: str) -> room_pb2.StageOffer:
+        """Offers a listener the stage; for moderators."""
+        request = room_directory_service_pb2.OfferStageRequest(room_id=room_id, user_id=user_id)
+        return (await self.rooms.OfferStage(request)).offer
+
+    async def invite(self, note: str = "", room_id: str = "") -> invitation_pb2.Invitation:
+        """Makes an invitation; its `url` is the link to send."""
+        request = invite_service_pb2.CreateInvitationRequest(
+            request_id=secrets.token_hex(16), note=note, room_id=room_id
+        )
+        return (await self.invites.CreateInvitation(request)).invitation
+
+    def watch(self, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
+        """What happens in a room the caller has a seat in, over lost connections, until the room or the seat ends."""
+        return watch(self.events, room_id, after_revision)
+
+    async def _token(self, refused: str) -> str:
+        if self._tokens is None:
+            return ""
+        return await self._tokens.access_token(self._renew, refused=refused)
+
+    async def _renew(self, sign_in: StoredSignIn) -> StoredSignIn:
+        if sign_in.personal_token:
+            exchange = auth_service_pb2.ExchangePersonalTokenRequest(personal_token=sign_in.personal_token)
+            answer = await self._public.ExchangePersonalToken(exchange)
+            expires_at = answer.expires_at.ToNanoseconds() / 1e9
+            return replace(sign_in, access_token=answer.access_token, access_expires_at=_ours(expires_at))
+        if not sign_in.refresh_token:
+            raise MajlisError("unauthenticated", "NOT_SIGNED_IN", "there is nothing to sign in with")
+        refresh = auth_service_pb2.RefreshSessionRequest(refresh_token=sign_in.refresh_token)
+        tokens = (await self._public.RefreshSession(refresh)).tokens
+        return replace(self._sign_in(tokens, sign_in.handle), ca_file=sign_in.ca_file)
+
+    def _sign_in(self, tokens: account_pb2.Tokens, handle: str) -> StoredSignIn:
+        ca_file = self.server.origin.ca_file
+        return StoredSignIn(
+            url=self.server.origin.url,
+            refresh_token=tokens.refresh_token,
+            access_token=tokens.access_token,
+            access_expires_at=_ours(tokens.access_expires_at.ToNanoseconds() / 1e9),
+            handle=handle,
+            ca_file="" if ca_file is None else str(ca_file.resolve()),
+        )
+
+
+def _ours(expires_at: float) -> float:
+    """An expiry by this machine's clock: never later than the longest life a token has."""
+    return min(expires_at, time.time() + 600)

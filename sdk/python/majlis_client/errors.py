@@ -1,0 +1,73 @@
+"""The one exception of this library: why the server, or the way to it, refused."""
+
+from collections.abc import Mapping
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+ERROR_DOMAIN = "majlis"
+_STATUS_DETAILS = "grpc-status-details-bin"
+
+
+class MajlisError(Exception):
+    """A refusal.
+
+    Attributes:
+        kind: How to react, a gRPC code in snake case: not_found, unavailable, ...
+        reason: What exactly, a value of the service's documented error enum: ROOM_FULL, HANDS_OFF, ...
+        message: A sentence in English.
+        retry_after_seconds: When trying again may help, or None.
+        metadata: Values that explain the refusal.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        reason: str,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{message} ({reason})")
+        self.kind = kind
+        self.reason = reason
+        self.message = message
+        self.retry_after_seconds = retry_after_seconds
+        self.metadata = dict(metadata or {})
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same call may well succeed a moment later."""
+        return self.kind in {"unavailable", "deadline_exceeded", "aborted", "unknown"} or self.reason in {
+            "FELL_BEHIND",
+            "TOO_MANY_STREAMS",
+            "RATE_LIMITED",
+            "NO_RELAY",
+        }
+
+
+def from_rpc(error: grpc.aio.AioRpcError) -> MajlisError:
+    """The refusal behind a failed RPC."""
+    kind, message = error.code().name.lower(), error.details() or ""
+    reason, metadata, retry_after = error.code().name, {}, None
+    for detail in _details(error):
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Is(retry.DESCRIPTOR) and detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToNanoseconds() / 1e9
+    return MajlisError(kind, reason, message, retry_after_seconds=retry_after, metadata=metadata)
+
+
+def _details(error: grpc.aio.AioRpcError) -> list[Any]:
+    status = status_pb2.Status()
+    for key, value in error.trailing_metadata() or ():
+        if key == _STATUS_DETAILS and isinstance(value, bytes):
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                return []
+    return list(status.details)

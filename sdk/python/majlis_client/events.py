@@ -1,0 +1,59 @@
+"""A room's event stream that outlives lost connections."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from majlis.gateway.v1 import event_service_pb2
+from majlis.room_directory.v1 import room_events_pb2
+
+from majlis_client.channel import is_stale
+from majlis_client.errors import MajlisError
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+# A pulse comes every second: silence this long means the connection is dead.
+_SILENCE_SECONDS = 15.0
+
+
+async def watch(stub: Any, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
+    """Events after a revision, then live ones; ends when the room does.
+
+    A lost stream is opened again after the last revision seen. Raises MajlisError when the seat or the sign-in ended.
+    """
+    revision, pause, fresh_token_tried = after_revision, _FIRST_PAUSE_SECONDS, False
+    while True:
+        request = event_service_pb2.WatchRequest(room_id=room_id, after_revision=revision)
+        try:
+            async with contextlib.aclosing(_until_silent(stub.Watch(request))) as events:
+                async for event in events:
+                    pause, fresh_token_tried = _FIRST_PAUSE_SECONDS, False
+                    revision = event.revision
+                    yield event
+                    if event.HasField("room_ended"):
+                        return
+        except MajlisError as error:
+            if is_stale(error) and not fresh_token_tried:
+                fresh_token_tried = True
+            elif not error.passing:
+                raise
+            pause = max(pause, error.retry_after_seconds or 0.0)
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+        pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+async def _until_silent(stream: Any) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
+    messages = aiter(stream)
+    try:
+        while True:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                message = await anext(messages, None)
+            if message is None:
+                return
+            yield message.event
+    except TimeoutError:
+        raise MajlisError("unavailable", "UNREACHABLE", "the event stream fell silent") from None
+    finally:
+        stream.cancel()

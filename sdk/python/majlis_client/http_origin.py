@@ -1,0 +1,99 @@
+"""Plain HTTP requests to the server's public origin, for discovery and for WHIP and WHEP."""
+
+import asyncio
+import http.client
+import ipaddress
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from majlis_client.errors import MajlisError
+
+_DEADLINE_SECONDS = 10.0
+_LARGEST_BODY = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status, headers with lower-case names, and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpOrigin:
+    """One origin, such as https://hall.example; paths are taken relative to it and never leave it."""
+
+    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+        parts = urlsplit(url if "//" in url else f"https://{url}")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise MajlisError("invalid_argument", "ADDRESS_INVALID", f"{url} is not the address of a server")
+        self.url = f"{parts.scheme}://{parts.netloc}"
+        self.host = parts.hostname
+        self.secure = parts.scheme == "https"
+        self.ca_file = ca_file
+        self._port = parts.port
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the origin is a loopback address or its name."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    async def request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: str | bytes = b""
+    ) -> Response:
+        """Raises MajlisError with reason UNREACHABLE when there is no answer; any status is returned."""
+        target = urlsplit(urljoin(self.url + "/", path))
+        if f"{target.scheme}://{target.netloc}" != self.url:
+            raise MajlisError("invalid_argument", "ADDRESS_INVALID", f"{path} leads to another server")
+        content = body.encode() if isinstance(body, str) else body
+        where = target.path + (f"?{target.query}" if target.query else "")
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS + 1):
+                return await asyncio.to_thread(self._request, method, where, dict(headers or {}), content)
+        except (OSError, http.client.HTTPException) as error:
+            raise MajlisError("unavailable", "UNREACHABLE", f"{self.url} does not answer: {error}") from error
+
+    def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        connection = self._connection()
+        try:
+            connection.request(method, path, body or None, headers)
+            answer = connection.getresponse()
+            content = answer.read(_LARGEST_BODY)
+            return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        finally:
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self.secure:
+            return http.client.HTTPConnection(self.host, self._port, timeout=_DEADLINE_SECONDS)
+        context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+        return http.client.HTTPSConnection(self.host, self._port, timeout=_DEADLINE_SECONDS, context=context)
+
+
+def refusal(response: Response) -> MajlisError:
+    """The refusal in an error response (problem details, RFC 9457)."""
+    try:
+        problem = json.loads(response.body)
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    kinds = {401: "unauthenticated", 403: "permission_denied", 404: "not_found", 409: "aborted", 503: "unavailable"}
+    kind = kinds.get(response.status, "unavailable" if response.status >= 500 else "failed_precondition")
+    wait = response.headers.get("retry-after", "")
+    return MajlisError(
+        kind,
+        str(problem.get("reason") or f"HTTP_{response.status}"),
+        str(problem.get("detail") or f"the server answered {response.status}"),
+        retry_after_seconds=float(wait) if wait.isdigit() else None,
+    )

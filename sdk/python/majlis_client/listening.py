@@ -1,0 +1,201 @@
+"""Listens to a room for as long as it lasts: takes the seat, keeps the sound coming, follows what happens."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from av import AudioFrame
+from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2, room_pb2
+
+from majlis_client.client import Client
+from majlis_client.errors import MajlisError
+from majlis_client.recorder import Recorder
+from majlis_client.webrtc import MediaSession
+
+OnEvent = Callable[[room_events_pb2.RoomEvent], None]
+
+_FIRST_PAUSE_SECONDS = 0.3
+_LONGEST_PAUSE_SECONDS = 5.0
+_REJOIN = {"NOT_IN_ROOM", "SEAT_STALE", "SEAT_ENDED", "PERMIT_INVALID", "PERMIT_SPENT", "WRONG_RELAY"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What became of listening."""
+
+    seconds: float
+    """Length of the recording."""
+    heard_seconds: float
+    """How much of it came from the room; the rest is silence."""
+    reconnects: int
+    why: str
+    """Why it ended: stopped, room_ended, or the reason of a refusal such as REMOVED or SEAT_TAKEN_OVER."""
+
+
+class Listener:
+    """A seat in the audience whose sound goes to `on_frame`.
+
+    `on_session` is told when a new media session begins. Use `run`; it returns why listening ended.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        room_id: str,
+        on_frame: Callable[[AudioFrame], None],
+        *,
+        room_key: str = "",
+        on_session: Callable[[], None] = lambda: None,
+        on_event: OnEvent = lambda _: None,
+    ) -> None:
+        self.reconnects = 0
+        self._client = client
+        self._room_id = room_id
+        self._room_key = room_key
+        self._on_frame = on_frame
+        self._on_session = on_session
+        self._on_event = on_event
+        self._user_id = ""
+        self._epoch = 0
+        self._again = asyncio.Event()
+        self._spread_seconds = 0.0
+
+    async def run(self) -> str:
+        """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
+        self._user_id = (await self._client.me()).profile.user_id
+        permit = self._seated(await self._client.join(self._room_id, room_key=self._room_key))
+        async with asyncio.TaskGroup() as group:
+            sound = group.create_task(self._keep_sound(permit))
+            try:
+                return await self._follow(sound)
+            finally:
+                sound.cancel()
+
+    async def leave(self) -> None:
+        """Gives the seat up, unless another device has it by now."""
+        with contextlib.suppress(MajlisError):
+            await self._client.leave(self._room_id, self._epoch)
+
+    async def _follow(self, sound: "asyncio.Task[str]") -> str:
+        """Follows the room's events; whichever ends first, they or the sound, says why."""
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait({watching, sound}, return_when=asyncio.FIRST_COMPLETED)
+            return (watching if watching.done() else sound).result()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self) -> str:
+        while True:
+            try:
+                async with contextlib.aclosing(self._client.watch(self._room_id)) as events:
+                    async for event in events:
+                        self._on_event(event)
+                        if why := self._ends(event):
+                            return why
+            except MajlisError as error:
+                if error.reason != "NOT_IN_ROOM":
+                    return error.reason
+                # The server lost the seat, not the person: take it again.
+                self._seated(await self._client.join(self._room_id, room_key=self._room_key, without_permit=True))
+            else:
+                return "room_ended"
+
+    def _ends(self, event: room_events_pb2.RoomEvent) -> str:
+        if event.HasField("room_ended"):
+            return "room_ended"
+        if event.HasField("person_removed") and event.person_removed.user_id == self._user_id:
+            return "REMOVED"
+        taken = event.seat_taken_over
+        if event.HasField("seat_taken_over") and taken.user_id == self._user_id and taken.epoch > self._epoch:
+            return "SEAT_TAKEN_OVER"
+        if event.HasField("media_moved"):
+            self._spread_seconds = event.media_moved.spread_milliseconds / 1000
+            self._again.set()
+        return ""
+
+    async def _keep_sound(self, permit: room_pb2.MediaPermit | None) -> str:
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                permit = permit or await self._new_permit()
+                await self._one_session(permit)
+                pause = _FIRST_PAUSE_SECONDS
+            except MajlisError as error:
+                if not (error.passing or error.reason in _REJOIN or error.reason == "MEDIA_BLOCKED"):
+                    return error.reason
+                pause = max(pause, error.retry_after_seconds or 0.0)
+            permit = None
+            self.reconnects += 1
+            await asyncio.sleep(random.uniform(0.0, self._spread_seconds or pause))  # noqa: S311 (jitter)
+            self._spread_seconds = 0.0
+            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+    async def _one_session(self, permit: room_pb2.MediaPermit) -> None:
+        """One media session from its beginning until it is lost or to be had elsewhere."""
+        self._again.clear()
+        origin = self._client.server.origin
+        self._on_session()
+        session = await MediaSession.listen(origin, permit.path, permit.permit, self._on_frame)
+        waits = [asyncio.ensure_future(session.ended.wait()), asyncio.ensure_future(self._again.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await session.close()
+
+    async def _new_permit(self) -> room_pb2.MediaPermit:
+        request = room_directory_service_pb2.GetMediaPermitRequest(
+            room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE
+        )
+        try:
+            answer = await self._client.rooms.GetMediaPermit(request)
+        except MajlisError as error:
+            if error.reason not in _REJOIN:
+                raise
+            permit = self._seated(await self._client.join(self._room_id, room_key=self._room_key))
+            if permit is None:
+                raise
+            return permit
+        self._epoch = answer.seat.epoch
+        return answer.permit
+
+    def _seated(self, joined: room_directory_service_pb2.JoinRoomResponse) -> room_pb2.MediaPermit | None:
+        if joined.seat.role != room_pb2.ROLE_LISTENER:
+            raise MajlisError("failed_precondition", "ON_STAGE", "people on stage do not hear the programme")
+        self._epoch = joined.seat.epoch
+        return joined.permit if joined.HasField("permit") else None
+
+
+async def listen(
+    client: Client,
+    room_id: str,
+    path: Path,
+    *,
+    seconds: float | None = None,
+    room_key: str = "",
+    on_event: OnEvent = lambda _: None,
+) -> Recording:
+    """Records a room to a file until it ends, `seconds` are over, or the caller cancels (the file is then complete)."""
+    with Recorder(path) as recorder:
+        listener = Listener(
+            client,
+            room_id,
+            recorder.write,
+            room_key=room_key,
+            on_session=recorder.begin_session,
+            on_event=on_event,
+        )
+        why = "stopped"
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    why = await listener.run()
+        finally:
+            await listener.leave()
+    return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why)

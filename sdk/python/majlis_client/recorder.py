@@ -1,0 +1,110 @@
+"""Writes what was heard to a file in real time: where nothing came, the file is silent."""
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av import AudioFrame, AudioResampler
+
+from majlis_client.errors import MajlisError
+
+RATE = 48_000
+_CODECS = {".ogg": "libopus", ".opus": "libopus", ".wav": "pcm_s16le"}
+_FRAME = RATE // 50
+# Smaller steps between frames are rounding, not silence.
+_TOLERANCE = RATE // 100
+_BIT_RATE = 48_000
+
+
+class Recorder:
+    """A mono recording at 48 kHz; the ending of the name chooses Ogg Opus (.ogg, .opus) or WAV.
+
+    Time runs from the first `begin_session`; sessions that follow each other go on in the same file, at their time.
+    """
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        codec = _CODECS.get(path.suffix.lower())
+        if codec is None:
+            raise MajlisError("invalid_argument", "FORMAT_UNKNOWN", f"{path.name}: use a name ending in .ogg or .wav")
+        self.written = 0
+        """Samples in the file so far."""
+        self.heard = 0
+        """Samples that came from the server."""
+        self._monotonic = monotonic
+        self._started: float | None = None
+        self._base: int | None = None
+        self._first_pts = 0
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._container = av.open(str(path), "w")
+        stream = self._container.add_stream(codec, rate=RATE, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        self._stream = stream
+        if codec == "libopus":
+            self._stream.bit_rate = _BIT_RATE
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def begin_session(self) -> None:
+        """A new session begins: its timestamps have nothing to do with those before."""
+        if self._started is None:
+            self._started = self._monotonic()
+        self._base = None
+
+    def write(self, frame: AudioFrame) -> None:
+        """Adds one decoded frame at its place; one that comes too late for it is left out."""
+        for mono in self._resampler.resample(frame):
+            self._place(mono)
+
+    def close(self) -> None:
+        """Fills up to now with silence and finishes the file."""
+        self._silence_until(self._now())
+        for packet in self._stream.encode(None):
+            self._container.mux(packet)
+        self._container.close()
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording so far."""
+        return self.written / RATE
+
+    def _now(self) -> int:
+        return 0 if self._started is None else int((self._monotonic() - self._started) * RATE)
+
+    def _place(self, frame: AudioFrame) -> None:
+        pts = frame.pts if frame.pts is not None and frame.time_base is not None else 0
+        at_rate = int(pts * (frame.time_base or Fraction(1, RATE)) * RATE)
+        if self._base is None:
+            self._base, self._first_pts = max(self.written, self._now() - frame.samples), at_rate
+        place = self._base + at_rate - self._first_pts
+        # A sender's clock that jumps must not blow the file up: real time is the limit.
+        place = min(place, max(self.written, self._now() + RATE))
+        if place > self.written + _TOLERANCE:
+            self._silence_until(place)
+        elif place < self.written - _FRAME * 3:
+            return
+        self._encode(frame)
+        self.heard += frame.samples
+
+    def _silence_until(self, place: int) -> None:
+        while self.written < place:
+            samples = min(_FRAME, place - self.written)
+            frame = AudioFrame(format="s16", layout="mono", samples=samples)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            self._encode(frame)
+
+    def _encode(self, frame: AudioFrame) -> None:
+        frame.pts, frame.time_base, frame.sample_rate = self.written, Fraction(1, RATE), RATE
+        self.written += frame.samples
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)

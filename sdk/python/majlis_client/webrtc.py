@@ -1,0 +1,151 @@
+"""One WebRTC session with a relay, opened by WHEP (listening) or WHIP (speaking)."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import aioice.ice
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame
+
+from majlis_client.errors import MajlisError
+from majlis_client.http_origin import HttpOrigin, refusal
+
+CONNECT_SECONDS = 8.0
+_SDP = "application/sdp"
+
+FrameHandler = Callable[[AudioFrame], None]
+
+_with_loopback: ContextVar[bool] = ContextVar("with_loopback", default=False)
+_all_but_loopback = aioice.ice.get_host_addresses
+
+
+def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+    """The addresses to offer; a server on this machine may be reachable over loopback alone, which aioice skips."""
+    found = _all_but_loopback(use_ipv4, use_ipv6)
+    return ["127.0.0.1", *found] if _with_loopback.get() and use_ipv4 else found
+
+
+aioice.ice.get_host_addresses = _host_addresses
+
+
+class MediaSession:
+    """An open session. `ended` is set when it is closed here or the connection is lost."""
+
+    def __init__(self, origin: HttpOrigin, permit: str) -> None:
+        self.ended = asyncio.Event()
+        self._origin = origin
+        self._permit = permit
+        self._location = ""
+        self._connected = asyncio.Event()
+        configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._peer = RTCPeerConnection(configuration)
+        self._readers: list[asyncio.Task[None]] = []
+        self._peer.on("connectionstatechange", self._state_changed)
+
+    @classmethod
+    async def listen(cls, origin: HttpOrigin, path: str, permit: str, on_frame: FrameHandler) -> "MediaSession":
+        """Opens an audience session; `on_frame` gets every decoded frame. Raises MajlisError."""
+        session = cls(origin, permit)
+        session._receive(on_frame)
+        await session._open(path)
+        return session
+
+    @classmethod
+    async def speak(
+        cls,
+        origin: HttpOrigin,
+        path: str,
+        permit: str,
+        microphone: MediaStreamTrack,
+        on_slots: tuple[FrameHandler, ...] = (),
+    ) -> "MediaSession":
+        """Opens a stage session that sends `microphone`; each of `on_slots` (at most four) hears another speaker.
+
+        Raises MajlisError.
+        """
+        session = cls(origin, permit)
+        session._peer.addTransceiver(microphone, direction="sendonly")
+        for on_frame in on_slots:
+            session._receive(on_frame)
+        await session._open(path)
+        return session
+
+    @property
+    def connected(self) -> bool:
+        """Whether sound can flow now."""
+        return self._connected.is_set() and not self.ended.is_set()
+
+    async def close(self) -> None:
+        """Ends the session here and at the relay."""
+        self.ended.set()
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        await self._peer.close()
+        if self._location:
+            # The relay ends a silent session by itself; not reaching it is no reason to fail.
+            with contextlib.suppress(MajlisError):
+                await self._origin.request("DELETE", self._location, self._headers())
+            self._location = ""
+
+    async def _open(self, path: str) -> None:
+        _with_loopback.set(self._origin.on_this_machine)
+        try:
+            self._prefer_opus()
+            await self._peer.setLocalDescription(await self._peer.createOffer())
+            answer = await self._post(path)
+            await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._connected.wait()
+        except TimeoutError:
+            await self.close()
+            raise MajlisError("unavailable", "MEDIA_BLOCKED", "no way through the network to the relay") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _post(self, path: str) -> str:
+        headers = {**self._headers(), "Content-Type": _SDP, "Accept": _SDP}
+        response = await self._origin.request("POST", path, headers, self._peer.localDescription.sdp)
+        if response.status != 201:
+            raise refusal(response)
+        self._location = response.headers.get("location", "")
+        return response.body.decode()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._permit}"}
+
+    def _prefer_opus(self) -> None:
+        capabilities = RTCRtpReceiver.getCapabilities("audio")
+        opus = [codec for codec in capabilities.codecs if codec.name == "opus"] if capabilities else []
+        for transceiver in self._peer.getTransceivers():
+            transceiver.setCodecPreferences(opus)
+
+    def _receive(self, on_frame: FrameHandler) -> None:
+        transceiver = self._peer.addTransceiver("audio", direction="recvonly")
+
+        async def read() -> None:
+            with contextlib.suppress(MediaStreamError):
+                while True:
+                    frame = await transceiver.receiver.track.recv()
+                    if isinstance(frame, AudioFrame):
+                        on_frame(frame)
+
+        self._readers.append(asyncio.get_running_loop().create_task(read()))
+
+    def _state_changed(self) -> None:
+        if self._peer.connectionState == "connected":
+            self._connected.set()
+        elif self._peer.connectionState in {"failed", "closed"}:
+            self.ended.set()
+            self._connected.set()
