@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, and_, literal, or_, select, update
+from sqlalchemy import Integer, and_, exists, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.invite.domain.people import Place
@@ -49,11 +49,10 @@ class PeopleRows:
     async def walk(self, root_id: str, after: tuple[int, datetime, str] | None, limit: int, depth: int) -> list[Place]:
         """The people below `root_id`, or all when it is empty, breadth first, down to `depth` levels."""
         columns = (people.c.user_id, people.c.inviter_id, people.c.joined_at)
-        below = (
-            select(*columns, literal(1, Integer).label("depth"))
-            .where(people.c.inviter_id == root_id)
-            .cte("below", recursive=True)
-        )
+        known = people.alias("known")
+        # Without a root the walk begins with all whose inviter has no place here: the owner, mostly.
+        begin = people.c.inviter_id == root_id if root_id else ~exists().where(known.c.user_id == people.c.inviter_id)
+        below = select(*columns, literal(1, Integer).label("depth")).where(begin).cte("below", recursive=True)
         below = below.union_all(
             select(*columns, below.c.depth + 1)
             .join(below, people.c.inviter_id == below.c.user_id)
