@@ -5,7 +5,7 @@ use crate::sys;
 use majlis_core::fanout::Transmit;
 use majlis_core::{MTU, Path};
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +157,7 @@ fn wait_writable(fd: RawFd) {
 pub struct ReceiveBatch {
     buffers: Box<[[u8; MTU + 1]]>,
     addresses: Vec<libc::sockaddr_in6>,
+    lengths: [usize; BATCH],
 }
 
 impl Default for ReceiveBatch {
@@ -165,14 +166,14 @@ impl Default for ReceiveBatch {
             buffers: vec![[0; MTU + 1]; BATCH].into_boxed_slice(),
             // SAFETY: all-zero bytes are a valid sockaddr_in6, a struct of integers.
             addresses: vec![unsafe { std::mem::zeroed() }; BATCH],
+            lengths: [0; BATCH],
         }
     }
 }
 
 impl ReceiveBatch {
-    /// Takes what waits on the socket without blocking, at most [`BATCH`] datagrams, and hands each to `each`; returns
-    /// how many there were. One longer than [`MTU`] is handed over empty: nothing we speak is so long.
-    pub fn receive(&mut self, socket: &UdpSocket, index: u8, mut each: impl FnMut(Path, &mut [u8])) -> usize {
+    /// Takes what waits on the socket without blocking, at most [`BATCH`] datagrams; returns how many there are now.
+    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         // SAFETY: all-zero bytes are valid for these C structs of integers and nullable pointers.
         let mut vectors: [libc::iovec; BATCH] = unsafe { std::mem::zeroed() };
         // SAFETY: as above.
@@ -190,12 +191,16 @@ impl ReceiveBatch {
         // SAFETY: each header points at a buffer, an address and a vector that outlive the call, with their lengths.
         let count = unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), BATCH as u32, flags, std::ptr::null_mut()) };
         let count = usize::try_from(count).unwrap_or(0);
-        for (at, header) in headers.iter().enumerate().take(count) {
-            let Some(remote) = from_sockaddr(&self.addresses[at]) else { continue };
-            let len = header.msg_len as usize;
-            let len = if len > MTU { 0 } else { len };
-            each(Path { socket: index, remote }, &mut self.buffers[at][..len]);
+        for (length, header) in self.lengths.iter_mut().zip(&headers[..count]) {
+            *length = header.msg_len as usize;
         }
         count
+    }
+
+    /// A received datagram and where it came from. One longer than [`MTU`] reads as empty: nothing we speak is so long.
+    pub fn datagram(&mut self, at: usize) -> Option<(SocketAddr, &mut [u8])> {
+        let remote = from_sockaddr(self.addresses.get(at)?)?;
+        let len = self.lengths[at];
+        Some((remote, &mut self.buffers[at][..if len > MTU { 0 } else { len }]))
     }
 }

@@ -39,7 +39,7 @@ pub enum RelayError {
     #[error("channel {0} is unknown")]
     UnknownChannel(u64),
     /// A home channel where a remote one is needed, or the other way round.
-    #[error("channel {channel} is not {}", if *remote { "a home channel" } else { "fed by push_programme" })]
+    #[error("channel {channel} is not {}", if *remote { "fed by push_programme" } else { "a home channel" })]
     WrongChannel {
         /// Which.
         channel: u64,
@@ -50,7 +50,7 @@ pub enum RelayError {
     #[error("session {0} has its keys already")]
     KeyedTwice(u64),
     /// Stage or audience is decided once.
-    #[error("session {session} is a {role} already")]
+    #[error("session {session} is {role} already")]
     HasRole {
         /// Which.
         session: u64,
@@ -58,7 +58,7 @@ pub enum RelayError {
         role: &'static str,
     },
     /// The call is for the other kind of session.
-    #[error("session {session} is not a {role}")]
+    #[error("session {session} is not {role}")]
     LacksRole {
         /// Which.
         session: u64,

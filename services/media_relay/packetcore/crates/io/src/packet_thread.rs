@@ -197,6 +197,10 @@ impl PacketThread {
             let now = sys::monotonic_micros();
             let sleep = due.saturating_sub(now).min(MAX_SLEEP);
             sys::poll(&mut polled, Duration::from_micros(sleep));
+            if polled.last().is_some_and(|inbox| inbox.revents != 0) {
+                // Cleared even when its message was taken in an earlier turn, or the wake-up would never sleep again.
+                self.inbox.wake().clear();
+            }
             self.take_commands();
             for at in 0..self.sockets.len() {
                 self.take_datagrams(at);
@@ -213,13 +217,20 @@ impl PacketThread {
     }
 
     fn take_datagrams(&mut self, at: usize) {
-        let sockets = Arc::clone(&self.sockets);
         for _ in 0..ROUNDS {
+            let count = self.receive.receive(&self.sockets[at]);
+            if count == 0 {
+                return;
+            }
+            // After receiving and before reading: a client may answer faster than this loop turns, and must not find
+            // that the session it was told of does not exist yet.
+            self.take_commands();
             let now = sys::monotonic_micros();
-            let (endpoint, out) = (&mut self.endpoint, &mut self.out);
-            let count = self.receive.receive(&sockets[at], at as u8, |path, datagram| {
-                endpoint.handle_datagram(path, datagram, now, out);
-            });
+            for index in 0..count {
+                let Some((remote, datagram)) = self.receive.datagram(index) else { continue };
+                let path = Path { socket: at as u8, remote };
+                self.endpoint.handle_datagram(path, datagram, now, &mut self.out);
+            }
             if count < BATCH {
                 return;
             }
@@ -232,7 +243,6 @@ impl PacketThread {
         if self.inbox.is_empty() {
             return;
         }
-        self.inbox.wake().clear();
         let now = sys::monotonic_micros();
         for _ in 0..self.inbox.capacity() {
             let Some(message) = self.inbox.take() else { return };

@@ -373,8 +373,8 @@ impl Drop for Relay {
     }
 }
 
-const STAGE: &str = "stage session";
-const AUDIENCE: &str = "audience session";
+const STAGE: &str = "a stage session";
+const AUDIENCE: &str = "an audience session";
 
 /// A poisoned lock is taken all the same: what it guards is changed by single assignments.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

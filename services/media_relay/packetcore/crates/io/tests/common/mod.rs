@@ -32,12 +32,9 @@ pub struct Heard {
 }
 
 pub fn relay_on(ip: IpAddr) -> Relay {
-    let relay = Relay::open(RelayConfig {
-        bind: vec![(ip, 0)],
-        sender_threads: 1,
-        handshakes_per_source_per_second: 50,
-    })
-    .expect("loopback can be bound");
+    let relay =
+        Relay::open(RelayConfig { bind: vec![(ip, 0)], sender_threads: 1, handshakes_per_source_per_second: 50 })
+            .expect("loopback can be bound");
     relay.start().expect("first start");
     relay
 }
@@ -236,10 +233,7 @@ pub fn stage_format(member: u32, slots: u32) -> StageFormat {
     let slot = |at| SlotFormat {
         ssrc: 0x9000 + at,
         payload_type: 96 + at as u8,
-        start: StreamStart {
-            sequence: 500,
-            timestamp: 1_000_000,
-        },
+        start: StreamStart { sequence: 500, timestamp: 1_000_000 },
     };
     StageFormat {
         member,
@@ -297,7 +291,10 @@ pub fn assert_continuous(heard: &[Heard]) {
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1), "sequence continues");
         let duration = rtp::opus_samples(&pair[0].payload).expect("Opus");
         let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
-        assert!(step >= duration && step.is_multiple_of(960) && step < 480_000, "timestamp step of {step} after {duration}");
+        assert!(
+            step >= duration && step.is_multiple_of(960) && step < 480_000,
+            "timestamp step of {step} after {duration}"
+        );
     }
 }
 

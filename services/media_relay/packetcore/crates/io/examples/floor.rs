@@ -1,0 +1,277 @@
+//! Prints what a delivered packet costs beside the least it can cost: sealing and `sendmmsg`, nothing else.
+//!
+//! `cargo run --release --example floor [listeners] [seconds] [packet_ms]` prints one JSON object. Both sides send
+//! packets of one size to the same number of loopback sockets, which another thread polls on a timer, paced at the same
+//! interval; the relay's side is the whole core, microphone and mixer included.
+
+use majlis_core::Path;
+use majlis_core::endpoint::{SlotFormat, StageFormat};
+use majlis_core::fanout::{ListenerFormat, StreamStart, Transmit};
+use majlis_core::rtp::{FIXED_HEADER, Header};
+use majlis_core::srtp::{Profile, SealKey, SendStream};
+use majlis_core::stun;
+use majlis_io::batch::{ReceiveBatch, SendBatch};
+use majlis_io::{Relay, RelayConfig, socket, sys};
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const PROFILE: Profile = Profile::AeadAes128Gcm;
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const FRAME: u64 = 20_000;
+
+struct Cost {
+    micros_per_packet: f64,
+    cores: f64,
+    packets: u64,
+    bytes_per_packet: u64,
+    drops: u64,
+}
+
+fn main() -> Outcome<()> {
+    let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
+    let (listeners, seconds, packet_ms) = (number(1, 5000)? as usize, number(2, 10)?, number(3, 20)? as u32);
+    raise_file_limit();
+    let sockets = (0..listeners).map(|_| UdpSocket::bind((LOOPBACK, 0))).collect::<Result<Vec<_>, _>>()?;
+    let sockets = Arc::new(sockets);
+    let poll = Polling::start(Arc::clone(&sockets));
+    let relay = measure_relay(&sockets, seconds, packet_ms)?;
+    let floor = measure_floor(&sockets, seconds, packet_ms, relay.bytes_per_packet as usize)?;
+    drop(poll);
+    println!(
+        r#"{{"listeners":{listeners},"packet_ms":{packet_ms},"packet_bytes":{},"floor_us":{:.3},"relay_us":{:.3},"ratio":{:.3},"relay_cores":{:.3},"floor_cores":{:.3},"packets":{},"drops":{}}}"#,
+        relay.bytes_per_packet,
+        floor.micros_per_packet,
+        relay.micros_per_packet,
+        relay.micros_per_packet / floor.micros_per_packet,
+        relay.cores,
+        floor.cores,
+        relay.packets,
+        relay.drops,
+    );
+    Ok(())
+}
+
+/// A thread that empties the listeners' sockets now and then, as a load tool does: a reader that blocks on them would
+/// charge its wake-ups to the sender.
+struct Polling {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Polling {
+    const INTERVAL: Duration = Duration::from_millis(200);
+
+    fn start(sockets: Arc<Vec<UdpSocket>>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let body = move || {
+            let mut batch = ReceiveBatch::default();
+            while !seen.load(Relaxed) {
+                for socket in sockets.iter() {
+                    batch.receive(socket);
+                }
+                std::thread::sleep(Self::INTERVAL);
+            }
+        };
+        Self { stop, thread: Some(std::thread::spawn(body)) }
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+/// One socket a listener needs more descriptors than the usual soft limit.
+fn raise_file_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` outlives both calls and is of the type they use.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+    }
+}
+
+fn measure_floor(sockets: &[UdpSocket], seconds: u64, packet_ms: u32, bytes: usize) -> Outcome<Cost> {
+    let mut batch = SendBatch::new(Arc::new(socket::open(&[(LOOPBACK, 0)])?));
+    let mut listeners: Vec<(Path, SealKey, SendStream)> = Vec::with_capacity(sockets.len());
+    for (at, socket) in sockets.iter().enumerate() {
+        let mut key = SealKey::new(PROFILE, &key_salt(at as u64, 0))?;
+        let stream = key.open_stream(1, 1)?;
+        let remote = socket.local_addr()?;
+        listeners.push((Path { socket: 0, remote }, key, stream));
+    }
+    let payload = vec![7; bytes.saturating_sub(FIXED_HEADER + 16)];
+    let clock = sys::CpuClock::of_this_thread().ok_or("no CPU clock")?;
+    let spent = || clock.nanoseconds().unwrap_or(0);
+    let (begin, cpu) = (sys::monotonic_micros(), spent());
+    let interval = u64::from(packet_ms) * 1000;
+    let rounds = seconds * 1_000_000 / interval;
+    for round in 0..rounds {
+        for (path, key, stream) in &mut listeners {
+            let index = stream.claim_next().ok_or("index")?;
+            let buf = batch.buffer(path);
+            let at = Header::default().write(buf);
+            buf[at..at + payload.len()].copy_from_slice(&payload);
+            let len = key.seal_rtp(index, buf, at, at + payload.len())?;
+            batch.commit(path, len);
+        }
+        batch.flush();
+        let next = begin + (round + 1) * interval;
+        std::thread::sleep(Duration::from_micros(next.saturating_sub(sys::monotonic_micros())));
+    }
+    let (cpu, elapsed) = (spent() - cpu, sys::monotonic_micros() - begin);
+    let sent = batch.counters();
+    Ok(Cost {
+        micros_per_packet: cpu as f64 / 1000.0 / sent.sent as f64,
+        cores: cpu as f64 / 1000.0 / elapsed as f64,
+        packets: sent.sent,
+        bytes_per_packet: sent.bytes / sent.sent,
+        drops: sent.buffer_drops,
+    })
+}
+
+fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome<Cost> {
+    let relay = Relay::open(RelayConfig {
+        bind: vec![(LOOPBACK, 0)],
+        sender_threads: 1,
+        handshakes_per_source_per_second: 50,
+    })?;
+    relay.start()?;
+    let stage = relay.add_stage()?.0;
+    let channel = relay.add_channel(Some(stage))?.0;
+    relay.set_packet_ms(channel, packet_ms)?;
+    for (at, socket) in sockets.iter().enumerate() {
+        let session = open_session(&relay, &format!("listener{at}"), socket)?;
+        relay.attach_listener(session, channel, listener_format())?;
+    }
+    let microphone = UdpSocket::bind((LOOPBACK, 0))?;
+    let session = open_session(&relay, "speaker", &microphone)?;
+    relay.join_stage(session, stage, stage_format())?;
+    while relay.counters().snapshot()["connected_now"] <= sockets.len() as u64 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let speaker = Speaker::new(session, microphone, relay.addresses()[0])?;
+    measure_while_speaking(&relay, speaker, seconds)
+}
+
+fn measure_while_speaking(relay: &Relay, mut speaker: Speaker, seconds: u64) -> Outcome<Cost> {
+    let begin = sys::monotonic_micros();
+    let mut before = None;
+    for frame in 0..(seconds + 1) * 50 {
+        if frame == 50 {
+            before = Some((sys::monotonic_micros(), relay.counters().snapshot()));
+        }
+        speaker.speak()?;
+        let next = begin + (frame + 1) * FRAME;
+        std::thread::sleep(Duration::from_micros(next.saturating_sub(sys::monotonic_micros())));
+    }
+    let (from, before) = before.ok_or("too short")?;
+    let (elapsed, after) = (sys::monotonic_micros() - from, relay.counters().snapshot());
+    let grown = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
+    let cpu: u64 = after.keys().filter(|name| name.starts_with("cpu_nanoseconds")).map(|name| grown(name)).sum();
+    for name in after.keys().filter(|name| name.starts_with("cpu_nanoseconds")) {
+        eprintln!("{name}: {:.4} of a core", grown(name) as f64 / 1000.0 / elapsed as f64);
+    }
+    let packets = grown("listener_packets_out");
+    Ok(Cost {
+        micros_per_packet: cpu as f64 / 1000.0 / packets as f64,
+        cores: cpu as f64 / 1000.0 / elapsed as f64,
+        packets,
+        bytes_per_packet: grown("bytes_out") / grown("packets_out"),
+        drops: grown("send_buffer_drops") + grown("overload_drops") + grown("send_errors"),
+    })
+}
+
+/// Adds a session with keys and nominates the socket's address.
+fn open_session(relay: &Relay, ufrag: &str, socket: &UdpSocket) -> Outcome<u64> {
+    const PWD: &str = "apasswordoftwentytwocharacters";
+    let session = relay.add_session(ufrag, PWD)?.0;
+    relay.set_keys(session, PROFILE, &key_salt(session, 0), &key_salt(session, 0x80))?;
+    let mut transaction = [3; 12];
+    transaction[..8].copy_from_slice(&session.to_be_bytes());
+    let mut check = Vec::new();
+    stun::write_check(&mut check, &transaction, &format!("{ufrag}:far"), true, &stun::integrity_key(PWD));
+    socket.send_to(&check, relay.addresses()[0])?;
+    Ok(session)
+}
+
+fn key_salt(session: u64, direction: u8) -> Vec<u8> {
+    let mut bytes = vec![direction; 28];
+    bytes[..8].copy_from_slice(&session.to_be_bytes());
+    bytes
+}
+
+fn listener_format() -> ListenerFormat {
+    ListenerFormat {
+        ssrc: 1,
+        payload_type: 111,
+        red_payload_type: None,
+        abs_capture_time_id: None,
+        level_extension_id: None,
+    }
+}
+
+fn stage_format() -> StageFormat {
+    let start = StreamStart { sequence: 1, timestamp: 1 };
+    StageFormat {
+        member: 7,
+        payload_type: 111,
+        level_extension_id: None,
+        slots: vec![SlotFormat { ssrc: 2, payload_type: 111, start }],
+    }
+}
+
+/// A microphone with a voice-like sound: a tone that swells and fades.
+struct Speaker {
+    socket: UdpSocket,
+    relay: SocketAddr,
+    key: SealKey,
+    stream: SendStream,
+    encoder: opus::Encoder,
+    samples: u64,
+}
+
+impl Speaker {
+    fn new(session: u64, socket: UdpSocket, relay: SocketAddr) -> Outcome<Self> {
+        let mut key = SealKey::new(PROFILE, &key_salt(session, 0x80))?;
+        Ok(Self {
+            stream: key.open_stream(1, 1)?,
+            key,
+            socket,
+            relay,
+            encoder: opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip)?,
+            samples: 0,
+        })
+    }
+
+    fn speak(&mut self) -> Outcome<()> {
+        let timestamp = self.samples as u32;
+        let sound: Vec<f32> = (0..960).map(|at| voice((self.samples + at) as f32 / 48_000.0)).collect();
+        self.samples += 960;
+        let payload = self.encoder.encode_vec_float(&sound, 400)?;
+        let mut buf = [0; 1500];
+        let header = Header { payload_type: 111, timestamp, ..Header::default() };
+        let at = header.write(&mut buf);
+        buf[at..at + payload.len()].copy_from_slice(&payload);
+        let index = self.stream.claim_next().ok_or("index")?;
+        let len = self.key.seal_rtp(index, &mut buf, at, at + payload.len())?;
+        self.socket.send_to(&buf[..len], self.relay)?;
+        Ok(())
+    }
+}
+
+fn voice(seconds: f32) -> f32 {
+    let turns = std::f32::consts::TAU * seconds;
+    let harmonics: f32 = (1..8).map(|n| (turns * 140.0 * n as f32).sin() / n as f32).sum();
+    0.2 * harmonics * (0.6 + 0.4 * (turns * 4.0).sin())
+}
