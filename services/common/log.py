@@ -87,4 +87,7 @@ def _named(service: str) -> structlog.types.Processor:
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:
     if log_format == "json":
         return structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False, default=str)
-    return structlog.dev.ConsoleRenderer(colors=False, sort_keys=True)
+    # Plain stacks: the default formatter prints local variables, and those hold tokens and addresses.
+    return structlog.dev.ConsoleRenderer(
+        colors=False, sort_keys=True, exception_formatter=structlog.dev.plain_traceback
+    )

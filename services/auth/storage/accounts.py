@@ -23,15 +23,15 @@ class AccountRows:
 
     async def get_account(self, user_id: str) -> Account | None:
         """The account, tombstones too."""
-        return await self._one(accounts.c.user_id == user_id)
+        return await self._account(accounts.c.user_id == user_id)
 
     async def find_by_handle(self, handle: str) -> Account | None:
         """The account with a handle."""
-        return await self._one(accounts.c.handle == handle)
+        return await self._account(accounts.c.handle == handle)
 
     async def find_by_email(self, email: str) -> Account | None:
         """The account that signs in with an address."""
-        return await self._one(accounts.c.email == email)
+        return await self._account(accounts.c.email == email)
 
     async def get_accounts(self, user_ids: Iterable[str]) -> list[Account]:
         """Those of the accounts that exist and are not deleted."""
@@ -115,7 +115,7 @@ class AccountRows:
         await self._session.execute(owner_link.delete())
         await self._session.execute(owner_link.insert().values(id=1, token_hash=link.token_hash, used_at=link.used_at))
 
-    async def _one(self, condition: Any) -> Account | None:
+    async def _account(self, condition: Any) -> Account | None:
         query = select(accounts).where(condition)
         if self._writing:
             query = query.with_for_update()

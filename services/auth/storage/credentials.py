@@ -30,7 +30,7 @@ class CredentialRows:
 
     async def find_passkey(self, credential_id: bytes) -> Passkey | None:
         """The passkey with WebAuthn's id of it."""
-        row = await self._one(select(passkeys).where(passkeys.c.credential_id == credential_id))
+        row = await self._one_row(select(passkeys).where(passkeys.c.credential_id == credential_id))
         return None if row is None else _passkey(row)
 
     async def add_passkey(self, passkey: Passkey) -> None:
@@ -63,7 +63,7 @@ class CredentialRows:
 
     async def get_challenge(self, challenge_id: str) -> Challenge | None:
         """One challenge; no other transaction answers it before this one ends."""
-        row = await self._one(select(challenges).where(challenges.c.challenge_id == challenge_id))
+        row = await self._one_row(select(challenges).where(challenges.c.challenge_id == challenge_id))
         return None if row is None else _challenge(row)
 
     async def save_challenge(self, challenge: Challenge) -> None:
@@ -83,12 +83,12 @@ class CredentialRows:
 
     async def get_personal_token(self, token_id: str) -> PersonalToken | None:
         """One token, revoked ones too."""
-        row = await self._one(select(personal_tokens).where(personal_tokens.c.token_id == token_id))
+        row = await self._one_row(select(personal_tokens).where(personal_tokens.c.token_id == token_id))
         return None if row is None else _personal_token(row)
 
     async def find_personal_token(self, token_hash: str) -> PersonalToken | None:
         """The token with that hash."""
-        row = await self._one(select(personal_tokens).where(personal_tokens.c.token_hash == token_hash))
+        row = await self._one_row(select(personal_tokens).where(personal_tokens.c.token_hash == token_hash))
         return None if row is None else _personal_token(row)
 
     async def add_personal_token(self, token: PersonalToken) -> None:
@@ -107,7 +107,7 @@ class CredentialRows:
         )
         await self._session.execute(statement.values(revoked_at=now))
 
-    async def _one(self, query: Any) -> Any:
+    async def _one_row(self, query: Any) -> Any:
         if self._writing:
             query = query.with_for_update()
         return (await self._session.execute(query)).one_or_none()
