@@ -1,6 +1,7 @@
 """Starts the gateway, and ends it without cutting anybody off."""
 
 import os
+from contextlib import AsyncExitStack
 
 from services.common import log
 from services.common.metrics import Metrics
@@ -26,23 +27,24 @@ async def run(settings: Settings, stop: Stop) -> None:
     http_port = http.bind()
     gateway = Gateway(settings, metrics, http_port)
     health = RpcServer("gateway", settings, metrics)
-    metrics_port = await metrics.serve(settings.metrics_listen)
-    await health.start()
-    grpc_port = await gateway.start()
-    gateway.background.spawn("http", lambda: http.serve(gateway.app))
-    await http.wait_until_started()
-    metrics.ready = True
-    ports = {"http": http_port, "grpc": grpc_port, "health": health.port, "metrics": metrics_port}
-    write_ready_file(settings.ready_file, ports)
-    await stop.wait()
-    metrics.ready = False
-    http.stop_accepting()
-    await gateway.drain()
-    http.stop()
-    await http.wait_until_stopped()
-    await health.drain()
-    await gateway.close()
-    await metrics.stop()
+    async with AsyncExitStack() as ending:
+        metrics_port = await metrics.serve(settings.metrics_listen)
+        ending.push_async_callback(metrics.stop)
+        await health.start()
+        ending.push_async_callback(health.drain)
+        ending.push_async_callback(gateway.close)
+        grpc_port = await gateway.start()
+        gateway.background.spawn("http", lambda: http.serve(gateway.app))
+        await http.wait_until_started()
+        metrics.ready = True
+        ports = {"http": http_port, "grpc": grpc_port, "health": health.port, "metrics": metrics_port}
+        write_ready_file(settings.ready_file, ports)
+        await stop.wait()
+        metrics.ready = False
+        http.stop_accepting()
+        await gateway.drain()
+        http.stop()
+        await http.wait_until_stopped()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Builds the gateway from its settings: every part once, wired by hand."""
 
+import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +40,7 @@ from services.gateway.settings import Settings
 from services.gateway.stream_reports import StreamReports
 
 _DAY_SECONDS = 86_400
+_BUS_WAIT_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -119,7 +122,9 @@ class Gateway:
         self.watching.start()
         port = await self.grpc.start() if self.settings.grpc_public_listen else 0
         self.info.grpc_address = self.grpc_address(port)
-        await self.bus.connect()
+        # The page and the API do not need the bus: it is waited for only as long as nobody would notice.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.bus.connect(), _BUS_WAIT_SECONDS)
         return port
 
     async def drain(self) -> None:

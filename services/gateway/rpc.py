@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +18,6 @@ from services.common.net import PortTaken, network_of
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from
 from services.common.rpc_errors import STATUS_DETAILS
 from services.common.rpc_guard import text_metadata
-from services.common.settings import SettingsError
 from services.gateway.app import Watching
 from services.gateway.domain.errors import RateLimited
 from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
@@ -160,13 +158,14 @@ class PublicGrpcServer:
         self._names = names
 
     async def start(self) -> int:
-        """Binds and serves; returns the port. Raises PortTaken, or SettingsError for an unusable certificate."""
+        """Binds and serves; returns the port. Raises PortTaken."""
         listen = self._settings.grpc_public_listen
         try:
             if self._settings.tls_cert is None or self._settings.tls_key is None:
                 self.port = self._server.add_insecure_port(listen)
             else:
-                credentials = _credentials(self._settings.tls_cert, self._settings.tls_key)
+                pair = (self._settings.tls_key.read_bytes(), self._settings.tls_cert.read_bytes())
+                credentials = grpc.ssl_server_credentials([pair])
                 self.port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
             raise PortTaken(listen, error) from error
@@ -201,10 +200,3 @@ def _refuser(path: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
 async def _abort(context: Any, status: status_pb2.Status) -> None:
     code = next(each for each in grpc.StatusCode if each.value[0] == status.code)
     await context.abort(code, status.message, trailing_metadata=((STATUS_DETAILS, status.SerializeToString()),))
-
-
-def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:
-    try:
-        return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
-    except OSError as error:
-        raise SettingsError(f"tls_cert and tls_key cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +46,8 @@ class HttpServer:
         self._stopped = asyncio.Event()
 
     def bind(self) -> int:
-        """Binds every address and returns the first one's port. Raises PortTaken."""
+        """Binds every address and returns the first one's port. Raises PortTaken, or SettingsError for the certificate."""
+        _check_certificate(self._settings)
         port = 0
         for listen in self._settings.listen:
             host, asked = split_address(listen)
@@ -55,7 +57,7 @@ class HttpServer:
         return port
 
     async def serve(self, app: Any) -> None:
-        """Serves an ASGI application until `stop`. Raises SettingsError for a certificate that cannot be used."""
+        """Serves an ASGI application until `stop`."""
         config = uvicorn.Config(
             app,
             http=GatewayProtocol,
@@ -72,10 +74,6 @@ class HttpServer:
             ssl_certfile=self._settings.tls_cert,
             ssl_keyfile=self._settings.tls_key,
         )
-        try:
-            config.load()
-        except OSError as error:
-            raise SettingsError(f"tls_cert and tls_key cannot be used: {error}") from error
         self._server = _Server(config, self._started)
         try:
             await self._server.serve(self._sockets)
@@ -102,6 +100,15 @@ class HttpServer:
         """Lets requests in progress finish within the grace of the settings, then ends `serve`."""
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _check_certificate(settings: Settings) -> None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        raise SettingsError(f"GATEWAY_TLS_CERT and GATEWAY_TLS_KEY cannot be used: {error}") from error
 
 
 def _bind(listen: str, host: str, port: int) -> socket.socket:

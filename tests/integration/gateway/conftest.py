@@ -104,7 +104,11 @@ async def gateway_over(
 @asynccontextmanager
 async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
     """The four services, each behind the production interceptors."""
-    auth, invite, directory, relay = PlayedAuth(mint), PlayedInvite(), PlayedDirectory(), PlayedRelay()
+    # Each plays only what tests ask for; the rest is unimplemented, as the generated base has it.
+    auth = PlayedAuth(mint)  # type: ignore[abstract, unused-ignore]
+    invite = PlayedInvite()  # type: ignore[abstract]
+    directory = PlayedDirectory()  # type: ignore[abstract]
+    relay = PlayedRelay()  # type: ignore[abstract]
     async with AsyncExitStack() as stack:
 
         async def serve(servicer: Any, grpc_module: Any, pb2: Any, service: str) -> str:

@@ -97,8 +97,8 @@ async def test_reflection_shows_no_rpc_that_is_for_services(
     channel: grpc.aio.Channel, symbol: str, hidden: set[str]
 ) -> None:
     answer = await reflect(channel, file_containing_symbol=symbol)
-    names = set()
-    messages = set()
+    names: set[str] = set()
+    messages: set[str] = set()
     for raw in answer.file_descriptor_response.file_descriptor_proto:
         file = FileDescriptorProto.FromString(raw)
         names.update(method.name for service in file.service for method in service.method)
@@ -124,7 +124,7 @@ async def test_watch_gives_the_snapshot_and_then_what_happens(
     origin.directory.seat()
     bus = Bus(settings_of(tmp_path, nats_url=nats_server.url), Metrics("room_directory"))
     await bus.connect()
-    stub = event_service_pb2_grpc.EventServiceStub(channel)
+    stub: Any = event_service_pb2_grpc.EventServiceStub(channel)
     call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))
     first = await call.read()
     assert first.event.snapshot.room.title == "Evening"
@@ -141,7 +141,7 @@ async def test_watch_gives_the_snapshot_and_then_what_happens(
 
 
 async def test_watch_without_a_seat_is_refused(origin: Origin, channel: grpc.aio.Channel) -> None:
-    stub = event_service_pb2_grpc.EventServiceStub(channel)
+    stub: Any = event_service_pb2_grpc.EventServiceStub(channel)
     call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
