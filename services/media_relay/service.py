@@ -99,7 +99,11 @@ class RelayService:
             addresses=addresses,
         )
         handshakes = Handshakes(
-            background, core.send_dtls, app.on_keys, lambda handle, _why: app.on_gone(handle, Cause.FAILED)
+            background,
+            core.send_dtls,
+            on_keys=app.on_keys,
+            on_failed=lambda handle: app.on_gone(handle, Cause.FAILED),
+            on_closed=lambda handle: app.on_gone(handle, Cause.DELETED),
         )
         app.use_handshakes(handshakes)
         return cls(

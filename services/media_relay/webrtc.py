@@ -128,8 +128,8 @@ class _Expected:
 class Handshakes:
     """The handshakes of sessions that are being opened. Nothing is allocated until a client's first flight arrives.
 
-    `on_keys` is called once with the keys; `on_failed` when a handshake fails, or the client closes within ten seconds
-    of the start.
+    `on_keys` is called once with the keys, `on_failed` when a handshake fails, `on_closed` when a client says goodbye
+    within ten seconds of its start.
     """
 
     def __init__(
@@ -137,12 +137,14 @@ class Handshakes:
         background: Background,
         send: Callable[[int, bytes], None],
         on_keys: Callable[[int, SrtpKeys], None],
-        on_failed: Callable[[int, str], None],
+        on_failed: Callable[[int], None],
+        on_closed: Callable[[int], None],
     ) -> None:
         self._background = background
         self._send = send
         self._on_keys = on_keys
         self._on_failed = on_failed
+        self._on_closed = on_closed
         self._expected: dict[int, _Expected] = {}
         self.dropped = 0
         """Handshakes whose state was let go, ever: their memory may be given back to the system."""
@@ -210,13 +212,14 @@ class Handshakes:
     def _closed(self, handle: int, expected: _Expected) -> None:
         transport = expected.transport
         if transport is not None and transport.state == "closed" and self._expected.get(handle) is expected:
-            self._fail(handle, "the client closed the connection")
+            self.forget(handle)
+            self._on_closed(handle)
 
     def _settle(self, handle: int, expected: _Expected) -> None:
         if self._expected.get(handle) is expected:
             self.forget(handle)
 
     def _fail(self, handle: int, why: str) -> None:
-        _log.info("handshake over", handle=handle, why=why)
+        _log.info("no keys for a session", handle=handle, why=why)
         self.forget(handle)
-        self._on_failed(handle, why)
+        self._on_failed(handle)

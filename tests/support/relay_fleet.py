@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as relay_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
@@ -34,16 +35,22 @@ class FakeDirectory(pb_grpc.RoomDirectoryServiceServicer):
     def __init__(self) -> None:
         self.keys = KeyRing.create(SystemClock().now())
         self.reports: list[SessionChange] = []
-        self.batches = 0
+        self.away = False
+        """Whether calls fail as if nobody were there."""
         self._permits = count(1)
 
     async def GetKeySet(self, request: pb.GetKeySetRequest, context: Any) -> pb.GetKeySetResponse:
+        await self._answer(context)
         return pb.GetKeySetResponse(jwks_json=self.keys.jwks_json())
 
     async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:
-        self.batches += 1
+        await self._answer(context)
         self.reports.extend(request.changes)
         return pb.ReportSessionsResponse()
+
+    async def _answer(self, context: Any) -> None:
+        if self.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "nobody is there")
 
     def told(self, session_id: str) -> list[str]:
         """What was reported of a session, in order: opened, connected, idle, ended: cause."""
@@ -54,7 +61,7 @@ class FakeDirectory(pb_grpc.RoomDirectoryServiceServicer):
                 words.append(f"{name}: {change.cause}" if change.cause else name)
         return words
 
-    def permit(self, relay: RelayService, kind: str = "audience", **changes: Any) -> str:
+    def permit(self, at: RelayService, kind: str = "audience", /, **changes: Any) -> str:
         """A signed permit for a session on this relay."""
         now = int(SystemClock().now().timestamp())
         stage = kind == "stage"
@@ -73,9 +80,9 @@ class FakeDirectory(pb_grpc.RoomDirectoryServiceServicer):
             "member": next(self._permits) if stage else 0,
             "muted": False,
             "langs": [],
-            "relay": relay.relay.relay_id,
-            "boot": relay.relay.boot_id,
-            "home": relay.relay.relay_id,
+            "relay": at.relay.relay_id,
+            "boot": at.relay.boot_id,
+            "home": at.relay.relay_id,
         }
         return self.keys.sign({**claims, **changes}, "permit+jwt")
 
@@ -159,7 +166,7 @@ class Fleet:
 @asynccontextmanager
 async def fleet(folder: Path, nats_url: str) -> AsyncIterator[Fleet]:
     """A directory without relays yet."""
-    directory = FakeDirectory()
+    directory = FakeDirectory()  # type: ignore[abstract] (what it does not answer, nobody asks here)
     settings = ServiceSettings(service_secret_file=_secret_file(folder), shutdown_grace_seconds=0.2)
     server = RpcServer("room_directory", settings, Metrics("room_directory"), verifier=_no_tokens())
     service = pb.DESCRIPTOR.services_by_name["RoomDirectoryService"]

@@ -11,30 +11,12 @@ from majlis.media_relay.v1.media_relay_service_pb2 import (
     SEAT_ACTION_UNMUTE,
 )
 
+from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.relay_fleet import ROOM, USER, Fleet
 from tests.support.rtc_client import Ear
-from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
+from tests.support.voices import power_at, rms
 
 OTHER = "user000002"
-
-
-async def hear(ear: Ear, seconds: float = 1.0) -> Samples:
-    """What arrives from now on."""
-    ear.forget()
-    await asyncio.sleep(seconds)
-    return ear.heard
-
-
-async def until_heard(ear: Ear, hertz: float, seconds: float = 4.0) -> float:
-    """Waits for a tone; returns how long that took."""
-    began = time.monotonic()
-    ear.forget()
-    while time.monotonic() - began < seconds:
-        await asyncio.sleep(0.02)
-        heard = ear.heard[-SAMPLE_RATE // 10 :]
-        if len(heard) > SAMPLE_RATE // 20 and rms(heard) > 0.02 and power_at(heard, hertz) > 0.5:
-            return time.monotonic() - began
-    raise AssertionError(f"no tone of {hertz} Hz within {seconds} s")
 
 
 async def test_a_listener_hears_the_tone_that_the_speaker_sends(fleet: Fleet) -> None:
