@@ -1,11 +1,11 @@
 // Texts in the person's language: catalogues loaded on demand, plurals by CLDR, direction of the page.
-import i18next from 'i18next';
 import { keep, recall } from '../lib/storage.ts';
+import { message, type Catalogue } from './messages.ts';
 
-type Catalogue = typeof import('./en.json');
+type English = typeof import('./en.json');
 type Singular<K> = K extends `${infer Base}_${'zero' | 'one' | 'two' | 'few' | 'many' | 'other'}` ? Base : K;
 /** Every text there is; a key not in the catalogue does not compile. */
-export type Key = Singular<keyof Catalogue & string>;
+export type Key = Singular<keyof English & string>;
 
 export const languages = ['en', 'ar', 'ru'] as const;
 export type Language = (typeof languages)[number];
@@ -13,39 +13,33 @@ export type Language = (typeof languages)[number];
 /** Each language's name for itself. */
 export const languageNames: Record<Language, string> = { en: 'English', ar: 'العربية', ru: 'Русский' };
 
-const load: Record<Language, () => Promise<{ default: Record<string, string> }>> = {
+const load: Record<Language, () => Promise<{ default: Catalogue }>> = {
   en: () => import('./en.json'),
   ar: () => import('./ar.json'),
   ru: () => import('./ru.json'),
 };
 
-// Unicode isolates (UAX 9): a name in another script keeps its own direction and does not turn the sentence around.
-const isolate = String.fromCodePoint(0x2068);
-const popIsolate = String.fromCodePoint(0x2069);
-
 class Locale {
   code = $state<Language>('en');
-  // Rises when a catalogue is in: every text on the page depends on it.
-  version = $state(0);
+  /** The catalogue in use: every text on the page depends on it. */
+  catalogue = $state.raw<Catalogue>({});
+  readonly #kept = new Map<Language, Catalogue>();
 
   get direction(): 'rtl' | 'ltr' {
     return this.code === 'ar' ? 'rtl' : 'ltr';
   }
 
   async start(): Promise<void> {
-    await i18next.init({ keySeparator: false, nsSeparator: false, interpolation: { escapeValue: false }, resources: {} });
     await this.use(isLanguage(recall('language')) ?? preferred());
   }
 
   /** Shows the page in a language and keeps it. */
   async use(code: Language, remember = false): Promise<void> {
-    if (!i18next.hasResourceBundle(code, 'translation')) {
-      i18next.addResourceBundle(code, 'translation', (await load[code]()).default);
-    }
-    await i18next.changeLanguage(code);
+    const catalogue = this.#kept.get(code) ?? (await load[code]()).default;
+    this.#kept.set(code, catalogue);
     if (remember) keep('language', code);
     this.code = code;
-    this.version++;
+    this.catalogue = catalogue;
     document.documentElement.lang = code;
     document.documentElement.dir = this.direction;
   }
@@ -68,16 +62,12 @@ function preferred(): Language {
 
 /** The text of a key; `count` chooses the plural form and stands, formatted, as {{n}}. */
 export function t(key: Key, values: Record<string, string | number> & { count?: number } = {}): string {
-  void locale.version;
-  const n = values.count === undefined ? {} : { n: number(values.count) };
-  const isolated = Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? isolate + value + popIsolate : value]);
-  const all: Record<string, string | number> = { ...Object.fromEntries(isolated), ...n };
-  return i18next.t(key, all);
+  const all = values.count === undefined ? values : { n: number(values.count), ...values };
+  return message(locale.catalogue, locale.code, key, all);
 }
 
 /** BCP 47 tag with Western digits. */
 function tag(): string {
-  void locale.version;
   return `${locale.code}-u-nu-latn`;
 }
 
