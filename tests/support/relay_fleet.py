@@ -166,7 +166,7 @@ class Fleet:
 @asynccontextmanager
 async def fleet(folder: Path, nats_url: str) -> AsyncIterator[Fleet]:
     """A directory without relays yet."""
-    directory = FakeDirectory()  # type: ignore[abstract] (what it does not answer, nobody asks here)
+    directory = FakeDirectory()  # type: ignore[abstract]  # what it does not answer, nobody asks here
     settings = ServiceSettings(service_secret_file=_secret_file(folder), shutdown_grace_seconds=0.2)
     server = RpcServer("room_directory", settings, Metrics("room_directory"), verifier=_no_tokens())
     service = pb.DESCRIPTOR.services_by_name["RoomDirectoryService"]
