@@ -1,0 +1,114 @@
+"""Hands go up, keep their place, and come down."""
+
+import pytest
+
+from services.room_directory.domain import hands, moderation, stage
+from services.room_directory.domain.errors import HandsOff, NotAllowed, NotInRoom, TooManyHands
+from services.room_directory.domain.events import HandLowered, HandRaised
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.seats import HandMode, Rules
+from tests.unit.room_directory.rooms import Hall
+
+
+def up(hall: Hall, name: str, question: str = "") -> None:
+    hands.raise_hand(hall.room, Actor(name), question, hall.now)
+
+
+def test_hands_are_queued_in_the_order_they_went_up() -> None:
+    hall = Hall()
+    for name in ("omar", "nadia", "yusuf"):
+        hall.listen(name)
+        up(hall, name)
+    assert [hand.user_id for hand in hands.hands_in_order(hall.room, Actor("lina"))] == ["omar", "nadia", "yusuf"]
+    assert hall.room.hand_position("nadia") == 2
+
+
+def test_raising_again_keeps_the_place_and_renews_the_time() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    hall.listen("nadia")
+    up(hall, "omar", "first thought")
+    up(hall, "nadia")
+    hall.wait(40)
+    up(hall, "omar", "second thought")
+    assert hall.room.hand_position("omar") == 1
+    hall.wait(40)
+    assert list(hall.room.hands) == ["omar"]
+    assert hall.room.hands["omar"].question == "second thought"
+
+
+def test_a_hand_falls_by_itself_after_a_minute() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar")
+    hall.wait(59.5)
+    assert "omar" in hall.room.hands
+    hall.wait(0.5)
+    lowered = hall.facts(HandLowered)[-1]
+    assert isinstance(lowered, HandLowered)
+    assert (lowered.user_id, lowered.cause, lowered.hand_count) == ("omar", "expired", 0)
+
+
+def test_speaker_cannot_raise_hand() -> None:
+    hall = Hall()
+    hall.speak("sana")
+    with pytest.raises(NotAllowed):
+        up(hall, "sana")
+
+
+def test_a_stranger_lowering_a_hand_is_told_that_they_are_not_in_the_room() -> None:
+    with pytest.raises(NotInRoom):
+        hands.lower_hand(Hall().room, Actor("stranger"), Hall().now)
+
+
+def test_switching_hands_off_lowers_all_with_one_event_and_refuses_new_ones() -> None:
+    hall = Hall()
+    for name in ("omar", "nadia"):
+        hall.listen(name)
+        up(hall, name)
+    edit = moderation.RoomEdit(hand_mode=HandMode.OFF)
+    hall.clear()
+    moderation.update_room(hall.room, Actor("lina"), edit, new_key="", now=hall.now)
+    (lowered,) = hall.facts(HandLowered)
+    assert isinstance(lowered, HandLowered)
+    assert (lowered.user_id, lowered.cause) == ("", "hands_off")
+    with pytest.raises(HandsOff):
+        up(hall, "omar")
+
+
+def test_the_queue_takes_no_more_hands_than_its_limit_but_lets_a_raised_one_renew() -> None:
+    hall = Hall(rules=Rules(hand_limit=1))
+    hall.listen("omar")
+    hall.listen("nadia")
+    up(hall, "omar")
+    with pytest.raises(TooManyHands):
+        up(hall, "nadia")
+    up(hall, "omar", "still here")
+    assert len(hall.facts(HandRaised)) == 2
+
+
+def test_coming_on_stage_takes_the_hand_down() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar")
+    hall.speak("omar")
+    lowered = hall.facts(HandLowered)[-1]
+    assert isinstance(lowered, HandLowered)
+    assert lowered.cause == "on_stage"
+
+
+def test_a_question_is_kept_on_one_line_without_hidden_characters() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar", "why\n\u202eno\u200c?")
+    assert hall.room.hands["omar"].question == "why no\u200c?"
+
+
+def test_dismissing_a_hand_that_is_down_changes_nothing() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    revision = hall.room.revision
+    hands.dismiss_hand(hall.room, Actor("lina"), "omar", hall.now)
+    assert hall.room.revision == revision
+    stage.withdraw_offer(hall.room, Actor("lina"), "omar", hall.now)
+    assert hall.room.revision == revision

@@ -1,0 +1,131 @@
+"""Walks every (role, action) pair, and every (action, role of the target) pair, against the tables."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.common.errors import DomainError
+from services.room_directory.domain import hands, moderation, stage
+from services.room_directory.domain.entry import check_media
+from services.room_directory.domain.errors import NotAllowed, NotInRoom, NotOnStage
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.roles import ALLOWED, ON_STAGE, SENSIBLE, Action, Role, require, require_target
+from services.room_directory.domain.seats import HandMode, MediaKind, StageSeat
+from tests.unit.room_directory.rooms import Hall
+
+NAMES = {
+    Role.OUTSIDE: "outsider", Role.LISTENER: "omar", Role.SPEAKER: "sana", Role.MODERATOR: "lina",
+    Role.INTERPRETER: "irina",
+}  # fmt: skip
+
+Do = Callable[[Hall, Actor], object]
+
+ATTEMPTS: dict[Action, Do] = {
+    Action.LISTEN: lambda hall, actor: check_media(hall.room, actor, MediaKind.AUDIENCE),
+    Action.SPEAK: lambda hall, actor: check_media(hall.room, actor, MediaKind.STAGE),
+    Action.RAISE_HAND: lambda hall, actor: hands.raise_hand(hall.room, actor, "", hall.now),
+    Action.LOWER_HAND: lambda hall, actor: hands.lower_hand(hall.room, actor, hall.now),
+    Action.ACCEPT_OFFER: lambda hall, actor: stage.accept_offer(
+        hall.room, actor, "o", member=hall.member(), epoch=hall.epoch(), now=hall.now
+    ),
+    Action.DECLINE_OFFER: lambda hall, actor: stage.decline_offer(hall.room, actor, "o", hall.now),
+    Action.LEAVE_STAGE: lambda hall, actor: stage.leave_stage(hall.room, actor, epoch=hall.epoch(), now=hall.now),
+    Action.SET_OWN_MUTE: lambda hall, actor: stage.set_own_mute(hall.room, actor, True, hall.now),
+    Action.UPDATE_ROOM: lambda hall, actor: moderation.update_room(
+        hall.room, actor, moderation.RoomEdit(hand_mode=HandMode.OFF), new_key="k", now=hall.now
+    ),
+    Action.END_ROOM: lambda hall, actor: moderation.end_room(hall.room, actor, hall.now),
+    Action.LIST_HANDS: lambda hall, actor: hands.hands_in_order(hall.room, actor),
+    Action.DISMISS_HAND: lambda hall, actor: hands.dismiss_hand(hall.room, actor, "nadia", hall.now),
+    Action.OFFER_STAGE: lambda hall, actor: stage.offer_stage(hall.room, actor, "nadia", "o2", hall.now),
+    Action.WITHDRAW_OFFER: lambda hall, actor: stage.withdraw_offer(hall.room, actor, "nadia", hall.now),
+    Action.MUTE_SPEAKER: lambda hall, actor: stage.mute_speaker(hall.room, actor, "tarek", hall.now),
+    Action.MOVE_TO_AUDIENCE: lambda hall, actor: stage.move_to_audience(
+        hall.room, actor, "tarek", epoch=hall.epoch(), now=hall.now
+    ),
+    Action.REMOVE_PERSON: lambda hall, actor: moderation.remove_person(
+        hall.room, actor, "tarek", epoch=hall.epoch(), now=hall.now
+    ),
+    Action.READMIT_PERSON: lambda hall, actor: moderation.readmit_person(hall.room, actor, "nadia"),
+    Action.MAKE_MODERATOR: lambda hall, actor: stage.make_moderator(hall.room, actor, "tarek", hall.now),
+    Action.NAME_SUCCESSOR: lambda hall, actor: stage.name_successor(hall.room, actor, "tarek", True, hall.now),
+    Action.ADD_GUEST: lambda hall, actor: moderation.add_guest(hall.room, actor, "guest", hall.now),
+    Action.LIST_ROSTER: lambda hall, actor: hall.room.require(actor, Action.LIST_ROSTER),
+}
+
+
+def full_hall() -> Hall:
+    """One person of each role, a second moderator, a listener and a speaker to act upon, an offer to the listener."""
+    hall = Hall()
+    hall.speak("sana")
+    hall.speak("tarek")
+    hall.speak("musa")
+    stage.make_moderator(hall.room, Actor("lina"), "musa", hall.now)
+    hall.speak("irina")
+    seat = hall.room.stage["irina"]
+    hall.room.put_on_stage(
+        StageSeat(user_id="irina", role=Role.INTERPRETER, member=seat.member, epoch=seat.epoch, since=seat.since)
+    )
+    hall.listen("omar")
+    hall.listen("nadia")
+    stage.offer_stage(hall.room, Actor("lina"), "omar", "o", hall.now)
+    return hall
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("action", Action)
+def test_an_action_succeeds_exactly_when_the_table_lists_it_for_the_role(action: Action, role: Role) -> None:
+    hall = full_hall()
+    before = hall.room.draft()
+    try:
+        ATTEMPTS[action](hall, Actor(NAMES[role]))
+    except (NotAllowed, NotInRoom, NotOnStage):
+        assert (role, action) not in ALLOWED
+        assert hall.room.stage == before.stage
+        assert hall.room.revision == before.revision
+    else:
+        assert (role, action) in ALLOWED
+
+
+def test_every_action_has_an_attempt_in_this_walk() -> None:
+    assert set(ATTEMPTS) == set(Action)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("action", Action)
+def test_the_table_alone_decides_what_require_lets_through(action: Action, role: Role) -> None:
+    if (role, action) in ALLOWED:
+        require(role, action)
+    else:
+        with pytest.raises(NotAllowed):
+            require(role, action)
+
+
+@pytest.mark.parametrize("target", Role)
+@pytest.mark.parametrize("action", [action for action in Action if action in {listed for listed, _ in SENSIBLE}])
+def test_an_action_upon_a_person_is_refused_unless_it_makes_sense_for_their_role(action: Action, target: Role) -> None:
+    if (action, target) in SENSIBLE:
+        require_target(action, target)
+        return
+    with pytest.raises((NotAllowed, NotInRoom, NotOnStage)) as caught:
+        require_target(action, target)
+    if target is Role.MODERATOR:
+        assert isinstance(caught.value, NotAllowed)
+
+
+def test_only_ending_a_room_is_open_to_operators_who_are_not_in_it() -> None:
+    for action in Action:
+        hall = full_hall()
+        operator = Actor("olga", operator=True)
+        if action is Action.END_ROOM:
+            ATTEMPTS[action](hall, operator)
+            continue
+        with pytest.raises(DomainError):
+            ATTEMPTS[action](hall, operator)
+
+
+def test_no_transition_leads_to_the_interpreter_role_yet() -> None:
+    hall = Hall()
+    hall.speak("sana")
+    stage.make_moderator(hall.room, Actor("lina"), "sana", hall.now)
+    assert {seat.role for seat in hall.room.stage.values()} <= ON_STAGE - {Role.INTERPRETER}
