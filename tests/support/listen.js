@@ -66,6 +66,7 @@
       }
       return rows;
     },
+    peers: () => peers,
     states: () => peers.map((peer) => peer.connectionState),
   };
 })();

@@ -98,8 +98,9 @@ async def supervise(options: Options) -> int:
     ready.cancel()
     stopping.cancel()
     print("majlis: stopping", flush=True)
-    await asyncio.gather(*(process.stop(STOP_GRACE_SECONDS) for process in processes[1:]))  # the bus goes last
-    await processes[0].stop(STOP_GRACE_SECONDS)
+    # What people are connected to goes first and says goodbye through the others; the bus goes last.
+    for group in (processes[4:], processes[1:4], processes[:1]):
+        await asyncio.gather(*(process.stop(STOP_GRACE_SECONDS) for process in group))
     for runner in runners:
         runner.cancel()
     await asyncio.gather(*runners, return_exceptions=True)

@@ -1,0 +1,90 @@
+"""The main story: an owner starts a room, two friends come by invitation, one raises a hand and is heard."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support import story
+from tests.support.browser import House, Person
+from tests.support.stack import Stack
+from tests.support.voices import power_at, rms
+
+OWNER, SPEAKER, LISTENER = 440, 700, 1100
+PRESENT = 0.5
+"""Share of the heard power within a few hertz of a voice, when that voice speaks alone."""
+ABSENT = 0.01
+
+NAMES = {
+    "en": ("Lina Haddad", "Omar Aziz", "Anna Petrova"),
+    "ar": ("لينا حداد", "عمر عزيز", "آنا بتروفا"),
+    "ru": ("Лина Хаддад", "Омар Азиз", "Анна Петрова"),
+}
+
+
+async def hears_only(person: Person, hertz: int) -> None:
+    heard = await person.hear(2.0)
+    assert power_at(heard, hertz) > PRESENT, f"{person.name} does not hear {hertz} Hz: rms {rms(heard):.4f}"
+    for other in {OWNER, SPEAKER, LISTENER} - {hertz}:
+        assert power_at(heard, other) < ABSENT, f"{person.name} hears {other} Hz, which nobody says"
+
+
+async def hears_nothing(person: Person) -> None:
+    heard = await person.hear(1.5)
+    # Noise that a decoder makes of silence is far below the quietest voice.
+    assert rms(heard) < 0.005, f"{person.name} hears something: rms {rms(heard):.4f}"
+
+
+@pytest.mark.parametrize("locale", ["en", "ar", "ru"])
+async def test_a_stranger_starts_a_room_and_friends_come_listen_and_speak(
+    tmp_path: Path, house: House, tones: dict[int, Path], locale: str
+) -> None:
+    stack = Stack(tmp_path)
+    await stack.start()
+    try:
+        await tell(stack, house, tones, locale)
+    finally:
+        assert await stack.stop() == 0
+
+
+async def tell(stack: Stack, house: House, tones: dict[int, Path], locale: str) -> None:
+    lina, omar, anna = [
+        await house.arrives(name, voice=tones[hertz], locale=locale)
+        for name, hertz in zip(NAMES[locale], (OWNER, SPEAKER, LISTENER), strict=True)
+    ]
+    await story.set_up_owner(lina, stack, "lina")
+    direction = await lina.page.evaluate("() => getComputedStyle(document.documentElement).direction")
+    assert direction == ("rtl" if locale == "ar" else "ltr")
+    room = await story.start_room(lina, "Talking across borders")
+    await story.sounding(lina)
+    links = [await story.invitation_link(lina, stack) for _ in range(2)]
+    await story.accept_invitation(omar, links[0], "omar")
+    await story.accept_invitation(anna, links[1], "anna")
+    await story.enter(omar, room)
+    await story.enter(anna, room)
+
+    await hears_only(omar, OWNER)
+    await hears_only(anna, OWNER)
+    await hears_nothing(lina)
+
+    await story.raise_hand(omar, "How do you test rockets?")
+    await expect(story.shown(lina, "hand-queue-item")).to_contain_text("How do you test rockets?")
+    await story.bring_up(lina, omar)
+    await expect(story.shown(anna, "stage-seat")).to_have_count(2)
+    await expect(story.shown(anna, "stage-seat").filter(has_text=omar.name)).to_have_attribute("data-muted", "false")
+    await hears_only(lina, SPEAKER)
+    await hears_only(omar, OWNER)
+    both = await anna.hear(2.0)
+    assert power_at(both, OWNER) > 0.15
+    assert power_at(both, SPEAKER) > 0.15
+
+    await story.press_on_person(lina, omar.name, "mute-person")
+    await expect(story.shown(anna, "stage-seat").filter(has_text=omar.name)).to_have_attribute("data-muted", "true")
+    await hears_only(anna, OWNER)
+    await hears_nothing(lina)
+    assert not [error for person in (lina, omar, anna) for error in person.errors if not signed_out(error)]
+
+
+def signed_out(error: str) -> bool:
+    """What a browser logs when a page asks who is signed in and nobody is."""
+    return "status of 401" in error
