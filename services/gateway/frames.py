@@ -16,12 +16,14 @@ _WATCH_TAG = b"\x0a"
 class Frame:
     """An event in the forms it is sent in: server-sent event, and message of the Watch RPC."""
 
-    __slots__ = ("_event", "name", "revision", "sse")
+    __slots__ = ("_event", "chunk", "name", "revision", "sse")
 
     def __init__(self, revision: int, name: str, event: bytes, sse: bytes) -> None:
         self.revision = revision
         self.name = name
         self.sse = sse
+        self.chunk = b"%x\r\n%s\r\n" % (len(sse), sse)
+        """The server-sent event as one chunk of an HTTP/1.1 body (RFC 9112 §7.1)."""
         self._event = event
 
     @classmethod

@@ -9,6 +9,9 @@ from services.common.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind
 from services.gateway.frames import Frame
 
+Sink = Callable[[Frame], bool]
+"""Writes a frame at once and says True, or says False when it would have to wait."""
+
 LONGEST_WAIT_SECONDS = 8.0
 """How long an event may wait for a reader that takes nothing."""
 
@@ -17,6 +20,7 @@ class Subscriber:
     """Holds what its connection has not taken yet; a reader that is too slow is ended, the others never wait for it."""
 
     __slots__ = (
+        "_handed_over",
         "_limit",
         "_oldest_at",
         "_queue",
@@ -27,6 +31,7 @@ class Subscriber:
         "on_end",
         "room_id",
         "sign_in_id",
+        "sink",
         "user_id",
         "why",
     )
@@ -44,6 +49,9 @@ class Subscriber:
         """The reason it ended; None when the room is over, the client left or the gateway stops."""
         self.on_end: Callable[[], None] | None = None
         """Called once when it ends."""
+        self.sink: Sink | None = None
+        """The short way to the connection, past the queue, while nothing waits."""
+        self._handed_over = False
         self._queue: deque[Frame] = deque()
         self._limit = limit
         self._waiter: asyncio.Future[None] | None = None
@@ -58,6 +66,8 @@ class Subscriber:
         if self.ended:
             return
         if not self._queue:
+            if self.sink is not None and not self._handed_over and self.sink(frame):
+                return
             self._oldest_at = now
         elif len(self._queue) >= self._limit or now - self._oldest_at > LONGEST_WAIT_SECONDS:
             self._queue.clear()
@@ -76,7 +86,11 @@ class Subscriber:
                 self.on_end()
 
     async def take(self) -> list[Frame]:
-        """All that waits, at least one; empty once it has ended and everything was taken."""
+        """All that waits, at least one; empty once it has ended and everything was taken.
+
+        Until the next call the taken frames count as on their way: nothing overtakes them.
+        """
+        self._handed_over = False
         while not self._queue:
             if self.ended:
                 return []
@@ -87,6 +101,7 @@ class Subscriber:
                 self._waiter = None
         frames = list(self._queue)
         self._queue.clear()
+        self._handed_over = True
         return frames
 
     def _wake(self) -> None:

@@ -27,6 +27,10 @@ class Connection(Protocol):
         """Drops the connection with what was not sent yet."""
         ...
 
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Writes one encoded chunk of the chunked response under way; False when that would have to wait."""
+        ...
+
     def limit_buffer(self, size: int) -> None:
         """Makes sending wait once this many bytes are not sent."""
         ...

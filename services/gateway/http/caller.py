@@ -67,4 +67,7 @@ def metadata_for(request: Request, access_token: str | None) -> Metadata:
 
 def harmless(text: str | None) -> str:
     """Text as gRPC metadata may carry it: printable ASCII of bounded length."""
-    return "".join(char for char in (text or "")[:_LONGEST_USER_AGENT] if " " <= char <= "~")
+    short = (text or "")[:_LONGEST_USER_AGENT]
+    if short.isascii() and short.isprintable():
+        return short
+    return "".join(char for char in short if " " <= char <= "~")

@@ -12,6 +12,7 @@ from services.common.ids import is_id
 from services.common.tokens import AccessToken
 from services.gateway.app import Watching
 from services.gateway.domain.errors import BodyInvalid, FellBehind
+from services.gateway.frames import Frame
 from services.gateway.http.asgi import Connection, Header, Request, Send
 from services.gateway.http.caller import Callers
 from services.gateway.identity import Identities
@@ -91,15 +92,20 @@ def _bound(subscriber: Subscriber, connection: Connection | None) -> Iterator[No
     def on_end() -> None:
         timers.append(loop.call_later(_LAST_WORD_SECONDS, connection.abort))
 
+    def write(frame: Frame) -> bool:
+        return connection.write_chunk(frame.chunk)
+
     connection.on_lost = subscriber.end
     connection.limit_buffer(_BUFFER_BYTES)
     subscriber.on_end = on_end
+    subscriber.sink = write
     if subscriber.ended:
         on_end()
     try:
         yield
     finally:
         connection.on_lost = None
+        subscriber.sink = None
         for timer in timers:
             timer.cancel()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
@@ -32,6 +33,7 @@ from services.gateway.status import status_from
 
 _log = get_logger("http")
 
+_NETWORKS_KEPT = 4096
 _INFO = "/.well-known/majlis.json"
 
 
@@ -57,6 +59,7 @@ class Application:
         self._limits = limits
         self._proxies = proxies
         self._headers = headers
+        self._network = lru_cache(_NETWORKS_KEPT)(network_of)
         self._requests = metrics.counter(
             "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
         )
@@ -69,7 +72,7 @@ class Application:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        request.network = network_of(self._proxies.client(request.peer, request.header(b"x-forwarded-for") or ""))
+        request.network = self._network(self._proxies.client(request.peer, request.header(b"x-forwarded-for") or ""))
         route, answer = self._route(request)
         if route == "events":
             await self._stream(request, send)

@@ -46,7 +46,7 @@ class HttpServer:
         self._stopped = asyncio.Event()
 
     def bind(self) -> int:
-        """Binds every address and returns the first one's port. Raises PortTaken, or SettingsError for the certificate."""
+        """Binds every address and returns the first one's port. Raises PortTaken, SettingsError for the certificate."""
         _check_certificate(self._settings)
         port = 0
         for listen in self._settings.listen:
