@@ -148,6 +148,8 @@ class Listener:
             for wait in waits:
                 wait.cancel()
             await session.close()
+        if session.failure is not None:
+            raise session.failure
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_directory_service_pb2.GetMediaPermitRequest(

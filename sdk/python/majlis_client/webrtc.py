@@ -12,6 +12,7 @@ from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpReceiver,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
@@ -39,16 +40,21 @@ aioice.ice.get_host_addresses = _host_addresses
 
 
 class MediaSession:
-    """An open session. `ended` is set when it is closed here or the connection is lost."""
+    """An open session. `ended` is set when it is closed here, the connection is lost, or a frame handler failed.
+
+    `failure` is then what the handler raised, or None.
+    """
 
     def __init__(self, origin: HttpOrigin, permit: str) -> None:
         self.ended = asyncio.Event()
+        self.failure: Exception | None = None
         self._origin = origin
         self._permit = permit
         self._location = ""
         self._connected = asyncio.Event()
         configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._peer = RTCPeerConnection(configuration)
+        self._handlers: list[tuple[RTCRtpTransceiver, FrameHandler]] = []
         self._readers: list[asyncio.Task[None]] = []
         self._peer.on("connectionstatechange", self._state_changed)
 
@@ -105,8 +111,8 @@ class MediaSession:
             await self._peer.setLocalDescription(await self._peer.createOffer())
             answer = await self._post(path)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._connected.wait()
+            self._start_reading()
+            await self._until_connected()
         except TimeoutError:
             await self.close()
             raise MajlisError("unavailable", "MEDIA_BLOCKED", "no way through the network to the relay") from None
@@ -132,16 +138,32 @@ class MediaSession:
             transceiver.setCodecPreferences(opus)
 
     def _receive(self, on_frame: FrameHandler) -> None:
-        transceiver = self._peer.addTransceiver("audio", direction="recvonly")
+        self._handlers.append((self._peer.addTransceiver("audio", direction="recvonly"), on_frame))
 
-        async def read() -> None:
-            with contextlib.suppress(MediaStreamError):
-                while True:
-                    frame = await transceiver.receiver.track.recv()
-                    if isinstance(frame, AudioFrame):
-                        on_frame(frame)
+    async def _until_connected(self) -> None:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await self._connected.wait()
+        if self._peer.connectionState != "connected":
+            raise TimeoutError
 
-        self._readers.append(asyncio.get_running_loop().create_task(read()))
+    def _start_reading(self) -> None:
+        for transceiver, on_frame in self._handlers:
+            track: MediaStreamTrack | None = transceiver.receiver.track
+            # None where the answer keeps a slot shut.
+            if track is not None:
+                self._readers.append(asyncio.get_running_loop().create_task(self._read(track, on_frame)))
+
+    async def _read(self, track: MediaStreamTrack, on_frame: FrameHandler) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                if isinstance(frame, AudioFrame):
+                    on_frame(frame)
+        except MediaStreamError:
+            return
+        except Exception as error:  # noqa: BLE001 (whatever the handler raises belongs to whoever waits for the session)
+            self.failure = error
+            self.ended.set()
 
     def _state_changed(self) -> None:
         if self._peer.connectionState == "connected":

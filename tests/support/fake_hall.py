@@ -1,0 +1,346 @@
+"""A small server with the public contract of the real one, for tests of clients: gRPC, discovery, WHIP and WHEP."""
+
+import asyncio
+import json
+import math
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from av import AudioFrame
+from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
+from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
+from majlis.room_directory.v1 import room_directory_service_pb2 as directory_pb2
+from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2
+from majlis_client import webrtc
+
+from services.common.errors import DomainError
+from services.common.metrics import Metrics
+from services.common.rpc import RpcServer, current_caller
+from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
+
+ROOM_ID = "room000000000001"
+RATE = 48_000
+
+
+class OfferGone(DomainError):
+    """The offer is no more."""
+
+    kind = "failed_precondition"
+    reason = "OFFER_GONE"
+
+
+class NotInRoom(DomainError):
+    """The caller holds no seat."""
+
+    kind = "failed_precondition"
+    reason = "NOT_IN_ROOM"
+
+
+class SessionEnded(DomainError):
+    """The sign-in is over."""
+
+    kind = "unauthenticated"
+    reason = "SESSION_ENDED"
+
+
+class Tone(MediaStreamTrack):
+    """A steady tone in real time."""
+
+    kind = "audio"
+
+    def __init__(self, hertz: float) -> None:
+        super().__init__()
+        self._hertz = hertz
+        self._pts = 0
+        self._started: float | None = None
+
+    async def recv(self) -> AudioFrame:
+        now = asyncio.get_running_loop().time()
+        self._started = now if self._started is None else self._started
+        await asyncio.sleep(max(0.0, self._started + self._pts / RATE - now))
+        turn = 2 * math.pi * self._hertz / RATE
+        samples = array("h", (int(12000 * math.sin(turn * (self._pts + at))) for at in range(960)))
+        frame = AudioFrame(format="s16", layout="mono", samples=960)
+        frame.planes[0].update(samples.tobytes())
+        frame.pts, frame.time_base, frame.sample_rate = self._pts, Fraction(1, RATE), RATE
+        self._pts += 960
+        return frame
+
+
+class Hall:
+    """What the servicers share: who is seated, what happens, which sessions are open."""
+
+    def __init__(self) -> None:
+        self.mint = TokenMint()
+        self.url = ""
+        self.grpc_address = ""
+        self.role = room_pb2.ROLE_LISTENER
+        self.seated = False
+        self.epoch = 0
+        self.spent_refresh: list[str] = []
+        self.renewals = 0
+        self.hands: list[str] = []
+        self.offers_at_once = True
+        self.left: list[str] = []
+        self.permits = 0
+        self.watchers: list[asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None]] = []
+        self.peers: list[RTCPeerConnection] = []
+        self.deleted: list[str] = []
+        self.requests: list[tuple[str, str, str]] = []
+        self.heard: list[AudioFrame] = []
+        self.refuse_media = 0
+        self.revision = 1
+        self.offers: list[room_pb2.StageOffer] = []
+
+    def seat(self) -> room_pb2.OwnSeat:
+        return room_pb2.OwnSeat(role=self.role, epoch=self.epoch)
+
+    def permit(self) -> room_pb2.MediaPermit:
+        self.permits += 1
+        kind = "whep" if self.role == room_pb2.ROLE_LISTENER else "whip"
+        return room_pb2.MediaPermit(permit=f"permit{self.permits}", path=f"/{kind}/{ROOM_ID}")
+
+    def snapshot(self) -> room_pb2.RoomSnapshot:
+        room = room_pb2.Room(room_id=ROOM_ID, title="Evening talk", revision=self.revision)
+        return room_pb2.RoomSnapshot(room=room, revision=self.revision, offers=self.offers)
+
+    def happen(self, **event: Any) -> None:
+        """Sends an event to everyone who watches."""
+        self.revision += 1
+        for watcher in self.watchers:
+            watcher.put_nowait(room_events_pb2.RoomEvent(revision=self.revision, **event))
+
+    def cut_streams(self, error: DomainError | None = None) -> None:
+        """Ends every event stream, with a refusal or as a lost connection does."""
+        for watcher in self.watchers:
+            watcher.put_nowait(error)
+
+    def offer_stage(self) -> None:
+        offer = room_pb2.StageOffer(offer_id="offer00000000001", user_id=USER_ID)
+        self.offers = [offer]
+        self.happen(stage_offered=room_events_pb2.StageOffered(room_id=ROOM_ID, offer=offer))
+
+
+class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
+    """One account, reached by e-mail code, refresh token and personal token."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+
+    def _tokens(self) -> account_pb2.Tokens:
+        tokens = account_pb2.Tokens(
+            access_token=self.hall.mint.token(), refresh_token=f"refresh{len(self.hall.spent_refresh)}"
+        )
+        tokens.access_expires_at.FromSeconds(int(self.hall.mint.clock.now().timestamp()) + 600)
+        return tokens
+
+    async def StartEmailSignIn(self, request: Any, context: Any) -> Any:
+        return auth_service_pb2.StartEmailSignInResponse(challenge_id="challenge0000001")
+
+    async def FinishEmailSignIn(self, request: Any, context: Any) -> Any:
+        if request.code != "123456":
+            raise SessionEnded("wrong")
+        account = account_pb2.Account(profile=account_pb2.Profile(user_id=USER_ID, handle="lina"))
+        return auth_service_pb2.FinishEmailSignInResponse(account=account, tokens=self._tokens())
+
+    async def RefreshSession(self, request: Any, context: Any) -> Any:
+        if request.refresh_token in self.hall.spent_refresh:
+            raise SessionEnded("used twice")
+        self.hall.spent_refresh.append(request.refresh_token)
+        self.hall.renewals += 1
+        await asyncio.sleep(0.05)
+        return auth_service_pb2.RefreshSessionResponse(tokens=self._tokens())
+
+    async def ExchangePersonalToken(self, request: Any, context: Any) -> Any:
+        self.hall.renewals += 1
+        answer = auth_service_pb2.ExchangePersonalTokenResponse(access_token=self.hall.mint.token())
+        answer.expires_at.FromSeconds(int(self.hall.mint.clock.now().timestamp()) + 600)
+        return answer
+
+    async def GetMe(self, request: Any, context: Any) -> Any:
+        profile = account_pb2.Profile(user_id=current_caller().user, handle="lina", display_name="Lina ليلى")
+        return auth_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
+
+    async def SignOut(self, request: Any, context: Any) -> Any:
+        self.hall.left.append("signed out")
+        return auth_service_pb2.SignOutResponse()
+
+
+class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer):
+    """One room."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+
+    async def CreateRoom(self, request: Any, context: Any) -> Any:
+        key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
+        return directory_pb2.CreateRoomResponse(room=room_pb2.Room(room_id=ROOM_ID, title=request.title, room_key=key))
+
+    async def ListRooms(self, request: Any, context: Any) -> Any:
+        number = int(request.page_token or "1")
+        room = room_pb2.Room(room_id=f"room{number:012}", title=f"Room {number}", listener_count=number)
+        return directory_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
+
+    async def JoinRoom(self, request: Any, context: Any) -> Any:
+        self.hall.seated, self.hall.epoch = True, self.hall.epoch + 1
+        permit = None if request.without_permit else self.hall.permit()
+        return directory_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
+
+    async def LeaveRoom(self, request: Any, context: Any) -> Any:
+        self.hall.left.append(f"room {request.epoch}")
+        return directory_pb2.LeaveRoomResponse()
+
+    async def LeaveStage(self, request: Any, context: Any) -> Any:
+        self.hall.left.append("stage")
+        return directory_pb2.LeaveStageResponse(seat=self.hall.seat())
+
+    async def GetMediaPermit(self, request: Any, context: Any) -> Any:
+        if not self.hall.seated:
+            raise NotInRoom
+        return directory_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
+
+    async def RaiseHand(self, request: Any, context: Any) -> Any:
+        if not self.hall.seated:
+            raise NotInRoom
+        self.hall.hands.append(request.question)
+        if self.hall.offers_at_once:
+            self.hall.offer_stage()
+        seat = self.hall.seat()
+        seat.hand_position = 3
+        return directory_pb2.RaiseHandResponse(seat=seat)
+
+    async def LowerHand(self, request: Any, context: Any) -> Any:
+        self.hall.left.append("hand")
+        return directory_pb2.LowerHandResponse(seat=self.hall.seat())
+
+    async def AcceptOffer(self, request: Any, context: Any) -> Any:
+        if request.offer_id != "offer00000000001":
+            raise OfferGone
+        self.hall.role = room_pb2.ROLE_SPEAKER
+        return directory_pb2.AcceptOfferResponse(seat=self.hall.seat(), permit=self.hall.permit())
+
+
+class FakeInvite(invite_service_pb2_grpc.InviteServiceServicer):
+    """Invitations without end."""
+
+    async def CreateInvitation(self, request: Any, context: Any) -> Any:
+        invitation = invitation_pb2.Invitation(
+            invitation_id="invitation000001", url="https://hall.example/i/code", note=request.note
+        )
+        return invite_service_pb2.CreateInvitationResponse(invitation=invitation)
+
+
+class FakeEvents(event_service_pb2_grpc.EventServiceServicer):
+    """The room's events: a snapshot, then what happens."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        queue: asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None] = asyncio.Queue()
+        self.hall.watchers.append(queue)
+        try:
+            snapshot = room_events_pb2.RoomEvent(revision=self.hall.revision, snapshot=self.hall.snapshot())
+            yield event_service_pb2.WatchResponse(event=snapshot)
+            while True:
+                event = await queue.get()
+                if isinstance(event, DomainError):
+                    raise event
+                if event is None:
+                    return
+                yield event_service_pb2.WatchResponse(event=event)
+        finally:
+            self.hall.watchers.remove(queue)
+
+
+class HttpPart:
+    """Discovery, WHIP and WHEP on a loopback port."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, path, _ = (await reader.readline()).decode().split(" ", 2)
+        headers = {}
+        while line := (await reader.readline()).decode().strip():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        body = (await reader.readexactly(int(headers.get("content-length", "0")))).decode()
+        self.hall.requests.append((method, path, headers.get("authorization", "")))
+        status, more, content = await self.answer(method, path, body)
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content.encode())}", "Connection: close", *more]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n" + content).encode())
+        await writer.drain()
+        writer.close()
+
+    async def answer(self, method: str, path: str, body: str) -> tuple[int, list[str], str]:
+        if path == "/.well-known/majlis.json":
+            return 200, [], json.dumps({"grpc": self.hall.grpc_address, "version": "0.1.0", "deployment": "majlis"})
+        if method == "DELETE":
+            self.hall.deleted.append(path)
+            return 200, [], ""
+        if method == "POST" and path.startswith(("/whep/", "/whip/")):
+            if self.hall.refuse_media:
+                self.hall.refuse_media -= 1
+                return 503, ["Retry-After: 0"], json.dumps({"reason": "RELAY_FULL", "detail": "full"})
+            sdp = await self.open(path.startswith("/whip/"), body)
+            return 201, [f"Location: /media/relay/{len(self.hall.peers)}"], sdp
+        return 404, [], json.dumps({"reason": "SESSION_NOT_FOUND", "detail": "no such path"})
+
+    async def open(self, hears: bool, offer: str) -> str:
+        webrtc._with_loopback.set(True)
+        peer = RTCPeerConnection()
+        self.hall.peers.append(peer)
+        if hears:
+            peer.on("track", lambda track: asyncio.ensure_future(self.hear(track)))
+        else:
+            peer.addTrack(Tone(440))
+        await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        for number, slot in enumerate(peer.getTransceivers()[1:]):
+            slot.sender.replaceTrack(Tone(500 + 200 * number))
+            slot.direction = "sendonly"
+        await peer.setLocalDescription(await peer.createAnswer())
+        return peer.localDescription.sdp
+
+    async def hear(self, track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                assert isinstance(frame, AudioFrame)
+                self.hall.heard.append(frame)
+        except Exception:  # noqa: BLE001 (the track ended)
+            return
+
+
+@asynccontextmanager
+async def open_hall(directory: Path) -> AsyncIterator[Hall]:
+    """A hall that is open on loopback."""
+    hall = Hall()
+    server = RpcServer("hall", test_settings(directory), Metrics("hall"), verifier=hall.mint.verifier())
+    auth = FakeAuth(hall)  # type: ignore[abstract]
+    rooms = FakeDirectory(hall)  # type: ignore[abstract]
+    invite = FakeInvite()  # type: ignore[abstract]
+    parts: list[tuple[Any, Any, Any]] = [
+        (auth, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, auth_service_pb2),
+        (rooms, room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server, directory_pb2),
+        (invite, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, invite_service_pb2),
+        (FakeEvents(hall), event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2),
+    ]
+    for servicer, add, module in parts:
+        server.add(servicer, add, next(iter(module.DESCRIPTOR.services_by_name.values())))
+    await server.start()
+    web = await asyncio.start_server(HttpPart(hall).serve, "127.0.0.1", 0)
+    hall.grpc_address = f"127.0.0.1:{server.port}"
+    hall.url = f"http://127.0.0.1:{web.sockets[0].getsockname()[1]}"
+    try:
+        yield hall
+    finally:
+        web.close()
+        await asyncio.gather(*(peer.close() for peer in hall.peers))
+        await server.drain()
