@@ -1,0 +1,138 @@
+"""A real browser on stage and in the audience: it tells the slots apart, names who speaks, and conceals nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from playwright.async_api import Page, async_playwright
+
+from services.media_relay.service import RelayService
+from tests.support.browser import chromium, flags
+from tests.support.relay_fleet import Fleet
+from tests.support.voices import tone
+
+OFFER = """async ([microphone, slots]) => {
+  const pc = window.pc = new RTCPeerConnection()
+  window.tracks = []
+  pc.ontrack = event => window.tracks.push([event.transceiver.mid, event.track, event.receiver])
+  if (microphone) {
+    const constraints = {echoCancellation: false, noiseSuppression: false, autoGainControl: false}
+    const stream = await navigator.mediaDevices.getUserMedia({audio: constraints})
+    pc.addTransceiver(stream.getAudioTracks()[0], {direction: 'sendonly'})
+  }
+  for (let n = 0; n < slots; n++) pc.addTransceiver('audio', {direction: 'recvonly'})
+  await pc.setLocalDescription()
+  return pc.localDescription.sdp
+}"""
+ANSWER = """async sdp => {
+  await pc.setRemoteDescription({type: 'answer', sdp})
+  // A track plays only once something consumes it.
+  for (const [, track] of tracks) {
+    const element = new Audio()
+    element.srcObject = new MediaStream([track])
+    element.play()
+  }
+  for (let n = 0; n < 100 && pc.connectionState !== 'connected'; n++) await new Promise(done => setTimeout(done, 50))
+  return pc.connectionState
+}"""
+PITCHES = """async () => {
+  const context = new AudioContext({sampleRate: 48000})
+  const found = {}
+  for (const [mid, track, receiver] of tracks) {
+    const analyser = context.createAnalyser()
+    analyser.fftSize = 8192
+    context.createMediaStreamSource(new MediaStream([track])).connect(analyser)
+    await new Promise(done => setTimeout(done, 400))
+    const bins = new Float32Array(analyser.frequencyBinCount)
+    analyser.getFloatFrequencyData(bins)
+    let best = 0
+    for (let n = 1; n < bins.length; n++) if (bins[n] > bins[best]) best = n
+    const hertz = bins[best] > -60 ? best * 48000 / 8192 : 0
+    found[mid] = [hertz, receiver.getContributingSources().map(each => each.source)]
+  }
+  return found
+}"""
+STATS = """async () => {
+  const rows = []
+  ;(await pc.getStats()).forEach(each => { if (each.type === 'inbound-rtp' || each.type === 'transport') rows.push(each) })
+  return rows
+}"""
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    voice = tone(tmp_path / "voice.wav", 1000.0)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=flags(voice))
+        page = await (await browser.new_context()).new_page()
+        await page.route(
+            "http://localhost/*", lambda route: route.fulfill(body="<html></html>", content_type="text/html")
+        )
+        await page.goto("http://localhost/")
+        yield page
+        await browser.close()
+
+
+async def seat(fleet: Fleet, relay: RelayService, page: Page, kind: str, slots: int) -> str:
+    text = await page.evaluate(OFFER, [kind == "stage", slots])
+    permit = fleet.directory.permit(relay, kind)
+    opened = await fleet.gateway(relay).CreateSession(pb.CreateSessionRequest(permit=permit, offer_sdp=text))
+    assert await page.evaluate(ANSWER, opened.answer_sdp) == "connected"
+    return opened.session_id
+
+
+def near(heard: float, hertz: float) -> bool:
+    return abs(heard - hertz) < 12
+
+
+async def test_a_browser_on_stage_tells_the_speakers_apart_by_slot(fleet: Fleet, page: Page) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 300.0, sub="user000002", member=222)
+    await fleet.speak(relay, 700.0, sub="user000003", member=333)
+    await seat(fleet, relay, page, "stage", 4)
+    await asyncio.sleep(1.5)
+    found: dict[str, tuple[float, list[int]]] = await page.evaluate(PITCHES)
+    sounding = {round(hertz, -2): sources for hertz, sources in found.values() if hertz}
+    assert sounding == {300: [222], 700: [333]}, found
+
+
+async def test_a_speaking_browser_is_heard_and_never_hears_itself(fleet: Fleet, page: Page) -> None:
+    relay = await fleet.add_relay()
+    other = await fleet.speak(relay, 300.0, sub="user000002")
+    await seat(fleet, relay, page, "stage", 4)
+    await asyncio.sleep(1.5)
+    found: dict[str, tuple[float, list[int]]] = await page.evaluate(PITCHES)
+    assert [round(hertz, -1) for hertz, _ in found.values() if hertz] == [300], found
+    from tests.integration.media_relay.hearing import until_heard
+
+    waits = [asyncio.ensure_future(until_heard(ear, 1000.0)) for ear in other.client.ears]
+    done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for each in rest:
+        each.cancel()
+    assert done.pop().exception() is None
+
+
+async def test_a_listening_browser_hears_the_programme_without_concealment_and_sees_who_speaks(
+    fleet: Fleet, page: Page
+) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 440.0, slots=0, sub="user000002", member=4711)
+    await seat(fleet, relay, page, "audience", 1)
+    await asyncio.sleep(2.0)
+    before = await inbound(page)
+    await asyncio.sleep(2.0)
+    after = await inbound(page)
+    ((hertz, sources),) = (await page.evaluate(PITCHES)).values()
+    assert near(hertz, 440.0)
+    assert sources == [4711]
+    assert after["packetsLost"] == 0
+    assert after["concealedSamples"] - before["concealedSamples"] < 0.05 * 2 * 48000
+    assert "AEAD_AES_128_GCM" in str(await page.evaluate(STATS))
+
+
+async def inbound(page: Page) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = await page.evaluate(STATS)
+    return next(row for row in rows if row["type"] == "inbound-rtp")
