@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.auth.app.ports import Chance, Counters, Keys, Store, Tx, Visitor
 from services.auth.domain.access_token import access_claims
-from services.auth.domain.account import Account, Passkey
+from services.auth.domain.account import Account, AccountState, Passkey
 from services.auth.domain.errors import SessionEnded, SignInNotFound
 from services.auth.domain.events import SignedOut
 from services.auth.domain.sign_in import (
@@ -116,7 +116,8 @@ class Sessions:
             presented = await tx.find_refresh_token(token_hash(token))
             sign_in = None if presented is None else await tx.get_sign_in(presented.sign_in_id)
             account = None if sign_in is None else await tx.get_account(sign_in.user_id)
-            if presented is not None and sign_in is not None and account is not None:
+            gone = account is None or account.state is AccountState.DELETED
+            if presented is not None and sign_in is not None and account is not None and not gone:
                 account.must_be_usable()
                 next_token = successor_of(token, self._keys.token_key)
                 successor = await tx.find_refresh_token(token_hash(next_token))
