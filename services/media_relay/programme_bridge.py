@@ -99,10 +99,11 @@ class ProgrammeBridge:
 
     async def stop_all(self) -> None:
         """Ends the thread."""
-        if self._loop is not None and self._stopping is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
+        self._thread = None
 
     def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
         """Subscribes to a programme made elsewhere and feeds it to the channel."""

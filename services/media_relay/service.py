@@ -68,6 +68,7 @@ class RelayService:
     metrics: Metrics
     addresses: list[tuple[str, int]]
     heartbeat: Heartbeat | None = None
+    events: CoreEvents | None = None
     trimmed_at: int = 0
 
     @classmethod
@@ -126,7 +127,8 @@ class RelayService:
 
     async def start(self) -> None:
         """Starts the parts, the RPC server last, and the heartbeat once its address is known."""
-        self._events().start()
+        self.events = self._core_events()
+        self.events.start()
         self.core.start()
         await self.bridge.start()
         spawn, every = self.background.spawn, self.background.every
@@ -169,9 +171,11 @@ class RelayService:
         await self.bridge.stop_all()
         await self.bus.close()
         await self.directory.close()
+        if self.events is not None:
+            self.events.stop()
         self.core.close()
 
-    def _events(self) -> CoreEvents:
+    def _core_events(self) -> CoreEvents:
         app = self.app
         return CoreEvents(
             self.core,

@@ -1,7 +1,6 @@
 """What the relay shows of itself: sessions, joins, handshakes, packets, and the quality its clients report."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -16,8 +15,7 @@ from services.media_relay.domain.relay import Relay
 SAMPLED_AT_ONCE = 50
 
 _PREFIX = "majlis_media_relay_"
-_KEY = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)(?:\{(.*)\})?\Z")
-_LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=\"?([^\",}]*)\"?")
+_DROPPED = "dropped_"
 _LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _SHORT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _CONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -124,7 +122,7 @@ class RelayMetrics:
 
 
 class CoreCollector(Collector):
-    """Shows the packet core's counters when they are asked for: `name{label=value}` becomes a labelled metric."""
+    """Shows the packet core's counters when they are asked for; those named `dropped_…` become one, by cause."""
 
     def __init__(self, counters: Callable[[], dict[str, int]]) -> None:
         self._counters = counters
@@ -135,18 +133,12 @@ class CoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """One family for each name."""
-        families: dict[str, Metric] = {}
-        for key, value in sorted(self._counters().items()):
-            found = _KEY.match(key)
-            if found is None:
-                continue
-            name, labels = found[1], dict(_LABEL.findall(found[2] or ""))
-            if name not in families:
-                made = GaugeMetricFamily if name.endswith("_now") else CounterMetricFamily
-                families[name] = made(f"{_PREFIX}core_{name}", "Of the packet core.", labels=tuple(labels))
-            families[name].add_sample(_sample_name(name), labels, value)
-        yield from families.values()
-
-
-def _sample_name(name: str) -> str:
-    return f"{_PREFIX}core_{name}" if name.endswith("_now") else f"{_PREFIX}core_{name}_total"
+        dropped = CounterMetricFamily(f"{_PREFIX}core_dropped", "Datagrams dropped, by cause.", labels=("cause",))
+        for name, value in sorted(self._counters().items()):
+            if name.startswith(_DROPPED):
+                dropped.add_metric((name.removeprefix(_DROPPED),), value)
+            elif name.endswith("_now"):
+                yield GaugeMetricFamily(f"{_PREFIX}core_{name}", "Of the packet core.", value)
+            else:
+                yield CounterMetricFamily(f"{_PREFIX}core_{name}", "Of the packet core.", value)
+        yield dropped

@@ -56,9 +56,8 @@ PITCHES = """async () => {
   return found
 }"""
 STATS = """async () => {
-  const rows = []
-  ;(await pc.getStats()).forEach(each => { if (each.type === 'inbound-rtp' || each.type === 'transport') rows.push(each) })
-  return rows
+  const rows = [...(await pc.getStats()).values()]
+  return rows.filter(each => each.type === 'inbound-rtp' || each.type === 'transport')
 }"""
 
 

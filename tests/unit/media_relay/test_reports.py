@@ -1,0 +1,135 @@
+"""Reports of sessions reach the directory in order, once acknowledged never again, and in bounded memory."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1.sessions_pb2 import SESSION_EVENT_CONNECTED, SESSION_EVENT_ENDED, SESSION_EVENT_OPENED
+
+from services.common.errors import FieldInvalid, PartUnavailable
+from services.common.metrics import Metrics
+from services.media_relay import directory
+from services.media_relay.directory import SessionReports
+from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
+from tests.support.relay_fakes import RelayBench
+
+
+class Stub:
+    """A directory that answers as told."""
+
+    def __init__(self) -> None:
+        self.batches: list[pb.ReportSessionsRequest] = []
+        self.failures: list[Exception] = []
+        self.while_answering: Any = lambda: None
+
+    async def ReportSessions(self, request: pb.ReportSessionsRequest, timeout: float) -> pb.ReportSessionsResponse:
+        assert timeout
+        self.batches.append(request)
+        self.while_answering()
+        if self.failures:
+            raise self.failures.pop(0)
+        return pb.ReportSessionsResponse()
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("media_relay")
+
+
+@pytest.fixture
+def reports(stub: Stub, metrics: Metrics) -> SessionReports:
+    return SessionReports(stub, "relay00000", "boot000001", metrics)  # type: ignore[arg-type]
+
+
+async def sessions(count: int) -> list[Any]:
+    bench = RelayBench()
+    for number in range(count):
+        await bench.open(sub=f"user{number:06d}")
+    return bench.app.list_sessions()
+
+
+async def test_what_happened_is_told_in_order_with_relay_and_boot(stub: Stub, reports: SessionReports) -> None:
+    (session,) = await sessions(1)
+    reports.happened(SessionOpened(session), 0.0)
+    reports.happened(SessionConnected(session), 0.0)
+    reports.happened(SessionEnded(session, Cause.DELETED), 0.0)
+    await reports.flush(1.0)
+    (batch,) = stub.batches
+    assert (batch.relay_id, batch.boot_id) == ("relay00000", "boot000001")
+    assert [change.event for change in batch.changes] == [
+        SESSION_EVENT_OPENED,
+        SESSION_EVENT_CONNECTED,
+        SESSION_EVENT_ENDED,
+    ]
+    assert batch.changes[-1].cause == "deleted"
+
+
+async def test_a_batch_is_sent_again_until_it_is_taken(
+    stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(directory, "BATCH_DELAY_SECONDS", 0.001)
+    stub.failures = [PartUnavailable("away"), PartUnavailable("away")]
+    (session,) = await sessions(1)
+    reports.happened(SessionOpened(session), 0.0)
+    running = asyncio.ensure_future(reports.run())
+    for _ in range(200):
+        if len(stub.batches) == 3:
+            break
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    running.cancel()
+    assert [len(batch.changes) for batch in stub.batches] == [1, 1, 1]
+
+
+async def test_what_happens_while_a_batch_is_on_its_way_is_not_lost(stub: Stub, reports: SessionReports) -> None:
+    first, second = await sessions(2)
+    reports.happened(SessionOpened(first), 0.0)
+
+    def meanwhile() -> None:
+        stub.while_answering = lambda: None
+        reports.happened(SessionOpened(second), 0.0)
+
+    stub.while_answering = meanwhile
+    await reports.flush(1.0)
+    told = [change.session_id for batch in stub.batches for change in batch.changes]
+    assert told == [first.session_id, second.session_id]
+
+
+async def test_a_batch_the_contract_refuses_does_not_stop_the_next(
+    stub: Stub, reports: SessionReports, metrics: Metrics
+) -> None:
+    first, second = await sessions(2)
+    stub.failures = [FieldInvalid("no")]
+    reports.happened(SessionOpened(first), 0.0)
+    await reports.flush(1.0)
+    reports.happened(SessionOpened(second), 0.0)
+    await reports.flush(1.0)
+    assert [batch.changes[0].session_id for batch in stub.batches] == [first.session_id, second.session_id]
+    lost = metrics.registry.get_sample_value("majlis_media_relay_reports_lost_total", {"why": "refused"})
+    assert lost == 1
+
+
+async def test_when_too_much_waits_the_last_word_about_each_session_is_kept(
+    stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MOST_PENDING", 6)
+    every = await sessions(3)
+    for session in every:
+        reports.happened(SessionOpened(session), 0.0)
+    for session in every:
+        reports.happened(SessionConnected(session), 0.0)
+    reports.happened(SessionEnded(every[0], Cause.EXPIRED), 0.0)
+    await reports.flush(1.0)
+    told = [(change.session_id, change.event) for batch in stub.batches for change in batch.changes]
+    assert told == [
+        (every[1].session_id, SESSION_EVENT_CONNECTED),
+        (every[2].session_id, SESSION_EVENT_CONNECTED),
+        (every[0].session_id, SESSION_EVENT_ENDED),
+    ]

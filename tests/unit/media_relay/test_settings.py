@@ -1,0 +1,57 @@
+"""Settings of the relay: what is wrong is named, and clients are told addresses they can reach."""
+
+import pytest
+
+from services.common.settings import SettingsError, load
+from services.media_relay.settings import PREFIX, Settings, media_addresses
+
+BOUND = [("0.0.0.0", 5004), ("::", 5004)]
+GIVEN = {"MEDIA_RELAY_SERVICE_SECRET_FILE": "/secret", "MEDIA_RELAY_ROOM_DIRECTORY_ADDRESS": "127.0.0.1:1"}
+
+
+def test_the_least_that_must_be_given_is_enough() -> None:
+    settings = load(Settings, PREFIX, GIVEN)
+    assert settings.bind == ("127.0.0.1:0",)
+    assert settings.packets_per_second_budget is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("RELAY_ID", "Relay One", "10 to 32"),
+        ("BIND", "", "at least one"),
+        ("BIND", "localhost", "host:port"),
+        ("ROOM_DIRECTORY_ADDRESS", "", "must be set"),
+        ("PACKETS_PER_SECOND_BUDGET", "7", "at least 1000"),
+        ("SENDER_THREADS", "0", "between 1 and 64"),
+        ("DRAIN_SECONDS", "-1", "negative"),
+        ("SPEED", "fast", "not a setting"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_its_name(name: str, value: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        load(Settings, PREFIX, {**GIVEN, f"{PREFIX}_{name}": value})
+
+
+def test_advertised_addresses_take_the_bound_port_unless_they_bring_their_own() -> None:
+    told = media_addresses(("203.0.113.5", "[2001:db8::1]:3478", "2001:db8::2"), BOUND)
+    assert told == [("203.0.113.5", 5004), ("2001:db8::1", 3478), ("2001:db8::2", 5004)]
+
+
+def test_a_name_is_resolved_since_candidates_are_addresses() -> None:
+    assert ("127.0.0.1", 5004) in media_addresses(("localhost",), BOUND)
+
+
+def test_a_port_bound_to_every_address_needs_one_to_tell() -> None:
+    with pytest.raises(SettingsError, match="MEDIA_RELAY_ADVERTISE"):
+        media_addresses((), BOUND)
+
+
+def test_without_more_ado_clients_are_told_what_is_bound() -> None:
+    assert media_addresses((), [("127.0.0.1", 5004), ("::1", 5004)]) == [("127.0.0.1", 5004), ("::1", 5004)]
+
+
+@pytest.mark.parametrize("text", ["no such host.invalid", "host.invalid", "203.0.113.5:70000"])
+def test_an_address_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="MEDIA_RELAY_ADVERTISE"):
+        media_addresses((text,), BOUND)
