@@ -120,7 +120,7 @@ class House:
 
         def note(message: ConsoleMessage) -> None:
             if message.type == "error":
-                person.errors.append(message.text)
+                person.errors.append(f"{message.text} {message.location.get('url', '')}")
 
         page.on("console", note)
         page.on("pageerror", lambda error: person.errors.append(str(error)))
