@@ -1,6 +1,6 @@
 // Texts in the person's language: catalogues loaded on demand, plurals by CLDR, direction of the page.
 import { keep, recall } from '../lib/storage.ts';
-import { message, type Catalogue } from './messages.ts';
+import { isolated, message, type Catalogue } from './messages.ts';
 
 type English = typeof import('./en.json');
 type Singular<K> = K extends `${infer Base}_${'zero' | 'one' | 'two' | 'few' | 'many' | 'other'}` ? Base : K;
@@ -94,5 +94,5 @@ export function dateAndTime(milliseconds: number): string {
 
 /** Names joined as the language joins them. */
 export function list(names: string[]): string {
-  return new Intl.ListFormat(tag(), { type: 'conjunction' }).format(names);
+  return new Intl.ListFormat(tag(), { type: 'conjunction' }).format(names.map(isolated));
 }

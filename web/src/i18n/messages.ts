@@ -7,6 +7,11 @@ export type Values = Record<string, string | number>;
 const isolate = String.fromCodePoint(0x2068);
 const popIsolate = String.fromCodePoint(0x2069);
 
+/** A name or other foreign text, with a direction of its own. */
+export function isolated(text: string): string {
+  return isolate + text + popIsolate;
+}
+
 /** The key of the plural form that fits a count. */
 export function pluralKey(language: string, key: string, count: number): string {
   return `${key}_${new Intl.PluralRules(language).select(count)}`;
@@ -19,6 +24,6 @@ export function message(catalogue: Catalogue, language: string, key: string, val
   return text.replace(/\{\{(\w+)\}\}/g, (whole, name: string) => {
     const value = values[name];
     if (value === undefined) return whole;
-    return typeof value === 'string' && name !== 'n' ? isolate + value + popIsolate : String(value);
+    return typeof value === 'string' && name !== 'n' ? isolated(value) : String(value);
   });
 }
