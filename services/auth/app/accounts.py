@@ -46,7 +46,7 @@ class Accounts:
             link = await tx.get_owner_link()
             if link is None or link.used_at is not None or link.token_hash != token_hash(token):
                 raise OwnerLinkInvalid("this link was used already or never existed")
-            account = await self._open(tx, profile, now, operator=True)
+            account = await self._open(tx, self._chance.new_id(), profile, now, operator=True)
             await tx.put_owner_link(OwnerLink(link.token_hash, now))
             await tx.audit(now, account.user_id, "owner_set_up", account.user_id)
             signed_in = await self._sessions.start(tx, account, visitor, now)
@@ -66,8 +66,10 @@ class Accounts:
             redemption = await tx.get_redemption(redemption_id)
             if redemption is not None:
                 return await self._again(tx, redemption, visitor, now)
-            account = await self._open(tx, profile, now, inviter_id=inviter_id)
-            await tx.add_redemption(Redemption(redemption_id, account.user_id, now))
+            user_id = self._chance.new_id()
+            # First, since its key makes calls with the same redemption wait for each other.
+            await tx.add_redemption(Redemption(redemption_id, user_id, now))
+            account = await self._open(tx, user_id, profile, now, inviter_id=inviter_id)
             await tx.audit(now, "invite", "account_created", account.user_id, {"inviter_id": inviter_id})
             signed_in = await self._sessions.start(tx, account, visitor, now)
         self._counters.account_created()
@@ -142,9 +144,9 @@ class Accounts:
         return await self._store.facts_after(after, limit)
 
     async def _open(
-        self, tx: Tx, profile: NewProfile, now: datetime, *, inviter_id: str = "", operator: bool = False
+        self, tx: Tx, user_id: str, profile: NewProfile, now: datetime, *, inviter_id: str = "", operator: bool = False
     ) -> Account:
-        account, events = open_account(self._chance.new_id(), profile, now, inviter_id=inviter_id, operator=operator)
+        account, events = open_account(user_id, profile, now, inviter_id=inviter_id, operator=operator)
         await self._must_be_free(tx, account.handle)
         await tx.add_account(account)
         await tx.tell(events)
