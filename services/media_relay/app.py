@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from services.common.clock import Clock
-from services.media_relay.domain.capacity import audience_cost, stage_cost
+from services.media_relay.domain.capacity import stage_cost
 from services.media_relay.domain.events import Cause, Event, MuteChanged, SessionEnded, SessionPaused
 from services.media_relay.domain.permits import Kind, Permit, permit_from_claims
 from services.media_relay.domain.relay import Relay
@@ -194,7 +194,8 @@ class RelayApp:
         """Opens a session; the permit is spent only when that succeeds."""
         permit = permit_from_claims(await self._verify(permit_text))
         plan = plan_session(parse_offer(offer_sdp), permit.kind)
-        cost = audience_cost() if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))
+        listening = self.relay.capacity.audience_cost()
+        cost = listening if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))
         now = self._clock.monotonic()
         self.relay.check(permit, cost, now)
         return self._open(permit, _proof(permit_text), plan, cost, now)

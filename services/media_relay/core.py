@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import packetcore
 
@@ -14,6 +14,9 @@ from services.media_relay.sdp.answer import Plan
 from services.media_relay.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI
 
 EVENTS_AT_ONCE = 256
+PACKET_MS: dict[str, "PacketMs"] = {"20": 20, "40": 40, "60": 60}
+
+PacketMs = Literal[20, 40, 60]
 
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -49,7 +52,9 @@ def _exists(host: str) -> bool:
 class CoreAdapter:
     """Calls of the application, put into the packet core's own terms."""
 
-    def __init__(self, core: packetcore.Core) -> None:
+    def __init__(self, core: packetcore.Core, packet_ms: PacketMs, bits_per_second: int) -> None:
+        self._packet_ms: PacketMs = packet_ms
+        self._bits_per_second = bits_per_second
         self._native = core
         self.add_session = core.add_session
         self.restart_ice = core.restart_ice
@@ -57,12 +62,19 @@ class CoreAdapter:
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
-        self.add_channel = core.add_channel
         self.remove_channel = core.remove_channel
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
         self.set_muted = core.set_muted
         self.set_paused = core.set_paused
+
+    def add_channel(self, stage: int | None) -> int:
+        """A programme with this relay's packet length and bit rate."""
+        channel = self._native.add_channel(stage)
+        self._native.set_packet_ms(channel, self._packet_ms)
+        if stage is not None:
+            self._native.set_bitrate(channel, self._bits_per_second)
+        return channel
 
     async def settled(self) -> None:
         """Returns once the packet threads have taken in all calls so far."""

@@ -20,7 +20,7 @@ from services.common.rpc_client import ServiceChannel
 from services.common.tasks import Background
 from services.media_relay.app import RelayApp
 from services.media_relay.bus import Heartbeat
-from services.media_relay.core import CoreAdapter, CoreEvents, open_core
+from services.media_relay.core import PACKET_MS, CoreAdapter, CoreEvents, open_core
 from services.media_relay.directory import PermitKeys, SessionReports
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
@@ -80,8 +80,10 @@ class RelayService:
             handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
         )
         addresses = media_addresses(settings.advertise, core.addresses)
-        relay = Relay(settings.relay_id, new_id(), Capacity(await _budget(settings)))
-        adapter, background = CoreAdapter(core), Background()
+        capacity = Capacity(await _budget(settings), int(settings.audience_packet_ms))
+        relay = Relay(settings.relay_id, new_id(), capacity)
+        packet_ms, background = PACKET_MS[settings.audience_packet_ms], Background()
+        adapter = CoreAdapter(core, packet_ms, settings.programme_bits_per_second)
         bridge = ProgrammeBridge(core, settings, metrics)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
         stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)

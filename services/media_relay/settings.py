@@ -4,6 +4,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from services.common.ids import is_id
 from services.common.net import split_address
@@ -28,6 +29,10 @@ class Settings(ServiceSettings):
     """gRPC address of the service that signs permits and owns the rooms, host:port."""
     packets_per_second_budget: int | None = None
     """Packets a second this relay may send; default: 75 % of what the machine is measured to manage at start."""
+    audience_packet_ms: Literal["20", "40", "60"] = "20"
+    """Milliseconds of sound in each packet to listeners: longer ones cost the relay less and delay listeners more."""
+    programme_bits_per_second: int = 32_000
+    """Bit rate of each programme."""
     sender_threads: int = 1
     """Threads that send to audiences."""
     handshakes_per_source_per_second: int = 200
@@ -46,6 +51,8 @@ class Settings(ServiceSettings):
             raise ValueError("PACKETS_PER_SECOND_BUDGET must be at least 1000")
         if not 1 <= self.sender_threads <= 64:
             raise ValueError("SENDER_THREADS must be between 1 and 64")
+        if not 6_000 <= self.programme_bits_per_second <= 128_000:
+            raise ValueError("PROGRAMME_BITS_PER_SECOND must be between 6000 and 128000")
         if self.drain_seconds < 0:
             raise ValueError("DRAIN_SECONDS cannot be negative")
         for address in self.bind:

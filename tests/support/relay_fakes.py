@@ -203,13 +203,13 @@ class Recorder:
 class RelayBench:
     """The application on fakes, with permits that are their own claims."""
 
-    def __init__(self, budget: int = 100_000, relay_id: str = RELAY) -> None:
+    def __init__(self, budget: int = 100_000, relay_id: str = RELAY, packet_ms: int = 20) -> None:
         self.clock = FakeClock()
         self.core = FakeCore()
         self.bridge = FakeBridge()
         self.handshakes = FakeHandshakes()
         self.recorder = Recorder()
-        self.relay = Relay(relay_id, BOOT, Capacity(budget))
+        self.relay = Relay(relay_id, BOOT, Capacity(budget, packet_ms))
         self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions)
         self.claims: dict[str, Mapping[str, Any]] = {}
         self.app = RelayApp(

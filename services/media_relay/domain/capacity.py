@@ -8,11 +8,6 @@ KEPT_BACK = 0.10
 SLOT_SHARE = 1000 // PACKET_MS
 
 
-def audience_cost(packet_ms: int = PACKET_MS) -> int:
-    """Packets a second that one listener costs at most."""
-    return 1000 // packet_ms
-
-
 def stage_cost(slots: int) -> int:
     """Packets a second that one person on stage costs at most: each slot, and the microphone's own way in."""
     return SLOT_SHARE * (slots + 1)
@@ -21,11 +16,17 @@ def stage_cost(slots: int) -> int:
 class Capacity:
     """The budget of a relay in packets a second; what was promised is counted whether or not anyone speaks."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, packet_ms: int = PACKET_MS) -> None:
         if budget <= 0:
             raise ValueError("the budget must be positive")
         self.budget = budget
+        self.packet_ms = packet_ms
+        """Milliseconds of sound in each packet to listeners."""
         self.promised = 0
+
+    def audience_cost(self) -> int:
+        """Packets a second that one listener costs at most."""
+        return -(-1000 // self.packet_ms)
 
     def check(self, cost: int, *, preferred: bool) -> None:
         """Raises RelayFull unless `cost` more fits; `preferred` callers may use what is kept back."""

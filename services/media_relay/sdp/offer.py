@@ -16,7 +16,7 @@ _DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 _PROFILES = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "TCP/DTLS/RTP/SAVPF"})
 _ICE_TEXT = re.compile(r"[A-Za-z0-9+/=_-]{4,256}\Z")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]{1,64}\Z")
-_RTPMAP = re.compile(r"(\d{1,3}) ([A-Za-z0-9._-]+)/(\d{1,7})(?:/(\d{1,2}))?\Z")
+_RTPMAP = re.compile(r"([0-9]{1,3}) ([A-Za-z0-9._-]+)/([0-9]{1,7})(?:/([0-9]{1,2}))?\Z")
 _HEX = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2})*\Z")
 
 
@@ -70,8 +70,8 @@ class OfferedMedia:
         return None
 
     def _in_order(self) -> list[int]:
-        numbers = [int(text) for text in self.formats if text.isdigit()]
-        return [number for number in numbers if number <= 127 and not 64 <= number <= 95]
+        numbers = [_number(text) for text in self.formats]
+        return [each for each in numbers if each is not None and each <= 127 and not 64 <= each <= 95]
 
 
 @dataclass(slots=True)
@@ -162,17 +162,22 @@ def _with_transport(
     return Offer(media, bundled, ufrag, fingerprints)
 
 
+def _number(text: str) -> int | None:
+    """A short decimal number; int() would also take other scripts' digits, and signs."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
+
+
 def _read_media(line: str) -> OfferedMedia:
     parts = line[2:].split()
     if len(parts) < 4:
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
     kind, port, profile, *formats = parts
-    number = port.partition("/")[0]
-    if not number.isdigit() or int(number) > 65535 or not _TOKEN.match(kind) or len(formats) > 128:
+    number = _number(port.partition("/")[0])
+    if number is None or number > 65535 or not _TOKEN.match(kind) or len(formats) > 128:
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
     if not all(_TOKEN.match(text) for text in formats) or not re.match(r"[A-Za-z0-9/]{1,64}\Z", profile):
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
-    return OfferedMedia(kind, int(number), profile, formats)
+    return OfferedMedia(kind, number, profile, formats)
 
 
 def _read_attribute(media: OfferedMedia, name: str, value: str) -> None:
@@ -191,15 +196,16 @@ def _read_attribute(media: OfferedMedia, name: str, value: str) -> None:
         if found:
             media.codecs[int(found[1])] = (found[2].lower(), int(found[3]), int(found[4] or 1))
     elif name == "fmtp":
-        number, _, parameters = value.partition(" ")
-        if number.isdigit():
-            media.parameters[int(number)] = parameters.strip()
+        text, _, parameters = value.partition(" ")
+        payload_type = _number(text)
+        if payload_type is not None:
+            media.parameters[payload_type] = parameters.strip()
     elif name == "extmap":
-        number, _, rest = value.partition(" ")
-        number = number.partition("/")[0]
-        if number.isdigit() and 1 <= int(number) <= 14 and rest:
-            # Ids above 14 need two-byte headers (RFC 8285), which are not worth their bytes here.
-            media.extensions.setdefault(rest.split()[0], int(number))
+        text, _, rest = value.partition(" ")
+        extension_id = _number(text.partition("/")[0])
+        # Ids above 14 need two-byte headers (RFC 8285), which are not worth their bytes here.
+        if extension_id is not None and 1 <= extension_id <= 14 and rest.strip():
+            media.extensions.setdefault(rest.split()[0], extension_id)
 
 
 def _check_mids(media: list[OfferedMedia]) -> None:

@@ -169,3 +169,10 @@ def test_every_refusal_carries_a_reason_of_the_contract() -> None:
     documented = {name.removeprefix(prefix) for name in errors.MediaRelayErrorReason.keys()}  # noqa: SIM118 (an enum wrapper is no dict)
     own = [each for each in DomainError.__subclasses__() if each.__module__ == "services.media_relay.domain.errors"]
     assert {each.reason for each in own} == documented - {"UNSPECIFIED"}
+
+
+async def test_longer_packets_make_room_for_more_listeners() -> None:
+    for packet_ms, cost in ((20, 50), (40, 25), (60, 17)):
+        bench = RelayBench(packet_ms=packet_ms)
+        await bench.open()
+        assert bench.relay.capacity.promised == cost

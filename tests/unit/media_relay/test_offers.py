@@ -168,6 +168,19 @@ def test_no_cut_of_an_offer_breaks_the_reader() -> None:
             assert error.message  # noqa: PT017 (either outcome is right, silence is not)
 
 
+@pytest.mark.parametrize(
+    "line", ["a=fmtp:² minptime=10", "a=extmap:² urn:x", "a=extmap:1  ", "a=rtpmap:² opus/48000/2"]
+)
+def test_numbers_in_other_scripts_are_passed_over(line: str) -> None:
+    text = offer("chromium_listener")
+    assert answer(f"{text}{line}\r\n", Kind.AUDIENCE) == answer(text, Kind.AUDIENCE)
+
+
+def test_an_m_line_with_such_a_number_is_refused() -> None:
+    with pytest.raises(OfferInvalid, match="cannot be read"):
+        answer(offer("chromium_listener").replace("m=audio 54321", "m=audio ²"), Kind.AUDIENCE)
+
+
 def test_nothing_an_offer_says_can_put_a_line_of_its_own_into_the_answer() -> None:
     text = offer("chromium_listener").replace("a=mid:0", "a=mid:0\x0ba=evil")
     with pytest.raises(OfferInvalid, match="mid"):
