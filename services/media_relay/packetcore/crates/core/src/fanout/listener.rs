@@ -97,6 +97,11 @@ impl Listener {
         self.rewriter.detach();
     }
 
+    /// The next packet continues the stream whatever its sequence number.
+    pub fn leave_source(&mut self) {
+        self.rewriter.detach();
+    }
+
     /// RED on or off; without effect when it was not offered.
     pub fn set_red(&mut self, red: bool) {
         self.red = red && self.format.red_payload_type.is_some();

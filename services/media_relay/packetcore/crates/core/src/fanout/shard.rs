@@ -116,15 +116,22 @@ impl Shard {
                 self.counters.seal_errors += u64::from(refused);
             }
             Command::Path(session, path) => self.with(session, |listener| listener.set_path(path)),
-            Command::Switch(session, channel) => {
-                if let Some(listener) = self.take(session) {
-                    self.insert(channel, listener);
-                }
-            }
+            Command::Switch(session, channel) => self.switch(session, channel),
             Command::Pause(session, paused) => self.with(session, |listener| listener.set_paused(paused)),
             Command::Red(session, on) => self.with(session, |listener| listener.set_red(on)),
             Command::Remove(session) => drop(self.take(session)),
             Command::RemoveChannel(channel) => self.remove_channel(channel),
+        }
+    }
+
+    fn switch(&mut self, session: SessionId, channel: ChannelId) {
+        if self.places.get(&session).is_some_and(|(before, _)| *before == channel) {
+            return;
+        }
+        if let Some(mut listener) = self.take(session) {
+            // Even back on an earlier channel, what was sent there meanwhile is not loss.
+            listener.leave_source();
+            self.insert(channel, listener);
         }
     }
 

@@ -229,3 +229,73 @@ impl CounterMode {
         right.then_some(()).ok_or(SrtpError::Authentication)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! RFC 7714 gives session keys, not master keys, so its vectors are checked below the key derivation.
+
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let text = |pair: &[u8]| String::from_utf8(pair.to_vec()).expect("ASCII");
+        digits.chunks(2).map(|pair| u8::from_str_radix(&text(pair), 16).expect("hex")).collect()
+    }
+
+    fn cipher(profile: Profile) -> Cipher {
+        let derived = Derived {
+            key: (0..profile.key_len() as u8).collect(),
+            auth: [0; 20],
+            salt: bytes("517569642070726f2071756f"),
+        };
+        Cipher::new(profile, &derived).expect("right lengths")
+    }
+
+    const RTP: &str = "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976
+        69736120 696e2070 61727465 73207472 6573";
+
+    fn assert_rtp_vector(profile: Profile, sealed: &str) {
+        let (plain, sealed) = (bytes(RTP), bytes(sealed));
+        let mut packet = plain.clone();
+        packet.resize(plain.len() + 16, 0);
+        let len = cipher(profile).seal_rtp(&mut packet, 12, plain.len(), 0x5501_a0b2, 0xf17b).expect("room");
+        assert_eq!(packet[..len], sealed[..]);
+        let len = cipher(profile).open_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b).expect("authentic");
+        assert_eq!(packet[..len], plain[..]);
+    }
+
+    #[test]
+    fn rtp_is_sealed_as_rfc_7714_section_16_1_shows_for_128_bits() {
+        assert_rtp_vector(
+            Profile::AeadAes128Gcm,
+            "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b
+            36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce",
+        );
+    }
+
+    #[test]
+    fn rtp_is_sealed_as_rfc_7714_section_16_2_shows_for_256_bits() {
+        assert_rtp_vector(
+            Profile::AeadAes256Gcm,
+            "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02 76ffae0f
+            1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13",
+        );
+    }
+
+    #[test]
+    fn rtcp_is_sealed_as_rfc_7714_section_17_1_shows() {
+        let plain = bytes(
+            "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef deadbeef
+            deadbeef deadbeef",
+        );
+        let sealed = bytes(
+            "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46
+            86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
+        );
+        let mut packet = plain.clone();
+        cipher(Profile::AeadAes128Gcm).seal_rtcp(&mut packet, 0x4d61_7273, 0x5d4).expect("long enough");
+        assert_eq!(packet, sealed);
+        let len = cipher(Profile::AeadAes128Gcm).open_rtcp(&mut packet, 0x4d61_7273, 0x8000_05d4).expect("authentic");
+        assert_eq!(packet[..len], plain[..]);
+    }
+}

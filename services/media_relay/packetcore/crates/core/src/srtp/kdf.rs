@@ -45,3 +45,20 @@ fn expand(key: &[u8], salt: &[u8], label: u8, out: &mut [u8]) {
         ctr::Ctr128BE::<aes::Aes128>::new(key.into(), &counter.into()).apply_keystream(out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_keys_are_those_of_rfc_3711_appendix_b_3() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
+        };
+        let master = hex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6");
+        let derived = derive(Profile::Aes128CmHmacSha1_80, &master, Use::Rtp).expect("right length");
+        assert_eq!(derived.key, hex("c61e7a93744f39ee10734afe3ff7a087"));
+        assert_eq!(derived.salt, hex("30cbbc08863d8c85d49db34a9ae1"));
+        assert_eq!(derived.auth[..], hex("cebe321f6ff7716b6fd4ab49af256a156d38baa4")[..]);
+    }
+}

@@ -1,0 +1,148 @@
+//! What is fuzzed: each target takes any bytes and must neither panic nor break what it asserts.
+
+use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageFormat, StageMedia};
+use majlis_core::fanout::{self, Transmit};
+use majlis_core::srtp::{OpenKey, Profile, SealKey};
+use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
+use majlis_mix::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
+
+/// A target's name and what it does with an input.
+pub struct Target {
+    /// Its name, and that of its corpus.
+    pub name: &'static str,
+    /// Runs one input.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "stun", run: run_stun },
+    Target { name: "rtp", run: run_rtp },
+    Target { name: "rtcp", run: run_rtcp },
+    Target { name: "srtp", run: run_srtp },
+    Target { name: "endpoint", run: run_endpoint },
+    Target { name: "red", run: run_red },
+    Target { name: "programme_frame", run: run_programme_frame },
+    Target { name: "opus_packet", run: run_opus_packet },
+];
+
+fn run_stun(input: &[u8]) {
+    let Ok(message) = stun::Message::parse(input) else { return };
+    message.local_ufrag();
+    message.mapped_address();
+    message.integrity_is_valid(&stun::integrity_key(crate::seeds::PASSWORD));
+}
+
+fn run_rtp(input: &[u8]) {
+    let Some(packet) = rtp::Packet::parse(input) else { return };
+    assert!(packet.payload.len() <= input.len() && packet.csrcs().count() <= 15);
+    for id in [0, 1, 3, 14, 15, 255] {
+        assert!(packet.extension(id).is_none_or(|value| value.len() <= 255));
+        packet.audio_level(id);
+    }
+    rtp::opus_samples(packet.payload);
+}
+
+fn run_rtcp(input: &[u8]) {
+    for packet in rtcp::parse(input) {
+        if let rtcp::Packet::SenderReport { reports, .. } | rtcp::Packet::ReceiverReport { reports, .. } = packet {
+            assert!(reports.count() <= 31);
+        }
+    }
+}
+
+fn run_srtp(input: &[u8]) {
+    for profile in [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::Aes128CmHmacSha1_80] {
+        let master = vec![7; profile.key_len() + profile.salt_len()];
+        let mut open = OpenKey::new(profile, &master).expect("right length");
+        let first = open.open_rtp(&mut input.to_vec());
+        assert!(first.is_err() || open.open_rtp(&mut input.to_vec()).is_err(), "opened twice");
+        let first = open.open_rtcp(&mut input.to_vec());
+        assert!(first.is_err() || open.open_rtcp(&mut input.to_vec()).is_err(), "opened twice");
+    }
+}
+
+/// Counts what comes out.
+#[derive(Default)]
+struct Outlet {
+    buffer: Vec<u8>,
+    sent: usize,
+    bytes: usize,
+}
+
+impl Transmit for Outlet {
+    fn buffer(&mut self, _: &Path) -> &mut [u8] {
+        self.buffer.resize(MTU, 0);
+        &mut self.buffer
+    }
+
+    fn commit(&mut self, _: &Path, len: usize) {
+        self.sent += 1;
+        self.bytes += len;
+    }
+
+    fn flush(&mut self) {}
+}
+
+impl Sink for Outlet {
+    fn event(&mut self, event: Event) -> bool {
+        assert!(!matches!(event, Event::Failed(..)), "the endpoint contained a panic");
+        true
+    }
+
+    fn fanout(&mut self, _: usize, _: fanout::Command) {}
+
+    fn fact(&mut self, _: StageFact) {}
+
+    fn media(&mut self, _: &StageMedia<'_>) {}
+}
+
+/// A whole endpoint with a stage session, reached from its own address and from a stranger's.
+fn run_endpoint(input: &[u8]) {
+    let mut endpoint = Endpoint::new(1, 50, WallClock::default(), "relay");
+    let mut out = Outlet::default();
+    let (session, stage) = (SessionId(1), StageId(1));
+    let path = |port: u16| Path { socket: 0, remote: ([127, 0, 0, 1], port).into() };
+    let profile = Profile::AeadAes128Gcm;
+    let format = StageFormat { member: 1, payload_type: 111, level_extension_id: Some(1), slots: Vec::new() };
+    for command in [
+        Command::AddSession { session, ufrag: crate::seeds::UFRAG.to_owned(), pwd: crate::seeds::PASSWORD.to_owned() },
+        Command::SetKeys {
+            session,
+            seal: Box::new(SealKey::new(profile, &[7; 28]).expect("right length")),
+            open: Box::new(OpenKey::new(profile, &[7; 28]).expect("right length")),
+        },
+        Command::AddStage(stage),
+        Command::Join { session, stage, format },
+    ] {
+        endpoint.handle_command(command, 0, &mut out);
+    }
+    endpoint.handle_datagram(path(666), &mut input.to_vec(), 0, &mut out);
+    assert!(out.sent <= 1 && out.bytes * 2 <= input.len() * 3, "at most one answer, no amplification");
+    endpoint.handle_datagram(path(4000), &mut crate::seeds::check(), 1, &mut out);
+    endpoint.handle_datagram(path(4000), &mut input.to_vec(), 2, &mut out);
+    endpoint.handle_time(1_000_000, &mut out);
+    assert_eq!(endpoint.counters().failed, 0);
+}
+
+fn run_red(input: &[u8]) {
+    let mut whole = 0;
+    let each = |block: RedBlock<'_>| whole += block.payload.len();
+    if parse_red(input, each).is_ok() {
+        assert!(whole < input.len());
+    }
+}
+
+fn run_programme_frame(input: &[u8]) {
+    let Ok(frame) = ProgrammeFrame::decode(input) else { return };
+    assert_eq!(frame.encode(), input, "one meaning, one form");
+    let mut playout = Playout::default();
+    playout.push(frame, 1_000_000);
+    playout.poll(2_000_000);
+}
+
+fn run_opus_packet(input: &[u8]) {
+    if OpusPacket::parse(input).is_ok() {
+        assert!(rtp::opus_samples(input).is_some(), "both readers agree");
+    }
+}
