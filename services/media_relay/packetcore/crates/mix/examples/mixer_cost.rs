@@ -1,5 +1,7 @@
 //! Measures what a programme costs: share of a core for one channel with 1, 3 and 10 speakers, as JSON lines.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 use majlis_mix::{Mixer, MixerConfig, RtpIn, TICK};
 use std::time::Instant;
 

@@ -1,0 +1,22 @@
+//! Clients by the thousand: WHEP listeners and WHIP speakers that share no media code with the relay.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "a load tool lives in real time")]
+
+pub mod args;
+pub mod count;
+pub mod crowd;
+pub mod door;
+pub mod ear;
+pub mod events;
+pub mod hear;
+pub mod listen;
+pub mod peer;
+pub mod receive;
+pub mod recording;
+pub mod report;
+pub mod sound;
+pub mod tasks;
+pub mod usage;
+pub mod voice;
+pub mod wire;

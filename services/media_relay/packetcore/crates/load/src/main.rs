@@ -1,0 +1,18 @@
+//! `majlis-load`: listeners and speakers by the thousand.
+
+use clap::Parser;
+use majlis_load::args::{Cli, Task};
+use majlis_load::tasks;
+
+fn main() -> anyhow::Result<()> {
+    let task = Cli::parse().command;
+    str0m::crypto::from_feature_flags().install_process_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async move {
+        match task {
+            Task::Listen(args) => tasks::listen(args).await,
+            Task::Hear(args) => tasks::hear_alone(args).await,
+            Task::Speak(args) => tasks::speak_alone(args).await,
+        }
+    })
+}

@@ -1,0 +1,149 @@
+//! What each command does: command line to plan, plan to result, result to file and screen.
+
+use crate::args::{HearArgs, ListenArgs, OutputArgs, SpeakArgs, read_tokens};
+use crate::door::{Door, client, enter, exchange, leave};
+use crate::hear::{Loss, hear};
+use crate::listen::{Plan, run};
+use crate::peer::Wanted;
+use crate::report::Report;
+use crate::sound::Sound;
+use crate::voice::{Voice, speak};
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Pitches of speakers without a file, hertz.
+const TONES: [f32; 6] = [440.0, 700.0, 1130.0, 330.0, 880.0, 550.0];
+
+/// `majlis-load listen`.
+pub async fn listen(args: ListenArgs) -> Result<()> {
+    let mut doors = args.door.doors(args.listeners)?;
+    exchange_all(&mut doors, args.door.personal).await?;
+    let room = args.door.room.clone().unwrap_or_default();
+    let events = match (&args.events, &args.door.api) {
+        (Some(path), Some(api)) => Some(api.join(&path.replace("{room}", &room))?),
+        _ => None,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let speakers = start_speakers(&args, &stop).await?;
+    let plan = Plan {
+        doors,
+        rate: args.rate,
+        concurrency: args.concurrency,
+        window: Duration::from_secs_f64(args.seconds),
+        settle: Duration::from_secs_f64(args.settle),
+        poll: Duration::from_millis(args.poll_ms),
+        sample: args.sample,
+        events,
+        red: args.red,
+        bind: args.door.bind,
+        leave: args.leave,
+    };
+    let report = run(plan, args.output.quiet).await;
+    stop.store(true, Ordering::Relaxed);
+    if let Some(thread) = speakers {
+        thread.join().map_err(|_| anyhow!("the speakers' thread panicked"))??;
+    }
+    let report: Report = report?;
+    tell(&report, &report.table(), &args.output)
+}
+
+type Speakers = std::thread::JoinHandle<Result<()>>;
+
+async fn start_speakers(args: &ListenArgs, stop: &Arc<AtomicBool>) -> Result<Option<Speakers>> {
+    let Some(path) = &args.speaker_tokens else { return Ok(None) };
+    let tokens = read_tokens(path)?;
+    let mut door = args.door.clone();
+    (door.token, door.tokens) = (None, Some(path.clone()));
+    if let Some(url) = &args.speaker_endpoint {
+        (door.endpoint, door.api) = (Some(url.clone()), None);
+    }
+    let mut doors = door.doors(tokens.len())?;
+    exchange_all(&mut doors, args.door.personal).await?;
+    let http = client()?;
+    let mut voices = Vec::new();
+    for (number, door) in doors.iter().enumerate() {
+        let wanted = Wanted { speaks: true, hears: 0, red: false };
+        let sound = match &args.file {
+            Some(file) => Sound::file(file)?,
+            None => Sound::tone(TONES[number % TONES.len()], 0.15)?,
+        };
+        voices.push(Voice::new(enter(&http, door, wanted, args.door.bind).await?.peer, sound, false));
+    }
+    let stop = Arc::clone(stop);
+    let thread = std::thread::Builder::new().name("speakers".into());
+    Ok(Some(thread.spawn(move || speak(voices, &stop, None).map(drop))?))
+}
+
+/// `majlis-load hear`.
+pub async fn hear_alone(args: HearArgs) -> Result<()> {
+    let mut doors = args.door.doors(1)?;
+    exchange_all(&mut doors, args.door.personal).await?;
+    let http = client()?;
+    let wanted = Wanted { hears: 1, red: args.red, speaks: false };
+    let entered = enter(&http, &doors[0], wanted, args.door.bind).await?;
+    let loss = Loss { share: args.loss / 100.0, seed: args.seed, settle: Duration::from_secs_f64(args.settle) };
+    let (red, length, out) = (entered.peer.red(), Duration::from_secs_f64(args.seconds), args.out);
+    let peer = entered.peer;
+    let report = tokio::task::spawn_blocking(move || hear(peer, red, loss, length, out.as_deref())).await??;
+    if let Some(session) = &entered.session {
+        leave(&http, session, &entered.permit).await?;
+    }
+    let text = serde_json::to_string_pretty(&report)?;
+    tell(&report, &text, &args.output)
+}
+
+/// `majlis-load speak`.
+pub async fn speak_alone(args: SpeakArgs) -> Result<()> {
+    let mut doors = args.door.doors(1)?;
+    exchange_all(&mut doors, args.door.personal).await?;
+    let http = client()?;
+    let wanted = Wanted { speaks: true, hears: args.slots, red: false };
+    let sound = match &args.file {
+        Some(file) => Sound::file(file)?,
+        None => Sound::tone(args.tone, args.amplitude)?,
+    };
+    let entered = enter(&http, &doors[0], wanted, args.door.bind).await?;
+    let voice = Voice::new(entered.peer, sound, args.out.is_some());
+    let until = Instant::now() + Duration::from_secs_f64(args.seconds);
+    let speaking = move || speak(vec![voice], &AtomicBool::new(false), Some(until));
+    let stages = tokio::task::spawn_blocking(speaking).await??;
+    if let Some(session) = &entered.session {
+        leave(&http, session, &entered.permit).await?;
+    }
+    if let Some(prefix) = &args.out {
+        for (ssrc, mut ear) in stages.into_iter().flat_map(|stage| stage.ears) {
+            ear.finish();
+            ear.write(Path::new(&format!("{}-{ssrc}.wav", prefix.display())))?;
+        }
+    }
+    Ok(())
+}
+
+async fn exchange_all(doors: &mut [Door], personal: bool) -> Result<()> {
+    let http = client()?;
+    for door in doors.iter_mut().filter(|_| personal) {
+        if let Door::Room { api, token, .. } = door {
+            *token = exchange(&http, api, token).await.context("a personal token was not accepted")?;
+        }
+    }
+    Ok(())
+}
+
+fn tell(report: &impl Serialize, table: &str, output: &OutputArgs) -> Result<()> {
+    if let Some(path) = &output.json {
+        let text = serde_json::to_string_pretty(report)?;
+        if path.as_os_str() == "-" {
+            println!("{text}");
+            return Ok(());
+        }
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    if !output.quiet {
+        println!("{table}");
+    }
+    Ok(())
+}
