@@ -1,6 +1,7 @@
 """Who watches what: opens, ends and accounts for event streams."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ class Watching:
         background: Background,
     ) -> None:
         self.is_draining = False
+        self.open_streams = 0
         self._settings = settings
         self._seats = seats
         self._events = events
@@ -71,7 +73,7 @@ class Watching:
         self._feeds: dict[str, Feed] = {}
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
         self._of_user: dict[str, set[Subscriber]] = {}
-        self._count = 0
+        self._places: Counter[str] = Counter()
         self._open = metrics.gauge("majlis_gateway_streams_open", "Event streams open now.")
         self._joins = metrics.counter("majlis_gateway_stream_opens_total", "Event streams opened.", ("result",))
         self._cuts = metrics.counter("majlis_gateway_stream_ends_total", "Event streams ended.", ("reason",))
@@ -86,19 +88,14 @@ class Watching:
 
         Raises TooManyStreams, what the directory says of the seat and the room, or PartUnavailable.
         """
-        mine = self._of_user.get(access.user_id, ())
-        if self._count >= self._settings.max_streams or len(mine) >= self._settings.max_streams_per_user:
-            self._joins.labels("refused").inc()
-            raise TooManyStreams("too many event streams are open", retry_after_seconds=10.0)
-        # Counted before the first wait, so that a crowd cannot slip past the limit.
-        self._count += 1
+        self._take_place(access.user_id)
         try:
             epoch = await self._seats.seat_epoch(room_id, access.user_id)
             subscriber = Subscriber(room_id, access, epoch, self._settings.stream_queue_events)
             feed = await self._feed(room_id)
             result = await feed.join(subscriber, after)
         except BaseException:
-            self._count -= 1
+            self._free_place(access.user_id)
             self._joins.labels("refused").inc()
             raise
         self._of_user.setdefault(access.user_id, set()).add(subscriber)
@@ -106,7 +103,6 @@ class Watching:
             subscriber.end(SignedOut("the sign-in has ended"))
         self._reports.opened(room_id, access.user_id, epoch)
         self._joins.labels(result if after is not None else "fresh").inc()
-        self._open.set(self._count)
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -122,8 +118,7 @@ class Watching:
         if feed is not None:
             feed.subscribers.discard(subscriber)
             feed.touched_at = asyncio.get_running_loop().time() if not feed.subscribers else feed.touched_at
-        self._count -= 1
-        self._open.set(self._count)
+        self._free_place(subscriber.user_id)
         self._cuts.labels(subscriber.why.reason if subscriber.why is not None else "CLOSED").inc()
         self._reports.closed(subscriber.room_id, subscriber.user_id, subscriber.epoch)
 
@@ -157,6 +152,24 @@ class Watching:
             if done * pause - slept >= 0.01:
                 await asyncio.sleep(done * pause - slept)
                 slept = done * pause
+
+    def _take_place(self, user_id: str) -> None:
+        """Counts a stream before the first wait, so that a crowd cannot slip past the limits."""
+        if self.open_streams >= self._settings.max_streams or (
+            self._places[user_id] >= self._settings.max_streams_per_user
+        ):
+            self._joins.labels("refused").inc()
+            raise TooManyStreams("too many event streams are open", retry_after_seconds=10.0)
+        self.open_streams += 1
+        self._places[user_id] += 1
+        self._open.set(self.open_streams)
+
+    def _free_place(self, user_id: str) -> None:
+        self.open_streams -= 1
+        self._places[user_id] -= 1
+        if not self._places[user_id]:
+            del self._places[user_id]
+        self._open.set(self.open_streams)
 
     async def _feed(self, room_id: str) -> Feed:
         feed = self._feeds.get(room_id)

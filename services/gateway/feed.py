@@ -42,7 +42,7 @@ class Feed:
         self._ring: Ring[Frame] = Ring(ring_limit)
         self._snapshot: Frame | None = None
         self._refreshing: asyncio.Future[None] | None = None
-        self._ahead: dict[int, list[Any]] = {}
+        self._ahead: dict[int, Any] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
         self._pulse: room_events_pb2.RoomPulse | None = None
         self._older_pulses = 0
@@ -90,7 +90,7 @@ class Feed:
         elif fact.revision > self._ring.revision + 1:
             self._keep_for_later(fact)
             self._watch_gap()
-        elif fact.revision >= self._ring.revision:
+        elif fact.revision == self._ring.revision + 1:
             self._accept(fact)
             self._catch_up()
 
@@ -129,6 +129,8 @@ class Feed:
             done.set_exception(error)
             # Background refreshes have nobody waiting: the exception is retrieved here.
             done.exception()
+            if error.kind == "not_found":
+                self._finish()
             return
         except Exception as error:
             self._refreshing = None
@@ -147,6 +149,8 @@ class Feed:
         self._catch_up()
         if self._ahead:
             self._watch_gap()
+        if snapshot.room.state == room_pb2.ROOM_STATE_ENDED:
+            self._finish()
 
     def _take_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
         if pulse.revision > self._ring.revision:
@@ -173,13 +177,17 @@ class Feed:
 
     def _end_seats(self, fact: Any) -> None:
         if isinstance(fact, room_events_pb2.RoomEnded):
-            self.is_over = True
-            for subscriber in self.subscribers:
-                subscriber.end()
+            self._finish()
         elif isinstance(fact, room_events_pb2.PersonRemoved):
             self._end_seat(fact.user_id, None, "you were removed from the room")
         elif isinstance(fact, room_events_pb2.SeatTakenOver):
             self._end_seat(fact.user_id, fact.epoch, "another device holds the seat now")
+
+    def _finish(self) -> None:
+        """The room is over."""
+        self.is_over = True
+        for subscriber in self.subscribers:
+            subscriber.end()
 
     def _end_seat(self, user_id: str, below: int | None, message: str) -> None:
         for subscriber in self.subscribers:
@@ -195,18 +203,14 @@ class Feed:
         if isinstance(fact, room_events_pb2.RoomPulse):
             return
         if len(self._ahead) < _MOST_AHEAD:
-            self._ahead.setdefault(fact.revision, []).append(fact)
+            self._ahead[fact.revision] = fact
 
     def _catch_up(self) -> None:
         """Takes what came early and now fits."""
-        for revision in [each for each in self._ahead if each < self._ring.revision]:
+        for revision in [each for each in self._ahead if each <= self._ring.revision]:
             del self._ahead[revision]
-        while True:
-            here = self._ahead.pop(self._ring.revision, None) or self._ahead.pop(self._ring.revision + 1, None)
-            if here is None:
-                return
-            for fact in here:
-                self._accept(fact)
+        while (fact := self._ahead.pop(self._ring.revision + 1, None)) is not None:
+            self._accept(fact)
 
     def _watch_gap(self) -> None:
         if self._gap_timer is None:

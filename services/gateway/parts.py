@@ -26,6 +26,7 @@ from services.gateway.domain.relays import RelayTable
 from services.gateway.forwarder import Forwarder
 from services.gateway.http.caller import Callers
 from services.gateway.http.connect import Connect
+from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
@@ -99,6 +100,7 @@ class Gateway:
         self.app = Application(
             Parts(
                 connect=Connect(catalogue, outward.forwarder, callers, jar, local),
+                streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching),
                 events=Events(callers, identities, self.watching),
                 media=Media(sessions, settings.ice_servers),
                 site=StaticSite(settings),

@@ -13,7 +13,7 @@ from services.gateway.domain.errors import BodyInvalid
 from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, HttpCaller, metadata_for
-from services.gateway.http.wire import ACCEPTED, Wire, as_bytes, connect_refusal, parse_proto, wire_for
+from services.gateway.http.wire import ACCEPTED, Wire, as_bytes, connect_refusal, message_of, parse_proto, wire_for
 from services.gateway.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
 from services.gateway.status import not_offered, status_from
 
@@ -21,6 +21,7 @@ _UNAUTHENTICATED = 16
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])\Z")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
+ReadBody = Callable[[], Awaitable[bytes]]
 LocalRpc = Callable[[bytes, Metadata], Awaitable[bytes]]
 
 
@@ -40,27 +41,44 @@ class Connect:
         offered = self.catalogue.find(request.path)
         if offered is None or offered.policy.streams_out:
             return connect_refusal(not_offered(request.path))
+        if request.method == "GET" and offered.policy.no_side_effects:
+            return await self._get(request, offered)
         if request.method != "POST":
             return method_not_allowed("POST")
         wire = wire_for(request.content_type())
         if wire is None or request.header(b"content-encoding") not in (None, "identity"):
             accepted = (b"accept-post", ACCEPTED.encode())
             return json_response(415, {"code": "unknown", "message": f"send one of {ACCEPTED}, uncompressed"}, accepted)
+        return await self._answered(request, offered, wire, request.body)
+
+    async def _get(self, request: Request, offered: Offered) -> Response:
+        """Connect's form for what changes nothing: the message is in the query."""
+        query = request.query()
+        wire = wire_for(f"application/{query.get('encoding', '')}")
+        if wire is None or query.get("compression", "identity") != "identity":
+            return json_response(415, {"code": "unknown", "message": "encoding must be json or proto, uncompressed"})
+
+        async def message() -> bytes:
+            return message_of(query)
+
+        return await self._answered(request, offered, wire, message)
+
+    async def _answered(self, request: Request, offered: Offered, wire: Wire, read: ReadBody) -> Response:
         try:
-            return await self._serve(request, offered, wire)
+            return await self._serve(request, offered, wire, read)
         except (DomainError, UpstreamRefused) as error:
             return wire.error(status_from(error))
 
-    async def _serve(self, request: Request, offered: Offered, wire: Wire) -> Response:
+    async def _serve(self, request: Request, offered: Offered, wire: Wire, read: ReadBody) -> Response:
         caller = await self.callers.identify(request)
         if offered.policy.needs_token and caller.access_token is None:
             raise NotSignedIn("this RPC needs an access token")
-        body = wire.request(await request.body(), offered.request_type)
+        body = wire.request(await read(), offered.request_type)
         if caller.is_browser:
             body = _with_refresh_token(body, offered, caller)
         metadata = metadata_for(request, caller.access_token)
         try:
-            answer = await self._call(offered, as_bytes(body), metadata, _seconds(request))
+            answer = await self._call(offered, as_bytes(body), metadata, seconds_of(request))
         except UpstreamRefused as error:
             response = wire.error(error.status)
             response.headers.extend(self._after_refusal(offered, caller, error.status))
@@ -109,7 +127,7 @@ def _with_refresh_token(body: bytes | Message, offered: Offered, caller: HttpCal
     return message
 
 
-def _seconds(request: Request) -> float:
+def seconds_of(request: Request) -> float:
     """How long the client waits, by Connect's header or gRPC's. Raises BodyInvalid for one that makes no sense."""
     milliseconds = request.header(b"connect-timeout-ms")
     if milliseconds is not None:

@@ -24,6 +24,7 @@ from services.gateway.http.asgi import (
     method_not_allowed,
 )
 from services.gateway.http.connect import Connect
+from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
@@ -42,6 +43,7 @@ class Parts:
     """What answers which paths."""
 
     connect: Connect
+    streams: ConnectStream
     events: Events
     media: Media
     site: StaticSite
@@ -76,6 +78,9 @@ class Application:
         route, answer = self._route(request)
         if route == "events":
             await self._stream(request, send)
+            return
+        if route == "rpc" and self._parts.streams.serves(request.path):
+            await self._rpc_stream(request, send)
             return
         started = time.perf_counter()
         try:
@@ -132,6 +137,19 @@ class Application:
         response.headers.extend(self._headers)
         self._requests.labels("events", str(response.status)).inc()
         await response.send(send)
+
+    async def _rpc_stream(self, request: Request, send: Send) -> None:
+        """A server-streaming RPC."""
+        try:
+            self._limit(request)
+        except DomainError as error:
+            response = connect_refusal(status_from(error))
+            response.headers.extend(self._headers)
+            await response.send(send)
+            self._requests.labels("rpc", str(response.status)).inc()
+            return
+        status = await self._parts.streams.serve(request, send, self._headers)
+        self._requests.labels("rpc", str(status)).inc()
 
     def _limit(self, request: Request) -> None:
         wait = self._limits.take(request.network or request.peer, time.monotonic())

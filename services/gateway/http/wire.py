@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -86,25 +87,16 @@ class _GrpcWeb:
                 body = base64.b64decode(body, validate=True)
             except binascii.Error:
                 raise BodyInvalid("the body is not base64") from None
-        if len(body) < 5 or body[0] != 0 or struct.unpack(">I", body[1:5])[0] != len(body) - 5:
-            raise BodyInvalid("the body is not one uncompressed gRPC message")
-        return body[5:]
+        return unframe(body)
 
     def response(self, message: bytes | Message) -> Response:
-        return self._answer(frame(0, as_bytes(message)) + self._trailers(status_pb2.Status()))
+        return self._answer(frame(0, as_bytes(message)) + trailers(status_pb2.Status()))
 
     def error(self, status: status_pb2.Status) -> Response:
-        return self._answer(self._trailers(status))
+        return self._answer(trailers(status))
 
     def _answer(self, body: bytes) -> Response:
         return Response(200, [(b"content-type", self._type), _NO_STORE], base64.b64encode(body) if self._text else body)
-
-    def _trailers(self, status: status_pb2.Status) -> bytes:
-        lines = [f"grpc-status: {status.code}", f"grpc-message: {quote(status.message)}"]
-        if status.details:
-            details = base64.b64encode(status.SerializeToString()).decode().rstrip("=")
-            lines.append(f"{STATUS_DETAILS}: {details}")
-        return frame(_TRAILERS, "".join(f"{line}\r\n" for line in lines).encode())
 
 
 _WIRES: dict[str, Wire] = {
@@ -121,6 +113,17 @@ ACCEPTED = ", ".join(_WIRES)
 def wire_for(content_type: str) -> Wire | None:
     """The protocol a content type stands for, or None."""
     return _WIRES.get(content_type)
+
+
+def message_of(query: Mapping[str, str]) -> bytes:
+    """The message in the query of a Connect GET. Raises BodyInvalid."""
+    text = query.get("message", "")
+    if query.get("base64") != "1":
+        return text.encode("latin-1", "replace")
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise BodyInvalid("the message is not base64url") from None
 
 
 def connect_refusal(status: status_pb2.Status) -> Response:
@@ -160,3 +163,19 @@ def as_bytes(message: bytes | Message) -> bytes:
 def frame(flags: int, payload: Any) -> bytes:
     """One length-prefixed frame, as gRPC-web and Connect streams have them."""
     return struct.pack(">BI", flags, len(payload)) + bytes(payload)
+
+
+def unframe(body: bytes) -> bytes:
+    """The payload of a body that is exactly one uncompressed frame. Raises BodyInvalid."""
+    if len(body) < 5 or body[0] != 0 or struct.unpack(">I", body[1:5])[0] != len(body) - 5:
+        raise BodyInvalid("the body is not one uncompressed message")
+    return body[5:]
+
+
+def trailers(status: status_pb2.Status) -> bytes:
+    """gRPC-web's last frame: the status, with its details, as the trailers gRPC would send."""
+    lines = [f"grpc-status: {status.code}", f"grpc-message: {quote(status.message)}"]
+    if status.details:
+        details = base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+        lines.append(f"{STATUS_DETAILS}: {details}")
+    return frame(_TRAILERS, "".join(f"{line}\r\n" for line in lines).encode())

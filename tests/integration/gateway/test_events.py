@@ -240,14 +240,14 @@ async def test_a_reader_that_takes_nothing_is_cut_and_the_others_notice_nothing(
     stalled.sendall(f"GET /events/{ROOM} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
     async with stream(origin) as healthy:
         await healthy.until("snapshot")
-        await eventually(lambda: origin.gateway.watching._count == 2)
+        await eventually(lambda: origin.gateway.watching.open_streams == 2)
         closed = {"title": "x" * 60, "description": "y" * 200}
         for _ in range(1500):
             update = room_events_pb2.RoomUpdated()
             update.room.title, update.room.description = closed["title"], closed["description"]
             await say(origin, bus, update)
             assert (await healthy.until("room_updated")).event_id == origin.directory.revision
-        await eventually(lambda: origin.gateway.watching._count == 1, seconds=10)
+        await eventually(lambda: origin.gateway.watching.open_streams == 1, seconds=10)
         await say(origin, bus, hand())
         await healthy.until("hand_raised")
     stalled.close()
@@ -267,8 +267,8 @@ async def test_one_person_opens_only_so_many_streams(origin: Origin) -> None:
 async def test_a_client_that_goes_away_frees_its_place(origin: Origin) -> None:
     async with stream(origin) as events:
         await events.until("snapshot")
-        assert origin.gateway.watching._count == 1
-    await eventually(lambda: origin.gateway.watching._count == 0, seconds=2)
+        assert origin.gateway.watching.open_streams == 1
+    await eventually(lambda: origin.gateway.watching.open_streams == 0, seconds=2)
 
 
 async def test_a_draining_gateway_says_when_to_come_back(origin: Origin) -> None:

@@ -1,0 +1,131 @@
+"""The server-streaming RPCs over HTTP: Connect streams with JSON or protobuf, and gRPC-web."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from google.rpc import status_pb2  # type: ignore[import-untyped]
+
+from services.common.errors import DomainError, NotSignedIn
+from services.gateway.app import Watching
+from services.gateway.forwarder import Forwarder, UpstreamRefused
+from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
+from services.gateway.http.caller import Callers, metadata_for
+from services.gateway.http.wire import as_bytes, frame, parse_json, trailers, unframe
+from services.gateway.identity import Identities
+from services.gateway.json_writer import to_json
+from services.gateway.local_rpcs import WATCH, watch
+from services.gateway.offered import Catalogue, Offered
+from services.gateway.status import connect_error, status_from
+
+_END = 0x02
+_JSON = "application/connect+json"
+_PROTO = "application/connect+proto"
+_WEB = ("application/grpc-web", "application/grpc-web+proto")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectStream:
+    """Serves RPCs that stream their responses; their errors are in the last frame, whatever happens."""
+
+    catalogue: Catalogue
+    forwarder: Forwarder
+    callers: Callers
+    identities: Identities
+    watching: Watching
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of them."""
+        offered = self.catalogue.find(path)
+        return offered is not None and offered.policy.streams_out
+
+    async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> int:
+        """Streams until the RPC or the client ends; returns the HTTP status."""
+        offered = self.catalogue.find(request.path)
+        assert offered is not None
+        content_type = request.content_type()
+        refusal: Response | None = None
+        if request.method != "POST":
+            refusal = method_not_allowed("POST")
+        elif content_type not in (_JSON, _PROTO, *_WEB):
+            refusal = json_response(415, {"code": "unknown", "message": f"send {_JSON}, {_PROTO} or {_WEB[1]}"})
+        if refusal is not None:
+            refusal.headers.extend(headers)
+            await refusal.send(send)
+            return refusal.status
+        kind = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store"), *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": kind})
+        write = to_frame_json(offered) if content_type == _JSON else _frame
+        async with _while_connected(request):
+            status = await self._pass_on(request, offered, send, write)
+            last = trailers(status) if content_type in _WEB else _end_of_stream(status)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        return 200
+
+    async def _pass_on(
+        self, request: Request, offered: Offered, send: Send, write: Callable[[bytes], bytes]
+    ) -> status_pb2.Status:
+        try:
+            with suppress(Disconnected):
+                async for response in self._responses(request, offered):
+                    await send({"type": "http.response.body", "body": write(response), "more_body": True})
+        except (DomainError, UpstreamRefused) as error:
+            return status_from(error)
+        return status_pb2.Status()
+
+    async def _responses(self, request: Request, offered: Offered) -> AsyncIterator[bytes]:
+        caller = await self.callers.identify(request)
+        if offered.policy.needs_token and caller.access_token is None:
+            raise NotSignedIn("this RPC needs an access token")
+        body = unframe(await request.body())
+        if request.content_type() == _JSON:
+            body = as_bytes(parse_json(body or b"{}", offered.request_type))
+        if offered.path == WATCH:
+            access = await self.identities.verify(caller.access_token or "", offered.policy.scope)
+            responses = watch(self.watching, access, body)
+        else:
+            responses = self.forwarder.stream(offered, body, metadata_for(request, caller.access_token))
+        async for response in responses:
+            yield response
+
+
+class _while_connected:  # noqa: N801 (reads as the statement it is)
+    """Ends the block when the client goes away."""
+
+    def __init__(self, request: Request) -> None:
+        self._connection = request.connection
+        self._task = asyncio.current_task()
+        self._lost = False
+
+    async def __aenter__(self) -> None:
+        if self._connection is not None:
+            self._connection.on_lost = self._on_lost
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if self._connection is not None:
+            self._connection.on_lost = None
+        if self._lost and self._task is not None:
+            self._task.uncancel()
+            return kind is asyncio.CancelledError
+        return False
+
+    def _on_lost(self) -> None:
+        self._lost = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+def to_frame_json(offered: Offered) -> Callable[[bytes], bytes]:
+    """Writes serialised responses of an RPC as frames of JSON."""
+    return lambda response: frame(0, to_json(offered.response_type.FromString(response)))
+
+
+def _frame(response: bytes) -> bytes:
+    return frame(0, response)
+
+
+def _end_of_stream(status: status_pb2.Status) -> bytes:
+    end = {"error": connect_error(status)} if status.code else {}
+    return frame(_END, json.dumps(end).encode())
