@@ -18,8 +18,6 @@ from majlis_client.client import Client
 from majlis_client.credentials import CredentialStore, StoredSignIn
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
-from majlis_client.listening import listen as record
-from majlis_client.speaking import speak as say_file
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -189,6 +187,8 @@ def listen(
 
 
 async def _listen(server: str, room: str, out: Path, seconds: float | None, key: str) -> None:
+    from majlis_client.listening import listen as record  # noqa: PLC0415 (takes a second to load)
+
     async with signed_in(server) as client:
         print(say("listen.begin", room_id=room, path=out))
         recording = await record(client, room, out, seconds=seconds, room_key=key)
@@ -213,6 +213,8 @@ def speak(
 
 
 async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
+    from majlis_client.speaking import speak as say_file  # noqa: PLC0415 (takes a second to load)
+
     async with signed_in(server) as client:
         spoken = await say_file(
             client,

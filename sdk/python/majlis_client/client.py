@@ -71,7 +71,12 @@ class Client:
 
     async def sign_in_with_token(self, personal_token: str) -> StoredSignIn:
         """Signs in with a personal access token; keep the result in a CredentialStore."""
-        return await self._renew(StoredSignIn(self.server.origin.url, personal_token=personal_token))
+        try:
+            return await self._renew(StoredSignIn(self.server.origin.url, personal_token=personal_token))
+        except MajlisError as error:
+            if error.reason != "FIELD_INVALID":
+                raise
+            raise MajlisError("unauthenticated", "TOKEN_INVALID", "that is no personal access token") from error
 
     async def me(self) -> account_pb2.Account:
         """The caller's account."""

@@ -1,0 +1,102 @@
+"""The client's RPCs and event stream: tokens that renew themselves, refusals, lost connections."""
+
+from pathlib import Path
+
+import pytest
+from majlis.auth.v1 import auth_service_pb2
+from majlis.room_directory.v1 import room_events_pb2
+from majlis_client import Client, FixedToken, MajlisError, PersonalToken, discover
+
+from services.common.errors import Draining, NotSignedIn
+from tests.support.fake_bus import eventually
+from tests.support.fake_hall import ROOM_ID, Hall
+from tests.support.rpc_harness import SIGN_IN_ID, USER_ID
+
+
+async def test_a_personal_token_is_traded_once_for_many_calls(hall: Hall) -> None:
+    async with await Client.connect(hall.url, PersonalToken("mjp_a_token_of_some_length")) as client:
+        for _ in range(5):
+            assert (await client.me()).profile.user_id == USER_ID
+    assert hall.renewals == 1
+
+
+async def test_a_token_refused_before_its_time_is_renewed_and_the_call_repeated(hall: Hall) -> None:
+    async with await Client.connect(hall.url, PersonalToken("mjp_a_token_of_some_length")) as client:
+        await client.me()
+        hall.mint.revocations.revoke_sign_in(SIGN_IN_ID)
+        with pytest.raises(MajlisError) as refused:
+            await client.me()
+    assert refused.value.reason == "NOT_SIGNED_IN"
+    assert hall.renewals == 2
+
+
+async def test_a_fixed_token_that_is_refused_is_the_end(hall: Hall) -> None:
+    async with await Client.connect(hall.url, FixedToken(hall.mint.token(iat=1000, exp=1600))) as client:
+        with pytest.raises(MajlisError) as refused:
+            await client.me()
+    assert refused.value.reason == "TOKEN_EXPIRED"
+
+
+async def test_a_refusal_keeps_what_the_server_said(client: Client) -> None:
+    with pytest.raises(MajlisError) as refused:
+        await client.raise_hand(ROOM_ID)
+    assert (refused.value.kind, refused.value.reason) == ("failed_precondition", "NOT_IN_ROOM")
+    assert not refused.value.passing
+
+
+async def test_every_public_rpc_can_be_called_through_the_stubs(client: Client) -> None:
+    answer = await client.auth.GetMe(auth_service_pb2.GetMeRequest())
+    assert answer.account.profile.handle == "lina"
+
+
+async def test_the_event_stream_goes_on_after_lost_connections(hall: Hall, client: Client) -> None:
+    seen: list[str] = []
+    events = client.watch(ROOM_ID)
+    async for event in events:
+        seen.append(str(event.WhichOneof("event")))
+        if len(seen) == 1:
+            hall.happen(hand_raised=room_events_pb2.HandRaised(room_id=ROOM_ID))
+        elif len(seen) == 2:
+            hall.cut_streams()
+        elif len(seen) == 3:
+            hall.cut_streams(Draining())
+        elif len(seen) == 4:
+            hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
+    assert seen == ["snapshot", "hand_raised", "snapshot", "snapshot", "room_ended"]
+
+
+async def test_leaving_the_event_stream_early_closes_it_at_the_server(hall: Hall, client: Client) -> None:
+    events = client.watch(ROOM_ID)
+    await anext(events)
+    assert len(hall.watchers) == 1
+    await events.aclose()
+    await eventually(lambda: hall.watchers == [])
+
+
+async def test_a_sign_in_that_ended_ends_the_event_stream(hall: Hall, client: Client) -> None:
+    events = client.watch(ROOM_ID)
+    await anext(events)
+    hall.mint.revocations.revoke_sign_in(SIGN_IN_ID)
+    hall.cut_streams(NotSignedIn())
+    with pytest.raises(MajlisError) as refused:
+        await anext(events)
+    assert refused.value.kind == "unauthenticated"
+
+
+async def test_what_is_no_majlis_server_is_told_apart_from_silence(hall: Hall, tmp_path: Path) -> None:
+    hall.grpc_address = ""
+    with pytest.raises(MajlisError) as refused:
+        await discover(hall.url)
+    assert refused.value.reason == "GRPC_CLOSED"
+    with pytest.raises(MajlisError) as refused:
+        await discover("http://127.0.0.1:9")
+    assert (refused.value.reason, refused.value.passing) == ("UNREACHABLE", True)
+    with pytest.raises(MajlisError) as refused:
+        await discover("ftp://hall.example")
+    assert refused.value.reason == "ADDRESS_INVALID"
+
+
+async def test_a_path_cannot_lead_the_permit_to_another_server(client: Client) -> None:
+    with pytest.raises(MajlisError) as refused:
+        await client.server.origin.request("POST", "https://evil.example/whep/x", {"Authorization": "Bearer permit"})
+    assert refused.value.reason == "ADDRESS_INVALID"

@@ -1,0 +1,232 @@
+"""The `majlis` command as a person types it, against a small hall."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
+
+from tests.support.fake_bus import eventually
+from tests.support.fake_hall import ROOM_ID, Hall
+from tests.support.rpc_harness import USER_ID
+
+
+class Terminal:
+    """Runs commands with a settings folder of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.config = directory / "config"
+        self._directory = directory
+
+    def environment(self, language: str) -> dict[str, str]:
+        return {**os.environ, "MAJLIS_CONFIG_DIR": str(self.config), "LC_ALL": language, "COLUMNS": "200"}
+
+    def start(self, *arguments: str, language: str = "en_GB.UTF-8") -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "majlis_client", *arguments],
+            cwd=self._directory,
+            env=self.environment(language),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    async def run(self, *arguments: str, typed: str = "", language: str = "en_GB.UTF-8") -> tuple[int, str, str]:
+        """Exit code, output and complaints."""
+        process = self.start(*arguments, language=language)
+        out, err = await asyncio.to_thread(process.communicate, typed, 30)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+@pytest.fixture
+async def signed_in(terminal: Terminal, hall: Hall) -> Terminal:
+    code, _, err = await terminal.run("login", "--server", hall.url, "--token", "-", typed="mjp_0123456789abcdefghij\n")
+    assert (code, err) == (0, "")
+    return terminal
+
+
+async def test_signing_in_by_code_keeps_the_sign_in_for_its_owner_alone(terminal: Terminal, hall: Hall) -> None:
+    code, out, err = await terminal.run("login", "--server", hall.url, typed="lina@example.org\n123456\n")
+    assert (code, err) == (0, "")
+    assert f"Signed in to {hall.url} as @lina." in out
+    kept = terminal.config / "credentials.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(terminal.config.stat().st_mode) == 0o700
+    code, out, _ = await terminal.run("whoami")
+    assert out.strip() == f"Lina ليلى (@lina) on {hall.url}"
+
+
+async def test_a_wrong_code_is_said_in_one_line(terminal: Terminal, hall: Hall) -> None:
+    code, _, err = await terminal.run("login", "-s", hall.url, "--email", "lina@example.org", "--code", "000000")
+    assert (code, err) == (1, "The sign-in has ended. Type: majlis login\n")
+    assert not (terminal.config / "credentials.json").exists()
+
+
+async def test_two_commands_at_once_spend_a_refresh_token_once(terminal: Terminal, hall: Hall) -> None:
+    await terminal.run("login", "-s", hall.url, "--email", "lina@example.org", "--code", "123456")
+    kept = terminal.config / "credentials.json"
+    content = json.loads(kept.read_text())
+    content["servers"][hall.url]["access_expires_at"] = 0
+    kept.write_text(json.dumps(content))
+    results = await asyncio.gather(*(terminal.run("whoami") for _ in range(3)))
+    assert [code for code, _, _ in results] == [0, 0, 0]
+    assert hall.renewals == 1
+    assert len(hall.spent_refresh) == 1
+
+
+async def test_who_is_not_signed_in_is_told_what_to_type(terminal: Terminal) -> None:
+    code, _, err = await terminal.run("rooms")
+    assert (code, err) == (1, "You are not signed in. Type: majlis login --server ADDRESS\n")
+
+
+async def test_the_command_speaks_the_language_of_its_user(terminal: Terminal) -> None:
+    _, _, arabic = await terminal.run("rooms", language="ar_EG.UTF-8")
+    _, _, russian = await terminal.run("rooms", language="ru_RU.UTF-8")
+    assert arabic.startswith("لم تسجّل الدخول")
+    assert russian.startswith("Вы не вошли")
+
+
+async def test_what_is_no_personal_token_is_said_to_be_none(terminal: Terminal, hall: Hall) -> None:
+    code, _, err = await terminal.run("login", "-s", hall.url, "--token", "short")
+    assert (code, err) == (1, "The personal access token is unknown, expired or revoked.\n")
+
+
+async def test_an_address_without_a_server_is_named(terminal: Terminal) -> None:
+    code, _, err = await terminal.run("login", "-s", "http://127.0.0.1:9", "--token", "mjp_x")
+    assert code == 1
+    assert "http://127.0.0.1:9 does not answer" in err
+    assert err.count("\n") == 1
+
+
+async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:
+    code, out, _ = await signed_in.run("rooms")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [f"room{number:012}" for number in (1, 2, 3)]
+    _, out, _ = await signed_in.run("rooms", "--json")
+    assert json.loads(out)[2] == {"room_id": "room000000000003", "title": "Room 3", "listeners": 3}
+
+
+async def test_a_room_is_started(signed_in: Terminal) -> None:
+    _, out, _ = await signed_in.run("create", "--title", "Evening talk", "--language", "ar", "--closed")
+    assert ROOM_ID in out
+    assert "a key" in out
+    _, out, _ = await signed_in.run("create", "--title", "Evening talk", "--json")
+    assert json.loads(out) == {"room_id": ROOM_ID, "room_key": ""}
+
+
+async def test_a_title_that_is_too_long_is_refused_by_the_contract(signed_in: Terminal) -> None:
+    code, _, err = await signed_in.run("create", "--title", "x" * 61)
+    assert code == 1
+    assert "title" in err
+    assert "FIELD_INVALID" in err
+
+
+async def test_an_invitation_is_printed_as_a_link_alone_on_its_line(signed_in: Terminal) -> None:
+    _, out, _ = await signed_in.run("invite", "--note", "Come")
+    assert out.splitlines()[-1] == "https://hall.example/i/code"
+
+
+async def test_listening_stops_at_ctrl_c_with_a_whole_file(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:
+    process = signed_in.start("listen", "--room", ROOM_ID, "-o", "heard.wav")
+    await eventually(lambda: len(hall.peers) == 1, 20)
+    await asyncio.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.to_thread(process.communicate, "", 20)
+    assert process.returncode in {0, 130}, err
+    assert "Traceback" not in err
+    with wave.open(str(tmp_path / "heard.wav")) as heard:
+        assert heard.getframerate() == 48_000
+        assert heard.getnframes() > 48_000
+    assert "Recording" in out
+    await eventually(lambda: hall.left == ["room 1"])
+
+
+async def test_listening_for_some_seconds_ends_by_itself(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:
+    code, out, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", "heard.ogg", "--seconds", "2")
+    assert (code, err) == (0, "")
+    assert "heard.ogg: " in out
+    assert (tmp_path / "heard.ogg").read_bytes()[:4] == b"OggS"
+
+
+async def test_a_name_with_an_unknown_ending_is_refused_before_joining(signed_in: Terminal, hall: Hall) -> None:
+    code, _, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", "heard.mp9")
+    assert (code, err) == (1, "Use a file name ending in .ogg or .wav.\n")
+    assert hall.epoch == 0
+
+
+async def test_a_hand_raised_from_the_command_waits_for_the_offer(signed_in: Terminal, hall: Hall) -> None:
+    hall.offers_at_once = False
+    process = signed_in.start("raise-hand", "--room", ROOM_ID, "--question", "May I?")
+    await eventually(lambda: hall.hands == ["May I?"] and len(hall.watchers) == 1, 20)
+    hall.offer_stage()
+    out, err = await asyncio.to_thread(process.communicate, "", 20)
+    assert (process.returncode, err) == (0, "")
+    assert "place 3" in out
+    assert f"majlis speak --room {ROOM_ID}" in out
+
+
+async def test_ctrl_c_lowers_the_hand(signed_in: Terminal, hall: Hall) -> None:
+    hall.offers_at_once = False
+    process = signed_in.start("raise-hand", "--room", ROOM_ID)
+    await eventually(lambda: len(hall.watchers) == 1, 20)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.to_thread(process.communicate, "", 20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert hall.left == ["hand"]
+
+
+async def test_a_hand_that_fell_is_told(signed_in: Terminal, hall: Hall) -> None:
+    hall.offers_at_once = False
+    process = signed_in.start("raise-hand", "--room", ROOM_ID)
+    await eventually(lambda: len(hall.watchers) == 1, 20)
+    hall.happen(hand_lowered=room_events_pb2.HandLowered(room_id=ROOM_ID, user_id=USER_ID, cause="expired"))
+    out, _ = await asyncio.to_thread(process.communicate, "", 20)
+    assert "Your hand is down again." in out
+
+
+async def test_speaking_tells_each_step(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "word.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(b"\x00\x20" * 24_000)
+    code, out, err = await signed_in.run("speak", "--room", ROOM_ID, "word.wav")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "Your hand is up. Waiting for the stage …",
+        "You are on stage.",
+        "Speaking …",
+        "Said 0.5 s.",
+    ]
+    assert hall.role == room_pb2.ROLE_SPEAKER
+
+
+async def test_a_file_without_sound_is_refused_before_joining(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear all")
+    code, _, err = await signed_in.run("speak", "--room", ROOM_ID, "letter.txt")
+    assert code == 1
+    assert "letter.txt" in err
+    assert "Traceback" not in err
+    assert hall.epoch == 0
+
+
+async def test_signing_out_ends_the_sign_in_and_forgets_it(terminal: Terminal, hall: Hall) -> None:
+    await terminal.run("login", "-s", hall.url, "--email", "lina@example.org", "--code", "123456")
+    code, out, _ = await terminal.run("logout")
+    assert (code, out) == (0, f"Signed out of {hall.url}.\n")
+    assert hall.left == ["signed out"]
+    assert (await terminal.run("rooms"))[0] == 1
