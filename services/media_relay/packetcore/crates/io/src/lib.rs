@@ -6,6 +6,7 @@ mod channel;
 pub mod counters;
 mod messages;
 mod packet_thread;
+mod panics;
 mod programme;
 mod programme_thread;
 mod registry;

@@ -32,6 +32,8 @@ pub struct SenderThread {
     pub counters: Arc<Counters>,
     /// The end.
     pub stop: Arc<AtomicBool>,
+    /// When the next group is due.
+    pub planned: Option<Micros>,
     /// What has been added to the shared counters: packets, drops, seal errors, then what went out.
     pub told: ([u64; 3], [u64; 4]),
 }
@@ -57,16 +59,15 @@ impl SenderThread {
 
     /// Sends all that is due; returns when the next group is.
     fn serve(&mut self) -> Option<Micros> {
-        let mut planned = None;
         loop {
             let now = sys::monotonic_micros();
             self.take_input(now);
-            if let Some(planned) = planned {
-                publish(&self.counters.send_lag_us_now, now.saturating_sub(planned));
+            if let Some(planned) = self.planned.filter(|planned| *planned <= now) {
+                publish(&self.counters.send_lag_us_now, now - planned);
             }
-            match self.shard.poll(now, &mut self.batch) {
-                Some(due) if due <= now => planned = Some(due),
-                due => return due,
+            self.planned = self.shard.poll(now, &mut self.batch);
+            if self.planned.is_none_or(|due| due > now) {
+                return self.planned;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::programme::Programme;
 use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread};
 use crate::sender_thread::SenderThread;
 use crate::sys::{self, EventFd};
-use crate::{RelayError, relay};
+use crate::{RelayError, panics, relay};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
 use majlis_core::fanout::Shard;
@@ -66,6 +66,7 @@ impl Threads {
         if std::mem::replace(&mut self.started, true) {
             return Err(RelayError::StartedTwice);
         }
+        panics::throttle_reports();
         let cname = format!("{:08x}", relay::stream_start()?.timestamp);
         let clock = WallClock::new(sys::monotonic_micros(), sys::ntp_now());
         let (to_programme, commands) = rtrb::RingBuffer::new(4096);
@@ -125,6 +126,7 @@ impl Threads {
             packet_thread: Arc::clone(&parts.inbox),
             counters: Arc::clone(&parts.counters),
             stop: Arc::clone(&self.stop),
+            planned: None,
             told: Default::default(),
         };
         self.spawn(&format!("sender_{at}"), SENDER_PRIORITY, &parts.counters, move || sender.run())?;
