@@ -59,13 +59,13 @@ class Feed:
         """
         missed = self._missed(after)
         if missed is not None:
-            subscriber.prefill(missed)
+            subscriber.prefill(missed, _now())
         else:
             if self._stale():
                 await self.refresh()
             assert self._snapshot is not None
             since = self._ring.after(self._snapshot.revision) or []
-            subscriber.prefill([self._snapshot, *since, *self._pulse_frame()])
+            subscriber.prefill([self._snapshot, *since, *self._pulse_frame()], _now())
         self.subscribers.add(subscriber)
         if self.is_over:
             subscriber.end()
@@ -195,7 +195,7 @@ class Feed:
                 subscriber.end(SeatEnded(message))
 
     def _send(self, frame: Frame) -> None:
-        now = self.touched_at = asyncio.get_running_loop().time()
+        now = self.touched_at = _now()
         for subscriber in self.subscribers:
             subscriber.push(frame, now)
 
@@ -228,3 +228,7 @@ class Feed:
             await self.refresh()
         except DomainError as error:
             _log.warning("no snapshot for a room with a gap", room_id=self.room_id, reason=error.reason)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

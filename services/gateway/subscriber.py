@@ -57,9 +57,11 @@ class Subscriber:
         self._waiter: asyncio.Future[None] | None = None
         self._oldest_at = 0.0
 
-    def prefill(self, frames: Iterable[Frame]) -> None:
-        """What the reader needs before the first live event; this may exceed the queue's limit once."""
+    def prefill(self, frames: Iterable[Frame], now: float) -> None:
+        """What the reader needs before the first live event; this may exceed the queue's limit."""
         self._queue.extend(frames)
+        self._oldest_at = now
+        self._limit += len(self._queue)
 
     def push(self, frame: Frame, now: float) -> None:
         """Adds a live event at `now` (loop seconds), or ends a reader that is too far behind."""

@@ -1,0 +1,87 @@
+"""What the directory is told of open streams."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from majlis.room_directory.v1 import sessions_pb2
+
+from services.common.errors import PartUnavailable
+from services.common.tasks import Background
+from services.gateway.stream_reports import StreamReports
+from tests.support.fake_bus import eventually
+
+ROOM = "room000000000001"
+
+
+class Directory:
+    """Keeps what it is told; may be away."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, bool]] = []
+        self.batches = 0
+        self.away = False
+
+    async def send(self, changes: list[sessions_pb2.StreamChange]) -> None:
+        if self.away:
+            raise PartUnavailable("away")
+        self.batches += 1
+        self.told.extend((each.user_id, each.epoch, each.open) for each in changes)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory()
+
+
+@pytest.fixture
+async def reports(directory: Directory) -> AsyncIterator[StreamReports]:
+    async with Background() as background:
+        reports = StreamReports(directory.send)
+        background.spawn("reports", reports.run)
+        yield reports
+
+
+async def test_many_changes_go_in_one_batch(reports: StreamReports, directory: Directory) -> None:
+    for number in range(300):
+        reports.opened(ROOM, f"user{number}", 1)
+    await eventually(lambda: len(directory.told) == 300)
+    assert directory.batches == 1
+
+
+async def test_only_the_last_stream_of_a_person_counts_as_going(reports: StreamReports, directory: Directory) -> None:
+    reports.opened(ROOM, "anna", 5)
+    reports.opened(ROOM, "anna", 6)
+    reports.closed(ROOM, "anna", 5)
+    await eventually(lambda: directory.told == [("anna", 6, True)])
+    reports.closed(ROOM, "anna", 6)
+    await eventually(lambda: directory.told[1:] == [("anna", 6, False)])
+
+
+async def test_what_was_not_delivered_is_sent_again_in_its_newest_state(
+    reports: StreamReports, directory: Directory
+) -> None:
+    directory.away = True
+    reports.opened(ROOM, "anna", 5)
+    reports.opened(ROOM, "boris", 5)
+    await asyncio.sleep(0.3)
+    reports.closed(ROOM, "anna", 5)
+    directory.away = False
+    await eventually(lambda: len(directory.told) == 2)
+    assert set(directory.told) == {("boris", 5, True), ("anna", 5, False)}
+
+
+async def test_a_directory_that_forgot_is_told_all_that_is_open(reports: StreamReports, directory: Directory) -> None:
+    reports.opened(ROOM, "anna", 5)
+    reports.opened(ROOM, "boris", 5)
+    reports.closed(ROOM, "boris", 5)
+    await eventually(lambda: len(directory.told) == 2)
+    directory.told.clear()
+    reports.resend_all()
+    await eventually(lambda: directory.told == [("anna", 5, True)])
+
+
+async def test_a_close_without_an_open_is_nothing(reports: StreamReports, directory: Directory) -> None:
+    reports.closed(ROOM, "anna", 5)
+    reports.opened(ROOM, "boris", 1)
+    await eventually(lambda: directory.told == [("boris", 1, True)])
