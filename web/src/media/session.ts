@@ -6,6 +6,9 @@ import { withDtx, withRed } from './sdp.ts';
 export type SessionKind = 'audience' | 'stage';
 export type SessionState = 'connecting' | 'connected' | 'failed' | 'closed';
 
+/** How a session ends: by us, by us while the page goes away, or by the relay already. */
+export type Farewell = 'here' | 'leaving' | 'ended';
+
 export interface Permit {
   permit: string;
   path: string;
@@ -128,14 +131,14 @@ export class MediaSession {
     this.#onState(state);
   }
 
-  /** Ends the session here and at the relay; `leaving` when the page goes away. */
-  close(leaving = false): void {
+  /** Ends the session. */
+  close(how: Farewell): void {
     if (this.#state === 'closed') return;
     clearTimeout(this.#timer);
     this.#state = 'closed';
     for (const player of this.#players) player.srcObject = null;
     this.#pc.close();
-    this.#delete(leaving);
+    if (how !== 'ended') this.#delete(how === 'leaving');
   }
 
   #delete(leaving: boolean): void {

@@ -49,7 +49,7 @@ export class LiveRoom {
   }
 
   get onStage(): boolean {
-    return this.view !== null && ownStageSeat(this.view, this.me) !== undefined;
+    return this.view !== null && this.view.own.role !== Role.LISTENER;
   }
 
   get moderating(): boolean {
@@ -186,7 +186,7 @@ export class LiveRoom {
         await rooms.getRoom({ roomId: this.id, roomKey: this.key });
       }
       this.#events?.close();
-      this.sound.stop();
+      this.sound.stop('ended');
       this.view = { ...this.view, gone: 'left' };
     } catch (error) {
       this.#refused(reasonOf(error));
@@ -216,7 +216,8 @@ export class LiveRoom {
   #leaveBehind(): void {
     this.#events?.close();
     clearTimeout(this.#staleTimer);
-    this.sound.stop();
+    // Where the seat is gone the relay has ended the session already.
+    this.sound.stop(this.view?.gone ? 'ended' : 'here');
     microphone.close();
   }
 
@@ -234,7 +235,7 @@ export class LiveRoom {
     const { epoch } = this.view.own;
     const listening = !this.onStage;
     this.#events?.close();
-    this.sound.stop(true);
+    this.sound.stop('leaving');
     if (listening) callAndGo(RoomDirectoryService.typeName, 'LeaveRoom', { roomId: this.id, epoch: epoch.toString() });
   }
 

@@ -1,7 +1,7 @@
 // The sound of a room: which media session plays, and how another takes its place without a gap.
 import { levels } from '../media/levels.ts';
 import { microphone } from '../media/microphone.svelte.ts';
-import { MediaSession, type Permit, type SessionKind } from '../media/session.ts';
+import { MediaSession, type Farewell, type Permit, type SessionKind } from '../media/session.ts';
 import { reasonOf, Refusal } from '../lib/refusal.ts';
 import { waitBefore } from './events.ts';
 
@@ -90,10 +90,10 @@ export class Sound {
     void this.start(this.kind);
   }
 
-  stop(leaving = false): void {
+  stop(how: Farewell): void {
     this.#abandon();
     removeEventListener('online', this.#retryNow);
-    this.#playing?.close(leaving);
+    this.#playing?.close(how);
     this.#playing = null;
     levels.stop();
     this.state = 'closed';
@@ -106,7 +106,7 @@ export class Sound {
   #abandon(): void {
     this.#round++;
     clearTimeout(this.#timer);
-    this.#coming?.close();
+    this.#coming?.close('here');
     this.#coming = null;
   }
 
@@ -127,11 +127,12 @@ export class Sound {
     this.#failures = 0;
     before?.silence();
     this.state = (await session.sound()) ? 'on' : 'tap';
-    before?.close();
+    // A seat that changed between audience and stage has a new epoch: the relay ends what belonged to the old one.
+    before?.close(before.kind === session.kind ? 'here' : 'ended');
   }
 
   #failed(error: unknown): void {
-    this.#coming?.close();
+    this.#coming?.close('here');
     this.#coming = null;
     const reason = error instanceof Refusal ? error.reason : reasonOf(error);
     if (final.has(reason)) return this.#source.refused(reason);
