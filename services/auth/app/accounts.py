@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from services.auth.app.ports import Chance, Counters, OwnerLink, Redemption, Store, Tx, Visitor
-from services.auth.app.sessions import OwnAccount, Sessions, SignedIn, end_everything
+from services.auth.app.sessions import OwnAccount, Sessions, SignedIn
 from services.auth.domain.account import (
     FRESH_SIGN_IN_WINDOW,
     Account,
@@ -102,8 +102,8 @@ class Accounts:
             events = own.account.change_profile(change, now)
             if own.account.handle != before:
                 await self._must_be_free(tx, own.account.handle)
-                detail = {"from": before, "to": own.account.handle}
-                await tx.audit(now, user_id, "handle_changed", user_id, detail)
+                # Without the names: what is recorded outlives the account.
+                await tx.audit(now, user_id, "handle_changed", user_id)
             await tx.save_account(own.account)
             await tx.tell(events)
         return own
@@ -133,8 +133,7 @@ class Accounts:
             if confirm_handle.strip().removeprefix("@").lower() != account.handle:
                 raise FieldInvalid(fields=(("confirm_handle", "is not the account's own handle"),))
             events = account.delete(now, await tx.count_other_operators(user_id))
-            await end_everything(tx, user_id, now)
-            await tx.delete_passkeys(user_id)
+            await tx.erase_credentials(user_id)
             await tx.save_account(account)
             await tx.tell(events)
             await tx.audit(now, user_id, "account_deleted", user_id)

@@ -91,7 +91,7 @@ class PasskeyWays:
             left = [passkey for passkey in own.passkeys if passkey.passkey_id != passkey_id]
             if len(left) < len(own.passkeys):
                 own.account.check_way_in_left(len(left))
-                await tx.delete_passkeys(user_id, passkey_id)
+                await tx.delete_passkey(user_id, passkey_id)
                 # A revision of the account, so that two removals at once cannot both think the other passkey stays.
                 await tx.save_account(own.account)
                 await tx.audit(now, user_id, "passkey_deleted", passkey_id)

@@ -103,8 +103,8 @@ class PasskeyRows(Protocol):
         """Stores when it was used and its counter."""
         ...
 
-    async def delete_passkeys(self, user_id: str, passkey_id: str = "") -> None:
-        """Deletes one of a person's passkeys, or all of them."""
+    async def delete_passkey(self, user_id: str, passkey_id: str) -> None:
+        """Deletes one of a person's passkeys."""
         ...
 
 
@@ -190,6 +190,10 @@ class ChallengeRows(Protocol):
 
 class Tx(AccountRows, PasskeyRows, SignInRows, PersonalTokenRows, ChallengeRows, Protocol):
     """One transaction on everything auth keeps."""
+
+    async def erase_credentials(self, user_id: str) -> None:
+        """Deletes all that a person signs in with: passkeys, tokens, sign-ins, open challenges."""
+        ...
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Stores facts for the other services; they hear of them after the commit."""

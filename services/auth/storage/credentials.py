@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.domain.account import Passkey
 from services.auth.domain.challenge import MOST_OPEN_CHALLENGES, Challenge, ChallengeKind
 from services.auth.domain.personal_token import PersonalToken
-from services.auth.storage.tables import challenges, passkeys, personal_tokens
+from services.auth.storage.tables import challenges, passkeys, personal_tokens, sign_ins
 from services.common.database import Conflict
 
 
@@ -45,12 +45,15 @@ class CredentialRows:
         statement = update(passkeys).where(passkeys.c.passkey_id == passkey.passkey_id)
         await self._session.execute(statement.values(sign_count=passkey.sign_count, used_at=passkey.used_at))
 
-    async def delete_passkeys(self, user_id: str, passkey_id: str = "") -> None:
-        """Deletes one of a person's passkeys, or all of them."""
-        statement = delete(passkeys).where(passkeys.c.user_id == user_id)
-        if passkey_id:
-            statement = statement.where(passkeys.c.passkey_id == passkey_id)
+    async def delete_passkey(self, user_id: str, passkey_id: str) -> None:
+        """Deletes one of a person's passkeys."""
+        statement = delete(passkeys).where(passkeys.c.user_id == user_id, passkeys.c.passkey_id == passkey_id)
         await self._session.execute(statement)
+
+    async def erase_credentials(self, user_id: str) -> None:
+        """Deletes all that a person signs in with: passkeys, tokens, sign-ins, open challenges."""
+        for table in (passkeys, challenges, personal_tokens, sign_ins):
+            await self._session.execute(delete(table).where(table.c.user_id == user_id))
 
     async def add_challenge(self, challenge: Challenge) -> None:
         """Stores a new one; when too many are open the oldest gives way."""
