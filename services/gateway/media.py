@@ -8,6 +8,7 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, PartUnavailable
 from services.common.ids import is_id
+from services.common.rpc_errors import RemoteError
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.identity import Identities
 from services.gateway.permits import PermitSeal, read_permit
@@ -18,13 +19,6 @@ STAGE = room_pb2.MEDIA_KIND_STAGE
 _KIND_NAMES = {AUDIENCE: "audience", STAGE: "stage"}
 _SCOPES = {AUDIENCE: "listen", STAGE: "speak"}
 _RELAY_DEADLINE_SECONDS = 5.0
-
-
-class SessionNotFound(DomainError):
-    """No such session."""
-
-    kind = "not_found"
-    reason = "SESSION_NOT_FOUND"
 
 
 class Directory(Protocol):
@@ -154,7 +148,7 @@ class MediaSessions:
     async def _stub(self, relay_id: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         relay = await self._find(relay_id) if is_id(relay_id) else None
         if relay is None:
-            raise SessionNotFound("no such session")
+            raise no_session()
         return await self._relays.at(relay.grpc_address)
 
     async def _find(self, relay_id: str) -> Relay:
@@ -163,12 +157,17 @@ class MediaSessions:
             await self._ask_directory()
             relay = self._table.find(relay_id)
         if relay is None:
-            raise SessionNotFound("no such relay")
+            raise no_session()
         return relay
 
     async def _ask_directory(self) -> None:
         for relay in await self._directory.relays():
             self._table.note(relay)
+
+
+def no_session() -> RemoteError:
+    """What a relay says of a session it does not have, for addresses that lead to no relay."""
+    return RemoteError("not_found", "SESSION_NOT_FOUND", "no such session")
 
 
 def shown_token(token: str | None) -> str:

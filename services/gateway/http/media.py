@@ -9,7 +9,7 @@ from services.common.rpc_errors import RemoteError
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
 from services.gateway.identity import bearer_of
-from services.gateway.media import AUDIENCE, STAGE, MediaSessions, SessionNotFound, shown_token
+from services.gateway.media import AUDIENCE, STAGE, MediaSessions, no_session, shown_token
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -70,7 +70,7 @@ class Media:
             return await self._endpoint(request, parts[0], parts[1])
         if parts[0] == "media" and len(parts) in (3, 4):
             return await self._session(request, parts[1], parts[2], parts[3] if len(parts) == 4 else None)
-        raise SessionNotFound("no such address")
+        raise no_session()
 
     async def _endpoint(self, request: Request, protocol: str, room_id: str) -> Response:
         if request.method == "OPTIONS":
@@ -81,7 +81,7 @@ class Media:
             return _unsupported(SDP, b"accept-post")
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(room_id):
-            raise SessionNotFound("no such room")
+            raise RemoteError("not_found", "ROOM_NOT_FOUND", "no such room")
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem(400, "the body is no SDP offer")
@@ -104,7 +104,7 @@ class Media:
             return method_not_allowed("PATCH", "DELETE", "OPTIONS")
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(relay_id) or not is_id(session_id):
-            raise SessionNotFound("no such session")
+            raise no_session()
         if request.method == "PATCH" and request.content_type() != FRAGMENT:
             return _unsupported(FRAGMENT, b"accept-patch")
         if_match = request.header(b"if-match")

@@ -9,10 +9,13 @@ from typing import Any
 
 import uvicorn
 
+from services.common.log import get_logger
 from services.common.net import PortTaken, split_address
 from services.common.settings import SettingsError
 from services.gateway.http.protocol import GatewayProtocol
 from services.gateway.settings import Settings
+
+_log = get_logger("http")
 
 _BACKLOG = 4096
 _IDLE_SECONDS = 60
@@ -51,6 +54,9 @@ class HttpServer:
         port = 0
         for listen in self._settings.listen:
             host, asked = split_address(listen)
+            if ":" in host and self._sockets and not _has_ipv6():
+                _log.warning("this machine has no IPv6; serving without it", listen=listen)
+                continue
             # Several addresses with port 0 share the port the system chose for the first.
             self._sockets.append(_bind(listen, host, asked or port))
             port = port or self._sockets[0].getsockname()[1]
@@ -109,6 +115,15 @@ def _check_certificate(settings: Settings) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:
         raise SettingsError(f"GATEWAY_TLS_CERT and GATEWAY_TLS_KEY cannot be used: {error}") from error
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _bind(listen: str, host: str, port: int) -> socket.socket:
