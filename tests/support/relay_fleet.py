@@ -141,9 +141,10 @@ class Fleet:
         """The relay as the directory calls it."""
         return self.stubs[f"room_directory/{relay.relay.relay_id}"]
 
-    async def listen(self, relay: RelayService, **changes: Any) -> Seated:
-        """A listener, connected."""
-        return await self._seat(await self.stack.enter_async_context(client()), relay, "audience", changes)
+    async def listen(self, relay: RelayService, *, address: str = "127.0.0.1", **changes: Any) -> Seated:
+        """A listener, connected from a loopback address."""
+        made = await self.stack.enter_async_context(client(address=address))
+        return await self._seat(made, relay, "audience", changes)
 
     async def speak(self, relay: RelayService, hertz: float, slots: int = 4, **changes: Any) -> Seated:
         """A speaker of one tone, connected."""

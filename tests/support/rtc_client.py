@@ -18,9 +18,9 @@ from tests.support.voices import SAMPLE_RATE, Samples
 FRAME = SAMPLE_RATE // 50
 
 
-def use_loopback() -> None:
-    """Lets the client use loopback addresses, which its ICE library passes over."""
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
+def use_loopback(address: str = "127.0.0.1") -> None:
+    """Lets the client use a loopback address, which its ICE library passes over."""
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address]
 
 
 class Tone(MediaStreamTrack):
@@ -116,9 +116,9 @@ class Client:
 
 
 @asynccontextmanager
-async def client(speaks: Tone | None = None, slots: int = 0) -> AsyncIterator[Client]:
+async def client(speaks: Tone | None = None, slots: int = 0, address: str = "127.0.0.1") -> AsyncIterator[Client]:
     """A client that is closed at the end."""
-    use_loopback()
+    use_loopback(address)
     made = Client(speaks, slots)
     try:
         yield made

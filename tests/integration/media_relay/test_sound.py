@@ -1,8 +1,11 @@
 """What is spoken into a relay comes out of it, to the right people, and to nobody else."""
 
 import asyncio
+import contextlib
+import socket
 import time
 
+import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1.media_relay_service_pb2 import (
     SEAT_ACTION_END,
@@ -17,6 +20,13 @@ from tests.support.rtc_client import Ear
 from tests.support.voices import power_at, rms
 
 OTHER = "user000002"
+
+
+def has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 async def test_a_listener_hears_the_tone_that_the_speaker_sends(fleet: Fleet) -> None:
@@ -36,6 +46,25 @@ async def test_a_late_listener_hears_within_half_a_second_of_connecting(fleet: F
     await until_heard(first.client.ear, 440.0)
     late = await fleet.listen(relay)
     assert await until_heard(late.client.ear, 440.0) < 0.5
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_over_ipv6_a_listener_hears_who_speaks_over_ipv4(fleet: Fleet) -> None:
+    relay = await fleet.add_relay(bind=("127.0.0.1:0", "[::1]:0"))
+    assert {host for host, _ in relay.addresses} == {"127.0.0.1", "::1"}
+    await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
+    listener = await fleet.listen(relay, address="::1")
+    await until_heard(listener.client.ear, 440.0)
+
+
+async def test_longer_packets_carry_the_same_sound(fleet: Fleet) -> None:
+    relay = await fleet.add_relay(audience_packet_ms="60")
+    await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
+    listener = await fleet.listen(relay)
+    await until_heard(listener.client.ear, 440.0)
+    before = relay.core.counters()["listener_packets_out"]
+    assert power_at(await hear(listener.client.ear, 2.0), 440.0) > 0.9
+    assert relay.core.counters()["listener_packets_out"] - before < 50, "a third of a hundred"
 
 
 async def test_on_stage_each_hears_the_other_and_nobody_themselves(fleet: Fleet) -> None:
