@@ -13,7 +13,7 @@ run: ## Install, build and start everything (PORT=8080 URL= CERT= KEY= MEDIA_ADD
 	@$(READY)
 	@exec $(BIN)/python -m tools.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
 		$(if $(KEY),--key $(KEY)) $(if $(MEDIA_ADDRESS),--media-address $(MEDIA_ADDRESS)) \
-		$(if $(TRUSTED_PROXIES),--trusted-proxies $(TRUSTED_PROXIES)) $(if $(STATE),--state $(STATE))
+		$(if $(TRUSTED_PROXIES),--trusted-proxies $(TRUSTED_PROXIES)) $(if $(LISTEN),--listen $(LISTEN)) $(if $(STATE),--state $(STATE))
 
 test: ## Install everything and pass all the tests
 	@$(READY)
@@ -50,6 +50,7 @@ integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the r
 
 e2e: ## The whole system: real processes, a real browser, real voices
 	@$(READY)
+	@$(BIN)/python -m tools.rust build-load
 	$(BIN)/pytest -q tests/e2e
 
 rust: ## Tests of the packet core

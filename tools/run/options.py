@@ -27,6 +27,8 @@ class Options:
     """PEM private key of the certificate."""
     media_address: str
     """The address clients reach the media port at."""
+    listen: tuple[str, ...]
+    """Addresses the public ports are bound to, IPv6 in brackets."""
     trusted_proxies: str
     """Networks whose X-Forwarded-For is believed, separated by commas."""
     state: Path
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--cert", type=Path)
     result.add_argument("--key", type=Path)
     result.add_argument("--media-address", default="")
+    result.add_argument("--listen", default="", help="addresses to bind, separated by commas")
     result.add_argument("--trusted-proxies", default="")
     result.add_argument("--state", type=Path, default=ROOT / "var")
     return result
@@ -89,7 +92,9 @@ def parse(arguments: list[str]) -> Options:
     local = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
     if not local and not given.media_address:
         raise OptionsError("URL is reachable from outside, so say which IP address the media port has: MEDIA_ADDRESS=…")
+    everywhere = "127.0.0.1,[::1]" if local else "0.0.0.0,[::]"
     return Options(
+        listen=tuple((given.listen or everywhere).split(",")),
         port=given.port,
         url=url,
         certificate=check_file("CERT", given.cert),

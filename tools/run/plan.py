@@ -111,7 +111,6 @@ def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str
         "INVITE_ADDRESS": f"127.0.0.1:{ports['invite']}",
         "ROOM_DIRECTORY_ADDRESS": f"127.0.0.1:{ports['room_directory']}",
     }
-    listen = ("127.0.0.1", "[::1]") if options.local else ("0.0.0.0", "[::]")
     match name:
         case "auth":
             mail = {"MAIL_DIRECTORY": str(options.state / "mail")} if options.local else {}
@@ -127,7 +126,7 @@ def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str
         case "media_relay":
             return {
                 "ROOM_DIRECTORY_ADDRESS": addresses["ROOM_DIRECTORY_ADDRESS"],
-                "BIND": ",".join(f"{host}:{options.port + 2}" for host in listen),
+                "BIND": ",".join(f"{host}:{options.port + 2}" for host in options.listen),
                 "ADVERTISE": options.media_address,
             }
         case _:
@@ -135,8 +134,8 @@ def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str
             return {
                 **addresses,
                 "PUBLIC_URL": options.url,
-                "LISTEN": ",".join(f"{host}:{options.port}" for host in listen),
-                "GRPC_PUBLIC_LISTEN": f"{'127.0.0.1' if options.local else '[::]'}:{options.port + 1}",
+                "LISTEN": ",".join(f"{host}:{options.port}" for host in options.listen),
+                "GRPC_PUBLIC_LISTEN": f"{options.listen[0]}:{options.port + 1}",
                 "TRUSTED_PROXIES": options.trusted_proxies,
                 "WEB_DIRECTORY": str(ROOT / "web" / "dist"),
                 "OWNER_LINK_FILE": str(owner_link),
@@ -146,7 +145,7 @@ def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str
 
 def plan(options: Options) -> list[Part]:
     """The processes in the order they are started; raises OptionsError when a public port is taken."""
-    host = "127.0.0.1" if options.local else "0.0.0.0"
+    host = next((address for address in options.listen if not address.startswith("[")), "127.0.0.1")
     check_port(options.port, socket.SOCK_STREAM, host, "HTTP")
     check_port(options.port + 1, socket.SOCK_STREAM, host, "native gRPC")
     check_port(options.port + 2, socket.SOCK_DGRAM, host, "media, UDP")

@@ -1,0 +1,108 @@
+"""Every part killed as a crash would: sound goes on, people keep their seats, parts come back."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from majlis.invite.v1 import invite_service_pb2
+from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import room_pb2
+from playwright.async_api import expect
+
+from tests.support import load_tool, story
+from tests.support.browser import House
+from tests.support.members import Member, friend_of, owner_of
+from tests.support.stack import Stack
+from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
+
+BACK_SECONDS = 5.0
+
+
+async def until(what: Callable[[], Awaitable[bool]], message: str, seconds: float = 10.0) -> None:
+    """Asks again until the answer is yes; what fails meanwhile counts as no."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            if await what():
+                return
+        except Exception as error:  # noqa: BLE001 - whatever a killed part answers
+            message = f"{message} ({error})"[:500]
+        await asyncio.sleep(0.1)
+    raise AssertionError(message)
+
+
+async def snapshot(member: Member, room_id: str) -> rooms_pb2.GetRoomResponse:
+    answer = await member.client.rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room_id))
+    assert isinstance(answer, rooms_pb2.GetRoomResponse)
+    return answer
+
+
+async def test_killing_any_part_but_the_relay_loses_no_packet_hand_seat_or_invitation(
+    stack: Stack, tones: dict[int, Path]
+) -> None:
+    owner = await owner_of(stack)
+    guest = await friend_of(stack, owner, "omar")
+    open_invitation = await owner.client.invite()
+    room_id = (await owner.client.create_room("Talking across borders")).room_id
+    async with load_tool.speaking(stack.url, room_id, owner.access_token, tones[440]):
+        listening = asyncio.ensure_future(load_tool.hearing(stack.url, room_id, guest.access_token, 26.0))
+        await until(lambda: listens(owner, room_id), "the guest does not come in")
+        await guest.client.raise_hand(room_id, "May I?")
+        for name in ("auth", "invite", "gateway", "room_directory"):
+            await stack.kill(name)
+            assert await stack.until_ready(name, BACK_SECONDS) < BACK_SECONDS
+            await guest.client.raise_hand(room_id, "May I?")  # hands are brief: keep it up
+        place = await snapshot(guest, room_id)
+        assert place.seat.role == room_pb2.ROLE_LISTENER
+        assert place.seat.hand_position == 1
+        assert [seat.person.user_id for seat in place.snapshot.stage] == [owner.user_id]
+        assert open_invitation.url in await invitation_links(owner)
+        report = await listening
+    assert report["packets"]["lost"] == 0, json.dumps(report)
+    assert report["packets"]["received"] > 1000
+    await owner.leave_for_good()
+    await guest.leave_for_good()
+
+
+async def listens(owner: Member, room_id: str) -> bool:
+    return bool((await snapshot(owner, room_id)).snapshot.room.listener_count)
+
+
+async def invitation_links(member: Member) -> set[str]:
+    answer = await member.client.invites.ListInvitations(invite_service_pb2.ListInvitationsRequest())
+    return {invitation.url for invitation in answer.invitations}
+
+
+async def test_after_the_relay_crashes_everybody_hears_again_without_a_tap(
+    tmp_path: Path, house: House, tones: dict[int, Path]
+) -> None:
+    stack = Stack(tmp_path / "state")
+    await stack.start()
+    try:
+        lina = await house.arrives("Lina", voice=tones[440])
+        omar = await house.arrives("Omar", voice=tones[700])
+        await story.set_up_owner(lina, stack, "lina")
+        room = await story.start_room(lina, "Talking across borders")
+        await story.accept_invitation(omar, await story.invitation_link(lina, stack), "omar")
+        await story.enter(omar, room)
+        assert power_at(await omar.hear(1.5), 440) > 0.5
+        hearing = asyncio.ensure_future(omar.hear(14.0))
+        await asyncio.sleep(1.0)
+        await stack.kill("media_relay")
+        heard = await hearing
+        assert longest_silence(heard) < BACK_SECONDS, f"{longest_silence(heard):.1f} s without sound"
+        assert power_at(heard[-48_000:], 440) > 0.5
+        await expect(story.shown(omar, "stage-seat")).to_have_count(1)
+    finally:
+        assert await stack.stop() == 0
+
+
+def longest_silence(samples: Samples) -> float:
+    """Seconds of the longest stretch without the voice."""
+    step = SAMPLE_RATE // 20
+    longest = current = 0
+    for at in range(0, len(samples) - step, step):
+        current = current + 1 if rms(samples[at : at + step]) < 0.005 else 0
+        longest = max(longest, current)
+    return longest / 20

@@ -1,0 +1,52 @@
+"""Standard clients: somebody speaks by WHIP and listens by WHEP with a stack that shares no code with the relay."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+
+from tests.support import load_tool, voices
+from tests.support.members import friend_of, owner_of
+from tests.support.recordings import samples_of
+from tests.support.stack import Stack
+
+
+async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
+    stack: Stack, tones: dict[int, Path], tmp_path: Path
+) -> None:
+    owner = await owner_of(stack)
+    guest = await friend_of(stack, owner, "omar")
+    room_id = (await owner.client.create_room("Standard clients")).room_id
+    said = voices.speech(tmp_path / "said.wav", "The moon rose over the harbour, and nobody said a word.") or tones[440]
+    async with load_tool.speaking(stack.url, room_id, owner.access_token, said):
+        heard = tmp_path / "heard.wav"
+        report = await load_tool.hearing(stack.url, room_id, guest.access_token, 8.0, heard)
+        assert report["packets"]["lost"] == 0
+        reference = samples_of(said)
+        assert voices.likeness(samples_of(heard), reference) > 0.8
+        other = voices.speech(tmp_path / "other.wav", "Seven quick foxes. Count them twice, and then again.")
+        if other:
+            assert voices.likeness(samples_of(heard), samples_of(other)) < 0.75
+
+        mute = rooms_pb2.SetOwnMuteRequest(room_id=room_id, muted=True)
+        await owner.client.rooms.SetOwnMute(mute)
+        quiet = tmp_path / "quiet.wav"
+        await load_tool.hearing(stack.url, room_id, guest.access_token, 2.0, quiet)
+        assert voices.rms(samples_of(quiet)) < 0.005
+        await owner.client.rooms.SetOwnMute(rooms_pb2.SetOwnMuteRequest(room_id=room_id, muted=False))
+
+    async with load_tool.speaking(stack.url, room_id, owner.access_token, tones[440]):
+        removed = tmp_path / "removed.wav"
+        listening = asyncio.ensure_future(load_tool.hearing(stack.url, room_id, guest.access_token, 7.0, removed))
+        await asyncio.sleep(3.0)
+        request = rooms_pb2.RemovePersonRequest(room_id=room_id, user_id=guest.user_id)
+        await owner.client.rooms.RemovePerson(request)
+        await listening
+        sound = samples_of(removed)
+        assert voices.power_at(sound[:48_000], 440) > 0.5
+        assert voices.rms(sound[-2 * 48_000 :]) < 0.005, "a removed person still hears"
+        with pytest.raises(AssertionError, match="REMOVED"):
+            await load_tool.hearing(stack.url, room_id, guest.access_token, 1.0)
+    await owner.leave_for_good()
+    await guest.leave_for_good()
