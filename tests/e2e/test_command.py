@@ -1,0 +1,148 @@
+"""The majlis command against the whole running system: people without a browser talk and listen."""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from majlis.auth.v1 import account_pb2, auth_service_pb2
+from majlis.invite.v1 import invite_service_pb2
+from majlis_client import Client, FixedToken
+
+from tests.support import voices
+from tests.support.stack import Stack
+
+SCOPES = ("listen", "speak", "rooms", "invite")
+
+
+@dataclass
+class Person:
+    """Somebody with an account, a terminal and a settings folder."""
+
+    home: Path
+    user_id: str
+    access_token: str
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "MAJLIS_CONFIG_DIR": str(self.home), "LC_ALL": "en_GB.UTF-8"}
+        return subprocess.Popen(
+            [sys.executable, "-m", "majlis_client", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    async def run(self, *arguments: str, seconds: float = 90) -> str:
+        """The output of a command that must succeed."""
+        process = self.start(*arguments)
+        try:
+            out, err = await asyncio.to_thread(process.communicate, None, seconds)
+        finally:
+            process.kill()
+        assert process.returncode == 0, f"{arguments}: {out}{err}"
+        return out
+
+
+async def arrive(home: Path, stack: Stack, account: account_pb2.Account, tokens: account_pb2.Tokens) -> Person:
+    """Makes a personal token for a new account and signs in with it from the terminal."""
+    async with await Client.connect(stack.url, FixedToken(tokens.access_token)) as client:
+        request = auth_service_pb2.CreatePersonalTokenRequest(label="terminal", scopes=SCOPES)
+        token = (await client.auth.CreatePersonalToken(request)).personal_token
+    person = Person(home, account.profile.user_id, tokens.access_token)
+    assert "Signed in" in await person.run("login", "--server", stack.url, "--token", token)
+    return person
+
+
+async def set_up_owner(home: Path, stack: Stack) -> Person:
+    """The first person, by the owner link."""
+    profile = account_pb2.NewProfile(handle="lina", display_name="Lina", locale="ar")
+    secret = stack.owner_link.partition("#")[2]
+    async with await Client.connect(stack.url) as client:
+        answer = await client.auth.SetUpOwner(auth_service_pb2.SetUpOwnerRequest(token=secret, profile=profile))
+    return await arrive(home, stack, answer.account, answer.tokens)
+
+
+async def invited(home: Path, stack: Stack, host: Person, handle: str) -> Person:
+    """A friend who comes in by the link that the command prints."""
+    link = (await host.run("invite", "--note", f"Come, {handle}")).splitlines()[-1]
+    request = invite_service_pb2.RedeemInvitationRequest(
+        code=link.rsplit("/", 1)[-1],
+        request_id=secrets.token_hex(16),
+        profile=account_pb2.NewProfile(handle=handle, display_name=handle.title()),
+    )
+    async with await Client.connect(stack.url) as client:
+        answer = await client.invites.RedeemInvitation(request)
+    return await arrive(home, stack, answer.account, answer.tokens)
+
+
+def heard_in(path: Path) -> voices.Samples:
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=voices.SAMPLE_RATE)
+        frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    whole = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return (whole / 32768).astype(np.float32)
+
+
+def seconds_of(samples: voices.Samples, hertz: float) -> float:
+    """How long a tone is to be heard, in steps of 0.2 s."""
+    step = voices.SAMPLE_RATE // 5
+    pieces = [samples[at : at + step] for at in range(0, len(samples) - step, step)]
+    return sum(voices.power_at(piece, hertz) > 0.8 for piece in pieces) / 5
+
+
+async def offer_stage_when_asked(stack: Stack, host: Person, room_id: str) -> str:
+    """What a moderator does: waits for a hand and offers the stage; returns whose hand it was."""
+    async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
+        async for event in client.watch(room_id):
+            if event.HasField("hand_raised"):
+                await client.offer_stage(room_id, event.hand_raised.user_id)
+                return event.hand_raised.user_id
+    raise AssertionError("the room ended")
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> dict[int, Path]:
+    return {hertz: voices.tone(tmp_path / f"{hertz}.wav", hertz, 6.0) for hertz in (440, 700)}
+
+
+async def test_people_without_a_browser_talk_and_listen(stack: Stack, tmp_path: Path, speech: dict[int, Path]) -> None:
+    owner = await set_up_owner(tmp_path / "owner", stack)
+    speaker = await invited(tmp_path / "speaker", stack, owner, "samir")
+    listener = await invited(tmp_path / "listener", stack, owner, "olga")
+    room = json.loads(await owner.run("create", "--title", "Evening talk", "--language", "ar", "--json"))["room_id"]
+    assert room in await listener.run("rooms")
+
+    talking = owner.start("speak", "--room", room, "--loop", str(speech[440]))
+    try:
+        await listener.run("listen", "--room", room, "-o", str(tmp_path / "first.ogg"), "--seconds", "6")
+        first = heard_in(tmp_path / "first.ogg")
+        assert seconds_of(first, 440) > 3
+
+        listening = asyncio.ensure_future(
+            listener.run("listen", "--room", room, "-o", str(tmp_path / "second.ogg"), "--seconds", "14")
+        )
+        await asyncio.sleep(1)
+    finally:
+        talking.terminate()
+        await asyncio.to_thread(talking.communicate)
+    offering = asyncio.ensure_future(offer_stage_when_asked(stack, owner, room))
+    said = await speaker.run("speak", "--room", room, "--question", "May I?", str(speech[700]))
+    assert await offering == speaker.user_id
+    assert said.splitlines() == [
+        "Your hand is up. Waiting for the stage …",
+        "You are on stage.",
+        "Speaking …",
+        "Said 6.0 s.",
+    ]
+    await listening
+    second = heard_in(tmp_path / "second.ogg")
+    assert seconds_of(second, 700) > 4
+    assert voices.rms(second[-voices.SAMPLE_RATE // 2 :]) < 0.01
