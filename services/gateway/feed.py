@@ -57,6 +57,9 @@ class Feed:
 
         Raises what fetching the snapshot raises; the reader is not added then.
         """
+        if after is not None and self._snapshot is None:
+            # A gateway that just started: most readers lack nothing, and learn it from one fetch for all.
+            await self.refresh()
         missed = self._missed(after)
         if missed is not None:
             subscriber.prefill(missed, _now())

@@ -154,6 +154,15 @@ async def test_a_newcomer_gets_the_newest_sample_although_the_last_pulse_had_non
     assert b'"listenerCount":2' in frames[1].sse
 
 
+async def test_after_a_restart_a_reader_that_lacks_nothing_gets_no_snapshot(feed: Feed, directory: Directory) -> None:
+    reader, late = person(), person("user000000000002")
+    assert await feed.join(reader, 10) == "resumed"
+    await feed.take(hand(11))
+    assert await taken(reader) == [("hand_raised", 11)]
+    assert await feed.join(late, 7) == "snapshot"
+    assert directory.given == 1
+
+
 async def test_an_answer_that_overtakes_the_bus_is_no_gap(feed: Feed, directory: Directory) -> None:
     await feed.join(person(), None)
     quick = person("user000000000002")
