@@ -13,6 +13,22 @@ depends_on = None
 
 def upgrade() -> None:
     """Brings the tables to this revision."""
+    _create_accounts()
+    _create_audit()
+    _create_audit_head()
+    _create_challenges()
+    _create_outbox()
+    _create_outbox_counter()
+    _create_owner_link()
+    _create_redemptions()
+    _create_secrets()
+    _create_passkeys()
+    _create_personal_tokens()
+    _create_sign_ins()
+    _create_refresh_tokens()
+
+
+def _create_accounts() -> None:
     op.create_table(
         "accounts",
         sa.Column("user_id", sa.String(length=32), nullable=False),
@@ -34,6 +50,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("handle"),
     )
     op.create_index("ix_accounts_created", "accounts", ["created_at", "user_id"], unique=False)
+
+
+def _create_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -48,6 +67,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("position"),
     )
     op.create_index("ix_audit_target", "audit", ["target"], unique=False)
+
+
+def _create_audit_head() -> None:
     op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -55,6 +77,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_challenges() -> None:
     op.create_table(
         "challenges",
         sa.Column("challenge_id", sa.String(length=32), nullable=False),
@@ -70,6 +95,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_challenges_created_at"), "challenges", ["created_at"], unique=False)
     op.create_index(op.f("ix_challenges_expires_at"), "challenges", ["expires_at"], unique=False)
+
+
+def _create_outbox() -> None:
     op.create_table(
         "outbox",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -80,12 +108,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("ix_outbox_unpublished", "outbox", ["published", "number"], unique=False)
+
+
+def _create_outbox_counter() -> None:
     op.create_table(
         "outbox_counter",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_owner_link() -> None:
     op.create_table(
         "owner_link",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -93,6 +127,9 @@ def upgrade() -> None:
         sa.Column("used_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_redemptions() -> None:
     op.create_table(
         "redemptions",
         sa.Column("redemption_id", sa.String(length=32), nullable=False),
@@ -100,6 +137,9 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("redemption_id"),
     )
+
+
+def _create_secrets() -> None:
     op.create_table(
         "secrets",
         sa.Column("name", sa.String(length=32), nullable=False),
@@ -108,6 +148,9 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _create_passkeys() -> None:
     op.create_table(
         "passkeys",
         sa.Column("passkey_id", sa.String(length=32), nullable=False),
@@ -126,6 +169,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("credential_id"),
     )
     op.create_index(op.f("ix_passkeys_user_id"), "passkeys", ["user_id"], unique=False)
+
+
+def _create_personal_tokens() -> None:
     op.create_table(
         "personal_tokens",
         sa.Column("token_id", sa.String(length=32), nullable=False),
@@ -145,6 +191,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash"),
     )
     op.create_index(op.f("ix_personal_tokens_user_id"), "personal_tokens", ["user_id"], unique=False)
+
+
+def _create_sign_ins() -> None:
     op.create_table(
         "sign_ins",
         sa.Column("sign_in_id", sa.String(length=32), nullable=False),
@@ -163,6 +212,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_sign_ins_ended_at"), "sign_ins", ["ended_at"], unique=False)
     op.create_index(op.f("ix_sign_ins_expires_at"), "sign_ins", ["expires_at"], unique=False)
     op.create_index(op.f("ix_sign_ins_user_id"), "sign_ins", ["user_id"], unique=False)
+
+
+def _create_refresh_tokens() -> None:
     op.create_table(
         "refresh_tokens",
         sa.Column("token_hash", sa.String(length=64), nullable=False),

@@ -13,6 +13,18 @@ depends_on = None
 
 def upgrade() -> None:
     """Brings the tables to this revision."""
+    _create_audit()
+    _create_audit_head()
+    _create_fact_cursor()
+    _create_grants()
+    _create_invitations()
+    _create_outbox()
+    _create_outbox_counter()
+    _create_people()
+    _create_quotas()
+
+
+def _create_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -27,6 +39,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("position"),
     )
     op.create_index("ix_audit_target", "audit", ["target"], unique=False)
+
+
+def _create_audit_head() -> None:
     op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -34,12 +49,18 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_fact_cursor() -> None:
     op.create_table(
         "fact_cursor",
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source"),
     )
+
+
+def _create_grants() -> None:
     op.create_table(
         "grants",
         sa.Column("request_id", sa.String(length=32), nullable=False),
@@ -49,6 +70,9 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
     )
+
+
+def _create_invitations() -> None:
     op.create_table(
         "invitations",
         sa.Column("invitation_id", sa.String(length=32), nullable=False),
@@ -73,6 +97,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_invitations_inviter", "invitations", ["inviter_id", "created_at"], unique=False)
     op.create_index("ix_invitations_open", "invitations", ["state", "expires_at"], unique=False)
+
+
+def _create_outbox() -> None:
     op.create_table(
         "outbox",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -83,12 +110,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("ix_outbox_unpublished", "outbox", ["published", "number"], unique=False)
+
+
+def _create_outbox_counter() -> None:
     op.create_table(
         "outbox_counter",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_people() -> None:
     op.create_table(
         "people",
         sa.Column("user_id", sa.String(length=32), nullable=False),
@@ -98,6 +131,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id"),
     )
     op.create_index(op.f("ix_people_inviter_id"), "people", ["inviter_id"], unique=False)
+
+
+def _create_quotas() -> None:
     op.create_table(
         "quotas",
         sa.Column("user_id", sa.String(length=32), nullable=False),
