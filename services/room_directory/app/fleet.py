@@ -23,6 +23,7 @@ from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
     AUDIENCE_PACKETS,
     STAGE_PACKETS,
+    Newcomer,
     RelayLoadState,
     choose_audience_relay,
     choose_home_relay,
@@ -223,18 +224,21 @@ class Fleet:
         home = choose_home_relay(self.relays.values(), self._limits.relay_share, self._clock.monotonic())
         return home.relay_id if home else ""
 
-    def place(self, live: LiveRoom, user_id: str, kind: MediaKind) -> RelayLoadState:
+    def place(self, live: LiveRoom, user_id: str, kind: MediaKind, *, returning: bool = False) -> RelayLoadState:
         """Chooses and reserves a relay for a media session. Raises NoRelay."""
         now = self._clock.monotonic()
         room, share = live.room, self._limits.relay_share
         relay: RelayLoadState | None
         if kind is MediaKind.STAGE:
             relay, packets = self.relays.get(room.home_relay_id), STAGE_PACKETS
-            if relay is not None and not (relay.accepts(now) and relay.has_room(packets, share, now)):
+            if relay is not None and not (
+                relay.accepts(now) and relay.has_room(packets, share, now, (room.room_id, user_id))
+            ):
                 relay = None
         else:
             packets = AUDIENCE_PACKETS
-            relay = choose_audience_relay(self.relays.values(), frozenset(live.relays), share, now)
+            who = Newcomer(seat=(room.room_id, user_id), in_room=frozenset(live.relays), returning=returning)
+            relay = choose_audience_relay(self.relays.values(), who, share, now)
         if relay is None:
             raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
         relay.reserve(room.room_id, user_id, packets, now)

@@ -101,7 +101,9 @@ class SeatCases:
         return await self.get_media_permit(actor, live.room.room_id, kind)
 
     def _place(self, live: LiveRoom, room: Room, user_id: str) -> RelayLoadState:
-        relay = self._fleet.place(live, user_id, kind_for(room, user_id))
+        # The room as it was: somebody who holds a seat there already is coming back.
+        returning = user_id in live.room.seats
+        relay = self._fleet.place(live, user_id, kind_for(room, user_id), returning=returning)
         seat = room.seats[user_id]
         if not seat.session_id:
             room.seats[user_id] = replace(seat, relay_id=relay.relay_id)

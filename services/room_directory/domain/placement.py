@@ -1,5 +1,6 @@
 """Which relay serves whom: the least loaded one that is fresh, not draining and not full."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -14,7 +15,52 @@ RESERVED_SECONDS = 10.0
 CONFIRMED_SECONDS = 2.0
 """How long a confirmed one still counts: until the relay's own report shows it."""
 STAGE_SHARE = 0.1
-"""Share of the budget that only the stage may use."""
+"""Share of the budget that only the stage, and people who come back, may use."""
+
+
+SeatKey = tuple[str, str]
+"""Room and person."""
+
+
+class Reservations:
+    """Capacity promised with permits and not yet seen in the relay's own reports; every step costs the same."""
+
+    def __init__(self) -> None:
+        self._held: dict[SeatKey, tuple[float, int]] = {}
+        # Two queues, each in order of time: promises as given, and those that were shortened.
+        self._ends: deque[tuple[float, SeatKey]] = deque()
+        self._shortened: deque[tuple[float, SeatKey]] = deque()
+        self._total = 0
+
+    def hold(self, seat: SeatKey, packets: int, until: float) -> None:
+        """Promises packets a second to a seat; a later promise to the same seat replaces an older one."""
+        self._release(seat)
+        self._held[seat] = (until, packets)
+        self._ends.append((until, seat))
+        self._total += packets
+
+    def shorten(self, seat: SeatKey, until: float) -> None:
+        """Lets a promise end earlier."""
+        held = self._held.get(seat)
+        if held is not None and until < held[0]:
+            self._held[seat] = (until, held[1])
+            self._shortened.append((until, seat))
+
+    def total(self, now: float, but: SeatKey | None = None) -> int:
+        """Packets a second promised now, but to one seat."""
+        for ends in (self._ends, self._shortened):
+            while ends and ends[0][0] <= now:
+                _, seat = ends.popleft()
+                held = self._held.get(seat)
+                if held is not None and held[0] <= now:
+                    self._release(seat)
+        own = self._held.get(but) if but is not None else None
+        return self._total - (own[1] if own is not None and own[0] > now else 0)
+
+    def _release(self, seat: SeatKey) -> None:
+        held = self._held.pop(seat, None)
+        if held is not None:
+            self._total -= held[1]
 
 
 @dataclass(slots=True)
@@ -29,12 +75,9 @@ class RelayLoadState:
     """Packets it may send a second; 0 while it has not measured itself yet."""
     sessions: int = 0
     draining: bool = False
-    rooms: frozenset[str] = frozenset()
-    listeners: dict[str, int] = field(default_factory=dict)
     seen_at: float = float("-inf")
     """Monotonic seconds of the last report."""
-    reserved: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
-    """By room and person: until when, and how many packets a second."""
+    reserved: Reservations = field(default_factory=Reservations)
 
     def is_fresh(self, now: float) -> bool:
         """Whether the last report is recent enough to go by."""
@@ -44,42 +87,49 @@ class RelayLoadState:
         """Whether new sessions may go there at all."""
         return self.is_fresh(now) and not self.draining
 
-    def committed(self, now: float) -> int:
-        """Packets a second in use or promised; a silent room is counted as if somebody spoke."""
-        self.reserved = {key: held for key, held in self.reserved.items() if held[0] > now}
-        in_use = max(self.packets_per_second, self.sessions * AUDIENCE_PACKETS)
-        return in_use + sum(packets for _, packets in self.reserved.values())
+    def committed(self, now: float, but: SeatKey | None = None) -> int:
+        """Packets a second in use or promised, but to one seat; a silent room is counted as if somebody spoke."""
+        return max(self.packets_per_second, self.sessions * AUDIENCE_PACKETS) + self.reserved.total(now, but)
 
     def fullness(self, now: float) -> float:
         """Share of the budget that is committed."""
         return self.committed(now) / self.budget if self.budget else 0.0
 
-    def has_room(self, packets: int, share: float, now: float) -> bool:
-        """Whether `packets` more a second stay within `share` of the budget."""
-        return not self.budget or self.committed(now) + packets <= self.budget * share
+    def has_room(self, packets: int, share: float, now: float, seat: SeatKey | None = None) -> bool:
+        """Whether `packets` more a second stay within `share` of the budget; a seat's own promise is replaced."""
+        return not self.budget or self.committed(now, seat) + packets <= self.budget * share
 
     def reserve(self, room_id: str, user_id: str, packets: int, now: float) -> None:
-        """Holds capacity for a permit; a later permit of the same seat replaces it."""
-        self.reserved[room_id, user_id] = (now + RESERVED_SECONDS, packets)
+        """Holds capacity for a permit."""
+        self.reserved.hold((room_id, user_id), packets, now + RESERVED_SECONDS)
 
     def confirm(self, room_id: str, user_id: str, now: float) -> None:
-        """Lets a reservation run out soon: its session is connected and shows in the reports."""
-        held = self.reserved.get((room_id, user_id))
-        if held is not None:
-            self.reserved[room_id, user_id] = (min(held[0], now + CONFIRMED_SECONDS), held[1])
+        """Lets a promise run out soon: its session is connected and shows in the reports."""
+        self.reserved.shorten((room_id, user_id), now + CONFIRMED_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """Somebody who wants to listen."""
+
+    seat: SeatKey
+    in_room: frozenset[str]
+    """Relays that serve the room already: they are preferred."""
+    returning: bool = False
+    """Whether the person has just been there: they may use what is kept back."""
 
 
 def choose_audience_relay(
-    relays: Iterable[RelayLoadState], in_room: frozenset[str], share: float, now: float
+    relays: Iterable[RelayLoadState], who: Newcomer, share: float, now: float
 ) -> RelayLoadState | None:
     """The relay for one more listener: one already in the room if it can take them, else the least loaded.
 
     `share` is how much of its budget a relay may give away.
     """
-    limit = share * (1.0 - STAGE_SHARE)
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(AUDIENCE_PACKETS, limit, now)]
+    limit = share if who.returning else share * (1.0 - STAGE_SHARE)
+    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(AUDIENCE_PACKETS, limit, now, who.seat)]
     return min(
-        able, key=lambda relay: (relay.relay_id not in in_room, relay.fullness(now), relay.relay_id), default=None
+        able, key=lambda relay: (relay.relay_id not in who.in_room, relay.fullness(now), relay.relay_id), default=None
     )
 
 

@@ -316,6 +316,12 @@ class World:
         change = sessions_pb2.StreamChange(room_id=room_id, user_id=person(name), epoch=epoch, open=is_open)
         await self.stub.ReportStreams(pb.ReportStreamsRequest(changes=[change]), metadata=self.as_service("gateway"))
 
+    def listeners(self, room_id: str) -> int:
+        """How many listen, now; snapshots say it as of the last pulse."""
+        live = self.parts.rooms.get(room_id)
+        assert live is not None
+        return live.room.listener_count()
+
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         request = pb.GetSnapshotRequest(room_id=room_id)
         response = await self.stub.GetSnapshot(request, metadata=self.as_service("gateway"))

@@ -1,0 +1,168 @@
+"""Relays that come, go, start anew and fill up."""
+
+import asyncio
+
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import room_events_pb2, room_pb2, sessions_pb2
+
+from tests.integration.room_directory.world import World, person, refusal
+
+
+async def test_a_relay_that_starts_anew_gets_its_rooms_and_sends_people_for_new_permits(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    lina = await world.join("lina", room_id)
+    await world.stream("lina", room_id, lina.seat.epoch, True)
+    await world.connect("lina", room_id, lina.seat.epoch, relay, stage=True)
+    await relay.die()
+    await relay.start_anew()
+    await world.until(lambda: bool(world.of_type(room_events_pb2.MediaMoved, room_id)))
+    assert relay.parts[room_id].home_relay_id == relay.relay_id
+    permit = await world.call(
+        "lina", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+    )
+    assert (await world.claims(permit.permit))["boot"] == relay.boot_id
+    snapshot = await world.snapshot(room_id)
+    assert all(seat.connected for seat in snapshot.stage)
+
+
+async def test_the_stage_moves_when_its_home_relay_is_lost(world: World) -> None:
+    first, second = await world.relay("relay00001"), await world.relay("relay00002")
+    room_id = (await world.create("lina")).room_id
+    home = (await world.claims((await world.join("lina", room_id)).permit))["home"]
+    lost, other = (first, second) if home == first.relay_id else (second, first)
+    await lost.die()
+    await world.until(lambda: bool(world.of_type(room_events_pb2.MediaMoved, room_id)))
+    assert world.of_type(room_events_pb2.MediaMoved, room_id)[0].relay_id == lost.relay_id
+    await world.until(lambda: other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == other.relay_id)
+    permit = await world.call(
+        "lina", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+    )
+    assert (await world.claims(permit.permit))["relay"] == other.relay_id
+
+
+async def test_a_draining_relay_gives_its_stage_to_another_one(world: World) -> None:
+    first = await world.relay("relay00001")
+    room_id = (await world.create("lina")).room_id
+    second = await world.relay("relay00002")
+    first.load["draining"] = True
+    await world.until(lambda: second.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == second.relay_id)
+    joined = await world.join("omar", room_id)
+    assert (await world.claims(joined.permit))["relay"] == second.relay_id
+
+
+async def test_a_full_relay_takes_nobody_and_the_caller_is_told(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    relay.load |= {"packets_per_second_budget": 1000, "sessions": 18}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].sessions == 18)
+    assert await refusal(world.join("omar", room_id)) == "NO_RELAY"
+
+
+async def test_permits_not_yet_used_count_until_their_time_is_over(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    relay.load |= {"packets_per_second_budget": 200}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].budget == 200)
+    joined = [await world.join(f"guest{number}", room_id) for number in range(3)]
+    assert all(each.permit.permit for each in joined)
+    assert await refusal(world.join("onetoomany", room_id)) == "NO_RELAY"
+    # The same seat again replaces its reservation.
+    assert (await world.join("guest1", room_id)).permit.permit
+
+
+async def test_orders_reach_a_relay_that_was_away_in_order_and_only_the_newest(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.join("omar", room_id)
+    accepted = await world.bring_on_stage("lina", "omar", room_id)
+    await world.until(lambda: bool(relay.orders(person("omar"))))
+    relay.changes.clear()
+    relay.refuse = True
+    for muted in (True, False, True):
+        await world.call("omar", "SetOwnMute", pb.SetOwnMuteRequest(room_id=room_id, muted=muted))
+    await asyncio.sleep(0.3)
+    relay.refuse = False
+    mute, unmute = relay_pb.SEAT_ACTION_MUTE, relay_pb.SEAT_ACTION_UNMUTE
+    await world.until(lambda: (mute, accepted.seat.epoch) in relay.orders(person("omar")))
+    assert relay.orders(person("omar")) == [(unmute, accepted.seat.epoch), (mute, accepted.seat.epoch)]
+
+
+async def test_a_stream_that_goes_and_comes_back_is_told_to_the_relay(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    epoch = (await world.join("omar", room_id)).seat.epoch
+    await world.connect("omar", room_id, epoch, relay)
+    await world.stream("omar", room_id, epoch, True)
+    await world.stream("omar", room_id, epoch, False)
+    gone = (relay_pb.SEAT_ACTION_STREAM_GONE, epoch)
+    await world.until(lambda: gone in relay.orders(person("omar")))
+    await world.stream("omar", room_id, epoch, True)
+    await world.until(lambda: relay.orders(person("omar"))[-1] == (relay_pb.SEAT_ACTION_STREAM_BACK, epoch))
+
+
+async def test_taking_a_seat_over_ends_the_first_device_and_tells_it(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    first = (await world.join("omar", room_id)).seat.epoch
+    await world.connect("omar", room_id, first, relay)
+    second = (await world.join("omar", room_id)).seat.epoch
+    await world.until(lambda: (relay_pb.SEAT_ACTION_END, second) in relay.orders(person("omar")), seconds=1.0)
+    await world.until(lambda: bool(world.of_type(room_events_pb2.SeatTakenOver)))
+    taken = world.of_type(room_events_pb2.SeatTakenOver)[0]
+    assert (taken.user_id, taken.epoch) == (person("omar"), second)
+    assert taken.revision == (await world.snapshot(room_id)).revision
+    stale = pb.LeaveRoomRequest(room_id=room_id, epoch=first)
+    assert await refusal(world.call("omar", "LeaveRoom", stale)) == "SEAT_TAKEN_OVER"
+
+
+async def test_news_of_an_older_start_of_a_relay_is_void(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    epoch = (await world.join("omar", room_id)).seat.epoch
+    newer, relay.boot_id = relay.boot_id, "olderboot00"
+    await world.report("omar", room_id, epoch, relay, session_id="session0000000001")
+    relay.boot_id = newer
+    live = world.parts.rooms.get(room_id)
+    assert live is not None
+    assert not live.room.seats[person("omar")].in_use()
+    await world.report("omar", room_id, epoch, relay, session_id="session0000000001")
+    assert live.room.seats[person("omar")].in_use()
+    ended = sessions_pb2.SESSION_EVENT_ENDED
+    await world.report("omar", room_id, epoch, relay, session_id="session0000000001", event=ended)
+    await world.report("omar", room_id, epoch, relay, session_id="session0000000001", event=ended)
+    assert not live.room.seats[person("omar")].in_use()
+
+
+async def test_a_moderator_whose_stage_session_ended_and_returned_leaves_the_room_live(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    epoch = (await world.join("lina", room_id)).seat.epoch
+    session_id = await world.connect("lina", room_id, epoch, relay, stage=True)
+    ended = sessions_pb2.SESSION_EVENT_ENDED
+    await world.report("lina", room_id, epoch, relay, session_id=session_id, event=ended, stage=True)
+    await world.until(lambda: any(e.room.state == 2 for e in world.of_type(room_events_pb2.RoomUpdated)))
+    await world.connect("lina", room_id, epoch, relay, stage=True)
+    await world.until(lambda: world.of_type(room_events_pb2.RoomUpdated)[-1].room.state == 1)
+
+
+async def test_the_stage_is_closed_at_the_relay_when_no_moderator_comes_back(world: World) -> None:
+    await world.crash()
+    world.changes = {"hold_seconds": 0.5, "closing_seconds": 1.0}
+    await world.start()
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.join("omar", room_id)
+    await world.call("lina", "LeaveRoom", pb.LeaveRoomRequest(room_id=room_id))
+    await world.until(lambda: relay.parts[room_id].stage_closed)
+    await world.until(lambda: not relay.parts[room_id].live)
+    assert await refusal(world.join("omar", room_id)) == "ROOM_ENDED"
+
+
+async def test_gateways_learn_how_to_reach_relays(world: World) -> None:
+    relay = await world.relay()
+    listed = await world.stub.ListRelays(pb.ListRelaysRequest(), metadata=world.as_service("gateway"))
+    assert [(each.relay_id, each.boot_id, each.accepting) for each in listed.relays] == [
+        (relay.relay_id, relay.boot_id, True)
+    ]

@@ -1,0 +1,201 @@
+"""What a crash of the directory loses: nothing that anybody would miss."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
+
+from tests.integration.room_directory.world import World, person, refusal
+from tests.support.nats_server import NatsServer
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+async def test_hands_stage_removals_and_seats_survive_a_crash(world_on_each: World) -> None:
+    world = world_on_each
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    lina = await world.join("lina", room_id)
+    await world.connect("lina", room_id, lina.seat.epoch, relay, stage=True)
+    for name in ("omar", "nadia", "yusuf"):
+        joined = await world.join(name, room_id)
+        await world.connect(name, room_id, joined.seat.epoch, relay)
+    spoken = await world.bring_on_stage("lina", "omar", room_id)
+    await world.connect("omar", room_id, spoken.seat.epoch, relay, stage=True)
+    await world.call("nadia", "RaiseHand", pb.RaiseHandRequest(room_id=room_id, question="Why?"))
+    await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=person("yusuf")))
+    await world.until(lambda: bool(relay.orders(person("yusuf"))))
+    before = await world.snapshot(room_id)
+    # The relay ended what it was told to end; the rest plays on while the directory is away.
+    relay.sessions = [each for each in relay.sessions if each.user_id != person("yusuf")]
+    relay.changes.clear()
+
+    await world.crash()
+    await world.start()
+
+    after = await world.snapshot(room_id)
+    assert after.revision >= before.revision
+    assert [(seat.person.user_id, seat.role, seat.member) for seat in after.stage] == [
+        (seat.person.user_id, seat.role, seat.member) for seat in before.stage
+    ]
+    assert world.listeners(room_id) == 1
+    queue = await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))
+    assert [(hand.person.user_id, hand.question) for hand in queue.hands] == [(person("nadia"), "Why?")]
+    assert await refusal(world.join("yusuf", room_id)) == "REMOVED"
+    assert not [change for change in relay.changes if change.action == relay_pb.SEAT_ACTION_END]
+
+
+async def test_epochs_go_on_rising_over_a_crash(world_on_each: World) -> None:
+    world = world_on_each
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    epochs = [(await world.join("omar", room_id)).seat.epoch for _ in range(3)]
+    assert epochs == sorted(set(epochs))
+    await world.crash()
+    await world.start()
+    assert (await world.join("omar", room_id)).seat.epoch > epochs[-1]
+
+
+async def test_adoption_ends_only_what_is_below_a_recorded_floor(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    on_stage = await world.bring_on_stage("lina", "omar", room_id)
+    await world.call("lina", "MoveToAudience", pb.MoveToAudienceRequest(room_id=room_id, user_id=person("omar")))
+    await world.crash()
+    # An old stage session of Omar's that the relay was never told to end, and a stranger's that nobody wrote down.
+    relay.changes.clear()
+    for name, epoch, kind in (
+        ("omar", on_stage.seat.epoch, room_pb2.MEDIA_KIND_STAGE),
+        ("stranger", joined.seat.epoch + 40, room_pb2.MEDIA_KIND_AUDIENCE),
+    ):
+        relay.sessions.append(
+            relay_pb.SessionInfo(
+                session_id=f"session-{name}", room_id=room_id, user_id=person(name), epoch=epoch, term=1, kind=kind,
+                connected=True,
+            )
+        )  # fmt: skip
+    await world.start()
+    await world.until(lambda: bool(relay.orders(person("omar"))))
+    assert relay.orders(person("omar"))[0][0] == relay_pb.SEAT_ACTION_END
+    assert not relay.orders(person("stranger"))
+    assert world.listeners(room_id) == 1
+
+
+async def test_a_room_that_ended_while_the_relay_was_away_is_ended_there_too(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    await world.connect("omar", room_id, joined.seat.epoch, relay)
+    await relay.die()
+    await world.call("lina", "EndRoom", pb.EndRoomRequest(room_id=room_id))
+    await world.crash()
+    relay.parts.clear()
+    await world.start()
+    await relay.start()
+    await world.until(lambda: room_id in relay.parts)
+    assert not relay.parts[room_id].live
+
+
+async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_crash(world: World) -> None:
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    await world.stream("omar", room_id, joined.seat.epoch, True)
+    await world.crash()
+    await world.start()
+    watch = pb.AuthorizeWatchRequest(room_id=room_id, user_id=person("omar"))
+    assert await refusal(world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))) == "NOT_IN_ROOM"
+    await world.stream("omar", room_id, joined.seat.epoch, True)
+    allowed = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    assert (allowed.epoch, allowed.role) == (joined.seat.epoch, room_pb2.ROLE_LISTENER)
+
+
+async def test_late_news_of_somebody_who_left_does_not_seat_them_again(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    await world.call("omar", "LeaveRoom", pb.LeaveRoomRequest(room_id=room_id))
+    await world.connect("omar", room_id, joined.seat.epoch, relay)
+    assert world.listeners(room_id) == 0
+    await world.until(lambda: len(relay.orders(person("omar"))) >= 2)
+    assert {action for action, _ in relay.orders(person("omar"))} == {relay_pb.SEAT_ACTION_END}
+
+
+async def test_a_directory_that_starts_without_the_bus_asks_its_relays(world: World, nats_server: NatsServer) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    await world.connect("omar", room_id, joined.seat.epoch, relay)
+    await world.crash()
+    nats_server.stop()
+    await world.start()
+    assert world.listeners(room_id) == 1
+    nadia = await world.join("nadia", room_id)
+    assert (await world.claims(nadia.permit))["relay"] == relay.relay_id
+    await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=person("nadia")))
+    await world.until(lambda: bool(relay.orders(person("nadia"))), seconds=1.0)
+
+
+async def test_a_killed_process_is_back_with_everything(world: World, tmp_path: Path) -> None:
+    relay = await world.relay()
+    await world.crash()
+    ready = tmp_path / "ready.json"
+    settings = {
+        "SERVICE_SECRET_FILE": str(tmp_path / "service_secret"), "AUTH_ADDRESS": world.auth_server.address,
+        "NATS_URL": world.nats_url, "DATABASE_URL": world.database_url, "READY_FILE": str(ready),
+    }  # fmt: skip
+    env = {**os.environ, **{f"ROOM_DIRECTORY_{name}": value for name, value in settings.items()}}
+
+    async def run() -> tuple["subprocess.Popen[bytes]", int]:
+        import json
+
+        ready.unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-m", "services.room_directory"], cwd=ROOT, env=env)  # noqa: ASYNC220
+        await world.until(ready.exists, seconds=30)
+        return process, int(json.loads(ready.read_text())["grpc"])
+
+    process, world.port = await run()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{world.port}") as channel:
+            world.stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+            room_id = (await world.create("lina")).room_id
+            joined = await world.join("omar", room_id)
+            await world.connect("omar", room_id, joined.seat.epoch, relay)
+            await world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room_id))
+        process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(process.wait, 10)
+        process, world.port = await run()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{world.port}") as channel:
+            world.stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+            queue = await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))
+            assert [hand.person.user_id for hand in queue.hands] == [person("omar")]
+            assert (await world.snapshot(room_id)).room.listener_count == 1
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 15) == 0
+
+
+async def test_a_session_that_ends_while_stream_is_gone_takes_the_seat_after_its_time(world: World) -> None:
+    await world.crash()
+    world.changes = {"lost_seconds": 1.0}
+    await world.start()
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    lina = await world.join("lina", room_id)
+    await world.connect("lina", room_id, lina.seat.epoch, relay, stage=True)
+    joined = await world.join("omar", room_id)
+    session_id = await world.connect("omar", room_id, joined.seat.epoch, relay)
+    ended = sessions_pb2.SESSION_EVENT_ENDED
+    await world.report("omar", room_id, joined.seat.epoch, relay, session_id=session_id, event=ended)
+    room = world.parts.rooms.get(room_id)
+    assert room is not None
+    await world.until(lambda: person("omar") not in room.room.seats)
+    assert not world.of_type(room_events_pb2.StageLeft)
