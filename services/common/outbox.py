@@ -27,7 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.database import Database, UtcDateTime
-from services.common.fact_reader import FactCursors, FactReader, MemoryCursor, unwrap_fact
+from services.common.fact_cursors import FactCursors
+from services.common.fact_reader import FactReader, MemoryCursor, unwrap_fact
 from services.common.log import get_logger
 
 __all__ = [

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, St
 
 from services.common.audit import AuditLog
 from services.common.database import UtcDateTime
-from services.common.fact_reader import FactCursors
+from services.common.fact_cursors import FactCursors
 
 metadata = MetaData()
 
