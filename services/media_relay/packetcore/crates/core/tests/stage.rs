@@ -131,7 +131,7 @@ fn one_slot_is_a_continuous_stream_across_speakers() {
     let mut heard = Vec::new();
     for round in 0..300u64 {
         now += FRAME;
-        let speaker = 1 + usize::from(round >= 100 && round < 200);
+        let speaker = 1 + usize::from((100..200).contains(&round));
         let mut packet = people[speaker].speech(20, &OPUS_20_MS);
         out.sent.clear();
         endpoint.handle_datagram(people[speaker].path, &mut packet, now, &mut out);

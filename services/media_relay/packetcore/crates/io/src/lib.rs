@@ -3,12 +3,14 @@
 pub mod batch;
 pub mod calibrate;
 mod channel;
+mod checks;
 pub mod counters;
 mod messages;
 mod packet_thread;
 mod panics;
 mod programme;
 mod programme_thread;
+mod random;
 mod registry;
 mod relay;
 mod sender_thread;
@@ -17,7 +19,8 @@ pub mod sys;
 mod threads;
 
 pub use calibrate::self_calibrate;
-pub use relay::{Relay, RelayConfig, SessionReport, stream_start};
+pub use random::stream_start;
+pub use relay::{Relay, RelayConfig, SessionReport};
 
 use thiserror::Error;
 

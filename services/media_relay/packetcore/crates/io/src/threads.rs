@@ -8,7 +8,7 @@ use crate::programme::Programme;
 use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread};
 use crate::sender_thread::SenderThread;
 use crate::sys::{self, EventFd};
-use crate::{RelayError, panics, relay};
+use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
 use majlis_core::fanout::Shard;
@@ -67,7 +67,7 @@ impl Threads {
             return Err(RelayError::StartedTwice);
         }
         panics::throttle_reports();
-        let cname = format!("{:08x}", relay::stream_start()?.timestamp);
+        let cname = format!("{:08x}", random::random()?);
         let clock = WallClock::new(sys::monotonic_micros(), sys::ntp_now());
         let (to_programme, commands) = rtrb::RingBuffer::new(4096);
         let (speech_in, speech_out) = rtrb::RingBuffer::new(1024);

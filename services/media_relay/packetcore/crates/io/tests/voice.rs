@@ -25,7 +25,7 @@ fn a_listener_hears_the_tone_that_the_speaker_makes_and_who_it_is() {
     assert!(amplitude(&sound, 880.0) < 0.01);
     assert_eq!(wait_for_media(&relay), speaker.session);
     let report = relay.session_report(listener.session).expect("known");
-    assert_eq!(report.packets_sent, heard.len() as u64);
+    assert!(report.packets_sent >= heard.len() as u64 && report.bytes_sent > 40 * report.packets_sent);
     assert!(report.info.connected);
 }
 

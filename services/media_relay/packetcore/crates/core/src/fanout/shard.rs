@@ -11,8 +11,9 @@ pub const GROUP: usize = 256;
 const GROUP_INTERVAL: Micros = 750;
 /// A packet's sends are spread over at most this much of the 20 ms interval.
 const MAX_SPREAD: Micros = 15_000;
-/// Packets of one channel waiting for their turn; more means the thread is overloaded, and old sound is useless.
-const MAX_WAITING: usize = 4;
+/// Packets of one channel waiting for their turn. A programme thread that was held up gives out up to ten at once; more
+/// means that this thread is overloaded, and old sound is useless.
+const MAX_WAITING: usize = 12;
 
 /// What a shard counts; totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
