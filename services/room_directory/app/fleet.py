@@ -239,7 +239,7 @@ class Fleet:
             packets = AUDIENCE_PACKETS
             who = Newcomer(seat=(room.room_id, user_id), in_room=frozenset(live.relays), returning=returning)
             relay = choose_audience_relay(self.relays.values(), who, share, now)
-        if relay is None:
+        if relay is None or not room.home_relay_id:
             raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
         relay.reserve(room.room_id, user_id, packets, now)
         self._rooms.served_by(live, (relay.relay_id,))

@@ -53,12 +53,15 @@ def end_room(room: Room, actor: Actor, now: datetime) -> None:
 
 
 def close_down(room: Room, now: datetime) -> None:
-    """Makes the room over: nobody is in it any more and nothing is open."""
+    """Makes the room over: nobody is in it any more, nothing is open, and who was asked in or removed is forgotten."""
     room.state, room.state_since, room.ended_at = RoomState.ENDED, now, now
     room.seats.clear()
     room.hands.clear()
     room.offers.clear()
     room.stage.clear()
+    room.guests.clear()
+    room.removed.clear()
+    room.floors.clear()
     room.tell(RoomEnded, now)
 
 

@@ -1,0 +1,177 @@
+"""Changing a room: kept whole, told once, decided again after a conflict."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from services.common.errors import Conflict
+from services.common.tasks import Background
+from services.room_directory.app.dispatch import Dispatch
+from services.room_directory.app.epochs import Epochs
+from services.room_directory.app.live import LiveRooms
+from services.room_directory.app.ports import Act, Pulse
+from services.room_directory.domain import hands
+from services.room_directory.domain.entry import take_seat
+from services.room_directory.domain.errors import NotAllowed, RoomEnded, RoomNotFound
+from services.room_directory.domain.events import Fact, HandRaised
+from services.room_directory.domain.events import RoomEnded as RoomIsOver
+from services.room_directory.domain.moderation import end_room
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Rules
+from tests.support.fake_clock import FakeClock
+from tests.unit.room_directory.rooms import Hall
+from tests.unit.room_directory.test_dispatch import Latency
+
+ACT = Act("lina", "test", "room000000000001")
+OMAR = Actor("omar")
+
+
+class Store:
+    """Rooms in memory; another writer may come between once or always."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.ceilings: dict[str, int] = {}
+        self.saves = 0
+        self.others: list[Room] = []
+
+    async def load_live(self) -> list[tuple[Room, int]]:
+        return [(room.draft(), self.ceilings[room_id]) for room_id, room in self.rooms.items()]
+
+    async def load(self, room_id: str) -> Room | None:
+        room = self.rooms.get(room_id)
+        return room.draft() if room else None
+
+    async def find_request(self, creator_id: str, request_id: str) -> str | None:
+        return None
+
+    async def create(self, room: Room, epoch_ceiling: int, act: Act) -> None:
+        self.rooms[room.room_id], self.ceilings[room.room_id] = room.draft(), epoch_ceiling
+
+    async def save(self, before: Room, room: Room, act: Act) -> None:
+        if self.others:
+            self.rooms[room.room_id] = self.others.pop(0)
+        if self.rooms[room.room_id].version != before.version:
+            raise Conflict
+        self.saves += 1
+        self.rooms[room.room_id] = room.draft()
+
+    async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
+        self.ceilings[room_id] = ceiling
+
+
+class Announcer:
+    """Remembers what was told."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def tell(self, facts: Iterable[Fact]) -> None:
+        self.facts.extend(facts)
+
+    def pulse(self, pulse: Pulse) -> None:
+        raise AssertionError("nobody pulses here")
+
+
+class Counters:
+    """Remembers which actions were written."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+
+    def joined(self, result: str) -> None:
+        raise AssertionError("nobody joins through a use case here")
+
+    def changed(self, action: str) -> None:
+        self.actions.append(action)
+
+    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+        raise AssertionError("nobody counts here")
+
+
+class House:
+    """Live rooms over a store in memory, with one room in which Omar listens."""
+
+    async def open(self) -> "House":
+        self.store, self.announcer, self.counters, self.clock = Store(), Announcer(), Counters(), FakeClock()
+        dispatch = Dispatch(self.clock, Latency(), Background())
+        self.rooms = LiveRooms(self.store, self.announcer, dispatch, self.clock, self.counters, rules=Rules())
+        self.room_id = Hall().room.room_id
+        await self.rooms.add(Hall().room, Epochs(2, 200_000), ACT)
+        await self.rooms.change(
+            self.room_id,
+            ACT,
+            lambda room, take: take_seat(room, OMAR, "", blocked=False, epoch=take(), now=self.clock.now()),
+        )
+        self.announcer.facts.clear()
+        return self
+
+    async def raise_hand(self) -> None:
+        await self.rooms.change(self.room_id, ACT, lambda room, _: hands.raise_hand(room, OMAR, "", self.clock.now()))
+
+
+async def test_a_refused_change_is_neither_written_nor_told() -> None:
+    house = await House().open()
+    with pytest.raises(NotAllowed):
+        await house.rooms.change(house.room_id, ACT, lambda room, _: end_room(room, OMAR, house.clock.now()))
+    assert not house.announcer.facts
+    assert house.store.saves == 0
+
+
+async def test_a_listener_who_comes_in_is_kept_in_memory_only() -> None:
+    house = await House().open()
+    live = house.rooms.get(house.room_id)
+    assert live is not None
+    assert live.room.listener_count() == 1
+    assert house.store.saves == 0
+
+
+async def test_a_change_that_loses_against_another_writer_is_decided_again_on_what_that_one_wrote() -> None:
+    house = await House().open()
+    other = house.store.rooms[house.room_id].draft()
+    other.version, other.title = other.version + 1, "Renamed elsewhere"
+    house.store.others = [other]
+    await house.raise_hand()
+    live = house.rooms.get(house.room_id)
+    assert live is not None
+    assert (live.room.title, list(live.room.hands)) == ("Renamed elsewhere", ["omar"])
+    assert live.room.listener_count() == 1
+    assert [type(fact) for fact in house.announcer.facts] == [HandRaised]
+
+
+async def test_a_change_that_always_loses_gives_up_and_says_so() -> None:
+    house = await House().open()
+    base = house.store.rooms[house.room_id]
+    for number in range(1, 10):
+        other = base.draft()
+        other.version = base.version + number
+        house.store.others.append(other)
+    with pytest.raises(Conflict):
+        await house.raise_hand()
+    assert not house.announcer.facts
+
+
+async def test_a_room_that_ended_is_told_once_and_then_gone() -> None:
+    house = await House().open()
+    end = lambda room, _: end_room(room, Actor("lina"), house.clock.now())  # noqa: E731
+    await house.rooms.change(house.room_id, ACT, end)
+    assert [type(fact) for fact in house.announcer.facts] == [RoomIsOver]
+    with pytest.raises(RoomEnded):
+        await house.rooms.change(house.room_id, ACT, end)
+    with pytest.raises(RoomNotFound):
+        await house.rooms.find("room000000000009")
+    assert await house.rooms.is_over(house.room_id)
+
+
+async def test_epochs_are_reserved_before_they_are_used_after_a_restart() -> None:
+    house = await House().open()
+    again = LiveRooms(
+        house.store, house.announcer, Dispatch(house.clock, Latency(), Background()), house.clock, house.counters,
+        rules=Rules(),
+    )  # fmt: skip
+    await again.load()
+    live = again.get(house.room_id)
+    assert live is not None
+    assert live.epochs.take() == 200_000
+    assert house.store.ceilings[house.room_id] > 200_000
