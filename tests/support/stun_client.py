@@ -29,7 +29,9 @@ class Checker:
             request.attributes["USE-CANDIDATE"] = None
         request.add_message_integrity(pwd.encode())
         await self.send(bytes(request))
-        while (answer := await self.receive(_DEADLINE)) is not None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DEADLINE
+        while (answer := await self.receive(max(0.0, until - loop.time()))) is not None:
             if answer[0] < 4 and answer[4:20] == bytes(request)[4:20]:
                 parsed = stun.parse_message(answer)
                 return parsed.message_class == stun.Class.RESPONSE and parsed.check_message_integrity(pwd.encode())
