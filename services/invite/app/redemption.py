@@ -91,21 +91,27 @@ class Redemptions:
     async def _claimed(self, code: str, request: str) -> Invitation:
         """The invitation, claimed by this request. Raises InvitationInvalid or InvitationClaimed."""
         for _ in range(_LOOKS):
-            async with self._store.write() as tx:
-                invitation = await tx.find_by_code(code)
-                if invitation is None:
-                    raise InvitationInvalid
-                now = self._clock.now()
-                step = invitation.next_step(request, now, self._claim_life)
-                if step is Step.RESUME:
-                    return invitation
-                if step is Step.CLAIM:
-                    until = now + self._claim_life
-                    if not await tx.claim(invitation.invitation_id, new_id(), request, until, now):
-                        raise InvitationInvalid
-                    continue
-            await self._settle(invitation.redemption_id)
+            step, invitation = await self._look(code, request)
+            if step is Step.RESUME:
+                return invitation
+            if step is Step.SETTLE:
+                await self._settle(invitation.redemption_id)
         raise InvitationClaimed("somebody is redeeming it just now", retry_after_seconds=1.0)
+
+    @retry_conflicts()
+    async def _look(self, code: str, request: str) -> tuple[Step, Invitation]:
+        """Where the invitation stands for this request; an open one is claimed, so that the next look resumes."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            invitation = await tx.find_by_code(code)
+            if invitation is None:
+                raise InvitationInvalid
+            step = invitation.next_step(request, now, self._claim_life)
+            if step is Step.CLAIM:
+                until = now + self._claim_life
+                if not await tx.claim(invitation.invitation_id, new_id(), request, until, now):
+                    raise InvitationInvalid
+            return step, invitation
 
     async def _create(self, claimed: Invitation, profile: Any, visitor: Visitor) -> NewAccount:
         """Auth's answer. After a definite refusal the claim is given up at once: the code can be tried again."""

@@ -141,6 +141,11 @@ async def test_deleted_person_is_gone_for_everyone_but_the_id_stays(hall: Hall) 
     with pytest.raises(SessionEnded):
         await hall.parts.app.sessions.refresh_session(gone.tokens.refresh_token)
     assert (await hall.facts())[-2:] == ["AccountDeleted", "SignedOut"]
+    async with hall.database.read() as session:
+        connection = await session.connection()
+        for table in ("accounts", "sign_ins", "refresh_tokens", "personal_tokens", "audit"):
+            rows = await connection.exec_driver_sql(f"SELECT * FROM {table}")
+            assert not any("gone" in str(row).lower() for row in rows), table
     await hall.member("gone")
 
 

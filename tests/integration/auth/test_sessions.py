@@ -1,12 +1,15 @@
 """Sign-ins live, are refreshed, end, and betray stolen tokens."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from services.auth.app.ports import Visitor
 from services.auth.domain.account import NewProfile
 from services.auth.domain.errors import (
+    ChallengeInvalid,
+    PasskeyInvalid,
     RateLimited,
     SessionEnded,
     SignInNotFound,
@@ -194,3 +197,45 @@ async def test_what_is_stored_does_not_sign_anyone_in(hall: Hall) -> None:
             rows += [str(row) for row in await connection.exec_driver_sql(f"SELECT * FROM {table}")]
     assert rows
     assert not any(token[4:] in row or text[4:] in row for row in rows)
+
+
+async def test_what_is_over_is_forgotten_and_what_may_be_needed_is_not(hall: Hall) -> None:
+    _, first = await refresh_token(hall)
+    token = (await hall.parts.app.sessions.refresh_session(first)).refresh_token
+    await hall.parts.app.passkeys.start_sign_in(HERE)
+    life = timedelta(days=30)
+
+    async def kept() -> tuple[int, int, int]:
+        async with hall.database.read() as session:
+            connection = await session.connection()
+            tables = ("challenges", "refresh_tokens", "sign_ins")
+            counts = [
+                int((await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")).scalar_one())
+                for table in tables
+            ]
+        return counts[0], counts[1], counts[2]
+
+    await hall.parts.store.sweep(hall.clock.now(), life)
+    assert await kept() == (1, 2, 1)
+    hall.clock.advance(29 * 86_400)
+    await hall.parts.store.sweep(hall.clock.now(), life)
+    assert await kept() == (0, 2, 1)
+    await hall.parts.app.sessions.refresh_session(token)
+    hall.clock.advance(2 * 86_400)
+    await hall.parts.store.sweep(hall.clock.now(), life)
+    assert await kept() == (0, 2, 1)
+    hall.clock.advance(90 * 86_400)
+    await hall.parts.store.sweep(hall.clock.now(), life)
+    assert await kept() == (0, 0, 0)
+
+
+async def test_flood_of_challenges_pushes_out_the_oldest(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.auth.storage.credentials.MOST_OPEN_CHALLENGES", 5)
+    asked = []
+    for _ in range(8):
+        hall.clock.advance(1)
+        asked.append((await hall.parts.app.passkeys.start_sign_in(HERE))[0])
+    with pytest.raises(ChallengeInvalid):
+        await hall.parts.app.passkeys.finish_sign_in(asked[2], "{}", HERE)
+    with pytest.raises(PasskeyInvalid):
+        await hall.parts.app.passkeys.finish_sign_in(asked[3], "{}", HERE)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.auth.domain.challenge import CODE_TRIES, Challenge, ChallengeKind, code_hash
@@ -71,6 +71,7 @@ def test_ended_or_expired_sign_in_is_not_refreshed() -> None:
     assert judge_refresh(sign_in(expires_at=NOW), token(), None, NOW) is RefreshOutcome.ENDED
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_successors_form_a_chain_that_only_the_key_can_follow(seed: bytes) -> None:
     first = refresh_token(seed)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import DomainError, FieldInvalid
@@ -116,6 +116,7 @@ def test_quota_never_shows_less_than_none() -> None:
     assert Quota(0, 1).left == 0
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=16, max_size=16))
 def test_code_is_128_bits_that_depend_on_secret_and_id(secret: bytes, invitation_id: str) -> None:
     code = code_of(secret, invitation_id)
