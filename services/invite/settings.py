@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
     database_schema: str = "invite"
     """Schema of the tables on PostgreSQL."""
     code_secret_file: Path
-    """File with the secret that link codes derive from; made at the first start. With another one all links die."""
+    """File with the secret of link codes; made at the first start. Without it links cannot be shown again."""
     quota: int = 2
     """How many invitations a member is given."""
     expiry_days: int = 30

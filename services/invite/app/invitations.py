@@ -147,7 +147,11 @@ class Invitations:
         return await tx.get_quota(user_id) or Quota(self._rules.quota, 0)
 
     def _shown(self, invitation: Invitation, guests: dict[str, Person]) -> Shown:
-        works = invitation.state in (State.OPEN, State.CLAIMED)
-        code = code_of(self._rules.code_secret, invitation.invitation_id) if works else ""
         guest = guests.get(invitation.guest_id, Person(user_id=invitation.guest_id)) if invitation.guest_id else None
-        return Shown(invitation, link_of(self._rules.public_url, code) if code else "", guest)
+        return Shown(invitation, self._link(invitation), guest)
+
+    def _link(self, invitation: Invitation) -> str:
+        """Empty once it no longer works, or when the secret it was derived from is lost."""
+        code = code_of(self._rules.code_secret, invitation.invitation_id)
+        works = invitation.state in (State.OPEN, State.CLAIMED) and code_hash(code) == invitation.code_hash
+        return link_of(self._rules.public_url, code) if works else ""
