@@ -29,6 +29,6 @@ export function initials(name: string): string {
 
 /** A handle made from a name: ASCII letters, digits and underscores, 3 to 24; empty when the name gives too little. */
 export function suggestHandle(name: string): string {
-  const plain = name.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^[_0-9]+|_+$/g, '').slice(0, 24);
+  const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^[_0-9]+|_+$/g, '').slice(0, 24);
   return plain.length >= 3 ? plain.replace(/_+$/, '') : '';
 }

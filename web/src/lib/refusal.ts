@@ -105,3 +105,14 @@ export function explain(error: unknown): Key {
       return 'refused.fault';
   }
 }
+
+/** The reason in an error body: a Connect error, a problem document (RFC 9457) or plain text. */
+export async function reasonIn(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as { reason?: unknown; details?: { debug?: { reason?: unknown } }[] };
+    const reason = body.reason ?? body.details?.find((detail) => detail.debug?.reason)?.debug?.reason;
+    return typeof reason === 'string' ? reason : '';
+  } catch {
+    return '';
+  }
+}

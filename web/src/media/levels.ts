@@ -24,7 +24,7 @@ export class Levels {
       const now = performance.now();
       for (const receiver of receivers()) this.#read(receiver, now);
       const mine = own();
-      if (mine?.member) this.#seen.set(mine.member, { stamp: now, at: mine.level > floor ? now : 0, level: mine.level });
+      if (mine?.member) this.#hear(mine.member, mine.level, now);
       this.#tell(now);
     }, interval);
   }
@@ -43,6 +43,11 @@ export class Levels {
     return () => set.delete(listener);
   }
 
+  #hear(member: number, level: number, now: number): void {
+    const last = this.#seen.get(member);
+    this.#seen.set(member, { stamp: now, at: level > floor ? now : (last?.at ?? -Infinity), level });
+  }
+
   #read(receiver: RTCRtpReceiver, now: number): void {
     const sources = receiver.getContributingSources?.() ?? [];
     const ssrc = receiver.getSynchronizationSources?.()[0];
@@ -52,7 +57,7 @@ export class Levels {
       if (last?.stamp === timestamp) continue;
       const level = audioLevel ?? ssrc?.audioLevel ?? -1;
       const heard = level < 0 || level > floor;
-      this.#seen.set(source, { stamp: timestamp, at: heard ? now : (last?.at ?? 0), level: level < 0 ? plain : loudness(level) });
+      this.#seen.set(source, { stamp: timestamp, at: heard ? now : (last?.at ?? -Infinity), level: level < 0 ? plain : loudness(level) });
     }
   }
 

@@ -1,6 +1,5 @@
 // One media session with a relay: WHEP for the audience (one stream), WHIP for the stage (microphone out, four slots in).
-import { reasonIn } from '../room/events.ts';
-import { Refusal } from '../lib/refusal.ts';
+import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { withDtx, withRed } from './sdp.ts';
 
 export type SessionKind = 'audience' | 'stage';

@@ -1,8 +1,8 @@
 // The room's event stream: server-sent events over fetch, so that an expired sign-in can be renewed and the stream resumed.
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
-import { RoomEventSchema, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { clientHeader, renewSignIn } from '../lib/api.ts';
-import { Refusal } from '../lib/refusal.ts';
+import { reasonIn, Refusal } from '../lib/refusal.ts';
+import { decodeEvent, waitBefore } from './decode.ts';
 import { SseParser, type SseMessage } from './sse.ts';
 
 export interface StreamListener {
@@ -15,7 +15,6 @@ export interface StreamListener {
 
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses each second. */
 const silence = 25_000;
-const longest = 20_000;
 
 /** Follows a room until closed; resumes after the last revision with waits that spread. */
 export class RoomEvents {
@@ -116,31 +115,5 @@ export class RoomEvents {
         resolve();
       };
     });
-  }
-}
-
-/** Milliseconds to wait: at once within 0-2 s, then up to twice as long each time, at most 20 s. */
-export function waitBefore(failures: number, random: number, hint = 0): number {
-  return hint * (failures === 0 ? random : 1) + random * Math.min(2_000 * 2 ** failures, longest);
-}
-
-/** The event a message carries; undefined for names this client does not know. */
-export function decodeEvent(message: SseMessage): RoomEvent | undefined {
-  const name = message.event.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
-  if (!RoomEventSchema.fields.some((field) => field.localName === name)) return undefined;
-  const data = JSON.parse(message.data) as Record<string, JsonValue>;
-  // The whole RoomEvent, or only what happened with the revision in the message's id.
-  const whole = name in data || message.event in data ? data : { [name]: data, revision: message.id || '0' };
-  return fromJson(RoomEventSchema, whole, { ignoreUnknownFields: true });
-}
-
-/** The reason in an error body: a Connect error, a problem document (RFC 9457) or plain text. */
-export async function reasonIn(response: Response): Promise<string> {
-  try {
-    const body = (await response.json()) as { reason?: unknown; details?: { debug?: { reason?: unknown } }[] };
-    const reason = body.reason ?? body.details?.find((detail) => detail.debug?.reason)?.debug?.reason;
-    return typeof reason === 'string' ? reason : '';
-  } catch {
-    return '';
   }
 }

@@ -3,7 +3,7 @@ import { levels } from '../media/levels.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import { MediaSession, type Farewell, type Permit, type SessionKind } from '../media/session.ts';
 import { reasonOf, Refusal } from '../lib/refusal.ts';
-import { waitBefore } from './events.ts';
+import { waitBefore } from './decode.ts';
 
 /** `tap`: the browser wants a tap before it plays. `blocked`: the network lets no calls through. `full`: no relay has room. */
 export type SoundState = 'off' | 'connecting' | 'on' | 'tap' | 'reconnecting' | 'blocked' | 'full' | 'closed';

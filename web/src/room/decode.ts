@@ -1,0 +1,22 @@
+// What a message of the event stream means, and how long to wait when the stream breaks. Pure.
+import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { RoomEventSchema, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import type { SseMessage } from './sse.ts';
+
+const first = 2_000;
+const longest = 20_000;
+
+/** Milliseconds to wait: at once within 0-2 s, then up to twice as long each time, at most 20 s. */
+export function waitBefore(failures: number, random: number, hint = 0): number {
+  return hint * (failures === 0 ? random : 1) + random * Math.min(first * 2 ** failures, longest);
+}
+
+/** The event a message carries; undefined for names this client does not know. */
+export function decodeEvent(message: SseMessage): RoomEvent | undefined {
+  const name = message.event.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  if (!RoomEventSchema.fields.some((field) => field.localName === name)) return undefined;
+  const data = JSON.parse(message.data) as Record<string, JsonValue>;
+  // The whole RoomEvent, or only what happened with the revision in the message's id.
+  const whole = name in data || message.event in data ? data : { [name]: data, revision: message.id || '0' };
+  return fromJson(RoomEventSchema, whole, { ignoreUnknownFields: true });
+}

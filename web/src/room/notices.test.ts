@@ -1,0 +1,47 @@
+// Which events deserve a line, and whose name it carries.
+import { create } from '@bufbuild/protobuf';
+import { expect, test } from 'vitest';
+import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { event, me, offer, seat, view } from './fixtures.ts';
+import { announce } from './notices.ts';
+import { reduce, type RoomView } from './reducer.ts';
+
+const lina = 'lina00000001';
+const stage = [seat(lina, Role.MODERATOR), seat(me)];
+
+function said(before: RoomView, fact: Parameters<typeof event>[1]): ReturnType<typeof announce> {
+  const happened = event(8n, fact);
+  return announce(before, reduce(before, happened, me), happened, me);
+}
+
+test('being muted names the moderator; muting oneself says nothing', () => {
+  const before = view({ role: Role.SPEAKER }, { stage });
+  const muted = seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true });
+  expect(said(before, { case: 'stageSeatChanged', value: { seat: muted, byUserId: lina } })).toMatchObject({ key: 'notice.mutedBy', name: 'lina' });
+  expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER, { muted: true }), byUserId: me } })).toBeNull();
+});
+
+test('being moved, made moderator or named successor is said', () => {
+  const before = view({ role: Role.SPEAKER }, { stage });
+  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: 'moved', byUserId: lina } })?.key).toBe('notice.movedBy');
+  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: 'back_to_audience', byUserId: me } })).toBeNull();
+  expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.MODERATOR), byUserId: lina } })?.key).toBe('notice.moderator');
+  expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER, { successor: true }), byUserId: lina } })?.key).toBe('notice.successor');
+});
+
+test('a hand that fell or was put down by others is said, the own lowering is not', () => {
+  const lowered = (cause: string): string | undefined => said(view(), { case: 'handLowered', value: { userId: me, cause } })?.key;
+  expect(lowered('expired')).toBe('notice.handFell');
+  expect(lowered('dismissed')).toBe('notice.handDismissed');
+  expect(lowered('lowered')).toBeUndefined();
+});
+
+test('an invitation that ran out is said', () => {
+  expect(said(view(), { case: 'offerClosed', value: { offer: offer(me), cause: 'expired' } })?.key).toBe('notice.offerGone');
+});
+
+test('a room that goes on after being held is said', () => {
+  const held = create(RoomSchema, { roomId: 'room00000001', state: RoomState.HELD });
+  const live = create(RoomSchema, { roomId: 'room00000001', state: RoomState.LIVE });
+  expect(said(view({}, { room: held }), { case: 'roomUpdated', value: { room: live } })?.key).toBe('notice.live');
+});

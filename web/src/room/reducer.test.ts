@@ -1,0 +1,123 @@
+// How a snapshot and events become what a person sees.
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, test } from 'vitest';
+import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
+import { inOrder, missed, ownStageSeat, reduce } from './reducer.ts';
+
+const lina = 'lina00000001';
+const omar = 'omar0000000002';
+
+describe('the stage', () => {
+  test('somebody who comes on stage leaves the audience sample and the open offers', () => {
+    const before = view({}, { audienceSample: [person(omar), person(me)], offers: [offer(omar)] });
+    const after = reduce(before, event(8n, { case: 'stageJoined', value: { seat: seat(omar) } }), me);
+    expect(after.stage.map((one) => one.person?.userId)).toEqual([lina, omar]);
+    expect(after.sample.map((one) => one.userId)).toEqual([me]);
+    expect(after.offers).toEqual([]);
+  });
+
+  test('coming on stage oneself brings role and number and ends hand and offer', () => {
+    const before = view({ hand: create(HandSchema), handPosition: 2, offer: offer(me) });
+    const { own } = reduce(before, event(8n, { case: 'stageJoined', value: { seat: seat(me, Role.SPEAKER, { member: 42 }) } }), me);
+    expect(own).toMatchObject({ role: Role.SPEAKER, member: 42, handPosition: 0 });
+    expect(own.hand).toBeUndefined();
+    expect(own.offer).toBeUndefined();
+  });
+
+  test('a mute changes the seat in its place', () => {
+    const before = view({}, { stage: [seat(lina, Role.MODERATOR), seat(omar)] });
+    const after = reduce(before, event(8n, { case: 'stageSeatChanged', value: { seat: seat(omar, Role.SPEAKER, { muted: true }) } }), me);
+    expect(after.stage.map((one) => one.muted)).toEqual([false, true]);
+  });
+
+  test('leaving the stage makes one a listener', () => {
+    const before = view({ role: Role.SPEAKER, member: 5 }, { stage: [seat(lina, Role.MODERATOR), seat(me)] });
+    const after = reduce(before, event(8n, { case: 'stageLeft', value: { userId: me, cause: 'moved' } }), me);
+    expect(after.own).toMatchObject({ role: Role.LISTENER, member: 0 });
+    expect(ownStageSeat(after, me)).toBeUndefined();
+  });
+
+  test('moderators stand first', () => {
+    expect(inOrder([seat(omar), seat(lina, Role.MODERATOR)]).map((one) => one.person?.userId)).toEqual([lina, omar]);
+  });
+});
+
+describe('hands and offers', () => {
+  test('the own hand falls when everyone’s does', () => {
+    const before = view({ hand: create(HandSchema), handPosition: 1 });
+    const after = reduce(before, event(8n, { case: 'handLowered', value: { userId: '', handCount: 0, cause: 'hands_off' } }), me);
+    expect(after.own.hand).toBeUndefined();
+    expect(after.hands).toBe(0);
+  });
+
+  test('another person’s hand leaves the own one up', () => {
+    const before = view({ hand: create(HandSchema), handPosition: 2 });
+    const after = reduce(before, event(8n, { case: 'handLowered', value: { userId: omar, handCount: 1 } }), me);
+    expect(after.own.hand).toBeDefined();
+    expect(after.hands).toBe(1);
+  });
+
+  test('an offer to oneself is seen and goes when it is withdrawn', () => {
+    const offered = reduce(view(), event(8n, { case: 'stageOffered', value: { offer: offer(me) } }), me);
+    expect(offered.own.offer?.offerId).toBe(offer(me).offerId);
+    const closed = reduce(offered, event(9n, { case: 'offerClosed', value: { offer: offer(me), cause: 'withdrawn' } }), me);
+    expect(closed.own.offer).toBeUndefined();
+  });
+
+  test('switching hands off lowers the own hand', () => {
+    const before = view({ hand: create(HandSchema) });
+    const room = create(RoomSchema, { ...before.room, handMode: HandMode.OFF });
+    expect(reduce(before, event(8n, { case: 'roomUpdated', value: { room } }), me).own.hand).toBeUndefined();
+  });
+});
+
+describe('the end', () => {
+  test('removal, end and another device each say why', () => {
+    expect(reduce(view(), event(8n, { case: 'personRemoved', value: { userId: me } }), me).gone).toBe('removed');
+    expect(reduce(view(), event(8n, { case: 'personRemoved', value: { userId: omar } }), me).gone).toBeNull();
+    expect(reduce(view(), event(8n, { case: 'roomEnded', value: {} }), me).gone).toBe('ended');
+    expect(reduce(view(), event(8n, { case: 'seatTakenOver', value: { userId: me, epoch: 9n } }), me).takenOverEpoch).toBe(9n);
+  });
+
+  test('a snapshot of an ended room ends it', () => {
+    const room = create(RoomSchema, { roomId: 'room00000001', state: RoomState.ENDED });
+    expect(reduce(view(), event(9n, { case: 'snapshot', value: { ...snapshot({ room }) } }), me).gone).toBe('ended');
+  });
+});
+
+describe('revisions', () => {
+  test('an event older than the view changes nothing', () => {
+    const before = view();
+    expect(reduce(before, event(6n, { case: 'handRaised', value: { userId: omar, handCount: 9 } }), me)).toBe(before);
+  });
+
+  test('two facts of one change are both taken', () => {
+    const joined = reduce(view({ hand: create(HandSchema) }), event(8n, { case: 'stageJoined', value: { seat: seat(omar) } }), me);
+    const both = reduce(joined, event(8n, { case: 'handLowered', value: { userId: omar, handCount: 4 } }), me);
+    expect(both.hands).toBe(4);
+    expect(both.stage).toHaveLength(2);
+  });
+
+  test('a gap is noticed, the next revision and a snapshot are not one', () => {
+    const shown = view();
+    expect(missed(shown, event(9n, { case: 'handRaised', value: {} }))).toBe(true);
+    expect(missed(shown, event(8n, { case: 'handRaised', value: {} }))).toBe(false);
+    expect(missed(shown, event(99n, { case: 'snapshot', value: {} }))).toBe(false);
+    expect(missed(shown, event(8n, { case: 'pulse', value: {} }))).toBe(true);
+  });
+
+  test('a pulse brings counts and keeps the sample unless it sends one', () => {
+    const before = view({}, { audienceSample: [person(omar)] });
+    const counted = reduce(before, event(7n, { case: 'pulse', value: { listenerCount: 5000, handCount: 2 } }), me);
+    expect([counted.listeners, counted.hands, counted.sample.length]).toEqual([5000, 2, 1]);
+    const emptied = reduce(before, event(7n, { case: 'pulse', value: { listenerCount: 0 } }), me);
+    expect(emptied.sample).toEqual([]);
+  });
+});
+
+test('a snapshot keeps the key of a closed room, which only moderators were given', () => {
+  const before = view();
+  before.room.roomKey = 'secret';
+  expect(reduce(before, event(9n, { case: 'snapshot', value: { ...snapshot() } }), me).room.roomKey).toBe('secret');
+});
