@@ -1,6 +1,7 @@
 """Who watches what: opens, ends and accounts for event streams."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,11 +10,12 @@ from typing import Any, Protocol
 from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
+from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.tasks import Background
 from services.common.tokens import AccessToken, RevocationList
-from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams
+from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
 from services.gateway.feed import Feed
 from services.gateway.settings import Settings
 from services.gateway.stream_reports import StreamReports
@@ -23,6 +25,7 @@ _log = get_logger("streams")
 
 HEARTBEAT_SECONDS = 15.0
 _TICK_SECONDS = 5.0
+_COME_BACK_WITHIN_SECONDS = 5.0
 _KEEP_EMPTY_FEED_SECONDS = 30.0
 _MISSES_BEFORE_CUT = 2
 _SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
@@ -74,6 +77,7 @@ class Watching:
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
         self._of_user: dict[str, set[Subscriber]] = {}
         self._places: Counter[str] = Counter()
+        self._pace = TokenBuckets(2 * settings.stream_opens_per_second, settings.stream_opens_per_second, max_keys=1)
         self._open = metrics.gauge("majlis_gateway_streams_open", "Event streams open now.")
         self._joins = metrics.counter("majlis_gateway_stream_opens_total", "Event streams opened.", ("result",))
         self._cuts = metrics.counter("majlis_gateway_stream_ends_total", "Event streams ended.", ("reason",))
@@ -155,6 +159,12 @@ class Watching:
 
     def _take_place(self, user_id: str) -> None:
         """Counts a stream before the first wait, so that a crowd cannot slip past the limits."""
+        wait = self._pace.take("", asyncio.get_running_loop().time())
+        if wait > 0:
+            self._joins.labels("refused").inc()
+            # A crowd comes back spread out, or it would meet itself again.
+            spread = random.uniform(1.0, _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
+            raise RateLimited("many people come back just now", retry_after_seconds=wait + spread)
         if self.open_streams >= self._settings.max_streams or (
             self._places[user_id] >= self._settings.max_streams_per_user
         ):

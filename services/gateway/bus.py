@@ -1,7 +1,7 @@
 """What the gateway hears on the bus: rooms, sign-ins that ended, and relays."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from majlis.auth.v1 import auth_facts_pb2
@@ -13,6 +13,8 @@ from services.gateway.app import Watching
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.frames import event_types
 
+# Of an access token, twice over: whoever signed out before has none that still verifies.
+_LONGEST_TOKEN_LIFE = timedelta(minutes=20)
 _AUTH_FACTS = (
     auth_facts_pb2.AccountCreated,
     auth_facts_pb2.ProfileChanged,
@@ -40,6 +42,8 @@ def sign_outs(bus: Bus, list_facts: ListFacts, watching: Watching) -> FactReader
 
     async def handle(fact: Any) -> None:
         at = fact.occurred_at.ToDatetime(tzinfo=UTC)
+        if datetime.now(UTC) - at > _LONGEST_TOKEN_LIFE:
+            return
         if isinstance(fact, auth_facts_pb2.SignedOut):
             watching.revoke(fact.user_id, fact.sign_in_id, at)
         elif isinstance(fact, auth_facts_pb2.AccountSuspended | auth_facts_pb2.AccountDeleted):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import grpc
 from google.protobuf.message import Message
@@ -101,27 +102,35 @@ class DirectoryClient:
             await channel.wait_for_state_change(state)
 
 
+@dataclass(frozen=True, slots=True)
+class _RelayClient:
+    channel: ServiceChannel
+    stub: "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub"
+
+
 class RelayClients:
     """A stub for each relay address in use; the least recently used channel closes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._channels: OrderedDict[str, ServiceChannel] = OrderedDict()
+        self._clients: OrderedDict[str, _RelayClient] = OrderedDict()
 
     async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         """The relay at host:port."""
-        channel = self._channels.get(address)
-        if channel is None:
-            channel = self._channels[address] = ServiceChannel("gateway", address, self._settings)
-        self._channels.move_to_end(address)
-        if len(self._channels) > _MOST_RELAY_CHANNELS:
-            _, oldest = self._channels.popitem(last=False)
-            await oldest.close()
-        return media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
+        client = self._clients.get(address)
+        if client is None:
+            channel = ServiceChannel("gateway", address, self._settings)
+            stub = media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
+            client = self._clients[address] = _RelayClient(channel, stub)
+        self._clients.move_to_end(address)
+        if len(self._clients) > _MOST_RELAY_CHANNELS:
+            _, oldest = self._clients.popitem(last=False)
+            await oldest.channel.close()
+        return client.stub
 
     async def close(self) -> None:
         """Closes all channels."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        await asyncio.gather(*(client.channel.close() for client in self._clients.values()))
 
 
 def _as(token: str, network: str) -> tuple[tuple[str, str], ...]:

@@ -29,8 +29,8 @@ class Settings(ServiceSettings):
     """Addresses or networks of proxies whose X-Forwarded-For header is believed."""
     web_directory: Path = Path("web/dist")
     """Folder with the built web client."""
-    trusted_types_policies: tuple[str, ...] = ()
-    """Trusted Types policies of the web client; when given, the page may use no others."""
+    trusted_types_policies: tuple[str, ...] = ("majlis", "svelte-trusted-html")
+    """Trusted Types policies of the web client and its framework; the page may use no others. Empty allows all."""
     owner_link_file: Path | None = None
     """File that exists until the owner link has been used."""
     invite_address: str = ""
@@ -47,6 +47,8 @@ class Settings(ServiceSettings):
     """Event streams open at once."""
     max_streams_per_user: int = 12
     """Event streams of one person open at once."""
+    stream_opens_per_second: float = 300.0
+    """Event streams opened a second, so that a crowd that comes back does not stop the rest."""
     stream_queue_events: int = 256
     """Events that may wait for one slow reader before it is cut."""
     ring_events: int = 1000

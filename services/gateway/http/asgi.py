@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from services.gateway.domain.errors import BodyTooSlow, TooLarge
+from services.gateway.domain.errors import BodyInvalid, BodyTooSlow, TooLarge
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -22,6 +22,8 @@ class Connection(Protocol):
 
     on_lost: Callable[[], None] | None
     """Called once when the client is gone."""
+    is_lost: bool
+    """The client is gone already."""
 
     def abort(self) -> None:
         """Drops the connection with what was not sent yet."""
@@ -77,8 +79,11 @@ class Request:
         return connection
 
     def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the first."""
-        pairs = parse_qs(self._scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
+        """The query's parameters; of a repeated one the first. Raises BodyInvalid for too many."""
+        try:
+            pairs = parse_qs(self._scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
+        except ValueError:
+            raise BodyInvalid("the query has too many parameters") from None
         return {name: values[0] for name, values in pairs.items()}
 
     def content_type(self) -> str:
@@ -88,7 +93,7 @@ class Request:
     async def body(self, limit: int = LARGEST_BODY_BYTES) -> bytes:
         """The whole body. Raises TooLarge, BodyTooSlow after ten seconds, or Disconnected."""
         length = self.header(b"content-length") or "0"
-        if not length.isdigit() or int(length[:12]) > limit:
+        if not length.isdecimal() or int(length[:12]) > limit:
             raise TooLarge(f"a request may have {limit} bytes")
         parts: list[bytes] = []
         size = 0

@@ -53,7 +53,10 @@ class Connect:
 
     async def _get(self, request: Request, offered: Offered) -> Response:
         """Connect's form for what changes nothing: the message is in the query."""
-        query = request.query()
+        try:
+            query = request.query()
+        except BodyInvalid as error:
+            return connect_refusal(status_from(error))
         wire = wire_for(f"application/{query.get('encoding', '')}")
         if wire is None or query.get("compression", "identity") != "identity":
             return json_response(415, {"code": "unknown", "message": "encoding must be json or proto, uncompressed"})
@@ -131,7 +134,7 @@ def seconds_of(request: Request) -> float:
     """How long the client waits, by Connect's header or gRPC's. Raises BodyInvalid for one that makes no sense."""
     milliseconds = request.header(b"connect-timeout-ms")
     if milliseconds is not None:
-        if not milliseconds.isdigit() or len(milliseconds) > 10:
+        if not milliseconds.isdecimal() or len(milliseconds) > 10:
             raise BodyInvalid("Connect-Timeout-Ms is not a number of milliseconds")
         return min(LONGEST_CALL_SECONDS, int(milliseconds) / 1000)
     timeout = request.header(b"grpc-timeout")

@@ -102,6 +102,8 @@ class _while_connected:  # noqa: N801 (reads as the statement it is)
     async def __aenter__(self) -> None:
         if self._connection is not None:
             self._connection.on_lost = self._on_lost
+            if self._connection.is_lost:
+                self._on_lost()
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         if self._connection is not None:

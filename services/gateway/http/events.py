@@ -99,7 +99,9 @@ def _bound(subscriber: Subscriber, connection: Connection | None) -> Iterator[No
     connection.limit_buffer(_BUFFER_BYTES)
     subscriber.on_end = on_end
     subscriber.sink = write
-    if subscriber.ended:
+    if connection.is_lost:
+        subscriber.end()
+    elif subscriber.ended:
         on_end()
     try:
         yield
@@ -115,7 +117,7 @@ def _after(request: Request) -> int | None:
     text = request.header(b"last-event-id") or request.query().get("after")
     if not text:
         return None
-    if not text.isdigit() or len(text) > 20:
+    if not text.isdecimal() or len(text) > 20:
         raise BodyInvalid("the last event id is a number")
     return int(text)
 

@@ -18,6 +18,7 @@ class GatewayProtocol(HttpToolsProtocol):
     """One connection; it is the `majlis.connection` of its requests' scopes."""
 
     on_lost: Callable[[], None] | None = None
+    is_lost = False
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
@@ -31,6 +32,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """Tells a stream that its reader is gone, which it would otherwise learn only by writing."""
         self._stop_timer()
         super().connection_lost(exc)
+        self.is_lost = True
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()

@@ -1,5 +1,6 @@
 """The services behind the gateway, played: they keep what they were asked and answer as tests set them."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -105,6 +106,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         self.joined: list[str] = []
         self.asked_permits: list[int] = []
         self.stage = False
+        self.slow_seconds = 0.0
         self.boot = "boot000000000001"
 
     def seat(self, user_id: str = "user000000000001", room_id: str = "room000000000001", epoch: int = 5) -> None:
@@ -153,6 +155,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         return room_directory_service_pb2.ListRoomsResponse(rooms=[room_pb2.Room(room_id="room000000000001")])
 
     async def AuthorizeWatch(self, request: Any, context: Any) -> Any:
+        await asyncio.sleep(self.slow_seconds)
         epoch = self.seats.get((request.room_id, request.user_id))
         if epoch is None:
             raise Refused("failed_precondition", "NOT_IN_ROOM")

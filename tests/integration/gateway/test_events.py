@@ -12,10 +12,11 @@ from majlis.room_directory.v1 import room_events_pb2
 
 from services.common.bus import Bus
 from services.common.metrics import Metrics
-from tests.integration.gateway.conftest import ROOM, Origin
+from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
 from tests.integration.gateway.streams import EventStream
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import TokenMint
 from tests.support.rpc_harness import test_settings as settings_of
 
 ANNA = "user000000000001"
@@ -269,6 +270,30 @@ async def test_a_client_that_goes_away_frees_its_place(origin: Origin) -> None:
         await events.until("snapshot")
         assert origin.gateway.watching.open_streams == 1
     await eventually(lambda: origin.gateway.watching.open_streams == 0, seconds=2)
+
+
+async def test_a_client_that_goes_away_while_its_stream_is_opened_frees_its_place(origin: Origin) -> None:
+    origin.directory.seat()
+    origin.directory.slow_seconds = 0.3
+    _, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+    token = origin.bearer()["Authorization"]
+    writer.write(f"GET /events/{ROOM} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+    await eventually(lambda: origin.gateway.watching.open_streams == 1)
+    writer.close()
+    await eventually(lambda: origin.gateway.watching.open_streams == 0, seconds=3)
+
+
+async def test_a_seat_that_was_given_up_ends_its_stream_at_the_second_check(
+    tmp_path: Any, nats_server: NatsServer
+) -> None:
+    mint = TokenMint()
+    async with (
+        all_parts(mint) as played,
+        gateway_over(played, mint, nats_server.url, tmp_path, recheck_seconds=0.2) as origin,stream(origin) as events
+    ):
+        await events.until("snapshot")
+        del origin.directory.seats[ROOM, ANNA]
+        assert (await events.until("end")).data == {"reason": "SEAT_ENDED"}
 
 
 async def test_a_draining_gateway_says_when_to_come_back(origin: Origin) -> None:

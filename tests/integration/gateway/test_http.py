@@ -14,10 +14,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from majlis.contract.v1 import options_pb2
+from prometheus_client import generate_latest
 
 from services.gateway.http import protocol
 from services.gateway.offered import contract_services
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
+from tests.integration.gateway.streams import EventStream
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint
 
@@ -52,6 +54,7 @@ async def test_the_page_may_load_and_run_nothing_that_is_not_ours(origin: Origin
     }
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["cross-origin-opener-policy"] == "same-origin"
@@ -220,6 +223,58 @@ async def test_no_json_makes_the_gateway_fail(origin: Origin) -> None:
         headers = {"Content-Type": "application/json", **origin.bearer()}
         response = await origin.client.post(paths[number % 2], content=body, headers=headers)
         assert response.status_code < 500, (body[:200], response.text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/events/room000000000001?" + "&".join("a=1" for _ in range(100)), {}),
+        ("GET", "/events/room000000000001", {"Last-Event-ID": b"\xb2"}),
+        ("GET", "/events/room000000000001", {"Last-Event-ID": "-1"}),
+        ("GET", "/events/room000000000001?after=9999999999999999999999", {}),
+        ("GET", "/events/..%2fx", {}),
+        ("POST", "/majlis.auth.v1.AuthService/GetMe", {"Connect-Timeout-Ms": b"\xb2"}),
+        ("POST", "/majlis.auth.v1.AuthService/GetMe", {"Connect-Timeout-Ms": "1e9"}),
+        ("POST", "/majlis.auth.v1.AuthService/GetMe", {"grpc-timeout": "soon"}),
+        ("GET", "/majlis.auth.v1.AuthService/GetMe?encoding=json&base64=1&message=%ff", {}),
+        ("GET", "/majlis.auth.v1.AuthService/GetMe?" + "&".join("a=1" for _ in range(100)), {}),
+        ("PATCH", "/media/relay00000000001/session0000000000", {"If-Match": "x" * 9000}),
+    ],
+)
+async def test_hostile_paths_and_headers_are_the_clients_fault(
+    origin: Origin, method: str, path: str, headers: dict[str, Any]
+) -> None:
+    origin.directory.seat()
+    given = {**origin.bearer(), "Content-Type": "application/json", **headers}
+    response = await origin.client.request(method, path, headers=given)
+    assert 400 <= response.status_code < 500, response.text
+
+
+async def test_a_crowd_that_opens_streams_at_once_is_spread(tmp_path: Path, nats_server: NatsServer) -> None:
+    mint = TokenMint()
+    pace = {"stream_opens_per_second": 2.0}
+    async with all_parts(mint) as played, gateway_over(played, mint, nats_server.url, tmp_path, **pace) as origin:
+        origin.directory.seat()
+        streams = [EventStream(origin.port, "/events/room000000000001", origin.bearer()) for _ in range(6)]
+        for each in streams:
+            await each.__aenter__()
+        refused = [each for each in streams if each.status == 429]
+        assert len(refused) >= 1
+        assert (await refused[0].body())["reason"] == "RATE_LIMITED"
+        assert int(refused[0].headers["retry-after"]) >= 1
+        for each in streams:
+            await each.__aexit__()
+
+
+async def test_what_happens_can_be_measured(origin: Origin) -> None:
+    await origin.rpc("/majlis.auth.v1.AuthService/GetMe", **origin.bearer())
+    await origin.client.get("/events/room000000000001", headers=origin.bearer())
+    text = generate_latest(origin.metrics.registry).decode()
+    assert 'majlis_gateway_http_requests_total{code="200",route="rpc"} 1.0' in text
+    assert 'majlis_gateway_http_requests_total{code="400",route="events"} 1.0' in text
+    assert 'majlis_gateway_stream_opens_total{result="refused"} 1.0' in text
+    assert 'majlis_gateway_forward_duration_seconds_count{code="OK",service="auth"} 1.0' in text
+    assert "majlis_gateway_streams_open 0.0" in text
 
 
 @pytest.mark.parametrize(
