@@ -177,6 +177,7 @@ class RelayService:
         await self.directory.close()
         if self.events is not None:
             self.events.stop()
+        self.handshakes.close()
         self.core.close()
 
     def _core_events(self) -> CoreEvents:

@@ -189,6 +189,11 @@ class Handshakes:
         if expected.running is not None:
             expected.running.cancel()
 
+    def close(self) -> None:
+        """Drops everything, before the core that sends for it goes."""
+        for handle in list(self._expected):
+            self.forget(handle)
+
     async def _run(self, handle: int, expected: _Expected) -> None:
         assert expected.datagrams is not None
         transport = expected.transport = _Dtls(expected.datagrams, expected.certificate)

@@ -1,6 +1,7 @@
 """A real browser on stage and in the audience: it tells the slots apart, names who speaks, and conceals nothing."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.async_api import Page, async_playwright
 from services.media_relay.service import RelayService
 from tests.support.browser import chromium, flags
 from tests.support.relay_fleet import Fleet
+from tests.support.stun_client import checker
 from tests.support.voices import tone
 
 OFFER = """async ([microphone, slots]) => {
@@ -37,6 +39,11 @@ ANSWER = """async sdp => {
   }
   for (let n = 0; n < 100 && pc.connectionState !== 'connected'; n++) await new Promise(done => setTimeout(done, 50))
   return pc.connectionState
+}"""
+RESTART = """async () => {
+  pc.restartIce()
+  await pc.setLocalDescription()
+  return pc.localDescription.sdp
 }"""
 PITCHES = """async () => {
   const context = new AudioContext({sampleRate: 48000})
@@ -135,3 +142,34 @@ async def test_a_listening_browser_hears_the_programme_without_concealment_and_s
 async def inbound(page: Page) -> dict[str, Any]:
     rows: list[dict[str, Any]] = await page.evaluate(STATS)
     return next(row for row in rows if row["type"] == "inbound-rtp")
+
+
+async def test_a_browser_that_restarts_ice_goes_on_hearing(fleet: Fleet, page: Page) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 440.0, slots=0, sub="user000002")
+    text = await page.evaluate(OFFER, [False, 1])
+    permit = fleet.directory.permit(relay)
+    gateway = fleet.gateway(relay)
+    opened = await gateway.CreateSession(pb.CreateSessionRequest(permit=permit, offer_sdp=text))
+    assert await page.evaluate(ANSWER, opened.answer_sdp) == "connected"
+    await asyncio.sleep(1.0)
+    restarted = await page.evaluate(RESTART)
+    fragment = "".join(f"{line}\r\n" for line in restarted.split("\r\n") if line.startswith(("a=ice-", "m=", "a=mid")))
+    request = pb.PatchSessionRequest(
+        session_id=opened.session_id, permit=permit, if_match=opened.etag, fragment=fragment
+    )
+    patched = await gateway.PatchSession(request)
+    assert patched.etag not in {"", opened.etag}
+    fresh = dict(re.findall(r"(a=ice-ufrag|a=ice-pwd):(\S+)", patched.fragment))
+    answer = re.sub(r"(a=ice-ufrag|a=ice-pwd):\S+", lambda found: f"{found[1]}:{fresh[found[1]]}", opened.answer_sdp)
+    assert await page.evaluate(ANSWER, answer) == "connected"
+    await asyncio.sleep(2.0)
+    before = await inbound(page)
+    await asyncio.sleep(1.0)
+    after = await inbound(page)
+    assert after["packetsReceived"] - before["packetsReceived"] > 40
+    old = dict(re.findall(r"(a=ice-ufrag|a=ice-pwd):(\S+)", opened.answer_sdp))
+    with checker(relay.addresses[0]) as here:
+        assert not await here.check(old["a=ice-ufrag"], old["a=ice-pwd"]), (
+            "the browser nominated a pair of the new ones"
+        )
