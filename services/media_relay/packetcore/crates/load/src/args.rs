@@ -94,8 +94,8 @@ pub struct ListenArgs {
     /// Every how many listeners one decrypts all he gets.
     #[arg(long, default_value_t = 100)]
     pub sample: usize,
-    /// Holds an event stream per listener at this path; {room} is filled in (with --api).
-    #[arg(long, requires = "api")]
+    /// Holds an event stream per listener, at this path; {room} is filled in (with --api).
+    #[arg(long, requires = "api", num_args = 0..=1, default_missing_value = "/events/{room}")]
     pub events: Option<String>,
     /// Offers redundant audio.
     #[arg(long)]

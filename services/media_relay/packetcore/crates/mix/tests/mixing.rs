@@ -164,3 +164,18 @@ fn a_stalled_caller_gets_the_missed_frames_and_after_a_long_stall_goes_on_in_tim
     let _ = mixer.poll_frame(4_000_000, 0);
     assert!(mixer.next_poll() > 3_780_000, "a stall of three seconds is not worked off frame by frame");
 }
+
+#[test]
+fn the_bit_rate_can_be_changed_while_someone_speaks() {
+    let mut mixer = mixer([1]);
+    let mut voice = Voice::new(1, speech(1, 0.3));
+    let mut mean = |rate: u32, second: u64| {
+        mixer.set_bitrate(rate).unwrap();
+        let frames = run(&mut mixer, steady(&mut voice, 1, second * 1_000_000, 100), 100);
+        let bytes: usize = frames.iter().flatten().map(|frame| frame.payload.as_slice().len()).sum();
+        bytes as f32 * 8.0 * 50.0 / frames.iter().flatten().count() as f32
+    };
+    let (low, high) = (mean(16_000, 0), mean(64_000, 2));
+    assert!((8_000.0..20_000.0).contains(&low) && (40_000.0..80_000.0).contains(&high), "{low} and {high} bit/s");
+    assert!(mixer.set_bitrate(500).is_err());
+}
