@@ -37,6 +37,7 @@ from services.room_directory.storage.tables import audit, fact_cursors
 
 TICK_SECONDS = 0.5
 PULSE_SECONDS = 1.0
+LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.5
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
@@ -120,6 +121,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.spawn("announcer", parts.announcer.run, restart=True)
     await parts.app.fleet.start()
     background.every("tick", TICK_SECONDS, parts.app.presence.tick)
+    background.every("learn people", LEARN_SECONDS, parts.app.presence.learn)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))

@@ -132,8 +132,7 @@ class Fleet:
         self._rooms.configure_relay(report.relay_id)
         _log.info("relay serves", relay_id=report.relay_id, boot_id=report.boot_id, restarted=restarted)
         if restarted:
-            # Its part in rooms must be known to it before people knock.
-            await self._dispatch.settled(report.relay_id, _ASK_SECONDS)
+            # Permits name the home of the stage, so people may knock before the relay has acknowledged its part.
             await self._after_restart(report.relay_id)
         await self._adopt(report)
 

@@ -13,6 +13,7 @@ from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.ports import Act, Announcer, Counters, RoomPart, RoomStore
 from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
+from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
 
@@ -36,7 +37,7 @@ class LiveRoom:
     """Relays that serve it or were named in a permit."""
     sample: tuple[str, ...] = ()
     """Who of the audience is shown; renewed with the pulse."""
-    sample_told: tuple[str, ...] = ()
+    sample_told: tuple[Person, ...] = ()
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
 

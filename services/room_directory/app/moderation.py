@@ -187,8 +187,6 @@ class ModerationCases:
         self._people.drop(user_id)
         now = self._clock.now()
         for live in self._rooms:
-            if user_id in live.sample:
-                live.sample_told = ()
             if user_id in live.room.stage or user_id == live.room.creator_id:
                 act = Act("auth", "profile_changed", live.room.room_id, {"person": user_id})
                 await self._rooms.change(live.room.room_id, act, lambda room, _: moderation.renamed(room, user_id, now))

@@ -48,7 +48,10 @@ class People:
             if user_id not in self._kept and now - self._failed_at.get(user_id, float("-inf")) > _ASK_AGAIN_SECONDS
         ]
         for start in range(0, len(missing), _BATCH):
-            await self._fetch(missing[start : start + _BATCH])
+            if not await self._fetch(missing[start : start + _BATCH]):
+                # Whoever could not answer for these will not for the others either: nobody waits for each batch.
+                self._failed_at |= dict.fromkeys(missing[start:], now)
+                break
         return self.known(wanted)
 
     async def require(self, user_id: str) -> Person:
@@ -71,13 +74,14 @@ class People:
         self.version += 1
         return True
 
-    async def _fetch(self, user_ids: list[str]) -> None:
+    async def _fetch(self, user_ids: list[str]) -> bool:
+        """Asks for up to a hundred; says whether there was an answer."""
         try:
             async with asyncio.timeout(_FETCH_SECONDS):
                 people = await self._source.fetch(user_ids)
         except (DomainError, TimeoutError) as error:
             _log.info("profiles are not to be had now", count=len(user_ids), error=str(error))
-            people = []
+            return False
         for person in people:
             self._kept[person.user_id] = person
             self._failed_at.pop(person.user_id, None)
@@ -91,3 +95,4 @@ class People:
             self._kept.popitem(last=False)
         while len(self._failed_at) > _MOST_KEPT:
             del self._failed_at[next(iter(self._failed_at))]
+        return True

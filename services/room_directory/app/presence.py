@@ -110,27 +110,32 @@ class Presence:
     def _tick(self, room: Room, take_epoch: TakeEpoch) -> None:
         tick(room, take_epoch, self._clock.now())
 
+    async def learn(self) -> None:
+        """Chooses who of each audience is shown, and fetches the profiles that rooms show and nobody knows yet."""
+        wanted: dict[str, None] = {}
+        for live in self._rooms:
+            room = live.room
+            audience = (user_id for user_id in room.seats if user_id not in room.stage)
+            live.sample = tuple(islice(audience, self._limits.sample_size))
+            wanted |= dict.fromkeys((room.creator_id, *room.stage, *live.sample))
+        await self._people.get(wanted)
+
     async def pulse(self) -> None:
-        """Sends each room's counts, with the sample of its audience when that changed."""
+        """Sends each room's counts, with the sample of its audience when that, or a profile in it, changed."""
         listeners = hands = 0
         for live in self._rooms:
-            await self._pulse(live)
+            self._pulse(live)
             listeners += live.room.listener_count()
             hands += len(live.room.hands)
         self._counters.counted(rooms=len(self._rooms), listeners=listeners, hands=hands)
 
-    async def _pulse(self, live: LiveRoom) -> None:
+    def _pulse(self, live: LiveRoom) -> None:
         room = live.room
-        audience = (user_id for user_id in room.seats if user_id not in room.stage)
-        live.sample = tuple(islice(audience, self._limits.sample_size))
+        people = self._people.known(live.sample)
+        sample = tuple(people[user_id] for user_id in live.sample if user_id in room.seats)
+        changed = sample != live.sample_told
+        live.sample_told = sample
         live.pulses += 1
-        shown = None
-        if live.sample != live.sample_told:
-            people = await self._people.get(live.sample)
-            shown = tuple(people[user_id] for user_id in live.sample)
-            live.sample_told = live.sample
-        # Read again: the room may have changed while profiles were fetched.
-        room = live.room
         self._announcer.pulse(
             Pulse(
                 room.room_id,
@@ -138,6 +143,6 @@ class Presence:
                 self._clock.now(),
                 room.listener_count(),
                 len(room.hands),
-                shown,
+                sample if changed else None,
             )
         )

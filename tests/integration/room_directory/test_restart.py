@@ -199,3 +199,13 @@ async def test_a_session_that_ends_while_stream_is_gone_takes_the_seat_after_its
     assert room is not None
     await world.until(lambda: person("omar") not in room.room.seats)
     assert not world.of_type(room_events_pb2.StageLeft)
+
+
+async def test_names_are_known_again_soon_after_a_crash_without_anybody_asking(world: World) -> None:
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.crash()
+    await world.start()
+    await world.until(lambda: world.parts.app.people.known([person("lina")])[person("lina")].handle == "lina")
+    joined = await world.join("omar", room_id, without_permit=True)
+    assert joined.snapshot.stage[0].person.display_name == "lina"

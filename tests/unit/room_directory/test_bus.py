@@ -1,0 +1,136 @@
+"""Facts become the events of the contract, and other services' facts become use cases."""
+
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from majlis.auth.v1 import auth_facts_pb2
+from majlis.contract.v1 import options_pb2
+from majlis.invite.v1 import invite_facts_pb2
+from majlis.room_directory.v1 import room_events_pb2
+
+from services.common.bus_subject import ids_of, template_of
+from services.common.tokens import RevocationList
+from services.room_directory.bus import auth_handler, event_of, invite_handler, people_in
+from services.room_directory.domain import events
+from services.room_directory.domain.people import Person
+from services.room_directory.domain.seats import Offer
+from tests.support.fake_clock import FakeClock
+from tests.unit.room_directory.rooms import START, Hall
+
+KINDS = [
+    kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, events.Fact) and kind is not events.Fact
+]
+PEOPLE = {"lina": Person("lina", "lina", "Lina of Sanaa")}
+
+
+def fact_of(kind: type[events.Fact]) -> events.Fact:
+    """A fact of a kind, filled from a small room."""
+    hall = Hall()
+    values: dict[str, Any] = {
+        "card": hall.room.card(),
+        "seat": hall.room.stage["lina"],
+        "offer": Offer(offer_id="offer", user_id="omar", by_user_id="lina", expires_at=START),
+        "room_id": hall.room.room_id,
+        "revision": 7,
+        "at": START,
+        "user_id": "omar",
+        "by_user_id": "lina",
+        "hand_count": 3,
+        "expires_at": START + timedelta(seconds=60),
+        "cause": "left",
+        "epoch": 9,
+        "relay_id": "relay00000",
+        "spread_milliseconds": 40,
+    }
+    return kind(**{field.name: values[field.name] for field in fields(kind)})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(kind: type[events.Fact]) -> None:
+    event: Any = event_of(fact_of(kind), PEOPLE)
+    assert event.DESCRIPTOR.name == kind.__name__
+    assert (event.room_id, event.revision) == ("room000000000001", 7)
+    assert event.occurred_at.ToDatetime(START.tzinfo) == START
+    assert template_of(type(event)).fill(ids_of(event)).startswith("room_directory.v1.room000000000001.")
+    for name in ("user_id", "by_user_id", "hand_count", "cause", "epoch", "relay_id", "spread_milliseconds"):
+        if name in kind.__dataclass_fields__:
+            assert getattr(event, name) == getattr(fact_of(kind), name)
+
+
+def test_every_event_of_the_contract_has_a_fact() -> None:
+    declared = {
+        name
+        for name, message in room_events_pb2.DESCRIPTOR.message_types_by_name.items()
+        if message.GetOptions().Extensions[options_pb2.subject] and name != "RoomPulse"
+    }
+    assert declared == {kind.__name__ for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", [events.StageJoined, events.RoomCreated])
+def test_events_show_the_profiles_they_ask_for(kind: type[events.Fact]) -> None:
+    fact = fact_of(kind)
+    assert "lina" in people_in(fact)
+    assert "Lina of Sanaa" in str(event_of(fact, PEOPLE))
+
+
+class Cases:
+    """Remembers which use cases were called."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+
+    async def profile_changed(self, user_id: str) -> None:
+        self.calls.append(("profile_changed", user_id))
+
+    async def signed_out_everywhere(self, user_id: str, at: object) -> None:
+        self.calls.append(("signed_out_everywhere", user_id))
+
+    async def account_closed(self, user_id: str, action: str) -> None:
+        self.calls.append((action, user_id))
+
+    async def invited_into(self, room_id: str, user_id: str) -> None:
+        self.calls.append(("invited_into", room_id, user_id))
+
+
+async def heard(fact: Any) -> tuple[list[tuple[str, ...]], RevocationList]:
+    cases, revocations = Cases(), RevocationList(FakeClock())
+    await auth_handler(cases, revocations)(fact)  # type: ignore[arg-type]
+    return cases.calls, revocations
+
+
+AT = Timestamp(seconds=int(START.timestamp()))
+
+
+async def test_a_suspended_account_loses_its_seats_and_its_tokens() -> None:
+    calls, revocations = await heard(auth_facts_pb2.AccountSuspended(user_id="omar", occurred_at=AT))
+    assert calls == [("account_suspended", "omar")]
+    assert revocations.refuses("omar", "any", int(START.timestamp()) - 1)
+
+
+async def test_one_ended_sign_in_refuses_its_tokens_and_leaves_the_seat() -> None:
+    calls, revocations = await heard(auth_facts_pb2.SignedOut(user_id="omar", sign_in_id="phone", occurred_at=AT))
+    assert calls == []
+    assert revocations.refuses("omar", "phone", int(START.timestamp()))
+    assert not revocations.refuses("omar", "laptop", int(START.timestamp()))
+
+
+async def test_signing_out_everywhere_and_deletion_are_acted_on() -> None:
+    calls, _ = await heard(auth_facts_pb2.SignedOut(user_id="omar", occurred_at=AT))
+    assert calls == [("signed_out_everywhere", "omar")]
+    calls, _ = await heard(auth_facts_pb2.AccountDeleted(user_id="omar", occurred_at=AT))
+    assert calls == [("account_deleted", "omar")]
+    calls, _ = await heard(auth_facts_pb2.AccountCreated(user_id="omar", occurred_at=AT))
+    assert calls == []
+
+
+async def test_an_invitation_into_a_room_makes_a_guest_and_one_without_a_room_does_not() -> None:
+    cases = Cases()
+    handle = invite_handler(cases)  # type: ignore[arg-type]
+    await handle(invite_facts_pb2.InvitationRedeemed(user_id="omar", room_id="room"))
+    await handle(invite_facts_pb2.InvitationRedeemed(user_id="nadia"))
+    assert cases.calls == [("invited_into", "room", "omar")]

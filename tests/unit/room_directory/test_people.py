@@ -1,0 +1,65 @@
+"""Profiles: asked for once, shown by id alone while they cannot be had."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.common.errors import PartUnavailable
+from services.room_directory.app.people import People
+from services.room_directory.domain.errors import PersonNotFound
+from services.room_directory.domain.people import Person
+from tests.support.fake_clock import FakeClock
+
+
+class Source:
+    """Knows everybody but nobody; may be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked: list[list[str]] = []
+
+    async def fetch(self, user_ids: Sequence[str]) -> list[Person]:
+        self.asked.append(list(user_ids))
+        if self.away:
+            raise PartUnavailable("away")
+        return [Person(user_id, handle=user_id) for user_id in user_ids if user_id != "nobody"]
+
+    async def find_by_handle(self, handle: str) -> Person | None:
+        return Person(handle)
+
+
+def test_a_profile_is_asked_for_once_and_again_after_it_changed() -> None:
+    source = Source()
+    people = People(source, FakeClock())
+    assert asyncio.run(people.get(["omar", "omar", ""])) == {"omar": Person("omar", handle="omar")}
+    asyncio.run(people.get(["omar"]))
+    assert source.asked == [["omar"]]
+    version = people.version
+    assert people.drop("omar")
+    assert people.version > version
+    asyncio.run(people.get(["omar"]))
+    assert source.asked == [["omar"], ["omar"]]
+
+
+def test_while_profiles_cannot_be_had_people_are_shown_by_id_and_nobody_waits_for_each() -> None:
+    source, clock = Source(), FakeClock()
+    source.away = True
+    people = People(source, clock)
+    many = [f"guest{number}" for number in range(250)]
+    shown = asyncio.run(people.get(many))
+    assert shown["guest7"] == Person("guest7")
+    assert len(source.asked) == 1
+    asyncio.run(people.get(many))
+    assert len(source.asked) == 1
+    source.away = False
+    clock.advance(4)
+    assert asyncio.run(people.get(many))["guest7"].handle == "guest7"
+    assert len(source.asked) == 4
+
+
+def test_somebody_who_must_exist_and_does_not_is_refused() -> None:
+    people = People(Source(), FakeClock())
+    assert asyncio.run(people.require("omar")).handle == "omar"
+    with pytest.raises(PersonNotFound):
+        asyncio.run(people.require("nobody"))
