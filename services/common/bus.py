@@ -64,6 +64,7 @@ class Bus:
         self._background = Background()
         self._first = asyncio.Event()
         self._attempt = 0
+        self._closing = False
         self._name = metrics.service
         self._connected_gauge = metrics.gauge("majlis_bus_connected", "1 while connected to NATS.")
         self._reconnects = metrics.counter("majlis_bus_reconnects_total", "Times the connection came back.")
@@ -82,12 +83,14 @@ class Bus:
         """Starts connecting and waits up to five seconds for success; after that it goes on in the background."""
         self._background.spawn("bus connection", self._open, restart=True)
         try:
-            await asyncio.wait_for(self._first.wait(), _CONNECT_WAIT_SECONDS)
+            async with asyncio.timeout(_CONNECT_WAIT_SECONDS):
+                await self._first.wait()
         except TimeoutError:
             _log.warning("NATS is not reachable yet; going on without it", url=self._settings.nats_url)
 
     async def close(self) -> None:
         """Sends what is still buffered and closes the connection."""
+        self._closing = True
         await self._background.stop()
         if self._client is not None and not self._client.is_closed:
             if self._client.is_connected:
@@ -285,7 +288,8 @@ class Bus:
     async def _on_disconnected(self) -> None:
         self._connected_gauge.set(0)
         self._attempt = 0
-        _log.warning("disconnected from NATS")
+        if not self._closing:
+            _log.warning("disconnected from NATS")
 
     async def _on_reconnected(self) -> None:
         self._attempt = 0

@@ -104,7 +104,9 @@ class FactReader:
                 if await self._tried_to_catch_up():
                     pause = _FIRST_PAUSE_SECONDS
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_SECONDS)
+                        # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
+                        async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                            await self._wake.wait()
                 else:
                     await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                     pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)

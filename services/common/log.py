@@ -7,6 +7,8 @@ from typing import Any, Literal, TextIO
 import structlog
 
 LogFormat = Literal["json", "text"]
+# Libraries whose everyday lines say nothing that ours do not.
+_CHATTY = ("alembic.runtime.migration", "asyncio", "uvicorn.error", "uvicorn.access")
 Logger = structlog.stdlib.BoundLogger
 
 
@@ -74,6 +76,8 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def _named(service: str) -> structlog.types.Processor:

@@ -4,12 +4,17 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from services.common.database import Database, retry_conflicts
+from services.common.log import get_logger
 
 # Any number that no other program takes in the same database; copies of a service wait for each other on it.
 _ADVISORY_LOCK = 0x6D616A6C
+
+_log = get_logger("database")
 
 
 # Switching a new SQLite file to its journal mode does not wait for another process that does the same.
@@ -54,4 +59,8 @@ def _upgrade(connection: Connection, script_location: str, schema: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     config.attributes["schema"] = schema
+    before = MigrationContext.configure(connection, opts={"version_table_schema": schema or None}).get_current_heads()
     command.upgrade(config, "head")
+    newest = ScriptDirectory.from_config(config).get_heads()
+    if set(before) != set(newest):
+        _log.info("database migrated", before=list(before), now=newest)

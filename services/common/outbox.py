@@ -168,7 +168,9 @@ class OutboxPublisher:
                 while self._bus.connected and await self.publish_pending():
                     pass
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stored.wait(), _LOOK_AGAIN_SECONDS)
+                    # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
+                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                        await self._stored.wait()
 
     async def publish_pending(self) -> int:
         """Publishes one page of what was not published yet and returns how many facts that were."""

@@ -1,6 +1,7 @@
 """Keeps background tasks alive, known and logged; the only place that creates tasks."""
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Awaitable, Callable
 from typing import Self
@@ -9,6 +10,7 @@ from services.common.log import get_logger
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
+_CANCELLATIONS = 5
 
 _log = get_logger("tasks")
 
@@ -35,12 +37,14 @@ class Background:
     def spawn(self, name: str, run: Callable[[], Awaitable[None]], *, restart: bool = False) -> asyncio.Task[None]:
         """Runs `run()` in the background; with `restart`, again and with growing pauses whenever it fails.
 
+        It runs on nobody's behalf: the caller, deadline and request id of an RPC that starts it do not reach it.
+
         Raises RuntimeError once the owner is stopping.
         """
         if self._stopping:
             raise RuntimeError(f"cannot start {name}: stopping")
         work = self._run_for_ever(name, run) if restart else self._run_once(name, run)
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -58,10 +62,15 @@ class Background:
     async def stop(self) -> None:
         """Cancels what still runs and waits until it has ended."""
         self._stopping = True
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = {task for task in self._tasks if task is not asyncio.current_task()}
+        # Libraries sometimes swallow a cancellation, so it is repeated, but not for ever.
+        for _ in range(_CANCELLATIONS):
+            for task in pending:
+                task.cancel()
+            if pending:
+                _, pending = await asyncio.wait(pending, timeout=1.0)
+        for task in pending:
+            _log.error("background task does not end", task=task.get_name())
 
     async def _run_once(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
@@ -56,6 +57,16 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def stopped_by_signal() -> asyncio.Event:
+    """An event that Ctrl-C, or a polite request to end, sets instead of breaking off."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no handlers in the event loop: there Ctrl-C breaks off, and the file is complete all the same.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 @app.command(help=say("help.login"))
@@ -191,7 +202,7 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
 
     async with signed_in(server) as client:
         print(say("listen.begin", room_id=room, path=out))
-        recording = await record(client, room, out, seconds=seconds, room_key=key)
+        recording = await record(client, room, out, seconds=seconds, room_key=key, stop=stopped_by_signal())
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:
         print(say("listen.reconnects", count=recording.reconnects))

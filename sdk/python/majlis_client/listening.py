@@ -181,9 +181,13 @@ async def listen(
     *,
     seconds: float | None = None,
     room_key: str = "",
+    stop: asyncio.Event | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> Recording:
-    """Records a room to a file until it ends, `seconds` are over, or the caller cancels (the file is then complete)."""
+    """Records a room to a file until it ends, `seconds` are over, `stop` is set, or the caller cancels.
+
+    The file is complete in every case.
+    """
     with Recorder(path) as recorder:
         listener = Listener(
             client,
@@ -197,7 +201,18 @@ async def listen(
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    why = await listener.run()
+                    why = await _until_stopped(listener, stop or asyncio.Event())
         finally:
             await listener.leave()
     return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why)
+
+
+async def _until_stopped(listener: Listener, stop: asyncio.Event) -> str:
+    running, stopping = asyncio.ensure_future(listener.run()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return running.result() if running.done() else "stopped"
+    finally:
+        running.cancel()
+        stopping.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)

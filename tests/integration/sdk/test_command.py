@@ -145,13 +145,12 @@ async def test_listening_stops_at_ctrl_c_with_a_whole_file(signed_in: Terminal, 
     await asyncio.sleep(2)
     process.send_signal(signal.SIGINT)
     out, err = await asyncio.to_thread(process.communicate, "", 20)
-    assert process.returncode in {0, 130}, err
-    assert "Traceback" not in err
+    assert (process.returncode, err) == (0, "")
     with wave.open(str(tmp_path / "heard.wav")) as heard:
         assert heard.getframerate() == 48_000
         assert heard.getnframes() > 48_000
-    assert "Recording" in out
-    await eventually(lambda: hall.left == ["room 1"])
+    assert "heard.wav: " in out
+    assert hall.left == ["room 1"]
 
 
 async def test_listening_for_some_seconds_ends_by_itself(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:

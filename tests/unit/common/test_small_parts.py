@@ -1,6 +1,7 @@
 """The small parts: ids, networks, limits, background tasks, log lines."""
 
 import asyncio
+import contextvars
 import io
 import json
 import logging
@@ -135,6 +136,38 @@ async def test_stopping_cancels_what_still_runs_and_takes_nothing_new() -> None:
     assert len(background) == 0
     with pytest.raises(RuntimeError, match="stopping"):
         background.spawn("late", waits)
+
+
+async def test_stopping_outlasts_a_task_that_swallows_its_first_cancellation() -> None:
+    swallowed = asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.set()
+        await asyncio.Event().wait()
+
+    background = Background()
+    task = background.spawn("stubborn", stubborn)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await background.stop()
+    assert swallowed.is_set()
+    assert task.cancelled()
+
+
+async def test_a_background_task_runs_on_nobodys_behalf() -> None:
+    on_behalf_of: contextvars.ContextVar[str] = contextvars.ContextVar("on_behalf_of", default="nobody")
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(on_behalf_of.get())
+
+    on_behalf_of.set("a caller who waits two seconds")
+    async with Background() as background:
+        await background.spawn("look", look)
+    assert seen == ["nobody"]
 
 
 async def test_a_periodic_job_goes_on_after_a_failed_round() -> None:
