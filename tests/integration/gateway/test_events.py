@@ -289,7 +289,8 @@ async def test_a_seat_that_was_given_up_ends_its_stream_at_the_second_check(
     mint = TokenMint()
     async with (
         all_parts(mint) as played,
-        gateway_over(played, mint, nats_server.url, tmp_path, recheck_seconds=0.2) as origin,stream(origin) as events
+        gateway_over(played, mint, nats_server.url, tmp_path, recheck_seconds=0.2) as origin,
+        stream(origin) as events,
     ):
         await events.until("snapshot")
         del origin.directory.seats[ROOM, ANNA]
