@@ -1,13 +1,11 @@
 """Real auth and invite processes on SQLite, which tests may make crash at any step of a redemption."""
 
 import asyncio
-import os
+import multiprocessing
 import secrets
-import signal
 import sqlite3
-import subprocess
-import sys
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,13 @@ from majlis.auth.v1 import auth_service_pb2 as auth_pb
 from majlis.invite.v1 import invite_service_pb2 as pb
 from majlis.invite.v1 import invite_service_pb2_grpc
 
+from tests.support.crashing_service import run
 from tests.support.processes import free_port
 
-ROOT = Path(__file__).parents[2]
+# Each start forks a process that has imported everything already: dozens of starts would take minutes otherwise.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["services.auth.__main__", "services.invite.__main__"])
+
 START_SECONDS = 30.0
 
 
@@ -32,7 +34,7 @@ class Admission:
     nats_url: str = "nats://127.0.0.1:9"
     ports: dict[str, int] = field(default_factory=lambda: {"auth": free_port(), "invite": free_port()})
     owner: tuple[tuple[str, str], ...] = ()
-    _running: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
+    _running: "dict[str, ForkServerProcess]" = field(default_factory=dict)
 
     async def start(self, service: str) -> None:
         """Starts a service and waits until it serves."""
@@ -42,32 +44,31 @@ class Admission:
         for _ in range(int(START_SECONDS / 0.05)):
             if ready.exists():
                 return
-            if self._running[service].poll() is not None:
+            if not self._running[service].is_alive():
                 break
             await asyncio.sleep(0.05)
         raise AssertionError((self.directory / f"{service}.out").read_text()[-3000:])
 
-    def _spawn(self, service: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "tests.support.crashing_service", service]
-        with (self.directory / f"{service}.out").open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | self._environment(service), stdout=log, stderr=log
-            )
+    def _spawn(self, service: str) -> "ForkServerProcess":
+        arguments = (service, self._environment(service), str(self.directory / f"{service}.out"))
+        process = _FORKS.Process(target=run, args=arguments, name=service)
+        process.start()
+        return process
 
-    async def died(self, service: str) -> int:
+    async def died(self, service: str) -> int | None:
         """The exit code of a service that kills itself."""
-        return await asyncio.to_thread(self._running[service].wait, 10)
+        await asyncio.to_thread(self._running[service].join, 10)
+        return self._running[service].exitcode
 
     def stop(self) -> None:
         """Stops what still runs."""
         for process in self._running.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait(10)
+            if process.is_alive():
+                process.terminate()
+                process.join(10)
+            if process.is_alive():
+                process.kill()
+                process.join(10)
 
     def crash_at(self, service: str, step: int | None) -> None:
         """From the next redemption on: die at this step, 0 only counts, None does nothing."""
@@ -153,8 +154,4 @@ class Admission:
                 "sweep_seconds": 0.2,
             }
         named = {f"{service}_{name}".upper(): str(value) for name, value in values.items()}
-        return named | {"CRASH_FILE": str(self.directory / f"{service}.crash"), "PYTHONPATH": _python_path()}
-
-
-def _python_path() -> str:
-    return os.pathsep.join([str(ROOT), str(ROOT / "gen" / "python"), os.environ.get("PYTHONPATH", "")])
+        return named | {"CRASH_FILE": str(self.directory / f"{service}.crash")}

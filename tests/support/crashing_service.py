@@ -1,14 +1,13 @@
 """Runs auth or invite as a process that kills itself, as `kill -9` would, at a chosen step of a redemption.
 
 The steps are found by wrapping the service's transactions and its calls from outside; the service knows nothing of it.
-`python -m tests.support.crashing_service auth|invite` looks at the file named by $CRASH_FILE whenever a redemption
-begins: a number there is the step to die at, 0 only counts. Steps that were reached are appended to $CRASH_FILE.log.
+Whenever a redemption begins the process looks at the file named by $CRASH_FILE: a number there is the step to die at, 0
+only counts. Steps that were reached are appended to the same file with the ending .log.
 """
 
 import importlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -84,9 +83,12 @@ def around_transactions(store: type) -> None:
     store.write = write  # type: ignore[attr-defined]
 
 
-def main() -> None:
-    """Wraps the service named by the first argument and runs it."""
-    service = sys.argv[1]
+def run(service: str, environment: dict[str, str], log: str) -> None:
+    """Wraps the service and runs it in this process, with its output in the file `log`."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(environment)
     around_transactions(importlib.import_module(f"services.{service}.storage").SqlStore)
     if service == "auth":
         begins(importlib.import_module("services.auth.app.accounts").Accounts, "create_account")
@@ -96,7 +98,3 @@ def main() -> None:
         around_call(client, "create_account")
         around_call(client, "settle_redemption")
     run_service(importlib.import_module(f"services.{service}.__main__").main)
-
-
-if __name__ == "__main__":
-    main()

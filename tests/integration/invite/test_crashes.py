@@ -98,7 +98,7 @@ async def test_client_that_repeats_its_request_after_any_crash_gets_its_one_acco
     check_totals(admission)
 
 
-@pytest.mark.parametrize("admission", [3.0], indirect=True)
+@pytest.mark.parametrize("admission", [2.0], indirect=True)
 async def test_redemption_nobody_repeats_is_finished_or_given_back(admission: Admission) -> None:
     for service in SERVICES:
         for step in range(1, await count_steps(admission, service) + 1):
