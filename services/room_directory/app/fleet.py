@@ -23,6 +23,7 @@ from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
     AUDIENCE_PACKETS,
     STAGE_PACKETS,
+    STALE_SECONDS,
     Newcomer,
     RelayLoadState,
     choose_audience_relay,
@@ -70,8 +71,9 @@ class Fleet:
     async def start(self) -> None:
         """Asks every relay remembered what it carries; waits a second or two at most."""
         for stored in await self._memory.relays():
-            state = RelayLoadState(stored.relay_id, stored.boot_id, stored.grpc_address)
-            self._open(state)
+            # Not fresh, and not given up either before it had its time to answer.
+            seen_at = self._clock.monotonic() - STALE_SECONDS - 0.01
+            self._open(RelayLoadState(stored.relay_id, stored.boot_id, stored.grpc_address, seen_at=seen_at))
         await self.look()
 
     async def close(self) -> None:

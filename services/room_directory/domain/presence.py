@@ -30,8 +30,11 @@ def set_stream(room: Room, user_id: str, epoch: int, is_open: bool, now: datetim
         changed = replace(seat, stream=False, stream_lost=True)
     else:
         return
-    if changed.stream is not seat.stream:
-        room.order(user_id, seat.epoch, SeatAction.STREAM_BACK if is_open else SeatAction.STREAM_GONE)
+    if not is_open:
+        room.order(user_id, seat.epoch, SeatAction.STREAM_GONE)
+    elif not seat.stream and (seat.stream_lost or seat.device_epoch == 0):
+        # Only a stream that relays may believe gone: in a storm of joins every other order would be one too many.
+        room.order(user_id, seat.epoch, SeatAction.STREAM_BACK)
     put_seat(room, changed, now)
 
 

@@ -209,3 +209,17 @@ async def test_names_are_known_again_soon_after_a_crash_without_anybody_asking(w
     await world.until(lambda: world.parts.app.people.known([person("lina")])[person("lina")].handle == "lina")
     joined = await world.join("omar", room_id, without_permit=True)
     assert joined.snapshot.stage[0].person.display_name == "lina"
+
+
+async def test_a_relay_that_answers_a_little_late_keeps_its_rooms_when_the_directory_starts(world: World) -> None:
+    home = await world.relay("relay00001")
+    room_id = (await world.create("lina")).room_id
+    other = await world.relay("relay00002")
+    await world.crash()
+    await home.die()
+    await world.start()
+    await home.start()
+    fleet = world.parts.app.fleet
+    await world.until(lambda: any(relay is fleet.relays[home.relay_id] for relay, able in fleet.list_relays() if able))
+    assert not world.of_type(room_events_pb2.MediaMoved)
+    assert other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id != other.relay_id

@@ -226,3 +226,14 @@ def test_a_room_at_rest_needs_no_tick() -> None:
     hall = led()
     lose(hall, "lina")
     assert is_due(hall.room, hall.now)
+
+
+def test_the_first_stream_of_a_seat_orders_nothing_and_one_that_comes_back_is_told() -> None:
+    hall = led()
+    hall.listen("nadia")
+    epoch = hall.room.seats["nadia"].epoch
+    hall.stream("nadia", True)
+    assert not hall.orders("nadia")
+    hall.stream("nadia", False)
+    hall.stream("nadia", True)
+    assert hall.orders("nadia") == [(SeatAction.STREAM_GONE, epoch), (SeatAction.STREAM_BACK, epoch)]
