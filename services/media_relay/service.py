@@ -37,7 +37,9 @@ from services.media_relay.webrtc import Handshakes
 
 USED_SHARE = 0.75
 """Share of the measured packet rate that the relay promises."""
-CALIBRATION_SECONDS = 0.4
+PROVISIONAL_BUDGET = 200_000
+"""Packets a second that are promised in the first moment, until the machine is measured."""
+CALIBRATION_SECONDS = 0.25
 TICK_SECONDS = 0.2
 SWEEP_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
@@ -82,7 +84,8 @@ class RelayService:
             handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
         )
         addresses = media_addresses(settings.advertise, core.addresses)
-        capacity = Capacity(await _budget(settings), int(settings.audience_packet_ms))
+        budget = settings.packets_per_second_budget or PROVISIONAL_BUDGET
+        capacity = Capacity(budget, int(settings.audience_packet_ms))
         relay = Relay(settings.relay_id, new_id(), capacity)
         packet_ms, background = PACKET_MS[settings.audience_packet_ms], Background()
         adapter = CoreAdapter(core, packet_ms, settings.programme_bits_per_second)
@@ -154,6 +157,8 @@ class RelayService:
         # Sound does not wait for the bus: its first connection goes on beside the RPCs.
         spawn("bus", self.bus.connect)
         spawn("heartbeat", self.heartbeat.run, restart=True)
+        if self.settings.packets_per_second_budget is None:
+            spawn("packet budget", self._measure_budget)
         _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
 
     async def drain(self) -> None:
@@ -194,6 +199,12 @@ class RelayService:
             },
         )
 
+    async def _measure_budget(self) -> None:
+        """Beside the first sessions: after a crash everybody waits, and for no measurement."""
+        measured = await asyncio.to_thread(_packets_a_core_can_send)
+        self.relay.capacity.budget = max(1000, int(measured * USED_SHARE))
+        _log.info("packet budget measured", packets_per_second=self.relay.capacity.budget)
+
     async def _trim_memory(self) -> None:
         """After a storm of handshakes the allocator keeps their memory until it is told to give it back."""
         if self.handshakes.dropped - self.trimmed_at >= TRIM_AFTER_HANDSHAKES:
@@ -208,12 +219,6 @@ class RelayService:
             return self.settings.grpc_advertise
         host, _ = split_address(self.settings.grpc_listen)
         return f"[{host}]:{self.server.port}" if ":" in host else f"{host}:{self.server.port}"
-
-
-async def _budget(settings: Settings) -> int:
-    if settings.packets_per_second_budget is not None:
-        return settings.packets_per_second_budget
-    return max(1000, int(await asyncio.to_thread(_packets_a_core_can_send) * USED_SHARE))
 
 
 def _packets_a_core_can_send() -> float:
