@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,36 +60,42 @@ def protoc(*arguments: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PATH": path})
 
 
+@contextmanager
+def fresh(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the old one's place when the block ends well, so that nobody meets it half written."""
+    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def generate_python() -> None:
     """Messages, typed stubs and gRPC services for Python, and the whole contract as one descriptor set."""
-    shutil.rmtree(PYTHON_OUT, ignore_errors=True)
-    PYTHON_OUT.mkdir(parents=True)
-    protoc(
-        f"--python_out={PYTHON_OUT}",
-        f"--mypy_out=quiet:{PYTHON_OUT}",
-        f"--grpc_python_out={PYTHON_OUT}",
-        f"--mypy_grpc_out=quiet:{PYTHON_OUT}",
-        *proto_files(),
-    )
-    protoc(f"--python_out={PYTHON_OUT}", f"--mypy_out=quiet:{PYTHON_OUT}", "buf/validate/validate.proto")
+    with fresh(PYTHON_OUT) as out:
+        plugins = ("--python_out=", "--mypy_out=quiet:", "--grpc_python_out=", "--mypy_grpc_out=quiet:")
+        protoc(*(f"{plugin}{out}" for plugin in plugins), *proto_files())
+        protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto")
+        (out / "majlis" / "py.typed").touch()
     protoc(
         f"--descriptor_set_out={ROOT / 'gen' / 'majlis.binpb'}",
         "--include_imports",
         "--include_source_info",
         *proto_files(),
     )
-    (PYTHON_OUT / "majlis" / "py.typed").touch()
 
 
 def generate_web() -> None:
     """Messages and service descriptors for TypeScript."""
-    shutil.rmtree(WEB_OUT, ignore_errors=True)
-    WEB_OUT.mkdir(parents=True)
     plugin = ROOT / "web" / "node_modules" / ".bin" / "protoc-gen-es"
-    protoc(f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", *proto_files())
-    protoc(
-        f"--plugin=protoc-gen-es={plugin}", f"--es_out={WEB_OUT}", "--es_opt=target=ts", "buf/validate/validate.proto"
-    )
+    with fresh(WEB_OUT) as out:
+        options = (f"--plugin=protoc-gen-es={plugin}", f"--es_out={out}", "--es_opt=target=ts")
+        protoc(*options, *proto_files())
+        protoc(*options, "buf/validate/validate.proto")
 
 
 def fingerprint() -> str:

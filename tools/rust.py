@@ -19,6 +19,17 @@ def cargo(*arguments: str, **env: str) -> int:
     return subprocess.run(["cargo", *arguments], check=False, cwd=PACKETCORE, env=environment).returncode
 
 
+def cargo_output(*arguments: str) -> str:
+    """What a cargo command prints. Raises RuntimeError with its errors when it fails."""
+    environment = toolchains.with_rust(dict(os.environ))
+    done = subprocess.run(
+        ["cargo", *arguments], check=False, cwd=PACKETCORE, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"cargo {' '.join(arguments)} failed: {done.stderr[-2000:]}")
+    return done.stdout
+
+
 def main() -> int:
     """Command line: the command, and for fuzz the seconds per target."""
     command = sys.argv[1]

@@ -1,0 +1,70 @@
+"""One measured row, the bars rows are held to, and the table that shows them."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """A number that was measured."""
+
+    name: str
+    value: float | None
+    """None when it could not be measured; the context says why."""
+    unit: str
+    bar: float | None = None
+    """The most it may be; None for rows that only inform."""
+    context: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bar is met; None without a bar."""
+        if self.bar is None:
+            return None
+        return self.value is not None and self.value <= self.bar
+
+
+BARS: dict[str, float] = {
+    "relay_over_floor_20ms_5000": 1.25,
+    "relay_cores_20ms_5000": 0.8,
+    "relay_drops_20ms_5000": 0,
+    "forward_p99_ms_20ms_5000": 25,
+    "relay_cores_60ms_5000": 0.3,
+    "join_5000_s": 60,
+    "join_failed": 0,
+    "relay_ms_per_join": 4,
+    "directory_ms_per_join": 2,
+    "gateway_ms_per_join": 3,
+    "relay_kib_per_listener": 32,
+    "gateway_kib_per_listener": 24,
+    "ear_p95_ms_stage": 45,
+    "ear_p95_ms_audience": 130,
+    "second_relay_p99_ms": 5,
+    "mixer_core_share_3_speakers": 0.03,
+    "concealed_10": 0.015,
+    "concealed_20": 0.05,
+}
+
+
+def row(name: str, value: float | None, unit: str, context: str = "") -> Row:
+    """A row with its bar, rounded to what the measurement can tell."""
+    rounded = None if value is None else float(f"{value:.4g}")
+    return Row(name, rounded, unit, BARS.get(name), context)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as people read them."""
+    width = max((len(entry.name) for entry in rows), default=4)
+    lines = []
+    for entry in rows:
+        value = "none" if entry.value is None else f"{entry.value:g}"
+        bar = "" if entry.bar is None else f"≤ {entry.bar:g}  {'met' if entry.met else 'NOT MET'}"
+        lines.append(f"{entry.name:<{width}}  {value:>9} {entry.unit:<12} {bar:<18} {entry.context}".rstrip())
+    return "\n".join(lines)
+
+
+def write(rows: list[Row], path: Path) -> None:
+    """The rows as programs read them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(entry) for entry in rows], indent=1, ensure_ascii=False) + "\n")
