@@ -40,9 +40,9 @@ pub struct DoorArgs {
     #[arg(long)]
     pub room: Option<String>,
     /// A permit or token.
-    #[arg(long, env = "MAJLIS_LOAD_TOKEN", hide_env_values = true, conflicts_with = "tokens")]
+    #[arg(long, env = "MAJLIS_LOAD_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// A file with one token a line.
+    /// A file with one token a line; goes before --token.
     #[arg(long)]
     pub tokens: Option<PathBuf>,
     /// The tokens are personal ones, to be exchanged first (with --api).
@@ -149,6 +149,9 @@ pub struct SpeakArgs {
     /// Where to come in.
     #[command(flatten)]
     pub door: DoorArgs,
+    /// How results are told.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// WAV or Ogg Opus file to speak, over and over.
     #[arg(long, conflicts_with = "tone")]
     pub file: Option<PathBuf>,
@@ -173,9 +176,9 @@ impl DoorArgs {
     /// A door for each of `count` sessions; fewer tokens than sessions are used in turn with an endpoint only.
     pub fn doors(&self, count: usize) -> Result<Vec<Door>> {
         let tokens = match (&self.token, &self.tokens) {
-            (Some(token), _) => vec![token.clone()],
-            (None, Some(path)) => read_tokens(path)?,
-            (None, None) => bail!("--token or --tokens is needed"),
+            (_, Some(path)) => read_tokens(path)?,
+            (Some(token), None) if !token.is_empty() => vec![token.clone()],
+            _ => bail!("--token or --tokens is needed"),
         };
         match (&self.endpoint, &self.api, &self.room) {
             (Some(url), _, _) => {

@@ -1,6 +1,6 @@
 //! Counts a stream by its sequence numbers, and delays by their share: what arrived, what is lost, late or doubled.
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Packets back to which doubles and stragglers are told apart.
 const WINDOW: i64 = 128;
@@ -22,7 +22,7 @@ pub struct StreamCount {
 }
 
 /// Sums over a stream, or over many.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Different packets that arrived.
     pub received: u64,
@@ -94,6 +94,20 @@ impl StreamCount {
         if let Some(highest) = self.highest {
             self.first = highest + 1;
         }
+    }
+}
+
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Totals", 7)?;
+        fields.serialize_field("received", &self.received)?;
+        fields.serialize_field("expected", &self.expected)?;
+        fields.serialize_field("lost", &self.lost())?;
+        fields.serialize_field("late", &self.late)?;
+        fields.serialize_field("duplicates", &self.duplicates)?;
+        fields.serialize_field("gaps", &self.gaps)?;
+        fields.serialize_field("interruptions", &self.interruptions)?;
+        fields.end()
     }
 }
 

@@ -71,7 +71,8 @@ async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, St
     match door {
         Door::Endpoint { url, token } => Ok((url.clone(), token.clone())),
         Door::Room { api, room, token } => {
-            let joined = call(client, api, "room_directory.v1.RoomDirectoryService/JoinRoom", token, json!({"roomId": room}));
+            let joined =
+                call(client, api, "room_directory.v1.RoomDirectoryService/JoinRoom", token, json!({"roomId": room}));
             let mut permit = joined.await?["permit"].take();
             if permit.is_null() {
                 let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
@@ -117,9 +118,13 @@ async fn post(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Re
     Ok((body, location.map(|location| url.join(&location)).transpose()?))
 }
 
-/// Ends a session as WHEP and WHIP have it.
+/// Ends a session as WHEP and WHIP have it. One that the server has ended already, or whose permit it has withdrawn, is
+/// as good as left.
 pub async fn leave(client: &Client, session: &Url, permit: &str) -> Result<()> {
-    client.delete(session.clone()).bearer_auth(permit).send().await?.error_for_status()?;
+    let response = client.delete(session.clone()).bearer_auth(permit).send().await?;
+    if !matches!(response.status().as_u16(), 401 | 403 | 404 | 410) {
+        response.error_for_status()?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 use str0m::rtp::RtpPacket;
 
 /// A packet is waited for until this much later sound has come, samples (200 ms), as a browser would at most.
@@ -163,6 +164,12 @@ impl Ear {
     pub fn finish(&mut self) -> Heard {
         self.play(true);
         Heard { seconds: self.pcm.len() as f64 / 48_000.0, ..self.heard.clone() }
+    }
+
+    /// Appends the silence between the last sound and the end of `length` of listening.
+    pub fn fall_silent_until(&mut self, length: Duration) {
+        let wanted = (length.as_secs_f64() * 48_000.0) as usize;
+        self.pcm.resize(self.pcm.len().max(wanted), 0.0);
     }
 
     /// Writes what was heard: 48 kHz mono, WAV or, by the name's ending, Ogg Opus.

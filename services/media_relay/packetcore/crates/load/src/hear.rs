@@ -44,6 +44,8 @@ pub struct HearReport {
     pub heard: Heard,
     /// Concealed share of the frames.
     pub concealed_share: f64,
+    /// Why the session ended before its time, if it did.
+    pub ended: Option<String>,
 }
 
 struct Listening {
@@ -85,19 +87,16 @@ impl Listening {
 /// Hears for `seconds` after the connection stands; `out` gets the sound.
 pub fn hear(mut peer: Peer, red: Option<u8>, loss: Loss, length: Duration, out: Option<&Path>) -> Result<HearReport> {
     let mut receiver = Receiver::default();
-    let mut listening = Listening {
-        ear: Ear::new(red)?,
-        delays: Delays::default(),
-        loss,
-        state: loss.seed,
-        dropped: 0,
-    };
+    let mut listening =
+        Listening { ear: Ear::new(red)?, delays: Delays::default(), loss, state: loss.seed, dropped: 0 };
     let mut until = None;
     let mut counting = loss.settle.is_zero();
     while until.is_none_or(|until| Instant::now() < until) {
         peer.pump(Instant::now(), &mut receiver, &mut listening);
         match &peer.state {
-            State::Ended(reason) => bail!("the session ended: {reason}"),
+            State::Ended(reason) if until.is_none() => bail!("the session ended: {reason}"),
+            // Whoever is sent away hears silence; the recording says for how long.
+            State::Ended(_) => {}
             State::Connecting if peer.offered.elapsed() > CONNECT => bail!("no connection within 15 s"),
             State::Connecting => {}
             State::Connected => {
@@ -109,9 +108,10 @@ pub fn hear(mut peer: Peer, red: Option<u8>, loss: Loss, length: Duration, out: 
                 }
             }
         }
-        std::thread::sleep(peer.wake().saturating_duration_since(Instant::now()).min(POLL));
+        std::thread::sleep(pause(&peer));
     }
     let heard = listening.ear.finish();
+    listening.ear.fall_silent_until(peer.heard.map_or(length, |first| first.elapsed()));
     if let Some(path) = out {
         listening.ear.write(path)?;
     }
@@ -124,5 +124,18 @@ pub fn hear(mut peer: Peer, red: Option<u8>, loss: Loss, length: Duration, out: 
         forward_delay: Spread::from(&listening.delays),
         concealed_share: heard.concealed as f64 / heard.frames.max(1) as f64,
         heard,
+        ended: match peer.state {
+            State::Ended(reason) => Some(reason),
+            _ => None,
+        },
     })
+}
+
+fn pause(peer: &Peer) -> Duration {
+    let wake = if matches!(peer.state, State::Ended(_)) {
+        POLL
+    } else {
+        peer.wake().saturating_duration_since(Instant::now())
+    };
+    wake.min(POLL)
 }

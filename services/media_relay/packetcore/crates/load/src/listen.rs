@@ -200,7 +200,7 @@ async fn leave_all(endings: Vec<Ending>, concurrency: usize) -> Result<()> {
         let Some(session) = ending.session else { continue };
         tasks.spawn(async move {
             let _place = room.acquire().await;
-            // A session the server has already ended is as good as one that was left.
+            // The run's numbers are in; the server ends on its own what could not be left.
             let _ = leave(&http, &session, &ending.permit).await;
         });
     }

@@ -148,7 +148,11 @@ fn candidate(sdp: &str) -> Option<SocketAddr> {
 /// Payload type the answer gives to `red`.
 fn red_payload_type(sdp: &str) -> Option<u8> {
     let maps = sdp.lines().filter_map(|line| line.strip_prefix("a=rtpmap:"));
-    maps.filter_map(|map| map.split_once(' ')).find(|(_, name)| name.to_ascii_lowercase().starts_with("red/"))?.0.parse().ok()
+    maps.filter_map(|map| map.split_once(' '))
+        .find(|(_, name)| name.to_ascii_lowercase().starts_with("red/"))?
+        .0
+        .parse()
+        .ok()
 }
 
 impl Peer {
@@ -223,7 +227,9 @@ impl Peer {
     /// Sends one Opus packet from the microphone.
     pub fn say(&mut self, packet: &Said<'_>, sink: &mut impl Sink) {
         let Some(mid) = self.microphone.filter(|_| self.state == State::Connected) else { return };
-        let Some(payload_type) = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied()) else { return };
+        let Some(payload_type) = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied()) else {
+            return;
+        };
         let level = ExtensionValues {
             audio_level: Some(-(packet.level.min(127) as i8)),
             voice_activity: Some(packet.level < 60),
@@ -231,7 +237,8 @@ impl Peer {
         };
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
             let sequence = packet.sequence.into();
-            let write = RtpWrite::new(payload_type, sequence, packet.timestamp, Instant::now(), packet.payload.to_vec());
+            let write =
+                RtpWrite::new(payload_type, sequence, packet.timestamp, Instant::now(), packet.payload.to_vec());
             stream.write_rtp(write.ext_vals(level).marker(packet.marker));
         }
         // The stream is flushed by the timeout that follows.

@@ -92,9 +92,15 @@ impl Report {
             ("all hearing after", whole),
             ("join to connected", spread(&self.connect)),
             ("join to first packet", spread(&self.hear)),
-            ("packets", format!("{} in {:.1} s ({:.0}/s)", self.packets.received, self.seconds, self.packets_per_second)),
+            (
+                "packets",
+                format!("{} in {:.1} s ({:.0}/s)", self.packets.received, self.seconds, self.packets_per_second),
+            ),
             ("lost", format!("{} of {} (worst listener {})", self.lost, self.packets.expected, self.worst_lost)),
-            ("late, doubled, gaps", format!("{}, {}, {}", self.packets.late, self.packets.duplicates, self.packets.gaps)),
+            (
+                "late, doubled, gaps",
+                format!("{}, {}, {}", self.packets.late, self.packets.duplicates, self.packets.gaps),
+            ),
             ("interruptions, deaf", format!("{}, {}", self.packets.interruptions, self.deaf)),
             ("forward delay", spread(&self.forward_delay)),
             ("decrypted sample", format!("{} packets", self.decrypted)),

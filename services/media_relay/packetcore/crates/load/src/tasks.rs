@@ -10,6 +10,8 @@ use crate::sound::Sound;
 use crate::voice::{Voice, speak};
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,20 +109,22 @@ pub async fn speak_alone(args: SpeakArgs) -> Result<()> {
         None => Sound::tone(args.tone, args.amplitude)?,
     };
     let entered = enter(&http, &doors[0], wanted, args.door.bind).await?;
-    let voice = Voice::new(entered.peer, sound, args.out.is_some());
+    let voice = Voice::new(entered.peer, sound, args.slots > 0);
     let until = Instant::now() + Duration::from_secs_f64(args.seconds);
     let speaking = move || speak(vec![voice], &AtomicBool::new(false), Some(until));
     let stages = tokio::task::spawn_blocking(speaking).await??;
     if let Some(session) = &entered.session {
         leave(&http, session, &entered.permit).await?;
     }
-    if let Some(prefix) = &args.out {
-        for (ssrc, mut ear) in stages.into_iter().flat_map(|stage| stage.ears) {
-            ear.finish();
+    let mut heard = BTreeMap::new();
+    for (ssrc, mut ear) in stages.into_iter().flat_map(|stage| stage.ears) {
+        heard.insert(ssrc, ear.finish());
+        if let Some(prefix) = &args.out {
             ear.write(Path::new(&format!("{}-{ssrc}.wav", prefix.display())))?;
         }
     }
-    Ok(())
+    let report = json!({"seconds": args.seconds, "heard": heard});
+    tell(&report, &serde_json::to_string_pretty(&report)?, &args.output)
 }
 
 async fn exchange_all(doors: &mut [Door], personal: bool) -> Result<()> {

@@ -49,6 +49,7 @@ async fn a_listener_hears_the_programme_and_names_its_speakers() {
     let samples: Vec<i16> = hound::WavReader::open(&file).unwrap().samples().map(Result::unwrap).collect();
     std::fs::remove_file(&file).unwrap();
     assert!(tone_share(&samples[24_000..72_000], 440.0) > 0.9);
+    assert!(samples.len().abs_diff(96_000) < 12_000, "the recording lasts as long as the listening: {}", samples.len());
     assert_eq!(seen.deleted.load(Ordering::Relaxed), 1);
 }
 
@@ -76,7 +77,11 @@ async fn a_speaker_is_heard_by_the_server_at_an_even_pace() {
     let spoken = seen.spoken.lock().unwrap();
     assert!(spoken.len() > 90, "{} packets", spoken.len());
     assert!(spoken.windows(2).all(|pair| pair[1].2.wrapping_sub(pair[0].2) == 960));
-    assert!(spoken.iter().all(|(_, level, _)| level.is_some_and(|level| (-20..=-8).contains(&level))), "{:?}", spoken[50].1);
+    assert!(
+        spoken.iter().all(|(_, level, _)| level.is_some_and(|level| (-20..=-8).contains(&level))),
+        "{:?}",
+        spoken[50].1
+    );
     let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono).unwrap();
     let mut heard = Vec::new();
     for (payload, _, _) in spoken.iter() {

@@ -49,7 +49,8 @@ fn answer(mut stream: TcpStream, seen: &Arc<Seen>, skip: fn(u64) -> bool) {
         if head.is_empty() {
             return;
         }
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
         let reply = respond(&head, &String::from_utf8_lossy(&body), seen, skip);
@@ -67,11 +68,17 @@ fn respond(head: &str, body: &str, seen: &Arc<Seen>, skip: fn(u64) -> bool) -> S
     }
     if head.contains("JoinRoom") {
         let joined = r#"{"permit":{"permit":"good","path":"/whep/session"}}"#;
-        return format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{joined}", joined.len());
+        return format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{joined}",
+            joined.len()
+        );
     }
     seen.opened.fetch_add(1, Ordering::Relaxed);
     let sdp = open(body, Arc::clone(seen), skip);
-    format!("HTTP/1.1 201 Created\r\nLocation: /session/1\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len())
+    format!(
+        "HTTP/1.1 201 Created\r\nLocation: /session/1\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    )
 }
 
 fn open(offer: &str, seen: Arc<Seen>, skip: fn(u64) -> bool) -> String {
@@ -142,7 +149,9 @@ impl Session {
                 Output::Timeout(_) => return,
                 Output::Transmit(packet) => drop(self.socket.send_to(&packet.contents, packet.destination)),
                 Output::Event(Event::Connected) => *connected = Some(Instant::now()),
-                Output::Event(Event::MediaAdded(media)) if media.direction == Direction::SendOnly => self.outgoing = Some(media.mid),
+                Output::Event(Event::MediaAdded(media)) if media.direction == Direction::SendOnly => {
+                    self.outgoing = Some(media.mid)
+                }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let header = packet.header;
                     let spoken = (packet.payload.to_vec(), header.ext_vals.audio_level, header.timestamp);
