@@ -80,6 +80,8 @@ pub enum Liveness {
     Idle,
     /// Consent ran out.
     ConsentGone,
+    /// A nomination that came too soon after another one takes effect now.
+    Moved(Path),
 }
 
 /// The lite agent of one session.
@@ -89,6 +91,8 @@ pub struct LiteAgent {
     old: Option<Credentials>,
     paths: Vec<(Path, Micros)>,
     nominated: Option<Path>,
+    /// Nominated too soon after a move; waits for its turn, or the client's next check would be seconds away.
+    pending: Option<Path>,
     moved_at: Option<Micros>,
     checked_at: Micros,
     consent_at: Micros,
@@ -104,6 +108,7 @@ impl LiteAgent {
             old: None,
             paths: Vec::new(),
             nominated: None,
+            pending: None,
             moved_at: None,
             checked_at: now,
             consent_at: now,
@@ -220,11 +225,14 @@ impl LiteAgent {
 
     fn nominate(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
         if self.nominated != Some(path) {
-            if !self.may_move(now) {
+            // The first pair of new credentials is no flapping: they came through signalling.
+            if self.old.is_none() && !self.may_move(now) {
+                self.pending = Some(path);
                 return;
             }
             self.move_to(path, now, outcome);
         }
+        self.pending = None;
         outcome.old_credentials_gone = self.old.take().is_some();
     }
 
@@ -240,6 +248,12 @@ impl LiteAgent {
 
     /// What time has brought about since the last call.
     pub fn poll(&mut self, now: Micros) -> Option<Liveness> {
+        if let Some(path) = self.pending.filter(|_| self.may_move(now)) {
+            self.pending = None;
+            self.move_to(path, now, &mut Outcome::default());
+            self.consent_at = now;
+            return Some(Liveness::Moved(path));
+        }
         if self.nominated.is_some() && now.saturating_sub(self.consent_at) > CONSENT_LIFETIME {
             return Some(Liveness::ConsentGone);
         }

@@ -70,6 +70,37 @@ fn media_moves_at_most_once_a_second() {
 }
 
 #[test]
+fn a_nomination_too_soon_after_another_takes_effect_within_the_second() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    far.nominate(&mut endpoint, &mut out, 0);
+    for port in [4001, 4002] {
+        let mut check = far.check(true);
+        endpoint.handle_datagram(path(port), &mut check, SECOND / 10, &mut out);
+    }
+    assert_eq!(nominations(&out), [far.path]);
+    pass(&mut endpoint, &mut out, 0, SECOND + SECOND / 10);
+    assert_eq!(nominations(&out), [far.path, path(4002)], "the last one wanted, without another check");
+}
+
+#[test]
+fn the_first_pair_of_new_credentials_is_taken_at_once_though_media_has_just_moved() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    far.nominate(&mut endpoint, &mut out, 0);
+    let (ufrag, pwd) = ("newfrag".to_owned(), "a new password of 22 or more".to_owned());
+    let session = far.id;
+    let restart = majlis_core::endpoint::Command::RestartIce { session, ufrag: ufrag.clone(), pwd: pwd.clone() };
+    endpoint.handle_command(restart, SECOND / 10, &mut out);
+    let mut old = far.check(false);
+    (far.ufrag, far.pwd) = (ufrag, pwd);
+    let mut new = far.check(true);
+    endpoint.handle_datagram(path(5000), &mut new, SECOND / 5, &mut out);
+    assert_eq!(nominations(&out), [far.path, path(5000)]);
+    out.sent.clear();
+    endpoint.handle_datagram(far.path, &mut old, SECOND / 4, &mut out);
+    assert!(out.sent.is_empty(), "and the old credentials end with it");
+}
+
+#[test]
 fn a_wrong_password_an_unknown_fragment_and_an_answer_get_no_answer() {
     let (mut endpoint, mut out, mut far) = one_session();
     let mut wrong = far.check(true);

@@ -153,13 +153,18 @@ impl Endpoint {
             sink.event(Event::Active(id));
         }
         if let Some(path) = outcome.nominated {
-            sink.event(Event::Nominated(id, path));
-            if let Some(Role::Listener(role)) = self.sessions.get(&id).map(|session| &session.role) {
-                sink.fanout(role.shard, fanout::Command::Path(id, path));
-            }
+            self.move_media(id, path, sink);
         }
         if outcome.old_credentials_gone {
             self.rebind_ufrags(id);
+        }
+    }
+
+    /// Tells everyone concerned where a session's media goes now.
+    pub(super) fn move_media(&mut self, id: SessionId, path: Path, sink: &mut impl Sink) {
+        sink.event(Event::Nominated(id, path));
+        if let Some(Role::Listener(role)) = self.sessions.get(&id).map(|session| &session.role) {
+            sink.fanout(role.shard, fanout::Command::Path(id, path));
         }
     }
 

@@ -35,6 +35,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let half_open = !session.is_connected() && now.saturating_sub(session.created) > HALF_OPEN;
         let liveness = session.agent.poll(now);
+        let is_on_stage = matches!(session.role, Role::Stage(_));
         gauges.add(session);
         if half_open || liveness == Some(Liveness::ConsentGone) {
             self.counters.expired += 1;
@@ -42,10 +43,14 @@ impl Endpoint {
             sink.event(Event::Expired(id));
             return;
         }
-        if liveness == Some(Liveness::Idle) {
-            sink.event(Event::Idle(id));
+        match liveness {
+            Some(Liveness::Idle) => {
+                sink.event(Event::Idle(id));
+            }
+            Some(Liveness::Moved(path)) => self.move_media(id, path, sink),
+            _ => {}
         }
-        if matches!(session.role, Role::Stage(_)) {
+        if is_on_stage {
             self.report_to_stage(id, now, sink);
         }
     }
