@@ -40,6 +40,8 @@ USED_SHARE = 0.75
 PROVISIONAL_BUDGET = 200_000
 """Packets a second that are promised in the first moment, until the machine is measured."""
 CALIBRATION_SECONDS = 0.25
+LEAST_CPU_SECONDS = 0.01
+"""A measurement that got less of a core than this says too little to be scaled up further."""
 TICK_SECONDS = 0.2
 SWEEP_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
@@ -226,7 +228,7 @@ def _packets_a_core_can_send() -> float:
     wall, cpu = time.perf_counter(), time.thread_time()
     rate = packetcore.self_calibrate(CALIBRATION_SECONDS)
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
-    return rate * min(4.0, max(1.0, wall / max(cpu, 1e-3)))
+    return rate * max(1.0, wall / max(cpu, LEAST_CPU_SECONDS))
 
 
 def _round(work: Callable[[], None]) -> Callable[[], Awaitable[None]]:
