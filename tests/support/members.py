@@ -29,7 +29,7 @@ async def member(stack: Stack, account: account_pb2.Account, tokens: account_pb2
 
 async def owner_of(stack: Stack) -> Member:
     """The first person, by the owner link."""
-    profile = account_pb2.NewProfile(handle="owner", display_name="Lina Haddad")
+    profile = account_pb2.NewProfile(handle="lina", display_name="Lina Haddad")
     request = auth_service_pb2.SetUpOwnerRequest(token=stack.owner_link.partition("#")[2], profile=profile)
     async with await Client.connect(stack.url) as client:
         answer = await client.auth.SetUpOwner(request)
