@@ -25,8 +25,9 @@ from services.common.tls import channel_credentials
 __all__ = ["RemoteError", "ServiceChannel", "as_user", "raise_for"]
 
 DEFAULT_DEADLINE_SECONDS = 5.0
-_TRIES = 4
+_RETRY_FOR_SECONDS = 3.0
 _FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 0.8
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -45,8 +46,8 @@ class ServiceChannel:
     """A channel from the service `name` to the service at `address`; give `channel` to a generated stub.
 
     Calls through it raise RemoteError instead of AioRpcError, carry the request id of the RPC being served, and end
-    after five seconds, or earlier when the caller being served waits no longer. UNAVAILABLE is tried again, with
-    growing pauses, only where the contract says NO_SIDE_EFFECTS.
+    after five seconds, or earlier when the caller being served waits no longer. UNAVAILABLE is tried again for
+    three seconds, with growing pauses, only where the contract says NO_SIDE_EFFECTS.
     """
 
     def __init__(self, name: str, address: str, settings: ServiceSettings) -> None:
@@ -99,19 +100,18 @@ class _Unary(_Caller, grpc.aio.UnaryUnaryClientInterceptor):
     ) -> Any:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + _deadline(client_call_details.timeout)
-        tries = _TRIES if _may_repeat(client_call_details.method) else 1
+        give_up_at = loop.time() + (_RETRY_FOR_SECONDS if _may_repeat(client_call_details.method) else 0.0)
         pause = _FIRST_PAUSE_SECONDS
         while True:
-            tries -= 1
             left = max(0.001, ends_at - loop.time())
             call = await continuation(self._details(client_call_details, left), request)
             try:
                 await call
             except grpc.aio.AioRpcError as error:
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
-                pause *= 2
+                pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
                 unreachable = error.code() == grpc.StatusCode.UNAVAILABLE
-                if not unreachable or not tries or loop.time() + wait >= ends_at:
+                if not unreachable or loop.time() + wait >= min(give_up_at, ends_at):
                     raise raise_for(error) from error
                 await asyncio.sleep(wait)
             else:

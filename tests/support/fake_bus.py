@@ -97,7 +97,7 @@ class FakeBus:
         return subscription
 
 
-async def eventually(check: Callable[[], bool], seconds: float = 5.0) -> None:
+async def eventually(check: Callable[[], bool], seconds: float = 20.0) -> None:
     """Waits until `check()` holds; fails the test when it does not in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not check():

@@ -125,15 +125,18 @@ async def test_an_event_with_a_hostile_id_is_never_published(part: Part) -> None
 
 async def test_a_full_queue_gives_up_its_oldest_events_and_counts_them(part: Part) -> None:
     heard: list[int] = []
-    gate = asyncio.Event()
+    gate, begun = asyncio.Event(), asyncio.Event()
 
     async def hear(event: facts.AccountCreated) -> None:
+        begun.set()
         await gate.wait()
         heard.append(event.number)
 
     await part.bus.subscribe(facts.AccountCreated, hear, queue_limit=10)
     await settled(part)
-    for number in range(100):
+    await part.bus.publish(created(0))
+    await begun.wait()
+    for number in range(1, 100):
         await part.bus.publish(created(number))
     await eventually(lambda: part.count("majlis_bus_dropped_total", event="AccountCreated", why="queue_full") == 89)
     gate.set()
