@@ -3,9 +3,19 @@
 use clap::Parser;
 use majlis_load::args::{Cli, Task};
 use majlis_load::tasks;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let task = Cli::parse().command;
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("majlis-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     str0m::crypto::from_feature_flags().install_process_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async move {
