@@ -19,8 +19,9 @@ export interface SoundSource {
 
 const final = new Set(['REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_NOT_FOUND', 'ROOM_CLOSED', 'SEAT_TAKEN_OVER']);
 const crowded = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_DRAINING']);
-/** After this many failures in a row it is the network, not chance. */
-const triesBeforeBlocked = 1;
+/** A relay that restarts is back within seconds: so many tries come quickly before they spread wider. */
+const promptTries = 4;
+const shortest = 300;
 
 export class Sound {
   state = $state<SoundState>('off');
@@ -139,10 +140,11 @@ export class Sound {
     this.#failures++;
     if (this.#playing?.state !== 'connected') {
       if (crowded.has(reason)) this.state = 'full';
-      else if (error === null && this.#failures >= triesBeforeBlocked) this.state = 'blocked';
+      // Negotiated but never connected: that is the network between, not the server.
+      else if (error === null) this.state = 'blocked';
       else this.state = 'reconnecting';
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.start(this.kind), waitBefore(this.#failures - 1, Math.random()) + 300);
+    this.#timer = setTimeout(() => void this.start(this.kind), waitBefore(Math.max(0, this.#failures - promptTries), Math.random()) + shortest);
   }
 }
