@@ -49,7 +49,7 @@ integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the r
 	$(BIN)/pytest -q tests/integration
 
 e2e: ## The whole system: real processes, a real browser, real voices
-	@$(READY)
+	@$(READY) python gen core web sdk
 	@$(BIN)/python -m tools.rust build-load
 	$(BIN)/pytest -q tests/e2e
 
@@ -83,6 +83,6 @@ format: ## Format Python, Rust and TypeScript
 	$(BIN)/python -m tools.node npm run --silent format
 
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
-	rm -rf .venv .toolchain gen web/dist web/node_modules web/src/gen services/media_relay/packetcore/target
+	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
 .PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz gen format clean

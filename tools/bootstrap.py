@@ -24,6 +24,8 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"
 PACKETCORE = ROOT / "services" / "media_relay" / "packetcore"
 WEB = ROOT / "web"
+SDK = ROOT / "sdk" / "typescript"
+PARTS = ("python", "gen", "core", "web", "sdk")
 RUST_SOURCES = ("*.rs", "*.toml", "Cargo.lock", "*.pyi", "*.py")
 
 
@@ -133,36 +135,39 @@ def build_core() -> None:
     done("packetcore", mark)
 
 
-def build_web() -> None:
-    """The web client in web/dist."""
-    lock = WEB / "package-lock.json"
+def build_typescript(name: str, package: Path, product: str) -> None:
+    """A TypeScript package: its packages from the registry, its contracts, then its own build."""
     env = toolchains.with_node(dict(os.environ))
-    modules = digest([lock, WEB / "package.json"])
-    if stale("web-modules", modules) or not (WEB / "node_modules").exists():
-        say("installing the web client's packages")
-        run("npm", "ci", "--no-audit", "--no-fund", cwd=WEB, env=env, log="npm")
-        done("web-modules", modules)
-    run(PYTHON, "tools/generate.py", "--web", env=env)
-    mark = digest(tree(WEB, "*"), digest(tree(ROOT / "protos", "*.proto")))
-    if stale("web", mark) or not (WEB / "dist" / "index.html").exists():
-        say("building the web client")
-        run("npm", "run", "build", cwd=WEB, env=env, log="web")
-        done("web", mark)
+    modules = digest([package / "package-lock.json", package / "package.json"])
+    if stale(f"{name}-modules", modules) or not (package / "node_modules").exists():
+        say(f"installing the packages of {package.relative_to(ROOT)}")
+        run("npm", "ci", "--no-audit", "--no-fund", cwd=package, env=env, log=f"{name}-npm")
+        done(f"{name}-modules", modules)
+    run(PYTHON, "tools/generate.py", name, env=env)
+    mark = digest(tree(package, "*"), digest(tree(ROOT / "protos", "*.proto")))
+    if stale(name, mark) or not (package / "dist" / product).exists():
+        say(f"building {package.relative_to(ROOT)}")
+        run("npm", "run", "build", cwd=package, env=env, log=name)
+        done(name, mark)
 
 
 def main() -> None:
     """Command line: which parts are wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["python", "gen", "core", "web"], help="what to make ready")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; without: what `make run` needs")
     parts = parser.parse_args().parts or ["python", "gen", "core", "web"]
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no part {unknown.pop()}; there are {', '.join(PARTS)}")
     make_venv()
     install_python(dev=True)
-    if "gen" in parts or "web" in parts:
+    if {"gen", "web", "sdk"}.intersection(parts):
         generate()
     if "core" in parts:
         build_core()
     if "web" in parts:
-        build_web()
+        build_typescript("web", WEB, "index.html")
+    if "sdk" in parts:
+        build_typescript("sdk", SDK, "index.js")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Generates gen/python (and, with --web, web/src/gen) from protos/ with the virtual environment's pinned compilers."""
+"""Generates gen/python (and, when named, src/gen of the TypeScript packages) from protos/ with pinned compilers."""
 
 import argparse
 import ast
@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 PYTHON_OUT = ROOT / "gen" / "python"
-WEB_OUT = ROOT / "web" / "src" / "gen"
+TYPESCRIPT = {"web": ROOT / "web", "sdk": ROOT / "sdk" / "typescript"}
+"""The TypeScript packages that get code of their own, by the command line's names."""
 # The rules of buf.validate come with the protovalidate package, as a descriptor rather than as a .proto file.
 VALIDATE = ROOT / "gen" / "validate.binpb"
 
@@ -89,11 +91,17 @@ def generate_python() -> None:
     )
 
 
-def generate_web() -> None:
-    """Messages and service descriptors for TypeScript."""
-    plugin = ROOT / "web" / "node_modules" / ".bin" / "protoc-gen-es"
-    with fresh(WEB_OUT) as out:
-        options = (f"--plugin=protoc-gen-es={plugin}", f"--es_out={out}", "--es_opt=target=ts")
+def generate_typescript(package: Path) -> None:
+    """Messages and service descriptors for one TypeScript package; its node_modules has the plugin."""
+    plugin = package / "node_modules" / ".bin" / "protoc-gen-es"
+    # The web client is bundled from .ts imports; a package for Node is compiled, and imports what that leaves.
+    extension = "js" if package.name == "typescript" else "none"
+    with fresh(package / "src" / "gen") as out:
+        options = (
+            f"--plugin=protoc-gen-es={plugin}",
+            f"--es_out={out}",
+            f"--es_opt=target=ts,import_extension={extension}",
+        )
         protoc(*options, *proto_files())
         protoc(*options, "buf/validate/validate.proto")
 
@@ -118,14 +126,18 @@ def generate(stamp: Path, make: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Command line: without arguments Python only, with --web TypeScript too."""
+    """Command line: without arguments Python only, with names TypeScript packages too."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--web", action="store_true", help="generate web/src/gen too (needs web/node_modules)")
+    parser.add_argument(
+        "packages", nargs="*", metavar="package", help=f"{', '.join(sorted(TYPESCRIPT))} (with node_modules)"
+    )
     arguments = parser.parse_args()
+    if unknown := set(arguments.packages) - set(TYPESCRIPT):
+        parser.error(f"no package {unknown.pop()}; there are {', '.join(sorted(TYPESCRIPT))}")
     generate(ROOT / "gen" / ".python-stamp", generate_python)
-    if arguments.web:
-        stamp = WEB_OUT / ".stamp"
-        generate(stamp, generate_web)
+    for name in arguments.packages:
+        package = TYPESCRIPT[name]
+        generate(package / "src" / "gen" / ".stamp", partial(generate_typescript, package))
 
 
 if __name__ == "__main__":

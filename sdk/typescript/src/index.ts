@@ -1,0 +1,110 @@
+// Client of a Majlis server: typed clients of its public services over native gRPC, and a room's events as an iterator.
+import { randomBytes } from 'node:crypto';
+
+import { type Client, type Interceptor, type Transport, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+
+import { AuthService } from './gen/majlis/auth/v1/auth_service_pb.js';
+import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
+import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
+import { RoomDirectoryService } from './gen/majlis/room_directory/v1/room_directory_service_pb.js';
+import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
+
+export * as auth from './gen/majlis/auth/v1/auth_service_pb.js';
+export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
+export * as rooms from './gen/majlis/room_directory/v1/room_directory_service_pb.js';
+export type { RoomEvent };
+
+/** Every unary call ends by then. */
+const deadlineMs = 10_000;
+const firstRetryMs = 200;
+const longestRetryMs = 5_000;
+
+export interface Options {
+  /** Origin people open, for example https://hall.example. */
+  url: string;
+  /** An access token, or a personal access token (mjp_…); left out for a client that only reads public answers. */
+  token?: string;
+}
+
+export interface MajlisClient {
+  readonly auth: Client<typeof AuthService>;
+  readonly invites: Client<typeof InviteService>;
+  readonly rooms: Client<typeof RoomDirectoryService>;
+  readonly events: Client<typeof EventService>;
+  readonly server: Client<typeof ServerService>;
+  /** Events of a room after a revision; resumes by itself when the connection breaks, until the signal aborts. */
+  watch(roomId: string, afterRevision?: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent>;
+}
+
+/** Finds the server's native gRPC port and makes a client of it. Throws when there is no Majlis server at the address. */
+export async function connect(options: Options): Promise<MajlisClient> {
+  const base = grpcBase(options.url, await discover(options.url));
+  const transport = createGrpcTransport({
+    baseUrl: base,
+    defaultTimeoutMs: deadlineMs,
+    interceptors: options.token ? [bearer(options.token)] : [],
+  });
+  return clientOf(transport);
+}
+
+/** 128 random bits as the request_id of calls that take one. */
+export function requestId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+async function discover(url: string): Promise<string> {
+  const answer = await fetch(new URL('/.well-known/majlis.json', url), { signal: AbortSignal.timeout(deadlineMs) });
+  const found: unknown = answer.ok ? await answer.json() : null;
+  if (typeof found === 'object' && found !== null && 'grpc' in found && typeof found.grpc === 'string' && found.grpc) return found.grpc;
+  throw new Error(`${url} is no Majlis server with an open gRPC port`);
+}
+
+function grpcBase(url: string, address: string): string {
+  return `${new URL(url).protocol}//${address}`;
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set('authorization', `Bearer ${token}`);
+    return next(request);
+  };
+}
+
+function clientOf(transport: Transport): MajlisClient {
+  const events = createClient(EventService, transport);
+  return {
+    auth: createClient(AuthService, transport),
+    invites: createClient(InviteService, transport),
+    rooms: createClient(RoomDirectoryService, transport),
+    server: createClient(ServerService, transport),
+    events,
+    watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),
+  };
+}
+
+async function* watch(events: Client<typeof EventService>, roomId: string, after: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent> {
+  let seen = after;
+  let failures = 0;
+  while (!signal?.aborted) {
+    try {
+      // A stream outlives the deadline of ordinary calls.
+      for await (const { event } of events.watch({ roomId, afterRevision: seen }, { timeoutMs: 0, ...(signal && { signal }) })) {
+        failures = 0;
+        if (!event) continue;
+        seen = event.revision;
+        yield event;
+      }
+      return;
+    } catch (error) {
+      if (signal?.aborted) return;
+      if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+      await pause(failures++);
+    }
+  }
+}
+
+function pause(failures: number): Promise<void> {
+  const longest = Math.min(longestRetryMs, firstRetryMs * 2 ** failures);
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+}
