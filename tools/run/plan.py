@@ -9,6 +9,7 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
 
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
@@ -72,15 +73,12 @@ def nats_part(options: Options, port: int, monitor: int) -> Part:
     """The bus, on loopback, with one user a service and passwords made at the first start."""
     folder = options.state / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    users = "\n".join(
-        f'    {{user: "{name}", password: "{secret_file(options.state / "secrets" / f"nats-{name}").read_text()}"}}'
-        for name in SERVICES
-    )
+    passwords = {name: secret_file(options.state / "secrets" / f"nats-{name}").read_text().strip() for name in SERVICES}
     config = folder / "nats.conf"
+    config.touch(mode=0o600)
     config.write_text(
-        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\nserver_name: majlis\n'
-        f'jetstream {{store_dir: "{folder / "jetstream"}", max_mem: 64MB, max_file: 1GB}}\n'
-        f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"
+        nats_config.local(f"127.0.0.1:{port}", f"127.0.0.1:{monitor}", folder / "jetstream", passwords),
+        encoding="utf-8",
     )
     config.chmod(0o600)
     return Part("nats", [nats_program(), "-c", str(config)], {}, f"http://127.0.0.1:{monitor}/healthz")

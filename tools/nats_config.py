@@ -1,0 +1,177 @@
+"""Writes the permissions of the bus from the contracts, and from them the configuration of NATS wherever it runs."""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PERMISSIONS = ROOT / "deploy" / "nats" / "permissions.json"
+SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
+# Who hears whom: the one thing about the bus that the contracts do not say.
+HEARS: Mapping[str, tuple[str, ...]] = {
+    "auth": (),
+    "invite": ("auth",),
+    "room_directory": ("auth", "invite", "media_relay:load"),
+    "media_relay": ("media_relay:load", "media_relay:programme"),
+    "gateway": ("auth", "room_directory", "media_relay:load"),
+}
+_EVENT_MODULES = (
+    "majlis.auth.v1.auth_facts_pb2",
+    "majlis.invite.v1.invite_facts_pb2",
+    "majlis.room_directory.v1.room_events_pb2",
+    "majlis.media_relay.v1.media_relay_service_pb2",
+)
+_LIMITS = """max_payload: 1MB
+max_pending: 16MB
+max_connections: 1000
+max_control_line: 4KB
+write_deadline: "5s"
+ping_interval: "20s"
+ping_max: 2
+"""
+NOTICE = "# Written by `python -m tools.nats_config write` from permissions.json; a test holds the two together.\n"
+
+
+def subjects_of(service: str) -> list[str]:
+    """Every subject the service's events travel on, ids as wildcards; read from the options of the contract."""
+    from services.common.bus_subject import template_of
+
+    found = set()
+    for name in _EVENT_MODULES:
+        module = importlib.import_module(name)
+        for descriptor in module.DESCRIPTOR.message_types_by_name.values():
+            if "contract.v1.subject" in str(descriptor.GetOptions()):
+                found.add(template_of(getattr(module, descriptor.name)).filter({}))
+    return sorted(subject for subject in found if subject.startswith(f"{service}.v1."))
+
+
+def heard_from(source: str) -> Iterator[str]:
+    """The filters a hearer of `service` (all facts of an entity, in order) or `service:stream` subscribes to."""
+    service, _, stream = source.partition(":")
+    if stream:
+        yield from (subject for subject in subjects_of(service) if subject.split(".")[3] == stream)
+    else:
+        yield f"{service}.v1.*.*"
+
+
+def derive() -> dict[str, dict[str, list[str]]]:
+    """The permissions of every service: what its contract lets it say, what HEARS lets it hear, and its own inbox."""
+    return {
+        service: {
+            "publish": subjects_of(service),
+            "subscribe": sorted(
+                {subject for source in HEARS[service] for subject in heard_from(source)} | {f"_INBOX_{service}.>"}
+            ),
+        }
+        for service in SERVICES
+    }
+
+
+def _quoted(subjects: list[str]) -> str:
+    return "[" + ", ".join(json.dumps(subject) for subject in subjects) + "]"
+
+
+def _allowing(subjects: list[str]) -> str:
+    # An empty allow list would allow everything.
+    return f"{{allow: {_quoted(subjects)}}}" if subjects else '{deny: ">"}'
+
+
+def users(passwords: Mapping[str, str]) -> str:
+    """The accounts block: one user a service with its allow lists; `passwords` are literals in quotes, or $NAMES."""
+    table: dict[str, dict[str, list[str]]] = json.loads(PERMISSIONS.read_text())
+    lines = []
+    for service, may in table.items():
+        lines.append(
+            f'      {{user: "{service}", password: {passwords[service]}, permissions: {{\n'
+            f"        publish: {_allowing(may['publish'])}\n        subscribe: {_allowing(may['subscribe'])}}}}}\n"
+        )
+    return (
+        "accounts {\n  MAJLIS {\n    jetstream: {max_mem: 32MB, max_file: 900MB, max_streams: 64, max_consumers: 256}\n"
+        f"    users: [\n{''.join(lines)}    ]\n  }}\n  SYS {{}}\n}}\nsystem_account: SYS\n"
+    )
+
+
+def variables() -> dict[str, str]:
+    """Passwords as variables that `passwords.conf`, a file of secrets beside the configuration, defines."""
+    return {service: f"${service.upper()}_PASSWORD" for service in SERVICES}
+
+
+def local(listen: str, monitor: str, store: Path, passwords: Mapping[str, str]) -> str:
+    """One server on this machine, passwords inside: keep the file private."""
+    quoted = {service: json.dumps(password) for service, password in passwords.items()}
+    return (
+        f"listen: {json.dumps(listen)}\nhttp: {json.dumps(monitor)}\nserver_name: majlis\n{_LIMITS}"
+        f"jetstream {{store_dir: {json.dumps(str(store))}, max_mem: 64MB, max_file: 1GB}}\n{users(quoted)}"
+    )
+
+
+def contained() -> str:
+    """One server in a container."""
+    return (
+        f'{NOTICE}include "secrets/passwords.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\nserver_name: majlis\n'
+        f'{_LIMITS}jetstream {{store_dir: "/data", max_mem: 64MB, max_file: 1GB}}\n{users(variables())}'
+    )
+
+
+def clustered() -> str:
+    """One of three servers in Kubernetes; POD_NAME tells it apart, the routes and their password are a secret too."""
+    return (
+        f'{NOTICE}include "secrets/passwords.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\n'
+        f'server_name: $POD_NAME\n{_LIMITS}lame_duck_grace_period: "5s"\nlame_duck_duration: "30s"\n'
+        'jetstream {store_dir: "/data", max_mem: 64MB, max_file: 5GB, sync_interval: always}\n'
+        'cluster {\n  name: majlis\n  listen: "0.0.0.0:6222"\n  include "secrets/routes.conf"\n}\n'
+        f"{users(variables())}"
+    )
+
+
+def secret_files(passwords: Mapping[str, str], route_password: str, peers: list[str]) -> dict[str, str]:
+    """The two secret files that `contained` and `clustered` include."""
+    lines = [f'{service.upper()}_PASSWORD: "{password}"\n' for service, password in passwords.items()]
+    routes = ", ".join(f'"nats://route:{route_password}@{peer}"' for peer in peers)
+    authorization = f'authorization {{user: "route", password: "{route_password}"}}'
+    return {"passwords.conf": "".join(lines), "routes.conf": f"{authorization}\nroutes: [{routes}]\n"}
+
+
+def files() -> dict[Path, str]:
+    """Every file this module writes but the permissions, with its text."""
+    return {
+        ROOT / "deploy" / "nats" / "nats.conf": contained(),
+        ROOT / "k8s" / "components" / "nats-single" / "nats.conf": contained(),
+        ROOT / "k8s" / "components" / "nats-cluster" / "nats.conf": clustered(),
+    }
+
+
+def write() -> None:
+    """Writes the permissions and every configuration."""
+    PERMISSIONS.write_text(json.dumps(derive(), indent=2) + "\n")
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def faults() -> Iterator[str]:
+    """What differs from what would be written."""
+    if json.loads(PERMISSIONS.read_text()) != derive():
+        yield f"{PERMISSIONS.relative_to(ROOT)} is not what the contracts say"
+    for path, text in files().items():
+        if not path.exists() or path.read_text() != text:
+            yield f"{path.relative_to(ROOT)} is not what the permissions say"
+
+
+def main(arguments: list[str]) -> int:
+    """`write` the files, or `check` that they are what would be written."""
+    parser = argparse.ArgumentParser(prog="python -m tools.nats_config", description=__doc__)
+    parser.add_argument("what", choices=["write", "check"])
+    if parser.parse_args(arguments).what == "write":
+        write()
+    found = list(faults())
+    for fault in found:
+        print(f"{fault}: python -m tools.nats_config write", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
