@@ -131,7 +131,10 @@ impl Programme {
     pub fn handle_fact(&mut self, fact: StageFact, now: Micros) {
         match fact {
             StageFact::Joined(stage, member) => {
-                self.stages.entry(stage).or_default().all.insert(member);
+                let members = self.stages.entry(stage).or_default();
+                members.all.insert(member);
+                // A new session is not muted, whatever the one before it was.
+                members.muted.remove(&member);
                 self.refresh_stage(stage, now);
             }
             StageFact::Left(stage, member) => {

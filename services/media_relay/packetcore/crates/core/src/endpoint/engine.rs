@@ -230,7 +230,10 @@ impl Endpoint {
             Role::Stage(role) => {
                 if let Some(stage) = self.stages.get_mut(&role.stage) {
                     stage.leave(id);
-                    sink.fact(StageFact::Left(role.stage, role.format.member));
+                    // Somebody who came back has a new session before the old one ends.
+                    if !stage.has_member(role.format.member) {
+                        sink.fact(StageFact::Left(role.stage, role.format.member));
+                    }
                 }
             }
             Role::Listener(role) => {

@@ -75,6 +75,11 @@ impl Stage {
         }
     }
 
+    /// Whether any session of a member is on the stage.
+    pub fn has_member(&self, number: u32) -> bool {
+        self.members.iter().any(|member| member.number == number)
+    }
+
     /// Sessions on the stage.
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.members.iter().map(|member| member.session)
