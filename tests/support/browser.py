@@ -60,7 +60,7 @@ class Person:
     async def hear(self, seconds: float = 2.0) -> Samples:
         """What comes out of the loudspeaker: 48 kHz mono, -1 to 1."""
         encoded = await self.page.evaluate("(seconds) => window.majlisTest.record(seconds)", seconds)
-        return np.frombuffer(base64.b64decode(encoded), dtype="<i2").astype(np.float32) / 32768
+        return (np.frombuffer(base64.b64decode(encoded), dtype="<i2") / np.float32(32768)).astype(np.float32)
 
     async def stats(self) -> list[dict[str, Any]]:
         """Inbound audio statistics (W3C webrtc-stats inbound-rtp)."""

@@ -15,4 +15,4 @@ def samples_of(path: Path) -> Samples:
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
     if not frames:
         return np.zeros(0, dtype=np.float32)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32) / 32768
+    return (np.concatenate([frame.to_ndarray()[0] for frame in frames]) / np.float32(32768)).astype(np.float32)

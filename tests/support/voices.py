@@ -66,7 +66,8 @@ def envelope(samples: Samples, hertz: float = 50.0) -> Samples:
     step = int(SAMPLE_RATE / hertz)
     count = len(samples) // step
     blocks = samples[: count * step].reshape(count, step)
-    return np.sqrt(np.mean(np.square(blocks), axis=1)).astype(np.float32)
+    loudness: Samples = np.sqrt(np.mean(np.square(blocks), axis=1)).astype(np.float32)
+    return loudness
 
 
 def likeness(heard: Samples, said: Samples) -> float:

@@ -114,9 +114,7 @@ class Core:
     def restart_ice(self, session: Session, ufrag: str, pwd: str) -> None:
         """New credentials; the old ones and the old pair stay valid until a pair of the new ones is nominated."""
 
-    def set_keys(
-        self, session: Session, profile: SrtpProfile, local_key_salt: bytes, remote_key_salt: bytes
-    ) -> None:
+    def set_keys(self, session: Session, profile: SrtpProfile, local_key_salt: bytes, remote_key_salt: bytes) -> None:
         """SRTP keys, each key followed by its salt (28, 44 or 30 bytes by profile). Once per session."""
 
     def send_dtls(self, session: Session, datagram: bytes) -> None:
