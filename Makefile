@@ -19,6 +19,7 @@ test: ## Install everything and pass all the tests
 	@$(READY)
 	@$(BIN)/python -m tools.debian
 	@$(MAKE) --no-print-directory lint types rust unit contract web-test integration e2e
+	@$(MAKE) --no-print-directory fuzz SECONDS=30
 
 ##@ Parts of the tests
 lint: ## Lint Python, layers, contracts, Rust, TypeScript and manifests

@@ -128,7 +128,7 @@ def build_core() -> None:
     wheels = VENV / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
     manifest = PACKETCORE / "crates" / "py" / "Cargo.toml"
-    options = ("--release", "--locked", "--manifest-path", manifest, "--interpreter", PYTHON, "--out", wheels)
+    options = ("--profile", "dist", "--locked", "--manifest-path", manifest, "--interpreter", PYTHON, "--out", wheels)
     run(VENV / "bin" / "maturin", "build", *options, env=env, log="packetcore")
     wheel = next(wheels.glob("*.whl"))
     run(PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel, log="packetcore-install")
