@@ -1,19 +1,28 @@
-"""Renders the Kubernetes manifests and checks them offline: schemas, and settings against the code."""
+"""Renders the Kubernetes manifests and checks them offline: schemas, settings, references, policies and the network."""
 
 import importlib
+import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import kubernetes_validate
 import yaml
 
-from services.common.settings import describe
+from services.common.settings import SettingDoc, describe
+from tools import lint_network, lint_policies, nats_config, relay_ports
 from tools.bootstrap import ROOT, VENV
 
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
+SCHEMAS = ROOT / "k8s" / "schemas"
+GUIDE = ROOT / "docs" / "guides" / "kubernetes.md"
 Manifest = dict[str, Any]
+
+# Settings that deploy/start.py makes of something else: what the manifest says -> what the service reads.
+MADE_AT_START = {"DATABASE_URL_FILE": "DATABASE_URL"}
 
 
 def folders() -> list[str]:
@@ -28,19 +37,28 @@ def render(folder: str) -> list[Manifest]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode:
         raise SystemExit(f"{folder} does not render:\n{done.stderr}")
-    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [manifest for manifest in yaml.load_all(done.stdout, loader) if manifest]
 
 
-def schema_errors(manifests: list[Manifest]) -> Iterator[str]:
-    """Faults against the newest Kubernetes version's schemas."""
+def name_of(manifest: Manifest) -> str:
+    """How faults call it."""
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def schema_errors(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Faults against the newest Kubernetes version's schemas, and ours for the kinds that operators add."""
     for manifest in manifests:
-        name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+        own = SCHEMAS / f"{manifest['kind'].lower()}.json"
         try:
-            kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+            if own.exists():
+                jsonschema.validate(manifest, json.loads(own.read_text()))
+            else:
+                kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
         except kubernetes_validate.SchemaNotFoundError:
-            yield f"{name}: no schema of {manifest['apiVersion']}"
-        except kubernetes_validate.ValidationError as error:
-            yield f"{name}: {error.message}"
+            yield f"{name_of(manifest)}: no schema of {manifest['apiVersion']}"
+        except (kubernetes_validate.ValidationError, jsonschema.ValidationError) as error:
+            yield f"{name_of(manifest)}: {error.message}"
 
 
 def service_of(manifest: Manifest) -> str | None:
@@ -49,40 +67,170 @@ def service_of(manifest: Manifest) -> str | None:
     return name if manifest["kind"] in {"Deployment", "StatefulSet"} and name in SERVICES else None
 
 
-def named_settings(workload: Manifest, config_maps: dict[str, Manifest]) -> set[str]:
-    """The settings a workload's container is given."""
-    names: set[str] = set()
+def config_maps(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """ConfigMaps by name."""
+    return {manifest["metadata"]["name"]: manifest for manifest in manifests if manifest["kind"] == "ConfigMap"}
+
+
+def given_settings(workload: Manifest, maps: dict[str, Manifest]) -> dict[str, str]:
+    """The variables a workload's containers are given; those that Kubernetes fills in are empty."""
+    given: dict[str, str] = {}
     for container in workload["spec"]["template"]["spec"]["containers"]:
-        names |= {entry["name"] for entry in container.get("env", [])}
         for source in container.get("envFrom", []):
-            names |= set(config_maps[source["configMapRef"]["name"]]["data"])
-    return names
+            given |= maps[source["configMapRef"]["name"]]["data"]
+        given |= {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
+    return given
+
+
+def documented(service: str) -> list[SettingDoc]:
+    """The settings of a service, from its code."""
+    return describe(importlib.import_module(f"services.{service}.settings").Settings, service.upper())
 
 
 def setting_errors(manifests: list[Manifest]) -> Iterator[str]:
-    """Settings that the code does not have, and required ones that are not given."""
-    config_maps = {manifest["metadata"]["name"]: manifest for manifest in manifests if manifest["kind"] == "ConfigMap"}
+    """Settings that the code does not have, required ones that are not given, and ports and addresses that differ."""
+    maps = config_maps(manifests)
     for manifest in manifests:
         service = service_of(manifest)
         if service is None:
             continue
-        settings = importlib.import_module(f"services.{service}.settings").Settings
-        documented = describe(settings, service.upper())
-        given = named_settings(manifest, config_maps)
-        ours = {name for name in given if name.startswith(f"{service.upper()}_")}
-        for name in sorted(ours - {setting.env for setting in documented}):
-            yield f"{manifest['metadata']['name']}: {name} is not a setting of {service}"
-        for setting in documented:
+        prefix, name = service.upper(), manifest["metadata"]["name"]
+        given = given_settings(manifest, maps)
+        for file, made in MADE_AT_START.items():
+            if f"{prefix}_{file}" in given:
+                given[f"{prefix}_{made}"] = given.pop(f"{prefix}_{file}")
+        known = documented(service)
+        for each in sorted(given.keys() - {setting.env for setting in known}):
+            if each.startswith(f"{prefix}_"):
+                yield f"{name}: {each} is not a setting of {service}"
+        for setting in known:
             if setting.default is None and setting.env not in given:
-                yield f"{manifest['metadata']['name']}: {setting.env} must be given"
+                yield f"{name}: {setting.env} must be given"
+        yield from port_errors(manifest, prefix, given)
+        yield from address_errors(name, given, manifests)
+        yield from file_errors(manifest, prefix, given)
+
+
+def port_errors(workload: Manifest, prefix: str, given: dict[str, str]) -> Iterator[str]:
+    """Ports that the settings open and the container does not name, or the other way round."""
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    named = {port["name"]: port["containerPort"] for each in containers for port in each.get("ports", [])}
+    settings = {
+        "grpc": "GRPC_LISTEN",
+        "metrics": "METRICS_LISTEN",
+        "http": "LISTEN",
+        "public-grpc": "GRPC_PUBLIC_LISTEN",
+        "media": "BIND",
+    }
+    for port, setting in settings.items():
+        opened = given.get(f"{prefix}_{setting}", ":0").rsplit(":", 1)[1]
+        if int(opened) != named.get(port, 0):
+            yield f"{workload['metadata']['name']}: {prefix}_{setting} opens {opened}, port {port} is {named.get(port)}"
+
+
+def address_errors(name: str, given: dict[str, str], manifests: list[Manifest]) -> Iterator[str]:
+    """Addresses of services that no Service of these manifests has."""
+    served = {
+        (each["metadata"]["name"], port["port"])
+        for each in manifests
+        if each["kind"] == "Service"
+        for port in each["spec"]["ports"]
+    }
+    has_bus = ("nats", 4222) in served
+    for variable, value in given.items():
+        if not variable.endswith(("_ADDRESS", "_NATS_URL")) or variable.endswith("_PUBLIC_ADDRESS"):
+            continue
+        for address in value.split(","):
+            host, _, port = address.removeprefix("nats://").partition(":")
+            is_bus = variable.endswith("_NATS_URL")
+            if (host.split(".")[0], int(port)) not in served and (has_bus or not is_bus):
+                yield f"{name}: {variable}={value} leads to no Service"
+
+
+def file_errors(workload: Manifest, prefix: str, given: dict[str, str]) -> Iterator[str]:
+    """Settings that name a file where nothing is mounted, or where a read-only root cannot be written."""
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    mounts = [mount["mountPath"] for each in containers for mount in each.get("volumeMounts", [])]
+    for variable, value in given.items():
+        is_file = variable.startswith(f"{prefix}_") and (variable.endswith("_FILE") or value.startswith("sqlite"))
+        path = "/" + value.split(":////")[-1].lstrip("/")
+        if is_file and not any(path.startswith(f"{mount}/") for mount in mounts) and not path.startswith("/app/"):
+            yield f"{workload['metadata']['name']}: {variable}={value} is on no volume"
+
+
+def reference_errors(manifests: list[Manifest]) -> Iterator[str]:
+    """Names that lead nowhere: ConfigMaps, claims, ports, selectors; and secrets the guide does not tell of."""
+    maps = config_maps(manifests)
+    guide = GUIDE.read_text() if GUIDE.exists() else ""
+    made = {each["spec"]["secretName"] for each in manifests if each["kind"] == "Certificate"}
+    claims = {each["metadata"]["name"] for each in manifests if each["kind"] == "PersistentVolumeClaim"}
+    workloads = [each for each in manifests if each["kind"] in {"Deployment", "StatefulSet"}]
+    for workload in workloads:
+        for volume in workload["spec"]["template"]["spec"].get("volumes", []):
+            secret = volume.get("secret", {}).get("secretName")
+            if secret and secret not in made and f"`{secret}`" not in guide:
+                yield f"{name_of(workload)}: the guide does not say how secret {secret} is made"
+            if "configMap" in volume and volume["configMap"]["name"] not in maps:
+                yield f"{name_of(workload)}: there is no ConfigMap {volume['configMap']['name']}"
+            claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+            if claim and claim not in claims:
+                yield f"{name_of(workload)}: there is no claim {claim}"
+    for service in (each for each in manifests if each["kind"] == "Service"):
+        yield from service_errors(service, workloads)
+
+
+def service_errors(service: Manifest, workloads: list[Manifest]) -> Iterator[str]:
+    """A Service that selects no pod, or a port its pods do not have."""
+    wanted = dict(service["spec"]["selector"])
+    pod = wanted.pop("statefulset.kubernetes.io/pod-name", None)
+    if pod is not None:
+        wanted["app.kubernetes.io/name"] = re.sub(r"-\d+$", "", pod)
+    chosen = [each for each in workloads if wanted.items() <= each["spec"]["template"]["metadata"]["labels"].items()]
+    if not chosen:
+        yield f"{name_of(service)}: selects no pod"
+    for workload in chosen:
+        containers = workload["spec"]["template"]["spec"]["containers"]
+        names = {port["name"] for each in containers for port in each.get("ports", [])}
+        for port in service["spec"]["ports"]:
+            if port["targetPort"] not in names:
+                yield f"{name_of(service)}: {name_of(workload)} has no port {port['targetPort']}"
+
+
+def scaling_errors(manifests: list[Manifest]) -> Iterator[str]:
+    """As many public relay ports, from ordinal 0, as the autoscaler may make relays."""
+    ports = sorted(
+        each["metadata"]["name"]
+        for each in manifests
+        if each["kind"] == "Service" and each["spec"].get("type") == "NodePort"
+    )
+    most = [
+        each["spec"].get("maxReplicas", each["spec"].get("maxReplicaCount"))
+        for each in manifests
+        if each["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}
+    ]
+    if len(most) > 1:
+        yield "two autoscalers want the relays"
+    for count in most:
+        if ports != sorted(f"media-relay-{number}" for number in range(count)):
+            yield f"the autoscaler may make {count} relays, and there are ports for {len(ports)}"
+
+
+CHECKS: tuple[Callable[[list[Manifest]], Iterator[str]], ...] = (
+    schema_errors,
+    setting_errors,
+    reference_errors,
+    scaling_errors,
+    lint_policies.errors,
+    lint_network.errors,
+)
 
 
 def main() -> int:
     """Checks every folder; prints what is wrong."""
-    faults = 0
+    faults = relay_ports.main(["check"]) + nats_config.main(["check"])
     for folder in folders():
         manifests = render(folder)
-        found = [*schema_errors(manifests), *setting_errors(manifests)]
+        found = [fault for check in CHECKS for fault in check(manifests)]
         faults += len(found)
         for fault in found:
             print(f"{folder}: {fault}", file=sys.stderr)

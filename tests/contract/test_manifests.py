@@ -1,0 +1,228 @@
+"""The checks of the Kubernetes manifests find what they are for: each is shown a fault that it must report."""
+
+import copy
+import functools
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tools import lint_network, relay_ports
+from tools.bootstrap import ROOT, VENV
+from tools.lint_manifests import CHECKS, Manifest, folders, render, schema_errors
+
+pytestmark = pytest.mark.skipif(
+    not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl"), reason="there is no kubectl"
+)
+
+
+@functools.cache
+def rendered(folder: str) -> list[Manifest]:
+    return render(folder)
+
+
+def faults(manifests: list[Manifest], before: list[Manifest] | None = None) -> list[str]:
+    """Every fault; schemas are asked only about what differs from `before`, for they take their time."""
+    changed = [each for each in manifests if before is None or each not in before]
+    others = [check for check in CHECKS if check is not schema_errors]
+    return [*schema_errors(changed), *(fault for check in others for fault in check(manifests))]
+
+
+def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
+    return next(each for each in manifests if each["kind"] == kind and each["metadata"]["name"].startswith(name))
+
+
+def pod(manifests: list[Manifest], kind: str, name: str) -> Any:
+    return find(manifests, kind, name)["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_a_folder_of_manifests_has_no_fault(folder: str) -> None:
+    assert faults(rendered(folder)) == []
+
+
+def root_user(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "gateway")["securityContext"]["runAsNonRoot"] = False
+
+
+def writable_root(manifests: list[Manifest]) -> None:
+    pod(manifests, "StatefulSet", "media-relay")["containers"][0]["securityContext"].pop("readOnlyRootFilesystem")
+
+
+def no_limit(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "auth")["containers"][0]["resources"].pop("limits")
+
+
+def no_probe(manifests: list[Manifest]) -> None:
+    pod(manifests, "StatefulSet", "nats")["containers"][1].pop("livenessProbe")
+
+
+def liveness_on_others(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "invite")["containers"][0]["livenessProbe"]["httpGet"]["path"] = "/readyz"
+
+
+def host_port(manifests: list[Manifest]) -> None:
+    pod(manifests, "StatefulSet", "media-relay")["containers"][0]["ports"][2]["hostPort"] = 8082
+
+
+def host_network(manifests: list[Manifest]) -> None:
+    pod(manifests, "StatefulSet", "media-relay")["hostNetwork"] = True
+
+
+def token(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "auth")["automountServiceAccountToken"] = True
+
+
+def no_budget(manifests: list[Manifest]) -> None:
+    manifests.remove(find(manifests, "PodDisruptionBudget", "gateway"))
+
+
+def weaker_namespace(manifests: list[Manifest]) -> None:
+    find(manifests, "Namespace", "majlis")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline"
+
+
+def two_directories(manifests: list[Manifest]) -> None:
+    find(manifests, "Deployment", "room-directory")["spec"]["strategy"] = {"type": "RollingUpdate"}
+
+
+def unknown_field(manifests: list[Manifest]) -> None:
+    find(manifests, "Service", "gateway")["spec"]["prots"] = []
+
+
+def unknown_setting(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "gateway-settings")["data"]["GATEWAY_COLOUR"] = "green"
+
+
+def missing_setting(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "auth-settings")["data"].pop("AUTH_OWNER_LINK_FILE")
+
+
+def other_port(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "media-relay-settings")["data"]["MEDIA_RELAY_BIND"] = "0.0.0.0:8083"
+
+
+def nobody_there(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "gateway-settings")["data"]["GATEWAY_INVITE_ADDRESS"] = "invites:9090"
+
+
+def file_nowhere(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "invite-settings")["data"]["INVITE_CODE_SECRET_FILE"] = "/var/lost"
+
+
+def untold_secret(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "auth")["volumes"][0]["secret"]["secretName"] = "majlis-surprise"
+
+
+def no_target(manifests: list[Manifest]) -> None:
+    find(manifests, "Service", "auth")["spec"]["selector"] = {"app.kubernetes.io/name": "oauth"}
+
+
+def one_relay_more(manifests: list[Manifest]) -> None:
+    find(manifests, "HorizontalPodAutoscaler", "media-relay")["spec"]["maxReplicas"] += 1
+
+
+def open_wall(manifests: list[Manifest]) -> None:
+    find(manifests, "NetworkPolicy", "auth")["spec"]["ingress"].append({"ports": [{"port": 9090, "protocol": "TCP"}]})
+
+
+def no_wall(manifests: list[Manifest]) -> None:
+    manifests.remove(find(manifests, "NetworkPolicy", "nats"))
+
+
+FAULTS: dict[Callable[[list[Manifest]], None], str] = {
+    root_user: "not root",
+    writable_root: "read-only",
+    no_limit: "memory limit",
+    no_probe: "livenessProbe",
+    liveness_on_others: "probes ask",
+    host_port: "port of its node",
+    host_network: "hostNetwork",
+    token: "token",
+    no_budget: "disruption budget",
+    weaker_namespace: "enforces baseline",
+    two_directories: "two copies",
+    unknown_field: "prots",
+    unknown_setting: "GATEWAY_COLOUR",
+    missing_setting: "AUTH_OWNER_LINK_FILE must be given",
+    other_port: "opens 8083",
+    nobody_there: "leads to no Service",
+    file_nowhere: "on no volume",
+    untold_secret: "majlis-surprise",
+    no_target: "selects no pod",
+    one_relay_more: "ports for 8",
+    open_wall: "lets outside reach auth",
+    no_wall: "does not let gateway reach nats",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_put_into_the_manifests_is_reported(fault: Callable[[list[Manifest]], None]) -> None:
+    manifests = copy.deepcopy(rendered("k8s/overlays/production"))
+    fault(manifests)
+    found = faults(manifests, rendered("k8s/overlays/production"))
+    assert any(FAULTS[fault] in each for each in found), found
+
+
+def test_a_field_of_an_operator_s_kind_that_we_do_not_know_is_reported() -> None:
+    manifests = copy.deepcopy(rendered("k8s/overlays/operators"))
+    find(manifests, "ScaledObject", "media-relay")["spec"]["minReplicas"] = 2
+    assert any("minReplicas" in each for each in faults(manifests, rendered("k8s/overlays/operators")))
+
+
+def test_a_pod_that_only_carries_our_labels_reaches_nothing_private() -> None:
+    edges = lint_network.evaluate(rendered("k8s/overlays/hostnetwork"))
+    assert not [edge for edge in edges if edge[0] == "neighbour"]
+    assert ("room-directory", "media-relay", "9090/TCP") in edges
+
+
+def test_relays_of_another_namespace_are_the_only_ones_with_ports_of_their_node() -> None:
+    for folder in folders():
+        with_ports = [each["metadata"]["namespace"] for each in rendered(folder) if "hostPort" in str(each)]
+        assert with_ports == (["majlis-media"] if folder.endswith("hostnetwork") else [])
+
+
+def test_the_relay_ports_in_the_repository_are_what_the_autoscaler_s_maximum_makes() -> None:
+    assert relay_ports.main(["check"]) == 0
+
+
+@pytest.fixture
+def start() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("start", ROOT / "deploy" / "start.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"HOST_IP": "192.0.2.7", "FIRST_MEDIA_PORT": "31000"}, "192.0.2.7:31003"),
+        ({"HOST_IP": "2001:db8::7", "FIRST_MEDIA_PORT": "31000"}, "[2001:db8::7]:31003"),
+        ({"HOST_IP": "192.0.2.7"}, "192.0.2.7"),
+        ({"MEDIA_RELAY_ADVERTISE": "203.0.113.9:4000", "FIRST_MEDIA_PORT": "31000"}, "203.0.113.9:4000"),
+        (
+            {"MEDIA_RELAY_ADVERTISE": "203.0.113.9, [2001:db8::9]", "FIRST_MEDIA_PORT": "31000"},
+            "203.0.113.9:31003,[2001:db8::9]:31003",
+        ),
+    ],
+)  # fmt: skip
+def test_a_relay_s_pod_tells_clients_its_node_and_the_port_of_its_ordinal(
+    start: ModuleType, given: dict[str, str], told: str
+) -> None:
+    env = {"POD_NAME": "media-relay-3", **given}
+    start.fit(env, "media_relay")
+    assert env["MEDIA_RELAY_ADVERTISE"] == told
+    assert env["MEDIA_RELAY_RELAY_ID"] == "mediarelay3"
+
+
+def test_a_database_address_comes_from_a_file_and_gets_its_driver(start: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://auth:secret@db:5432/majlis\n")
+    env = {"AUTH_DATABASE_URL_FILE": str(tmp_path / "url")}
+    start.fit(env, "auth")
+    assert env == {"AUTH_DATABASE_URL": "postgresql+asyncpg://auth:secret@db:5432/majlis"}
