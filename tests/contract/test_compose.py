@@ -1,0 +1,128 @@
+"""deploy/compose.yaml against the code: settings, ports, secrets, and the rights of its containers."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools import nats_config
+from tools.lint_manifests import MADE_AT_START, SERVICES, documented
+from tools.ops import secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+PARTS: dict[str, Any] = COMPOSE["services"]
+OURS = [service.replace("_", "-") for service in SERVICES]
+
+
+def settings_of(part: str) -> dict[str, str]:
+    prefix = part.replace("-", "_").upper()
+    given = dict(PARTS[part]["environment"])
+    for file, made in MADE_AT_START.items():
+        if f"{prefix}_{file}" in given:
+            given[f"{prefix}_{made}"] = given.pop(f"{prefix}_{file}")
+    return given
+
+
+@pytest.mark.parametrize("part", OURS)
+def test_every_setting_of_a_service_exists_and_every_required_one_is_given(part: str) -> None:
+    known = documented(part.replace("-", "_"))
+    given = settings_of(part)
+    assert given.keys() <= {setting.env for setting in known}
+    assert {setting.env for setting in known if setting.default is None} <= given.keys()
+
+
+@pytest.mark.parametrize("part", OURS)
+def test_every_address_leads_to_a_container_and_the_port_it_opens(part: str) -> None:
+    for name, value in settings_of(part).items():
+        if not name.endswith(("_ADDRESS", "_ADVERTISE")) or value.startswith("${"):
+            continue
+        host, port = value.split(":")
+        listens = PARTS[host]["environment"][f"{host.replace('-', '_').upper()}_GRPC_LISTEN"]
+        assert listens.endswith(f":{port}"), f"{name}={value}"
+    bus = re.search(r'listen: "0.0.0.0:(\d+)"', nats_config.contained())
+    assert bus is not None
+    assert f"nats://nats:{bus[1]}" in settings_of(part).values()
+
+
+def test_the_world_reaches_only_what_is_meant_for_it() -> None:
+    published = {f"{name} {port}" for name, part in PARTS.items() for port in part.get("ports", [])}
+    assert published == {
+        "media-relay 8082:8082/udp",
+        "gateway 127.0.0.1:8080:8080",
+        "gateway 127.0.0.1:8081:8081",
+        "grafana 127.0.0.1:3000:3000",
+        "caddy 80:80",
+        "caddy 443:443",
+        "caddy 443:443/udp",
+        "coturn 3478:3478",
+        "coturn 3478:3478/udp",
+    }
+    relay, gateway = settings_of("media-relay"), settings_of("gateway")
+    assert relay["MEDIA_RELAY_BIND"].endswith(":8082")
+    assert gateway["GATEWAY_LISTEN"].endswith(":8080")
+    assert gateway["GATEWAY_GRPC_PUBLIC_LISTEN"].endswith(":8081")
+
+
+def test_caddy_passes_on_to_ports_that_the_gateway_opens() -> None:
+    targets = re.findall(r"reverse_proxy (?:h2c://)?(\S+)", (ROOT / "deploy" / "Caddyfile").read_text())
+    assert targets == ["gateway:8080", "gateway:8081"]
+
+
+@pytest.mark.parametrize("part", OURS)
+def test_a_service_can_neither_write_its_root_nor_gain_rights_nor_take_all_memory(part: str) -> None:
+    container = PARTS[part]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in container["security_opt"]
+    assert container["mem_limit"]
+    assert container["build"]["args"] == {"SERVICE": part.replace("-", "_")}
+
+
+def test_every_file_a_setting_names_is_a_secret_or_a_volume_of_its_container() -> None:
+    for part in OURS:
+        container = PARTS[part]
+        places = {f"/run/secrets/{name}" for name in container["secrets"]}
+        places |= {volume.split(":")[1] for volume in container.get("volumes", [])}
+        for name, value in container["environment"].items():
+            if name.endswith("_FILE"):
+                assert any(value == place or value.startswith(f"{place}/") for place in places), f"{name}={value}"
+
+
+def test_the_secrets_command_makes_every_secret_that_compose_mounts(tmp_path: Path) -> None:
+    values = secrets.keep(tmp_path)
+    secrets.write_compose(values, tmp_path / "compose")
+    for name, secret in COMPOSE["secrets"].items():
+        assert secret["file"] == f"${{SECRETS:-../var/secrets}}/compose/{name}"
+        assert (tmp_path / "compose" / name).is_file(), name
+    used = {
+        each if isinstance(each, str) else each["source"] for part in PARTS.values() for each in part.get("secrets", [])
+    }
+    assert used == set(COMPOSE["secrets"])
+
+
+def test_secrets_that_exist_are_kept_and_nobody_else_may_enter_their_folder(tmp_path: Path) -> None:
+    first = secrets.keep(tmp_path / "secrets")
+    assert secrets.keep(tmp_path / "secrets") == first
+    assert len(set(first.values())) == len(first)
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+
+
+def test_every_secret_that_the_overlays_mount_is_made_for_kubernetes(tmp_path: Path) -> None:
+    made = {each["metadata"]["name"]: each for each in secrets.manifests(secrets.keep(tmp_path), "majlis", "db")}
+    text = "".join(path.read_text() for path in (ROOT / "k8s").rglob("*.yaml"))
+    mounted = set(
+        re.findall(r"(?:secretName|passwordSecret: \{name): (majlis-(?:nats|db|service|inv|data)[\w-]*)", text)
+    )
+    assert mounted == made.keys()
+    assert made["majlis-database"]["stringData"]["auth"].startswith("postgresql://auth:")
+
+
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    source = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"][0]
+    assert source["url"] == "http://prometheus:9090"
+    provider = yaml.safe_load((provisioning / "dashboards" / "majlis.yaml").read_text())["providers"][0]
+    assert any(volume.endswith(f":{provider['options']['path']}:ro") for volume in PARTS["grafana"]["volumes"])
