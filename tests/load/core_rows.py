@@ -13,7 +13,19 @@ SECONDS_SMALL, SECONDS_LARGE = 3, 8
 
 async def example(package: str, name: str, *arguments: object) -> list[dict[str, Any]]:
     """The JSON lines that an example program of the packet core prints."""
-    command = ("run", "--profile", "dist", "--locked", "--quiet", "-p", package, "--example", name, "--", *map(str, arguments))
+    command = (
+        "run",
+        "--profile",
+        "dist",
+        "--locked",
+        "--quiet",
+        "-p",
+        package,
+        "--example",
+        name,
+        "--",
+        *map(str, arguments),
+    )
     text = await asyncio.to_thread(rust.cargo_output, *command)
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 

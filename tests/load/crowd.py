@@ -1,9 +1,11 @@
 """A crowd for the benchmark: tokens for people without accounts, a room, and majlis-load listening to it."""
 
 import asyncio
+import base64
 import json
 import sqlite3
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,18 @@ from tests.support import load_tool
 from tests.support.stack import Stack
 
 TOKEN_SECONDS = 3600
+DROP_CAUSES = ("overload_drops", "send_buffer_drops", "send_errors", "seal_errors", "programme_packets_lost")
+OPEN_LIMITS = {
+    # All listeners come from one address here; these limits are per network.
+    "GATEWAY_REQUESTS_PER_SECOND": "100000",
+    "GATEWAY_REQUEST_BURST": "100000",
+    "GATEWAY_STREAM_OPENS_PER_SECOND": "10000",
+    "MEDIA_RELAY_HANDSHAKES_PER_SOURCE_PER_SECOND": "100000",
+    "MEDIA_RELAY_PACKETS_PER_SECOND_BUDGET": "500000",
+    "ROOM_DIRECTORY_LOG_LEVEL": "warning",
+    "GATEWAY_LOG_LEVEL": "warning",
+    "MEDIA_RELAY_LOG_LEVEL": "warning",
+}
 
 
 def signing_keys(stack: Stack) -> KeyRing:
@@ -31,6 +45,13 @@ def tokens(stack: Stack, count: int) -> list[str]:
     times = {"iat": now, "exp": now + TOKEN_SECONDS}
     base = {"iss": "auth", "aud": "majlis", "opr": False, **times}
     return [ring.sign({**base, "sub": new_id(), "sid": new_id()}, "at+jwt") for _ in range(count)]
+
+
+def person_of(token: str) -> str:
+    """Whose token it is."""
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return str(claims["sub"])
 
 
 def token_file(path: Path, lines: list[str]) -> Path:
@@ -64,6 +85,16 @@ class Crowd:
             "--json", str(report), "--quiet", *options,
         )  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.process is not None and self.process.returncode is not None
+
     async def report(self, seconds: float) -> dict[str, Any]:
         """What it says in the end."""
         assert self.process is not None
@@ -75,8 +106,24 @@ class Crowd:
         return loaded
 
 
-async def metric(stack: Stack, service: str, name: str) -> float:
-    """The sum over all label values of a metric of a service."""
-    text = await asyncio.to_thread(stack.metrics, service)
-    lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+def value_in(text: str, name: str, label: str = "") -> float:
+    """The sum over all label values of a metric on a page of metrics, or over those with a label."""
+    lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{")) and label in line]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def value_of(url: str, name: str) -> float:
+    """The same, from a page that is asked for."""
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return value_in(answer.read().decode(), name)
+
+
+async def metric(stack: Stack, service: str, name: str, label: str = "") -> float:
+    """The same, of a part of the system."""
+    return value_in(await asyncio.to_thread(stack.metrics, service), name, label)
+
+
+async def core_drops(stack: Stack) -> dict[str, float]:
+    """Packets to listeners that the relay did not send, by cause, since it started."""
+    text = await asyncio.to_thread(stack.metrics, "media_relay")
+    return {cause: value_in(text, f"majlis_media_relay_core_{cause}_total") for cause in DROP_CAUSES}

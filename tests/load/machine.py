@@ -67,3 +67,9 @@ def pin(pid: int, cores: set[int]) -> bool:
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), cores)
     return True
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The variables a process was started with."""
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)

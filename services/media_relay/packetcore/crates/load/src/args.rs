@@ -25,6 +25,8 @@ pub enum Task {
     Hear(HearArgs),
     /// Speaks a file or a tone.
     Speak(SpeakArgs),
+    /// Measures the delay from mouth to ear: the first token speaks, the others listen.
+    Ear(EarArgs),
 }
 
 /// Where to come in.
@@ -170,6 +172,29 @@ pub struct SpeakArgs {
     /// Writes what is heard on stage to PREFIX-<stream>.wav.
     #[arg(long, requires = "slots")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `ear`.
+#[derive(Debug, Args)]
+pub struct EarArgs {
+    /// Where to come in.
+    #[command(flatten)]
+    pub door: DoorArgs,
+    /// How results are told.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The listeners are on stage too: they hear the speaker's own packets.
+    #[arg(long)]
+    pub stage: bool,
+    /// How many listeners; each needs a token, after the speaker's.
+    #[arg(long, default_value_t = 1)]
+    pub listeners: usize,
+    /// Seconds before chirps count.
+    #[arg(long, default_value_t = 5.0)]
+    pub settle: f64,
+    /// Seconds in which chirps count.
+    #[arg(long, default_value_t = 30.0)]
+    pub seconds: f64,
 }
 
 impl DoorArgs {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a load tool lives in real time")]
 
 pub mod args;
+pub mod chirps;
 pub mod count;
 pub mod crowd;
 pub mod door;
@@ -11,6 +12,7 @@ pub mod ear;
 pub mod events;
 pub mod hear;
 pub mod listen;
+pub mod mouth;
 pub mod peer;
 pub mod receive;
 pub mod recording;

@@ -23,6 +23,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             Task::Listen(args) => tasks::listen(args).await,
             Task::Hear(args) => tasks::hear_alone(args).await,
             Task::Speak(args) => tasks::speak_alone(args).await,
+            Task::Ear(args) => tasks::ear(args).await,
         }
     })
 }

@@ -255,6 +255,11 @@ impl Peer {
         self.red
     }
 
+    /// Where its media comes from.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
     /// When the session wants to be pumped even if nothing comes.
     pub fn wake(&self) -> Instant {
         self.wake

@@ -95,6 +95,11 @@ fn ntp(unix: Duration) -> u64 {
     ((unix.as_secs() + NTP_UNIX) << 32) + (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000
 }
 
+/// NTP 32.32 as seconds since the Unix epoch.
+pub fn unix_seconds(ntp: u64) -> f64 {
+    ntp as f64 / 4_294_967_296.0 - NTP_UNIX as f64
+}
+
 /// Difference of two NTP times, ms; negative when `later` is earlier.
 pub fn ntp_difference_ms(later: u64, earlier: u64) -> f64 {
     later.wrapping_sub(earlier) as i64 as f64 / 4_294_967.296

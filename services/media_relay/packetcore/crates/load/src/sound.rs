@@ -48,6 +48,11 @@ impl Sound {
         Self::samples(samples)
     }
 
+    /// A chirp at the beginning of each second.
+    pub fn chirps() -> Result<Self> {
+        Self::samples(crate::chirps::second())
+    }
+
     /// A file, by what it holds.
     pub fn file(path: &Path) -> Result<Self> {
         let mut magic = [0; 4];

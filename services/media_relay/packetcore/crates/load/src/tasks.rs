@@ -1,9 +1,10 @@
 //! What each command does: command line to plan, plan to result, result to file and screen.
 
-use crate::args::{HearArgs, ListenArgs, OutputArgs, SpeakArgs, read_tokens};
+use crate::args::{EarArgs, HearArgs, ListenArgs, OutputArgs, SpeakArgs, read_tokens};
 use crate::door::{Door, client, enter, exchange, leave};
 use crate::hear::{Loss, hear};
 use crate::listen::{Plan, run};
+use crate::mouth::mouth_to_ear;
 use crate::peer::Wanted;
 use crate::report::Report;
 use crate::sound::Sound;
@@ -125,6 +126,32 @@ pub async fn speak_alone(args: SpeakArgs) -> Result<()> {
     }
     let report = json!({"seconds": args.seconds, "heard": heard});
     tell(&report, &serde_json::to_string_pretty(&report)?, &args.output)
+}
+
+/// `majlis-load ear`.
+pub async fn ear(args: EarArgs) -> Result<()> {
+    let mut doors = args.door.doors(args.listeners + 1)?;
+    exchange_all(&mut doors, args.door.personal).await?;
+    let http = client()?;
+    let mut sessions = Vec::new();
+    for (number, door) in doors.iter().enumerate() {
+        // On stage a session has a microphone, used or not.
+        let speaks = number == 0 || args.stage;
+        let wanted = Wanted { speaks, hears: if number == 0 { 0 } else { 1 }, red: false };
+        sessions.push(enter(&http, door, wanted, args.door.bind).await?);
+    }
+    let (endings, mut peers): (Vec<_>, Vec<_>) =
+        sessions.into_iter().map(|entered| ((entered.session, entered.permit), entered.peer)).unzip();
+    let speaker = peers.remove(0);
+    let (settle, length) = (Duration::from_secs_f64(args.settle), Duration::from_secs_f64(args.seconds));
+    let measuring = tokio::task::spawn_blocking(move || mouth_to_ear(speaker, peers, settle, length));
+    let report = measuring.await??;
+    for (session, permit) in endings {
+        if let Some(session) = session {
+            leave(&http, &session, &permit).await?;
+        }
+    }
+    tell(&report, &serde_json::to_string_pretty(&report.ear)?, &args.output)
 }
 
 async fn exchange_all(doors: &mut [Door], personal: bool) -> Result<()> {

@@ -1,0 +1,53 @@
+"""One running system for a group of rows, with people who need no account and a room that one of them leads."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from majlis_client import Client, FixedToken
+
+from tests.load.crowd import OPEN_LIMITS, person_of, room, token_file, tokens
+from tests.support.stack import Stack
+
+
+@dataclass(frozen=True)
+class House:
+    """A system, its room, and the token of the room's leader."""
+
+    stack: Stack
+    folder: Path
+    room_id: str
+    speaker: str
+
+    def guests(self, count: int) -> list[str]:
+        """Access tokens of that many others."""
+        return tokens(self.stack, count)
+
+    def tokens_file(self, name: str, lines: list[str]) -> Path:
+        return token_file(self.folder / name, lines)
+
+    async def bring_up(self, guest: str) -> None:
+        """A guest raises a hand, is offered the stage, and accepts."""
+        url = self.stack.url
+        async with (
+            await Client.connect(url, FixedToken(self.speaker)) as leader,
+            await Client.connect(url, FixedToken(guest)) as client,
+        ):
+            await leader.join(self.room_id)
+            await client.join(self.room_id)
+            await client.raise_hand(self.room_id)
+            offer = await leader.offer_stage(self.room_id, person_of(guest))
+            await client.accept_offer(self.room_id, offer.offer_id)
+
+
+@asynccontextmanager
+async def open_house(folder: Path, **env: str) -> AsyncIterator[House]:
+    """Starts the system with the limits of one network out of the way; stops it in the end."""
+    stack = Stack(folder / "state", env={**OPEN_LIMITS, **env})
+    await stack.start()
+    try:
+        (speaker,) = tokens(stack, 1)
+        yield House(stack, folder, await room(stack, speaker), speaker)
+    finally:
+        await stack.stop()
