@@ -1,5 +1,6 @@
 """The main story: an owner starts a room, two friends come by invitation, one raises a hand and is heard."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,15 @@ from playwright.async_api import expect
 
 from tests.support import story
 from tests.support.browser import House, Person
-from tests.support.stack import Stack
+from tests.support.stack import ROOT, Stack
 from tests.support.voices import power_at, rms
 
 OWNER, SPEAKER, LISTENER = 440, 700, 1100
 PRESENT = 0.5
 """Share of the heard power within a few hertz of a voice, when that voice speaks alone."""
 ABSENT = 0.01
+SILENT = 0.005
+TRIES = 4
 
 NAMES = {
     "en": ("Lina Haddad", "Omar Aziz", "Anna Petrova"),
@@ -23,16 +26,32 @@ NAMES = {
 
 
 async def hears_only(person: Person, hertz: int) -> None:
-    heard = await person.hear(2.0)
+    """The voice comes within a few seconds (sessions connect meanwhile), and no other with it."""
+    for _ in range(TRIES):
+        heard = await person.hear(2.0)
+        if power_at(heard, hertz) > PRESENT:
+            break
     assert power_at(heard, hertz) > PRESENT, f"{person.name} does not hear {hertz} Hz: rms {rms(heard):.4f}"
     for other in {OWNER, SPEAKER, LISTENER} - {hertz}:
         assert power_at(heard, other) < ABSENT, f"{person.name} hears {other} Hz, which nobody says"
 
 
+async def hears_both(person: Person, *voices: int) -> None:
+    for _ in range(TRIES):
+        heard = await person.hear(2.0)
+        shares = [power_at(heard, hertz) for hertz in voices]
+        if min(shares) > 0.15:
+            return
+    raise AssertionError(f"{person.name} does not hear {voices}: shares {shares}")
+
+
 async def hears_nothing(person: Person) -> None:
-    heard = await person.hear(1.5)
-    # Noise that a decoder makes of silence is far below the quietest voice.
-    assert rms(heard) < 0.005, f"{person.name} hears something: rms {rms(heard):.4f}"
+    """Silence; what a decoder makes of it is far below the quietest voice. The last word may still be on its way."""
+    for _ in range(TRIES):
+        heard = await person.hear(1.5)
+        if rms(heard) < SILENT:
+            return
+    raise AssertionError(f"{person.name} hears something: rms {rms(heard):.4f}")
 
 
 @pytest.mark.parametrize("locale", ["en", "ar", "ru"])
@@ -74,15 +93,25 @@ async def tell(stack: Stack, house: House, tones: dict[int, Path], locale: str) 
     await expect(story.shown(anna, "stage-seat").filter(has_text=omar.name)).to_have_attribute("data-muted", "false")
     await hears_only(lina, SPEAKER)
     await hears_only(omar, OWNER)
-    both = await anna.hear(2.0)
-    assert power_at(both, OWNER) > 0.15
-    assert power_at(both, SPEAKER) > 0.15
+    await hears_both(anna, OWNER, SPEAKER)
+
+    await story.raise_hand(anna, "May I translate that?")
+    await expect(story.shown(lina, "hand-queue-item")).to_contain_text("May I translate that?")
+    if locale == "en" and os.environ.get("MAJLIS_PICTURES"):
+        await picture(lina)
 
     await story.press_on_person(lina, omar.name, "mute-person")
     await expect(story.shown(anna, "stage-seat").filter(has_text=omar.name)).to_have_attribute("data-muted", "true")
     await hears_only(anna, OWNER)
     await hears_nothing(lina)
     assert not [error for person in (lina, omar, anna) for error in person.errors if not signed_out(error)]
+
+
+async def picture(lina: Person) -> None:
+    """The README's picture, when the run is asked for it: MAJLIS_PICTURES=1 make e2e."""
+    await expect(lina.page.get_by_test_id("toast")).to_have_count(0, timeout=15_000)
+    await expect(story.shown(lina, "stage-seat").first).to_have_attribute("data-speaking", "true")
+    await lina.page.screenshot(path=ROOT / "docs" / "images" / "room.png")
 
 
 def signed_out(error: str) -> bool:

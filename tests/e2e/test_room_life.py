@@ -1,0 +1,89 @@
+"""What a person notices in a room: changing places without a gap, a second device, a closed tab."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support import story
+from tests.support.browser import House, Person
+from tests.support.stack import Stack
+from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
+
+GAP_SECONDS = 0.5
+SESSIONS = 'majlis_media_relay_sessions{kind="audience"'
+
+
+@pytest.fixture
+async def fresh(tmp_path: Path) -> AsyncIterator[Stack]:
+    running = Stack(tmp_path / "state")
+    await running.start()
+    try:
+        yield running
+    finally:
+        assert await running.stop() == 0
+
+
+async def two_in_a_room(house: House, stack: Stack, tones: dict[int, Path]) -> tuple[Person, Person, str]:
+    lina = await house.arrives("Lina Haddad", voice=tones[440])
+    omar = await house.arrives("Omar Aziz", voice=tones[700])
+    await story.set_up_owner(lina, stack, "lina")
+    room = await story.start_room(lina, "Talking across borders")
+    await story.accept_invitation(omar, await story.invitation_link(lina, stack), "omar")
+    await story.enter(omar, room)
+    return lina, omar, room
+
+
+def longest_gap(samples: Samples, hertz: float) -> float:
+    """Seconds of the longest stretch without a voice, in steps of 20 ms (a tone is steady, so loudness tells)."""
+    step = SAMPLE_RATE // 50
+    assert power_at(samples, hertz) > 0.3
+    longest = current = 0
+    for at in range(0, len(samples) - step, step):
+        current = current + 1 if rms(samples[at : at + step]) < 0.005 else 0
+        longest = max(longest, current)
+    return longest / 50
+
+
+async def test_going_on_stage_and_back_leaves_no_gap_worth_noticing(
+    fresh: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina, omar, _ = await two_in_a_room(house, fresh, tones)
+    await story.raise_hand(omar)
+    hearing = asyncio.ensure_future(omar.hear(5.0))
+    await story.bring_up(lina, omar)
+    assert longest_gap(await hearing, 440) <= GAP_SECONDS
+    hearing = asyncio.ensure_future(omar.hear(5.0))
+    await story.shown(omar, "leave-stage").click()
+    await expect(story.shown(omar, "primary-state")).not_to_have_attribute("data-state", "speaking")
+    assert longest_gap(await hearing, 440) <= GAP_SECONDS
+
+
+async def test_joining_on_a_second_device_takes_the_seat_over_and_tells_the_first(
+    fresh: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    _, omar, room = await two_in_a_room(house, fresh, tones)
+    state = await omar.context.storage_state()
+    phone = await house.arrives("Omar's phone", storage_state=state)
+    await story.enter(phone, room)
+    await expect(story.shown(omar, "gone")).to_have_attribute("data-why", "taken_over")
+    assert power_at(await phone.hear(1.5), 440) > 0.5
+    assert rms(await omar.hear(1.0)) < 0.005
+
+
+async def test_a_closed_tab_ends_its_session_and_the_room_counts_one_less(
+    fresh: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina, omar, _ = await two_in_a_room(house, fresh, tones)
+    await expect(story.shown(lina, "listener-count")).to_contain_text("1")
+    await omar.browser.close()
+    house.people.remove(omar)
+    for _ in range(150):
+        lines = [line for line in fresh.metrics("media_relay").splitlines() if line.startswith(SESSIONS)]
+        assert lines, "the relay no longer counts its sessions"
+        if sum(float(line.rsplit(" ", 1)[1]) for line in lines) == 0:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the closed tab's session is still there: {lines}")

@@ -1,0 +1,70 @@
+"""Coming back: by passkey, by a code sent by e-mail; and what a page without TLS says."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.support import story
+from tests.support.browser import House
+from tests.support.stack import Stack
+
+
+async def code_for(stack: Stack, email: str) -> str:
+    """The digits of the newest letter to an address, as the development mailer keeps them."""
+    for _ in range(100):
+        letters = sorted((stack.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in letters:
+            letter = json.loads(path.read_text())
+            if letter["to"] == email:
+                return next(
+                    word for word in letter["text"].split() if word.strip(".").isdigit() and len(word.strip(".")) == 6
+                )
+        await asyncio.sleep(0.1)
+    raise AssertionError("no letter came")
+
+
+async def test_a_person_signs_out_and_comes_back_by_code_and_by_passkey(
+    stack: Stack, house: House, tmp_path: Path
+) -> None:
+    lina = await house.arrives("Lina Haddad")
+    email = "lina@hall.example"
+    await lina.page.goto(stack.owner_link)
+    await story.shown(lina, "display-name").fill(lina.name)
+    await story.shown(lina, "handle").fill("lina")
+    await story.shown(lina, "submit-name").click()
+    await story.shown(lina, "add-passkey").click()
+    await expect(story.shown(lina, "start-room").first).to_be_visible()
+    await lina.page.goto(f"{stack.url}/profile")
+    await lina.page.get_by_role("button", name="Add", exact=True).click()
+    await story.shown(lina, "email").fill(email)
+    await story.shown(lina, "send-code").click()
+    await story.shown(lina, "email-code").fill(await code_for(stack, email))
+    await story.shown(lina, "confirm-code").click()
+    await expect(lina.page.get_by_text(email)).to_be_visible()
+
+    await story.shown(lina, "sign-out").click()
+    await lina.page.goto(f"{stack.url}/sign-in")
+    for letter in (stack.state / "mail").glob("*"):
+        letter.unlink()
+    await story.shown(lina, "email").fill(email)
+    await story.shown(lina, "send-code").click()
+    await story.shown(lina, "email-code").fill(await code_for(stack, email))
+    await story.shown(lina, "confirm-code").click()
+    await expect(story.shown(lina, "start-room").first).to_be_visible()
+
+    await lina.page.goto(f"{stack.url}/profile")
+    await story.shown(lina, "sign-out").click()
+    await lina.page.goto(f"{stack.url}/sign-in")
+    await story.shown(lina, "passkey-sign-in").click()
+    await expect(story.shown(lina, "start-room").first).to_be_visible()
+
+
+async def test_on_an_unencrypted_address_the_page_says_what_is_missing_and_why(stack: Stack, house: House) -> None:
+    stranger = await house.arrives(
+        "A stranger", extra_flags=("--host-resolver-rules=MAP hall.example 127.0.0.1",), locale="en"
+    )
+    await stranger.page.goto(f"http://hall.example:{stack.port}/")
+    await expect(stranger.page.get_by_role("heading", level=1)).to_have_text("This address gives no microphone")
+    await expect(stranger.page.get_by_text("not encrypted")).to_be_visible()
