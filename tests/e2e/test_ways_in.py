@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -14,13 +15,11 @@ from tests.support.stack import Stack
 async def code_for(stack: Stack, email: str) -> str:
     """The digits of the newest letter to an address, as the development mailer keeps them."""
     for _ in range(100):
-        letters = sorted((stack.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in letters:
+        for path in sorted((stack.state / "mail").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True):
             letter = json.loads(path.read_text())
-            if letter["to"] == email:
-                return next(
-                    word for word in letter["text"].split() if word.strip(".").isdigit() and len(word.strip(".")) == 6
-                )
+            found = re.search(r"\b\d{6}\b", letter["text"])
+            if letter["to"] == email and found:
+                return found.group()
         await asyncio.sleep(0.1)
     raise AssertionError("no letter came")
 

@@ -34,6 +34,8 @@ class Process:
     def __init__(self, part: Part, logs: Path, width: int, on_start: Callable[[], None]) -> None:
         self.part = part
         self._on_start = on_start
+        # The bus tells much at each start that no one at a terminal asked for; its log file has it all.
+        self._quiet = b"[INF]" if part.name == "nats" else b"\0"
         self.restarts = 0
         self.gave_up = False
         self._process: asyncio.subprocess.Process | None = None
@@ -85,6 +87,8 @@ class Process:
             raise RuntimeError("a child without output")
         async for line in stream:
             self._log.write(line)
+            if self._quiet in line:
+                continue
             sys.stdout.write(self._label + line.decode(errors="replace"))
             sys.stdout.flush()
         return await self._process.wait()
