@@ -13,6 +13,8 @@ use str0m::rtp::RtpPacket;
 
 /// How often sessions that are not connected yet are looked at.
 const HANDSHAKE_POLL: Duration = Duration::from_millis(4);
+/// How often everyone is counted: with thousands that costs as much as listening.
+const TELL: Duration = Duration::from_millis(100);
 
 /// What the crowd is told.
 pub enum Command {
@@ -90,6 +92,7 @@ struct Crowd {
     receiver: Receiver,
     counting: Counting,
     window: Instant,
+    told: Instant,
     added: usize,
 }
 
@@ -110,6 +113,7 @@ pub fn start(
             receiver: Receiver::default(),
             counting: Counting::default(),
             window: Instant::now(),
+            told: Instant::now(),
             added: 0,
         };
         crowd.run(&commands);
@@ -129,13 +133,20 @@ impl Crowd {
                         self.joining.push(peer);
                     }
                     Command::BeginWindow => self.begin_window(),
-                    Command::Stop => return self.poll_settled(),
+                    Command::Stop => {
+                        self.poll_settled();
+                        return self.tell();
+                    }
                 }
             }
             self.poll_joining();
             if next <= Instant::now() {
                 next = Instant::now() + self.poll;
                 self.poll_settled();
+            }
+            if self.told.elapsed() >= TELL {
+                self.told = Instant::now();
+                self.tell();
             }
             let pause = next.saturating_duration_since(Instant::now());
             std::thread::sleep(if self.joining.is_empty() { pause } else { pause.min(HANDSHAKE_POLL) });
@@ -151,7 +162,6 @@ impl Crowd {
             self.joining.drain(..).partition(|peer| peer.heard.is_some() || matches!(peer.state, State::Ended(_)));
         self.joining = joining;
         self.settled.extend::<Vec<_>>(done);
-        self.tell();
     }
 
     fn poll_settled(&mut self) {
@@ -159,7 +169,6 @@ impl Crowd {
             // A clock reading costs little beside the system call that follows, and a full round takes long.
             peer.pump(Instant::now(), &mut self.receiver, &mut self.counting);
         }
-        self.tell();
     }
 
     fn tell(&self) {

@@ -124,9 +124,7 @@ fn stands(peer: &Peer) -> Result<bool> {
 /// Speaks for `settle` and then `length`, in which chirps count. Fails when a session ends by itself.
 pub fn mouth_to_ear(speaker: Peer, listeners: Vec<Peer>, settle: Duration, length: Duration) -> Result<EarReport> {
     let mut mouth = Mouth { peer: speaker, sound: Sound::chirps()?, packets: 0, began: None };
-    let hearing = |peer| {
-        Ok((peer, Listening { timeline: Timeline::new()?, arrival: 0, frames: Vec::new() }))
-    };
+    let hearing = |peer| Ok((peer, Listening { timeline: Timeline::new()?, arrival: 0, frames: Vec::new() }));
     let mut listeners = listeners.into_iter().map(hearing).collect::<Result<Vec<_>>>()?;
     let mut receiver = Receiver::default();
     while mouth.began.is_none_or(|(began, _)| began.elapsed() < settle + length + TAIL) {
