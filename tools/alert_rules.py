@@ -1,0 +1,40 @@
+"""Writes the Prometheus operator's rules from the rule files, so that both ways of running alert on the same."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = [ROOT / "deploy" / "prometheus" / name for name in ("rules.yml", "alerts.yml")]
+MANIFEST = ROOT / "k8s" / "components" / "servicemonitors" / "rules.yaml"
+
+
+def text() -> str:
+    """The manifest."""
+    groups = [group for source in SOURCES for group in yaml.safe_load(source.read_text())["groups"]]
+    manifest = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "majlis"},
+        "spec": {"groups": groups},
+    }
+    notice = "# Written by `python -m tools.alert_rules write` from deploy/prometheus; a test holds them together.\n"
+    return notice + yaml.safe_dump(manifest, sort_keys=False, width=116, allow_unicode=True)
+
+
+def main(arguments: list[str]) -> int:
+    """`write` it, or `check` that it is what would be written."""
+    parser = argparse.ArgumentParser(prog="python -m tools.alert_rules", description=__doc__)
+    parser.add_argument("what", choices=["write", "check"])
+    if parser.parse_args(arguments).what == "write":
+        MANIFEST.write_text(text())
+    if not MANIFEST.exists() or MANIFEST.read_text() != text():
+        print(f"{MANIFEST.relative_to(ROOT)} is out of date: python -m tools.alert_rules write", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
