@@ -1,0 +1,108 @@
+"""Copies all of a service's data from one database to another, of either kind, and proves that it arrived."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, delete, func, insert, inspect, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.common.database import Database
+from services.common.migrations import migrate
+
+KEEPERS = ("auth", "invite", "room_directory")
+ROOT = Path(__file__).resolve().parents[2]
+_BATCH = 1000
+
+
+class CopyError(Exception):
+    """A copy that cannot be made or did not arrive whole, in words for the operator."""
+
+
+def metadata_of(keeper: str) -> MetaData:
+    """The tables of a service, from its code."""
+    found: MetaData = importlib.import_module(f"services.{keeper}.storage.tables").metadata
+    return found
+
+
+def migrations_of(keeper: str) -> Path:
+    """Where the service's Alembic scripts are."""
+    return ROOT / "services" / keeper / "migrations"
+
+
+def _is_used(connection: Connection, schema: str | None) -> bool:
+    return inspect(connection).has_table("alembic_version", schema=schema)
+
+
+async def copy(keeper: str, source_url: str, target_url: str) -> dict[str, int]:
+    """Copies everything `keeper` keeps; returns rows by table.
+
+    The source is read in one transaction, so it may be in use; it must be of this release, as any database is once its
+    service has started. The target must be new: it is brought to this release first. Raises CopyError.
+    """
+    source, target = Database(source_url, keeper), Database(target_url, keeper)
+    try:
+        await _check(source, target, keeper)
+        await migrate(target_url, migrations_of(keeper), keeper)
+        async with source.read() as reading, target.write() as writing:
+            if not source.is_sqlite:
+                await reading.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            tables = metadata_of(keeper).sorted_tables
+            for table in reversed(tables):
+                # What the migrations put there is in the source too.
+                await writing.execute(delete(table))
+            counts = {table.name: await _copy_table(table, reading, writing) for table in tables}
+            await _verify(counts, tables, writing)
+            if not target.is_sqlite:
+                for table in tables:
+                    await _move_sequence(table, keeper, writing)
+        return counts
+    finally:
+        await source.close()
+        await target.close()
+
+
+async def _check(source: Database, target: Database, keeper: str) -> None:
+    async with target.read() as session:
+        schema = None if target.is_sqlite else keeper
+        if await (await session.connection()).run_sync(_is_used, schema):
+            raise CopyError(
+                f"the target of {keeper} is in use already; copy into a new database, or drop its schema first"
+            )
+    async with source.read() as session:
+        schema = None if source.is_sqlite else keeper
+        if not await (await session.connection()).run_sync(_is_used, schema):
+            raise CopyError(f"the source of {keeper} has no tables: is it the right database?")
+
+
+async def _copy_table(table: Table, reading: AsyncSession, writing: AsyncSession) -> int:
+    count = 0
+    order = list(table.primary_key.columns) or list(table.columns)
+    result = await reading.stream(select(table).order_by(*order))
+    async for rows in result.mappings().partitions(_BATCH):
+        await writing.execute(insert(table), [dict(row) for row in rows])
+        count += len(rows)
+    return count
+
+
+async def _verify(counts: Mapping[str, int], tables: list[Table], writing: AsyncSession) -> None:
+    for table in tables:
+        arrived = await writing.scalar(select(func.count()).select_from(table))
+        if arrived != counts[table.name]:
+            raise CopyError(
+                f"{table.name}: {counts[table.name]} rows were read and {arrived} arrived; nothing was kept"
+            )
+
+
+async def _move_sequence(table: Table, schema: str, writing: AsyncSession) -> None:
+    """PostgreSQL numbers the next row after the last one that came along."""
+    for column in table.primary_key.columns:
+        if not isinstance(column.type, (Integer, BigInteger)):
+            continue
+        name = await writing.scalar(
+            text("SELECT pg_get_serial_sequence(:table, :column)"),
+            {"table": f'"{schema}"."{table.name}"', "column": column.name},
+        )
+        last = await writing.scalar(select(func.max(column)))
+        if name is not None and last is not None:
+            await writing.execute(text("SELECT setval(CAST(:name AS regclass), :last)"), {"name": name, "last": last})
