@@ -103,11 +103,10 @@ async def crowd_rows(folder: Path) -> list[Row]:
     """One crowd gives all rows: it joins unpinned, then a minute passes with the relay pinned, then memory is read."""
     async with open_house(folder) as house:
         stack = house.stack
-        await asyncio.sleep(2)
         idle = {name: resident_kib(stack.pid(name)) for name in PARTS}
         before, began = costs(stack), time.monotonic()
         window = str(WINDOW_SECONDS + 2 * CALM_SECONDS + 4)
-        crowd = await arrive(house, "--rate", "150", "--seconds", window, "--events")
+        crowd = await arrive(house, "--rate", "100", "--seconds", window, "--events")
         await wait_for_listeners(stack, crowd, LISTENERS + 1, JOIN_SECONDS)
         joined = {name: now.since(before[name]) for name, now in costs(stack).items()}
         seconds = time.monotonic() - began
@@ -125,7 +124,7 @@ async def crowd_rows(folder: Path) -> list[Row]:
 async def long_packet_rows(folder: Path) -> list[Row]:
     """The same sound in packets of 60 ms."""
     async with open_house(folder, MEDIA_RELAY_AUDIENCE_PACKET_MS="60") as house:
-        crowd = await arrive(house, "--rate", "200", "--seconds", str(LONG_PACKET_SECONDS + 2 * CALM_SECONDS + 4))
+        crowd = await arrive(house, "--rate", "110", "--seconds", str(LONG_PACKET_SECONDS + 2 * CALM_SECONDS + 4))
         await wait_for_listeners(house.stack, crowd, LISTENERS + 1, JOIN_SECONDS)
         found = await sustained(house.stack, crowd, LONG_PACKET_SECONDS)
         report = await crowd.report(120)

@@ -1,5 +1,6 @@
 """One running system for a group of rows, with people who need no account and a room that one of them leads."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ async def open_house(folder: Path, **env: str) -> AsyncIterator[House]:
     stack = Stack(folder / "state", env={**OPEN_LIMITS, **env})
     await stack.start()
     try:
+        # Until the relay's next heartbeat has told the directory that it is there.
+        await asyncio.sleep(2)
         (speaker,) = tokens(stack, 1)
         yield House(stack, folder, await room(stack, speaker), speaker)
     finally:

@@ -81,7 +81,7 @@ pub struct ListenArgs {
     /// Joins per second.
     #[arg(long, default_value_t = 100.0)]
     pub rate: f64,
-    /// Joins under way at most.
+    /// Joins under way at most, handshakes included.
     #[arg(long, default_value_t = 64)]
     pub concurrency: usize,
     /// Seconds measured once all hear.

@@ -14,7 +14,7 @@ use str0m::rtp::RtpPacket;
 /// How often sessions that are not connected yet are looked at.
 const HANDSHAKE_POLL: Duration = Duration::from_millis(4);
 /// How often everyone is counted: with thousands that costs as much as listening.
-const TELL: Duration = Duration::from_millis(100);
+const TELL: Duration = Duration::from_millis(50);
 
 /// What the crowd is told.
 pub enum Command {

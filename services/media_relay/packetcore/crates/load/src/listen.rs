@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+/// Longest wait for a place among those coming in: some handshakes may never be done.
+const DOORWAY: Duration = Duration::from_secs(10);
+
 /// What a run is to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -24,7 +27,7 @@ pub struct Plan {
     pub doors: Vec<Door>,
     /// Joins per second.
     pub rate: f64,
-    /// Joins under way at most.
+    /// Joins under way at most, handshakes included.
     pub concurrency: usize,
     /// Length of the measured window.
     pub window: Duration,
@@ -112,29 +115,40 @@ async fn join_all(
     (events, streams): (&Arc<EventCounts>, &mut JoinSet<()>),
 ) -> Result<Vec<Ending>> {
     let (http, streaming) = (client()?, crate::events::client()?);
-    let room = Arc::new(Semaphore::new(plan.concurrency));
     let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / plan.rate.max(0.1)));
     let mut joins = JoinSet::new();
     let wanted = Wanted { hears: 1, red: plan.red, speaks: false };
     let mut endings = Vec::with_capacity(plan.doors.len());
-    for door in plan.doors.clone() {
+    for (started, door) in plan.doors.iter().cloned().enumerate() {
         pace.tick().await;
-        let (http, room, bind) = (http.clone(), Arc::clone(&room), plan.bind);
+        let patience = Instant::now() + DOORWAY;
+        loop {
+            bar.set_position(live.hearing.load(Ordering::Relaxed));
+            while let Some(done) = joins.try_join_next() {
+                settle_one(done?, plan, commands, report, &mut endings, (&streaming, events, streams))?;
+            }
+            if has_place(started as u64 - report.failed, plan, live) || Instant::now() > patience {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (http, bind) = (http.clone(), plan.bind);
         joins.spawn(async move {
-            let _place = room.acquire().await?;
             let token = door.token().to_owned();
             anyhow::Ok((enter(&http, &door, wanted, bind).await?, token))
         });
-        bar.set_position(live.hearing.load(Ordering::Relaxed));
-        while let Some(done) = joins.try_join_next() {
-            settle_one(done?, plan, commands, report, &mut endings, (&streaming, events, streams))?;
-        }
     }
     while let Some(done) = joins.join_next().await {
         bar.set_position(live.hearing.load(Ordering::Relaxed));
         settle_one(done?, plan, commands, report, &mut endings, (&streaming, events, streams))?;
     }
     Ok(endings)
+}
+
+/// Whether another may come in: people do not press on into a full doorway.
+fn has_place(entered: u64, plan: &Plan, live: &Live) -> bool {
+    let done = live.connected.load(Ordering::Relaxed) + live.ended.load(Ordering::Relaxed);
+    entered.saturating_sub(done) < plan.concurrency as u64
 }
 
 fn settle_one(

@@ -1,0 +1,60 @@
+"""How measurements are put together: metrics pages, frames on two relays, concealment."""
+
+import base64
+import json
+
+import pytest
+
+from tests.load import crowd, second_relay
+from tests.load.ear_rows import concealed_row
+
+PAGE = """# HELP majlis_sessions Sessions.
+majlis_sessions{kind="audience",state="connected"} 12.0
+majlis_sessions{kind="stage",state="connected"} 2.0
+majlis_sessions{kind="audience",state="opening"} 3.0
+majlis_sessions_created 99.0
+"""
+
+
+def test_metric_is_the_sum_over_its_labels_and_nothing_else() -> None:
+    assert crowd.value_in(PAGE, "majlis_sessions") == 17
+    assert crowd.value_in(PAGE, "majlis_sessions", 'state="connected"') == 14
+    assert crowd.value_in(PAGE, "majlis_other") == 0
+
+
+def test_person_of_a_token_is_its_subject() -> None:
+    body = base64.urlsafe_b64encode(json.dumps({"sub": "abc1234567"}).encode()).decode().rstrip("=")
+    assert crowd.person_of(f"head.{body}.sign") == "abc1234567"
+
+
+def test_frames_are_compared_with_the_same_frame_at_home() -> None:
+    home = [[(0.0, 10.0), (20.0, 30.0)], [(0.0, 12.0), (20.0, 30.0)], [(0.0, 14.0)]]
+    away = [[(0.0, 15.0), (20.0, 41.0), (40.0, 60.0)]]
+    assert second_relay.added_delays(home, away) == [(15.0, 3.0), (41.0, 11.0)]
+
+
+def test_what_the_buffer_held_is_taken_off_frame_by_frame() -> None:
+    added = [(100.0, 12.0), (300.0, 33.0)]
+    assert second_relay.apart_from_buffer(added, [(0.0, 10.0), (200.0, 30.0)]) == [2.0, 3.0]
+
+
+def test_row_of_the_second_relay_says_when_nobody_was_on_it() -> None:
+    listener = {"relay": "127.0.0.1:9", "frames": [(9000.0, 9010.0)]}
+    report = {"began_unix_seconds": 0.0, "listeners": [listener]}
+    found = second_relay.second_relay_row(report, "127.0.0.1:9", [(0.0, 5.0)])
+    assert found.value is None
+    assert found.met is False
+
+
+def test_quantile_is_a_value_that_was_measured() -> None:
+    assert second_relay.quantile([float(n) for n in range(100)], 0.99) == 99
+    assert second_relay.quantile([7.0], 0.5) == 7
+
+
+def test_concealed_share_is_over_the_frames_of_all_listeners() -> None:
+    heard = [
+        {"heard": {"frames": 1000, "concealed": 10, "repaired": 90}},
+        {"heard": {"frames": 3000, "concealed": 10, "repaired": 200}},
+    ]
+    assert concealed_row(10, heard).value == pytest.approx(0.005)
+    assert concealed_row(20, []).value is None
