@@ -65,13 +65,16 @@ class Fleet:
         self._clients: dict[str, RelayClient] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lost: set[str] = set()
+        self._judge_from = 0.0
+        """Monotonic time from which silence counts against a relay: after a start each has its whole time to answer."""
         self._adopted: dict[str, str] = {}
         """By relay, the start of it whose sessions are known here."""
 
     async def start(self) -> None:
         """Asks every relay remembered what it carries; waits a second or two at most."""
+        self._judge_from = self._clock.monotonic() + self._limits.relay_lost_seconds
         for stored in await self._memory.relays():
-            # Not fresh, and not given up either before it had its time to answer.
+            # Remembered, not fresh: nobody is sent there before it has answered.
             seen_at = self._clock.monotonic() - STALE_SECONDS - 0.01
             self._open(RelayLoadState(stored.relay_id, stored.boot_id, stored.grpc_address, seen_at=seen_at))
         await self.look()
@@ -95,7 +98,8 @@ class Fleet:
         await asyncio.gather(*(self._ask(relay.relay_id) for relay in silent))
         now = self._clock.monotonic()
         for relay in list(self.relays.values()):
-            if now - relay.seen_at > self._limits.relay_lost_seconds and relay.relay_id not in self._lost:
+            silent_for = now - relay.seen_at if now >= self._judge_from else 0.0
+            if silent_for > self._limits.relay_lost_seconds and relay.relay_id not in self._lost:
                 self._lost.add(relay.relay_id)
                 _log.warning("relay lost", relay_id=relay.relay_id)
                 await self._move_audiences(relay.relay_id)
