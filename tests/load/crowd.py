@@ -95,6 +95,11 @@ class Crowd:
         """Whether it has ended."""
         return self.process is not None and self.process.returncode is not None
 
+    async def stop(self) -> None:
+        """Ends it, if it has not ended."""
+        if self.process is not None and self.process.returncode is None:
+            await load_tool.stop(self.process)
+
     async def report(self, seconds: float) -> dict[str, Any]:
         """What it says in the end."""
         assert self.process is not None

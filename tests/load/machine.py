@@ -69,6 +69,17 @@ def pin(pid: int, cores: set[int]) -> bool:
     return True
 
 
+def prefer(pid: int, thread: str, niceness: int = -10) -> bool:
+    """Lets threads of that name run before others where the system allows it; False where it does not."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().strip() == thread:
+            try:
+                os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
+            except PermissionError:
+                return False
+    return True
+
+
 def environment(pid: int) -> dict[str, str]:
     """The variables a process was started with."""
     entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
