@@ -51,7 +51,7 @@ def _relay_names() -> tuple[str, ...]:
 
 GROUPS = (
     Group("relay", _relay, _relay_names()),
-    Group("mixer", _mixer, ("mixer_core_share_1_speakers", "mixer_core_share_3_speakers")),
+    Group("mixer", _mixer, tuple(f"mixer_core_share_{count}_speakers" for count in (1, 3, 10))),
     Group(
         "crowd",
         crowd_rows,
