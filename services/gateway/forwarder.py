@@ -23,6 +23,10 @@ Metadata = tuple[tuple[str, str], ...]
 LONGEST_CALL_SECONDS = 10.0
 _TRIES = 3
 _FIRST_PAUSE_SECONDS = 0.1
+# A part that crashed is back within this; a call that was not sent yet can wait for it, whatever it changes.
+_REACH_SECONDS = 3.0
+_REACH_POLL_SECONDS = 0.02
+_MAX_WAITING = 2_000
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -55,6 +59,7 @@ class Forwarder:
         self._channels = {owner: _open(address, settings) for owner, address in addresses.items()}
         self._proof: Metadata = ((SERVICE_NAME, "gateway"), (SERVICE_SECRET, settings.service_secret()))
         self._calls: dict[str, Any] = {}
+        self._waiting = 0
         self._seconds = metrics.histogram(
             "majlis_gateway_forward_duration_seconds", "Time a forwarded RPC took its owner.", ("service", "code")
         )
@@ -62,20 +67,22 @@ class Forwarder:
     async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
         """The response's bytes. Raises UpstreamRefused, PartUnavailable or TooSlow.
 
-        What the contract calls free of side effects is tried again while its owner cannot be reached.
+        A call waits a moment for an owner that restarts; what the contract calls free of side effects is also tried
+        again when the connection broke under it.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + min(seconds, LONGEST_CALL_SECONDS)
+        reach_by = min(ends_at, loop.time() + _REACH_SECONDS)
         pause = _FIRST_PAUSE_SECONDS
         tries = _TRIES if offered.policy.no_side_effects else 1
         while True:
             tries -= 1
             try:
-                return await self._once(offered, request, metadata, max(0.001, ends_at - loop.time()))
+                return await self._once(offered, request, metadata, ends_at, reach_by)
             except PartUnavailable:
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
                 pause *= 2
-                if not tries or loop.time() + wait >= ends_at:
+                if not tries or loop.time() + wait >= reach_by:
                     raise
                 await asyncio.sleep(wait)
 
@@ -91,10 +98,18 @@ class Forwarder:
         """Closes the channels; calls in progress fail."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
-    async def _once(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+    async def _once(
+        self, offered: Offered, request: bytes, metadata: Metadata, ends_at: float, reach_by: float
+    ) -> bytes:
         started, code = time.perf_counter(), "OK"
         try:
-            response: bytes = await self._call(offered)(request, timeout=seconds, metadata=metadata + self._proof)
+            call = self._call(offered)
+            await self._reached(self._channels[offered.owner], reach_by)
+            seconds = max(0.001, ends_at - asyncio.get_running_loop().time())
+            response: bytes = await call(request, timeout=seconds, metadata=metadata + self._proof)
+        except PartUnavailable:
+            code = "UNAVAILABLE"
+            raise
         except grpc.aio.AioRpcError as error:
             code = error.code().name
             raise refusal_of(error) from error
@@ -102,6 +117,24 @@ class Forwarder:
             return response
         finally:
             self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started)
+
+    async def _reached(self, channel: grpc.aio.Channel, reach_by: float) -> None:
+        """Returns when the channel is connected. Raises PartUnavailable.
+
+        Polled, because a watch on a channel's state that is given up stays behind in the library.
+        """
+        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            return
+        if self._waiting >= _MAX_WAITING:
+            raise _unreachable()
+        self._waiting += 1
+        try:
+            while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+                if asyncio.get_running_loop().time() + _REACH_POLL_SECONDS >= reach_by:
+                    raise _unreachable()
+                await asyncio.sleep(_REACH_POLL_SECONDS)
+        finally:
+            self._waiting -= 1
 
     def _call(self, offered: Offered) -> Any:
         call = self._calls.get(offered.path)
@@ -126,11 +159,15 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Exception:
                 break
             return UpstreamRefused(status)
     if error.code() == grpc.StatusCode.UNAVAILABLE:
-        # The library's own message names addresses, which are nobody's business.
-        return PartUnavailable("a part of the server is not reachable just now", retry_after_seconds=1.0)
+        return _unreachable()
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return TooSlow("the answer was not there in time")
     return UpstreamRefused(status_pb2.Status(code=error.code().value[0], message=""))
+
+
+def _unreachable() -> PartUnavailable:
+    # The library's own message names addresses, which are nobody's business.
+    return PartUnavailable("a part of the server is not reachable just now", retry_after_seconds=1.0)
 
 
 def _open(address: str, settings: Settings) -> grpc.aio.Channel:

@@ -122,12 +122,13 @@ async def serving(
     name: str = "test",
     mint: TokenMint | None = None,
     strict: bool = True,
+    address: str = "127.0.0.1:0",
 ) -> AsyncIterator[RpcHarness]:
-    """Serves one servicer on a free loopback port; an undocumented refusal fails as INTERNAL."""
+    """Serves one servicer, on a free loopback port unless told; an undocumented refusal fails as INTERNAL."""
     mint = mint or TokenMint()
     metrics = Metrics(name)
     with tempfile.TemporaryDirectory() as directory:
-        settings = test_settings(Path(directory))
+        settings = test_settings(Path(directory), grpc_listen=address)
         server = RpcServer(name, settings, metrics, verifier=mint.verifier(), strict=strict)
         server.add(servicer, add_to_server, service)
         await server.start()

@@ -1,18 +1,20 @@
 """The public API over HTTP: forwarding, cookies, origins and refusals."""
 
+import asyncio
 import base64
+import socket
 import struct
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
 from tests.integration.gateway.played import Refused
 from tests.support.nats_server import NatsServer
-from tests.support.rpc_harness import TokenMint
+from tests.support.rpc_harness import TokenMint, serving
 
 AUTH = "/majlis.auth.v1.AuthService"
 CODE = {"challengeId": "challenge0000001", "code": "123456"}
@@ -210,6 +212,27 @@ async def test_a_part_that_is_down_is_told_as_unavailable(tmp_path: Path, nats_s
         assert reason(response) == "PART_UNAVAILABLE"
         assert response.headers["retry-after"] == "1"
         assert "127.0.0.1" not in response.text
+
+
+async def test_a_change_asked_for_while_its_owner_restarts_is_made_once_it_is_back(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    mint = TokenMint()
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+    async with (
+        all_parts(mint) as played,
+        gateway_over(played, mint, nats_server.url, tmp_path, auth_address=address) as origin,
+    ):
+        asked = asyncio.ensure_future(origin.rpc(f"{AUTH}/UpdateProfile", **origin.bearer()))
+        await asyncio.sleep(0.5)
+        assert not asked.done()
+        servicer = played["auth"]
+        add = auth_service_pb2_grpc.add_AuthServiceServicer_to_server
+        service = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+        async with serving(servicer, add, service, mint=mint, address=address):
+            assert (await asked).status_code == 200
 
 
 async def test_the_deployment_describes_itself(origin: Origin) -> None:
