@@ -1,4 +1,7 @@
-"""Entry point of the images: fits the environment to the service, then replaces itself with it."""
+"""Entry point of the images: fits the environment to the service, then replaces itself with it.
+
+Given `majlis …` it runs that command instead.
+"""
 
 import os
 import sys
@@ -38,7 +41,9 @@ def with_port(address: str, port: str) -> str:
 
 
 def main() -> None:
-    """Runs the service of this image."""
+    """Runs the service of this image, or the operator's command that was asked for."""
+    if sys.argv[1:2] == ["majlis"]:
+        os.execv(sys.executable, [sys.executable, "-m", "tools.ops", *sys.argv[2:]])  # noqa: S606 - no shell wanted
     service = os.environ["MAJLIS_SERVICE"]
     fit(os.environ, service)
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}", *sys.argv[1:]])  # noqa: S606 - no shell wanted

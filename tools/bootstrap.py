@@ -94,10 +94,15 @@ def make_venv() -> None:
     site = Path(sysconfig.get_path("purelib", vars={"base": str(VENV), "platbase": str(VENV)}))
     roots = (ROOT, ROOT / "gen" / "python", ROOT / "sdk" / "python")
     (site / "majlis.pth").write_text("".join(f"{root}\n" for root in roots))
-    command = VENV / "bin" / "majlis"
-    command.write_text(f"#!{PYTHON}\nfrom majlis_client.cli import main\n\nmain()\n")
-    command.chmod(0o755)
     done("venv", mark)
+
+
+def write_command() -> None:
+    """The `majlis` command of this checkout: the client's part and the operator's."""
+    command, text = VENV / "bin" / "majlis", f"#!{PYTHON}\nfrom tools.ops.command import main\n\nmain()\n"
+    if not command.exists() or command.read_text() != text:
+        command.write_text(text)
+        command.chmod(0o755)
 
 
 def install_python(*, dev: bool) -> None:
@@ -159,6 +164,7 @@ def main() -> None:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part {unknown.pop()}; there are {', '.join(PARTS)}")
     make_venv()
+    write_command()
     install_python(dev=True)
     if {"gen", "web", "sdk"}.intersection(parts):
         generate()

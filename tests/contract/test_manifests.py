@@ -226,3 +226,19 @@ def test_a_database_address_comes_from_a_file_and_gets_its_driver(start: ModuleT
     env = {"AUTH_DATABASE_URL_FILE": str(tmp_path / "url")}
     start.fit(env, "auth")
     assert env == {"AUTH_DATABASE_URL": "postgresql+asyncpg://auth:secret@db:5432/majlis"}
+
+
+def test_an_image_runs_the_operator_s_command_instead_of_its_service_when_asked(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def replace(_: str, command: list[str]) -> None:
+        ran.append(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(start.os, "execv", replace)
+    monkeypatch.setattr(start.sys, "argv", ["deploy/start.py", "majlis", "doctor", "--help"])
+    with pytest.raises(SystemExit):
+        start.main()
+    assert ran[0][1:] == ["-m", "tools.ops", "doctor", "--help"]

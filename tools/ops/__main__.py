@@ -1,32 +1,32 @@
-"""Command line of an operator: `python -m tools.ops secrets | backup | restore | sqlite-to-postgres | doctor`."""
+"""Command line of an operator: `majlis backup`, `majlis doctor` and the others, without those of the client."""
 
 import argparse
+import importlib
 import sys
 
-from tools.ops import backup, doctor, secrets
+from tools.ops.command import COMMANDS
 from tools.ops.copying import CopyError
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command."""
-    parser = argparse.ArgumentParser(prog="python -m tools.ops", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    for name, add, run, about in (
-        ("secrets", secrets.add_arguments, secrets.run, secrets.__doc__),
-        ("backup", backup.add_arguments, backup.run, backup.backup.__doc__),
-        ("restore", backup.add_restore_arguments, backup.run_restore, backup.restore.__doc__),
-        ("sqlite-to-postgres", backup.add_migrate_arguments, backup.run_migrate, backup.run_migrate.__doc__),
-        ("doctor", doctor.add_arguments, doctor.run, doctor.__doc__),
-    ):
+    """Runs one command; what cannot be done is one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser(prog="majlis")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    chosen = arguments[0] if arguments else ""
+    for name, (module_name, about) in COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about)
-        add(command)
-        command.set_defaults(run=run)
+        if name == chosen:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except CopyError as error:
         print(f"majlis: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Copies all of a service's data from one database to another, of either kind, and proves that it arrived."""
 
+import argparse
 import importlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +19,46 @@ _BATCH = 1000
 
 class CopyError(Exception):
     """A copy that cannot be made or did not arrive whole, in words for the operator."""
+
+
+def sqlite_url(path: Path) -> str:
+    """How SQLAlchemy calls a file."""
+    return f"sqlite+aiosqlite:///{path.resolve()}"
+
+
+def urls(state: Path, given: list[str]) -> dict[str, str]:
+    """The database of each service: the file of `make run`, or what `--database` says.
+
+    That is `service=url`, or `service=file` with the URL in a file, where no list of processes shows its password.
+    """
+    found = {keeper: sqlite_url(state / "data" / f"{keeper}.db") for keeper in KEEPERS}
+    for each in given:
+        keeper, _, url = each.partition("=")
+        if url and "://" not in url:
+            url = _in_file(Path(url))
+        if keeper not in KEEPERS or not url:
+            raise CopyError(f"--database {keeper}=…: write it as one of {', '.join(KEEPERS)}, then = and a URL")
+        found[keeper] = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+    return found
+
+
+def _in_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CopyError(f"{path} should hold the URL of a database: {error.strerror}") from error
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say where the databases are."""
+    parser.add_argument("--state", type=Path, default=Path("var"), help="state folder of make run (var)")
+    parser.add_argument(
+        "--database",
+        action="append",
+        default=[each for each in os.environ.get("MAJLIS_DATABASES", "").split(",") if each],
+        metavar="SERVICE=URL",
+        help="where it is not in --state; a file that holds the URL will do; also from $MAJLIS_DATABASES, by commas",
+    )
 
 
 def metadata_of(keeper: str) -> MetaData:

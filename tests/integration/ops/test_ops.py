@@ -1,5 +1,6 @@
 """Backups, restores and the move to PostgreSQL, on real databases with a row in every table."""
 
+import asyncio
 import datetime as dt
 import json
 import socket
@@ -7,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from sqlalchemy import Boolean, DateTime, Integer, LargeBinary, Table, insert, select, text
 from sqlalchemy.types import JSON
+from typer.testing import CliRunner
 
 from services.common.database import Database
 from services.common.ids import new_id
 from services.common.migrations import migrate
-from tools.ops import backup, doctor
-from tools.ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of
+from tools.ops import backup, doctor, restore
+from tools.ops.__main__ import main as majlis
+from tools.ops.command import COMMANDS, add_to
+from tools.ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
 
 
 def value_for(column: Any, number: int) -> Any:
@@ -70,7 +75,7 @@ async def new_postgres(postgres_url: str) -> Any:
 async def test_everything_arrives_in_postgresql_and_comes_back_the_same(
     keeper: str, tmp_path: Path, new_postgres: str
 ) -> None:
-    first, back = backup.sqlite_url(tmp_path / "first.db"), backup.sqlite_url(tmp_path / "back.db")
+    first, back = sqlite_url(tmp_path / "first.db"), sqlite_url(tmp_path / "back.db")
     await fill(keeper, first)
     counts = await copy(keeper, first, new_postgres)
     assert set(counts.values()) == {3}
@@ -80,7 +85,7 @@ async def test_everything_arrives_in_postgresql_and_comes_back_the_same(
 
 
 async def test_a_service_goes_on_numbering_after_the_move(tmp_path: Path, new_postgres: str) -> None:
-    first = backup.sqlite_url(tmp_path / "first.db")
+    first = sqlite_url(tmp_path / "first.db")
     await fill("auth", first)
     await copy("auth", first, new_postgres)
     database, audit = Database(new_postgres, "auth"), metadata_of("auth").tables["audit"]
@@ -93,7 +98,7 @@ async def test_a_service_goes_on_numbering_after_the_move(tmp_path: Path, new_po
 
 
 async def test_a_database_in_use_is_never_written_over(tmp_path: Path) -> None:
-    first, second = backup.sqlite_url(tmp_path / "first.db"), backup.sqlite_url(tmp_path / "second.db")
+    first, second = sqlite_url(tmp_path / "first.db"), sqlite_url(tmp_path / "second.db")
     await fill("invite", first)
     await fill("invite", second)
     before = await rows("invite", second)
@@ -104,7 +109,7 @@ async def test_a_database_in_use_is_never_written_over(tmp_path: Path) -> None:
 
 async def test_a_source_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CopyError, match="right database"):
-        await copy("auth", backup.sqlite_url(tmp_path / "none.db"), backup.sqlite_url(tmp_path / "new.db"))
+        await copy("auth", sqlite_url(tmp_path / "none.db"), sqlite_url(tmp_path / "new.db"))
 
 
 @pytest.fixture
@@ -113,46 +118,89 @@ async def state(tmp_path: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     (folder / "secrets").mkdir()
     (folder / "secrets" / "invitation-codes").write_text("the secret of links")
-    for keeper, url in backup.urls(folder, []).items():
+    for keeper, url in urls(folder, []).items():
         await fill(keeper, url)
     return folder
 
 
 async def test_a_restored_backup_has_every_row_and_secret(state: Path, tmp_path: Path) -> None:
     textfile = tmp_path / "backup.prom"
-    made = await backup.backup(backup.urls(state, []), state / "secrets", tmp_path / "backups", textfile)
+    made = await backup.backup(urls(state, []), state / "secrets", tmp_path / "backups", textfile)
     new = tmp_path / "new"
     (new / "data").mkdir(parents=True)
-    await backup.restore(made, backup.urls(new, []), new / "secrets")
+    await restore.restore(made, urls(new, []), new / "secrets")
     for keeper in KEEPERS:
-        assert await rows(keeper, backup.urls(new, [])[keeper]) == await rows(keeper, backup.urls(state, [])[keeper])
+        assert await rows(keeper, urls(new, [])[keeper]) == await rows(keeper, urls(state, [])[keeper])
     assert (new / "secrets" / "invitation-codes").read_text() == "the secret of links"
     assert textfile.read_text().startswith("majlis_backup_completed_timestamp_seconds 1")
 
 
 async def test_a_damaged_backup_is_refused_before_anything_is_written(state: Path, tmp_path: Path) -> None:
-    made = await backup.backup(backup.urls(state, []), state / "secrets", tmp_path / "backups")
+    made = await backup.backup(urls(state, []), state / "secrets", tmp_path / "backups")
     content = bytearray((made / "invite.db").read_bytes())
     content[len(content) // 2] ^= 1
     (made / "invite.db").write_bytes(bytes(content))
     new = tmp_path / "new"
     with pytest.raises(CopyError, match=r"invite\.db is missing or damaged"):
-        await backup.restore(made, backup.urls(new, []), new / "secrets")
+        await restore.restore(made, urls(new, []), new / "secrets")
     assert not new.exists()
 
 
 async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(state: Path, tmp_path: Path) -> None:
-    sources = backup.urls(state, []) | {"room_directory": backup.sqlite_url(tmp_path / "empty.db")}
+    sources = urls(state, []) | {"room_directory": sqlite_url(tmp_path / "empty.db")}
     with pytest.raises(CopyError):
         await backup.backup(sources, state / "secrets", tmp_path / "backups")
     assert list((tmp_path / "backups").iterdir()) == []
 
 
 async def test_a_backup_tells_how_much_it_holds(state: Path, tmp_path: Path) -> None:
-    made = await backup.backup(backup.urls(state, []), state / "secrets", tmp_path / "backups")
+    made = await backup.backup(urls(state, []), state / "secrets", tmp_path / "backups")
     manifest = json.loads((made / backup.MANIFEST).read_text())
     assert manifest["rows"]["auth"]["accounts"] == 3
     assert {f"{keeper}.db" for keeper in KEEPERS} < set(manifest["files"])
+
+
+async def command(*arguments: str) -> int:
+    """As typed at a terminal, which has no event loop."""
+    return await asyncio.to_thread(majlis, list(arguments))
+
+
+async def test_the_commands_carry_a_hall_from_files_to_postgresql_and_into_a_backup_and_back(
+    state: Path, tmp_path: Path, new_postgres: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "auth-url").write_text(new_postgres + "\n")
+    places = ["--database", f"auth={tmp_path / 'auth-url'}"]
+    places += [part for keeper in KEEPERS[1:] for part in ("--database", f"{keeper}={new_postgres}")]
+    assert await command("migrate", "sqlite-to-postgres", "--state", str(state), *places) == 0
+    assert await command("backup", "--state", str(state), *places, "--to", str(tmp_path / "backups")) == 0
+    (made,) = (tmp_path / "backups").iterdir()
+    assert str(made) in capsys.readouterr().out
+    assert await command("restore", "--from", str(made), "--state", str(tmp_path / "new")) == 0
+    for keeper in KEEPERS:
+        assert await rows(keeper, urls(tmp_path / "new", [])[keeper]) == await rows(keeper, urls(state, [])[keeper])
+    assert await command("restore", "--from", str(made), "--state", str(tmp_path / "new")) == 1
+    assert "in use already" in capsys.readouterr().err
+
+
+async def test_a_missing_address_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await command("backup", "--to", str(tmp_path), "--database", "auth=nowhere") == 1
+    assert "nowhere should hold the URL of a database" in capsys.readouterr().err
+
+
+def test_the_majlis_command_of_a_server_has_the_client_s_commands_and_the_operator_s() -> None:
+    from majlis_client.cli import app
+
+    alone = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    whole = typer.Typer()
+    whole.registered_commands = list(app.registered_commands)
+    add_to(whole)
+    shown = CliRunner().invoke(whole, ["--help"]).output
+    assert {"listen", "speak"} <= alone
+    assert not alone & set(COMMANDS)
+    for name in COMMANDS:
+        assert f" {name} " in shown
+    refused = CliRunner().invoke(whole, ["backup", "--to", "somewhere", "--database", "auth=nowhere"])
+    assert refused.exit_code == 1
 
 
 def test_the_doctor_names_a_closed_port_and_what_to_do() -> None:
@@ -176,7 +224,7 @@ def test_the_doctor_tells_a_refused_media_port_from_a_silent_one() -> None:
 
 def test_the_doctor_knows_a_bus_and_a_database_when_it_sees_them(nats_server: Any, tmp_path: Path) -> None:
     assert doctor.bus(nats_server.url).good is True
-    assert doctor.database(backup.sqlite_url(tmp_path / "a.db")).good is True
+    assert doctor.database(sqlite_url(tmp_path / "a.db")).good is True
     assert doctor.database("postgresql://auth:secret@127.0.0.1:1/majlis").good is False
     assert "secret" not in doctor.database("postgresql://auth:secret@127.0.0.1:1/majlis").say
 

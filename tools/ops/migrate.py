@@ -1,0 +1,38 @@
+"""Moves what the services keep from the SQLite files of a state folder to PostgreSQL."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from tools.ops.copying import KEEPERS, copy, urls
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `migrate`."""
+    parser.add_argument("what", choices=["sqlite-to-postgres"], help="the one move there is")
+    parser.add_argument(
+        "--state", type=Path, default=Path("var"), help="state folder of make run; stop the system first"
+    )
+    parser.add_argument(
+        "--database",
+        action="append",
+        default=[],
+        metavar="SERVICE=URL",
+        required=True,
+        help="a new PostgreSQL database for each service; a file that holds the URL will do",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Copies all three; the files stay as they are."""
+    files, targets = urls(options.state, []), urls(options.state, options.database)
+    staying = [keeper for keeper in KEEPERS if targets[keeper].startswith("sqlite")]
+    if staying:
+        print(f"give --database {staying[0]}=postgresql://… too: all three move together", file=sys.stderr)
+        return 2
+    for keeper in KEEPERS:
+        rows = asyncio.run(copy(keeper, files[keeper], targets[keeper]))
+        print(f"{keeper}: {sum(rows.values())} rows in {len(rows)} tables")
+    print("start the services with these databases; keep the files until you have seen it work")
+    return 0
