@@ -192,6 +192,10 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         await self._app.operators.restore(current_caller().user, request.user_id)
         return pb.RestoreAccountResponse()
 
+    async def SetOperator(self, request: pb.SetOperatorRequest, context: Any) -> pb.SetOperatorResponse:
+        own = await self._app.operators.set_operator(current_caller().user, request.user_id, request.operator)
+        return pb.SetOperatorResponse(account=to.own(own))
+
     async def BatchGetProfiles(self, request: pb.BatchGetProfilesRequest, context: Any) -> pb.BatchGetProfilesResponse:
         found = await self._app.accounts.batch_get_profiles(request.user_ids)
         return pb.BatchGetProfilesResponse(profiles=[to.profile(account) for account in found])

@@ -53,10 +53,21 @@ class InviteServicer(invite_service_pb2_grpc.InviteServiceServicer):
         )
 
     async def ListInvitations(self, request: pb.ListInvitationsRequest, context: Any) -> pb.ListInvitationsResponse:
-        found, quota = await self._app.invitations.list_own(current_caller().user)
-        return pb.ListInvitationsResponse(
-            invitations=[to.invitation(shown) for shown in found], left=quota.left, granted=quota.granted
+        found, quota, more = await self._app.invitations.list_own(
+            current_caller().user, request.page_size, request.page_token
         )
+        return pb.ListInvitationsResponse(
+            invitations=[to.invitation(shown, drawn=False) for shown in found],
+            left=quota.left,
+            granted=quota.granted,
+            next_page_token=more,
+        )
+
+    async def GetInvitationCode(
+        self, request: pb.GetInvitationCodeRequest, context: Any
+    ) -> pb.GetInvitationCodeResponse:
+        link = await self._app.invitations.link_to_draw(current_caller().user, request.invitation_id)
+        return pb.GetInvitationCodeResponse(qr_svg=to.drawing(link))
 
     async def CreateInvitation(self, request: pb.CreateInvitationRequest, context: Any) -> pb.CreateInvitationResponse:
         shown = await self._app.invitations.create(

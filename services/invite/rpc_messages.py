@@ -42,14 +42,19 @@ def profile(person: Person) -> account_pb2.Profile:
     )
 
 
-def invitation(shown: Shown) -> pb.Invitation:
-    """An invitation as its maker sees it."""
+def drawing(link: str) -> str:
+    """The link as a QR code, empty for none."""
+    return qr_svg(link) if link else ""
+
+
+def invitation(shown: Shown, *, drawn: bool = True) -> pb.Invitation:
+    """An invitation as its maker sees it, with its QR code or, in lists, without: a drawing is 3 KB."""
     found = shown.invitation
     return pb.Invitation(
         invitation_id=found.invitation_id,
         state=_STATES[found.state],
         url=shown.link,
-        qr_svg=qr_svg(shown.link) if shown.link else "",
+        qr_svg=drawing(shown.link) if drawn else "",
         note=found.note,
         created_at=moment(found.created_at),
         expires_at=moment(found.expires_at),

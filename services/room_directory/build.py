@@ -24,6 +24,7 @@ from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.permits import Permits
 from services.room_directory.app.presence import Presence
+from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
@@ -83,9 +84,11 @@ async def build(
         return GrpcRelayClient(relay_id, grpc_address, settings)
 
     fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
+    invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
+        previews=Previews(rooms, invite),
         seats=SeatCases(rooms, fleet, permits, blocks, clock=clock, counters=counters),
         stage=StageCases(rooms, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(rooms, ledger, people, blocks, ids=ids, clock=clock, limits=limits),
@@ -100,7 +103,7 @@ async def build(
         database=database,
         bus=bus,
         auth=auth,
-        invite=InviteClient(settings.invite_address, settings) if settings.invite_address else None,
+        invite=invite,
         store=store,
         ledger=ledger,
         keys=keys,

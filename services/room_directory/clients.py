@@ -10,6 +10,7 @@ from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 
+from services.common.rpc_caller import FORWARDED_NETWORK
 from services.common.rpc_client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
 from services.room_directory import wire
@@ -67,7 +68,7 @@ class AuthClient:
 
 
 class InviteClient:
-    """Facts of invite."""
+    """Facts of invite, and whether a code works."""
 
     def __init__(self, address: str, settings: ServiceSettings) -> None:
         self._channel = ServiceChannel(SERVICE, address, settings)
@@ -79,6 +80,11 @@ class InviteClient:
         """Facts after a number, oldest first."""
         request = invite_service_pb2.ListFactsRequest(after=after, limit=limit)
         return (await self._stub.ListFacts(request, timeout=_LIST_SECONDS)).facts
+
+    async def check_code(self, code: str, network: str) -> None:
+        """Raises what invite refuses: a code that does not work, or too many tries from a network."""
+        request = invite_service_pb2.GetInvitationRequest(code=code)
+        await self._stub.GetInvitation(request, timeout=_CALL_SECONDS, metadata=((FORWARDED_NETWORK, network),))
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -16,6 +16,7 @@ from services.room_directory.app.live import LiveRoom
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.presence import Presence, StreamNews
+from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import NewRoom, RoomCases, people_of
 from services.room_directory.app.seats import SeatCases, Seated
 from services.room_directory.app.stage import StageCases
@@ -37,6 +38,7 @@ class UseCases:
     """What the RPCs call."""
 
     rooms: RoomCases
+    previews: Previews
     seats: SeatCases
     stage: StageCases
     moderation: ModerationCases
@@ -72,6 +74,10 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         cards, more = await self._app.rooms.list_rooms(_actor(), offset=offset, limit=limit)
         people = self._app.people.known(person for card in cards for person in people_of(card))
         return pb.ListRoomsResponse(rooms=[wire.room(card, people) for card in cards], next_page_token=_token(more))
+
+    async def PreviewRooms(self, request: pb.PreviewRoomsRequest, context: Any) -> pb.PreviewRoomsResponse:
+        cards = await self._app.previews.preview(request.invitation_code, current_caller().network)
+        return pb.PreviewRoomsResponse(rooms=[wire.room_preview(card) for card in cards])
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Any) -> pb.GetRoomResponse:
         live = await self._app.rooms.get_room(_actor(), request.room_id, request.room_key)

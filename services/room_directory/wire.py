@@ -6,7 +6,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_pb2, sessions_pb2
+from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2, sessions_pb2
 
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
@@ -138,6 +138,13 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         faces=[stage_seat(seat, people) for seat in card.faces],
         room_key=room_key,
         revision=card.revision,
+    )
+
+
+def room_preview(card: RoomCard) -> room_directory_service_pb2.RoomPreview:
+    """What somebody before the door may know: no name, no face, no way in."""
+    return room_directory_service_pb2.RoomPreview(
+        title=card.title, language=card.language, listener_count=card.listener_count
     )
 
 

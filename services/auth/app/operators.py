@@ -1,15 +1,11 @@
-"""What operators do with accounts: list, suspend, restore."""
-
-import base64
-import binascii
-from datetime import UTC, datetime
+"""What operators do with accounts: list, suspend, restore, share their own power."""
 
 from services.auth.app.accounts import own_account
 from services.auth.app.ports import Store
 from services.auth.app.sessions import OwnAccount, end_everything
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
-from services.common.errors import FieldInvalid
+from services.common.pages import read_place, write_place
 
 DEFAULT_PAGE = 50
 
@@ -25,10 +21,10 @@ class Operators:
         """A page, newest first, and the token of the next one. Raises FieldInvalid for a made-up token."""
         limit = page_size or DEFAULT_PAGE
         async with self._store.read() as tx:
-            found = await tx.page_accounts(query.strip().lower(), _read_place(page_token), limit + 1)
+            found = await tx.page_accounts(query.strip().lower(), read_place(page_token), limit + 1)
             page = [OwnAccount(account, await tx.list_passkeys(account.user_id)) for account in found[:limit]]
         last = page[-1].account if len(found) > limit else None
-        return page, "" if last is None else _write_place(last.created_at, last.user_id)
+        return page, "" if last is None else write_place(last.created_at, last.user_id)
 
     @retry_conflicts()
     async def suspend(self, operator_id: str, user_id: str, reason: str) -> None:
@@ -55,18 +51,15 @@ class Operators:
                 await tx.tell(events)
                 await tx.audit(now, operator_id, "account_restored", user_id)
 
-
-def _write_place(at: datetime, user_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{round(at.timestamp() * 1_000_000)}.{user_id}".encode()).rstrip(b"=").decode()
-
-
-def _read_place(token: str) -> tuple[datetime, str] | None:
-    if not token:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        micros, _, user_id = text.partition(".")
-        seconds, rest = divmod(int(micros), 1_000_000)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest), user_id
-    except (ValueError, binascii.Error, OverflowError, OSError):
-        raise FieldInvalid(fields=(("page_token", "is not one of an earlier page"),)) from None
+    @retry_conflicts()
+    async def set_operator(self, operator_id: str, user_id: str, operator: bool) -> OwnAccount:
+        """Makes somebody an operator or takes it away. Raises AccountNotFound, AccountIsSuspended, LastOperator."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            own = await own_account(tx, user_id)
+            if own.account.operator != operator:
+                events = own.account.set_operator(operator, now, await tx.count_other_operators(user_id))
+                await tx.save_account(own.account)
+                await tx.tell(events)
+                await tx.audit(now, operator_id, "operator_made" if operator else "operator_unmade", user_id)
+        return own

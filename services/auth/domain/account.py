@@ -112,6 +112,21 @@ class Account:
         self.state = AccountState.ACTIVE
         return [AccountRestored(self.user_id, now)]
 
+    def set_operator(self, operator: bool, now: datetime, other_operators: int) -> list[Event]:
+        """Gives or takes the power; once taken, access tokens that carry it are refused.
+
+        Raises LastOperator, or AccountIsSuspended for somebody who cannot use it.
+        """
+        if self.operator == operator:
+            return []
+        if operator:
+            self.must_be_usable()
+            self.operator = True
+            return []
+        self._must_not_be_last_operator(other_operators)
+        self.operator = False
+        return self.sign_out_everywhere(now)
+
     def delete(self, now: datetime, other_operators: int) -> list[Event]:
         """Leaves a tombstone: the id stays so that references hold, everything personal goes. Raises LastOperator."""
         self._must_not_be_last_operator(other_operators)

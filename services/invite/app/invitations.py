@@ -8,13 +8,14 @@ from services.common.database import retry_conflicts
 from services.common.errors import Conflict
 from services.common.ids import new_id
 from services.common.outbox import StoredFact
+from services.common.pages import read_place, write_place
 from services.invite.app.ports import Accounts, Counters, Store, Tx
 from services.invite.domain.codes import code_hash, code_of, link_of
 from services.invite.domain.errors import InvitationNotFound, NoInvitationsLeft, PersonNotFound
 from services.invite.domain.invitation import Invitation, Quota, State, clean_note
 from services.invite.domain.people import Person
 
-LIST_LIMIT = 100
+DEFAULT_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,28 @@ class Invitations:
         self._counters = counters
         self._rules = rules
 
-    async def list_own(self, user_id: str) -> tuple[list[Shown], Quota]:
-        """A person's newest invitations and their quota."""
+    async def list_own(self, user_id: str, page_size: int = 0, page_token: str = "") -> tuple[list[Shown], Quota, str]:
+        """A page of a person's invitations, newest first, their quota, and the token of the next page.
+
+        Raises FieldInvalid for a made-up token.
+        """
+        limit = page_size or DEFAULT_PAGE
         async with self._store.read() as tx:
-            found = await tx.list_invitations(user_id, LIST_LIMIT)
+            found = await tx.list_invitations(user_id, read_place(page_token), limit + 1)
             quota = await tx.get_quota(user_id) or Quota(self._rules.quota, 0)
-        guests = await self._accounts.people(each.guest_id for each in found if each.guest_id)
-        return [self._shown(each, guests) for each in found], quota
+        page = found[:limit]
+        guests = await self._accounts.people(each.guest_id for each in page if each.guest_id)
+        more = write_place(page[-1].created_at, page[-1].invitation_id) if len(found) > limit else ""
+        return [self._shown(each, guests) for each in page], quota, more
+
+    async def link_to_draw(self, user_id: str, invitation_id: str) -> str:
+        """The link of an unspent invitation. Raises InvitationNotFound or InvitationSpent."""
+        async with self._store.read() as tx:
+            invitation = await tx.get_invitation(invitation_id)
+        if invitation is None:
+            raise InvitationNotFound("there is no such invitation of yours")
+        invitation.check_note_can_change(user_id)
+        return self._link(invitation)
 
     @retry_conflicts()
     async def create(self, user_id: str, request_id: str, note: str, room_id: str) -> Shown:

@@ -56,8 +56,10 @@ class InvitationRows(Protocol):
         """The one with a code."""
         ...
 
-    async def list_invitations(self, inviter_id: str, limit: int) -> list[Invitation]:
-        """A person's invitations, newest first, without those taken back."""
+    async def list_invitations(
+        self, inviter_id: str, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Invitation]:
+        """A person's invitations, newest first, without those taken back, from after a place in that order."""
         ...
 
     async def claim(

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,11 +75,17 @@ class InvitationRows:
         """The one with a code."""
         return await self._one(invitations.c.code_hash == code_hash)
 
-    async def list_invitations(self, inviter_id: str, limit: int) -> list[Invitation]:
-        """A person's invitations, newest first, without those taken back."""
+    async def list_invitations(
+        self, inviter_id: str, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Invitation]:
+        """A person's invitations, newest first, without those taken back, from after a place in that order."""
         query = select(invitations).where(
             invitations.c.inviter_id == inviter_id, invitations.c.state != State.REVOKED.value
         )
+        if after is not None:
+            at, invitation_id = after
+            same_moment = and_(invitations.c.created_at == at, invitations.c.invitation_id > invitation_id)
+            query = query.where(or_(invitations.c.created_at < at, same_moment))
         order = (invitations.c.created_at.desc(), invitations.c.invitation_id)
         return [_invitation(row) for row in await self._session.execute(query.order_by(*order).limit(limit))]
 

@@ -180,6 +180,33 @@ async def test_deployment_always_keeps_an_operator(hall: Hall) -> None:
         await hall.parts.app.accounts.delete_account(owner.user_id, owner.handle)
 
 
+async def test_an_owner_hands_the_hall_over_and_may_leave(hall: Hall) -> None:
+    owner, friend = (await hall.owner()).own.account, await hall.member("boris")
+    heir = friend.own.account.user_id
+    made = await hall.parts.app.operators.set_operator(owner.user_id, heir, True)
+    assert made.account.operator
+    await hall.parts.app.accounts.delete_account(owner.user_id, owner.handle)
+    with pytest.raises(LastOperator):
+        await hall.parts.app.operators.set_operator(heir, heir, False)
+    acts = [(row.actor, row.target) for row in await hall.audited() if row.action == "operator_made"]
+    assert acts == [(owner.user_id, heir)]
+
+
+async def test_power_taken_away_ends_with_the_tokens_that_carry_it(hall: Hall) -> None:
+    owner, friend = (await hall.owner()).own.account, await hall.member("boris")
+    user_id = friend.own.account.user_id
+    assert friend.tokens is not None
+    await hall.parts.app.operators.set_operator(owner.user_id, user_id, True)
+    lead = await hall.parts.app.sessions.refresh_session(friend.tokens.refresh_token)
+    assert (await hall.parts.verifier.verify_access(lead.access_token)).operator
+    await hall.parts.app.operators.set_operator(owner.user_id, user_id, False)
+    with pytest.raises(DomainError, match="ended"):
+        await hall.parts.verifier.verify_access(lead.access_token)
+    again = await hall.parts.app.sessions.refresh_session(lead.refresh_token)
+    hall.clock.advance(2)
+    assert not (await hall.parts.verifier.verify_access(again.access_token)).operator
+
+
 async def test_operators_page_through_all_accounts_newest_first(hall: Hall) -> None:
     for number in range(7):
         hall.clock.advance(1)

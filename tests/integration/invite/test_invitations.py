@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from services.common.errors import FieldInvalid
 from services.invite.app.ports import Visitor
 from services.invite.domain.errors import (
     InvitationClaimed,
@@ -32,7 +33,7 @@ async def test_invitation_shows_who_invites_and_what_they_wrote(door: Door) -> N
 
 async def test_link_can_be_shown_again_though_it_is_not_stored(door: Door) -> None:
     _, code = await door.invite()
-    shown, quota = await door.invitations.list_own(door.owner)
+    shown, quota, _ = await door.invitations.list_own(door.owner)
     assert shown[0].link == f"http://localhost:8080/i/{code}"
     assert (quota.left, quota.granted) == (1, 2)
     async with door.database.read() as session:
@@ -45,7 +46,7 @@ async def test_link_whose_secret_was_lost_still_works_but_is_not_shown_wrongly(d
     _, code = await door.invite()
     lost = replace(door.invitations._rules, code_secret=b"another secret, made after the loss")
     door.invitations._rules = lost
-    shown, _ = await door.invitations.list_own(door.owner)
+    shown, _, _ = await door.invitations.list_own(door.owner)
     assert shown[0].link == ""
     assert await door.redeem(code, "b" * 32, "guest")
 
@@ -73,7 +74,7 @@ async def test_fifty_requests_at_once_make_two(door: Door) -> None:
 
     made = await asyncio.gather(*(make() for _ in range(50)))
     assert sum(made) == 2
-    shown, quota = await door.invitations.list_own(door.owner)
+    shown, quota, _ = await door.invitations.list_own(door.owner)
     assert len(shown) == 2
     assert quota.left == 0
 
@@ -124,7 +125,7 @@ async def test_invitation_expires_after_thirty_days_and_returns_to_the_quota(doo
     await door.invitations.expire()
     await door.invitations.expire()
     assert (await door.state(invitation_id))[0] == "expired"
-    shown, quota = await door.invitations.list_own(door.owner)
+    shown, quota, _ = await door.invitations.list_own(door.owner)
     assert (quota.left, shown[0].link, shown[0].invitation.state) == (2, "", State.EXPIRED)
 
 
@@ -199,3 +200,33 @@ async def test_what_people_did_is_sealed_in_a_chain(door: Door) -> None:
     assert [row.action for row in await door.audited()] == ["invitation_created", "invitation_redeemed"]
     await audit.seal(door.database)
     assert (await audit.verify(door.database)).intact
+
+
+async def test_a_person_with_many_invitations_sees_them_page_by_page_newest_first(door: Door) -> None:
+    await door.invitations.grant(door.owner, "f" * 32, door.owner, 5)
+    made = []
+    for _ in range(7):
+        door.clock.advance(1)
+        made.append((await door.invite())[0])
+    seen: list[str] = []
+    token = ""
+    for _ in range(3):
+        page, quota, token = await door.invitations.list_own(door.owner, 3, token)
+        assert quota.granted == 7
+        seen += [shown.invitation.invitation_id for shown in page]
+    assert seen == made[::-1]
+    assert token == ""
+    with pytest.raises(FieldInvalid):
+        await door.invitations.list_own(door.owner, 3, "made-up")
+
+
+async def test_only_the_maker_of_an_unspent_invitation_gets_it_drawn(door: Door) -> None:
+    invitation_id, code = await door.invite()
+    assert (await door.invitations.link_to_draw(door.owner, invitation_id)).endswith(f"/i/{code}")
+    other = (await door.hall.member("other")).own.account.user_id
+    for user_id, wanted in ((other, invitation_id), (door.owner, "invitation999999")):
+        with pytest.raises(InvitationNotFound):
+            await door.invitations.link_to_draw(user_id, wanted)
+    await door.redeem(code, "b" * 32, "guest")
+    with pytest.raises(InvitationSpent):
+        await door.invitations.link_to_draw(door.owner, invitation_id)

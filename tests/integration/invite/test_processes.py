@@ -72,6 +72,11 @@ async def test_invited_friend_invites_others_and_is_shown_in_the_tree(admission:
     assert created.invitation.url.startswith("http://localhost:8080/i/")
     assert created.invitation.qr_svg.startswith("<svg")
     assert created.invitation.state == 1
+    mine = (await call(admission, "ListInvitations", pb.ListInvitationsRequest(), me)).invitations
+    assert [(each.url, each.qr_svg) for each in mine] == [(created.invitation.url, "")]
+    wanted = pb.GetInvitationCodeRequest(invitation_id=created.invitation.invitation_id)
+    drawn = await call(admission, "GetInvitationCode", wanted, me)
+    assert drawn.qr_svg == created.invitation.qr_svg
     tree = await call(admission, "GetMyTree", pb.GetMyTreeRequest(), me)
     assert tree.inviter.handle == "owner_1"
     assert await refusal(admission, "GetTree", pb.GetTreeRequest(), me) == "CALLER_NOT_ALLOWED"

@@ -22,7 +22,7 @@ async def test_friend_comes_in_and_everyone_who_cares_is_told(door: Door) -> Non
     (fact,) = await door.facts()
     assert isinstance(fact, invite_facts_pb2.InvitationRedeemed)
     assert (fact.user_id, fact.inviter_id, fact.room_id) == (guest, door.owner, "room000000000001")
-    shown, _ = await door.invitations.list_own(door.owner)
+    shown, _, _ = await door.invitations.list_own(door.owner)
     assert shown[0].guest is not None
     assert shown[0].guest.handle == "guest"
     assert shown[0].link == ""

@@ -75,6 +75,27 @@ def test_last_operator_can_neither_be_suspended_nor_leave() -> None:
     assert owner.suspend(NOW, 1)
 
 
+def test_operators_share_their_power_and_the_last_one_keeps_it() -> None:
+    friend = amal()
+    assert friend.set_operator(True, NOW, 1) == []
+    assert friend.operator
+    with pytest.raises(LastOperator):
+        friend.set_operator(False, NOW, 0)
+    assert friend.operator
+    assert friend.set_operator(False, NOW, 1) == [SignedOut(friend.user_id, NOW)]
+    assert not friend.operator
+    assert friend.tokens_not_before == NOW
+    assert friend.set_operator(False, NOW, 0) == []
+
+
+def test_a_suspended_person_is_not_made_an_operator() -> None:
+    away = amal()
+    away.suspend(NOW, 1)
+    with pytest.raises(AccountIsSuspended):
+        away.set_operator(True, NOW, 1)
+    assert not away.operator
+
+
 def test_deleted_account_keeps_its_id_and_nothing_personal() -> None:
     account = amal(email="a@example.org", bio="me", spoken_languages=("ar",), inviter_id="user000000000002")
     events = account.delete(NOW, 0)

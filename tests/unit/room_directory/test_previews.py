@@ -1,0 +1,62 @@
+"""What a newcomer sees through the door: open rooms only, the busiest first, to holders of a code that works."""
+
+import pytest
+
+from services.common.errors import DomainError, PartUnavailable
+from services.room_directory.app.previews import MOST_SHOWN, Previews
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Visibility
+from tests.unit.room_directory.rooms import Hall
+
+CODE = "abcdefghijkm2345"
+
+
+class UnknownCode(DomainError):
+    """What invite answers."""
+
+    kind = "not_found"
+    reason = "INVITATION_INVALID"
+
+
+class Invitations:
+    """Knows one code."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def check_code(self, code: str, network: str) -> None:
+        self.asked.append((code, network))
+        if code != CODE:
+            raise UnknownCode
+
+
+class Live:
+    """A live room as the directory holds it."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+
+def hall(title: str, listeners: int, visibility: Visibility = Visibility.OPEN) -> Live:
+    made = Hall(visibility)
+    made.room.title = title
+    for number in range(listeners):
+        made.join(f"guest{number}", key="thekey")
+    return Live(made.room)
+
+
+async def test_a_newcomer_sees_the_busiest_open_rooms_and_no_closed_one() -> None:
+    rooms = [hall("Small", 1), hall("Secret", 9, Visibility.CLOSED), hall("Empty", 0), hall("Full", 5), hall("Fair", 3)]
+    previews = Previews(rooms, Invitations())
+    shown = await previews.preview(CODE, "10.0.0.0/24")
+    assert [(card.title, card.listener_count) for card in shown] == [("Full", 5), ("Fair", 3), ("Small", 1)]
+    assert len(shown) == MOST_SHOWN
+
+
+async def test_without_a_code_that_works_nothing_is_seen_and_the_network_is_counted() -> None:
+    invitations = Invitations()
+    with pytest.raises(UnknownCode):
+        await Previews([hall("Full", 5)], invitations).preview("wrongcode234", "10.0.0.0/24")
+    assert invitations.asked == [("wrongcode234", "10.0.0.0/24")]
+    with pytest.raises(PartUnavailable):
+        await Previews([hall("Full", 5)], None).preview(CODE, "10.0.0.0/24")
