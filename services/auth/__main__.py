@@ -10,7 +10,7 @@ from services.auth import bus as facts
 from services.auth.build import build
 from services.auth.settings import Settings
 from services.auth.storage.tables import outbox
-from services.common import log
+from services.common import log, tracing
 from services.common.audit import SEAL_EVERY_SECONDS
 from services.common.bus import Bus
 from services.common.clock import SystemClock
@@ -34,6 +34,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "auth", os.environ)
     log.configure("auth", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("auth")
+    tracing.start("auth", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     parts = build(settings, database, metrics, clock)

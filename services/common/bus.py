@@ -13,6 +13,7 @@ from nats.aio.client import Client, Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from services.common import tracing
 from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
 from services.common.log import get_logger
 from services.common.metrics import Metrics
@@ -39,7 +40,8 @@ class Subscription:
 
     name: str
     subjects: tuple[str, ...]
-    deliver: Callable[[str, bytes], None]
+    deliver: Callable[[str, bytes, str], None]
+    """Takes the subject, the payload and the traceparent of a message; the last is empty without a trace."""
     _bus: "Bus"
     _nats: list[NatsSubscription] = field(default_factory=list)
     _worker: asyncio.Task[None] | None = None
@@ -104,10 +106,18 @@ class Bus:
 
     async def publish(self, event: Message) -> None:
         """Publishes an event on its own subject. Raises SubjectError for an id that may not be in one."""
-        await self.publish_bytes(type(event), event.SerializeToString(), **ids_of(event))
+        with tracing.call(f"publish {event.DESCRIPTOR.name}", "producer"):
+            traceparent = tracing.traceparent()
+            headers = {tracing.TRACEPARENT: traceparent} if traceparent else None
+            await self._send(type(event), event.SerializeToString(), ids_of(event), headers)
 
     async def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> None:
         """Publishes raw bytes on the subject of `event_type`, for streams too hot for a message each."""
+        await self._send(event_type, payload, ids, None)
+
+    async def _send(
+        self, event_type: type[Message], payload: bytes, ids: dict[str, str], headers: dict[str, str] | None
+    ) -> None:
         subject = template_of(event_type).fill(ids)
         name = event_type.DESCRIPTOR.name
         # nats-py buffers without a bound while it is disconnected, so nothing is handed to it then.
@@ -116,7 +126,7 @@ class Bus:
             return
         try:
             async with asyncio.timeout(_PUBLISH_DEADLINE_SECONDS):
-                await self._client.publish(subject, payload)
+                await self._client.publish(subject, payload, headers=headers)
         except (TimeoutError, nats.errors.Error) as error:
             self._dropped.labels(name, "disconnected").inc()
             _log.warning("event not published", event_type=name, error=str(error))
@@ -152,7 +162,7 @@ class Bus:
         """Calls `handler(ids, payload)` at once for each message of a hot stream; it must be quick and not wait."""
         template = template_of(event_type)
 
-        def deliver(subject: str, payload: bytes) -> None:
+        def deliver(subject: str, payload: bytes, _traceparent: str) -> None:
             found = template.read(subject)
             if found is not None:
                 handler(found, payload)
@@ -163,22 +173,22 @@ class Bus:
         self, subjects: tuple[str, ...], types: tuple[type[Message], ...], handler: Handler[Any], limit: int
     ) -> Subscription:
         name = types[0].DESCRIPTOR.name if len(types) == 1 else f"{len(types)} of {subjects[0]}"
-        waiting: deque[Message] = deque()
+        waiting: deque[tuple[Message, str]] = deque()
         arrived = asyncio.Event()
 
-        def deliver(subject: str, payload: bytes) -> None:
+        def deliver(subject: str, payload: bytes, traceparent: str) -> None:
             event = self._decode(types, subject, payload)
             if event is None:
                 return
             if len(waiting) >= limit:
-                self._dropped.labels(waiting.popleft().DESCRIPTOR.name, "queue_full").inc()
-            waiting.append(event)
+                self._dropped.labels(waiting.popleft()[0].DESCRIPTOR.name, "queue_full").inc()
+            waiting.append((event, traceparent))
             arrived.set()
 
         async def work() -> None:
             while True:
                 while waiting:
-                    await self._handle(handler, waiting.popleft())
+                    await self._handle(handler, *waiting.popleft())
                 arrived.clear()
                 await arrived.wait()
 
@@ -186,11 +196,13 @@ class Bus:
         subscription._worker = self._background.spawn(f"bus {name}", work)
         return await self._begin(subscription)
 
-    async def _handle(self, handler: Handler[Any], event: Message) -> None:
-        try:
-            await handler(event)
-        except Exception:  # noqa: BLE001 (logged with its stack)
-            _log.exception("event handler failed", event_type=event.DESCRIPTOR.full_name)
+    async def _handle(self, handler: Handler[Any], event: Message, traceparent: str) -> None:
+        with tracing.serve(f"handle {event.DESCRIPTOR.name}", traceparent, "consumer") as span:
+            try:
+                await handler(event)
+            except Exception as error:  # noqa: BLE001 (logged with its stack)
+                span.fail(type(error).__name__)
+                _log.exception("event handler failed", event_type=event.DESCRIPTOR.full_name)
 
     def _decode(self, types: tuple[type[Message], ...], subject: str, payload: bytes) -> Message | None:
         for event_type in types:
@@ -211,7 +223,8 @@ class Bus:
 
     async def _attach(self, client: Client, subscription: Subscription) -> None:
         async def arrived(message: Msg) -> None:
-            subscription.deliver(message.subject, message.data)
+            traceparent = message.headers.get(tracing.TRACEPARENT, "") if message.headers else ""
+            subscription.deliver(message.subject, message.data, traceparent)
 
         for subject in subscription.subjects:
             subscription._nats.append(await client.subscribe(subject, cb=arrived))

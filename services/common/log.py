@@ -6,6 +6,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from services.common import tracing
+
 LogFormat = Literal["json", "text"]
 # Libraries whose everyday lines say nothing that ours do not.
 _CHATTY = ("alembic.runtime.migration", "asyncio", "uvicorn.error", "uvicorn.access")
@@ -49,6 +51,7 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
+        _add_trace,
         structlog.processors.StackInfoRenderer(),
     ]
     if log_format == "json":
@@ -78,6 +81,14 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _add_trace(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """The current trace's id, by which a line is found from a trace and the other way round."""
+    trace_id = tracing.trace_id()
+    if trace_id:
+        event["trace_id"] = trace_id
+    return event
 
 
 def _named(service: str) -> structlog.types.Processor:

@@ -15,10 +15,11 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
-    generate_latest,
 )
+from prometheus_client.exposition import choose_encoder
 
 from services.common.net import PortTaken, split_address
+from services.common.version import VERSION
 
 _STUCK_AFTER_SECONDS = 10.0
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -33,8 +34,7 @@ class Metrics:
     def __init__(self, service: str) -> None:
         self.service = service
         self.registry = CollectorRegistry()
-        self.ready = False
-        """Set by the service once it serves, cleared when it drains."""
+        self._ready = False
         self._ready_checks: dict[str, Callable[[], bool]] = {}
         self._turned_at = time.monotonic()
         self._server: ThreadingHTTPServer | None = None
@@ -42,6 +42,19 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.registry.register(PLATFORM_COLLECTOR)
         self.registry.register(GC_COLLECTOR)
+        build = self.gauge("majlis_build_info", "Always 1: which version runs here.", ("service", "version"))
+        build.labels(service, VERSION).set(1)
+        self._draining = self.gauge("majlis_draining", "1 while the process lets its work end and takes no more.")
+
+    @property
+    def ready(self) -> bool:
+        """Set by the service once it serves, cleared when it drains."""
+        return self._ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._draining.set(1 if self._ready and not ready else 0)
+        self._ready = ready
 
     def counter(self, name: str, doc: str, labels: Iterable[str] = ()) -> Counter:
         """A number that only rises; `name` ends in _total."""
@@ -111,7 +124,9 @@ def _handler_for(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
-                self._answer(200, generate_latest(metrics.registry), "text/plain; version=0.0.4; charset=utf-8")
+                # OpenMetrics, with exemplars, for who asks for it; else the classic text.
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._answer(200, encode(metrics.registry), content_type)
             elif path == "/healthz":
                 alive = metrics.loop_is_alive()
                 self._answer_json(200 if alive else 503, {"alive": alive})

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.common import tracing
 from services.common.database import Database, UtcDateTime
 from services.common.fact_cursors import FactCursors
 from services.common.fact_reader import FactReader, MemoryCursor, unwrap_fact
@@ -95,6 +96,8 @@ class Outbox:
             Column("value", BigInteger, nullable=False),
         )
         self._wakers: set[Callable[[], None]] = set()
+        # Traces of facts on their way out. Lost with the process, which costs a trace its end and nothing else.
+        self._traces: dict[int, str] = {}
 
     async def append(self, session: AsyncSession, event_message: Message, now: datetime) -> int:
         """Stores an event in the caller's transaction and returns its number, which its `number` field is set to.
@@ -117,7 +120,14 @@ class Outbox:
             )
         )
         event.listen(session.sync_session, "after_commit", self._committed, once=True)
+        traceparent = tracing.traceparent()
+        if traceparent and len(self._traces) < _DEFAULT_PAGE:
+            self._traces[number] = traceparent
         return number
+
+    def trace_of(self, number: int) -> str:
+        """The traceparent of what stored a fact, once; empty when it is not known."""
+        return self._traces.pop(number, "")
 
     async def list_after(self, session: AsyncSession, after: int, limit: int = 0) -> list[StoredFact]:
         """Facts with a number above `after`, oldest first; limit 0 means 500, at most 1000."""
@@ -177,7 +187,8 @@ class OutboxPublisher:
         async with self._database.read() as session:
             facts = await self._outbox.unpublished(session)
         for fact in facts:
-            await self._bus.publish(fact.event)
+            with tracing.resumed(self._outbox.trace_of(fact.number)):
+                await self._bus.publish(fact.event)
         if facts:
             async with self._database.write() as session:
                 await self._outbox.mark_published(session, [fact.number for fact in facts])

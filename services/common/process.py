@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import uvloop
 
+from services.common import tracing
 from services.common.net import PortTaken
 from services.common.settings import SettingsError
 
@@ -53,6 +54,8 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
     except (SettingsError, PortTaken) as error:
         print(f"{Path(sys.argv[0]).parent.name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (for the person at the terminal)
         sys.exit(EXIT_CANNOT_START)
+    finally:
+        tracing.stop()
     sys.exit(0)
 
 

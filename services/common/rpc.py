@@ -45,6 +45,7 @@ class RpcServer:
 
     `verifier` checks access tokens; it is needed as soon as one RPC is for users or operators. `strict` turns a
     refusal that the contract does not document into INTERNAL, as tests want it; otherwise it is counted and logged.
+    Ids in the `logged_fields` of requests are in each log line of their calls.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class RpcServer:
         *,
         verifier: TokenVerifier | None = None,
         strict: bool = False,
+        logged_fields: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.port = 0
@@ -63,7 +65,7 @@ class RpcServer:
         self._verifier = verifier
         self._credentials = server_credentials(settings)
         identity = ServiceIdentity(settings.service_secret(), by_certificate=self._credentials is not None)
-        self._guard = Guard(identity, verifier, metrics, strict)
+        self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields)
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []

@@ -47,6 +47,7 @@ class Caller:
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
@@ -63,6 +64,17 @@ def caller_or_none() -> Caller | None:
 def set_caller(caller: Caller) -> None:
     """Makes `caller` current for this task and the tasks it starts."""
     _caller.set(caller)
+    _request_id.set(caller.request_id)
+
+
+def set_request_id(request_id: str) -> None:
+    """Gives what this task asks of other services the id of the request it serves, before its caller is known."""
+    _request_id.set(request_id)
+
+
+def current_request_id() -> str:
+    """The id of the request being served; empty in background work."""
+    return _request_id.get()
 
 
 def set_remaining(seconds: float) -> None:

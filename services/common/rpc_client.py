@@ -9,6 +9,7 @@ import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from services.common import tracing
 from services.common.rpc_caller import (
     AUTHORIZATION,
     FORWARDED_NETWORK,
@@ -16,6 +17,7 @@ from services.common.rpc_caller import (
     SERVICE_NAME,
     SERVICE_SECRET,
     caller_or_none,
+    current_request_id,
     remaining_seconds,
 )
 from services.common.rpc_errors import RemoteError, raise_for
@@ -83,9 +85,12 @@ class _Caller:
 
     def _details(self, details: grpc.aio.ClientCallDetails, timeout: float | None) -> grpc.aio.ClientCallDetails:
         metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._credentials)
-        caller = caller_or_none()
-        if caller is not None and metadata.get(REQUEST_ID) is None:
-            metadata.add(REQUEST_ID, caller.request_id)
+        request_id = current_request_id()
+        if request_id and metadata.get(REQUEST_ID) is None:
+            metadata.add(REQUEST_ID, request_id)
+        traceparent = tracing.traceparent()
+        if traceparent:
+            metadata.add(tracing.TRACEPARENT, traceparent)
         return grpc.aio.ClientCallDetails(
             details.method, timeout, metadata, details.credentials, details.wait_for_ready
         )
@@ -104,9 +109,11 @@ class _Unary(_Caller, grpc.aio.UnaryUnaryClientInterceptor):
         pause = _FIRST_PAUSE_SECONDS
         while True:
             left = max(0.001, ends_at - loop.time())
-            call = await continuation(self._details(client_call_details, left), request)
             try:
-                await call
+                # A span for each try: what a slow request waited for is then seen.
+                with tracing.call(_path(client_call_details.method)[1:]):
+                    call = await continuation(self._details(client_call_details, left), request)
+                    await call
             except grpc.aio.AioRpcError as error:
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
@@ -136,10 +143,13 @@ def _deadline(asked: float | None) -> float:
 
 def _may_repeat(method: str | bytes) -> bool:
     """Whether the contract says that a method changes nothing."""
-    path = method.decode() if isinstance(method, bytes) else method
-    service, _, name = path.lstrip("/").partition("/")
+    service, _, name = _path(method).lstrip("/").partition("/")
     try:
         descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     except KeyError:
         return False
     return bool(descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS)
+
+
+def _path(method: str | bytes) -> str:
+    return method.decode() if isinstance(method, bytes) else method

@@ -13,6 +13,7 @@ import protovalidate
 import structlog
 from google.protobuf.message import Message
 
+from services.common import tracing
 from services.common.errors import DomainError, FieldInvalid, TooSlow
 from services.common.log import get_logger
 from services.common.metrics import Metrics
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 DEFAULT_DEADLINE_SECONDS = 10.0
+# Answers that are the server's own fault; the others are refusals, which are an RPC's everyday results.
+_FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 
 _log = get_logger("rpc")
 
@@ -70,11 +73,19 @@ class Guard(grpc.aio.ServerInterceptor):
     """Wraps the handler of every RPC that has a policy; health and reflection have none and pass as they are."""
 
     def __init__(
-        self, identity: ServiceIdentity, verifier: TokenVerifier | None, metrics: Metrics, strict: bool
+        self,
+        identity: ServiceIdentity,
+        verifier: TokenVerifier | None,
+        metrics: Metrics,
+        *,
+        strict: bool,
+        logged_fields: tuple[str, ...] = (),
     ) -> None:
+        """`logged_fields` of requests are ids that each log line of the call carries, if the request has them."""
         self._identity = identity
         self._verifier = verifier
         self._strict = strict
+        self._logged_fields = logged_fields
         self._policies: dict[str, MethodPolicy] = {}
         self._reasons: frozenset[str] = frozenset()
         self._wrapped: dict[str, Handler] = {}
@@ -114,15 +125,18 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _wrap(self, handler: Any, policy: MethodPolicy) -> "Handler":
         async def unary(request: Message, context: Any) -> Any:
-            async with self._call(policy, context):
-                async with asyncio.timeout(_remaining(context)):
-                    await self._check(policy, request, context)
+            metadata = text_metadata(context.invocation_metadata())
+            with tracing.serve(policy.path[1:], metadata.get(tracing.TRACEPARENT, "")) as span:
+                async with self._call(policy, context, span), asyncio.timeout(_remaining(context)):
+                    await self._check(policy, request, context, metadata, span)
                     return await handler.unary_unary(request, context)
 
         async def stream(request: Message, context: Any) -> AsyncIterator[Any]:
-            async with self._call(policy, context):
+            # No span: a stream may last for hours.
+            metadata, span = text_metadata(context.invocation_metadata()), tracing.NOTHING
+            async with self._call(policy, context, span):
                 async with asyncio.timeout(DEFAULT_DEADLINE_SECONDS):
-                    await self._check(policy, request, context)
+                    await self._check(policy, request, context, metadata, span)
                 async for response in handler.unary_stream(request, context):
                     yield response
 
@@ -132,12 +146,14 @@ class Guard(grpc.aio.ServerInterceptor):
             )
         return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
 
-    async def _check(self, policy: MethodPolicy, request: Message, context: Any) -> None:
+    async def _check(
+        self, policy: MethodPolicy, request: Message, context: Any, metadata: dict[str, str], span: tracing.Span
+    ) -> None:
         """Who calls, whether it may, and whether the request keeps the contract's limits."""
-        metadata = text_metadata(context.invocation_metadata())
         service = self._identity.prove(metadata, context.auth_context())
         request_id = request_id_from(metadata.get(REQUEST_ID))
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        span.note("request_id", request_id)
         caller = await admit(
             policy,
             metadata,
@@ -150,9 +166,15 @@ class Guard(grpc.aio.ServerInterceptor):
         if not policy.streams_out:
             set_remaining(_remaining(context))
         validate(request)
+        # Only now: what was not validated may be anything, and is in no log.
+        for name in self._logged_fields:
+            value = getattr(request, name, None)
+            if value:
+                structlog.contextvars.bind_contextvars(**{name: value})
+                span.note(name, value)
 
     @asynccontextmanager
-    async def _call(self, policy: MethodPolicy, context: Any) -> AsyncIterator[None]:
+    async def _call(self, policy: MethodPolicy, context: Any, span: tracing.Span) -> AsyncIterator[None]:
         """Around one call: whatever comes out of it becomes a documented status, a metric and a log line."""
         started = time.perf_counter()
         structlog.contextvars.clear_contextvars()
@@ -166,7 +188,11 @@ class Guard(grpc.aio.ServerInterceptor):
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller is told something)
             refusal = self._refusal(policy, error)
             code = code_of(refusal).name
+            span.note("reason", refusal.reason)
+            if code in _FAULTS:
+                span.fail(code)
         finally:
+            span.note("rpc.response.status_code", code)
             self._account(policy, code, time.perf_counter() - started, refusal)
         if refusal is not None:
             status = status_of(refusal).SerializeToString()
@@ -191,7 +217,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _account(self, policy: MethodPolicy, code: str, seconds: float, refusal: DomainError | None) -> None:
         self._requests.labels(policy.service, policy.method, code).inc()
         if not policy.streams_out:
-            self._durations.labels(policy.service, policy.method).observe(seconds)
+            self._durations.labels(policy.service, policy.method).observe(seconds, tracing.exemplar())
         fields = {"method": policy.path, "code": code, "milliseconds": round(seconds * 1000, 1)}
         if refusal is not None:
             _log.info("RPC refused", reason=refusal.reason, **fields)

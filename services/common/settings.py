@@ -55,6 +55,11 @@ class ServiceSettings:
     """PEM private key of tls_cert_file."""
     tls_ca_file: Path | None = None
     """PEM certificates of the authorities that sign services."""
+    traces_endpoint: str = ""
+    """OTLP collector that traces are sent to by gRPC, like http://collector:4317; empty means that of the variable
+    OTEL_EXPORTER_OTLP_ENDPOINT, and without either nothing is traced."""
+    traces_share: float = 1.0
+    """Share of the requests that are traced, 0 to 1, decided where a request enters the system."""
     ready_file: Path | None = None
     """File written once the service serves: a JSON object with the ports it chose."""
 

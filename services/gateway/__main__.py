@@ -3,7 +3,7 @@
 import os
 from contextlib import AsyncExitStack
 
-from services.common import log
+from services.common import log, tracing
 from services.common.metrics import Metrics
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc import RpcServer
@@ -23,6 +23,7 @@ async def main(stop: Stop) -> None:
 async def run(settings: Settings, stop: Stop) -> None:
     """The gateway's whole life, for these settings."""
     metrics = Metrics("gateway")
+    tracing.start("gateway", settings, metrics)
     http = HttpServer(settings)
     http_port = http.bind()
     gateway = Gateway(settings, metrics, http_port)

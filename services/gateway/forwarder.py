@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
+from services.common import tracing
 from services.common.errors import DomainError, PartUnavailable, TooSlow
 from services.common.metrics import Metrics
 from services.common.rpc_caller import SERVICE_NAME, SERVICE_SECRET
@@ -106,7 +107,8 @@ class Forwarder:
             call = self._call(offered)
             await self._reached(self._channels[offered.owner], reach_by)
             seconds = max(0.001, ends_at - asyncio.get_running_loop().time())
-            response: bytes = await call(request, timeout=seconds, metadata=metadata + self._proof)
+            with tracing.call(offered.path[1:]):
+                response: bytes = await call(request, timeout=seconds, metadata=metadata + self._proof + _trace())
         except PartUnavailable:
             code = "UNAVAILABLE"
             raise
@@ -116,7 +118,7 @@ class Forwarder:
         else:
             return response
         finally:
-            self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started)
+            self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started, tracing.exemplar())
 
     async def _reached(self, channel: grpc.aio.Channel, reach_by: float) -> None:
         """Returns when the channel is connected. Raises PartUnavailable.
@@ -163,6 +165,11 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Exception:
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return TooSlow("the answer was not there in time")
     return UpstreamRefused(status_pb2.Status(code=error.code().value[0], message=""))
+
+
+def _trace() -> Metadata:
+    traceparent = tracing.traceparent()
+    return ((tracing.TRACEPARENT, traceparent),) if traceparent else ()
 
 
 def _unreachable() -> PartUnavailable:

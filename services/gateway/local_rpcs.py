@@ -9,13 +9,13 @@ from majlis.gateway.v1 import event_service_pb2
 from services.common.errors import FieldInvalid
 from services.common.ids import is_id
 from services.common.tokens import AccessToken
+from services.common.version import VERSION
 from services.gateway.app import Watching
 from services.gateway.forwarder import Metadata
 from services.gateway.settings import Settings
 
 GET_SERVER_INFO = "/majlis.gateway.v1.ServerService/GetServerInfo"
 WATCH = "/majlis.gateway.v1.EventService/Watch"
-VERSION = "0.1.0"
 
 
 @dataclass(slots=True)

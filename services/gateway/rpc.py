@@ -6,16 +6,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import grpc
+import structlog
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from services.common import tracing
 from services.common.errors import DomainError, NotSignedIn
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.net import PortTaken, network_of
-from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from
+from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
 from services.common.rpc_errors import STATUS_DETAILS
 from services.common.rpc_guard import text_metadata
 from services.gateway.app import Watching
@@ -89,7 +91,8 @@ class PublicRpcs(grpc.GenericRpcHandler):
                 return await self._parts.forwarder.unary(offered, request, metadata, seconds)
 
             try:
-                response = await answer()
+                with tracing.begin(offered.path[1:]):
+                    response = await answer()
             except (DomainError, UpstreamRefused) as error:
                 return await self._refuse(offered, context, status_from(error))
             self._requests.labels(offered.policy.method, "ok").inc()
@@ -127,8 +130,11 @@ class PublicRpcs(grpc.GenericRpcHandler):
             token = await self._parts.identities.access_token(token, network)
         elif offered.policy.needs_token:
             raise NotSignedIn("this RPC needs an access token")
+        request_id = request_id_from(given.get(REQUEST_ID))
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        set_request_id(request_id)
         metadata = [
-            (REQUEST_ID, request_id_from(given.get(REQUEST_ID))),
+            (REQUEST_ID, request_id),
             (FORWARDED_NETWORK, network),
             (FORWARDED_USER_AGENT, harmless(given.get("user-agent"))),
         ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 
-from services.common import log
+from services.common import log, tracing
 from services.common.audit import SEAL_EVERY_SECONDS
 from services.common.bus import Bus
 from services.common.clock import SystemClock
@@ -31,6 +31,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "invite", os.environ)
     log.configure("invite", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("invite")
+    tracing.start("invite", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     channel = ServiceChannel("invite", settings.auth_address, settings)

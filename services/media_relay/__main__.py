@@ -2,6 +2,7 @@
 
 import os
 
+from services.common import tracing
 from services.common.log import configure
 from services.common.metrics import Metrics
 from services.common.process import Stop, run_service, write_ready_file
@@ -15,6 +16,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, PREFIX, os.environ)
     configure("media_relay", settings.log_format, settings.log_level)
     metrics = Metrics("media_relay")
+    tracing.start("media_relay", settings, metrics)
     service = await RelayService.open(settings, metrics)
     try:
         await service.start()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
 
-from services.common import log
+from services.common import log, tracing
 from services.common.clock import SystemClock
 from services.common.database import Database
 from services.common.metrics import Metrics
@@ -25,11 +25,12 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "room_directory", os.environ)
     log.configure("room_directory", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("room_directory")
+    tracing.start("room_directory", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     async with Background() as background:
         parts = await parts_of.build(settings, database, metrics, clock=clock, background=background)
-        server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier)
+        server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier, logged_fields=("room_id",))
         service = room_directory_service_pb2.DESCRIPTOR.services_by_name["RoomDirectoryService"]
         add = room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server
         server.add(parts.servicer, add, service)

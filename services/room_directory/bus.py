@@ -12,6 +12,7 @@ from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
+from services.common import tracing
 from services.common.log import get_logger
 from services.common.tokens import RevocationList
 from services.room_directory import wire
@@ -43,7 +44,7 @@ class BusAnnouncer:
     def __init__(self, publish: Callable[[Message], Awaitable[None]], people: People) -> None:
         self._publish = publish
         self._people = people
-        self._waiting: deque[Fact | Pulse] = deque()
+        self._waiting: deque[tuple[Fact | Pulse, str]] = deque()
         self._arrived = asyncio.Event()
 
     def tell(self, facts: Iterable[Fact]) -> None:
@@ -59,17 +60,18 @@ class BusAnnouncer:
         """Publishes for ever."""
         while True:
             while self._waiting:
-                told = self._waiting.popleft()
-                await self._publish(_pulse(told) if isinstance(told, Pulse) else await self._event(told))
+                told, traceparent = self._waiting.popleft()
+                with tracing.resumed(traceparent):
+                    await self._publish(_pulse(told) if isinstance(told, Pulse) else await self._event(told))
             self._arrived.clear()
             await self._arrived.wait()
 
     def _queue(self, told: Fact | Pulse) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             # Readers see the gap in the revisions and ask for a snapshot.
-            lost = self._waiting.popleft()
+            lost, _ = self._waiting.popleft()
             _log.warning("an event gave way", room_id=lost.room_id, revision=lost.revision)
-        self._waiting.append(told)
+        self._waiting.append((told, tracing.traceparent()))
         self._arrived.set()
 
     async def _event(self, fact: Fact) -> Message:

@@ -45,7 +45,7 @@ class Disconnected(Exception):
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_headers", "_receive", "_scope", "method", "network", "path")
+    __slots__ = ("_headers", "_receive", "_scope", "method", "network", "path", "request_id")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
@@ -54,6 +54,8 @@ class Request:
         self.path: str = scope["path"]
         self.network = ""
         """The client's network; set once it is known."""
+        self.request_id = ""
+        """By which the request is found in the logs of every service; set by the router."""
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             # Repeated headers are joined (RFC 9110 §5.2); cookies with their own separator (RFC 9113 §8.2.3).

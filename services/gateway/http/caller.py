@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from
+from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID
 from services.gateway.domain.cookies import CookieJar, Credentials
 from services.gateway.domain.origins import Origins
 from services.gateway.forwarder import Metadata
@@ -56,7 +56,7 @@ class Callers:
 def metadata_for(request: Request, access_token: str | None) -> Metadata:
     """What the owning service is told of the caller."""
     metadata = [
-        (REQUEST_ID, request_id_from(request.header(b"x-request-id"))),
+        (REQUEST_ID, request.request_id),
         (FORWARDED_NETWORK, request.network),
         (FORWARDED_USER_AGENT, harmless(request.header(b"user-agent"))),
     ]

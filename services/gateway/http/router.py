@@ -5,11 +5,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import structlog
+
+from services.common import tracing
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.net import network_of
+from services.common.rpc_caller import request_id_from, set_request_id
 from services.gateway.domain.errors import RateLimited
 from services.gateway.domain.networks import Proxies
 from services.gateway.http.asgi import (
@@ -36,6 +40,11 @@ _log = get_logger("http")
 
 _NETWORKS_KEPT = 4096
 _INFO = "/.well-known/majlis.json"
+# Streams last for hours and files are nobody's question: only these begin a trace.
+_TRACED = {"rpc", "media"}
+_METHODS = {"POST", "PATCH", "DELETE", "OPTIONS"}
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +85,26 @@ class Application:
         request = Request(scope, receive)
         request.network = self._network(self._proxies.client(request.peer, request.header(b"x-forwarded-for") or ""))
         route, answer = self._route(request)
+        if route != "site":
+            request.request_id = request_id_from(request.header(b"x-request-id"))
+            structlog.contextvars.bind_contextvars(request_id=request.request_id)
+            set_request_id(request.request_id)
         if route == "events":
             await self._stream(request, send)
             return
         if route == "rpc" and self._parts.streams.serves(request.path):
             await self._rpc_stream(request, send)
             return
+        if route not in _TRACED:
+            await self._answer(request, send, route, answer, tracing.NOTHING)
+            return
+        name = self._name(request, route)
+        with tracing.begin(name, **{"http.route": route}) as span:
+            span.note("request_id", request.request_id)
+            await self._answer(request, send, route, answer, span)
+
+    async def _answer(self, request: Request, send: Send, route: str, answer: Answer, span: tracing.Span) -> None:
+        """One request that is no stream: answered, counted, logged."""
         started = time.perf_counter()
         try:
             response = await self._answered(request, route, answer)
@@ -89,11 +112,31 @@ class Application:
             self._requests.labels(route, "499").inc()
             return
         response.headers.extend(self._headers)
+        if request.request_id:
+            response.headers.append((b"x-request-id", request.request_id.encode()))
         self._requests.labels(route, str(response.status)).inc()
+        span.note("http.response.status_code", response.status)
+        if response.status >= 500:
+            span.fail(str(response.status))
         await response.send(send, without_body=request.method == "HEAD")
-        self._seconds.labels(route).observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._seconds.labels(route).observe(seconds, tracing.exemplar())
+        if route != "site":
+            say = _log.debug if response.status < 500 else _log.info
+            milliseconds = round(seconds * 1000, 1)
+            say("HTTP answered", what=self._name(request, route), code=response.status, milliseconds=milliseconds)
 
-    def _route(self, request: Request) -> tuple[str, Callable[[Request], Awaitable[Response]]]:
+    def _name(self, request: Request, route: str) -> str:
+        """What is asked for, without anything a client chose: other paths hold ids, codes and sealed permits."""
+        if route == "rpc":
+            offered = self._parts.connect.catalogue.find(request.path)
+            return "rpc" if offered is None else offered.path[1:]
+        if route == "media":
+            method = request.method if request.method in _METHODS else "OTHER"
+            return f"{method} /{request.path.split('/', 2)[1]}"
+        return route
+
+    def _route(self, request: Request) -> tuple[str, Answer]:
         path = request.path
         if path.startswith("/majlis."):
             return "rpc", self._parts.connect
@@ -105,9 +148,7 @@ class Application:
             return "info", self._info
         return "site", self._site
 
-    async def _answered(
-        self, request: Request, route: str, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    async def _answered(self, request: Request, route: str, answer: Answer) -> Response:
         """The response, refusals and faults included."""
         try:
             if route != "site":
@@ -118,7 +159,7 @@ class Application:
         except Disconnected:
             raise
         except Exception:  # noqa: BLE001 (logged with its stack; the client learns only that it happened)
-            _log.exception("request failed", path=request.path, method=request.method)
+            _log.exception("request failed", what=self._name(request, route))
             return _refusal(route, DomainError("a fault of ours"))
 
     async def _stream(self, request: Request, send: Send) -> None:
