@@ -55,6 +55,7 @@ async def main(stop: Stop) -> None:
         background.every("owner link", 1.0, parts.owner_link.remove_when_used)
         background.every("key rotation", ROTATION_CHECK_SECONDS, parts.keys.rotate_if_due)
         background.every("sweep", SWEEP_SECONDS, lambda: parts.store.sweep(clock.now(), refresh_life))
+        parts.retention.start(background)
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()
         write_ready_file(settings.ready_file, {"grpc": server.port, **ports})

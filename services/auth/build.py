@@ -19,10 +19,13 @@ from services.auth.owner_link import OwnerLinkFile
 from services.auth.rpc import AuthServicer, UseCases
 from services.auth.settings import Settings
 from services.auth.storage import SqlStore
+from services.auth.storage.tables import audit, outbox
 from services.auth.webauthn_passkeys import WebAuthnPasskeys
 from services.common.clock import Clock
 from services.common.database import Database
 from services.common.metrics import Metrics
+from services.common.outbox_retention import FactRetention
+from services.common.retention import Keeping, Retention
 from services.common.tokens import RevocationList, TokenVerifier
 
 
@@ -37,6 +40,7 @@ class Parts:
     verifier: TokenVerifier
     app: UseCases
     servicer: AuthServicer
+    retention: Retention
 
 
 class _Common(TypedDict):
@@ -64,7 +68,16 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         verifier=TokenVerifier(keys.jwks_json, ISSUER, settings.deployment, clock=clock, revocations=revocations),
         app=app,
         servicer=AuthServicer(app),
+        retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
+
+
+def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
+    told = FactRetention(outbox, facts.PASSING, facts.OUTDATED_BY)
+    return [
+        Keeping("facts", settings.fact_days, lambda before: told.delete_before(database, before)),
+        Keeping("audit", settings.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
+    ]
 
 
 def _use_cases(

@@ -19,6 +19,16 @@ _MESSAGES: dict[type[events.Event], type[Message]] = {
 }
 
 
+# Caches and tokens that they concern are gone within minutes.
+PASSING: tuple[type[Message], ...] = (facts.ProfileChanged, facts.SignedOut)
+_STANDINGS: tuple[type[Message], ...] = (facts.AccountSuspended, facts.AccountRestored, facts.AccountDeleted)
+OUTDATED_BY: dict[type[Message], tuple[type[Message], ...]] = {
+    facts.AccountCreated: (facts.AccountDeleted,),
+    facts.AccountSuspended: _STANDINGS,
+    facts.AccountRestored: _STANDINGS,
+}
+
+
 def encode(event: events.Event) -> Message:
     """The message of an event; its number is set by the outbox."""
     message = _MESSAGES[type(event)](user_id=event.user_id, occurred_at=event.at)

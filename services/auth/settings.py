@@ -26,6 +26,10 @@ class Settings(ServiceSettings):
     """A sign-in ends when it is not used for so many days."""
     key_rotation_days: int = 30
     """Days after which access tokens are signed with a new key; the one before still verifies until the next."""
+    fact_days: int = 30
+    """Days after which facts that say nothing any more leave the outbox; 0 keeps them all."""
+    audit_days: int = 730
+    """Days that the audit keeps an act; 0 for ever."""
     mailer: Literal["log", "smtp"] = "log"
     """log writes messages to the service's log, for development; smtp sends them."""
     mail_directory: Path | None = None
@@ -51,6 +55,9 @@ class Settings(ServiceSettings):
             raise ValueError("access_token_seconds must be 60 to 600")
         if self.refresh_token_days < 1 or self.key_rotation_days < 1:
             raise ValueError("refresh_token_days and key_rotation_days must be at least 1")
+
+        if self.fact_days < 0 or self.audit_days < 0:
+            raise ValueError("fact_days and audit_days must not be negative")
 
     @property
     def origin(self) -> str:

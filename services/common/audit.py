@@ -1,13 +1,28 @@
 """An append-only record of who did what, sealed by a chain of hashes so that later changes show."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, func, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    and_,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.database import Database, UtcDateTime
@@ -16,6 +31,7 @@ SEAL_EVERY_SECONDS = 5.0
 """How often a service should call `seal`: rows are sealed well within ten seconds."""
 
 _BATCH = 500
+_MOST_BATCHES = 20
 _FIRST_HASH = "0" * 64
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -71,6 +87,9 @@ class AuditLog:
             Column("id", Integer, primary_key=True, autoincrement=False),
             Column("position", BigInteger, nullable=False),
             Column("hash", String(64), nullable=False),
+            # Where the chain begins once its oldest links were deleted; NULL, as before that: at the first.
+            Column("start_position", BigInteger, nullable=True),
+            Column("start_hash", String(64), nullable=True),
         )
 
     async def append(
@@ -124,21 +143,63 @@ class AuditLog:
             await session.execute(update(self.head).where(self.head.c.id == 1).values(position=position, hash=link))
         return len(rows)
 
+    async def delete_before(self, database: Database, before: datetime, now: datetime) -> int:
+        """Deletes sealed acts older than `before`, from the chain's beginning; returns how many, boundedly many.
+
+        That it was done is itself an act; the rest of the chain verifies as it did.
+        """
+        total = 0
+        for _ in range(_MOST_BATCHES):
+            async with database.write() as session:
+                count = await self._delete_batch(session, before, now)
+            total += count
+            if count < _BATCH:
+                break
+        return total
+
+    async def _delete_batch(self, session: AsyncSession, before: datetime, now: datetime) -> int:
+        head = (await session.execute(select(self.head).where(self.head.c.id == 1).with_for_update())).one_or_none()
+        if head is None:
+            return 0
+        start, _ = _beginning(head)
+        columns = (self.table.c.position, self.table.c.hash, self.table.c.at)
+        query = select(*columns).where(self.table.c.position > start).order_by(self.table.c.position).limit(_BATCH)
+        old = list(itertools.takewhile(lambda row: row.at < before, await session.execute(query)))
+        if not old:
+            return 0
+        last = old[-1]
+        in_batch = and_(self.table.c.position > start, self.table.c.position <= last.position)
+        await session.execute(delete(self.table).where(in_batch))
+        beginning = {"start_position": last.position, "start_hash": last.hash}
+        await session.execute(update(self.head).where(self.head.c.id == 1).values(beginning))
+        detail = {"rows": len(old), "hash": last.hash, "older_than": before.isoformat()}
+        await self.append(
+            session, now=now, actor="retention", action="audit_deleted", target=str(last.position), detail=detail
+        )
+        return len(old)
+
     async def verify(self, database: Database) -> AuditVerdict:
         """Walks the whole chain; finds a row changed, removed, inserted or cut off after it was sealed."""
         async with database.read() as session:
             unsealed = select(func.count()).select_from(self.table).where(self.table.c.position.is_(None))
             waiting = int(await session.scalar(unsealed) or 0)
             head = (await session.execute(select(self.head).where(self.head.c.id == 1))).one_or_none()
-            position, link = 0, _FIRST_HASH
+            start = position, link = _beginning(head)
             query = select(self.table).where(self.table.c.position.is_not(None)).order_by(self.table.c.position)
             async for row in await session.stream(query):
                 link = _link(link, position + 1, row)
                 if row.position != position + 1 or row.hash != link:
-                    return AuditVerdict(position, waiting, position + 1)
+                    return AuditVerdict(position - start[0], waiting, position + 1)
                 position += 1
-        end = (head.position, head.hash) if head is not None else (0, _FIRST_HASH)
-        return AuditVerdict(position, waiting, None if end == (position, link) else position + 1)
+        end = (head.position, head.hash) if head is not None else start
+        return AuditVerdict(position - start[0], waiting, None if end == (position, link) else position + 1)
+
+
+def _beginning(head: Any) -> tuple[int, str]:
+    """Position and hash before the first link that is kept."""
+    if head is None or head.start_position is None:
+        return 0, _FIRST_HASH
+    return int(head.start_position), str(head.start_hash)
 
 
 def _link(before: str, position: int, row: Any) -> str:

@@ -27,6 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common import tracing
+from services.common.bus_subject import ids_of
 from services.common.database import Database, UtcDateTime
 from services.common.fact_cursors import FactCursors
 from services.common.fact_reader import FactReader, MemoryCursor, unwrap_fact
@@ -39,6 +40,7 @@ __all__ = [
     "Outbox",
     "OutboxPublisher",
     "StoredFact",
+    "entity_of",
     "unwrap_fact",
     "wrap_fact",
 ]
@@ -87,6 +89,10 @@ class Outbox:
             Column("payload", LargeBinary, nullable=False),
             Column("at", UtcDateTime, nullable=False),
             Column("published", Boolean, nullable=False, default=False),
+            # What the fact is about; NULL in rows of releases that did not note it.
+            Column("entity", String(64), nullable=True),
+            Index(f"ix_{name}_at", "at"),
+            Index(f"ix_{name}_entity", "entity", "number"),
             Index(f"ix_{name}_unpublished", "published", "number"),
         )
         self.counter = Table(
@@ -117,6 +123,7 @@ class Outbox:
                 payload=event_message.SerializeToString(),
                 at=now,
                 published=False,
+                entity=entity_of(event_message),
             )
         )
         event.listen(session.sync_session, "after_commit", self._committed, once=True)
@@ -194,6 +201,11 @@ class OutboxPublisher:
                 await self._outbox.mark_published(session, [fact.number for fact in facts])
             _log.debug("facts published", count=len(facts), newest=facts[-1].number)
         return len(facts)
+
+
+def entity_of(event_message: Message) -> str:
+    """The id of what a fact is about: the first in its subject; empty for a fact without one."""
+    return next(iter(ids_of(event_message).values()), "")
 
 
 def wrap_fact(fact_type: type[F], stored: StoredFact) -> F:

@@ -49,6 +49,7 @@ async def main(stop: Stop) -> None:
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
         background.every("claims", settings.sweep_seconds, parts.app.redemptions.settle_stale_claims)
         background.every("expiry", settings.sweep_seconds, parts.app.invitations.expire)
+        parts.retention.start(background)
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()
         write_ready_file(settings.ready_file, {"grpc": server.port, **ports})

@@ -7,6 +7,8 @@ from typing import TypedDict
 from services.common.clock import Clock
 from services.common.database import Database
 from services.common.metrics import Metrics
+from services.common.outbox_retention import FactRetention
+from services.common.retention import Keeping, Retention
 from services.common.rpc_client import ServiceChannel
 from services.common.tokens import RevocationList, TokenVerifier
 from services.invite import bus as facts
@@ -19,6 +21,8 @@ from services.invite.outside import BucketLimits, PrometheusCounters
 from services.invite.rpc import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore
+from services.invite.storage.retention import delete_closed_invitations
+from services.invite.storage.tables import audit, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Parts:
     app: UseCases
     servicer: InviteServicer
     auth_facts: facts.AuthFacts
+    retention: Retention
 
 
 class _Common(TypedDict):
@@ -68,4 +73,15 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         app=app,
         servicer=InviteServicer(app, settings.deployment),
         auth_facts=facts.AuthFacts(app.tree, auth.forget, revocations),
+        retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
+
+
+def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
+    told = FactRetention(outbox, facts.PASSING, {})
+    days = settings.closed_invitation_days
+    return [
+        Keeping("facts", settings.fact_days, lambda before: told.delete_before(database, before)),
+        Keeping("invitations", days, lambda before: delete_closed_invitations(database, before)),
+        Keeping("audit", settings.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
+    ]

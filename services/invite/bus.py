@@ -20,6 +20,8 @@ HEARD_FACTS: tuple[type[Message], ...] = (
     auth.AccountDeleted,
 )
 LOOK_BACK = 1000
+# A redemption matters to a closed room that is live; no room outlives a directory that was away for days.
+PASSING: tuple[type[Message], ...] = (invite_facts_pb2.InvitationRedeemed,)
 
 
 class Cursor(Protocol):

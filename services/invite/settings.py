@@ -28,6 +28,13 @@ class Settings(ServiceSettings):
     sweep_seconds: float = 30.0
     """How often unfinished redemptions and expired invitations are looked after."""
 
+    fact_days: int = 30
+    """Days after which facts leave the outbox; 0 keeps them all."""
+    closed_invitation_days: int = 365
+    """Days that an invitation nobody redeemed is kept after its time; 0 for ever."""
+    audit_days: int = 730
+    """Days that the audit keeps an act; 0 for ever."""
+
     def __post_init__(self) -> None:
         parts = urlsplit(self.public_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -36,3 +43,5 @@ class Settings(ServiceSettings):
             raise ValueError("auth_address must be set")
         if self.quota < 0 or self.expiry_days < 1 or self.claim_seconds <= 0 or self.sweep_seconds <= 0:
             raise ValueError("quota must not be negative; expiry_days, claim_seconds, sweep_seconds must be positive")
+        if min(self.fact_days, self.closed_invitation_days, self.audit_days) < 0:
+            raise ValueError("fact_days, closed_invitation_days and audit_days must not be negative")

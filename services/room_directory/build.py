@@ -12,6 +12,7 @@ from services.common.database import Database
 from services.common.fact_reader import FactReader
 from services.common.key_ring import KeyRing
 from services.common.metrics import Metrics
+from services.common.retention import Keeping, Retention
 from services.common.settings import SettingsError
 from services.common.tasks import Background
 from services.common.tokens import RevocationList, TokenVerifier
@@ -32,6 +33,7 @@ from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteC
 from services.room_directory.outside import PrometheusCounters, SystemIds
 from services.room_directory.rpc import RoomDirectoryServicer, UseCases
 from services.room_directory.settings import Settings
+from services.room_directory.storage import retention as old
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.rooms import SqlRoomStore
 from services.room_directory.storage.tables import audit, fact_cursors
@@ -42,6 +44,7 @@ LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.5
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
+_RELAY_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Parts:
     verifier: TokenVerifier
     app: UseCases
     servicer: RoomDirectoryServicer
+    retention: Retention
 
 
 async def build(
@@ -114,7 +118,17 @@ async def build(
         verifier=TokenVerifier(auth.key_set, "auth", settings.deployment, clock=clock, revocations=revocations),
         app=app,
         servicer=RoomDirectoryServicer(app),
+        retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
+
+
+def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
+    return [
+        Keeping("rooms", settings.ended_room_days, lambda before: old.delete_ended_rooms(database, before)),
+        Keeping("reports", settings.resolved_report_days, lambda before: old.delete_resolved_reports(database, before)),
+        Keeping("relays", _RELAY_DAYS, lambda before: old.delete_silent_relays(database, before)),
+        Keeping("audit", settings.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
+    ]
 
 
 async def start(parts: Parts, background: Background) -> None:
@@ -128,6 +142,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
+    parts.retention.start(background)
     background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
 
 

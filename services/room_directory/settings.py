@@ -54,6 +54,13 @@ class Settings(ServiceSettings):
         """Raises ValueError for numbers that make no sense."""
         if not 0 < self.relay_share <= 1:
             raise ValueError("relay_share must be above 0 and at most 1")
+    ended_room_days: int = 90
+    """Days that a room is kept after its end; 0 for ever."""
+    resolved_report_days: int = 365
+    """Days that a report is kept once it is resolved, from when it was written; 0 for ever."""
+    audit_days: int = 730
+    """Days that the audit keeps an act; 0 for ever."""
+
         if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit) < 1:
             raise ValueError("limits must be at least 1")
         if not 1 <= self.permit_seconds <= 60:
@@ -62,6 +69,8 @@ class Settings(ServiceSettings):
     def rules(self) -> Rules:
         """The numbers of the rules."""
         return Rules(
+        if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
+            raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
             hand_seconds=self.hand_seconds,
             hand_limit=self.hand_limit,
             offer_seconds=self.offer_seconds,

@@ -80,6 +80,10 @@ class InvitationRows(Protocol):
         """Open -> revoked."""
         ...
 
+    async def forget_notes(self, user_id: str) -> None:
+        """Empties the notes that a person wrote, and the one that was written of them."""
+        ...
+
     async def revoke_all(self, inviter_id: str) -> int:
         """All open ones of a person -> revoked; how many."""
         ...

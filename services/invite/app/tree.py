@@ -66,10 +66,11 @@ class Tree:
 
     @retry_conflicts()
     async def account_deleted(self, user_id: str) -> None:
-        """Takes back the open invitations of somebody who left; the place in the tree stays, without a name."""
+        """Takes back the open invitations of somebody who left, and notes; the place in the tree stays, nameless."""
         async with self._store.write() as tx:
             await tx.set_standing(user_id, "deleted")
             count = await tx.revoke_all(user_id)
+            await tx.forget_notes(user_id)
             if count:
                 now = self._clock.now()
                 await tx.audit(

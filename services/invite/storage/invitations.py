@@ -139,6 +139,11 @@ class InvitationRows:
         await self._session.execute(give_back.values(used=quotas.c.used - count))
         return count
 
+    async def forget_notes(self, user_id: str) -> None:
+        """Empties the notes that a person wrote, and the one that was written of them."""
+        theirs = or_(invitations.c.inviter_id == user_id, invitations.c.guest_id == user_id)
+        await self._session.execute(update(invitations).where(theirs).values(note=""))
+
     async def change_note(self, invitation_id: str, note: str) -> Invitation | None:
         """A new note on an unspent one."""
         statement = update(invitations).where(

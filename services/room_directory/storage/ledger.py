@@ -11,7 +11,22 @@ from services.common.clock import Clock
 from services.common.database import Database
 from services.common.key_ring import KeyRing
 from services.room_directory.app.ports import Act, ReportRecord, StoredRelay
-from services.room_directory.storage.tables import audit, blocks, guests, hands, relays, removals, reports, signing_keys
+from services.room_directory.domain.seats import RoomState
+from services.room_directory.storage.retention import delete_rooms_of
+from services.room_directory.storage.tables import (
+    audit,
+    blocks,
+    floors,
+    guests,
+    hands,
+    offers,
+    relays,
+    removals,
+    reports,
+    rooms,
+    signing_keys,
+    stage_seats,
+)
 
 _RELAY_REMEMBERED = timedelta(days=7)
 _FORGOTTEN = "deleted000"
@@ -81,12 +96,17 @@ class SqlLedger:
 
     async def forget_person(self, user_id: str, act: Act) -> None:
         """Deletes what is known of a deleted account beside live rooms; reports keep their text without the name."""
+        await delete_rooms_of(self._database, user_id)
         async with self._database.write() as session:
             await session.execute(
                 delete(blocks).where(or_(blocks.c.blocker_id == user_id, blocks.c.blocked_id == user_id))
             )
             for table in (guests, hands, removals):
                 await session.execute(delete(table).where(table.c.user_id == user_id))
+            over = select(rooms.c.room_id).where(rooms.c.state == RoomState.ENDED.value)
+            for table in (stage_seats, offers, floors):
+                # In live rooms their rules still need these rows; they go with the room.
+                await session.execute(delete(table).where(table.c.user_id == user_id, table.c.room_id.in_(over)))
             for column in (reports.c.reporter_id, reports.c.subject_id):
                 await session.execute(update(reports).where(column == user_id).values({column.name: _FORGOTTEN}))
             await self._record(session, act)

@@ -32,6 +32,8 @@ rooms = Table(
     Column("epoch_ceiling", BigInteger, nullable=False),
     UniqueConstraint("creator_id", "request_id", name="uq_rooms_request"),
     Index("ix_rooms_state", "state"),
+    Index("ix_rooms_ended", "ended_at"),
+    Index("ix_rooms_creator", "creator_id"),
 )
 
 stage_seats = Table(
