@@ -5,7 +5,6 @@ from pathlib import Path
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from services.common.database import Database, retry_conflicts
@@ -19,8 +18,8 @@ _log = get_logger("database")
 
 # Switching a new SQLite file to its journal mode does not wait for another process that does the same.
 @retry_conflicts(times=8)
-async def migrate(url: str, script_location: Path | str, schema: str = "") -> None:
-    """Runs the Alembic scripts in `script_location` up to the newest, in one transaction.
+async def migrate(url: str, script_location: Path | str, schema: str = "", revision: str = "head") -> None:
+    """Runs the Alembic scripts in `script_location` up to `revision`, the newest by default, in one transaction.
 
     Copies of a service may start together: one migrates, the others wait for it.
     """
@@ -28,7 +27,7 @@ async def migrate(url: str, script_location: Path | str, schema: str = "") -> No
     try:
         async with database.write() as session:
             connection = await session.connection()
-            await connection.run_sync(_upgrade, str(script_location), schema)
+            await connection.run_sync(_upgrade, str(script_location), schema, revision)
     finally:
         await database.close()
 
@@ -47,7 +46,7 @@ def run_env(metadata: MetaData) -> None:
     context.run_migrations()
 
 
-def _upgrade(connection: Connection, script_location: str, schema: str) -> None:
+def _upgrade(connection: Connection, script_location: str, schema: str, revision: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         if schema:
@@ -60,7 +59,7 @@ def _upgrade(connection: Connection, script_location: str, schema: str) -> None:
     config.attributes["connection"] = connection
     config.attributes["schema"] = schema
     before = MigrationContext.configure(connection, opts={"version_table_schema": schema or None}).get_current_heads()
-    command.upgrade(config, "head")
-    newest = ScriptDirectory.from_config(config).get_heads()
-    if set(before) != set(newest):
-        _log.info("database migrated", before=list(before), now=newest)
+    command.upgrade(config, revision)
+    now = MigrationContext.configure(connection, opts={"version_table_schema": schema or None}).get_current_heads()
+    if set(before) != set(now):
+        _log.info("database migrated", before=list(before), now=list(now))
