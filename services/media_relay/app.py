@@ -298,9 +298,9 @@ class RelayApp:
         self.relay.forget(now)
         self._rooms.sweep(now)
 
-    def end_everything(self) -> None:
-        """Ends all sessions, for a relay that stops."""
-        self._carry_out(self.relay.end_everything(Cause.DRAINING))
+    def let_go(self, may_stay: int) -> None:
+        """Ends all sessions beyond a number, for a relay that stops."""
+        self._carry_out(self.relay.let_go(may_stay))
 
     def _open(self, permit: Permit, proof: bytes, plan: Plan, cost: int, now: float) -> Opened:
         assert self._handshakes is not None

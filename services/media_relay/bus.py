@@ -1,6 +1,7 @@
 """Heartbeats on the bus: this relay's load out, other relays' in."""
 
 import asyncio
+from collections.abc import Callable
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
@@ -15,10 +16,10 @@ SOONEST_SECONDS = 0.1
 class Heartbeat:
     """Publishes the load each second, and soon after something others should know at once."""
 
-    def __init__(self, bus: Bus, app: RelayApp, meter: LoadMeter) -> None:
+    def __init__(self, bus: Bus, app: RelayApp, meter: LoadMeter, heard: Callable[[RelayLoad], None]) -> None:
         self._bus = bus
-        self._app = app
         self._meter = meter
+        self._hear = heard
         self._urgent = asyncio.Event()
         app.room_opened = self._urgent.set
 
@@ -44,4 +45,4 @@ class Heartbeat:
         await self._bus.publish(self._meter.load())
 
     async def _heard(self, load: RelayLoad) -> None:
-        self._app.note_other_relay(load.relay_id, [room.room_id for room in load.rooms])
+        self._hear(load)

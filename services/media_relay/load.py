@@ -10,12 +10,20 @@ from services.media_relay.app import RelayApp
 class LoadMeter:
     """The relay's load; packets a second are the promised ones, or the sent ones should those be more."""
 
-    def __init__(self, app: RelayApp, packets_sent: Callable[[], int], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        app: RelayApp,
+        packets_sent: Callable[[], int],
+        monotonic: Callable[[], float],
+        *,
+        move_within: Callable[[], int],
+    ) -> None:
         self._app = app
         self._packets_sent = packets_sent
         self.grpc_address = ""
         """host:port of the gRPC server, once that listens."""
         self._monotonic = monotonic
+        self._move_within = move_within
         self._last = (monotonic(), packets_sent())
         self.packets_per_second = 0
 
@@ -42,5 +50,6 @@ class LoadMeter:
             packets_per_second_budget=relay.capacity.budget,
             sessions=len(relay.sessions),
             draining=relay.draining,
+            move_within_milliseconds=self._move_within(),
             rooms=rooms,
         )

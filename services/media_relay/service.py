@@ -25,7 +25,9 @@ from services.media_relay.core import PACKET_MS, CoreAdapter, CoreEvents, open_c
 from services.media_relay.directory import PermitKeys, SessionReports
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
+from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
+from services.media_relay.drain import Drain
 from services.media_relay.load import LoadMeter
 from services.media_relay.programme_bridge import ProgrammeBridge
 from services.media_relay.randomness import SystemRandomness
@@ -73,6 +75,8 @@ class RelayService:
     background: Background
     metrics: Metrics
     addresses: list[tuple[str, int]]
+    others: OtherRelays
+    leave: Drain
     heartbeat: Heartbeat | None = None
     events: CoreEvents | None = None
     trimmed_at: int = 0
@@ -116,6 +120,7 @@ class RelayService:
             on_closed=lambda handle: app.on_gone(handle, Cause.DELETED),
         )
         app.use_handshakes(handshakes)
+        others = OtherRelays()
         return cls(
             settings=settings,
             core=core,
@@ -132,6 +137,8 @@ class RelayService:
             background=background,
             metrics=metrics,
             addresses=addresses,
+            others=others,
+            leave=Drain(app, others, SystemClock()),
         )
 
     async def start(self) -> None:
@@ -147,13 +154,15 @@ class RelayService:
         every("sweep", SWEEP_SECONDS, _round(self.app.sweep))
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self._trim_memory)
-        meter = LoadMeter(self.app, self._packets_out, SystemClock().monotonic)
+        meter = LoadMeter(
+            self.app, self._packets_out, SystemClock().monotonic, move_within=self.leave.move_within_milliseconds
+        )
         rpc = MediaRelayRpc(self.app, meter, self.watch.count_join)
         service = pb.DESCRIPTOR.services_by_name["MediaRelayService"]
         self.server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
         await self.server.start()
         meter.grpc_address = self._grpc_address()
-        self.heartbeat = Heartbeat(self.bus, self.app, meter)
+        self.heartbeat = Heartbeat(self.bus, self.app, meter, self._heard)
         await self.heartbeat.start()
         self.bus.on_reconnect(self.heartbeat.beat)
         # Sound does not wait for the bus: its first connection goes on beside the RPCs.
@@ -164,15 +173,9 @@ class RelayService:
         _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
 
     async def drain(self) -> None:
-        """Takes no new sessions, tells everyone, and gives those here time to move."""
-        self.relay.draining = True
-        if self.heartbeat is not None:
-            await self.heartbeat.beat()
-        for _ in range(int(self.settings.drain_seconds / TICK_SECONDS)):
-            if not len(self.relay.sessions):
-                break
-            await asyncio.sleep(TICK_SECONDS)
-        self.app.end_everything()
+        """Takes no new sessions, tells everyone, and gives those here time to move where there is another relay."""
+        self.metrics.ready = False
+        await self.leave.run(self.settings.drain_seconds, self._beat)
 
     async def close(self) -> None:
         """Stops what runs, in the opposite order; the directory gets the last reports."""
@@ -186,6 +189,16 @@ class RelayService:
             self.events.stop()
         self.handshakes.close()
         self.core.close()
+
+    def _heard(self, load: pb.RelayLoad) -> None:
+        """Another relay's heartbeat: what it carries, and whether it could take people of this one."""
+        if load.relay_id != self.relay.relay_id:
+            self.others.note(load.relay_id, load.draining, SystemClock().monotonic())
+            self.app.note_other_relay(load.relay_id, [room.room_id for room in load.rooms])
+
+    async def _beat(self) -> None:
+        if self.heartbeat is not None:
+            await self.heartbeat.beat()
 
     def _core_events(self) -> CoreEvents:
         app = self.app

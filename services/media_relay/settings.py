@@ -37,8 +37,8 @@ class Settings(ServiceSettings):
     """Threads that send to audiences."""
     handshakes_per_source_per_second: int = 200
     """New sessions' handshakes taken from one network (/24 or /64) in a second."""
-    drain_seconds: float = 3.0
-    """How long sessions may move away once the relay is told to stop."""
+    drain_seconds: float = 8.0
+    """How long sessions may move to other relays once this one is told to stop; alone, it stops at once."""
 
     def __post_init__(self) -> None:
         if not is_id(self.relay_id):

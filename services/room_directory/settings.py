@@ -1,9 +1,11 @@
 """What room_directory can be told."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from services.common.settings import ServiceSettings
 from services.room_directory.app.ports import Limits
+from services.room_directory.domain.placement import Placement
 from services.room_directory.domain.seats import Rules
 
 
@@ -45,15 +47,13 @@ class Settings(ServiceSettings):
     """Days after which permits are signed with a new key; the one before still verifies until the next."""
     relay_share: float = 1.0
     """Share of the budget a relay reports that may be given away; relays report three quarters of their ceiling."""
+    placement: Literal["spread", "fill"] = "spread"
+    """Spread listeners over relays, or fill the lowest numbers first: an autoscaler takes the highest away."""
     relay_lost_seconds: float = 3.0
     """A relay silent for so long is given up, and what it carried moves."""
     reports_per_hour: int = 10
     """How many reports one person may write."""
 
-    def __post_init__(self) -> None:
-        """Raises ValueError for numbers that make no sense."""
-        if not 0 < self.relay_share <= 1:
-            raise ValueError("relay_share must be above 0 and at most 1")
     ended_room_days: int = 90
     """Days that a room is kept after its end; 0 for ever."""
     resolved_report_days: int = 365
@@ -61,16 +61,20 @@ class Settings(ServiceSettings):
     audit_days: int = 730
     """Days that the audit keeps an act; 0 for ever."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that make no sense."""
+        if not 0 < self.relay_share <= 1:
+            raise ValueError("relay_share must be above 0 and at most 1")
         if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit) < 1:
             raise ValueError("limits must be at least 1")
         if not 1 <= self.permit_seconds <= 60:
             raise ValueError("permit_seconds must be 1 to 60")
+        if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
+            raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
 
     def rules(self) -> Rules:
         """The numbers of the rules."""
         return Rules(
-        if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
-            raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
             hand_seconds=self.hand_seconds,
             hand_limit=self.hand_limit,
             offer_seconds=self.offer_seconds,
@@ -87,6 +91,7 @@ class Settings(ServiceSettings):
         return Limits(
             rooms_led=self.rooms_led_limit,
             relay_share=self.relay_share,
+            placement=Placement(self.placement),
             permit_seconds=self.permit_seconds,
             hands_per_minute=self.hands_per_minute,
             reports_per_hour=self.reports_per_hour,

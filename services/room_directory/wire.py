@@ -7,7 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
+from services.common.errors import DomainError
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction
@@ -22,6 +24,7 @@ from services.room_directory.domain.seats import (
     MediaKind,
     Offer,
     RoomState,
+    Seat,
     SessionState,
     StageSeat,
     Visibility,
@@ -244,6 +247,14 @@ def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
     )
 
 
+def watch_decision(room: Room, seat: Seat | DomainError) -> room_directory_service_pb2.WatchDecision:
+    """Whether the holder of a seat, or somebody without one, may watch the room."""
+    if isinstance(seat, Seat):
+        return room_directory_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
+    reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
+    return room_directory_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))
+
+
 def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
     """A relay's report."""
     return RelayLoadState(
@@ -254,4 +265,5 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         budget=load.packets_per_second_budget,
         sessions=load.sessions,
         draining=load.draining,
+        move_within_milliseconds=load.move_within_milliseconds,
     )

@@ -61,7 +61,7 @@ class Listener:
         self._user_id = ""
         self._epoch = 0
         self._again = asyncio.Event()
-        self._spread_seconds = 0.0
+        self._session: MediaSession | None = None
 
     async def run(self) -> str:
         """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
@@ -114,9 +114,21 @@ class Listener:
         if event.HasField("seat_taken_over") and taken.user_id == self._user_id and taken.epoch > self._epoch:
             return "SEAT_TAKEN_OVER"
         if event.HasField("media_moved"):
-            self._spread_seconds = event.media_moved.spread_milliseconds / 1000
-            self._again.set()
+            self._move(event.media_moved)
         return ""
+
+    def _move(self, moved: room_events_pb2.MediaMoved) -> None:
+        """Leaves the present session at a random moment: a relay that is being emptied plays until then."""
+        session = self._session
+        if session is None or moved.relay_id not in ("", session.relay):
+            return
+
+        def leave() -> None:
+            if self._session is session:
+                self._again.set()
+
+        wait = random.uniform(0.0, moved.spread_milliseconds / 1000)  # noqa: S311 (jitter)
+        asyncio.get_running_loop().call_later(wait, leave)
 
     async def _keep_sound(self, permit: room_pb2.MediaPermit | None) -> str:
         pause = _FIRST_PAUSE_SECONDS
@@ -131,8 +143,8 @@ class Listener:
                 pause = max(pause, error.retry_after_seconds or 0.0)
             permit = None
             self.reconnects += 1
-            await asyncio.sleep(random.uniform(0.0, self._spread_seconds or pause))  # noqa: S311 (jitter)
-            self._spread_seconds = 0.0
+            if not self._again.is_set():
+                await asyncio.sleep(random.uniform(0.0, pause))  # noqa: S311 (jitter)
             pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 
     async def _one_session(self, permit: room_pb2.MediaPermit) -> None:
@@ -141,10 +153,12 @@ class Listener:
         origin = self._client.server.origin
         self._on_session()
         session = await MediaSession.listen(origin, permit.path, permit.permit, self._on_frame)
+        self._session = session
         waits = [asyncio.ensure_future(session.ended.wait()), asyncio.ensure_future(self._again.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._session = None
             for wait in waits:
                 wait.cancel()
             await session.close()

@@ -91,6 +91,12 @@ class MediaSession:
         """Whether sound can flow now."""
         return self._connected.is_set() and not self.ended.is_set()
 
+    @property
+    def relay(self) -> str:
+        """The relay that serves this session, from its address; empty once it is closed."""
+        parts = self._location.rpartition("/media/")[2].split("/")
+        return parts[0] if len(parts) > 1 else ""
+
     async def close(self) -> None:
         """Ends the session here and at the relay."""
         self.ended.set()

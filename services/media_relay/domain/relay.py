@@ -163,9 +163,13 @@ class Relay:
         self.rooms.forget(now)
         self.seats.forget(now, frozenset(session.permit.seat for session in self.sessions))
 
-    def end_everything(self, cause: Cause) -> list[Event]:
-        """Ends all sessions."""
-        return self._end_all(list(self.sessions), cause)
+    def let_go(self, may_stay: int) -> list[Event]:
+        """Ends sessions beyond a number, the oldest of the audience first: a stage is heard by all, so it goes last."""
+        excess = len(self.sessions) - may_stay
+        if excess <= 0:
+            return []
+        by_age = sorted(self.sessions, key=lambda session: session.kind is Kind.STAGE)
+        return self._end_all(by_age[:excess], Cause.DRAINING)
 
     def _connect(self, session: MediaSession, now: float) -> list[Event]:
         if session.connected or not (session.keyed and session.nominated):

@@ -29,7 +29,7 @@ from services.room_directory.domain.placement import (
     choose_audience_relay,
     choose_home_relay,
 )
-from services.room_directory.domain.presence import SessionNews, move_media, review
+from services.room_directory.domain.presence import SessionNews, ask_to_move, move_media, review
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind
 
@@ -38,6 +38,8 @@ _ASK_AFTER_SECONDS = 1.2
 _ASK_SECONDS = 1.0
 _SPREAD_MILLISECONDS_EACH = 4
 _LONGEST_SPREAD_MILLISECONDS = 10_000
+_UNHURRIED_MILLISECONDS_EACH = 20
+"""Where nothing is lost yet people move more slowly, as far as the relay's time allows."""
 
 _log = get_logger("fleet")
 
@@ -69,6 +71,8 @@ class Fleet:
         """Monotonic time from which silence counts against a relay: after a start each has its whole time to answer."""
         self._adopted: dict[str, str] = {}
         """By relay, the start of it whose sessions are known here."""
+        self._asked: set[tuple[str, str, str]] = set()
+        """(relay, its start, room) whose people were asked to leave a relay that is being emptied."""
 
     async def start(self) -> None:
         """Asks every relay remembered what it carries; waits a second or two at most."""
@@ -103,6 +107,7 @@ class Fleet:
                 self._lost.add(relay.relay_id)
                 _log.warning("relay lost", relay_id=relay.relay_id)
                 await self._move_audiences(relay.relay_id)
+        await self._empty_draining()
         await self._heal_homes()
 
     async def _ask(self, relay_id: str) -> None:
@@ -198,14 +203,40 @@ class Fleet:
             if on_it and live.room.home_relay_id != relay_id:
                 await self._move(live, relay_id, live.room.home_relay_id)
 
-    async def _heal_homes(self) -> None:
+    async def _empty_draining(self) -> None:
+        """Asks the people of relays that drain to move, once, while there is another relay to move to."""
         now = self._clock.monotonic()
+        leaving = [each for each in self.relays.values() if each.draining and each.relay_id not in self._lost]
+        self._asked = {key for key in self._asked if any(key[:2] == (each.relay_id, each.boot_id) for each in leaving)}
+        if not leaving or not any(relay.accepts(now) for relay in self.relays.values()):
+            return
+        for relay in leaving:
+            for live in self._rooms:
+                key = (relay.relay_id, relay.boot_id, live.room.room_id)
+                if key not in self._asked and any(seat.relay_id == relay.relay_id for seat in live.room.seats.values()):
+                    self._asked.add(key)
+                    await self._ask_to_move(live, relay)
+
+    async def _ask_to_move(self, live: LiveRoom, relay: RelayLoadState) -> None:
+        home_id = live.room.home_relay_id
+        if home_id == relay.relay_id:
+            better = self._choose_home()
+            home_id = better.relay_id if better is not None else home_id
+            self._rooms.served_by(live, (home_id,))
+        people = sum(1 for seat in live.room.seats.values() if seat.relay_id == relay.relay_id)
+        spread = min(relay.move_within_milliseconds, people * _UNHURRIED_MILLISECONDS_EACH)
+        now = self._clock.now()
+        await self._change_media(
+            live, relay.relay_id, home_id, lambda room: ask_to_move(room, relay.relay_id, home_id, spread, now)
+        )
+
+    async def _heal_homes(self) -> None:
         for live in self._rooms:
             home_id = live.room.home_relay_id
             home = self.relays.get(home_id)
             if home is not None and home_id not in self._lost and not home.draining:
                 continue
-            better = choose_home_relay(self.relays.values(), self._limits.relay_share, now)
+            better = self._choose_home()
             if better is not None and better.relay_id != home_id:
                 self._rooms.served_by(live, (better.relay_id,))
                 await self._move(live, home_id, better.relay_id)
@@ -214,19 +245,27 @@ class Fleet:
         people = sum(1 for seat in live.room.seats.values() if not relay_id or seat.relay_id == relay_id)
         spread = min(_LONGEST_SPREAD_MILLISECONDS, people * _SPREAD_MILLISECONDS_EACH)
         now = self._clock.now()
-        act = Act("room_directory", "move_media", live.room.room_id, {"relay": relay_id, "home": new_home_id})
+        await self._change_media(
+            live, relay_id, new_home_id, lambda room: move_media(room, relay_id, new_home_id, spread, now)
+        )
+
+    async def _change_media(self, live: LiveRoom, relay_id: str, home_id: str, decide: Callable[[Room], None]) -> None:
+        room_id = live.room.room_id
+        act = Act("room_directory", "move_media", room_id, {"relay": relay_id, "home": home_id})
         try:
-            await self._rooms.change(
-                live.room.room_id, act, lambda room, _: move_media(room, relay_id, new_home_id, spread, now)
-            )
+            await self._rooms.change(room_id, act, lambda room, _: decide(room))
         except DomainError as error:
-            _log.info("room could not be moved", room_id=live.room.room_id, reason=error.reason)
+            _log.info("room could not be moved", room_id=room_id, reason=error.reason)
+
+    def _choose_home(self) -> RelayLoadState | None:
+        limits = self._limits
+        return choose_home_relay(self.relays.values(), limits.relay_share, self._clock.monotonic(), limits.placement)
 
     # Permits.
 
     def new_home(self) -> str:
         """The relay for a new room's stage; empty while there is none, until one reports."""
-        home = choose_home_relay(self.relays.values(), self._limits.relay_share, self._clock.monotonic())
+        home = self._choose_home()
         return home.relay_id if home else ""
 
     def place(self, live: LiveRoom, user_id: str, kind: MediaKind, *, returning: bool = False) -> RelayLoadState:
@@ -243,7 +282,7 @@ class Fleet:
         else:
             packets = AUDIENCE_PACKETS
             who = Newcomer(seat=(room.room_id, user_id), in_room=frozenset(live.relays), returning=returning)
-            relay = choose_audience_relay(self.relays.values(), who, share, now)
+            relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
         if relay is None or not room.home_relay_id:
             raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
         relay.reserve(room.room_id, user_id, packets, now)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from services.room_directory.domain.events import Fact, SeatOrder
 from services.room_directory.domain.people import Person
-from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.placement import Placement, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
 
@@ -239,6 +239,7 @@ class Limits:
 
     rooms_led: int = 3
     relay_share: float = 1.0
+    placement: Placement = Placement.SPREAD
     permit_seconds: float = 15.0
     hands_per_minute: int = 6
     reports_per_hour: int = 10

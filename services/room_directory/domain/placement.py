@@ -1,8 +1,10 @@
-"""Which relay serves whom: the least loaded one that is fresh, not draining and not full."""
+"""Which relay serves whom: one that is fresh, not draining and not full; the least loaded, or the first of a row."""
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 AUDIENCE_PACKETS = 50
 """Packets a second of one listener, at frames of 20 ms."""
@@ -16,7 +18,10 @@ CONFIRMED_SECONDS = 2.0
 """How long a confirmed one still counts: until the relay's own report shows it."""
 STAGE_SHARE = 0.1
 """Share of the budget that only the stage, and people who come back, may use."""
+FILL_SHARE = 0.8
+"""Share of what a relay may give away that is filled before the next one of a row is begun."""
 
+_ORDINAL = re.compile(r"\d+$")
 
 SeatKey = tuple[str, str]
 """Room and person."""
@@ -63,6 +68,15 @@ class Reservations:
             self._total -= held[1]
 
 
+class Placement(StrEnum):
+    """How listeners are shared out."""
+
+    SPREAD = "spread"
+    """Relays that are always there: each carries its part, and the loss of one is felt least."""
+    FILL = "fill"
+    """Relays that come and go from the end of a row: the first are filled first, so that the last can be spared."""
+
+
 @dataclass(slots=True)
 class RelayLoadState:
     """What is known of one relay's load, and what was promised of it since."""
@@ -75,9 +89,17 @@ class RelayLoadState:
     """Packets it may send a second; 0 while it has not measured itself yet."""
     sessions: int = 0
     draining: bool = False
+    move_within_milliseconds: int = 0
+    """While it drains: how long its people have to move elsewhere in peace."""
     seen_at: float = float("-inf")
     """Monotonic seconds of the last report."""
     reserved: Reservations = field(default_factory=Reservations)
+
+    @property
+    def ordinal(self) -> int:
+        """The number its name ends in: its place in a row of relays."""
+        found = _ORDINAL.search(self.relay_id)
+        return int(found.group()) if found else 0
 
     def is_fresh(self, now: float) -> bool:
         """Whether the last report is recent enough to go by."""
@@ -120,20 +142,36 @@ class Newcomer:
 
 
 def choose_audience_relay(
-    relays: Iterable[RelayLoadState], who: Newcomer, share: float, now: float
+    relays: Iterable[RelayLoadState], who: Newcomer, share: float, now: float, placement: Placement = Placement.SPREAD
 ) -> RelayLoadState | None:
-    """The relay for one more listener: one already in the room if it can take them, else the least loaded.
+    """The relay for one more listener, or None.
 
-    `share` is how much of its budget a relay may give away.
+    Spread: one already in the room if it can take them, else the least loaded. Filled: the first of the row that is
+    not filled yet. `share` is how much of its budget a relay may give away.
     """
     limit = share if who.returning else share * (1.0 - STAGE_SHARE)
     able = [relay for relay in relays if relay.accepts(now) and relay.has_room(AUDIENCE_PACKETS, limit, now, who.seat)]
+    if placement is Placement.FILL:
+        first = _first_to_fill(able, share, now)
+        if first is not None:
+            return first
     return min(
         able, key=lambda relay: (relay.relay_id not in who.in_room, relay.fullness(now), relay.relay_id), default=None
     )
 
 
-def choose_home_relay(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:
-    """The relay for a new stage: the least loaded."""
+def choose_home_relay(
+    relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
+) -> RelayLoadState | None:
+    """The relay for a new stage: the least loaded, or the first of the row that is not filled yet."""
     able = [relay for relay in relays if relay.accepts(now) and relay.has_room(STAGE_PACKETS, share, now)]
+    if placement is Placement.FILL:
+        first = _first_to_fill(able, share, now)
+        if first is not None:
+            return first
     return min(able, key=lambda relay: (relay.fullness(now), relay.relay_id), default=None)
+
+
+def _first_to_fill(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:
+    open_ones = [relay for relay in relays if relay.fullness(now) < share * FILL_SHARE]
+    return min(open_ones, key=lambda relay: (relay.ordinal, relay.relay_id), default=None)

@@ -83,6 +83,12 @@ def move_media(room: Room, lost_relay_id: str, new_home_id: str, spread_millisec
     room.tell(MediaMoved, now, relay_id=lost_relay_id, spread_milliseconds=spread_milliseconds)
 
 
+def ask_to_move(room: Room, relay_id: str, new_home_id: str, spread_milliseconds: int, now: datetime) -> None:
+    """Asks everybody on a relay that is being emptied to fetch new permits; their sound goes on until they have."""
+    room.home_relay_id = new_home_id
+    room.tell(MediaMoved, now, relay_id=relay_id, spread_milliseconds=spread_milliseconds)
+
+
 def put_seat(room: Room, seat: Seat, now: datetime) -> None:
     """Keeps a seat and works out since when its person is absent."""
     there = seat.in_use()

@@ -6,6 +6,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, sessions_pb2
 
+from services.room_directory.domain.seats import SessionState
 from tests.integration.room_directory.world import World, person, refusal
 
 
@@ -50,6 +51,43 @@ async def test_a_draining_relay_gives_its_stage_to_another_one(world: World) -> 
     await world.until(lambda: second.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == second.relay_id)
     joined = await world.join("omar", room_id)
     assert (await world.claims(joined.permit))["relay"] == second.relay_id
+
+
+async def test_the_people_of_a_draining_relay_are_asked_once_to_move_and_keep_their_sound_meanwhile(
+    world: World,
+) -> None:
+    first = await world.relay("relay00001")
+    room_id = (await world.create("lina")).room_id
+    omar = await world.join("omar", room_id)
+    await world.stream("omar", room_id, omar.seat.epoch, True)
+    await world.connect("omar", room_id, omar.seat.epoch, first)
+    second = await world.relay("relay00002")
+    first.load |= {"draining": True, "move_within_milliseconds": 15_000}
+    await world.until(lambda: bool(world.of_type(room_events_pb2.MediaMoved, room_id)))
+    asked = world.of_type(room_events_pb2.MediaMoved, room_id)
+    assert asked[0].relay_id == first.relay_id
+    assert 0 < asked[0].spread_milliseconds <= 15_000
+    live = world.parts.rooms.get(room_id)
+    assert live is not None
+    assert live.room.seats[person("omar")].session is SessionState.UP
+    await world.until(lambda: second.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == second.relay_id)
+    permit = await world.call(
+        "omar", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+    )
+    assert (await world.claims(permit.permit))["relay"] == second.relay_id
+    await asyncio.sleep(1.2)
+    assert len(world.of_type(room_events_pb2.MediaMoved, room_id)) == 1
+
+
+async def test_nobody_is_asked_to_move_while_there_is_no_other_relay(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    omar = await world.join("omar", room_id)
+    await world.connect("omar", room_id, omar.seat.epoch, relay)
+    relay.load |= {"draining": True, "move_within_milliseconds": 15_000}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].draining)
+    await asyncio.sleep(1.2)
+    assert world.of_type(room_events_pb2.MediaMoved, room_id) == []
 
 
 async def test_a_full_relay_takes_nobody_and_the_caller_is_told(world: World) -> None:

@@ -93,6 +93,16 @@ async def test_sound_that_moves_is_fetched_anew_at_once(hall: Hall, client: Clie
     assert hall.deleted[0] == "/media/relay/1"
 
 
+async def test_sound_on_another_relay_than_the_one_that_is_emptied_goes_on(
+    hall: Hall, client: Client, tmp_path: Path
+) -> None:
+    listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=2))
+    await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
+    await asyncio.sleep(0.5)
+    hall.happen(media_moved=room_events_pb2.MediaMoved(room_id=ROOM_ID, relay_id="elsewhere0"))
+    assert (await listening).reconnects == 0
+
+
 async def test_listening_ends_with_the_room(hall: Hall, client: Client, tmp_path: Path) -> None:
     listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.ogg"))
     await eventually(lambda: len(hall.watchers) == 1)

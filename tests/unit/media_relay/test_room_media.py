@@ -23,7 +23,7 @@ async def test_elsewhere_the_programme_comes_over_the_bus_while_somebody_listens
     channel = bench.core.listening[bench.handle(listener)]
     assert bench.core.channels[channel] is None
     assert bench.bridge.incoming == {channel: f"{ROOM}/floor"}
-    bench.app.end_everything()
+    bench.app.let_go(0)
     bench.later(3)
     assert bench.bridge.incoming, "somebody may be reconnecting"
     for _ in range(4):

@@ -279,7 +279,7 @@ async def test_a_room_that_is_over_ends_everyone_and_its_media() -> None:
 async def test_a_relay_that_stops_ends_everyone_and_says_so() -> None:
     bench = RelayBench()
     session_id = await bench.connect()
-    bench.app.end_everything()
+    bench.app.let_go(0)
     assert bench.recorder.told()[-1] == (session_id, "ended: draining")
 
 

@@ -4,6 +4,7 @@ from services.room_directory.domain.placement import (
     CONFIRMED_SECONDS,
     RESERVED_SECONDS,
     Newcomer,
+    Placement,
     RelayLoadState,
     choose_audience_relay,
     choose_home_relay,
@@ -82,3 +83,30 @@ def test_a_confirmed_promise_counts_until_the_report_shows_its_session() -> None
 
 def test_a_relay_that_has_not_measured_itself_yet_takes_sessions() -> None:
     assert choose(relay("a", 5000, budget=0)) == "a"
+
+
+def fill(*relays: RelayLoadState, in_room: tuple[str, ...] = ()) -> str | None:
+    who = Newcomer(seat=("room", "omar"), in_room=frozenset(in_room))
+    chosen = choose_audience_relay(relays, who, 1.0, NOW, Placement.FILL)
+    return chosen.relay_id if chosen else None
+
+
+def test_in_a_row_of_relays_the_lowest_number_is_filled_first() -> None:
+    row = [relay("mediarelay10"), relay("mediarelay2", 300), relay("mediarelay1", 700)]
+    assert fill(*row) == "mediarelay1"
+    assert fill(*row, in_room=("mediarelay10",)) == "mediarelay1"
+    home = choose_home_relay(row, 1.0, NOW, Placement.FILL)
+    assert home is not None
+    assert home.relay_id == "mediarelay1"
+
+
+def test_the_next_relay_of_a_row_is_begun_before_the_last_one_is_quite_full() -> None:
+    assert fill(relay("mediarelay0", 810), relay("mediarelay1")) == "mediarelay1"
+
+
+def test_a_row_that_is_filled_shares_out_what_is_left() -> None:
+    assert fill(relay("mediarelay0", 845), relay("mediarelay1", 805)) == "mediarelay1"
+
+
+def test_a_draining_relay_of_a_row_is_passed_over() -> None:
+    assert fill(relay("mediarelay0", draining=True), relay("mediarelay1")) == "mediarelay1"

@@ -61,10 +61,11 @@ export class Sound {
     }
   }
 
-  /** A new session of the same kind, after a random wait within `spread` milliseconds. */
+  /** A new session of the same kind, after a random wait within `spread` milliseconds; a stage is small and does not wait. */
   renew(spread: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.start(this.kind), Math.random() * spread);
+    const wait = this.kind === 'stage' ? Math.min(spread, shortest) : spread;
+    this.#timer = setTimeout(() => void this.start(this.kind), Math.random() * wait);
   }
 
   /** The relay that serves what plays now. */
