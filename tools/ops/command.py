@@ -12,6 +12,7 @@ COMMANDS = {
     "restore": ("tools.ops.restore", "Put a backup into new databases."),
     "migrate": ("tools.ops.migrate", "Move from the SQLite files to PostgreSQL."),
     "doctor": ("tools.ops.doctor", "Look at a deployment from here, and say what is wrong and what to do."),
+    "export-person": ("tools.ops.export_person", "Write all that is kept about one person to a file."),
     "secrets": ("tools.ops.secrets", "Make the secrets of a deployment once."),
 }
 """Name to the module that has `add_arguments` and `run`, loaded only when it is used, and what it is for."""
