@@ -4,14 +4,15 @@ import { defineConfig } from 'vitest/config';
 import { compress } from './build/compress.ts';
 import { icons } from './build/icons.ts';
 import { pwa } from './build/pwa.ts';
+import { shell } from './build/shell.ts';
 import { slimContracts } from './build/contracts.ts';
 
 const backend = process.env['MAJLIS_URL'] ?? 'http://localhost:8080';
 const proxied = ['^/majlis\\.', '^/events/', '^/whip/', '^/whep/', '^/media/', '^/\\.well-known/'];
 
 export default defineConfig({
-  plugins: [slimContracts(), svelte(), icons(), pwa(), compress()],
-  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
+  plugins: [slimContracts(), svelte(), icons(), shell(), pwa(), compress()],
+  build: { target: 'es2022', assetsInlineLimit: 0, cssCodeSplit: false, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
   server: {
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: backend, changeOrigin: true }])),
   },

@@ -84,6 +84,12 @@ export function languageName(code: string): string {
   }
 }
 
+/** The same, standing alone: on a chip or in a list, where some languages begin it with a capital. */
+export function languageTitle(code: string): string {
+  const name = languageName(code);
+  return name.charAt(0).toLocaleUpperCase(tag()) + name.slice(1);
+}
+
 export function dateOf(milliseconds: number): string {
   return new Intl.DateTimeFormat(tag(), { dateStyle: 'medium' }).format(milliseconds);
 }

@@ -29,7 +29,7 @@ const renewed: Interceptor = (next) => async (request) => {
   try {
     return await next(request);
   } catch (error) {
-    if (!expired(error) || request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name)) throw error;
+    if (!(expired(error) || outdated(error)) || request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name)) throw error;
     if (!(await renewSignIn())) throw error;
     return next(request);
   }
@@ -37,6 +37,11 @@ const renewed: Interceptor = (next) => async (request) => {
 
 function expired(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.Unauthenticated && renewable.has(reasonOf(error));
+}
+
+/** A token older than the power it should carry: somebody was made an operator a moment ago. */
+function outdated(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.PermissionDenied && reasonOf(error) === 'CALLER_NOT_ALLOWED';
 }
 
 /** Sign-in calls themselves answer UNAUTHENTICATED with other meanings. */

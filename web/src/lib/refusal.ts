@@ -106,6 +106,11 @@ export function explain(error: unknown): Key {
   }
 }
 
+/** True when no answer came: the network or the server is away, and trying again may help. */
+export function unreachable(error: unknown): boolean {
+  return explain(error) === 'refused.offline';
+}
+
 /** The reason in an error body: a Connect error, a problem document (RFC 9457) or plain text. */
 export async function reasonIn(response: Response): Promise<string> {
   try {

@@ -18,12 +18,13 @@ class Session {
 
   async start(): Promise<void> {
     whenSignedOut(() => this.adopt(null));
-    this.unreachable = false;
     try {
       this.adopt((await auth.getMe({})).account ?? null);
+      this.unreachable = false;
     } catch (error) {
-      if (error instanceof ConnectError && error.code === Code.Unauthenticated) this.adopt(null);
-      else this.unreachable = true;
+      const stranger = error instanceof ConnectError && error.code === Code.Unauthenticated;
+      if (stranger) this.adopt(null);
+      this.unreachable = !stranger;
     }
     this.known = true;
   }

@@ -1,4 +1,5 @@
 // Short messages at the bottom of the page, with an undo where there is one.
+import { untrack } from 'svelte';
 import { t, type Key } from '../i18n/i18n.svelte.ts';
 import { explain } from './refusal.ts';
 
@@ -14,7 +15,19 @@ const most = 3;
 
 class Toasts {
   list = $state<Toast[]>([]);
+  #hosts = $state.raw<symbol[]>([]);
   #next = 1;
+
+  /** Who shows them: the page or, above it, the sheet opened last, for nothing else can be seen, pressed or heard then. */
+  get host(): symbol | undefined {
+    return this.#hosts.at(-1);
+  }
+
+  /** A place that can show them, until the function it returns is called. */
+  offer(host: symbol): () => void {
+    this.#hosts = [...untrack(() => this.#hosts), host];
+    return () => void (this.#hosts = this.#hosts.filter((one) => one !== host));
+  }
 
   say(key: Key, values: Record<string, string | number> = {}, undo?: () => unknown): void {
     this.#add(t(key, values), 'plain', undo);

@@ -1,7 +1,8 @@
 // What people do in a room: one function for each call, refusals shown where they happen.
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
-import { HandMode, ReportKind, type Visibility } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandMode, ReportKind, Visibility } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { rooms } from '../lib/api.ts';
+import { share } from '../lib/share.ts';
 import { attempt, toasts } from '../lib/toasts.svelte.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import type { LiveRoom } from './live.svelte.ts';
@@ -122,6 +123,13 @@ export async function addGuest(room: LiveRoom, handle: string): Promise<boolean>
   const answer = await attempt(() => rooms.addGuest({ roomId: room.id, handle: handle.replace(/^@/, '') }));
   if (answer) toasts.say('room.guestAdded', { name: handle });
   return answer !== undefined;
+}
+
+/** Hands the room's link on; a closed room's with its key, as far as this person has it. */
+export async function shareRoom(room: LiveRoom): Promise<void> {
+  const shown = room.view?.room;
+  const key = shown?.visibility === Visibility.CLOSED ? shown.roomKey || room.key : '';
+  await share(`${location.origin}/r/${room.id}${key ? `#${key}` : ''}`, shown?.title ?? '');
 }
 
 export async function endRoom(room: LiveRoom): Promise<void> {
