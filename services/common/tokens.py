@@ -1,8 +1,10 @@
 """Verifies signed tokens against a cached key set, with a list of what was revoked since."""
 
 import asyncio
+import hashlib
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +29,8 @@ _HEADER_FIELDS = {"alg", "kid", "typ"}
 _REFETCH_AT_MOST_EVERY_SECONDS = 5.0
 _FETCH_DEADLINE_SECONDS = 5.0
 _LONGEST_TOKEN = 8192
+# A person's calls come close together with the same token, and checking a signature is the dearest part of a call.
+_REMEMBERED_TOKENS = 8192
 
 _log = get_logger("tokens")
 
@@ -105,14 +109,40 @@ class TokenVerifier:
         self._keys: dict[str, Any] = {}
         self._fetched_at: float | None = None
         self._fetching = asyncio.Lock()
+        self._seen: OrderedDict[bytes, tuple[str, AccessToken]] = OrderedDict()
 
     async def verify_access(self, token: str) -> AccessToken:
         """The claims of an access token. Raises NotSignedIn, TokenExpired, or PartUnavailable without any key set."""
+        digest = hashlib.sha256(token.encode()).digest()
+        access = self._seen_before(digest)
+        if access is None:
+            access = await self._read_access(token)
+            self._seen[digest] = (_key_id_of(token, ACCESS_TOKEN_TYPE), access)
+            if len(self._seen) > _REMEMBERED_TOKENS:
+                self._seen.popitem(last=False)
+        if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+            raise NotSignedIn("the sign-in of this token has ended")
+        return access
+
+    def _seen_before(self, digest: bytes) -> AccessToken | None:
+        """A token that verified lately with a key that is still one of the issuer's, and is not over."""
+        found = self._seen.get(digest)
+        if found is None:
+            return None
+        key_id, access = found
+        now = self._clock.now().timestamp()
+        in_time = access.issued_at <= now + LEEWAY_SECONDS and access.expires_at > now - LEEWAY_SECONDS
+        if key_id not in self._keys or not in_time:
+            del self._seen[digest]
+            return None
+        return access
+
+    async def _read_access(self, token: str) -> AccessToken:
         claims = await self.verify(token, ACCESS_TOKEN_TYPE)
         scopes = claims.get("scp")
         if not isinstance(claims.get("sid"), str) or not (scopes is None or _is_texts(scopes)):
             raise NotSignedIn("the token lacks a claim of an access token")
-        access = AccessToken(
+        return AccessToken(
             user_id=claims["sub"],
             sign_in_id=claims["sid"],
             operator=claims.get("opr") is True,
@@ -120,9 +150,6 @@ class TokenVerifier:
             issued_at=int(claims["iat"]),
             expires_at=int(claims["exp"]),
         )
-        if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
-            raise NotSignedIn("the sign-in of this token has ended")
-        return access
 
     async def verify(self, token: str, token_type: str) -> Mapping[str, Any]:
         """The claims of a token of the given `typ`: signature, issuer, audience and times hold, `sub` is a text.

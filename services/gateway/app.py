@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from math import ceil
 from typing import Any, Protocol
 
 from majlis.room_directory.v1 import room_pb2
@@ -17,6 +18,7 @@ from services.common.tasks import Background
 from services.common.tokens import AccessToken, RevocationList
 from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
 from services.gateway.feed import Feed
+from services.gateway.seat_checks import SeatChecks
 from services.gateway.settings import Settings
 from services.gateway.stream_reports import StreamReports
 from services.gateway.subscriber import Subscriber
@@ -28,15 +30,12 @@ _TICK_SECONDS = 5.0
 _COME_BACK_WITHIN_SECONDS = 5.0
 _KEEP_EMPTY_FEED_SECONDS = 30.0
 _MISSES_BEFORE_CUT = 2
+_CHECKS_A_ROUND = 60
 _SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
 
 
-class Seats(Protocol):
-    """What the directory tells of rooms and seats."""
-
-    async def seat_epoch(self, room_id: str, user_id: str) -> int:
-        """The epoch of the person's seat. Raises when they hold none."""
-        ...
+class Rooms(Protocol):
+    """What the directory tells of rooms."""
 
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         """What everyone sees of a room."""
@@ -58,7 +57,8 @@ class Watching:
         self,
         *,
         settings: Settings,
-        seats: Seats,
+        seats: SeatChecks,
+        rooms: Rooms,
         events: RoomEvents,
         reports: StreamReports,
         revocations: RevocationList,
@@ -69,6 +69,7 @@ class Watching:
         self.open_streams = 0
         self._settings = settings
         self._seats = seats
+        self._rooms = rooms
         self._events = events
         self._reports = reports
         self._revocations = revocations
@@ -185,7 +186,7 @@ class Watching:
         feed = self._feeds.get(room_id)
         if feed is None or feed.is_over:
             feed = self._feeds[room_id] = Feed(
-                room_id, lambda: self._seats.snapshot(room_id), self._settings.ring_events, self._background
+                room_id, lambda: self._rooms.snapshot(room_id), self._settings.ring_events, self._background
             )
             feed.touched_at = asyncio.get_running_loop().time()
             old = self._unfollow.pop(room_id, None)
@@ -211,11 +212,12 @@ class Watching:
         """Confirms every seat once a round: leaving a room makes no event that would end the stream."""
         while True:
             streams = [subscriber for mine in self._of_user.values() for subscriber in mine]
-            pause = self._settings.recheck_seconds / (len(streams) + 1)
-            for subscriber in streams:
+            step = ceil(len(streams) / _CHECKS_A_ROUND) or 1
+            pause = self._settings.recheck_seconds / (ceil(len(streams) / step) + 1)
+            for first in range(0, len(streams), step):
                 await asyncio.sleep(pause)
-                if not subscriber.ended:
-                    await self._check(subscriber)
+                together = [self._check(each) for each in streams[first : first + step] if not each.ended]
+                await asyncio.gather(*together)
             await asyncio.sleep(pause)
 
     async def _check(self, subscriber: Subscriber) -> None:

@@ -15,9 +15,12 @@ from majlis.room_directory.v1 import (
     room_pb2,
     sessions_pb2,
 )
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
+from services.common.errors import DomainError
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK
 from services.common.rpc_client import ServiceChannel
+from services.common.rpc_errors import RemoteError
 from services.gateway.domain.relays import Relay
 from services.gateway.settings import Settings
 
@@ -58,10 +61,11 @@ class DirectoryClient:
         self._channel = channel
         self._stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel.channel)
 
-    async def seat_epoch(self, room_id: str, user_id: str) -> int:
-        """The epoch of the person's seat. Raises when they hold none."""
-        request = room_directory_service_pb2.AuthorizeWatchRequest(room_id=room_id, user_id=user_id)
-        return (await self._stub.AuthorizeWatch(request)).epoch
+    async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
+        """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
+        request = room_directory_service_pb2.AuthorizeWatchRequest(room_id=room_id, user_ids=user_ids)
+        response = await self._stub.AuthorizeWatch(request)
+        return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
 
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         """What everyone sees of a room."""
@@ -131,6 +135,12 @@ class RelayClients:
     async def close(self) -> None:
         """Closes all channels."""
         await asyncio.gather(*(client.channel.close() for client in self._clients.values()))
+
+
+def _no_seat(refusal: "RoomDirectoryErrorReason.ValueType") -> DomainError:
+    if refusal == RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_REMOVED:
+        return RemoteError("permission_denied", "REMOVED", "a moderator removed this person from the room")
+    return RemoteError("failed_precondition", "NOT_IN_ROOM", "join the room first")
 
 
 def _as(token: str, network: str) -> tuple[tuple[str, str], ...]:

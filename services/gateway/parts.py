@@ -37,6 +37,7 @@ from services.gateway.media import MediaSessions
 from services.gateway.offered import REFRESH, Catalogue, contract_services
 from services.gateway.permits import PermitSeal
 from services.gateway.rpc import PublicGrpcServer, PublicParts, PublicRpcs
+from services.gateway.seat_checks import SeatChecks
 from services.gateway.settings import Settings
 from services.gateway.stream_reports import StreamReports
 
@@ -81,7 +82,8 @@ class Gateway:
         self.reports = StreamReports(directory.report_streams)
         self.watching = Watching(
             settings=settings,
-            seats=directory,
+            seats=SeatChecks(directory.seat_epochs, self.background),
+            rooms=directory,
             events=RoomEventsOfBus(self.bus),
             reports=self.reports,
             revocations=revocations,

@@ -256,8 +256,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.GetSnapshotResponse(snapshot=self._snapshots.of(live))
 
     async def AuthorizeWatch(self, request: pb.AuthorizeWatchRequest, context: Any) -> pb.AuthorizeWatchResponse:
-        room, seat = await self._app.rooms.authorize_watch(request.room_id, request.user_id)
-        return pb.AuthorizeWatchResponse(epoch=seat.epoch, role=wire.ROLES[room.role_of(request.user_id)])
+        room, seats = await self._app.rooms.authorize_watch(request.room_id, request.user_ids)
+        return pb.AuthorizeWatchResponse(decisions=[wire.watch_decision(room, seat) for seat in seats])
 
     async def ReportStreams(self, request: pb.ReportStreamsRequest, context: Any) -> pb.ReportStreamsResponse:
         news = [StreamNews(each.room_id, each.user_id, each.epoch, each.open) for each in request.changes]

@@ -1,6 +1,7 @@
 """Rooms as a whole: starting, finding, showing, changing and ending them."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.common.clock import Clock
@@ -138,15 +139,18 @@ class RoomCases:
         await self.learn_people(live.room)
         return live
 
-    async def authorize_watch(self, room_id: str, user_id: str) -> tuple[Room, Seat]:
-        """The seat with which a person may watch. Raises RoomNotFound, RoomEnded, Removed, NotInRoom."""
-        live = await self._rooms.find(room_id)
-        if user_id in live.room.removed:
-            raise Removed
-        seat = live.room.seats.get(user_id)
-        if seat is None:
-            raise NotInRoom
-        return live.room, seat
+    async def authorize_watch(
+        self, room_id: str, user_ids: Iterable[str]
+    ) -> tuple[Room, list[Seat | Removed | NotInRoom]]:
+        """The seats with which people may watch, or why one may not. Raises RoomNotFound, RoomEnded."""
+        room = (await self._rooms.find(room_id)).room
+        return room, [self._watching(room, user_id) for user_id in user_ids]
+
+    @staticmethod
+    def _watching(room: Room, user_id: str) -> Seat | Removed | NotInRoom:
+        if user_id in room.removed:
+            return Removed()
+        return room.seats.get(user_id) or NotInRoom()
 
     async def update_room(self, actor: Actor, room_id: str, edit: RoomEdit) -> Room:
         """Changes a room's settings. Raises NotAllowed, TitleInvalid."""

@@ -13,6 +13,7 @@ from majlis.room_directory.v1 import (
     room_pb2,
     sessions_pb2,
 )
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
 from services.common.key_ring import KeyRing
@@ -101,6 +102,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         self.seats: dict[tuple[str, str], int] = {}
         self.revision = 10
         self.snapshots_given = 0
+        self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
         self.relays: dict[str, str] = {}
         self.joined: list[str] = []
@@ -156,10 +158,13 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
 
     async def AuthorizeWatch(self, request: Any, context: Any) -> Any:
         await asyncio.sleep(self.slow_seconds)
-        epoch = self.seats.get((request.room_id, request.user_id))
-        if epoch is None:
-            raise Refused("failed_precondition", "NOT_IN_ROOM")
-        return room_directory_service_pb2.AuthorizeWatchResponse(epoch=epoch, role=room_pb2.ROLE_LISTENER)
+        self.watch_questions += 1
+        response = room_directory_service_pb2.AuthorizeWatchResponse()
+        for user_id in request.user_ids:
+            epoch = self.seats.get((request.room_id, user_id))
+            refusal = 0 if epoch else RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
+            response.decisions.add(epoch=epoch or 0, role=room_pb2.ROLE_LISTENER, refusal=refusal)
+        return response
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         self.snapshots_given += 1

@@ -11,6 +11,7 @@ import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from tests.integration.room_directory.world import World, person, refusal
 from tests.support.nats_server import NatsServer
@@ -111,10 +112,13 @@ async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_
     await world.stream("omar", room_id, joined.seat.epoch, True)
     await world.crash()
     await world.start()
-    watch = pb.AuthorizeWatchRequest(room_id=room_id, user_id=person("omar"))
-    assert await refusal(world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))) == "NOT_IN_ROOM"
+    watch = pb.AuthorizeWatchRequest(room_id=room_id, user_ids=[person("omar"), person("lina")])
+    before = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    not_in_room = RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
+    assert (before.decisions[0].refusal, before.decisions[0].epoch) == (not_in_room, 0)
     await world.stream("omar", room_id, joined.seat.epoch, True)
-    allowed = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    after = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    allowed = after.decisions[0]
     assert (allowed.epoch, allowed.role) == (joined.seat.epoch, room_pb2.ROLE_LISTENER)
 
 

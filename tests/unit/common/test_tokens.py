@@ -163,6 +163,17 @@ async def test_tokens_of_the_key_two_rotations_ago_do_not(mint: TokenMint, clock
         await mint.verifier().verify_access(old)
 
 
+async def test_a_token_that_was_good_is_refused_once_its_key_is_withdrawn(mint: TokenMint, clock: FakeClock) -> None:
+    token, verifier = mint.token(), mint.verifier()
+    await verifier.verify_access(token)
+    mint.keys.rotate(clock.now())
+    mint.keys.rotate(clock.now())
+    clock.advance(6)
+    await verifier.verify_access(mint.token())
+    with pytest.raises(NotSignedIn, match="unknown key"):
+        await verifier.verify_access(token)
+
+
 async def test_unknown_keys_make_the_verifier_ask_at_most_every_five_seconds(clock: FakeClock) -> None:
     asked = 0
     mint = TokenMint(clock)
