@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := $(PYTHON) tools/bootstrap.py
+# Tests wait more than they work; a file's tests stay together, for they share what is slow to start.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 
 ##@ Everyday
 help: ## Show this help
@@ -39,15 +41,15 @@ types: ## Check the types of Python and TypeScript
 
 unit: ## Python tests that need no I/O
 	@$(READY)
-	$(BIN)/pytest -q tests/unit
+	$(PYTEST) tests/unit
 
 contract: ## Contracts against code: policies, subjects, reasons, limits, documents
 	@$(READY)
-	$(BIN)/pytest -q tests/contract
+	$(PYTEST) tests/contract
 
 integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the real packet core
 	@$(READY)
-	$(BIN)/pytest -q tests/integration
+	$(PYTEST) tests/integration
 
 e2e: ## The whole system: real processes, a real browser, real voices
 	@$(READY) python gen core web sdk
