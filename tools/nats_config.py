@@ -79,13 +79,13 @@ def _allowing(subjects: list[str]) -> str:
     return f"{{allow: {_quoted(subjects)}}}" if subjects else '{deny: ">"}'
 
 
-def users(passwords: Mapping[str, str]) -> str:
-    """The accounts block: one user a service with its allow lists; `passwords` are literals in quotes, or $NAMES."""
+def users(keys: Mapping[str, str]) -> str:
+    """The accounts block: one user a service with its allow lists; `keys` are public keys in quotes, or $NAMES."""
     table: dict[str, dict[str, list[str]]] = json.loads(PERMISSIONS.read_text())
     lines = []
     for service, may in table.items():
         lines.append(
-            f'      {{user: "{service}", password: {passwords[service]}, permissions: {{\n'
+            f"      # {service}\n      {{nkey: {keys[service]}, permissions: {{\n"
             f"        publish: {_allowing(may['publish'])}\n        subscribe: {_allowing(may['subscribe'])}}}}}\n"
         )
     return (
@@ -95,51 +95,64 @@ def users(passwords: Mapping[str, str]) -> str:
 
 
 def variables() -> dict[str, str]:
-    """Passwords as variables that `passwords.conf`, a file of secrets beside the configuration, defines."""
-    return {service: f"${service.upper()}_PASSWORD" for service in SERVICES}
+    """Public keys as variables that `keys.conf`, a file beside the configuration, defines."""
+    return {service: f"${service.upper()}_KEY" for service in SERVICES}
 
 
-def local(listen: str, monitor: str, store: Path, passwords: Mapping[str, str]) -> str:
-    """One server on this machine, passwords inside: keep the file private."""
-    quoted = {service: json.dumps(password) for service, password in passwords.items()}
+def local(listen: str, monitor: str, store: Path, keys: Mapping[str, str]) -> str:
+    """One server on this machine, on loopback and without TLS; `keys` are the services' public keys."""
+    quoted = {service: json.dumps(key) for service, key in keys.items()}
     return (
         f"listen: {json.dumps(listen)}\nhttp: {json.dumps(monitor)}\nserver_name: majlis\n{_LIMITS}"
         f"jetstream {{store_dir: {json.dumps(str(store))}, max_mem: 64MB, max_file: 1GB}}\n{users(quoted)}"
     )
 
 
-def contained() -> str:
-    """One server in a container."""
+def _tls(folder: str, more: str = "") -> str:
+    """A tls block: both sides show a certificate of the deployment's authority."""
     return (
-        f'{NOTICE}include "secrets/passwords.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\nserver_name: majlis\n'
+        f'tls {{cert_file: "{folder}/tls.crt", key_file: "{folder}/tls.key", ca_file: "{folder}/ca.crt", '
+        f'verify: true, min_version: "1.3"{more}}}'
+    )
+
+
+def contained() -> str:
+    """One server in a container of Docker Compose, on a network of its own."""
+    return (
+        f'{NOTICE}include "secrets/keys.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\nserver_name: majlis\n'
         f'{_LIMITS}jetstream {{store_dir: "/data", max_mem: 64MB, max_file: 1GB}}\n{users(variables())}'
     )
 
 
-def clustered() -> str:
+def single(tls: str = "/etc/nats/tls") -> str:
+    """The one server of a small Kubernetes installation: TLS from the first byte, certificates both ways."""
+    return contained() + _tls(tls, ", handshake_first: true") + "\n"
+
+
+def clustered(tls: str = "/etc/nats/tls") -> str:
     """One of three servers in Kubernetes; POD_NAME tells it apart, the routes and their password are a secret too."""
     return (
-        f'{NOTICE}include "secrets/passwords.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\n'
+        f'{NOTICE}include "secrets/keys.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\n'
         f'server_name: $POD_NAME\n{_LIMITS}lame_duck_grace_period: "5s"\nlame_duck_duration: "30s"\n'
         'jetstream {store_dir: "/data", max_mem: 64MB, max_file: 5GB, sync_interval: always}\n'
-        'cluster {\n  name: majlis\n  listen: "0.0.0.0:6222"\n  include "secrets/routes.conf"\n}\n'
-        f"{users(variables())}"
+        f'cluster {{\n  name: majlis\n  listen: "0.0.0.0:6222"\n  include "secrets/routes.conf"\n  {_tls(tls)}\n}}\n'
+        f"{_tls(tls, ', handshake_first: true')}\n{users(variables())}"
     )
 
 
-def secret_files(passwords: Mapping[str, str], route_password: str, peers: list[str]) -> dict[str, str]:
-    """The two secret files that `contained` and `clustered` include."""
-    lines = [f'{service.upper()}_PASSWORD: "{password}"\n' for service, password in passwords.items()]
+def server_files(keys: Mapping[str, str], route_password: str, peers: list[str]) -> dict[str, str]:
+    """The two files that the configurations include: the public keys of the services, and the routes of a cluster."""
+    lines = [f'{service.upper()}_KEY: "{key}"\n' for service, key in keys.items()]
     routes = ", ".join(f'"nats://route:{route_password}@{peer}"' for peer in peers)
     authorization = f'authorization {{user: "route", password: "{route_password}"}}'
-    return {"passwords.conf": "".join(lines), "routes.conf": f"{authorization}\nroutes: [{routes}]\n"}
+    return {"keys.conf": "".join(lines), "routes.conf": f"{authorization}\nroutes: [{routes}]\n"}
 
 
 def files() -> dict[Path, str]:
     """Every file this module writes but the permissions, with its text."""
     return {
         ROOT / "deploy" / "nats" / "nats.conf": contained(),
-        ROOT / "k8s" / "components" / "nats-single" / "nats.conf": contained(),
+        ROOT / "k8s" / "components" / "nats-single" / "nats.conf": single(),
         ROOT / "k8s" / "components" / "nats-cluster" / "nats.conf": clustered(),
     }
 

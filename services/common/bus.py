@@ -14,10 +14,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from services.common import tracing
+from services.common.bus_login import BusLogin
 from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
 from services.common.log import get_logger
 from services.common.metrics import Metrics
-from services.common.settings import ServiceSettings, read_secret
+from services.common.settings import ServiceSettings
 from services.common.tasks import Background
 
 __all__ = ["Bus", "SubjectError", "Subscription"]
@@ -60,6 +61,7 @@ class Bus:
 
     def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
         self._settings = settings
+        self._login = BusLogin(settings)
         self._client: Client | None = None
         self._subscriptions: set[Subscription] = set()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
@@ -242,8 +244,8 @@ class Bus:
     async def _open(self) -> None:
         """Opens the connection; returns only when it is closed for good, which makes the owner open another."""
         closed = asyncio.Event()
-        client = Client()
-        await client.connect(**self._options(closed))
+        client = self._login.client()
+        await client.connect(**self._options(closed), **self._login.options(client))
         for subscription in self._subscriptions:
             subscription._nats.clear()
         self._client = client
@@ -263,7 +265,7 @@ class Bus:
         async def on_closed() -> None:
             closed.set()
 
-        options: dict[str, Any] = {
+        return {
             "servers": [url.strip() for url in settings.nats_url.split(",")],
             "name": self._name,
             "max_reconnect_attempts": -1,
@@ -279,11 +281,6 @@ class Bus:
             "reconnected_cb": self._on_reconnected,
             "closed_cb": on_closed,
         }
-        if settings.nats_user:
-            options["user"] = settings.nats_user
-        if settings.nats_password_file is not None:
-            options["password"] = read_secret(settings.nats_password_file)
-        return options
 
     def _next_server(self, servers: list[Server], _info: dict[str, Any]) -> tuple[Server | None, float]:
         """Any server after a growing, jittered pause: nats-py itself pauses the same time in every client."""

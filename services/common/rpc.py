@@ -11,15 +11,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from majlis.contract.v1 import common_errors_pb2
 
+from services.common.certificates import CertificateMetrics
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.net import PortTaken
+from services.common.peer_identity import PeerIdentities
 from services.common.rpc_caller import Caller, current_caller
 from services.common.rpc_errors import enum_reasons
 from services.common.rpc_guard import Guard, ServiceIdentity
 from services.common.rpc_policy import PolicyMissing, policies_of
 from services.common.settings import ServiceSettings
-from services.common.tls import server_credentials
+from services.common.tls import server_credentials, service_files
 from services.common.tokens import TokenVerifier
 
 __all__ = ["Caller", "PolicyMissing", "RpcServer", "current_caller"]
@@ -63,8 +65,13 @@ class RpcServer:
         self._settings = settings
         self._metrics = metrics
         self._verifier = verifier
-        self._credentials = server_credentials(settings)
-        identity = ServiceIdentity(settings.service_secret(), by_certificate=self._credentials is not None)
+        self.certificates = CertificateMetrics(metrics)
+        files = service_files(settings)
+        self._credentials = None if files is None else server_credentials(files)
+        if files is not None:
+            self.certificates.show("service", files)
+        peers = None if files is None else PeerIdentities(files, settings.deployment)
+        identity = ServiceIdentity(settings.service_secret(), peers)
         self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields)
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
         self._health = health.aio.HealthServicer()

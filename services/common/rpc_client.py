@@ -20,9 +20,10 @@ from services.common.rpc_caller import (
     current_request_id,
     remaining_seconds,
 )
+from services.common.rpc_channel import open_channel
 from services.common.rpc_errors import RemoteError, raise_for
 from services.common.settings import ServiceSettings
-from services.common.tls import channel_credentials
+from services.common.tls import service_files
 
 __all__ = ["RemoteError", "ServiceChannel", "as_user", "raise_for"]
 
@@ -54,19 +55,19 @@ class ServiceChannel:
 
     def __init__(self, name: str, address: str, settings: ServiceSettings) -> None:
         self.address = address
-        interceptors: list[grpc.aio.ClientInterceptor] = [
-            _Unary(name, settings.service_secret()),
-            _Stream(name, settings.service_secret()),
-        ]
-        credentials = channel_credentials(settings)
-        if credentials is None:
-            self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors)
-        else:
-            self.channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors)
+        proof = proof_of(name, settings)
+        self.channel = open_channel(address, settings, _OPTIONS, (_Unary(proof), _Stream(proof)))
 
     async def close(self) -> None:
         """Closes the channel; calls in progress fail."""
         await self.channel.close()
+
+
+def proof_of(name: str, settings: ServiceSettings) -> tuple[tuple[str, str], ...]:
+    """Metadata by which the service `name` proves itself: none under mutual TLS, where its certificate does."""
+    if service_files(settings) is not None:
+        return ()
+    return ((SERVICE_NAME, name), (SERVICE_SECRET, settings.service_secret()))
 
 
 def as_user() -> tuple[tuple[str, str], ...]:
@@ -80,11 +81,11 @@ def as_user() -> tuple[tuple[str, str], ...]:
 class _Caller:
     """What both kinds of call have in common."""
 
-    def __init__(self, name: str, secret: str) -> None:
-        self._credentials = ((SERVICE_NAME, name), (SERVICE_SECRET, secret))
+    def __init__(self, proof: tuple[tuple[str, str], ...]) -> None:
+        self._proof = proof
 
     def _details(self, details: grpc.aio.ClientCallDetails, timeout: float | None) -> grpc.aio.ClientCallDetails:
-        metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._credentials)
+        metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._proof)
         request_id = current_request_id()
         if request_id and metadata.get(REQUEST_ID) is None:
             metadata.add(REQUEST_ID, request_id)

@@ -17,6 +17,7 @@ from services.common import tracing
 from services.common.errors import DomainError, FieldInvalid, TooSlow
 from services.common.log import get_logger
 from services.common.metrics import Metrics
+from services.common.peer_identity import PeerIdentities
 from services.common.rpc_caller import (
     FORWARDED_NETWORK,
     REQUEST_ID,
@@ -43,30 +44,21 @@ _log = get_logger("rpc")
 
 @dataclass(frozen=True, slots=True)
 class ServiceIdentity:
-    """How a calling service proves its name: by certificate under mutual TLS, else by the shared secret."""
+    """How a calling service proves its name: by its certificate under mutual TLS, else by the shared secret."""
 
     secret: str
-    by_certificate: bool
+    peers: PeerIdentities | None
 
     def prove(self, metadata: Mapping[str, str], peer: Mapping[str, Iterable[bytes]]) -> str | None:
-        """The proven name, or None when none was claimed or the proof fails."""
+        """The proven name, or None when there is none or the proof fails."""
+        if self.peers is not None:
+            # What the metadata claims does not matter: the certificate says who it is.
+            return self.peers.service_of(peer)
         name = metadata.get(SERVICE_NAME)
         if not name:
             return None
-        if self.by_certificate:
-            return name if name in _certificate_names(peer) else None
         given = metadata.get(SERVICE_SECRET, "")
         return name if hmac.compare_digest(given.encode(), self.secret.encode()) else None
-
-
-def _certificate_names(peer: Mapping[str, Iterable[bytes]]) -> set[str]:
-    """Service names a certificate stands for: the first label of a DNS name, the last part of a SPIFFE id."""
-    names = set()
-    for raw in peer.get("x509_subject_alternative_name", ()):
-        text = raw.decode("utf-8", "replace")
-        word = text.rsplit("/", 1)[-1] if text.startswith("spiffe://") else text.partition(".")[0]
-        names.add(word.replace("-", "_"))
-    return names
 
 
 class Guard(grpc.aio.ServerInterceptor):

@@ -32,11 +32,11 @@ class ServiceSettings:
     metrics_listen: str = "127.0.0.1:0"
     """Address of the private HTTP port with /metrics, /healthz and /readyz."""
     nats_url: str = "nats://127.0.0.1:4222"
-    """NATS servers, comma separated."""
-    nats_user: str = ""
-    """NATS user of this service; empty means none."""
-    nats_password_file: Path | None = None
-    """File with that user's password."""
+    """NATS servers, comma separated: nats://host:port, or tls://host:port for TLS from the first byte."""
+    nats_nkey_seed_file: Path | None = None
+    """File with the seed (SU…) of this service's key for NATS; read again for each connection."""
+    nats_ca_file: Path | None = None
+    """PEM certificates of the authorities that sign NATS servers; else those of tls_ca_file, else the system's."""
     service_secret_file: Path
     """File with the secret that proves one service to another on one machine."""
     deployment: str = "majlis"
@@ -50,7 +50,8 @@ class ServiceSettings:
     shutdown_grace_seconds: float = 10.0
     """How long calls in progress may take to finish once the service is told to stop."""
     tls_cert_file: Path | None = None
-    """PEM certificate chain of this service; with the key and the authorities they turn on mutual TLS."""
+    """PEM certificate chain of this service; with its key and the authorities it turns on mutual TLS. The certificate
+    names the service as spiffe://<deployment>/<service>; the files may be replaced at any time."""
     tls_key_file: Path | None = None
     """PEM private key of tls_cert_file."""
     tls_ca_file: Path | None = None

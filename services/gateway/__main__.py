@@ -10,6 +10,7 @@ from services.common.rpc import RpcServer
 from services.common.settings import load
 from services.gateway.http.server import HttpServer
 from services.gateway.parts import Gateway
+from services.gateway.public_certificate import public_certificate
 from services.gateway.settings import Settings
 
 
@@ -28,6 +29,9 @@ async def run(settings: Settings, stop: Stop) -> None:
     http_port = http.bind()
     gateway = Gateway(settings, metrics, http_port)
     health = RpcServer("gateway", settings, metrics)
+    public = public_certificate(settings)
+    if public is not None:
+        health.certificates.show("public", public)
     async with AsyncExitStack() as ending:
         metrics_port = await metrics.serve(settings.metrics_listen)
         ending.push_async_callback(metrics.stop)

@@ -13,9 +13,9 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from services.common import tracing
 from services.common.errors import DomainError, PartUnavailable, TooSlow
 from services.common.metrics import Metrics
-from services.common.rpc_caller import SERVICE_NAME, SERVICE_SECRET
+from services.common.rpc_channel import open_channel
+from services.common.rpc_client import proof_of
 from services.common.rpc_errors import STATUS_DETAILS, error_from
-from services.common.tls import channel_credentials
 from services.gateway.offered import Offered
 from services.gateway.settings import Settings
 
@@ -57,8 +57,8 @@ class Forwarder:
     """One channel to each service; the calls on them are made when first needed."""
 
     def __init__(self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics) -> None:
-        self._channels = {owner: _open(address, settings) for owner, address in addresses.items()}
-        self._proof: Metadata = ((SERVICE_NAME, "gateway"), (SERVICE_SECRET, settings.service_secret()))
+        self._channels = {owner: open_channel(address, settings, _OPTIONS) for owner, address in addresses.items()}
+        self._proof: Metadata = proof_of("gateway", settings)
         self._calls: dict[str, Any] = {}
         self._waiting = 0
         self._seconds = metrics.histogram(
@@ -175,10 +175,3 @@ def _trace() -> Metadata:
 def _unreachable() -> PartUnavailable:
     # The library's own message names addresses, which are nobody's business.
     return PartUnavailable("a part of the server is not reachable just now", retry_after_seconds=1.0)
-
-
-def _open(address: str, settings: Settings) -> grpc.aio.Channel:
-    credentials = channel_credentials(settings)
-    if credentials is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)

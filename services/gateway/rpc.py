@@ -20,6 +20,7 @@ from services.common.net import PortTaken, network_of
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
 from services.common.rpc_errors import STATUS_DETAILS
 from services.common.rpc_guard import text_metadata
+from services.common.tls import server_credentials
 from services.gateway.app import Watching
 from services.gateway.domain.errors import RateLimited
 from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
@@ -28,6 +29,7 @@ from services.gateway.http.caller import FORWARDED_USER_AGENT, harmless
 from services.gateway.identity import Identities, bearer_of
 from services.gateway.local_rpcs import WATCH, watch
 from services.gateway.offered import Catalogue, Offered
+from services.gateway.public_certificate import public_certificate
 from services.gateway.public_contract import public_pool
 from services.gateway.settings import Settings
 from services.gateway.status import code_name, not_offered, status_from
@@ -154,6 +156,7 @@ class PublicGrpcServer:
     def __init__(self, handler: PublicRpcs, catalogue_services: Any, settings: Settings) -> None:
         self.port = 0
         self._settings = settings
+        self._certificate = public_certificate(settings)
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -167,12 +170,10 @@ class PublicGrpcServer:
         """Binds and serves; returns the port. Raises PortTaken."""
         listen = self._settings.grpc_public_listen
         try:
-            if self._settings.tls_cert is None or self._settings.tls_key is None:
+            if self._certificate is None:
                 self.port = self._server.add_insecure_port(listen)
             else:
-                pair = (self._settings.tls_key.read_bytes(), self._settings.tls_cert.read_bytes())
-                credentials = grpc.ssl_server_credentials([pair])
-                self.port = self._server.add_secure_port(listen, credentials)
+                self.port = self._server.add_secure_port(listen, server_credentials(self._certificate))
         except RuntimeError as error:
             raise PortTaken(listen, error) from error
         if not self.port:

@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.processes import free_port
+from tools import nats_config
 
 
 def nats_binary() -> str:
@@ -26,9 +28,9 @@ def nats_binary() -> str:
 class NatsServer:
     """One server process on a port that stays the same over restarts."""
 
-    def __init__(self, directory: Path, config: str = "") -> None:
-        self.port = free_port()
-        self.url = f"nats://127.0.0.1:{self.port}"
+    def __init__(self, directory: Path, config: str = "", *, port: int = 0, scheme: str = "nats") -> None:
+        self.port = port or free_port()
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
         self._arguments = [nats_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(directory)]
         if config:
             path = directory / "nats.conf"
@@ -54,6 +56,23 @@ class NatsServer:
             self._process.send_signal(how)
             self._process.wait(10)
         self._process = None
+
+
+def secured_server(directory: Path, authority: Authority, keys: Mapping[str, str], port: int = 0) -> NatsServer:
+    """A server with the configuration of production, but for its addresses; `keys` are public keys by service.
+
+    Its certificate lies in the authority's folder, which must be `directory / "tls"`.
+    """
+    folder, secrets = directory / "tls", directory / "secrets"
+    secrets.mkdir(exist_ok=True)
+    for name, text in nats_config.server_files(keys, "route", []).items():
+        (secrets / name).write_text(text)
+    certificate, key = authority.issue("nats", identity="")
+    certificate.replace(folder / "tls.crt")
+    key.replace(folder / "tls.key")
+    # Addresses and the store are the test's, and the command line may not say them twice.
+    text = nats_config.single(str(folder)).replace('store_dir: "/data", ', "").replace('http: "0.0.0.0:8222"\n', "")
+    return NatsServer(directory, text.replace('listen: "0.0.0.0:4222"\n', ""), port=port, scheme="tls")
 
 
 @pytest.fixture

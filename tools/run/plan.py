@@ -6,9 +6,11 @@ import shutil
 import socket
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.common.nkeys import UserKey, read_user_key
 from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
 
@@ -50,14 +52,19 @@ def check_port(port: int, kind: socket.SocketKind, host: str, what: str) -> None
             ) from error
 
 
-def secret_file(path: Path) -> Path:
-    """A file with 256 random bits, made once, readable by its owner only."""
+def secret_file(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(32)) -> Path:
+    """A file with what `make` returns, by default 256 random bits, made once, readable by its owner only."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_hex(32))
+            out.write(make())
     return path
+
+
+def bus_seed(path: Path) -> Path:
+    """A file with the seed of a key for NATS, made once, readable by its owner only."""
+    return secret_file(path, lambda: UserKey(secrets.token_bytes(32)).seed)
 
 
 def nats_program() -> str:
@@ -69,15 +76,20 @@ def nats_program() -> str:
     return found
 
 
+def seed_path(options: Options, name: str) -> Path:
+    """Where the seed of a service's key for NATS lies."""
+    return options.state / "secrets" / f"nats-seed-{name}"
+
+
 def nats_part(options: Options, port: int, monitor: int) -> Part:
-    """The bus, on loopback, with one user a service and passwords made at the first start."""
+    """The bus, on loopback, with one user a service and keys made at the first start."""
     folder = options.state / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    passwords = {name: secret_file(options.state / "secrets" / f"nats-{name}").read_text().strip() for name in SERVICES}
+    keys = {name: read_user_key(bus_seed(seed_path(options, name))).public for name in SERVICES}
     config = folder / "nats.conf"
     config.touch(mode=0o600)
     config.write_text(
-        nats_config.local(f"127.0.0.1:{port}", f"127.0.0.1:{monitor}", folder / "jetstream", passwords),
+        nats_config.local(f"127.0.0.1:{port}", f"127.0.0.1:{monitor}", folder / "jetstream", keys),
         encoding="utf-8",
     )
     config.chmod(0o600)
@@ -91,8 +103,7 @@ def common_settings(name: str, options: Options, ports: dict[str, int]) -> dict[
         "GRPC_LISTEN": f"127.0.0.1:{ports[name]}",
         "METRICS_LISTEN": f"127.0.0.1:{ports[name + '/metrics']}",
         "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
-        "NATS_USER": name,
-        "NATS_PASSWORD_FILE": str(state / "secrets" / f"nats-{name}"),
+        "NATS_NKEY_SEED_FILE": str(seed_path(options, name)),
         "SERVICE_SECRET_FILE": str(secret_file(state / "secrets" / "service")),
         "AUTH_ADDRESS": f"127.0.0.1:{ports['auth']}",
         "LOG_FORMAT": "text",

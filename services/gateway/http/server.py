@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,8 @@ import uvicorn
 
 from services.common.log import get_logger
 from services.common.net import PortTaken, split_address
-from services.common.settings import SettingsError
 from services.gateway.http.protocol import GatewayProtocol
+from services.gateway.public_certificate import following_context, public_certificate
 from services.gateway.settings import Settings
 
 _log = get_logger("http")
@@ -50,7 +49,7 @@ class HttpServer:
 
     def bind(self) -> int:
         """Binds every address and returns the first one's port. Raises PortTaken, SettingsError for the certificate."""
-        _check_certificate(self._settings)
+        public_certificate(self._settings)
         port = 0
         for listen in self._settings.listen:
             host, asked = split_address(listen)
@@ -64,6 +63,7 @@ class HttpServer:
 
     async def serve(self, app: Any) -> None:
         """Serves an ASGI application until `stop`."""
+        files = public_certificate(self._settings)
         config = uvicorn.Config(
             app,
             http=GatewayProtocol,
@@ -79,6 +79,7 @@ class HttpServer:
             timeout_graceful_shutdown=int(self._settings.shutdown_grace_seconds),
             ssl_certfile=self._settings.tls_cert,
             ssl_keyfile=self._settings.tls_key,
+            ssl_context_factory=None if files is None else lambda _, make: following_context(files, make),
         )
         self._server = _Server(config, self._started)
         try:
@@ -106,15 +107,6 @@ class HttpServer:
         """Lets requests in progress finish within the grace of the settings, then ends `serve`."""
         if self._server is not None:
             self._server.should_exit = True
-
-
-def _check_certificate(settings: Settings) -> None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
-    except OSError as error:
-        raise SettingsError(f"GATEWAY_TLS_CERT and GATEWAY_TLS_KEY cannot be used: {error}") from error
 
 
 def _has_ipv6() -> bool:

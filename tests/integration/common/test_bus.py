@@ -14,6 +14,7 @@ from majlis.room_directory.v1 import room_events_pb2 as events
 
 from services.common.bus import Bus, SubjectError
 from services.common.metrics import Metrics
+from services.common.nkeys import UserKey
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
@@ -256,7 +257,7 @@ async def test_a_service_starts_without_the_server_and_connects_when_it_comes(tm
 PERMISSIONS = """
 authorization {
   users = [
-    {user: oven, password: "an oven password", permissions: {
+    {nkey: KEY, permissions: {
       publish: ["auth.v1.*.account_created"], subscribe: ["auth.v1.*.*", "_INBOX_oven.>"]}}
   ]
 }
@@ -264,10 +265,11 @@ authorization {
 
 
 async def test_what_the_server_does_not_permit_is_counted(tmp_path: Path) -> None:
-    server = NatsServer(tmp_path, PERMISSIONS)
+    key = UserKey(b"oven".ljust(32))
+    server = NatsServer(tmp_path, PERMISSIONS.replace("KEY", key.public))
     server.start()
-    (tmp_path / "password").write_text("an oven password\n")
-    part = Part(server.url, tmp_path, nats_user="oven", nats_password_file=tmp_path / "password")
+    (tmp_path / "seed").write_text(f"{key.seed}\n")
+    part = Part(server.url, tmp_path, nats_nkey_seed_file=tmp_path / "seed")
     await part.bus.connect()
     assert part.bus.connected
     await part.bus.publish(created(1))

@@ -146,29 +146,6 @@ async def test_a_call_without_side_effects_survives_a_restart_of_the_service(tmp
     await server.drain()
 
 
-async def test_services_prove_themselves_by_certificate_under_mutual_tls(tmp_path: Path, servicer: Auth) -> None:
-    authority = Authority(tmp_path)
-    settings = test_settings(tmp_path, **authority.files("auth"))
-    server = RpcServer("auth", settings, Metrics("auth"), verifier=TokenMint().verifier())
-    server.add(servicer, rpc.add_AuthServiceServicer_to_server, AUTH)
-    await server.start()
-    address = f"localhost:{server.port}"
-    directory = ServiceChannel("room_directory", address, test_settings(tmp_path, **authority.files("room-directory")))
-    await rpc.AuthServiceStub(directory.channel).BatchGetProfiles(pb.BatchGetProfilesRequest())
-    assert servicer.callers[0].service == "room_directory"
-    impostor = ServiceChannel("gateway", address, test_settings(tmp_path, **authority.files("room-directory")))
-    with pytest.raises(RemoteError) as refused:
-        await rpc.AuthServiceStub(impostor.channel).BatchGetProfiles(pb.BatchGetProfilesRequest())
-    assert refused.value.reason == "CALLER_NOT_ALLOWED"
-    plain = ServiceChannel("room_directory", address, test_settings(tmp_path))
-    with pytest.raises(RemoteError) as refused:
-        await rpc.AuthServiceStub(plain.channel).CreateAccount(ACCOUNT, timeout=2)
-    assert refused.value.kind in ("unavailable", "deadline_exceeded")
-    for channel in (directory, impostor, plain):
-        await channel.close()
-    await server.drain()
-
-
 async def test_half_of_the_certificate_files_is_a_settings_error(tmp_path: Path) -> None:
     files = {**Authority(tmp_path).files("auth"), "tls_ca_file": None}
     with pytest.raises(SettingsError, match="together"):

@@ -1,8 +1,12 @@
-"""Each service's user on a real NATS server: what it may say and hear, and nothing else."""
+"""Each service's key on a real NATS server with TLS: what it may say and hear, and nothing else; who gets in at all."""
 
+import base64
 import json
+import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
@@ -11,15 +15,20 @@ from nats.aio.client import Client
 
 from services.common.bus import Bus
 from services.common.metrics import Metrics
+from services.common.nkeys import UserKey
+from services.common.settings import SettingsError
+from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
-from tests.support.nats_server import NatsServer
+from tests.support.nats_server import NatsServer, secured_server
 from tests.support.rpc_harness import test_settings
 from tools import nats_config
 from tools.nats_config import SERVICES
 
 ENTITY = "entity0000000001"
 TABLE: dict[str, dict[str, list[str]]] = json.loads(nats_config.PERMISSIONS.read_text())
+KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in SERVICES}
 FOREIGN = (
+    "$JS.API.STREAM.CREATE.rooms",
     "$JS.API.STREAM.DELETE.rooms",
     "$SYS.ACCOUNT.MAJLIS.CONNECT",
     ">",
@@ -47,14 +56,25 @@ def covers(pattern: str, subject: str) -> bool:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    passwords = {service: f"secret-of-{service}" for service in SERVICES}
-    config = nats_config.local("127.0.0.1:0", "127.0.0.1:0", tmp_path / "js", passwords)
-    # The test's server gets its store on the command line, which may not say it twice.
-    made = NatsServer(tmp_path, "".join(line for line in config.splitlines(True) if "store_dir" not in line))
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "tls")
+
+
+@pytest.fixture
+def server(tmp_path: Path, authority: Authority) -> Iterator[NatsServer]:
+    made = secured_server(tmp_path, authority, {service: key.public for service, key in KEYS.items()})
     made.start()
     yield made
     made.stop()
+
+
+def bus_of(server: NatsServer, authority: Authority, folder: Path, service: str, **changes: Any) -> tuple[Bus, Metrics]:
+    """The bus of a service as it is in production: a seed from a file, certificates from files."""
+    seed = folder / f"{service}.seed"
+    seed.write_text(KEYS[service].seed + "\n")
+    given = {"nats_url": server.url, "nats_nkey_seed_file": seed, **authority.files(service), **changes}
+    metrics = Metrics(service)
+    return Bus(test_settings(folder, **given), metrics), metrics
 
 
 class Refusals:
@@ -70,17 +90,29 @@ class Refusals:
         return {each for each in subjects if any(f'{doing} to "{each.lower()}"' in text for text in self.texts)}
 
 
-async def client_of(server: NatsServer, service: str) -> tuple[Client, Refusals]:
+async def client_of(server: NatsServer, authority: Authority, service: str) -> tuple[Client, Refusals]:
+    """A client that does not keep to our own rules of subjects; it logs in with the service's key."""
     refusals = Refusals()
-    client = await nats.connect(
-        server.url, user=service, password=f"secret-of-{service}", error_cb=refusals.note, allow_reconnect=False
+    context = ssl.create_default_context(cafile=authority.ca_file)
+    context.load_cert_chain(*authority.issue(service))
+    client = Client()
+    client._public_nkey = KEYS[service].public
+    await client.connect(
+        server.url,
+        tls=context,
+        tls_handshake_first=True,
+        signature_cb=lambda nonce: base64.b64encode(KEYS[service].sign(nonce.encode())),
+        error_cb=refusals.note,
+        allow_reconnect=False,
     )
     return client, refusals
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_may_publish_its_own_events_and_nothing_else(server: NatsServer, service: str) -> None:
-    client, refusals = await client_of(server, service)
+async def test_a_service_may_publish_its_own_events_and_nothing_else(
+    server: NatsServer, authority: Authority, service: str
+) -> None:
+    client, refusals = await client_of(server, authority, service)
     subjects = [subject for subject in (*real_subjects(), *FOREIGN) if subject != ">"]
     for subject in subjects:
         await client.publish(subject, b"x")
@@ -94,8 +126,10 @@ async def test_a_service_may_publish_its_own_events_and_nothing_else(server: Nat
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_may_hear_what_it_needs_and_nothing_else(server: NatsServer, service: str) -> None:
-    client, refusals = await client_of(server, service)
+async def test_a_service_may_hear_what_it_needs_and_nothing_else(
+    server: NatsServer, authority: Authority, service: str
+) -> None:
+    client, refusals = await client_of(server, authority, service)
     subjects = [*real_subjects(), *FOREIGN, *(f"{other}.v1.*.*" for other in SERVICES), "_INBOX.>", "*.v1.*.*"]
     for subject in subjects:
         await client.subscribe(subject)
@@ -109,27 +143,127 @@ async def test_a_service_may_hear_what_it_needs_and_nothing_else(server: NatsSer
     await client.close()
 
 
-async def test_nobody_comes_in_without_a_password_of_their_own(server: NatsServer) -> None:
-    for user, password in (("", ""), ("auth", "secret-of-gateway"), ("operator", "secret-of-auth")):
-        with pytest.raises((nats.errors.Error, nats.errors.NoServersError)):
-            await nats.connect(
-                server.url, user=user or None, password=password or None, allow_reconnect=False,
-                max_reconnect_attempts=0, connect_timeout=1,
-            )  # fmt: skip
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_bus_of_every_service_comes_in_with_its_key_and_its_certificate(
+    server: NatsServer, authority: Authority, service: str, tmp_path: Path
+) -> None:
+    bus, _ = bus_of(server, authority, tmp_path, service)
+    await bus.connect()
+    assert bus.connected
+    await bus.close()
 
 
-async def test_a_refused_subject_is_counted_by_the_bus_of_a_service(server: NatsServer, tmp_path: Path) -> None:
-    password = tmp_path / "password"
-    password.write_text("secret-of-auth")
-    metrics = Metrics("auth")
-    settings = test_settings(tmp_path, nats_url=server.url, nats_user="auth", nats_password_file=password)
-    bus = Bus(settings, metrics)
+def stranger(folder: Path, _: Authority) -> dict[str, Any]:
+    """A key that the server does not know."""
+    (folder / "stranger").write_text(UserKey(b"s" * 32).seed)
+    return {"nats_nkey_seed_file": folder / "stranger"}
+
+
+def no_key(_: Path, __: Authority) -> dict[str, Any]:
+    return {"nats_nkey_seed_file": None}
+
+
+def foreign_certificate(folder: Path, _: Authority) -> dict[str, Any]:
+    """A certificate of another authority, though ours is trusted."""
+    return {**Authority(folder / "foreign").files("auth"), "nats_ca_file": folder / "tls" / "ca.crt"}
+
+
+def expired_certificate(_: Path, authority: Authority) -> dict[str, Any]:
+    return authority.files("late", lives=timedelta(hours=-1))
+
+
+def no_certificate(folder: Path, _: Authority) -> dict[str, Any]:
+    none = dict.fromkeys(("tls_cert_file", "tls_key_file", "tls_ca_file"))
+    return {**none, "nats_ca_file": folder / "tls" / "ca.crt"}
+
+
+def server_of_somebody_else(folder: Path, _: Authority) -> dict[str, Any]:
+    """The service trusts another authority than the one that signed the server."""
+    return {"nats_ca_file": Authority(folder / "other").ca_file}
+
+
+@pytest.mark.parametrize(
+    "how", [stranger, no_key, foreign_certificate, expired_certificate, no_certificate, server_of_somebody_else]
+)
+async def test_nobody_comes_in_without_a_known_key_and_a_certificate_of_the_deployment(
+    server: NatsServer, authority: Authority, tmp_path: Path, how: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.common.bus._CONNECT_WAIT_SECONDS", 0.5)
+    bus, metrics = bus_of(server, authority, tmp_path, "auth", **how(tmp_path, authority))
+    await bus.connect()
+    assert not bus.connected
+    assert metrics.registry.get_sample_value("majlis_bus_connected") == 0
+    await bus.close()
+
+
+async def test_a_plain_connection_is_refused(server: NatsServer) -> None:
+    with pytest.raises((nats.errors.Error, OSError, TimeoutError)):
+        await nats.connect(
+            server.url.replace("tls://", "nats://"),
+            allow_reconnect=False, max_reconnect_attempts=0, connect_timeout=1, error_cb=Refusals().note,
+        )  # fmt: skip
+
+
+async def test_a_replaced_key_is_used_from_the_next_connection_on(
+    server: NatsServer, authority: Authority, tmp_path: Path
+) -> None:
+    bus, _ = bus_of(server, authority, tmp_path, "auth")
+    await bus.connect()
+    fresh = UserKey(b"n" * 32)
+    (tmp_path / "auth.seed").write_text(fresh.seed)
+    server.stop()
+    renewed = secured_server(
+        tmp_path, authority, {s: fresh.public if s == "auth" else k.public for s, k in KEYS.items()}, server.port
+    )
+    await eventually(lambda: not bus.connected)
+    renewed.start()
+    await eventually(lambda: bus.connected, 15)
+    await bus.close()
+    renewed.stop()
+
+
+async def test_a_bus_follows_its_server_to_a_new_authority(
+    server: NatsServer, authority: Authority, tmp_path: Path
+) -> None:
+    bus, _ = bus_of(server, authority, tmp_path, "auth")
+    await bus.connect()
+    server.stop()
+    await eventually(lambda: not bus.connected)
+    # The same files, from another authority.
+    renewed = Authority(tmp_path / "tls", "Next authority")
+    renewed.issue("auth")
+    again = secured_server(tmp_path, renewed, {service: key.public for service, key in KEYS.items()}, server.port)
+    again.start()
+    await eventually(lambda: bus.connected, 15)
+    await bus.close()
+    again.stop()
+
+
+async def test_a_refused_subject_is_counted_by_the_bus_of_a_service(
+    server: NatsServer, authority: Authority, tmp_path: Path
+) -> None:
+    bus, metrics = bus_of(server, authority, tmp_path, "auth")
     await bus.connect()
     await bus.publish(invite_facts_pb2.InvitationRedeemed(number=1, user_id=ENTITY))
     await eventually(
         lambda: metrics.registry.get_sample_value("majlis_bus_permission_violations_total") == 1,
     )
     await bus.close()
+
+
+MISTYPED = KEYS["auth"].seed.replace("A", "B", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "checksum"), ("not a seed", "base32"), (KEYS["auth"].public, "length"), (MISTYPED, "checksum")],
+)
+def test_a_file_that_holds_no_seed_stops_the_service_and_says_why(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "seed").write_text(text)
+    with pytest.raises(SettingsError, match=why) as refused:
+        Bus(test_settings(tmp_path, nats_nkey_seed_file=tmp_path / "seed"), Metrics("auth"))
+    assert str(tmp_path / "seed") in str(refused.value)
+    assert not text or text not in str(refused.value).replace(str(tmp_path), "")
 
 
 def test_the_table_and_every_configuration_are_what_the_contracts_say() -> None:

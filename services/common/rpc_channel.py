@@ -1,0 +1,159 @@
+"""Opens channels to services; under mutual TLS they follow the certificate files without failing a call."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from services.common.certificates import CertificateFiles
+from services.common.log import get_logger
+from services.common.settings import ServiceSettings
+from services.common.tasks import Background
+from services.common.tls import channel_credentials, service_files
+
+Options = Sequence[tuple[str, Any]]
+Interceptors = Sequence[grpc.aio.ClientInterceptor]
+
+# Calls are over within seconds; a stream that is older than this is cut, and its reader resumes on the new channel.
+FAREWELL_SECONDS = 600.0
+
+_log = get_logger("rpc")
+
+
+def open_channel(
+    address: str, settings: ServiceSettings, options: Options, interceptors: Interceptors = ()
+) -> grpc.aio.Channel:
+    """A channel to the service at `address`, under mutual TLS when the settings name certificates.
+
+    Raises SettingsError when they cannot be used.
+    """
+    files = service_files(settings)
+    if files is None:
+        return grpc.aio.insecure_channel(address, options=options, interceptors=list(interceptors))
+    return FollowingChannel(
+        files,
+        lambda: grpc.aio.secure_channel(
+            address, channel_credentials(files), options=options, interceptors=list(interceptors)
+        ),
+    )
+
+
+@dataclass(eq=False)
+class _Made:
+    """One channel with the certificates of its time."""
+
+    channel: grpc.aio.Channel
+    generation: int
+    calls: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    in_use: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no call is in progress, from the end of the first one on."""
+
+
+class FollowingChannel(grpc.aio.Channel):
+    """A channel that makes itself anew when the certificate files changed.
+
+    Calls begun before end on the channel they began on, which closes when the last one has ended; calls begun
+    after use the new certificates. Stubs made of it need not know.
+    """
+
+    def __init__(self, files: CertificateFiles, make: Callable[[], grpc.aio.Channel]) -> None:
+        self._files = files
+        self._make = make
+        self._background = Background()
+        self._retired: set[_Made] = set()
+        self._now = _Made(make(), files.generation)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Closes it; calls in progress have `grace` seconds to end."""
+        await self._background.stop()
+        made = [self._now, *self._retired]
+        self._retired.clear()
+        await asyncio.gather(*(each.channel.close(grace) for each in made))
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """The state of the channel that new calls use."""
+        return self._current().channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Returns when the state differs; also when the channel waited on gave way to a new one."""
+        made = self._current()
+        await made.channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Returns when calls can be sent at once."""
+        await self._current().channel.channel_ready()
+
+    # The generated stubs pass the arguments of gRPC's own channel, some of them by position.
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "unary_unary", args, kwargs)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "unary_stream", args, kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "stream_unary", args, kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "stream_stream", args, kwargs)
+
+    def _current(self) -> _Made:
+        self._files.current()
+        if self._files.generation != self._now.generation:
+            before, self._now = self._now, _Made(self._make(), self._files.generation)
+            self._retired.add(before)
+            self._background.spawn("channel farewell", lambda: self._see_off(before))
+        return self._now
+
+    async def _see_off(self, made: _Made) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                if made.in_use:
+                    await made.idle.wait()
+        self._retired.discard(made)
+        await made.channel.close()
+
+    def _call(self, method: "_Method", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        made = self._current()
+        call = made.calls.get(method.key)
+        if call is None:
+            call = made.calls[method.key] = getattr(made.channel, method.kind)(*method.args, **method.kwargs)
+        begun = call(*args, **kwargs)
+        made.in_use += 1
+        made.idle.clear()
+
+        def ended(_call: object) -> None:
+            made.in_use -= 1
+            if not made.in_use:
+                made.idle.set()
+
+        begun.add_done_callback(ended)
+        return begun
+
+
+class _Method:
+    """What a stub calls for one RPC: begins each call on the channel of that moment."""
+
+    def __init__(self, owner: FollowingChannel, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._owner = owner
+        self.kind, self.args, self.kwargs = kind, args, kwargs
+        self.key = (kind, *args, *kwargs.items())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._owner._call(self, args, kwargs)
