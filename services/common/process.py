@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -48,6 +49,7 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
     A SettingsError or a taken port is printed as one line and exits with code 2.
     """
     raise_open_files_limit()
+    calm_collector()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_stopped(main))
@@ -57,6 +59,13 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
     finally:
         tracing.stop()
     sys.exit(0)
+
+
+def calm_collector() -> None:
+    """Has the cycle collector leave alone what was imported, and look for the rest's few cycles less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 25)
 
 
 def raise_open_files_limit() -> None:
