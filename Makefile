@@ -74,6 +74,11 @@ fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
 
+k8s-live: ## Apply the manifests to a real control plane, built once from its releases (needs Go)
+	@$(READY)
+	$(BIN)/python -m tools.crd_schemas check
+	$(BIN)/python -m tools.cluster
+
 ##@ Upkeep
 gen: ## Generate code from protos/
 	@$(READY) python gen
@@ -88,4 +93,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
-.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz gen format clean
+.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz k8s-live gen format clean

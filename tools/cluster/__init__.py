@@ -1,0 +1,1 @@
+"""Applies the Kubernetes manifests to a real control plane on this machine."""
