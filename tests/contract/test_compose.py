@@ -1,19 +1,24 @@
 """deploy/compose.yaml against the code: settings, ports, secrets, and the rights of its containers."""
 
+import contextlib
+import itertools
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from tools import nats_config
 from tools.lint_manifests import MADE_AT_START, SERVICES, documented
-from tools.ops import secrets
+from tools.ops import certificates, secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 PARTS: dict[str, Any] = COMPOSE["services"]
+FILES = ("tls.crt", "ca.crt")
 OURS = [service.replace("_", "-") for service in SERVICES]
 
 
@@ -116,8 +121,74 @@ def test_every_secret_that_the_overlays_mount_is_made_for_kubernetes(tmp_path: P
     mounted = set(
         re.findall(r"(?:secretName|passwordSecret: \{name): (majlis-(?:nats|db|service|inv|data)[\w-]*)", text)
     )
-    assert mounted == made.keys()
+    assert mounted == {name for name in made if not name.endswith("-tls")}
     assert made["majlis-database"]["stringData"]["auth"].startswith("postgresql://auth:")
+
+
+def test_every_certificate_that_the_overlays_mount_is_made_with_the_names_it_is_called_by(tmp_path: Path) -> None:
+    made = {each["metadata"]["name"]: each for each in secrets.manifests(secrets.keep(tmp_path), "hall", "db")}
+    text = "".join(path.read_text() for path in (ROOT / "k8s").rglob("*.yaml"))
+    mounted = set(re.findall(r"secretName: ([\w-]+-tls), defaultMode", text))
+    assert mounted == {f"{part}-tls" for part in secrets.CERTIFIED} <= made.keys()
+    for part in secrets.CERTIFIED:
+        secret = made[f"{part}-tls"]
+        assert secret["type"] == "kubernetes.io/tls"
+        leaf, authority = (x509.load_pem_x509_certificate(secret["stringData"][f].encode()) for f in FILES)
+        leaf.verify_directly_issued_by(authority)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == certificates.names_of(part, "hall")
+        ids = [] if part == "nats" else [f"spiffe://majlis/{part.replace('-', '_')}"]
+        assert names.get_values_for_type(x509.UniformResourceIdentifier) == ids
+
+
+def test_an_authority_gives_way_to_the_next_without_a_moment_in_which_a_part_trusts_no_certificate_in_use(
+    tmp_path: Path,
+) -> None:
+    def step() -> tuple[str, str]:
+        made = secrets.manifests(secrets.keep(tmp_path), "majlis", "db", trusted=secrets.other_authorities(tmp_path))
+        data = next(each["stringData"] for each in made if each["metadata"]["name"] == "auth-tls")
+        return data["tls.crt"], data["ca.crt"]
+
+    def is_trusted(leaf: str, authorities: str) -> bool:
+        certificate = x509.load_pem_x509_certificate(leaf.encode())
+        for authority in x509.load_pem_x509_certificates(authorities.encode()):
+            with contextlib.suppress(InvalidSignature, ValueError):
+                certificate.verify_directly_issued_by(authority)
+                return True
+        return False
+
+    steps = [step()]
+    secrets.begin_new_authority(tmp_path)
+    steps.append(step())
+    (tmp_path / "authority").rename(tmp_path / "authority-before")
+    (tmp_path / "authority-next").rename(tmp_path / "authority")
+    steps.append(step())
+    (tmp_path / "authority-before").unlink()
+    steps.append(step())
+    for (leaf, trusts), (next_leaf, next_trusts) in itertools.pairwise(steps):
+        assert is_trusted(leaf, next_trusts)
+        assert is_trusted(next_leaf, trusts)
+    assert not is_trusted(steps[0][0], steps[3][1])
+
+
+def test_cert_manager_issues_the_same_names_and_identities_as_the_secrets_command() -> None:
+    text = (ROOT / "k8s" / "components" / "cert-manager" / "certificates.yaml").read_text()
+    issued = {
+        each["spec"]["secretName"]: each["spec"]
+        for each in yaml.safe_load_all(text)
+        if each["kind"] == "Certificate" and not each["spec"].get("isCA")
+    }
+    assert issued.keys() == {f"{part}-tls" for part in secrets.CERTIFIED}
+    for part in secrets.CERTIFIED:
+        spec = issued[f"{part}-tls"]
+        assert spec["dnsNames"] == certificates.names_of(part, "majlis")
+        assert spec.get("uris", []) == ([] if part == "nats" else [f"spiffe://majlis/{part.replace('-', '_')}"])
+        assert {"server auth", "client auth"} <= set(spec["usages"])
+
+
+def test_certificates_are_left_out_where_cert_manager_issues_them(tmp_path: Path) -> None:
+    made = secrets.manifests(secrets.keep(tmp_path), "majlis", "db", certified=False)
+    assert not [each for each in made if each["metadata"]["name"].endswith("-tls")]
 
 
 def test_grafana_finds_its_source_and_its_dashboards() -> None:

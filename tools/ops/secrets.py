@@ -3,26 +3,44 @@
 import argparse
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.common.nkeys import UserKey
 from tools import nats_config
 from tools.nats_config import SERVICES
+from tools.ops import certificates
 
 KEEPERS = ("auth", "invite", "room_directory")
 PEERS = [f"nats-{number}.nats-peers:6222" for number in range(3)]
-_MADE = (
-    "service",
-    "invitation-codes",
-    "postgres-password",
-    "grafana-password",
-    "nats-route",
-    *(f"nats-{service}" for service in SERVICES),
-    *(f"database-{keeper}-password" for keeper in KEEPERS),
-)
+# What has a certificate of the deployment's authority in Kubernetes.
+CERTIFIED = (*(service.replace("_", "-") for service in SERVICES), "nats")
+_TYPES = {"username": "kubernetes.io/basic-auth", "tls.key": "kubernetes.io/tls"}
+
+
+def _random() -> str:
+    return secrets.token_hex(32)
+
+
+def _seed() -> str:
+    return UserKey(secrets.token_bytes(32)).seed
+
+
+_MADE: Mapping[str, Callable[[], str]] = {
+    **dict.fromkeys(("service", "invitation-codes", "postgres-password", "grafana-password", "nats-route"), _random),
+    **dict.fromkeys((f"nats-seed-{service}" for service in SERVICES), _seed),
+    **dict.fromkeys((f"database-{keeper}-password" for keeper in KEEPERS), _random),
+    "authority": certificates.new_authority,
+}
+
+
+def _write(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def keep(folder: Path) -> dict[str, str]:
@@ -30,20 +48,29 @@ def keep(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     values = {}
-    for name in _MADE:
+    for name, make in _MADE.items():
         path = folder / name
         if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(secrets.token_hex(32))
+            _write(path, make())
         values[name] = path.read_text(encoding="utf-8").strip()
     return values
 
 
+def other_authorities(folder: Path) -> list[str]:
+    """Authorities that are trusted while one gives way to another: the next one, then the one before."""
+    paths = [folder / name for name in ("authority-next", "authority-before")]
+    return [path.read_text(encoding="utf-8") for path in paths if path.exists()]
+
+
+def begin_new_authority(folder: Path) -> None:
+    """Makes the next authority; it signs nothing yet."""
+    _write(folder / "authority-next", certificates.new_authority())
+
+
 def bus_files(values: Mapping[str, str]) -> dict[str, str]:
-    """What the NATS servers include."""
-    passwords = {service: values[f"nats-{service}"] for service in SERVICES}
-    return nats_config.secret_files(passwords, values["nats-route"], PEERS)
+    """What the NATS servers include: the services' public keys, and the routes of a cluster."""
+    keys = {service: UserKey.from_seed(values[f"nats-seed-{service}"]).public for service in SERVICES}
+    return nats_config.server_files(keys, values["nats-route"], PEERS)
 
 
 def database_url(values: Mapping[str, str], keeper: str, host: str) -> str:
@@ -54,8 +81,8 @@ def database_url(values: Mapping[str, str], keeper: str, host: str) -> str:
 def compose_files(values: Mapping[str, str], host: str = "postgres") -> dict[str, str]:
     """Name to text of each secret file that deploy/compose.yaml mounts."""
     urls = {f"database-{keeper}-url": database_url(values, keeper, host) for keeper in KEEPERS}
-    files = {name: value for name, value in values.items() if name != "nats-route"}
-    return {**files, **urls, "nats-passwords": bus_files(values)["passwords.conf"], "smtp-password": ""}
+    files = {name: value for name, value in values.items() if name not in ("nats-route", "authority")}
+    return {**files, **urls, "nats-keys": bus_files(values)["keys.conf"], "smtp-password": ""}
 
 
 def write_compose(values: Mapping[str, str], folder: Path) -> None:
@@ -69,8 +96,10 @@ def write_compose(values: Mapping[str, str], folder: Path) -> None:
         path.chmod(0o644)
 
 
-def manifests(values: Mapping[str, str], namespace: str, host: str) -> list[dict[str, Any]]:
-    """The Secrets that the overlays name."""
+def manifests(
+    values: Mapping[str, str], namespace: str, host: str, *, certified: bool = True, trusted: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The Secrets that the overlays name; those with certificates are made anew each time, or left to cert-manager."""
     contents: dict[str, dict[str, str]] = {
         "majlis-service-secret": {"secret": values["service"]},
         "majlis-invitation-codes": {"secret": values["invitation-codes"]},
@@ -78,16 +107,21 @@ def manifests(values: Mapping[str, str], namespace: str, host: str) -> list[dict
         "majlis-database": {keeper: database_url(values, keeper, host) for keeper in KEEPERS},
     }
     for service in SERVICES:
-        contents[f"majlis-nats-{service.replace('_', '-')}"] = {"password": values[f"nats-{service}"]}
+        contents[f"majlis-nats-{service.replace('_', '-')}"] = {"seed": values[f"nats-seed-{service}"]}
     for keeper in KEEPERS:
         password = values[f"database-{keeper}-password"]
         contents[f"majlis-db-{keeper.replace('_', '-')}"] = {"username": keeper, "password": password}
+    if certified:
+        authority = values["authority"]
+        contents |= {
+            f"{part}-tls": certificates.issue(authority, part, namespace, others=trusted) for part in CERTIFIED
+        }
     return [
         {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": name, "namespace": namespace},
-            "type": "kubernetes.io/basic-auth" if "username" in data else "Opaque",
+            "type": next((kind for key, kind in _TYPES.items() if key in data), "Opaque"),
             "stringData": data,
         }
         for name, data in contents.items()
@@ -99,13 +133,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=Path("var/secrets"), help="where they are kept")
     parser.add_argument("--namespace", default="", help="print Kubernetes Secrets for this namespace")
     parser.add_argument("--database-host", default="majlis-db-rw", help="host of PostgreSQL, for Kubernetes")
+    parser.add_argument("--new-authority", action="store_true", help="begin to trust a new authority: see the guide")
+    parser.add_argument(
+        "--no-certificates", action="store_true", help="leave certificates out: cert-manager issues them"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Makes what is missing; prints Kubernetes Secrets, or writes the files for Compose."""
     values = keep(options.folder)
+    if options.new_authority and not (options.folder / "authority-next").exists():
+        begin_new_authority(options.folder)
     if options.namespace:
-        print(yaml.safe_dump_all(manifests(values, options.namespace, options.database_host), sort_keys=False))
+        certified = not options.no_certificates
+        trusted = other_authorities(options.folder)
+        made = manifests(values, options.namespace, options.database_host, certified=certified, trusted=trusted)
+        print(yaml.safe_dump_all(made, sort_keys=False))
     else:
         write_compose(values, options.folder / "compose")
         print(f"the secrets are in {options.folder}: keep a copy away from this machine")
