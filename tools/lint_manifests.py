@@ -13,7 +13,7 @@ import kubernetes_validate
 import yaml
 
 from services.common.settings import SettingDoc, describe
-from tools import lint_network, lint_policies, nats_config, relay_ports
+from tools import lint_network, lint_operators, lint_policies, nats_config, relay_ports
 from tools.bootstrap import ROOT, VENV
 
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
@@ -47,7 +47,7 @@ def name_of(manifest: Manifest) -> str:
 
 
 def schema_errors(manifests: Iterable[Manifest]) -> Iterator[str]:
-    """Faults against the newest Kubernetes version's schemas, and ours for the kinds that operators add."""
+    """Faults against the schemas of the newest Kubernetes version, and of the operators' own releases."""
     for manifest in manifests:
         own = SCHEMAS / f"{manifest['kind'].lower()}.json"
         try:
@@ -141,7 +141,7 @@ def address_errors(name: str, given: dict[str, str], manifests: list[Manifest]) 
         if not variable.endswith(("_ADDRESS", "_NATS_URL")) or variable.endswith("_PUBLIC_ADDRESS"):
             continue
         for address in value.split(","):
-            host, _, port = address.removeprefix("nats://").partition(":")
+            host, _, port = address.removeprefix("nats://").removeprefix("tls://").partition(":")
             is_bus = variable.endswith("_NATS_URL")
             if (host.split(".")[0], int(port)) not in served and (has_bus or not is_bus):
                 yield f"{name}: {variable}={value} leads to no Service"
@@ -221,6 +221,7 @@ CHECKS: tuple[Callable[[list[Manifest]], Iterator[str]], ...] = (
     reference_errors,
     scaling_errors,
     lint_policies.errors,
+    lint_operators.errors,
     lint_network.errors,
 )
 

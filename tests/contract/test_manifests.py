@@ -3,6 +3,7 @@
 import copy
 import functools
 import importlib.util
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from tools import lint_network, relay_ports
 from tools.bootstrap import ROOT, VENV
-from tools.lint_manifests import CHECKS, Manifest, folders, render, schema_errors
+from tools.lint_manifests import CHECKS, SCHEMAS, Manifest, folders, render, schema_errors
 
 pytestmark = pytest.mark.skipif(
     not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl"), reason="there is no kubectl"
@@ -129,6 +130,15 @@ def open_wall(manifests: list[Manifest]) -> None:
     find(manifests, "NetworkPolicy", "auth")["spec"]["ingress"].append({"ports": [{"port": 9090, "protocol": "TCP"}]})
 
 
+def other_metric(manifests: list[Manifest]) -> None:
+    metric = find(manifests, "HorizontalPodAutoscaler", "media-relay")["spec"]["metrics"][0]["pods"]["metric"]
+    metric["name"] = "majlis_media_relay_mood_ratio"
+
+
+def endless_drain(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "media-relay-settings")["data"]["MEDIA_RELAY_DRAIN_SECONDS"] = "170"
+
+
 def no_wall(manifests: list[Manifest]) -> None:
     manifests.remove(find(manifests, "NetworkPolicy", "nats"))
 
@@ -155,6 +165,8 @@ FAULTS: dict[Callable[[list[Manifest]], None], str] = {
     no_target: "selects no pod",
     one_relay_more: "ports for 8",
     open_wall: "lets outside reach auth",
+    other_metric: "the adapter makes no",
+    endless_drain: "more than its grace period",
     no_wall: "does not let gateway reach nats",
 }
 
@@ -171,6 +183,49 @@ def test_a_field_of_an_operator_s_kind_that_we_do_not_know_is_reported() -> None
     manifests = copy.deepcopy(rendered("k8s/overlays/operators"))
     find(manifests, "ScaledObject", "media-relay")["spec"]["minReplicas"] = 2
     assert any("minReplicas" in each for each in faults(manifests, rendered("k8s/overlays/operators")))
+
+
+def misspelt_trigger(manifests: list[Manifest]) -> None:
+    told = find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][0]["metadata"]
+    told["treshold"] = told.pop("threshold")
+
+
+def schedule_that_never_comes(manifests: list[Manifest]) -> None:
+    find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][1]["metadata"]["timezone"] = "Asia/Atlantis"
+
+
+def schedule_that_wants_too_much(manifests: list[Manifest]) -> None:
+    find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][1]["metadata"]["desiredReplicas"] = "80"
+
+
+def unrecorded_series(manifests: list[Manifest]) -> None:
+    told = find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][0]["metadata"]
+    told["query"] = "avg(majlis:media_relay_mood:ratio)"
+
+
+OPERATOR_FAULTS: dict[Callable[[list[Manifest]], None], str] = {
+    misspelt_trigger: "does not know treshold",
+    schedule_that_never_comes: "no time zone",
+    schedule_that_wants_too_much: "at most 8",
+    unrecorded_series: "nobody records",
+}
+
+
+@pytest.mark.parametrize("fault", OPERATOR_FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_put_into_what_operators_read_is_reported(fault: Callable[[list[Manifest]], None]) -> None:
+    manifests = copy.deepcopy(rendered("k8s/overlays/operators"))
+    fault(manifests)
+    found = faults(manifests, rendered("k8s/overlays/operators"))
+    assert any(OPERATOR_FAULTS[fault] in each for each in found), found
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_every_kind_of_an_operator_is_checked_against_the_schema_of_a_release(folder: str) -> None:
+    for manifest in rendered(folder):
+        if "." in manifest["apiVersion"] and not manifest["apiVersion"].split("/")[0].endswith("k8s.io"):
+            schema = json.loads((SCHEMAS / f"{manifest['kind'].lower()}.json").read_text())
+            assert schema["properties"]["apiVersion"] == {"const": manifest["apiVersion"]}
+            assert "@v" in schema["$comment"]
 
 
 def test_a_pod_that_only_carries_our_labels_reaches_nothing_private() -> None:
