@@ -1,12 +1,15 @@
 """The guides for operators name settings, files, commands and metrics that exist."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from majlis_client.cli import app
 
 from tools.lint_manifests import SERVICES, documented
 from tools.metric_names import exported
+from tools.ops.command import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -42,7 +45,11 @@ def test_a_page_names_only_commands_and_metrics_that_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
     metrics = set(re.findall(r"\bmajlis_\w+_(?:total|seconds|bucket|ratio)\b", text))
-    assert metrics <= exported() | {"majlis_backup_completed_timestamp_seconds", "majlis_media_relay_load_ratio"}
+    outside = json.loads((ROOT / "deploy" / "prometheus" / "external_metrics.json").read_text()).values()
+    known = exported().union(*outside) | {"majlis_media_relay_load_ratio"}
+    assert metrics <= known | {name.removesuffix("_count") for name in known}
+    commands = {*COMMANDS, *(command.name or command.callback.__name__ for command in app.registered_commands)}  # type: ignore[union-attr]
+    assert set(re.findall(r"`majlis ([a-z-]+)", text)) <= commands
 
 
 def test_every_guide_is_in_the_list_of_guides() -> None:

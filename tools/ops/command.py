@@ -12,6 +12,7 @@ COMMANDS = {
     "restore": ("tools.ops.restore", "Put a backup into new databases."),
     "migrate": ("tools.ops.migrate", "Move from the SQLite files to PostgreSQL."),
     "doctor": ("tools.ops.doctor", "Look at a deployment from here, and say what is wrong and what to do."),
+    "canary": ("tools.ops.canary.command", "Join, speak and listen on a schedule, and tell what people would feel."),
     "export-person": ("tools.ops.export_person", "Write all that is kept about one person to a file."),
     "secrets": ("tools.ops.secrets", "Make the secrets of a deployment once."),
 }

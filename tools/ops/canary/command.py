@@ -1,0 +1,171 @@
+"""`majlis canary`: rounds on a schedule, what they tell as metrics on a private port, until it is told to stop."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from services.common.metrics import Metrics
+from services.common.net import PortTaken
+from tools.ops.canary.rounds import STEPS, Errand, Felt, RoundFailed, canary_at
+from tools.ops.copying import CopyError
+
+_SHORT = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0)
+_LONG = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
+
+
+class Told:
+    """What the rounds tell, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._rounds = metrics.counter("majlis_canary_rounds_total", "Rounds of the canary.", ["result"])
+        self._failures = metrics.counter("majlis_canary_failures_total", "Failed rounds, by step.", ["step"])
+        self._join = metrics.histogram(
+            "majlis_canary_join_seconds", "From tapping a room to its first sound.", buckets=_LONG
+        )
+        self._speak = metrics.histogram(
+            "majlis_canary_speak_seconds", "From asking for the microphone to being connected.", buckets=_LONG
+        )
+        self._delay = metrics.histogram(
+            "majlis_canary_mouth_to_ear_seconds", "From saying to hearing, as the audience does.", buckets=_SHORT
+        )
+        self._lost = metrics.gauge("majlis_canary_lost_ratio", "Share of the last round's sound that was missing.")
+        self._gap = metrics.gauge("majlis_canary_longest_gap_seconds", "Longest gap in the last round's sound.")
+        self._good_at = metrics.gauge("majlis_canary_last_success_timestamp_seconds", "When a round last was good.")
+        self._at = metrics.gauge("majlis_canary_last_round_timestamp_seconds", "When a round last ended.")
+        for result in ("good", "failed"):
+            self._rounds.labels(result)
+        for step in STEPS:
+            self._failures.labels(step)
+
+    def good(self, felt: Felt) -> None:
+        """A round in which everything worked, however well."""
+        self._rounds.labels("good").inc()
+        self._join.observe(felt.join_seconds)
+        self._speak.observe(felt.speak_seconds)
+        if felt.heard.mouth_to_ear_seconds is not None:
+            self._delay.observe(felt.heard.mouth_to_ear_seconds)
+        self._lost.set(felt.heard.lost_ratio)
+        self._gap.set(felt.heard.longest_gap_seconds)
+        self._good_at.set(time.time())
+        self._at.set(time.time())
+
+    def failed(self, error: RoundFailed) -> None:
+        """A round that a step ended."""
+        self._rounds.labels("failed").inc()
+        self._failures.labels(error.step).inc()
+        self._at.set(time.time())
+
+
+def _line(felt: Felt) -> str:
+    delay = felt.heard.mouth_to_ear_seconds or 0.0
+    return (
+        f"good: on stage in {felt.speak_seconds:.2f} s, hearing after {felt.join_seconds:.2f} s, "
+        f"{delay * 1000:.0f} ms from mouth to ear, {felt.heard.lost_ratio:.1%} missing, "
+        f"longest gap {felt.heard.longest_gap_seconds * 1000:.0f} ms"
+    )
+
+
+async def once(errand: Errand) -> Felt:
+    """A single round. Raises RoundFailed."""
+    async with canary_at(errand) as canary:
+        return await canary.round()
+
+
+async def keep_on(errand: Errand, every: float, told: Told, stop: asyncio.Event) -> None:
+    """A round each `every` seconds until `stop`; after one that failed the next begins with new connections."""
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            async with canary_at(errand) as canary:
+                while not stop.is_set():
+                    began = time.monotonic()
+                    felt = await canary.round()
+                    told.good(felt)
+                    print(_line(felt), flush=True)
+                    await _pause(began + every, stop)
+        except RoundFailed as error:
+            told.failed(error)
+            print(f"failed at {error}", flush=True)
+            await _pause(began + every, stop)
+
+
+async def _pause(until: float, stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, until - time.monotonic())):
+            await stop.wait()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary`."""
+    parser.add_argument("--server", required=True, help="public address, https://hall.example")
+    parser.add_argument(
+        "--speaker-token-file", type=Path, required=True, help="personal token with the scopes rooms, speak and listen"
+    )
+    parser.add_argument(
+        "--listener-token-file", type=Path, required=True, help="another account's, with the scope listen"
+    )
+    parser.add_argument("--ca", type=Path, help="certificate of a private authority")
+    parser.add_argument("--every", type=_seconds(10, 300), default=60.0, help="seconds from round to round, 10 to 300")
+    parser.add_argument("--listen-seconds", type=_seconds(2, 30), default=5.0, help="how long each round listens")
+    parser.add_argument("--metrics", default="127.0.0.1:9109", help="address of the metrics (127.0.0.1:9109)")
+    parser.add_argument("--once", action="store_true", help="one round; the exit code tells")
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be {least:g} to {most:g}")
+        return value
+
+    return parse
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CopyError(f"cannot read {path}: {error.strerror}") from error
+
+
+async def _serve(errand: Errand, every: float, listen: str) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    told = Told(Metrics("canary"))
+    try:
+        port = await told.metrics.serve(listen)
+    except PortTaken as error:
+        raise CopyError(str(error)) from error
+    told.metrics.ready = True
+    print(f"metrics on port {port}", flush=True)
+    try:
+        await keep_on(errand, every, told, stop)
+    finally:
+        await told.metrics.stop()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Rounds until Ctrl-C; with --once a single one."""
+    errand = Errand(
+        server=options.server,
+        speaker_token=_token(options.speaker_token_file),
+        listener_token=_token(options.listener_token_file),
+        listen_seconds=options.listen_seconds,
+        ca_file=options.ca,
+    )
+    if not options.once:
+        asyncio.run(_serve(errand, options.every, options.metrics))
+        return 0
+    try:
+        print(_line(asyncio.run(once(errand))))
+    except RoundFailed as error:
+        print(f"failed at {error}", file=sys.stderr)
+        return 1
+    return 0

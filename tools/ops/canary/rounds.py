@@ -1,0 +1,186 @@
+"""One round of the canary against the public API, with two accounts of its own: one speaks, the other one listens."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import room_pb2
+from majlis_client.client import Client
+from majlis_client.credentials import PersonalToken
+from majlis_client.errors import MajlisError
+from majlis_client.webrtc import MediaSession
+
+from tools.ops.canary.measure import Heard, measure
+from tools.ops.canary.sound import Ear, Mouth
+
+TITLE = "Canary"
+STEP_SECONDS = 20.0
+FIRST_SOUND_SECONDS = 8.0
+
+Step = Literal["sign_in", "room", "speak", "join", "hear"]
+STEPS: tuple[Step, ...] = ("sign_in", "room", "speak", "join", "hear")
+
+
+class RoundFailed(Exception):
+    """A step of a round went wrong."""
+
+    def __init__(self, step: Step, why: str) -> None:
+        super().__init__(f"{step}: {why}")
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Where a canary goes, and as whom."""
+
+    server: str
+    speaker_token: str
+    listener_token: str
+    listen_seconds: float = 5.0
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What somebody would have felt in a good round."""
+
+    speak_seconds: float
+    """From asking for the microphone to being connected on stage."""
+    join_seconds: float
+    """From tapping the room to the first sound."""
+    heard: Heard
+
+
+class Canary:
+    """Keeps one closed room of its own from round to round, in which it alone is; `close` ends it."""
+
+    def __init__(self, speaker: Client, listener: Client, listen_seconds: float) -> None:
+        self._speaker = speaker
+        self._listener = listener
+        self._listen_seconds = listen_seconds
+        self._room: room_pb2.Room | None = None
+        self._session: MediaSession | None = None
+        self._mouth = Mouth()
+
+    async def round(self) -> Felt:
+        """Speaks and listens once. Raises RoundFailed."""
+        async with _step("sign_in"):
+            await self._listener.me()
+            me = (await self._speaker.me()).profile.user_id
+        async with _step("room"):
+            permit = await self._on_stage(me)
+        began = time.monotonic()
+        async with _step("speak"):
+            await self._connect(permit)
+        speak_seconds = time.monotonic() - began
+        self._mouth.open()
+        try:
+            return await self._listen(speak_seconds)
+        finally:
+            self._mouth.shut()
+
+    async def close(self) -> None:
+        """Leaves nothing behind: the room is ended."""
+        session, room, self._session, self._room = self._session, self._room, None, None
+        self._mouth.stop()
+        with contextlib.suppress(MajlisError, TimeoutError):
+            async with asyncio.timeout(STEP_SECONDS):
+                if session is not None:
+                    await session.close()
+                if room is not None:
+                    await self._speaker.rooms.EndRoom(pb.EndRoomRequest(room_id=room.room_id))
+
+    async def _on_stage(self, me: str) -> room_pb2.MediaPermit:
+        """A permit for the stage of the room, which is made anew when it is gone."""
+        if self._room is not None:
+            request = pb.GetMediaPermitRequest(room_id=self._room.room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+            with contextlib.suppress(MajlisError):
+                return (await self._speaker.rooms.GetMediaPermit(request)).permit
+            with contextlib.suppress(MajlisError):
+                joined = await self._speaker.join(self._room.room_id)
+                if joined.seat.role == room_pb2.ROLE_MODERATOR and joined.HasField("permit"):
+                    return joined.permit
+            self._room = None
+        await self._end_leftovers(me)
+        self._room = await self._speaker.create_room(TITLE, closed=True)
+        return (await self._speaker.join(self._room.room_id)).permit
+
+    async def _end_leftovers(self, me: str) -> None:
+        """What a canary that was killed left behind."""
+        for room in await self._speaker.list_rooms():
+            if room.title == TITLE and room.creator.user_id == me:
+                await self._speaker.rooms.EndRoom(pb.EndRoomRequest(room_id=room.room_id))
+
+    async def _connect(self, permit: room_pb2.MediaPermit) -> None:
+        """A new session each round, so that the whole way is tried; the one before has served."""
+        before, self._session = self._session, None
+        self._mouth.stop()
+        self._mouth = Mouth()
+        origin = self._speaker.server.origin
+        self._session = await MediaSession.speak(origin, permit.path, permit.permit, self._mouth)
+        if before is not None:
+            await before.close()
+
+    async def _listen(self, speak_seconds: float) -> Felt:
+        room = self._room
+        assert room is not None
+        ear, began = Ear(), time.monotonic()
+        async with _step("join"):
+            joined = await self._listener.join(room.room_id, room_key=room.room_key)
+        try:
+            async with _step("join"):
+                permit, origin = joined.permit, self._listener.server.origin
+                session = await MediaSession.listen(origin, permit.path, permit.permit, ear.hear)
+            try:
+                heard, join_seconds = await self._hear(session, ear, began)
+            finally:
+                await session.close()
+        finally:
+            with contextlib.suppress(MajlisError):
+                await self._listener.leave(room.room_id, joined.seat.epoch)
+        return Felt(speak_seconds, join_seconds, heard)
+
+    async def _hear(self, session: MediaSession, ear: Ear, began: float) -> tuple[Heard, float]:
+        async with _step("hear"):
+            async with asyncio.timeout(FIRST_SOUND_SECONDS):
+                await ear.first.wait()
+            join_seconds = time.monotonic() - began
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._listen_seconds):
+                    await session.ended.wait()
+            heard = await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())
+            if heard.mouth_to_ear_seconds is None:
+                raise TimeoutError
+        return heard, join_seconds
+
+
+@asynccontextmanager
+async def canary_at(errand: Errand) -> AsyncIterator[Canary]:
+    """A canary on connections of its own, which leaves nothing behind. Raises RoundFailed when nobody answers."""
+    async with contextlib.AsyncExitStack() as stack:
+        clients = []
+        async with _step("sign_in"):
+            for token in (errand.speaker_token, errand.listener_token):
+                client = await Client.connect(errand.server, PersonalToken(token), ca_file=errand.ca_file)
+                clients.append(await stack.enter_async_context(client))
+        canary = Canary(clients[0], clients[1], errand.listen_seconds)
+        stack.push_async_callback(canary.close)
+        yield canary
+
+
+@asynccontextmanager
+async def _step(name: Step) -> AsyncIterator[None]:
+    """Names the step in which something fails, and gives it its time."""
+    try:
+        async with asyncio.timeout(STEP_SECONDS + FIRST_SOUND_SECONDS if name == "hear" else STEP_SECONDS):
+            yield
+    except MajlisError as error:
+        raise RoundFailed(name, str(error)) from error
+    except TimeoutError:
+        raise RoundFailed(name, "nothing in time") from None
