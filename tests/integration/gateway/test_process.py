@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,61 @@ async def test_over_tls_page_and_grpc_prove_the_name(tmp_path: Path) -> None:
         async with grpc.aio.secure_channel(f"127.0.0.1:{given['grpc']}", credentials) as channel:
             stub: Any = event_service_pb2_grpc.ServerServiceStub(channel)
             assert (await stub.GetServerInfo(event_service_pb2.GetServerInfoRequest())).url == "https://hall.example"
+
+
+async def test_a_renewed_certificate_is_shown_to_new_connections_while_open_ones_go_on(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("hall.example")
+    process = start(
+        tmp_path, TLS_CERT=str(cert), TLS_KEY=str(key), PUBLIC_URL="https://hall.example", WEB_DIRECTORY=str(tmp_path)
+    )
+    request = event_service_pb2.GetServerInfoRequest()
+
+    async def expiry(given: dict[str, int]) -> float:
+        async with httpx.AsyncClient() as prometheus:
+            text = (await prometheus.get(f"http://127.0.0.1:{given['metrics']}/metrics")).text
+        name = 'majlis_tls_certificate_expiry_timestamp_seconds{use="public"}'
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name))
+
+    with stopping(process):
+        given = await ports(tmp_path)
+        before = await expiry(given)
+        url = f"https://127.0.0.1:{given['http']}"
+        old_trust = ssl.create_default_context(cafile=str(authority.ca_file))
+        credentials = grpc.ssl_channel_credentials(authority.ca_file.read_bytes())
+        async with (
+            httpx.AsyncClient(base_url=url, verify=old_trust) as browser,
+            grpc.aio.secure_channel(f"127.0.0.1:{given['grpc']}", credentials) as old_channel,
+        ):
+            assert (await browser.get("/.well-known/majlis.json")).status_code == 200
+            open_stub: Any = event_service_pb2_grpc.ServerServiceStub(old_channel)
+            await open_stub.GetServerInfo(request)
+
+            # Another authority, so that only a handshake with the new certificate can succeed.
+            renewed = Authority(tmp_path / "renewed")
+            for fresh, used in zip(renewed.issue("hall.example", lives=timedelta(days=9)), (cert, key), strict=True):
+                fresh.replace(used)
+            new_trust = ssl.create_default_context(cafile=str(renewed.ca_file))
+
+            async def is_shown() -> bool:
+                async with httpx.AsyncClient(base_url=url, verify=new_trust) as visitor:
+                    try:
+                        return (await visitor.get("/.well-known/majlis.json")).status_code == 200
+                    except httpx.ConnectError:
+                        return False
+
+            for _ in range(100):
+                if await is_shown():
+                    break
+                await asyncio.sleep(0.1)
+            assert await is_shown()
+            credentials = grpc.ssl_channel_credentials(renewed.ca_file.read_bytes())
+            async with grpc.aio.secure_channel(f"127.0.0.1:{given['grpc']}", credentials) as new_channel:
+                stub: Any = event_service_pb2_grpc.ServerServiceStub(new_channel)
+                await stub.GetServerInfo(request, timeout=10)
+            assert (await browser.get("/.well-known/majlis.json")).status_code == 200
+            await open_stub.GetServerInfo(request)
+            assert await expiry(given) > before + 86_400
 
 
 async def test_told_to_stop_it_lets_readers_go_and_ends(tmp_path: Path, nats_server: NatsServer) -> None:
