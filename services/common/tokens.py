@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -225,8 +226,14 @@ def read_key_set(text: str) -> dict[str, Any]:
 def _key_id_of(token: str, token_type: str) -> str:
     if len(token) > _LONGEST_TOKEN:
         raise NotSignedIn("the token is too long")
+    return _key_id_in(token.partition(".")[0], token_type)
+
+
+@lru_cache(maxsize=64)  # one entry for each key and kind of token; what is refused is not kept
+def _key_id_in(header_part: str, token_type: str) -> str:
     try:
-        header = jwt.get_unverified_header(token)
+        # The library reads whole tokens only; the other two parts do not matter here.
+        header = jwt.get_unverified_header(f"{header_part}.e30.")
     except jwt.InvalidTokenError as error:
         raise NotSignedIn(f"the token cannot be read: {error}") from error
     # Keys or addresses inside a token (jwk, jku, x5u) are an attack: a header with more than the three is refused.
