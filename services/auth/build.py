@@ -13,7 +13,7 @@ from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.sessions import Lifetimes, Sessions
 from services.auth.domain.access_token import ISSUER
 from services.auth.keys import DeploymentKeys
-from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_log
+from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
 from services.auth.outside import BucketLimits, PrometheusCounters, SystemChance
 from services.auth.owner_link import OwnerLinkFile
 from services.auth.rpc import AuthServicer, UseCases
@@ -110,8 +110,8 @@ def _use_cases(
 
 
 def _delivery(settings: Settings) -> Deliver:
-    if settings.mailer == "log":
-        return to_log(settings.mail_directory)
+    if settings.mailer == "file":
+        return to_files(settings.mail_directory)
     return by_smtp(
         SmtpServer(
             host=settings.smtp_host,

@@ -11,7 +11,7 @@ import aiosmtplib
 
 from services.auth.domain.challenge import CODE_LIFE
 from services.common.ids import new_id
-from services.common.log import get_logger, pii
+from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.settings import read_secret
 
@@ -82,7 +82,9 @@ class Mailer:
                 async with asyncio.timeout(_DELIVERY_SECONDS):
                     await self._deliver(letter)
             except (OSError, TimeoutError, aiosmtplib.SMTPException) as error:
-                _log.warning("a message was not delivered", to=pii(letter.to), attempt=attempt + 1, error=str(error))
+                # The server's own words are left out: they repeat the address.
+                code = getattr(error, "code", None)
+                _log.warning("a message was not delivered", attempt=attempt + 1, error=type(error).__name__, code=code)
             else:
                 return True
         return False
@@ -94,13 +96,14 @@ def load_catalogue(locale: str) -> Catalogue:
     return catalogue
 
 
-def to_log(directory: Path | None) -> Deliver:
-    """For development: letters go to the log and, when a directory is given, each into a file of its own."""
+def to_files(directory: Path | None) -> Deliver:
+    """For one's own machine: each letter becomes a file in `directory`; without one nothing can be delivered."""
 
     async def deliver(letter: Letter) -> None:
-        _log.info("a message instead of mail", to=letter.to, subject=letter.subject, text=letter.text)
-        if directory is not None:
-            await asyncio.to_thread(_write, directory, letter)
+        if directory is None:
+            raise ConnectionError("neither a mail server nor a folder for mail is set")
+        path = await asyncio.to_thread(_write, directory, letter)
+        _log.info("a message was written instead of mailed", file=str(path))
 
     return deliver
 
@@ -139,9 +142,9 @@ def by_smtp(server: SmtpServer) -> Deliver:
     return deliver
 
 
-def _write(directory: Path, letter: Letter) -> None:
+def _write(directory: Path, letter: Letter) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     name = new_id()
     draft = directory / f".{name}.tmp"
     draft.write_text(json.dumps(asdict(letter), ensure_ascii=False), encoding="utf-8")
-    draft.replace(directory / f"{name}.json")
+    return draft.replace(directory / f"{name}.json")

@@ -30,10 +30,10 @@ class Settings(ServiceSettings):
     """Days after which facts that say nothing any more leave the outbox; 0 keeps them all."""
     audit_days: int = 730
     """Days that the audit keeps an act; 0 for ever."""
-    mailer: Literal["log", "smtp"] = "log"
-    """log writes messages to the service's log, for development; smtp sends them."""
+    mailer: Literal["file", "smtp"] = "file"
+    """file writes messages into mail_directory, for one's own machine; smtp sends them."""
     mail_directory: Path | None = None
-    """With the log mailer: directory where each message also becomes a file."""
+    """Where each message becomes a file; without it the file mailer can deliver nothing."""
     mail_from: str = "majlis@localhost"
     """Sender of messages."""
     smtp_host: str = "127.0.0.1"

@@ -9,9 +9,9 @@ import structlog
 from services.common import tracing
 
 LogFormat = Literal["json", "text"]
-# Libraries whose everyday lines say nothing that ours do not.
-_CHATTY = ("alembic.runtime.migration", "asyncio", "uvicorn.error", "uvicorn.access")
 Logger = structlog.stdlib.BoundLogger
+
+_ours: set[str] = set()
 
 
 class Pii:
@@ -39,12 +39,13 @@ def pii(value: object) -> Pii:
 
 def get_logger(name: str) -> Logger:
     """The logger of one part; bind more context with `.bind(...)`."""
+    _ours.add(name)
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
 
 
 def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | None = None) -> None:
-    """Sends every log line of the process, libraries included, through one formatter to `stream` (stderr)."""
+    """Sends every log line of the process through one formatter to `stream` (stderr); of libraries only warnings."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -67,6 +68,7 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_worth_a_line)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -79,8 +81,11 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether a line is ours or a warning: what libraries say every day repeats people's data that they were given."""
+    return record.name in _ours or record.levelno >= logging.WARNING
 
 
 def _add_trace(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
+import grpc
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -27,8 +28,8 @@ _KINDS = {
     "producer": trace.SpanKind.PRODUCER,
     "consumer": trace.SpanKind.CONSUMER,
 }
-# How code ends when its caller has gone; nothing failed.
-_LEFT = (asyncio.CancelledError, GeneratorExit)
+# How code ends when its caller has gone, or was refused by gRPC's own means; nothing failed.
+_LEFT = (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError)
 
 
 class OtlpTracer:
@@ -109,7 +110,7 @@ class _Running:
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
         if error is not None and not isinstance(error, _LEFT):
-            self.fail(type(error).__name__)
+            self.fail(error.code().name if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__)
         self._span.end()
         context.detach(self._token)
 

@@ -73,9 +73,10 @@ class Stack:
     def pid(self, name: str) -> int:
         return int(str(self.part(name)["pid"]))
 
-    def metrics(self, name: str) -> str:
+    def metrics(self, name: str, accept: str = "text/plain") -> str:
         url = str(self.part(name)["ready_url"]).replace("/readyz", "/metrics")
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        request = urllib.request.Request(url, headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return str(answer.read().decode())
 
     async def start(self) -> None:

@@ -31,6 +31,8 @@ class Options:
     """Addresses the public ports are bound to, IPv6 in brackets."""
     trusted_proxies: str
     """Networks whose X-Forwarded-For is believed, separated by commas."""
+    log_format: str
+    """text for the person at the terminal, json for programs."""
     state: Path
     """Folder of databases, secrets and logs."""
 
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--media-address", default="")
     result.add_argument("--listen", default="", help="addresses to bind, separated by commas")
     result.add_argument("--trusted-proxies", default="")
+    result.add_argument("--log-format", choices=("text", "json"), default="text")
     result.add_argument("--state", type=Path, default=ROOT / "var")
     return result
 
@@ -101,5 +104,6 @@ def parse(arguments: list[str]) -> Options:
         key=check_file("KEY", given.key),
         media_address=check_address(given.media_address) if given.media_address else "127.0.0.1",
         trusted_proxies=given.trusted_proxies,
+        log_format=given.log_format,
         state=given.state.resolve(),
     )

@@ -106,7 +106,7 @@ def common_settings(name: str, options: Options, ports: dict[str, int]) -> dict[
         "NATS_NKEY_SEED_FILE": str(seed_path(options, name)),
         "SERVICE_SECRET_FILE": str(secret_file(state / "secrets" / "service")),
         "AUTH_ADDRESS": f"127.0.0.1:{ports['auth']}",
-        "LOG_FORMAT": "text",
+        "LOG_FORMAT": options.log_format,
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import generate_latest
 
-from services.auth.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_log
+from services.auth.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_files
 from services.common.metrics import Metrics
 from services.common.tasks import Background
 from tests.support.fake_bus import eventually
@@ -117,14 +117,14 @@ async def test_letter_that_cannot_be_delivered_is_counted_and_the_next_one_goes_
 
 async def test_flood_of_letters_is_dropped_and_counted_instead_of_filling_the_memory() -> None:
     metrics = Metrics("auth")
-    mailer = Mailer(to_log(None), "majlis", metrics)
+    mailer = Mailer(to_files(None), "majlis", metrics)
     for _ in range(1003):
         mailer.send_code("a@example.org", "en", "123456")
     assert b'majlis_auth_mails_total{result="dropped"} 3.0' in generate_latest(metrics.registry)
 
 
 async def test_development_mailer_writes_each_letter_into_a_file_of_its_own(tmp_path: Path) -> None:
-    deliver = to_log(tmp_path / "mail")
+    deliver = to_files(tmp_path / "mail")
     await deliver(Letter("a@example.org", "subject", "текст"))
     await deliver(Letter("b@example.org", "subject", "text"))
     found = [json.loads(path.read_text()) for path in (tmp_path / "mail").glob("*.json")]
