@@ -1,4 +1,4 @@
-"""Fixtures of the stories: one running system a module, voices, and a house that people arrive at."""
+"""Fixtures of the stories: one running system for all, voices, and a house that people arrive at."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,16 +8,25 @@ import pytest
 
 from tests.support import voices
 from tests.support.browser import House, open_house
+from tests.support.members import end_rooms
 from tests.support.stack import Stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole system, as `make run` starts it."""
+    """The whole system, as `make run` starts it, for every story that needs no system of its own."""
     running = Stack(tmp_path_factory.mktemp("majlis"))
     asyncio.run(running.start())
     yield running
     assert asyncio.run(running.stop()) == 0, running.output[-3000:]
+
+
+@pytest.fixture(autouse=True)
+def quiet_hallway(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The rooms of a story end with it."""
+    yield
+    if "stack" in request.fixturenames:
+        asyncio.run(end_rooms(request.getfixturevalue("stack")))
 
 
 @pytest.fixture

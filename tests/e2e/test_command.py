@@ -17,6 +17,7 @@ from majlis.invite.v1 import invite_service_pb2
 from majlis_client import Client, FixedToken
 
 from tests.support import voices
+from tests.support.members import friend_of, owner_of, unused
 from tests.support.stack import Stack
 
 SCOPES = ("listen", "speak", "rooms", "invite")
@@ -51,23 +52,23 @@ class Person:
         return out
 
 
-async def arrive(home: Path, stack: Stack, account: account_pb2.Account, tokens: account_pb2.Tokens) -> Person:
+async def arrive(home: Path, stack: Stack, user_id: str, access_token: str) -> Person:
     """Makes a personal token for a new account and signs in with it from the terminal."""
-    async with await Client.connect(stack.url, FixedToken(tokens.access_token)) as client:
+    async with await Client.connect(stack.url, FixedToken(access_token)) as client:
         request = auth_service_pb2.CreatePersonalTokenRequest(label="terminal", scopes=SCOPES)
         token = (await client.auth.CreatePersonalToken(request)).personal_token
-    person = Person(home, account.profile.user_id, tokens.access_token)
+    person = Person(home, user_id, access_token)
     assert "Signed in" in await person.run("login", "--server", stack.url, "--token", token)
     return person
 
 
-async def set_up_owner(home: Path, stack: Stack) -> Person:
-    """The first person, by the owner link."""
-    profile = account_pb2.NewProfile(handle="lina", display_name="Lina", locale="ar")
-    secret = stack.owner_link.partition("#")[2]
-    async with await Client.connect(stack.url) as client:
-        answer = await client.auth.SetUpOwner(auth_service_pb2.SetUpOwnerRequest(token=secret, profile=profile))
-    return await arrive(home, stack, answer.account, answer.tokens)
+async def host_of(home: Path, stack: Stack) -> Person:
+    """Somebody who came before."""
+    owner = await owner_of(stack)
+    host = await friend_of(stack, owner, "lina")
+    for each in (owner, host):
+        await each.leave_for_good()
+    return await arrive(home, stack, host.user_id, host.access_token)
 
 
 async def invited(home: Path, stack: Stack, host: Person, handle: str) -> Person:
@@ -76,11 +77,11 @@ async def invited(home: Path, stack: Stack, host: Person, handle: str) -> Person
     request = invite_service_pb2.RedeemInvitationRequest(
         code=link.rsplit("/", 1)[-1],
         request_id=secrets.token_hex(16),
-        profile=account_pb2.NewProfile(handle=handle, display_name=handle.title()),
+        profile=account_pb2.NewProfile(handle=unused(handle), display_name=handle.title()),
     )
     async with await Client.connect(stack.url) as client:
         answer = await client.invites.RedeemInvitation(request)
-    return await arrive(home, stack, answer.account, answer.tokens)
+    return await arrive(home, stack, answer.account.profile.user_id, answer.tokens.access_token)
 
 
 def heard_in(path: Path) -> voices.Samples:
@@ -114,7 +115,7 @@ def speech(tmp_path: Path) -> dict[int, Path]:
 
 
 async def test_people_without_a_browser_talk_and_listen(stack: Stack, tmp_path: Path, speech: dict[int, Path]) -> None:
-    owner = await set_up_owner(tmp_path / "owner", stack)
+    owner = await host_of(tmp_path / "owner", stack)
     speaker = await invited(tmp_path / "speaker", stack, owner, "samir")
     listener = await invited(tmp_path / "listener", stack, owner, "olga")
     room = json.loads(await owner.run("create", "--title", "Evening talk", "--language", "ar", "--json"))["room_id"]

@@ -1,10 +1,8 @@
 """What a person notices in a room: changing places without a gap, a second device, a closed tab."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import expect
 
 from tests.support import story
@@ -16,22 +14,11 @@ GAP_SECONDS = 0.5
 SESSIONS = 'majlis_media_relay_sessions{kind="audience"'
 
 
-@pytest.fixture
-async def fresh(tmp_path: Path) -> AsyncIterator[Stack]:
-    running = Stack(tmp_path / "state")
-    await running.start()
-    try:
-        yield running
-    finally:
-        assert await running.stop() == 0
-
-
 async def two_in_a_room(house: House, stack: Stack, tones: dict[int, Path]) -> tuple[Person, Person, str]:
     lina = await house.arrives("Lina Haddad", voice=tones[440])
     omar = await house.arrives("Omar Aziz", voice=tones[700])
-    await story.set_up_owner(lina, stack, "lina")
+    await asyncio.gather(story.arrive(lina, stack, "lina"), story.arrive(omar, stack, "omar"))
     room = await story.start_room(lina, "Talking across borders")
-    await story.accept_invitation(omar, await story.invitation_link(lina, stack), "omar")
     await story.enter(omar, room)
     return lina, omar, room
 
@@ -48,9 +35,9 @@ def longest_gap(samples: Samples, hertz: float) -> float:
 
 
 async def test_going_on_stage_and_back_leaves_no_gap_worth_noticing(
-    fresh: Stack, house: House, tones: dict[int, Path]
+    stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
-    lina, omar, _ = await two_in_a_room(house, fresh, tones)
+    lina, omar, _ = await two_in_a_room(house, stack, tones)
     await story.raise_hand(omar)
     hearing = asyncio.ensure_future(omar.hear(5.0))
     await story.bring_up(lina, omar)
@@ -62,9 +49,9 @@ async def test_going_on_stage_and_back_leaves_no_gap_worth_noticing(
 
 
 async def test_joining_on_a_second_device_takes_the_seat_over_and_tells_the_first(
-    fresh: Stack, house: House, tones: dict[int, Path]
+    stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
-    _, omar, room = await two_in_a_room(house, fresh, tones)
+    _, omar, room = await two_in_a_room(house, stack, tones)
     state = await omar.context.storage_state()
     phone = await house.arrives("Omar's phone", storage_state=state)
     await story.enter(phone, room)
@@ -74,14 +61,14 @@ async def test_joining_on_a_second_device_takes_the_seat_over_and_tells_the_firs
 
 
 async def test_a_closed_tab_ends_its_session_and_the_room_counts_one_less(
-    fresh: Stack, house: House, tones: dict[int, Path]
+    stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
-    lina, omar, _ = await two_in_a_room(house, fresh, tones)
+    lina, omar, _ = await two_in_a_room(house, stack, tones)
     await expect(story.shown(lina, "listener-count")).to_contain_text("1")
     await omar.browser.close()
     house.people.remove(omar)
     for _ in range(150):
-        lines = [line for line in fresh.metrics("media_relay").splitlines() if line.startswith(SESSIONS)]
+        lines = [line for line in stack.metrics("media_relay").splitlines() if line.startswith(SESSIONS)]
         assert lines, "the relay no longer counts its sessions"
         if sum(float(line.rsplit(" ", 1)[1]) for line in lines) == 0:
             return

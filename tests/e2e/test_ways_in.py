@@ -29,12 +29,7 @@ async def test_a_person_signs_out_and_comes_back_by_code_and_by_passkey(
 ) -> None:
     lina = await house.arrives("Lina Haddad")
     email = "lina@hall.example"
-    await lina.page.goto(stack.owner_link)
-    await story.shown(lina, "display-name").fill(lina.name)
-    await story.shown(lina, "handle").fill("lina")
-    await story.shown(lina, "submit-name").click()
-    await story.shown(lina, "add-passkey").click()
-    await expect(story.shown(lina, "start-room").first).to_be_visible()
+    await story.arrive(lina, stack, "lina")
     await lina.page.goto(f"{stack.url}/profile")
     await lina.page.get_by_role("button", name="Add", exact=True).click()
     await story.shown(lina, "email").fill(email)

@@ -42,6 +42,8 @@ class Stack:
     env: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port_triple)
     process: subprocess.Popen[bytes] | None = None
+    owner_refresh_token: str = ""
+    """How tests come back as the owner once the one-time link is used up."""
 
     @property
     def url(self) -> str:

@@ -5,6 +5,7 @@ import re
 from playwright.async_api import Locator, expect
 
 from tests.support.browser import Person
+from tests.support.members import owner_of, unused
 from tests.support.stack import Stack
 
 
@@ -15,7 +16,7 @@ def shown(person: Person, testid: str) -> Locator:
 async def introduce(person: Person, handle: str) -> None:
     """Fills in name and handle, and takes a passkey as the way back in."""
     await shown(person, "display-name").fill(person.name)
-    await shown(person, "handle").fill(handle)
+    await shown(person, "handle").fill(unused(handle))
     await shown(person, "submit-name").click()
     await shown(person, "add-passkey").click()
 
@@ -24,6 +25,14 @@ async def set_up_owner(person: Person, stack: Stack, handle: str) -> None:
     await person.page.goto(stack.owner_link)
     await introduce(person, handle)
     await expect(shown(person, "start-room").first).to_be_visible()
+
+
+async def arrive(person: Person, stack: Stack, handle: str) -> None:
+    """Comes in by an invitation of the owner's."""
+    owner = await owner_of(stack)
+    link = (await owner.client.invite()).url
+    await owner.leave_for_good()
+    await accept_invitation(person, link, handle)
 
 
 async def start_room(person: Person, title: str) -> str:

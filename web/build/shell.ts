@@ -20,7 +20,7 @@ export function boot(): string {
   return `<div class="boot">${mark}<div class="boot-late">${texts('boot.late')}</div><noscript>${texts('boot.noScript')}</noscript></div>`;
 }
 
-/** The client's own chunk and what it imports: fetched beside the first script rather than after it. */
+/** The client's own chunk and what it imports: fetched beside the first script rather than after it, and not in its way. */
 function parts(bundle: NonNullable<IndexHtmlTransformContext['bundle']>): HtmlTagDescriptor[] {
   const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
   const client = chunks.find((chunk) => chunk.facadeModuleId?.endsWith('/src/client.ts'));
@@ -28,7 +28,7 @@ function parts(bundle: NonNullable<IndexHtmlTransformContext['bundle']>): HtmlTa
   const already = new Set(chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [chunk.fileName, ...chunk.imports]));
   return names
     .filter((name) => !already.has(name))
-    .map((name) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: `/${name}` }, injectTo: 'head' }));
+    .map((name) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, fetchpriority: 'low', href: `/${name}` }, injectTo: 'head' }));
 }
 
 /** Fills the page's frame. */
