@@ -62,3 +62,17 @@ async def test_on_an_unencrypted_address_the_page_says_what_is_missing_and_why(s
     await stranger.page.goto(f"http://hall.example:{stack.port}/")
     await expect(stranger.page.get_by_role("heading", level=1)).to_have_text("This address gives no microphone")
     await expect(stranger.page.get_by_text("not encrypted")).to_be_visible()
+
+
+async def test_a_page_opened_while_the_server_is_away_says_so_and_comes_back_by_itself(
+    stack: Stack, house: House
+) -> None:
+    lina = await house.arrives("Lina Haddad")
+    await story.arrive(lina, stack, "lina")
+    # From now on the page's frame is kept in the browser.
+    await lina.page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
+    await lina.context.set_offline(True)
+    await lina.page.reload()
+    await expect(story.shown(lina, "unreachable")).to_contain_text("Majlis cannot be reached")
+    await lina.context.set_offline(False)
+    await expect(story.shown(lina, "start-room").first).to_be_visible(timeout=15_000)

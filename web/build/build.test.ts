@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { starCorners } from '../src/brand/mark.ts';
 import { slim } from './contracts.ts';
 import { png, svg } from './icons.ts';
+import { boot } from './shell.ts';
 
 test('the star has sixteen corners, eight of them on the outer circle', () => {
   const reach = starCorners(50, 50).map(([x, y]) => Math.hypot(x - 50, y - 50));
@@ -41,4 +42,13 @@ test('a slim contract keeps its messages and methods and drops the rules', () =>
   expect(lean).not.toContain('buf/validate');
   expect(file(lean).messageType.map((message) => message.name)).toEqual(file(code).messageType.map((message) => message.name));
   expect(file(lean).service[0]?.method).toHaveLength(file(code).service[0]?.method.length ?? -1);
+});
+
+test('a page whose scripts are late or forbidden still says so, in three languages', () => {
+  const page = boot();
+  for (const code of ['en', 'ar', 'ru']) expect(page.split(`lang="${code}"`)).toHaveLength(3);
+  expect(page).toContain('<noscript>');
+  expect(page).toMatch(/dir="rtl">[^<]*[\u0600-\u06ff]/);
+  // The content security policy allows neither scripts nor styles in the page.
+  expect(page).not.toMatch(/<script|style=|onload=/);
 });

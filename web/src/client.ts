@@ -3,7 +3,6 @@ import { mount } from 'svelte';
 import App from './App.svelte';
 import { router } from './lib/router.svelte.ts';
 import { session } from './lib/session.svelte.ts';
-import { keep, recall } from './lib/storage.ts';
 import { player } from './room/player.svelte.ts';
 
 interface TrustedTypes {
@@ -16,18 +15,8 @@ function workerUrl(): unknown {
   return types?.createPolicy('majlis', { createScriptURL: () => '/sw.js' }).createScriptURL('/sw.js') ?? '/sw.js';
 }
 
-/** A part that a newer build has replaced is gone: the page as it is now has it. Once, lest a broken build reload for ever. */
-function reloadWhenReplaced(): void {
-  addEventListener('vite:preloadError', () => {
-    if (recall('reloaded', 'session')) return;
-    keep('reloaded', '1', 'session');
-    location.reload();
-  });
-}
-
 /** Puts the client in the place of what the page showed while it was loading. */
 export function start(place: HTMLElement): void {
-  reloadWhenReplaced();
   router.start();
   player.start();
   void session.start();

@@ -3,8 +3,17 @@ import './styles/fonts.css';
 import './styles/tokens.css';
 import './styles/base.css';
 import { locale } from './i18n/i18n.svelte.ts';
+import { keep, recall } from './lib/storage.ts';
 import { theme } from './lib/theme.svelte.ts';
+
+// A part that a newer build has replaced is gone: the page as it is now knows the new one. Once, lest a broken build reload for ever.
+addEventListener('vite:preloadError', () => {
+  if (recall('reloaded', 'session')) return;
+  keep('reloaded', '1', 'session');
+  location.reload();
+});
 
 theme.start();
 const [client] = await Promise.all([import('./client.ts'), locale.start()]);
 client.start(document.getElementById('app') as HTMLElement);
+keep('reloaded', null, 'session');
