@@ -74,6 +74,14 @@ fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
 
+images: ## Build the five images with docker, podman or buildah
+	@$(READY) python gen
+	$(BIN)/python -m tools.images build
+
+images-try: ## Start the images with docker or podman: read-only, without rights, beside a bus
+	@$(READY) python gen
+	$(BIN)/python -m tools.images try
+
 k8s-live: ## Apply the manifests to a real control plane, built once from its releases (needs Go)
 	@$(READY)
 	$(BIN)/python -m tools.crd_schemas check
@@ -93,4 +101,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
-.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz k8s-live gen format clean
+.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz images images-try k8s-live gen format clean

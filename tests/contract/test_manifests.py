@@ -14,7 +14,7 @@ import pytest
 
 from tools import lint_network, relay_ports
 from tools.bootstrap import ROOT, VENV
-from tools.lint_manifests import CHECKS, SCHEMAS, Manifest, folders, render, schema_errors
+from tools.lint_manifests import CHECKS, GUIDE, SCHEMAS, Manifest, folders, render, schema_errors
 
 pytestmark = pytest.mark.skipif(
     not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl"), reason="there is no kubectl"
@@ -238,6 +238,20 @@ def test_relays_of_another_namespace_are_the_only_ones_with_ports_of_their_node(
     for folder in folders():
         with_ports = [each["metadata"]["namespace"] for each in rendered(folder) if "hostPort" in str(each)]
         assert with_ports == (["majlis-media"] if folder.endswith("hostnetwork") else [])
+
+
+def test_the_guide_tells_what_pods_ask_for() -> None:
+    section = GUIDE.read_text().split("## What pods ask for")[1].split("##")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:5]] for line in section.splitlines() if line.startswith("| ")]
+    told = {name: (cpu, memory, limit) for name, cpu, memory, limit in rows[1:]}
+    asked = {}
+    for each in rendered("k8s/overlays/production"):
+        name = each["metadata"]["name"]
+        if each["kind"] in {"Deployment", "StatefulSet"} and name != "nats":
+            resources = each["spec"]["template"]["spec"]["containers"][0]["resources"]
+            requests = resources["requests"]
+            asked[name] = (str(requests["cpu"]), requests["memory"], resources["limits"]["memory"])
+    assert told == asked
 
 
 def test_the_relay_ports_in_the_repository_are_what_the_autoscaler_s_maximum_makes() -> None:
