@@ -82,7 +82,7 @@ images-try: ## Start the images with docker or podman: read-only, without rights
 	@$(READY) python gen
 	$(BIN)/python -m tools.images try
 
-k8s-live: ## Apply the manifests to a real control plane, built once from its releases (needs Go)
+control-plane: ## Apply the manifests to a real control plane, built once from its releases (needs Go)
 	@$(READY)
 	$(BIN)/python -m tools.crd_schemas check
 	$(BIN)/python -m tools.cluster
@@ -101,4 +101,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
-.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz images images-try k8s-live gen format clean
+.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
