@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, async_playwright, expect
 
 from tests.support.voices import Samples
 
 LISTEN = Path(__file__).with_name("listen.js").read_text()
 STEP_SECONDS = 15.0
+# What is expected may take as long as what is done: on a busy machine a page with three neighbours is slow.
+expect.set_options(timeout=STEP_SECONDS * 1000)
 
 
 def chromium() -> str:
