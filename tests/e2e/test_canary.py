@@ -1,4 +1,4 @@
-"""The canary against the whole running system: it hears itself, tells what people would feel, and leaves nothing."""
+"""The canary and the doctor against the whole running system: what they tell is true, and they leave nothing."""
 
 import asyncio
 import contextlib
@@ -132,3 +132,18 @@ async def test_a_failing_step_is_named(birds: tuple[str, list[str]], tmp_path: P
         values = await until_round(port, "failed", process)
     assert values['majlis_canary_failures_total{step="sign_in"}'] == 1
     assert values["majlis_canary_last_success_timestamp_seconds"] == 0
+
+
+async def test_the_doctor_has_the_relay_itself_prove_that_udp_gets_through(
+    stack: Stack, birds: tuple[str, list[str]], mouth: Client
+) -> None:
+    _, options = birds
+    command = [sys.executable, "-m", "tools.ops", "doctor", stack.url, "--token-file", options[3]]
+    done = await asyncio.to_thread(
+        subprocess.run, [*command, "--state", str(stack.state)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WRONG" not in done.stdout
+    for line in (f"good  media 127.0.0.1:{stack.port + 2}: the relay answers", "good  page: ", "good  gateway: serves"):
+        assert line in done.stdout
+    assert await mouth.list_rooms() == []

@@ -11,7 +11,7 @@ COMMANDS = {
     "backup": ("tools.ops.backup", "Keep a copy of everything that must be kept, while the services run."),
     "restore": ("tools.ops.restore", "Put a backup into new databases."),
     "migrate": ("tools.ops.migrate", "Move from the SQLite files to PostgreSQL."),
-    "doctor": ("tools.ops.doctor", "Look at a deployment from here, and say what is wrong and what to do."),
+    "doctor": ("tools.ops.doctor.command", "Look at a deployment from here, and say what is wrong and what to do."),
     "canary": ("tools.ops.canary.command", "Join, speak and listen on a schedule, and tell what people would feel."),
     "export-person": ("tools.ops.export_person", "Write all that is kept about one person to a file."),
     "secrets": ("tools.ops.secrets", "Make the secrets of a deployment once."),

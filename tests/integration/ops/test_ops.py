@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from typer.testing import CliRunner
 from services.common.database import Database
 from services.common.ids import new_id
 from services.common.migrations import migrate
-from tools.ops import backup, doctor, restore
+from tools.ops import backup, restore
 from tools.ops.__main__ import main as majlis
 from tools.ops.command import COMMANDS, add_to
 from tools.ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
@@ -201,35 +200,3 @@ def test_the_majlis_command_of_a_server_has_the_client_s_commands_and_the_operat
         assert f" {name} " in shown
     refused = CliRunner().invoke(whole, ["backup", "--to", "somewhere", "--database", "auth=nowhere"])
     assert refused.exit_code == 1
-
-
-def test_the_doctor_names_a_closed_port_and_what_to_do() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        closed = doctor.tcp("native gRPC", address)
-        taken.listen()
-        assert doctor.tcp("native gRPC", address).good is True
-    assert closed.good is False
-    assert "firewall" in closed.say
-
-
-def test_the_doctor_tells_a_refused_media_port_from_a_silent_one() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as relay:
-        relay.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{relay.getsockname()[1]}"
-        assert doctor.media(address).good is None
-    assert doctor.media(address).good is False
-
-
-def test_the_doctor_knows_a_bus_and_a_database_when_it_sees_them(nats_server: Any, tmp_path: Path) -> None:
-    assert doctor.bus(nats_server.url).good is True
-    assert doctor.database(sqlite_url(tmp_path / "a.db")).good is True
-    assert doctor.database("postgresql://auth:secret@127.0.0.1:1/majlis").good is False
-    assert "secret" not in doctor.database("postgresql://auth:secret@127.0.0.1:1/majlis").say
-
-
-def test_the_doctor_says_when_the_disk_is_nearly_full(tmp_path: Path) -> None:
-    full = type("Usage", (), {"total": 100 * 2**30, "free": 2 * 2**30})
-    assert doctor.disk(tmp_path, lambda _: full).good is False  # type: ignore[arg-type, return-value]
-    assert doctor.disk(tmp_path / "nowhere").good is False

@@ -1,0 +1,81 @@
+"""`majlis doctor`: looks at what it is asked about and says what is wrong and what to do."""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.ops.copying import KEEPERS, CopyError, urls
+from tools.ops.doctor.finding import Finding
+from tools.ops.doctor.inside import bus, database, disk, parts
+from tools.ops.doctor.outside import media, public_origin, tcp
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `doctor`: each thing is looked at when it is named."""
+    parser.add_argument("url", nargs="?", help="public address, https://hall.example: page, TLS, clock, native gRPC")
+    parser.add_argument("--public-url", dest="url_too", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        help="a personal token (scopes rooms, listen, speak): is every relay address reached?",
+    )
+    parser.add_argument("--ca", type=Path, help="certificate of a private authority")
+    parser.add_argument("--grpc", metavar="HOST:PORT", help="native gRPC, where the page does not name it")
+    parser.add_argument("--media", metavar="HOST:PORT", action="append", default=[], help="a relay's UDP port")
+    parser.add_argument("--nats", metavar="HOST:PORT", help="the bus")
+    parser.add_argument(
+        "--database",
+        metavar="SERVICE=URL",
+        action="append",
+        default=[],
+        help="a service's database; a file that holds the URL will do",
+    )
+    parser.add_argument("--state", type=Path, help="state folder of make run: processes, databases, secrets, disk")
+
+
+def look(options: argparse.Namespace) -> Iterator[Finding]:
+    """Everything that was asked about."""
+    url = options.url or options.url_too
+    if url:
+        yield from public_origin(url, options.ca)
+    if options.token_file:
+        yield from _reach(url, options.token_file, options.ca)
+    if options.grpc:
+        yield tcp("native gRPC", options.grpc)
+    yield from (media(address) for address in options.media)
+    if options.nats:
+        yield bus(options.nats)
+    named = {each.partition("=")[0] for each in options.database}
+    places = urls(options.state or Path("var"), options.database)
+    for keeper in KEEPERS:
+        if keeper in named or options.state:
+            yield from database(keeper, places[keeper])
+    if options.state:
+        yield from parts(options.state)
+        yield disk(options.state)
+
+
+def _reach(url: str | None, token_file: Path, ca_file: Path | None) -> list[Finding]:
+    from tools.ops.doctor.reach import relays
+
+    if not url:
+        raise CopyError("--token-file needs the public address too")
+    try:
+        token = token_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CopyError(f"cannot read {token_file}: {error.strerror}") from error
+    return asyncio.run(relays(url, token, ca_file))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints what was found; 1 when something is wrong."""
+    seen = wrong = 0
+    for finding in look(options):
+        mark = {True: "good", False: "WRONG", None: "unsure"}[finding.good]
+        print(f"{mark:>6}  {finding.what}: {finding.say}", flush=True)
+        seen, wrong = seen + 1, wrong + (finding.good is False)
+    if not seen:
+        print("say what to look at: the public address, --nats, --database, --state; see --help")
+        return 2
+    return 1 if wrong else 0
