@@ -37,6 +37,7 @@ async def main(stop: Stop) -> None:
     tracing.start("auth", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
+    database.show(metrics)
     parts = build(settings, database, metrics, clock)
     await parts.keys.open()
     await parts.owner_link.refresh()

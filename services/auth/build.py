@@ -26,7 +26,7 @@ from services.common.database import Database
 from services.common.metrics import Metrics
 from services.common.outbox_retention import FactRetention
 from services.common.retention import Keeping, Retention
-from services.common.tokens import RevocationList, TokenVerifier
+from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,14 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         keys=keys,
         mailer=mailer,
         owner_link=OwnerLinkFile(store, settings.owner_link_file, settings.public_url),
-        verifier=TokenVerifier(keys.jwks_json, ISSUER, settings.deployment, clock=clock, revocations=revocations),
+        verifier=TokenVerifier(
+            keys.jwks_json,
+            ISSUER,
+            settings.deployment,
+            clock=clock,
+            revocations=revocations,
+            refused=refusal_counter(metrics),
+        ),
         app=app,
         servicer=AuthServicer(app),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),

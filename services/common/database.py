@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.types import TypeDecorator
 
 from services.common.errors import Conflict
 from services.common.log import get_logger
+from services.common.metrics import Metrics
 from services.common.settings import SettingsError
 
 __all__ = ["Conflict", "Database", "UtcDateTime", "retry_conflicts"]
@@ -25,6 +27,8 @@ R = TypeVar("R")
 
 _WRITING = "writing"
 _BUSY_TIMEOUT_MILLISECONDS = 5_000
+MOST_CONNECTIONS = 20
+_KEPT = 10
 # Serialization failure and deadlock (PostgreSQL, appendix A).
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 
@@ -65,6 +69,19 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # SQLite has one writer: waiting here is fair, waiting inside SQLite is polling.
         self._writer = asyncio.Lock()
+        self._waited: Callable[[float], None] = _unseen
+        self._conflicted: Callable[[], None] = _unseen
+
+    def show(self, metrics: Metrics) -> None:
+        """Counts and times what waits for this database."""
+        waits = metrics.histogram("majlis_database_wait_seconds", "From wanting to write until the write could begin.")
+        conflicts = metrics.counter("majlis_database_conflicts_total", "Writes undone because another came between.")
+        used = metrics.gauge("majlis_database_connections", "Connections to the database in use.")
+        most = metrics.gauge("majlis_database_connections_limit", "Connections to the database there may be.")
+        self._waited, self._conflicted = waits.observe, conflicts.inc
+        pool: Any = self.engine.pool
+        used.set_function(pool.checkedout)
+        most.set(MOST_CONNECTIONS)
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -72,16 +89,19 @@ class Database:
 
         Raises Conflict when another writer got in between; nothing was changed then.
         """
+        wanted = time.perf_counter()
         async with contextlib.AsyncExitStack() as stack:
             if self.is_sqlite:
                 await stack.enter_async_context(self._writer)
             try:
                 async with self._sessions() as session:
                     await session.connection(execution_options={_WRITING: True})
+                    self._waited(time.perf_counter() - wanted)
                     yield session
                     await session.commit()
             except DBAPIError as error:
                 if is_retryable(error):
+                    self._conflicted()
                     raise Conflict("another change came between") from error
                 raise
 
@@ -101,6 +121,10 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+def _unseen(*_: float) -> None:
+    """Where waits go that nobody counts."""
 
 
 def is_retryable(error: DBAPIError) -> bool:
@@ -135,7 +159,7 @@ def _engine(url: str, schema: str) -> AsyncEngine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(parsed)
+        engine = create_async_engine(parsed, pool_size=_KEPT, max_overflow=MOST_CONNECTIONS - _KEPT)
         _set_up_sqlite(engine)
         return engine
     if parsed.get_backend_name() == "postgresql":
@@ -145,8 +169,8 @@ def _engine(url: str, schema: str) -> AsyncEngine:
         return create_async_engine(
             parsed,
             connect_args=arguments,
-            pool_size=10,
-            max_overflow=10,
+            pool_size=_KEPT,
+            max_overflow=MOST_CONNECTIONS - _KEPT,
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=True,

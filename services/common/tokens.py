@@ -5,7 +5,8 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,8 +19,9 @@ from services.common.clock import Clock, SystemClock
 from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
 from services.common.key_ring import ALGORITHM, KeyRing
 from services.common.log import get_logger
+from services.common.metrics import Metrics
 
-__all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier"]
+__all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier", "refusal_counter"]
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 (a kind, RFC 9068 §2.1)
 LEEWAY_SECONDS = 30
@@ -86,6 +88,20 @@ class RevocationList:
                 del entries[key]
 
 
+class TokenRefused(NotSignedIn):
+    """A token that is not accepted, with what is wrong with it as operators count it."""
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+def refusal_counter(metrics: Metrics) -> Callable[[str], None]:
+    """Counts the tokens a service does not accept; give it to the service's verifier."""
+    refusals = metrics.counter("majlis_token_refusals_total", "Tokens that were not accepted, by why.", ("why",))
+    return lambda why: refusals.labels(why).inc()
+
+
 class TokenVerifier:
     """Verifies EdDSA tokens of one issuer for one audience.
 
@@ -101,12 +117,15 @@ class TokenVerifier:
         *,
         clock: Clock | None = None,
         revocations: RevocationList | None = None,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
+        """`refused` is told why each token is refused that is."""
         self._fetch_key_set = fetch_key_set
         self._issuer = issuer
         self._audience = audience
         self._clock = clock or SystemClock()
         self.revocations = RevocationList(self._clock) if revocations is None else revocations
+        self._refused = refused
         self._keys: dict[str, Any] = {}
         self._fetched_at: float | None = None
         self._fetching = asyncio.Lock()
@@ -114,6 +133,10 @@ class TokenVerifier:
 
     async def verify_access(self, token: str) -> AccessToken:
         """The claims of an access token. Raises NotSignedIn, TokenExpired, or PartUnavailable without any key set."""
+        with self._counting():
+            return await self._verify_access(token)
+
+    async def _verify_access(self, token: str) -> AccessToken:
         digest = hashlib.sha256(token.encode()).digest()
         access = self._seen_before(digest)
         if access is None:
@@ -122,7 +145,7 @@ class TokenVerifier:
             if len(self._seen) > _REMEMBERED_TOKENS:
                 self._seen.popitem(last=False)
         if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
-            raise NotSignedIn("the sign-in of this token has ended")
+            raise TokenRefused("revoked", "the sign-in of this token has ended")
         return access
 
     def _seen_before(self, digest: bytes) -> AccessToken | None:
@@ -139,10 +162,10 @@ class TokenVerifier:
         return access
 
     async def _read_access(self, token: str) -> AccessToken:
-        claims = await self.verify(token, ACCESS_TOKEN_TYPE)
+        claims = await self._verify(token, ACCESS_TOKEN_TYPE)
         scopes = claims.get("scp")
         if not isinstance(claims.get("sid"), str) or not (scopes is None or _is_texts(scopes)):
-            raise NotSignedIn("the token lacks a claim of an access token")
+            raise TokenRefused("malformed", "the token lacks a claim of an access token")
         return AccessToken(
             user_id=claims["sub"],
             sign_in_id=claims["sid"],
@@ -157,6 +180,25 @@ class TokenVerifier:
 
         Raises NotSignedIn, TokenExpired, or PartUnavailable when no key set could ever be fetched.
         """
+        with self._counting():
+            return await self._verify(token, token_type)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except TokenRefused as error:
+            self._note(error.why)
+            raise
+        except TokenExpired:
+            self._note("expired")
+            raise
+
+    def _note(self, why: str) -> None:
+        if self._refused is not None:
+            self._refused(why)
+
+    async def _verify(self, token: str, token_type: str) -> Mapping[str, Any]:
         key = await self._key(_key_id_of(token, token_type))
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -174,16 +216,16 @@ class TokenVerifier:
                 },
             )
         except jwt.InvalidTokenError as error:
-            raise NotSignedIn(f"the token does not verify: {error}") from error
+            raise TokenRefused("signature", f"the token does not verify: {error}") from error
         self._check_times(claims)
         return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         if not all(_is_number(claims.get(name, 0)) for name in ("iat", "exp", "nbf")):
-            raise NotSignedIn("a time of the token is not a number")
+            raise TokenRefused("malformed", "a time of the token is not a number")
         now = self._clock.now().timestamp()
         if max(claims["iat"], claims.get("nbf", 0)) > now + LEEWAY_SECONDS:
-            raise NotSignedIn("the token is from the future")
+            raise TokenRefused("future", "the token is from the future")
         if claims["exp"] <= now - LEEWAY_SECONDS:
             raise TokenExpired("the token has expired")
 
@@ -196,7 +238,7 @@ class TokenVerifier:
         if key is not None:
             return key
         if self._keys:
-            raise NotSignedIn("the token is signed with an unknown key")
+            raise TokenRefused("unknown_key", "the token is signed with an unknown key")
         raise PartUnavailable("no key set could be fetched yet", retry_after_seconds=1.0)
 
     async def _refetch(self) -> None:
@@ -225,7 +267,7 @@ def read_key_set(text: str) -> dict[str, Any]:
 
 def _key_id_of(token: str, token_type: str) -> str:
     if len(token) > _LONGEST_TOKEN:
-        raise NotSignedIn("the token is too long")
+        raise TokenRefused("malformed", "the token is too long")
     return _key_id_in(token.partition(".")[0], token_type)
 
 
@@ -235,13 +277,13 @@ def _key_id_in(header_part: str, token_type: str) -> str:
         # The library reads whole tokens only; the other two parts do not matter here.
         header = jwt.get_unverified_header(f"{header_part}.e30.")
     except jwt.InvalidTokenError as error:
-        raise NotSignedIn(f"the token cannot be read: {error}") from error
+        raise TokenRefused("malformed", f"the token cannot be read: {error}") from error
     # Keys or addresses inside a token (jwk, jku, x5u) are an attack: a header with more than the three is refused.
     if set(header) - _HEADER_FIELDS or header.get("alg") != ALGORITHM or header.get("typ") != token_type:
-        raise NotSignedIn("the token is of another kind")
+        raise TokenRefused("malformed", "the token is of another kind")
     key_id = header.get("kid")
     if not isinstance(key_id, str) or not _KEY_ID.match(key_id):
-        raise NotSignedIn("the token names no key")
+        raise TokenRefused("malformed", "the token names no key")
     return key_id
 
 

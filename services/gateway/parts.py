@@ -15,7 +15,7 @@ from services.common.metrics import Metrics
 from services.common.rpc_client import ServiceChannel
 from services.common.settings import SettingsError
 from services.common.tasks import Background
-from services.common.tokens import RevocationList, TokenVerifier
+from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.gateway.app import Watching
 from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.clients import AuthClient, DirectoryClient, RelayClients
@@ -77,7 +77,9 @@ class Gateway:
         auth, directory = AuthClient(outward.auth_channel), DirectoryClient(outward.directory_channel)
         self.directory = directory
         revocations = RevocationList()
-        verifier = TokenVerifier(auth.key_set, "auth", settings.deployment, revocations=revocations)
+        verifier = TokenVerifier(
+            auth.key_set, "auth", settings.deployment, revocations=revocations, refused=refusal_counter(metrics)
+        )
         identities = Identities(verifier, auth.exchange, SystemClock())
         self.reports = StreamReports(directory.report_streams)
         self.watching = Watching(

@@ -34,6 +34,7 @@ async def main(stop: Stop) -> None:
     tracing.start("invite", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
+    database.show(metrics)
     channel = ServiceChannel("invite", settings.auth_address, settings)
     parts = build(settings, database, metrics, clock, channel)
 

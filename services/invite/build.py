@@ -10,7 +10,7 @@ from services.common.metrics import Metrics
 from services.common.outbox_retention import FactRetention
 from services.common.retention import Keeping, Retention
 from services.common.rpc_client import ServiceChannel
-from services.common.tokens import RevocationList, TokenVerifier
+from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.invite import bus as facts
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions
@@ -69,7 +69,14 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
     return Parts(
         store=store,
         auth=auth,
-        verifier=TokenVerifier(auth.key_set, "auth", settings.deployment, clock=clock, revocations=revocations),
+        verifier=TokenVerifier(
+            auth.key_set,
+            "auth",
+            settings.deployment,
+            clock=clock,
+            revocations=revocations,
+            refused=refusal_counter(metrics),
+        ),
         app=app,
         servicer=InviteServicer(app, settings.deployment),
         auth_facts=facts.AuthFacts(app.tree, auth.forget, revocations),

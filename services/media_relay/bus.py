@@ -42,7 +42,9 @@ class Heartbeat:
     async def beat(self) -> None:
         """Publishes the load now."""
         self._meter.measure()
-        await self._bus.publish(self._meter.load())
+        load = self._meter.load()
+        load.sent_at.GetCurrentTime()
+        await self._bus.publish(load)
 
     async def _heard(self, load: RelayLoad) -> None:
         self._hear(load)

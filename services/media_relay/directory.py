@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
@@ -43,10 +43,12 @@ _log = get_logger("directory")
 class PermitKeys:
     """Verifies permits with the directory's keys; those fetched last serve while the directory is away."""
 
-    def __init__(self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", deployment: str) -> None:
+    def __init__(
+        self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", deployment: str, refused: Callable[[str], None]
+    ) -> None:
         self._stub = stub
         self._last = ""
-        self._verifier = TokenVerifier(self._fetch, ISSUER, deployment)
+        self._verifier = TokenVerifier(self._fetch, ISSUER, deployment, refused=refused)
 
     async def verify(self, permit: str) -> Mapping[str, Any]:
         """The permit's claims. Raises PermitInvalid, or PartUnavailable while no key is known."""

@@ -19,6 +19,7 @@ from services.common.net import split_address
 from services.common.rpc import RpcServer
 from services.common.rpc_client import ServiceChannel
 from services.common.tasks import Background
+from services.common.tokens import refusal_counter
 from services.media_relay.app import RelayApp
 from services.media_relay.bus import Heartbeat
 from services.media_relay.core import PACKET_MS, CoreAdapter, CoreEvents, open_core
@@ -98,7 +99,7 @@ class RelayService:
         bridge = ProgrammeBridge(core, settings, metrics)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
         stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)
-        keys = PermitKeys(stub, settings.deployment)
+        keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services.common.metrics import Metrics
-from services.media_relay.domain.events import Event, SessionConnected, SessionEnded
+from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.relay import Relay
 
@@ -16,6 +16,7 @@ SAMPLED_AT_ONCE = 50
 
 _PREFIX = "majlis_media_relay_"
 _DROPPED = "dropped_"
+_NOBODYS_WISH = {Cause.EXPIRED, Cause.DRAINING, Cause.FAILED}
 _LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _SHORT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _CONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -61,6 +62,11 @@ class RelayMetrics:
         self._sampled_to = 0
         self._joins = metrics.counter(f"{_PREFIX}joins_total", "Sessions asked for, by result.", ("result",))
         self._ended = metrics.counter(f"{_PREFIX}sessions_ended_total", "Sessions ended, by cause.", ("kind", "cause"))
+        self._interruptions = metrics.counter(
+            f"{_PREFIX}interruptions_total",
+            "Times sound stopped unasked: idle (no check came for a while), expired, draining, failed.",
+            ("kind", "cause"),
+        )
         self._connect = metrics.histogram(
             f"{_PREFIX}connect_seconds", "From answer to media: checks and handshake.", ("kind",), _CONNECT_SECONDS
         )
@@ -95,6 +101,10 @@ class RelayMetrics:
         kind = event.session.kind.value
         if isinstance(event, SessionEnded):
             self._ended.labels(kind, event.cause.value).inc()
+            if event.session.was_connected and event.cause in _NOBODYS_WISH:
+                self._interruptions.labels(kind, event.cause.value).inc()
+        elif isinstance(event, SessionIdle):
+            self._interruptions.labels(kind, "idle").inc()
         elif isinstance(event, SessionConnected) and not event.session.was_connected:
             event.session.was_connected = True
             self._connect.labels(kind).observe(max(0.0, now - event.session.opened_at))

@@ -28,6 +28,7 @@ async def main(stop: Stop) -> None:
     tracing.start("room_directory", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
+    database.show(metrics)
     async with Background() as background:
         parts = await parts_of.build(settings, database, metrics, clock=clock, background=background)
         server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier, logged_fields=("room_id",))

@@ -15,7 +15,7 @@ from services.common.metrics import Metrics
 from services.common.retention import Keeping, Retention
 from services.common.settings import SettingsError
 from services.common.tasks import Background
-from services.common.tokens import RevocationList, TokenVerifier
+from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.dispatch import Dispatch
@@ -30,7 +30,7 @@ from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
-from services.room_directory.outside import PrometheusCounters, SystemIds
+from services.room_directory.outside import ClockSkew, PrometheusCounters, SystemIds
 from services.room_directory.rpc import RoomDirectoryServicer, UseCases
 from services.room_directory.settings import Settings
 from services.room_directory.storage import retention as old
@@ -67,6 +67,7 @@ class Parts:
     app: UseCases
     servicer: RoomDirectoryServicer
     retention: Retention
+    clock_skew: ClockSkew
 
 
 async def build(
@@ -115,10 +116,18 @@ async def build(
         dispatch=dispatch,
         blocks=blocks,
         announcer=announcer,
-        verifier=TokenVerifier(auth.key_set, "auth", settings.deployment, clock=clock, revocations=revocations),
+        verifier=TokenVerifier(
+            auth.key_set,
+            "auth",
+            settings.deployment,
+            clock=clock,
+            revocations=revocations,
+            refused=refusal_counter(metrics),
+        ),
         app=app,
         servicer=RoomDirectoryServicer(app),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
+        clock_skew=ClockSkew(clock, metrics),
     )
 
 
@@ -148,7 +157,8 @@ async def start(parts: Parts, background: Background) -> None:
 
 async def listen(parts: Parts, background: Background) -> None:
     """Connects to the bus and begins to hear relays and the other services."""
-    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, facts.load_handler(parts.app.fleet.on_load))
+    on_load = facts.load_handler(parts.app.fleet.on_load, parts.clock_skew.note)
+    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, on_load)
     cursor, cases = fact_cursors.of(parts.database), parts.app.moderation
     on_auth = facts.auth_handler(cases, parts.verifier.revocations)
     auth = FactReader("auth", parts.bus, facts.AUTH_FACTS, parts.auth.list_facts, on_auth, cursor)

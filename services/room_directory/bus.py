@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -146,11 +146,13 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
 
 
 def load_handler(
-    take_in: Callable[[RelayLoadState], Awaitable[None]],
+    take_in: Callable[[RelayLoadState], Awaitable[None]], note_sent: Callable[[datetime], None]
 ) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
-    """Hands relays' heartbeats on."""
+    """Hands relays' heartbeats on, and when they were sent by the relays' own clocks."""
 
     async def handle(load: relay_pb.RelayLoad) -> None:
+        if load.HasField("sent_at"):
+            note_sent(load.sent_at.ToDatetime(tzinfo=UTC))
         await take_in(wire.relay_load(load))
 
     return handle

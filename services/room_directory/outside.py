@@ -1,9 +1,13 @@
 """Small adapters of the use cases' ports: chance and counters."""
 
 import secrets
+from datetime import datetime
 
+from services.common.clock import Clock
 from services.common.ids import new_id
 from services.common.metrics import Metrics
+
+_SKEW_SECONDS = 10.0
 
 
 class SystemIds:
@@ -18,6 +22,30 @@ class SystemIds:
         return secrets.randbelow(2**32 - 1) + 1
 
 
+class ClockSkew:
+    """How far the clocks of relays are from ours, by their heartbeats; these take milliseconds to arrive.
+
+    Shown is the largest difference of the last complete stretch of ten seconds: one late heartbeat is soon forgotten.
+    """
+
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
+        self._clock = clock
+        self._worst = self._shown = 0.0
+        self._until = clock.monotonic() + _SKEW_SECONDS
+        gauge = metrics.gauge(
+            "majlis_room_directory_clock_skew_seconds", "Our time less a relay's: the one furthest off."
+        )
+        gauge.set_function(lambda: self._shown)
+
+    def note(self, sent_at: datetime) -> None:
+        """Takes in one heartbeat."""
+        skew = (self._clock.now() - sent_at).total_seconds()
+        self._worst = max(self._worst, skew, key=abs)
+        if self._clock.monotonic() >= self._until:
+            self._shown, self._worst = self._worst, 0.0
+            self._until = self._clock.monotonic() + _SKEW_SECONDS
+
+
 class PrometheusCounters:
     """What operators want to count, as metrics."""
 
@@ -26,6 +54,11 @@ class PrometheusCounters:
         self._listeners = metrics.gauge("majlis_room_directory_listeners", "Seats in the audiences of all rooms.")
         self._hands = metrics.gauge("majlis_room_directory_hands", "Hands that are up.")
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
+        self._join_seconds = metrics.histogram(
+            "majlis_room_directory_join_seconds",
+            "From taking a seat to sound, as the relay reports it; of seats whose sound came within a minute.",
+            buckets=(0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0),
+        )
         self._changes = metrics.counter(
             "majlis_room_directory_changes_total",
             "Changes of rooms that were written.",
@@ -38,6 +71,10 @@ class PrometheusCounters:
     def joined(self, result: str) -> None:
         """Counts a try to take a seat."""
         self._joins.labels(result).inc()
+
+    def sounding(self, seconds: float) -> None:
+        """Notes how long somebody waited for sound."""
+        self._join_seconds.observe(seconds)
 
     def changed(self, action: str) -> None:
         """Counts a change that was written."""

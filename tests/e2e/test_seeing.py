@@ -95,8 +95,8 @@ async def arrive(story: Story) -> tuple[str, str]:
         "handle": story.keep("guest's handle", "seedguest_h"),
         "displayName": story.keep("guest's name", "\u0645\u062c\u0644\u0633\u064a \u0632\u0627\u0626\u0631"),
     }
-    request = {"code": code, "requestId": secrets.token_hex(16), "profile": profile}
-    return owner, story.keep_tokens("guest", await story.rpc(INVITE, "RedeemInvitation", request))
+    redemption = {"code": code, "requestId": secrets.token_hex(16), "profile": profile}
+    return owner, story.keep_tokens("guest", await story.rpc(INVITE, "RedeemInvitation", redemption))
 
 
 async def sign_in_by_mail(story: Story, owner: str) -> None:
@@ -270,7 +270,7 @@ async def test_a_slow_bucket_of_a_histogram_leads_to_a_trace(story: Story) -> No
     found: dict[str, set[str]] = {}
     for service in SERVICES:
         text = await asyncio.to_thread(story.stack.metrics, service, OPENMETRICS)
-        for family in text_string_to_metric_families(text):
+        for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
             exemplars = {s.exemplar.labels["trace_id"] for s in family.samples if s.exemplar is not None}
             if exemplars:
                 found.setdefault(family.name, set()).update(exemplars)

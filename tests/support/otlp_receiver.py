@@ -78,7 +78,7 @@ def receiving() -> Iterator[OtlpReceiver]:
     """A receiver on a free loopback port."""
     receiver = OtlpReceiver()
     server = grpc.server(ThreadPoolExecutor(4))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
     receiver.port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

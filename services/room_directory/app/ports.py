@@ -212,6 +212,10 @@ class Counters(Protocol):
         """Somebody tried to take a seat: "seated", or the reason they could not."""
         ...
 
+    def sounding(self, seconds: float) -> None:
+        """Somebody's sound came so long after they took their seat."""
+        ...
+
     def changed(self, action: str) -> None:
         """A change of a room was kept."""
         ...

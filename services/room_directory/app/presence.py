@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from services.common.clock import Clock
@@ -16,6 +17,8 @@ from services.room_directory.domain.adoption import adopt_sessions, adopt_stream
 from services.room_directory.domain.presence import SessionNews, is_due, review, set_session, set_stream, tick
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import SessionState
+
+_LONGEST_JOIN_SECONDS = 60.0
 
 _log = get_logger("presence")
 
@@ -84,6 +87,7 @@ class Presence:
 
             def decide(room: Room, _: TakeEpoch, all_news: list[SessionNews] = all_news) -> None:
                 for news in all_news:
+                    self._note_first_sound(room, news, now)
                     if news.user_id not in room.seats and is_news_of_seat(news):
                         adopt_sessions(room, (news,), now)
                     else:
@@ -94,6 +98,15 @@ class Presence:
             if live is not None:
                 self._rooms.served_by(live, (relay_id,))
                 await self._rooms.change(room_id, Act("media_relay", "report_sessions", room_id), decide)
+
+    def _note_first_sound(self, room: Room, news: SessionNews, now: datetime) -> None:
+        seat = room.seats.get(news.user_id)
+        if seat is None or news.state is not SessionState.UP or seat.session is not SessionState.PENDING:
+            return
+        # Who sat there for longer has had sound before and comes back: another story.
+        waited = (now - seat.joined_at).total_seconds()
+        if 0 <= waited <= _LONGEST_JOIN_SECONDS:
+            self._counters.sounding(waited)
 
     async def tick(self) -> None:
         """Does in every room what its time has come for."""

@@ -83,6 +83,9 @@ class Counters:
     def joined(self, result: str) -> None:
         raise AssertionError("nobody joins through a use case here")
 
+    def sounding(self, seconds: float) -> None:
+        raise AssertionError("nobody listens here")
+
     def changed(self, action: str) -> None:
         self.actions.append(action)
 
