@@ -96,7 +96,7 @@ def test_settings_describe_themselves_with_the_text_under_each_field() -> None:
     assert docs["OVEN_RECIPE_FILE"].default == ""
     assert docs["OVEN_BAKER"].default is None
     assert docs["OVEN_FAN"].doc == ""
-    assert docs["OVEN_NATS_URL"].doc == "NATS servers, comma separated."
+    assert docs["OVEN_NATS_URL"].doc.startswith("NATS servers, comma separated: nats://host:port, ")
 
 
 def test_every_setting_shared_by_services_is_documented() -> None:
