@@ -13,6 +13,7 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatChange
 from services.media_relay.domain.sessions import MediaSession
+from services.media_relay.doors import Doors
 from services.media_relay.room_media import RoomMediaTable, StageCore
 from services.media_relay.sdp.answer import IceLocal, Plan, plan_session, write_answer
 from services.media_relay.sdp.fragment import parse_fragment, write_restart
@@ -172,12 +173,14 @@ class RelayApp:
         randomness: Randomness,
         clock: Clock,
         addresses: Sequence[tuple[str, int]],
+        doors: Doors,
     ) -> None:
         self.relay = relay
         self._core = core
         self._rooms = rooms
         self._verify = verify
-        self._observers = observers
+        self._observers = (*observers, doors)
+        self._doors = doors
         self._random = randomness
         self._clock = clock
         self._addresses = addresses
@@ -196,9 +199,13 @@ class RelayApp:
         plan = plan_session(parse_offer(offer_sdp), permit.kind)
         listening = self.relay.capacity.audience_cost()
         cost = listening if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))
-        now = self._clock.monotonic()
-        self.relay.check(permit, cost, now)
-        return self._open(permit, _proof(permit_text), plan, cost, now)
+        self.relay.check(permit, cost, self._clock.monotonic())
+        if permit.kind is Kind.STAGE:
+            return self._open(permit, _proof(permit_text), plan, cost)
+        async with self._doors.turn():
+            # Much may have changed while it waited for its turn.
+            self.relay.check(permit, cost, self._clock.monotonic())
+            return self._open(permit, _proof(permit_text), plan, cost)
 
     def patch_session(self, session_id: str, permit_text: str, if_match: str, fragment_text: str) -> Patched:
         """Takes candidates, which an ICE-lite end does not need, or restarts ICE as the fragment asks."""
@@ -302,8 +309,9 @@ class RelayApp:
         """Ends all sessions beyond a number, for a relay that stops."""
         self._carry_out(self.relay.let_go(may_stay))
 
-    def _open(self, permit: Permit, proof: bytes, plan: Plan, cost: int, now: float) -> Opened:
+    def _open(self, permit: Permit, proof: bytes, plan: Plan, cost: int) -> Opened:
         assert self._handshakes is not None
+        now = self._clock.monotonic()
         first = not self.relay.sessions.of_room(permit.room_id)
         ufrag, pwd = self._random.ice_credentials()
         handle = self._core.add_session(ufrag, pwd)

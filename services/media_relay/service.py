@@ -28,6 +28,7 @@ from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
 from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
+from services.media_relay.doors import Doors
 from services.media_relay.drain import Drain
 from services.media_relay.load import LoadMeter
 from services.media_relay.programme_bridge import ProgrammeBridge
@@ -103,6 +104,7 @@ class RelayService:
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
+        doors = Doors(settings.half_open_sessions)
         app = RelayApp(
             relay,
             adapter,
@@ -112,6 +114,7 @@ class RelayService:
             randomness=SystemRandomness(),
             clock=SystemClock(),
             addresses=addresses,
+            doors=doors,
         )
         handshakes = Handshakes(
             background,

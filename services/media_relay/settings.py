@@ -37,6 +37,8 @@ class Settings(ServiceSettings):
     """Threads that send to audiences."""
     handshakes_per_source_per_second: int = 200
     """New sessions' handshakes taken from one network (/24 or /64) in a second."""
+    half_open_sessions: int = 256
+    """Listeners that may be connecting at once; more wait in turn, or are told when to come back."""
     drain_seconds: float = 8.0
     """How long sessions may move to other relays once this one is told to stop; alone, it stops at once."""
 
@@ -53,6 +55,8 @@ class Settings(ServiceSettings):
             raise ValueError("SENDER_THREADS must be between 1 and 64")
         if not 6_000 <= self.programme_bits_per_second <= 128_000:
             raise ValueError("PROGRAMME_BITS_PER_SECOND must be between 6000 and 128000")
+        if self.half_open_sessions < 1:
+            raise ValueError("HALF_OPEN_SESSIONS must be at least 1")
         if self.drain_seconds < 0:
             raise ValueError("DRAIN_SECONDS cannot be negative")
         for address in self.bind:

@@ -11,6 +11,7 @@ from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
 from services.media_relay.domain.relay import Relay
+from services.media_relay.doors import Doors
 from services.media_relay.room_media import RoomMediaTable
 from services.media_relay.sdp.answer import Plan
 from services.media_relay.sdp.offer import Fingerprint
@@ -203,7 +204,9 @@ class Recorder:
 class RelayBench:
     """The application on fakes, with permits that are their own claims."""
 
-    def __init__(self, budget: int = 100_000, relay_id: str = RELAY, packet_ms: int = 20) -> None:
+    def __init__(
+        self, budget: int = 100_000, relay_id: str = RELAY, packet_ms: int = 20, doors: Doors | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.core = FakeCore()
         self.bridge = FakeBridge()
@@ -221,6 +224,7 @@ class RelayBench:
             randomness=CountingRandomness(),
             clock=self.clock,
             addresses=[("192.0.2.1", 5004), ("2001:db8::1", 5004)],
+            doors=doors or Doors(100),
         )
         self.app.use_handshakes(self.handshakes)
         self._permits = count(1)

@@ -45,6 +45,13 @@ class RelayFull(DomainError):
     reason = "RELAY_FULL"
 
 
+class RelayBusy(DomainError):
+    """As many sessions connect as may at once."""
+
+    kind = "resource_exhausted"
+    reason = "RELAY_BUSY"
+
+
 class RelayDraining(DomainError):
     """The relay is being emptied."""
 

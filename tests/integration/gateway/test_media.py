@@ -145,6 +145,7 @@ REFUSALS: list[tuple[Any, str, int]] = [
     ("failed_precondition", "SEAT_STALE", 409),
     ("invalid_argument", "OFFER_INVALID", 422),
     ("resource_exhausted", "RELAY_FULL", 503),
+    ("resource_exhausted", "RELAY_BUSY", 503),
     ("unavailable", "RELAY_DRAINING", 503),
 ]
 

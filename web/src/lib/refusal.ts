@@ -40,6 +40,7 @@ const texts: Record<string, Key> = {
   SEAT_TAKEN_OVER: 'refused.SEAT_TAKEN_OVER',
   NO_RELAY: 'refused.NO_RELAY',
   RELAY_FULL: 'refused.NO_RELAY',
+  RELAY_BUSY: 'refused.NO_RELAY',
   RELAY_DRAINING: 'refused.NO_RELAY',
   TITLE_INVALID: 'refused.TITLE_INVALID',
   TOO_MANY_ROOMS: 'refused.TOO_MANY_ROOMS',

@@ -18,7 +18,7 @@ export interface SoundSource {
 }
 
 const final = new Set(['REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_NOT_FOUND', 'ROOM_CLOSED', 'SEAT_TAKEN_OVER']);
-const crowded = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_DRAINING']);
+const crowded = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING']);
 /** A relay that restarts is back within seconds: so many tries come quickly before they spread wider. */
 const promptTries = 4;
 const shortest = 300;

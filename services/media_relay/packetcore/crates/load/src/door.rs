@@ -2,8 +2,8 @@
 
 use crate::peer::{Offered, Peer, Wanted, offer};
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -105,10 +105,30 @@ pub async fn exchange(client: &Client, api: &Url, personal: &str) -> Result<Stri
     Ok(body["accessToken"].as_str().context("no access token came back")?.to_owned())
 }
 
+/// A server that is full for the moment says when to come back; as often as this it is believed.
+const TRIES: u32 = 8;
+
 async fn post(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<(String, Option<Url>)> {
+    for _ in 1..TRIES {
+        let response = post_once(client, url, permit, offered).await?;
+        let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        match wait {
+            Some(seconds) if response.status().as_u16() == 503 => {
+                tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
+            }
+            _ => return answer(url, response).await,
+        }
+    }
+    answer(url, post_once(client, url, permit, offered).await?).await
+}
+
+async fn post_once(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<Response> {
     let request = client.post(url.clone()).header(AUTHORIZATION, format!("Bearer {permit}"));
     let request = request.header(CONTENT_TYPE, "application/sdp").header(ACCEPT, "application/sdp");
-    let response = request.body(offered.sdp.clone()).send().await?;
+    Ok(request.body(offered.sdp.clone()).send().await?)
+}
+
+async fn answer(url: &Url, response: Response) -> Result<(String, Option<Url>)> {
     let status = response.status();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = response.text().await?;
