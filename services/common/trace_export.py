@@ -32,16 +32,18 @@ _KINDS = {
 _LEFT = (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError)
 
 
-class OtlpTracer:
+def otlp(endpoint: str, count: Callable[[str, int], None]) -> SpanExporter:
+    """Sends spans to a collector; `count(result, number)` is told what became of them."""
+    return _Counted(OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS), count)
+
+
+class SdkTracer:
     """One a process. Spans wait in a bounded queue and leave from a thread of their own; a full queue drops new ones.
 
-    `share` of the traces begun here are kept (the decision travels with the trace); `count(result, number)` is told
-    what became of spans.
+    `share` of the traces begun here are kept; the decision travels with the trace.
     """
 
-    def __init__(
-        self, service: str, endpoint: str, share: float, deployment: str, count: Callable[[str, int], None]
-    ) -> None:
+    def __init__(self, service: str, exporter: SpanExporter, share: float, deployment: str) -> None:
         resource = Resource.create(
             {
                 "service.name": service,
@@ -51,7 +53,6 @@ class OtlpTracer:
             }
         )
         self._provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource)
-        exporter = _Counted(OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS), count)
         self._provider.add_span_processor(
             BatchSpanProcessor(
                 exporter,

@@ -87,12 +87,12 @@ def start(service: str, settings: ServiceSettings, metrics: Metrics) -> None:
     if not 0.0 <= settings.traces_share <= 1.0:
         raise SettingsError(f"traces_share must be between 0 and 1; it is {settings.traces_share}")
     # The libraries are loaded only by who uses them: they cost each process several MiB.
-    from services.common.trace_export import OtlpTracer  # noqa: PLC0415
+    from services.common.trace_export import SdkTracer, otlp  # noqa: PLC0415
 
     def count(result: str, number: int) -> None:
         spans.labels(result).inc(number)
 
-    use(OtlpTracer(service, endpoint, settings.traces_share, settings.deployment, count))
+    use(SdkTracer(service, otlp(endpoint, count), settings.traces_share, settings.deployment))
 
 
 def use(tracer: Tracer | None) -> None:

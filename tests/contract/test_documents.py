@@ -47,3 +47,10 @@ def test_no_file_names_a_package_index_or_a_path_of_one_machine() -> None:
         if INDEX_ADDRESS.search(text) or MACHINE_PATH.search(text):
             found.append(str(path.relative_to(ROOT)))
     assert not found, found
+
+
+def test_every_part_says_the_same_version() -> None:
+    from services.common.version import VERSION
+
+    for path, line in (("pyproject.toml", f'version = "{VERSION}"'), ("deploy/Dockerfile", f"ARG VERSION={VERSION}")):
+        assert line in (ROOT / path).read_text().splitlines(), path

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.load.core_rows import SIZES, mixer_rows, relay_rows
 from tests.load.crowd_rows import crowd_rows, long_packet_rows
 from tests.load.ear_rows import concealed_rows, ear_rows
+from tests.load.idle_rows import idle_rows
 from tests.load.naive import naive_rows
 from tests.load.rows import Row, row, table, write
 from tests.load.second_relay import second_relay_rows
@@ -65,6 +66,7 @@ GROUPS = (
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience")),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
     Group("concealed", concealed_rows, ("concealed_10", "concealed_20")),
+    Group("idle", idle_rows, ("idle_mib", "idle_core_share")),
     Group("naive", naive_rows, ("naive_us_per_packet",)),
 )  # fmt: skip
 

@@ -44,6 +44,8 @@ BARS: dict[str, float] = {
     "mixer_core_share_3_speakers": 0.03,
     "concealed_10": 0.015,
     "concealed_20": 0.05,
+    "idle_mib": 600,
+    "idle_core_share": 0.03,
 }
 
 

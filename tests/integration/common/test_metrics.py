@@ -12,6 +12,7 @@ import pytest
 
 from services.common.metrics import Metrics
 from services.common.net import PortTaken
+from services.common.version import VERSION
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -64,6 +65,32 @@ async def test_a_stuck_event_loop_is_still_reported(metrics: Metrics, monkeypatc
     time.sleep(1.0)  # noqa: ASYNC251 (the loop is to be stuck)
     prober.join()
     assert seen == [503]
+
+
+async def test_who_asks_for_openmetrics_gets_it_and_others_get_the_classic_text(metrics: Metrics) -> None:
+    metrics.histogram("majlis_baking_seconds", "Time in the oven.").observe(0.3, {"trace_id": "0af7651916cd43dd"})
+    port = await metrics.serve("127.0.0.1:0")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+    with await asyncio.to_thread(urllib.request.urlopen, request, None, 5) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+        text = answer.read().decode()
+    assert 'le="0.5"} 1.0 # {trace_id="0af7651916cd43dd"} 0.3' in text
+    assert text.endswith("# EOF\n")
+    assert "trace_id" not in (await asyncio.to_thread(get, port, "/metrics"))[1]
+
+
+async def test_a_process_tells_its_version_and_that_it_drains(metrics: Metrics) -> None:
+    def draining() -> float | None:
+        return metrics.registry.get_sample_value("majlis_draining")
+
+    assert metrics.registry.get_sample_value("majlis_build_info", {"service": "oven", "version": VERSION}) == 1
+    assert draining() == 0
+    metrics.ready = True
+    assert draining() == 0
+    metrics.ready = False
+    assert draining() == 1
 
 
 async def test_an_unknown_path_is_answered_with_the_known_ones(metrics: Metrics) -> None:
