@@ -24,12 +24,21 @@ def errors(manifests: list[Manifest]) -> Iterator[str]:
         findings = [*pod_findings(pod, host_ports=host_ports)]
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             findings += [f"{container['name']}: {each}" for each in container_findings(container, host_ports)]
+        if workload["kind"] == "Deployment" and workload["spec"].get("strategy", {}).get("type") != "Recreate":
+            findings += [
+                f"{each['name']}: stops before calls go elsewhere" for each in pod["containers"] if not pauses(each)
+            ]
         yield from (f"{name}: {finding}" for finding in findings)
     yield from budget_errors(manifests, workloads)
     for namespace, standard in standards.items():
         hosted = [each for each in workloads if each["metadata"].get("namespace") == namespace]
         if standard != "restricted" and not any("hostPort" in str(each) for each in hosted):
             yield f"Namespace/{namespace}: enforces {standard} though nothing in it needs that"
+
+
+def pauses(container: Manifest) -> bool:
+    """Whether a container that is told to go serves on until Services have forgotten its pod."""
+    return bool(container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds"))
 
 
 def pod_findings(pod: Manifest, *, host_ports: bool) -> Iterator[str]:

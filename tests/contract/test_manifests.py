@@ -135,6 +135,10 @@ def other_metric(manifests: list[Manifest]) -> None:
     metric["name"] = "majlis_media_relay_mood_ratio"
 
 
+def hasty_stop(manifests: list[Manifest]) -> None:
+    pod(manifests, "Deployment", "gateway")["containers"][0].pop("lifecycle")
+
+
 def endless_drain(manifests: list[Manifest]) -> None:
     find(manifests, "ConfigMap", "media-relay-settings")["data"]["MEDIA_RELAY_DRAIN_SECONDS"] = "170"
 
@@ -166,6 +170,7 @@ FAULTS: dict[Callable[[list[Manifest]], None], str] = {
     one_relay_more: "ports for 8",
     open_wall: "lets outside reach auth",
     other_metric: "the adapter makes no",
+    hasty_stop: "stops before calls go elsewhere",
     endless_drain: "more than its grace period",
     no_wall: "does not let gateway reach nats",
 }
