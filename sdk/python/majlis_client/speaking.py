@@ -46,6 +46,8 @@ class Speaker:
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._moved = asyncio.Event()
+        self._relay = ""
         self._came_by_offer = False
         self._was_seated = True
 
@@ -93,17 +95,20 @@ class Speaker:
 
     async def _say(self, track: FileTrack, permit: room_pb2.MediaPermit) -> str:
         for _ in range(_RECONNECTS):
+            self._moved.clear()
             session = await self._client_session(track, permit)
+            self._relay = session.relay
             self._on_step("speaking")
             finished = asyncio.ensure_future(track.finished.wait())
-            lost = asyncio.ensure_future(session.ended.wait())
+            # A relay that goes is told of at once; the connection itself notices only after half a minute.
+            lost = [asyncio.ensure_future(each.wait()) for each in (session.ended, self._moved)]
             try:
-                await _first_of(finished, lost, self._ended)
+                await _first_of(finished, *lost, self._ended)
                 if finished.done():
                     await asyncio.sleep(_TAIL_SECONDS)
             finally:
-                finished.cancel()
-                lost.cancel()
+                for each in (finished, *lost):
+                    each.cancel()
                 await session.close()
             if track.finished.is_set():
                 return "finished"
@@ -173,6 +178,8 @@ class Speaker:
                 self._end("SEAT_TAKEN_OVER")
         elif event.HasField("stage_left") and event.stage_left.user_id == self._user_id:
             self._end("MOVED" if event.stage_left.cause == "moved" else event.stage_left.cause.upper())
+        elif event.HasField("media_moved") and event.media_moved.relay_id in {"", self._relay}:
+            self._moved.set()
         elif event.HasField("stage_seat_changed"):
             self._follow_mute(event.stage_seat_changed.seat)
         elif event.HasField("stage_offered"):

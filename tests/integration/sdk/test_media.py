@@ -182,6 +182,21 @@ async def test_a_speaker_whose_connection_drops_says_the_rest_when_it_is_back(
     assert steps == ["on_stage", "speaking", "reconnecting", "speaking"]
 
 
+async def test_a_speaker_whose_relay_goes_speaks_on_through_another_without_waiting_for_silence(
+    hall: Hall, client: Client, tmp_path: Path
+) -> None:
+    hall.role = room_pb2.ROLE_SPEAKER
+    write_tone(tmp_path / "word.wav", 880, 3.0)
+    steps: list[str] = []
+    speaking = asyncio.ensure_future(speak(client, ROOM_ID, tmp_path / "word.wav", on_step=steps.append))
+    await eventually(lambda: len(hall.heard) > 20 and len(hall.watchers) == 1)
+    hall.happen(media_moved=room_events_pb2.MediaMoved(room_id=ROOM_ID, relay_id="elsewhere0"))
+    hall.happen(media_moved=room_events_pb2.MediaMoved(room_id=ROOM_ID, relay_id="relay"))
+    await eventually(lambda: len(hall.peers) == 2)
+    assert (await asyncio.wait_for(speaking, 20)).why == "finished"
+    assert steps == ["on_stage", "speaking", "reconnecting", "speaking"]
+
+
 async def test_a_speaker_sent_back_by_a_moderator_stops(hall: Hall, client: Client, tmp_path: Path) -> None:
     hall.role = room_pb2.ROLE_SPEAKER
     write_tone(tmp_path / "word.wav", 880, 20.0)
