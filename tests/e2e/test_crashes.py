@@ -79,7 +79,7 @@ async def test_after_the_relay_crashes_everybody_hears_again_without_a_tap(
 ) -> None:
     lina = await house.arrives("Lina", voice=tones[440])
     omar = await house.arrives("Omar", voice=tones[700])
-    await asyncio.gather(story.arrive(lina, stack, "lina"), story.arrive(omar, stack, "omar"))
+    await story.arrive_together(stack, lina, omar)
     room = await story.start_room(lina, "Talking across borders")
     await story.enter(omar, room)
     assert power_at(await omar.hear(1.5), 440) > 0.5

@@ -17,7 +17,7 @@ SESSIONS = 'majlis_media_relay_sessions{kind="audience"'
 async def two_in_a_room(house: House, stack: Stack, tones: dict[int, Path]) -> tuple[Person, Person, str]:
     lina = await house.arrives("Lina Haddad", voice=tones[440])
     omar = await house.arrives("Omar Aziz", voice=tones[700])
-    await asyncio.gather(story.arrive(lina, stack, "lina"), story.arrive(omar, stack, "omar"))
+    await story.arrive_together(stack, lina, omar)
     room = await story.start_room(lina, "Talking across borders")
     await story.enter(omar, room)
     return lina, omar, room

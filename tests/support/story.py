@@ -1,5 +1,6 @@
 """The steps people take in the web client, by what they can see and press."""
 
+import asyncio
 import re
 
 from playwright.async_api import Locator, expect
@@ -33,6 +34,15 @@ async def arrive(person: Person, stack: Stack, handle: str) -> None:
     link = (await owner.client.invite()).url
     await owner.leave_for_good()
     await accept_invitation(person, link, handle)
+
+
+async def arrive_together(stack: Stack, *people: Person) -> None:
+    """They come in by invitations of the owner's, all at once."""
+    owner = await owner_of(stack)
+    links = [(await owner.client.invite()).url for _ in people]
+    await owner.leave_for_good()
+    coming = zip(people, links, strict=True)
+    await asyncio.gather(*(accept_invitation(person, link, "guest") for person, link in coming))
 
 
 async def start_room(person: Person, title: str) -> str:
