@@ -42,8 +42,11 @@ def trusted(authority: str, others: Sequence[str]) -> str:
 
 def names_of(part: str, namespace: str) -> list[str]:
     """The names others call a part by, from its own namespace and from others."""
-    hosts = [part, *([f"*.{_PODS[part]}"] if part in _PODS else [])]
-    return [f"{host}{rest}" for host in hosts for rest in ("", f".{namespace}", f".{namespace}.svc")]
+    names = [part, f"{part}.{namespace}", f"{part}.{namespace}.svc"]
+    if part in _PODS:
+        # Never without the namespace: TLS libraries take no wildcard before a single word.
+        names += [f"*.{_PODS[part]}.{namespace}", f"*.{_PODS[part]}.{namespace}.svc"]
+    return names
 
 
 def issue(

@@ -15,7 +15,7 @@ from tools.nats_config import SERVICES
 from tools.ops import certificates
 
 KEEPERS = ("auth", "invite", "room_directory")
-PEERS = [f"nats-{number}.nats-peers:6222" for number in range(3)]
+NATS_SERVERS = 3
 # What has a certificate of the deployment's authority in Kubernetes.
 CERTIFIED = (*(service.replace("_", "-") for service in SERVICES), "nats")
 _TYPES = {"username": "kubernetes.io/basic-auth", "tls.key": "kubernetes.io/tls"}
@@ -67,10 +67,11 @@ def begin_new_authority(folder: Path) -> None:
     _write(folder / "authority-next", certificates.new_authority())
 
 
-def bus_files(values: Mapping[str, str]) -> dict[str, str]:
+def bus_files(values: Mapping[str, str], namespace: str = "majlis") -> dict[str, str]:
     """What the NATS servers include: the services' public keys, and the routes of a cluster."""
     keys = {service: UserKey.from_seed(values[f"nats-seed-{service}"]).public for service in SERVICES}
-    return nats_config.server_files(keys, values["nats-route"], PEERS)
+    peers = [f"nats-{number}.nats-peers.{namespace}:6222" for number in range(NATS_SERVERS)]
+    return nats_config.server_files(keys, values["nats-route"], peers)
 
 
 def database_url(values: Mapping[str, str], keeper: str, host: str) -> str:
@@ -103,7 +104,7 @@ def manifests(
     contents: dict[str, dict[str, str]] = {
         "majlis-service-secret": {"secret": values["service"]},
         "majlis-invitation-codes": {"secret": values["invitation-codes"]},
-        "majlis-nats": bus_files(values),
+        "majlis-nats": bus_files(values, namespace),
         "majlis-database": {keeper: database_url(values, keeper, host) for keeper in KEEPERS},
     }
     for service in SERVICES:

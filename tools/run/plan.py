@@ -1,5 +1,6 @@
 """Turns options into the processes to start: their commands, their settings and the ports they share."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -11,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.common.nkeys import UserKey, read_user_key
+from services.common.settings import SettingsError
 from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
 
+PRIVATE_PORTS = range(20_000, 30_000)
+"""Below those that systems give to outgoing connections."""
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
 
 
@@ -29,10 +33,13 @@ class Part:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody holds just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody holds just now, and that no outgoing connection is given before it is used."""
+    for _ in range(100):
+        port = PRIVATE_PORTS.start + secrets.randbelow(len(PRIVATE_PORTS))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OptionsError(f"none of the ports {PRIVATE_PORTS.start} to {PRIVATE_PORTS.stop - 1} is free")
 
 
 def check_port(port: int, kind: socket.SocketKind, host: str, what: str) -> None:
@@ -85,7 +92,10 @@ def nats_part(options: Options, port: int, monitor: int) -> Part:
     """The bus, on loopback, with one user a service and keys made at the first start."""
     folder = options.state / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {name: read_user_key(bus_seed(seed_path(options, name))).public for name in SERVICES}
+    try:
+        keys = {name: read_user_key(bus_seed(seed_path(options, name))).public for name in SERVICES}
+    except SettingsError as error:
+        raise OptionsError(f"{error}: delete the file, and a new one is made") from error
     config = folder / "nats.conf"
     config.touch(mode=0o600)
     config.write_text(
