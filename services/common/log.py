@@ -44,6 +44,11 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
+def bind(**ids: str) -> None:
+    """Adds ids to every further line of the request being served."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
 def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | None = None) -> None:
     """Sends every log line of the process through one formatter to `stream` (stderr); of libraries only warnings."""
     shared: list[structlog.types.Processor] = [

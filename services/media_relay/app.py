@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from services.common import log
 from services.common.clock import Clock
 from services.media_relay.domain.capacity import stage_cost
 from services.media_relay.domain.events import Cause, Event, MuteChanged, SessionEnded, SessionPaused
@@ -196,6 +197,7 @@ class RelayApp:
     async def create_session(self, permit_text: str, offer_sdp: str) -> Opened:
         """Opens a session; the permit is spent only when that succeeds."""
         permit = permit_from_claims(await self._verify(permit_text))
+        log.bind(room_id=permit.room_id)
         plan = plan_session(parse_offer(offer_sdp), permit.kind)
         listening = self.relay.capacity.audience_cost()
         cost = listening if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))

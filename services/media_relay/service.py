@@ -133,7 +133,7 @@ class RelayService:
             handshakes=handshakes,
             bridge=bridge,
             bus=Bus(settings, metrics),
-            server=RpcServer("media_relay", settings, metrics),
+            server=RpcServer("media_relay", settings, metrics, logged_fields=("session_id",)),
             directory=directory,
             keys=keys,
             reports=reports,

@@ -21,6 +21,7 @@ ADDRESS = "203.0.113.77"
 DEVICE = "Seedphone/7"
 EMAIL = "seed.person@example.org"
 OFFER = ROOT / "tests" / "support" / "offers" / "chromium_listener.sdp"
+STRANGE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 AUTH, INVITE, ROOMS = "auth.v1.AuthService", "invite.v1.InviteService", "room_directory.v1.RoomDirectoryService"
 
@@ -128,6 +129,7 @@ async def be_refused(story: Story, owner: str) -> None:
     await story.is_refused(AUTH, "StartEmailSignIn", {"email": story.keep("no e-mail", "seed.nobody-example")})
     await story.is_refused(AUTH, "UpdateProfile", {"handle": story.keep("no handle", "seed bad handle!")}, owner)
     await story.is_refused(AUTH, "GetMe", {}, story.keep("invented token", "seedtoken.invented.nonsense"))
+    await story.ask("POST", f"/majlis.{AUTH}/GetMe", owner, json={}, headers={"traceparent": STRANGE})
     sealed = story.keep("sealed permit", "seedsealed0permit0000")
     await story.ask("DELETE", f"/media/relay00000001/session000000001/{sealed}", owner)
     await story.ask("GET", f"/nothing/{story.keep('path', 'seedpath-nowhere')}")
@@ -255,6 +257,11 @@ async def test_what_nobody_asked_for_begins_no_trace(story: Story) -> None:
     roots = {span.name for span in story.receiver.spans if not span.parent_id}
     assert all("/" in name for name in roots), roots
     assert not [span for span in story.receiver.spans if "RoomPulse" in span.name or "RelayLoad" in span.name]
+
+
+async def test_a_trace_that_a_stranger_claims_to_continue_is_not_continued(story: Story) -> None:
+    await story.until_traced("AuthService/GetMe", is_one_tree)
+    assert not story.receiver.trace(STRANGE.split("-")[1])
 
 
 async def test_each_log_line_of_a_request_carries_its_ids(story: Story) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,7 +135,7 @@ def test_a_line_inside_a_trace_carries_its_id_and_others_carry_none(kept: InMemo
 def test_libraries_speak_only_of_what_is_wrong() -> None:
     out = io.StringIO()
     log.configure("oven", "text", "debug", out)
-    library = log.logging.getLogger("flourlib")
+    library = logging.getLogger("flourlib")
     library.debug("executing INSERT with 'Omar Aziz'")
     library.info("asked for omar@example.org")
     library.warning("the mill is shut")
