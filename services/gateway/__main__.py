@@ -36,6 +36,8 @@ async def run(settings: Settings, stop: Stop) -> None:
         metrics_port = await metrics.serve(settings.metrics_listen)
         ending.push_async_callback(metrics.stop)
         await health.start()
+        # Not before the page and native gRPC are answered too.
+        metrics.ready = False
         ending.push_async_callback(health.drain)
         ending.push_async_callback(gateway.close)
         grpc_port = await gateway.start()

@@ -80,3 +80,22 @@ class FileTrack(MediaStreamTrack):
                 yield from (frame for frame in resampler.resample(None) if frame.samples)
         except (FFmpegError, OSError) as error:
             raise MajlisError("invalid_argument", "NO_SOUND", f"cannot read {self._path}: {error}") from error
+
+
+class Microphone(MediaStreamTrack):
+    """One session's microphone for a file that several sessions say, one after another.
+
+    aiortc ends a sender's track with the sender; the file goes on where the session before left it.
+    """
+
+    kind = "audio"
+
+    def __init__(self, source: FileTrack) -> None:
+        super().__init__()
+        self._source = source
+
+    async def recv(self) -> AudioFrame:
+        """The file's next frame."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._source.recv()

@@ -11,7 +11,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2
 
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
-from majlis_client.player import FileTrack
+from majlis_client.player import FileTrack, Microphone
 from majlis_client.webrtc import MediaSession
 
 Step = Literal["hand_raised", "on_stage", "speaking", "muted", "unmuted", "reconnecting"]
@@ -120,7 +120,7 @@ class Speaker:
         raise MajlisError("unavailable", "MEDIA_BLOCKED", "the connection to the relay is lost again and again")
 
     async def _client_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> MediaSession:
-        return await MediaSession.speak(self._client.server.origin, permit.path, permit.permit, track)
+        return await MediaSession.speak(self._client.server.origin, permit.path, permit.permit, Microphone(track))
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_directory_service_pb2.GetMediaPermitRequest(
