@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,8 +59,7 @@ async def test_when_a_relay_is_emptied_everybody_hears_on_from_another_one(
 ) -> None:
     lina = await house.arrives("Lina", voice=tones[440])
     omar = await house.arrives("Omar", voice=tones[700])
-    await story.arrive(lina, stack, "lina")
-    await story.arrive(omar, stack, "omar")
+    await story.arrive_together(stack, lina, omar)
     room = await story.start_room(lina, "Talking while relays go")
     await story.enter(omar, room)
     assert power_at(await omar.hear(1.5), 440) > 0.5
@@ -73,3 +73,26 @@ async def test_when_a_relay_is_emptied_everybody_hears_on_from_another_one(
         assert power_at(heard[-48_000:], 440) > 0.5
         # It went because it was empty, long before its time was over.
         assert stack.pid("media_relay") != pid
+
+
+async def test_no_part_is_called_dead_because_another_one_hangs(stack: Stack) -> None:
+    parts = ("auth", "invite", "room_directory", "media_relay", "gateway")
+    await stack.until_ready("media_relay")
+    for hanging in ("nats", "auth", "room_directory"):
+        os.kill(stack.pid(hanging), signal.SIGSTOP)
+        try:
+            await asyncio.sleep(1.0)
+            alive = {name: await asyncio.to_thread(is_alive, stack, name) for name in parts if name != hanging}
+        finally:
+            os.kill(stack.pid(hanging), signal.SIGCONT)
+        assert all(alive.values()), f"while {hanging} hangs: {alive}"
+
+
+def is_alive(stack: Stack, name: str) -> bool:
+    """What Kubernetes asks before it restarts a pod."""
+    url = str(stack.part(name)["ready_url"]).replace("/readyz", "/healthz")
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
