@@ -4,17 +4,22 @@ import asyncio
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 from majlis_client import Client, FixedToken
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.support.otlp_receiver import OtlpReceiver, Span, receiving
+from tests.support.prometheus_server import Prometheus, scraping
 from tests.support.stack import ROOT, Stack
+from tools.metric_names import read_by
 from tools.nats_config import SERVICES
 
 ADDRESS = "203.0.113.77"
@@ -283,6 +288,62 @@ async def test_a_slow_bucket_of_a_histogram_leads_to_a_trace(story: Story) -> No
                 found.setdefault(family.name, set()).update(exemplars)
     assert found.keys() >= {"majlis_rpc_duration_seconds", "majlis_gateway_http_duration_seconds"}
     assert set.union(*found.values()) <= known
+
+
+@pytest.fixture(scope="module")
+def prometheus(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus, looking at that system with the deployment's rules."""
+    ports = {s.replace("_", "-"): urlsplit(str(story.stack.part(s)["ready_url"])).netloc for s in SERVICES}
+    with scraping(tmp_path_factory.mktemp("prometheus"), ports) as server:
+        yield server
+
+
+def expressions() -> dict[str, str]:
+    """Every expression of a panel, a rule or an alert, by where it stands."""
+    found: dict[str, str] = {}
+    for board in sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json")):
+        for panel in json.loads(board.read_text())["panels"]:
+            found |= {f"{board.stem}: {panel['title']} {t['refId']}": t["expr"] for t in panel["targets"]}
+    for name in ("rules.yml", "alerts.yml"):
+        groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / name).read_text())["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        found |= {f"{name}: {rule.get('alert') or rule['record']}": rule["expr"] for rule in rules}
+    return found
+
+
+def labels_in(expression: str) -> set[str]:
+    """Labels that an expression selects or groups by."""
+    selected = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", " ".join(re.findall(r"\{([^}]*)\}", expression)))
+    grouped = re.findall(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)", expression)
+    return {*selected, *(label.strip() for group in grouped for label in group.split(",") if label.strip())}
+
+
+async def test_every_expression_of_dashboards_and_alerts_fits_what_a_running_system_exports(
+    prometheus: Prometheus,
+) -> None:
+    assert labels_in('sum by (le, b) (x{c="1", d=~"2"}) / on (e) y') == {"le", "b", "c", "d", "e"}
+    unfit: dict[str, str] = {}
+    of_ours = 0
+    for where, expression in expressions().items():
+        await asyncio.to_thread(prometheus.query, expression)
+        known = {metric: await asyncio.to_thread(prometheus.labels, metric) for metric in read_by(expression)}
+        if all(known.values()):
+            of_ours += 1
+            missing = labels_in(expression) - set.union(*known.values())
+            if missing:
+                unfit[where] = f"{sorted(missing)} in {expression}"
+    assert not unfit
+    assert of_ours > 60, "too few expressions have series to tell anything"
+
+
+async def test_prometheus_takes_in_exemplars_that_lead_to_traces(story: Story, prometheus: Prometheus) -> None:
+    now = time.time()
+    times = {"start": f"{now - 600:.0f}", "end": f"{now + 60:.0f}"}
+    query = "majlis_rpc_duration_seconds_bucket"
+    found = await asyncio.to_thread(prometheus.ask, "query_exemplars", query=query, **times)
+    ids = {each["labels"]["trace_id"] for series in found for each in series["exemplars"]}
+    assert ids
+    assert all(story.receiver.trace(trace_id) for trace_id in ids)
 
 
 async def test_nothing_private_is_in_a_log_line_a_metric_or_a_span(story: Story) -> None:
