@@ -20,19 +20,32 @@ run: ## Install, build and start everything (PORT=8080 URL= CERT= KEY= MEDIA_ADD
 test: ## Install everything and pass all the tests
 	@$(READY)
 	@$(BIN)/python -m tools.debian
-	@$(MAKE) --no-print-directory lint types rust unit contract web-test integration e2e
+	@$(MAKE) --no-print-directory -j2 -Oline beside-rust all-rust
+	@$(MAKE) --no-print-directory integration e2e
 	@$(MAKE) --no-print-directory fuzz SECONDS=30
 
+# The compiler often has work for one core only: what needs no Rust runs on the other one meanwhile.
+ONE_BY_ONE := env -u MAKEFLAGS -u MFLAGS make --no-print-directory
+beside-rust:
+	@$(ONE_BY_ONE) lint-sources types unit contract web-test
+all-rust:
+	@$(ONE_BY_ONE) lint-rust rust
+
 ##@ Parts of the tests
-lint: ## Lint Python, layers, contracts, Rust, TypeScript and manifests
+lint: lint-sources lint-rust ## Lint Python, layers, contracts, Rust, TypeScript and manifests
+
+lint-sources:
 	@$(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.lint_protos
 	$(BIN)/python -m tools.lint_manifests
-	$(BIN)/python -m tools.rust clippy
 	$(BIN)/python -m tools.node npm run --silent lint
+
+lint-rust:
+	@$(READY)
+	$(BIN)/python -m tools.rust clippy
 
 types: ## Check the types of Python and TypeScript
 	@$(READY)
@@ -101,4 +114,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
-.PHONY: help run test lint types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
+.PHONY: help run test lint lint-sources lint-rust beside-rust all-rust types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
