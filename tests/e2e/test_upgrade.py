@@ -25,8 +25,8 @@ from tools.ops.copying import migrations_of, urls
 
 EARLIER = "f335843ac4d7cba4368f883f231b7e18ec86ccc2"
 """The last commit before retention, keys for the bus, tracing and drained relays."""
-GAP_SECONDS = 3.0
-RELAY_GAP_SECONDS = 15.0
+GAP_SECONDS = 5.0
+RELAY_GAP_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ parts = plan.plan(parse(sys.argv[2:]))
 print(json.dumps([[part.name, part.command, part.env, part.ready_url] for part in parts]))
 """
 _PORTS = 24
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 def unpack(commit: str, folder: Path) -> str:
