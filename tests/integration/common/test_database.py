@@ -9,6 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, 
 from sqlalchemy.exc import IntegrityError
 
 from services.common.database import Conflict, Database, UtcDateTime, retry_conflicts
+from services.common.metrics import Metrics
 from services.common.migrations import migrate
 from services.common.settings import SettingsError
 
@@ -240,3 +241,17 @@ async def test_a_snapshot_read_sees_one_state(pizzas: Database) -> None:
     async with pizzas.read() as session:
         count = await session.scalar(select(func.count()).select_from(PIZZA))
     assert count == 1
+
+
+async def test_what_waits_for_the_database_is_shown(pizzas: Database) -> None:
+    metrics = Metrics("oven")
+    pizzas.show(metrics)
+
+    def value(name: str) -> float:
+        return metrics.registry.get_sample_value(f"majlis_database_{name}") or 0.0
+
+    async with pizzas.write():
+        assert value("connections") == 1
+        assert value("wait_seconds_count") == 1
+    assert value("connections") == 0
+    assert value("connections_limit") == 20

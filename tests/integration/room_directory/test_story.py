@@ -102,3 +102,18 @@ async def test_a_room_without_any_relay_says_so_and_gets_one_when_it_appears(wor
     relay = await world.relay()
     await world.until(lambda: relay.parts.get(room.room_id, relay_pb.RoomPart()).home_relay_id == relay.relay_id)
     assert (await world.join("omar", room.room_id)).permit.permit
+
+
+async def test_how_long_somebody_waited_for_sound_is_measured_once(world: World) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    seat = (await world.join("omar", room_id)).seat
+
+    def waits() -> float:
+        return world.metrics.registry.get_sample_value("majlis_room_directory_join_seconds_count") or 0.0
+
+    assert waits() == 0
+    await world.connect("omar", room_id, seat.epoch, relay)
+    assert waits() == 1
+    await world.connect("omar", room_id, seat.epoch, relay)
+    assert waits() == 1

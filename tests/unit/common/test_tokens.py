@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.common.errors import DomainError, NotSignedIn, PartUnavailable, TokenExpired
 from services.common.key_ring import KeyRing
-from services.common.tokens import RevocationList, TokenVerifier
+from services.common.metrics import Metrics
+from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from tests.support.fake_clock import FakeClock
-from tests.support.rpc_harness import SIGN_IN_ID, USER_ID, TokenMint
+from tests.support.rpc_harness import DEPLOYMENT, SIGN_IN_ID, USER_ID, TokenMint
 
 
 @pytest.fixture
@@ -259,3 +260,27 @@ def test_the_published_key_set_holds_no_private_part() -> None:
     (key,) = json.loads(ring.jwks_json())["keys"]
     assert "d" not in key
     assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "EdDSA", "sig")
+
+
+async def test_refused_tokens_are_counted_once_each_by_what_is_wrong(mint: TokenMint, clock: FakeClock) -> None:
+    metrics = Metrics("oven")
+    verifier = TokenVerifier(
+        mint.key_set, "auth", DEPLOYMENT, clock=clock, revocations=mint.revocations, refused=refusal_counter(metrics)
+    )
+    good, revoked = mint.token(), mint.token(sid="signin0000000002")
+    await verifier.verify_access(good)
+    mint.revocations.revoke_sign_in("signin0000000002")
+    forged = good[:-6] + ("AAAAAA" if not good.endswith("AAAAAA") else "BBBBBB")
+    for token in (revoked, forged, "nonsense", TokenMint(clock).token()):
+        with pytest.raises(NotSignedIn):
+            await verifier.verify_access(token)
+    clock.advance(700)
+    with pytest.raises(TokenExpired):
+        await verifier.verify_access(good)
+    counted = {
+        sample.labels["why"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "majlis_token_refusals_total"
+    }
+    assert counted == {"revoked": 1, "signature": 1, "malformed": 1, "unknown_key": 1, "expired": 1}

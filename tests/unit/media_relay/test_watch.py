@@ -2,7 +2,10 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.media_relay.watch import CoreCollector
+from services.common.metrics import Metrics
+from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionIdle
+from services.media_relay.watch import CoreCollector, RelayMetrics
+from tests.support.relay_fakes import RelayBench
 
 
 def shown(counters: dict[str, int]) -> str:
@@ -23,3 +26,33 @@ def test_drops_are_one_counter_by_cause() -> None:
     assert text.count("# TYPE majlis_media_relay_core_dropped_total counter") == 1
     assert 'majlis_media_relay_core_dropped_total{cause="muted"} 3.0' in text
     assert 'majlis_media_relay_core_dropped_total{cause="replay"} 1.0' in text
+
+
+class QuietCore:
+    """A packet core that counts nothing."""
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+
+async def test_sound_that_stops_unasked_is_an_interruption_and_a_farewell_is_none() -> None:
+    bench, metrics = RelayBench(), Metrics("media_relay")
+    watch = RelayMetrics(metrics, bench.app.relay, QuietCore())  # type: ignore[arg-type]
+    for number in range(5):
+        await bench.open(sub=f"user{number:06d}")
+    lost, emptied, left, removed, unheard = bench.app.list_sessions()
+    for session in (lost, emptied, left, removed):
+        watch.happened(SessionConnected(session), 1.0)
+    watch.happened(SessionIdle(lost), 2.0)
+    watch.happened(SessionEnded(lost, Cause.EXPIRED), 3.0)
+    watch.happened(SessionEnded(emptied, Cause.DRAINING), 3.0)
+    watch.happened(SessionEnded(left, Cause.DELETED), 3.0)
+    watch.happened(SessionEnded(removed, Cause.SEAT_ENDED), 3.0)
+    watch.happened(SessionEnded(unheard, Cause.EXPIRED), 3.0)
+    counted = {
+        sample.labels["cause"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "majlis_media_relay_interruptions_total"
+    }
+    assert counted == {"idle": 1, "expired": 1, "draining": 1}
