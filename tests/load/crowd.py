@@ -90,10 +90,17 @@ class Crowd:
         assert self.process is not None
         return self.process.pid
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.process is not None and self.process.returncode is not None
+    async def settled(self, seconds: float) -> None:
+        """Returns once everyone hears, or those who do not have had their time. Raises RuntimeError, TimeoutError."""
+        assert self.process is not None
+        assert self.process.stderr is not None
+        said = b""
+        async with asyncio.timeout(seconds):
+            while line := await self.process.stderr.readline():
+                said += line
+                if line.startswith(b"settled:"):
+                    return
+        raise RuntimeError(f"majlis-load ended before its crowd was in: {said.decode()[-1500:]}")
 
     async def stop(self) -> None:
         """Ends it, if it has not ended."""
@@ -121,11 +128,6 @@ def value_of(url: str, name: str) -> float:
     """The same, from a page that is asked for."""
     with urllib.request.urlopen(url, timeout=5) as answer:
         return value_in(answer.read().decode(), name)
-
-
-async def metric(stack: Stack, service: str, name: str, label: str = "") -> float:
-    """The same, of a part of the system."""
-    return value_in(await asyncio.to_thread(stack.metrics, service), name, label)
 
 
 async def core_drops(stack: Stack) -> dict[str, float]:

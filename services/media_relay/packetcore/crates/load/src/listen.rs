@@ -68,6 +68,10 @@ pub async fn run(plan: Plan, quiet: bool) -> Result<Report> {
     let endings = join_all(&plan, &commands, &live, &bar, &mut report, (&events, &mut streams)).await?;
     report.all_hearing_seconds = settle(&plan, &live, &bar, listeners as u64 - report.failed, begun).await;
     bar.finish_and_clear();
+    if quiet {
+        // For whoever watches the server while the crowd listens.
+        eprintln!("settled: {} of {listeners} hear", live.hearing.load(Ordering::Relaxed));
+    }
 
     commands.send(Command::BeginWindow).map_err(|_| anyhow!("the crowd's thread has ended"))?;
     let cpu = cpu_seconds();
