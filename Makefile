@@ -21,8 +21,8 @@ test: ## Install everything and pass all the tests
 	@$(READY)
 	@$(BIN)/python -m tools.debian
 	@$(MAKE) --no-print-directory -j2 -Oline beside-rust all-rust
-	@$(MAKE) --no-print-directory integration e2e
-	@$(MAKE) --no-print-directory fuzz SECONDS=30
+	@$(MAKE) --no-print-directory -j2 -Oline integration fuzz-meanwhile
+	@$(MAKE) --no-print-directory e2e
 
 # The compiler often has work for one core only: what needs no Rust runs on the other one meanwhile.
 ONE_BY_ONE := env -u MAKEFLAGS -u MFLAGS make --no-print-directory
@@ -30,6 +30,10 @@ beside-rust:
 	@$(ONE_BY_ONE) lint-sources types unit contract web-test
 all-rust:
 	@$(ONE_BY_ONE) lint-rust rust
+
+# With what the integration tests leave of the machine: they mostly wait.
+fuzz-meanwhile:
+	@nice -n 19 $(BIN)/python -m tools.rust fuzz 30 1
 
 ##@ Parts of the tests
 lint: lint-sources lint-rust ## Lint Python, layers, contracts, Rust, TypeScript and manifests
@@ -114,4 +118,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources lint-rust beside-rust all-rust types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
+.PHONY: help run test lint lint-sources lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean

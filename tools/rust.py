@@ -30,8 +30,8 @@ def cargo_output(*arguments: str) -> str:
     return done.stdout
 
 
-def fuzz(seconds: str) -> int:
-    """Every target for that long, as many at once as there are cores; what a target prints is shown when it ends."""
+def fuzz(seconds: str, at_once: int) -> int:
+    """Every target for that long, so many at once; what a target prints is shown when all have ended."""
     if code := cargo("build", "--release", "--locked", "--quiet", "-p", "fuzz"):
         return code
     program = PACKETCORE / "target" / "release" / "fuzz"
@@ -40,7 +40,7 @@ def fuzz(seconds: str) -> int:
         command = [str(program), target, "--seconds", seconds]
         return subprocess.run(command, check=False, cwd=PACKETCORE / "fuzz", capture_output=True, text=True)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         runs = list(pool.map(one, FUZZ_TARGETS))
     for target, run in zip(FUZZ_TARGETS, runs, strict=True):
         print(f"fuzz {target}: {'passed' if run.returncode == 0 else 'FAILED'}\n{run.stdout}{run.stderr}".rstrip())
@@ -50,7 +50,7 @@ def fuzz(seconds: str) -> int:
 
 
 def main() -> int:
-    """Command line: the command, and for fuzz the seconds per target."""
+    """Command line: the command, and for fuzz the seconds per target and how many at once."""
     command = sys.argv[1]
     if command == "test":
         # The extension module cannot be linked into a test binary, so its crate has none.
@@ -64,7 +64,7 @@ def main() -> int:
     if command == "build-load":
         return cargo("build", "--release", "--locked", "--quiet", "-p", "majlis-load")
     if command == "fuzz":
-        return fuzz(sys.argv[2])
+        return fuzz(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else os.cpu_count() or 1)
     print(f"tools.rust: unknown command {command}", file=sys.stderr)
     return 2
 
