@@ -275,7 +275,7 @@ class RelayApp:
             self._carry_out(self.relay.nominated(session, self._clock.monotonic()))
 
     def on_idle(self, handle: int) -> None:
-        """No connectivity check for five seconds."""
+        """No check and no authenticated packet for five seconds."""
         session = self.relay.sessions.of_handle(handle)
         if session is not None:
             self._carry_out(self.relay.idle(session))

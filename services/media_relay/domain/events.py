@@ -32,7 +32,7 @@ class SessionConnected:
 
 @dataclass(frozen=True, slots=True)
 class SessionIdle:
-    """No connectivity check for five seconds."""
+    """No check and no authenticated packet for five seconds."""
 
     session: MediaSession
 

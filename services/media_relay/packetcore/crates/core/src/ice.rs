@@ -9,7 +9,8 @@ use ring::hmac;
 
 /// Media moves to another path at most this often.
 pub const MOVE_INTERVAL: Micros = SECOND;
-/// Without a valid check for this long the session is idle.
+/// Without a valid check or an authenticated packet for this long the session is idle. Checks alone would not do:
+/// clients may leave six seconds between two (RFC 7675 §5.1).
 pub const IDLE_AFTER: Micros = 5 * SECOND;
 /// Without a fresh check on the nominated path for this long, consent is gone (RFC 7675 §5.1).
 pub const CONSENT_LIFETIME: Micros = 30 * SECOND;
@@ -76,7 +77,7 @@ pub struct Outcome {
 /// What time alone brought about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
-    /// No valid check for [`IDLE_AFTER`].
+    /// No sign of life for [`IDLE_AFTER`].
     Idle,
     /// Consent ran out.
     ConsentGone,
@@ -94,7 +95,7 @@ pub struct LiteAgent {
     /// Nominated too soon after a move; waits for its turn, or the client's next check would be seconds away.
     pending: Option<Path>,
     moved_at: Option<Micros>,
-    checked_at: Micros,
+    alive_at: Micros,
     consent_at: Micros,
     idle: bool,
     any_check: bool,
@@ -110,7 +111,7 @@ impl LiteAgent {
             nominated: None,
             pending: None,
             moved_at: None,
-            checked_at: now,
+            alive_at: now,
             consent_at: now,
             idle: false,
             any_check: false,
@@ -195,7 +196,7 @@ impl LiteAgent {
             return outcome;
         }
         outcome.woke = std::mem::take(&mut self.idle);
-        self.checked_at = now;
+        self.alive_at = now;
         if nominate && !is_old {
             self.nominate(path, now, &mut outcome);
         } else if nominate && self.nominated != Some(path) && self.may_move(now) {
@@ -246,6 +247,12 @@ impl LiteAgent {
         outcome.nominated = Some(path);
     }
 
+    /// An authenticated packet came: a sign of life, but no consent. Says whether the session was idle.
+    pub fn heard(&mut self, now: Micros) -> bool {
+        self.alive_at = now;
+        std::mem::take(&mut self.idle)
+    }
+
     /// What time has brought about since the last call.
     pub fn poll(&mut self, now: Micros) -> Option<Liveness> {
         if let Some(path) = self.pending.filter(|_| self.may_move(now)) {
@@ -257,7 +264,7 @@ impl LiteAgent {
         if self.nominated.is_some() && now.saturating_sub(self.consent_at) > CONSENT_LIFETIME {
             return Some(Liveness::ConsentGone);
         }
-        if self.any_check && !self.idle && now.saturating_sub(self.checked_at) > IDLE_AFTER {
+        if self.any_check && !self.idle && now.saturating_sub(self.alive_at) > IDLE_AFTER {
             self.idle = true;
             return Some(Liveness::Idle);
         }

@@ -215,3 +215,25 @@ fn stage_sessions_are_sent_reports_that_name_what_was_lost() {
     assert_eq!((blocks[0].ssrc, blocks[0].total_lost), (0x77, 9));
     assert!((46..=48).contains(&blocks[0].fraction_lost), "9 of 49 in 1/256");
 }
+
+#[test]
+fn packets_are_signs_of_life_between_checks_six_seconds_apart() {
+    let (mut endpoint, mut out, mut people) = stage_with(2, 1);
+    out.events.clear();
+    for at in [4, 11] {
+        let mut speech = people[0].speech(20, &OPUS_20_MS);
+        endpoint.handle_datagram(people[0].path, &mut speech, at * SECOND, &mut out);
+        // A receiver report without blocks (RFC 3550 §6.4.2).
+        let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+        people[1].seal.seal_rtcp(&mut report).expect("sealed");
+        endpoint.handle_datagram(people[1].path, &mut report, at * SECOND, &mut out);
+        let told =
+            |event: fn(SessionId) -> Event| people.iter().filter(|far| out.events.contains(&event(far.id))).count();
+        assert_eq!((told(Event::Idle), told(Event::Active)), if at == 4 { (0, 0) } else { (2, 2) });
+        for step in 0..30 {
+            endpoint.handle_time(at * SECOND + step * SECOND / 5, &mut out);
+            let idle = out.events.iter().any(|event| matches!(event, Event::Idle(_)));
+            assert_eq!(idle, at == 11 || step > 25, "at {at} s and {step} fifths");
+        }
+    }
+}

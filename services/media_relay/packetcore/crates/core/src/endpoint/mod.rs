@@ -126,9 +126,9 @@ pub enum Event {
     Nominated(SessionId, Path),
     /// The first authenticated RTP of a stage session.
     Media(SessionId),
-    /// No valid check for 5 s.
+    /// No valid check and no authenticated packet for 5 s.
     Idle(SessionId),
-    /// Checks again after idle.
+    /// Signs of life again after idle.
     Active(SessionId),
     /// Consent ran out, or the session never came up; it is closed.
     Expired(SessionId),

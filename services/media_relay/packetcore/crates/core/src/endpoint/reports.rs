@@ -1,7 +1,7 @@
 //! RTCP in both directions: what receivers report, and the reports stage sessions are sent.
 
 use super::session::{Role, Session, StageRole};
-use super::{DropReason, Endpoint, Sink};
+use super::{DropReason, Endpoint, Event, Sink};
 use crate::fanout;
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::types::{Micros, Path, SECOND, SessionId, WallClock};
@@ -21,6 +21,9 @@ impl Endpoint {
         let session = self.sessions.get_mut(&id).ok_or(DropReason::NotValidated)?;
         let open = session.open.as_mut().ok_or(DropReason::NotKeyed)?;
         let len = open.open_rtcp(datagram)?;
+        if session.agent.heard(now) {
+            sink.event(Event::Active(id));
+        }
         let middle = (self.clock.ntp(now) >> 16) as u32;
         for packet in rtcp::parse(&datagram[..len]) {
             match packet {
