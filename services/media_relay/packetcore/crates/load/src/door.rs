@@ -3,7 +3,7 @@
 use crate::peer::{Offered, Peer, Wanted, offer};
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, St
 /// Calls an RPC as Connect has it: JSON over POST.
 async fn call(client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
     let url = api.join(&format!("/majlis.{method}"))?;
-    let response = client.post(url).bearer_auth(token).json(&request).send().await?;
+    let response = patiently(client.post(url).bearer_auth(token).json(&request)).await?;
     let status = response.status();
     let body = response.text().await?;
     ensure!(status.is_success(), "{method}: {status} {}", shortened(&body));
@@ -108,27 +108,26 @@ pub async fn exchange(client: &Client, api: &Url, personal: &str) -> Result<Stri
 /// A server that is full for the moment says when to come back; as often as this it is believed.
 const TRIES: u32 = 8;
 
-async fn post(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<(String, Option<Url>)> {
+/// Sends a request, again while the server says 503 and when to come back.
+async fn patiently(request: RequestBuilder) -> Result<Response> {
     for _ in 1..TRIES {
-        let response = post_once(client, url, permit, offered).await?;
+        let again = request.try_clone().context("a request that cannot be repeated")?;
+        let response = again.send().await?;
         let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         match wait {
             Some(seconds) if response.status().as_u16() == 503 => {
                 tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
             }
-            _ => return answer(url, response).await,
+            _ => return Ok(response),
         }
     }
-    answer(url, post_once(client, url, permit, offered).await?).await
+    Ok(request.send().await?)
 }
 
-async fn post_once(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<Response> {
+async fn post(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<(String, Option<Url>)> {
     let request = client.post(url.clone()).header(AUTHORIZATION, format!("Bearer {permit}"));
     let request = request.header(CONTENT_TYPE, "application/sdp").header(ACCEPT, "application/sdp");
-    Ok(request.body(offered.sdp.clone()).send().await?)
-}
-
-async fn answer(url: &Url, response: Response) -> Result<(String, Option<Url>)> {
+    let response = patiently(request.body(offered.sdp.clone())).await?;
     let status = response.status();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = response.text().await?;
