@@ -2,31 +2,33 @@
 
 mod common;
 
-use common::{Client, OPUS, amplitude, assert_continuous, decode, relay, relay_on, run};
+use common::{Client, OPUS, amplitude, assert_continuous, decode, on_time, relay, relay_on, run};
 use majlis_core::endpoint::Event;
 use majlis_core::rtp;
 use std::net::Ipv6Addr;
 
 #[test]
 fn a_listener_hears_the_tone_that_the_speaker_makes_and_who_it_is() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut speaker = Client::on_stage(&relay, "speaker", stage, 7, 4, 440.0);
-    let mut listener = Client::listener(&relay, "listener", channel);
-    let heard = run(75, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    assert!(heard.len() > 55, "{} of 75 frames came", heard.len());
-    assert!(heard[0].marker && heard.iter().skip(1).all(|packet| !packet.marker), "one talk begins once");
-    assert!(heard.iter().all(|packet| packet.payload_type == OPUS && packet.ssrc == 0x1157));
-    assert!(heard[10..].iter().all(|packet| packet.csrcs == [7]), "the packet says who speaks");
-    assert_continuous(&heard);
-    let sound = decode(&heard[15..]);
-    assert!(amplitude(&sound, 440.0) > 0.05, "440 Hz at {}", amplitude(&sound, 440.0));
-    assert!(amplitude(&sound, 880.0) < 0.01);
-    assert_eq!(wait_for_media(&relay), speaker.session);
-    let report = relay.session_report(listener.session).expect("known");
-    assert!(report.packets_sent >= heard.len() as u64 && report.bytes_sent > 40 * report.packets_sent);
-    assert!(report.info.connected);
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut speaker = Client::on_stage(&relay, "speaker", stage, 7, 4, 440.0);
+        let mut listener = Client::listener(&relay, "listener", channel);
+        let heard = run(75, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        assert!(heard.len() > 55, "{} of 75 frames came", heard.len());
+        assert!(heard[0].marker && heard.iter().skip(1).all(|packet| !packet.marker), "one talk begins once");
+        assert!(heard.iter().all(|packet| packet.payload_type == OPUS && packet.ssrc == 0x1157));
+        assert!(heard[10..].iter().all(|packet| packet.csrcs == [7]), "the packet says who speaks");
+        assert_continuous(&relay, &heard);
+        let sound = decode(&heard[15..]);
+        assert!(amplitude(&sound, 440.0) > 0.05, "440 Hz at {}", amplitude(&sound, 440.0));
+        assert!(amplitude(&sound, 880.0) < 0.01);
+        assert_eq!(wait_for_media(&relay), speaker.session);
+        let report = relay.session_report(listener.session).expect("known");
+        assert!(report.packets_sent >= heard.len() as u64 && report.bytes_sent > 40 * report.packets_sent);
+        assert!(report.info.connected);
+    });
 }
 
 fn wait_for_media(relay: &majlis_io::Relay) -> u64 {
@@ -38,108 +40,120 @@ fn wait_for_media(relay: &majlis_io::Relay) -> u64 {
 
 #[test]
 fn people_on_stage_hear_each_other_unmixed_and_nobody_hears_himself() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let mut ada = Client::on_stage(&relay, "ada0", stage, 1, 4, 300.0);
-    let mut bob = Client::on_stage(&relay, "bob0", stage, 2, 4, 500.0);
-    let heard = run(25, &mut [&mut ada], &mut [&mut bob]).remove(0);
-    assert_eq!(heard.len(), 25);
-    assert!(heard.iter().all(|packet| packet.csrcs == [1] && packet.payload_type == 96 && packet.ssrc == 0x9000));
-    assert_continuous(&heard);
-    assert!(amplitude(&decode(&heard)[960..], 300.0) > 0.2);
-    assert!(ada.hear().is_empty(), "she alone spoke and heard nothing");
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let mut ada = Client::on_stage(&relay, "ada0", stage, 1, 4, 300.0);
+        let mut bob = Client::on_stage(&relay, "bob0", stage, 2, 4, 500.0);
+        let heard = run(25, &mut [&mut ada], &mut [&mut bob]).remove(0);
+        assert_eq!(heard.len(), 25);
+        assert!(heard.iter().all(|packet| packet.csrcs == [1] && packet.payload_type == 96 && packet.ssrc == 0x9000));
+        assert_continuous(&relay, &heard);
+        assert!(amplitude(&decode(&heard)[960..], 300.0) > 0.2);
+        assert!(ada.hear().is_empty(), "she alone spoke and heard nothing");
+    });
 }
 
 #[test]
 fn a_muted_member_is_heard_by_nobody_until_unmuted() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut ada = Client::on_stage(&relay, "ada1", stage, 1, 1, 300.0);
-    let mut bob = Client::on_stage(&relay, "bob1", stage, 2, 1, 500.0);
-    let mut listener = Client::listener(&relay, "listener1", channel);
-    relay.set_muted(ada.session, true).expect("on stage");
-    relay.flush().expect("running");
-    let heard = run(20, &mut [&mut ada], &mut [&mut bob, &mut listener]);
-    assert!(heard.iter().all(Vec::is_empty), "{heard:?}");
-    relay.set_muted(ada.session, false).expect("on stage");
-    relay.flush().expect("running");
-    let heard = run(40, &mut [&mut ada], &mut [&mut bob, &mut listener]);
-    assert!(heard[0].len() == 40 && heard[1].len() > 20);
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut ada = Client::on_stage(&relay, "ada1", stage, 1, 1, 300.0);
+        let mut bob = Client::on_stage(&relay, "bob1", stage, 2, 1, 500.0);
+        let mut listener = Client::listener(&relay, "listener1", channel);
+        relay.set_muted(ada.session, true).expect("on stage");
+        relay.flush().expect("running");
+        let heard = run(20, &mut [&mut ada], &mut [&mut bob, &mut listener]);
+        assert!(heard.iter().all(Vec::is_empty), "{heard:?}");
+        relay.set_muted(ada.session, false).expect("on stage");
+        relay.flush().expect("running");
+        let heard = run(40, &mut [&mut ada], &mut [&mut bob, &mut listener]);
+        assert!(heard[0].len() == 40 && heard[1].len() > 20);
+    });
 }
 
 #[test]
 fn nothing_comes_in_or_goes_out_after_a_session_is_removed() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut speaker = Client::on_stage(&relay, "speaker2", stage, 7, 4, 440.0);
-    let mut stays = Client::listener(&relay, "stays", channel);
-    let mut leaves = Client::listener(&relay, "leaves", channel);
-    let heard = run(30, &mut [&mut speaker], &mut [&mut leaves]);
-    assert!(!heard[0].is_empty());
-    relay.remove_session(leaves.session).expect("running");
-    relay.flush().expect("running");
-    leaves.hear();
-    let heard = run(20, &mut [&mut speaker], &mut [&mut leaves, &mut stays]);
-    assert!(heard[0].is_empty(), "the removed one hears nothing");
-    assert!(heard[1].len() >= 19, "the other one does not notice");
-    relay.remove_session(speaker.session).expect("running");
-    relay.flush().expect("running");
-    run(10, &mut [&mut speaker], &mut [&mut stays]);
-    let heard = run(10, &mut [&mut speaker], &mut [&mut stays]);
-    assert!(heard[0].is_empty(), "nobody hears somebody who was removed");
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut speaker = Client::on_stage(&relay, "speaker2", stage, 7, 4, 440.0);
+        let mut stays = Client::listener(&relay, "stays", channel);
+        let mut leaves = Client::listener(&relay, "leaves", channel);
+        let heard = run(30, &mut [&mut speaker], &mut [&mut leaves]);
+        assert!(!heard[0].is_empty());
+        relay.remove_session(leaves.session).expect("running");
+        relay.flush().expect("running");
+        leaves.hear();
+        let heard = run(20, &mut [&mut speaker], &mut [&mut leaves, &mut stays]);
+        assert!(heard[0].is_empty(), "the removed one hears nothing");
+        assert!(heard[1].len() >= 19, "the other one does not notice");
+        relay.remove_session(speaker.session).expect("running");
+        relay.flush().expect("running");
+        run(10, &mut [&mut speaker], &mut [&mut stays]);
+        let heard = run(10, &mut [&mut speaker], &mut [&mut stays]);
+        assert!(heard[0].is_empty(), "nobody hears somebody who was removed");
+    });
 }
 
 #[test]
 fn ipv6_carries_a_voice_like_ipv4() {
-    let relay = relay_on(Ipv6Addr::LOCALHOST.into());
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut speaker = Client::on_stage(&relay, "speaker6", stage, 7, 4, 440.0);
-    let mut listener = Client::listener(&relay, "listener6", channel);
-    let heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    assert!(heard.len() > 20);
-    assert_continuous(&heard);
+    on_time(|| {
+        let relay = relay_on(Ipv6Addr::LOCALHOST.into());
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut speaker = Client::on_stage(&relay, "speaker6", stage, 7, 4, 440.0);
+        let mut listener = Client::listener(&relay, "listener6", channel);
+        let heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        assert!(heard.len() > 20);
+        assert_continuous(&relay, &heard);
+    });
 }
 
 #[test]
 fn a_listener_whose_address_changes_goes_on_at_the_first_check_that_nominates_it() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut speaker = Client::on_stage(&relay, "speaker3", stage, 7, 4, 440.0);
-    let mut listener = Client::listener(&relay, "listener3", channel);
-    let before = run(60, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    listener.move_socket();
-    listener.check(false);
-    assert!(run(5, &mut [&mut speaker], &mut [&mut listener])[0].is_empty(), "a check alone moves nothing");
-    listener.check(true);
-    let after = run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    assert!(after.len() >= 19);
-    let gap = after[0].sequence.wrapping_sub(before[before.len() - 1].sequence);
-    assert!((1..=12).contains(&gap), "the stream goes on, {gap} packets later");
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut speaker = Client::on_stage(&relay, "speaker3", stage, 7, 4, 440.0);
+        let mut listener = Client::listener(&relay, "listener3", channel);
+        let before = run(60, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        listener.move_socket();
+        listener.check(false);
+        assert!(run(5, &mut [&mut speaker], &mut [&mut listener])[0].is_empty(), "a check alone moves nothing");
+        listener.check(true);
+        let after = run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        assert!(after.len() >= 19);
+        let gap = after[0].sequence.wrapping_sub(before[before.len() - 1].sequence);
+        assert!((1..=12).contains(&gap), "the stream goes on, {gap} packets later");
+    });
 }
 
 #[test]
 fn packets_grow_to_sixty_milliseconds_and_back_without_a_gap() {
-    let relay = relay();
-    let stage = relay.add_stage().expect("stage").0;
-    let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    let mut speaker = Client::on_stage(&relay, "speaker4", stage, 7, 4, 440.0);
-    let mut listener = Client::listener(&relay, "listener4", channel);
-    let mut heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    relay.set_packet_ms(channel, 60).expect("channel");
-    let long = run(45, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-    let of_sixty = long.iter().filter(|packet| rtp::opus_samples(&packet.payload) == Some(2880)).count();
-    assert!(of_sixty >= 12 && long.len() <= 18, "{of_sixty} of {} packets are long", long.len());
-    heard.extend(long);
-    relay.set_packet_ms(channel, 20).expect("channel");
-    heard.extend(run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0));
-    assert_continuous(&heard);
-    let steps = heard.windows(2).skip(5);
-    for pair in steps {
-        let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
-        assert_eq!(Some(step), rtp::opus_samples(&pair[0].payload), "every sample is there once");
-    }
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let mut speaker = Client::on_stage(&relay, "speaker4", stage, 7, 4, 440.0);
+        let mut listener = Client::listener(&relay, "listener4", channel);
+        let mut heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        relay.set_packet_ms(channel, 60).expect("channel");
+        let long = run(45, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        let of_sixty = long.iter().filter(|packet| rtp::opus_samples(&packet.payload) == Some(2880)).count();
+        assert!(of_sixty >= 12 && long.len() <= 18, "{of_sixty} of {} packets are long", long.len());
+        heard.extend(long);
+        relay.set_packet_ms(channel, 20).expect("channel");
+        heard.extend(run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0));
+        assert_continuous(&relay, &heard);
+        let steps = heard.windows(2).skip(5);
+        for pair in steps {
+            let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
+            assert_eq!(Some(step), rtp::opus_samples(&pair[0].payload), "every sample is there once");
+        }
+    });
 }

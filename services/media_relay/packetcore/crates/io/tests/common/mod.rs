@@ -10,6 +10,10 @@ use majlis_core::stun;
 use majlis_io::{Relay, RelayConfig, sys};
 use std::f32::consts::TAU;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub const PROFILE: Profile = Profile::AeadAes128Gcm;
@@ -285,10 +289,14 @@ pub fn amplitude(sound: &[f32], hertz: f32) -> f32 {
     2.0 * (real * real + imaginary * imaginary).sqrt() / sound.len().max(1) as f32
 }
 
-/// Each packet continues the one before: no gap in sequence, and timestamps by whole packets of `samples`.
-pub fn assert_continuous(heard: &[Heard]) {
+/// Each packet continues the one before: no gap in sequence but for what the relay itself says it left out because the
+/// machine gave it no time, and timestamps by whole packets of `samples`.
+pub fn assert_continuous(relay: &Relay, heard: &[Heard]) {
+    let mut missing = 0;
     for pair in heard.windows(2) {
-        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1), "sequence continues");
+        let ahead = pair[1].sequence.wrapping_sub(pair[0].sequence);
+        assert!((1..1000).contains(&ahead), "{} follows {}", pair[1].sequence, pair[0].sequence);
+        missing += u64::from(ahead) - 1;
         let duration = rtp::opus_samples(&pair[0].payload).expect("Opus");
         let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
         assert!(
@@ -296,6 +304,12 @@ pub fn assert_continuous(heard: &[Heard]) {
             "timestamp step of {step} after {duration}"
         );
     }
+    assert!(missing <= left_out(relay), "{missing} packets are missing, {} were left out", left_out(relay));
+}
+
+/// Packets to listeners that were not sent because the machine gave the relay no time.
+pub fn left_out(relay: &Relay) -> u64 {
+    relay.counters().overload_drops.load(Ordering::Relaxed)
 }
 
 /// Events until one matches, for at most three seconds.
@@ -307,4 +321,52 @@ pub fn wait_for(relay: &Relay, wanted: impl Fn(&Event) -> bool) -> Event {
         sys::wait_readable([relay.event_fd()], Duration::from_millis(10));
     }
     panic!("the event did not come");
+}
+
+/// A machine that takes longer than this from a sleeping thread gives no sound its time.
+const STALL: Duration = Duration::from_millis(10);
+const ATTEMPTS: usize = 5;
+
+/// Runs a test of what happens in real time. A failure counts only when the machine gave the test its time: while
+/// others had the processors for longer than a frame can wait, it is run again.
+pub fn on_time(test: impl Fn()) {
+    for attempt in 1..=ATTEMPTS {
+        let watch = Watch::start();
+        let result = catch_unwind(AssertUnwindSafe(&test));
+        let stalled = watch.longest() > STALL;
+        match result {
+            Ok(()) => return,
+            Err(_) if stalled && attempt < ATTEMPTS => {}
+            Err(failure) => resume_unwind(failure),
+        }
+    }
+}
+
+/// Measures how late a thread wakes that wants to wake every two milliseconds.
+struct Watch {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&ended);
+        let thread = std::thread::spawn(move || {
+            let (pause, mut longest) = (Duration::from_millis(2), Duration::ZERO);
+            while !until.load(Ordering::Relaxed) {
+                let began = sys::monotonic_micros();
+                std::thread::sleep(pause);
+                let slept = Duration::from_micros(sys::monotonic_micros() - began);
+                longest = longest.max(slept.saturating_sub(pause));
+            }
+            longest
+        });
+        Self { ended, thread }
+    }
+
+    fn longest(self) -> Duration {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the watch only sleeps")
+    }
 }
