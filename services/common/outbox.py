@@ -49,7 +49,10 @@ F = TypeVar("F", bound=Message)
 
 LARGEST_PAGE = 1000
 _DEFAULT_PAGE = 500
-_LOOK_AGAIN_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 5.0
+"""For what another copy of the service stored and could not publish; its own commits wake a publisher at once."""
+_AWAY_SECONDS = 0.5
+"""While the bus is away: how soon its return is noticed. Nothing is read then."""
 _INSERTS: dict[str, Callable[[Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 _log = get_logger("outbox")
@@ -186,7 +189,7 @@ class OutboxPublisher:
                     pass
                 with contextlib.suppress(TimeoutError):
                     # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
-                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS if self._bus.connected else _AWAY_SECONDS):
                         await self._stored.wait()
 
     async def publish_pending(self) -> int:

@@ -63,8 +63,8 @@ class DirectoryClient:
 
     async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
         """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
-        request = room_directory_service_pb2.AuthorizeWatchRequest(room_id=room_id, user_ids=user_ids)
-        response = await self._stub.AuthorizeWatch(request)
+        request = room_directory_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=user_ids)
+        response = await self._stub.AuthorizeWatchers(request)
         return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
 
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:

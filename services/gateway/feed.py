@@ -23,6 +23,9 @@ _SNAPSHOT_REACH = 64
 """A newcomer gets a snapshot at most this many revisions old, and the events since."""
 _BACKWARDS_PULSES = 3
 _OVERTAKEN_BY = 8
+PULSE_READERS = 1000
+"""Counts alone go to so many readers a second and room; in a larger room each gets every second pulse, or third."""
+_RAREST_PULSE = 5
 
 FetchSnapshot = Callable[[], Awaitable[room_pb2.RoomSnapshot]]
 
@@ -46,6 +49,8 @@ class Feed:
         self._gap_timer: asyncio.TimerHandle | None = None
         self._pulse: room_events_pb2.RoomPulse | None = None
         self._older_pulses = 0
+        self._held_pulses = 0
+        """How many in a row were not sent on."""
 
     @property
     def revision(self) -> int:
@@ -163,10 +168,21 @@ class Feed:
         if self._older_pulses >= _BACKWARDS_PULSES:
             self._older_pulses = 0
             self._background.spawn("room snapshot", self._refresh_quietly)
-        self._send(of_fact(pulse, self._ring.revision))
+        if self._is_worth_sending(pulse):
+            self._send(of_fact(pulse, self._ring.revision))
         if self._pulse is not None and not pulse.audience_sample:
             pulse.audience_sample.extend(self._pulse.audience_sample)
         self._pulse = pulse
+
+    def _is_worth_sending(self, pulse: room_events_pb2.RoomPulse) -> bool:
+        """Whether a pulse goes out now: for a crowd, counts that a later one repeats are not worth 5,000 writes."""
+        self._held_pulses += 1
+        rarely = min(_RAREST_PULSE, -(-len(self.subscribers) // PULSE_READERS))
+        moderators_wait = self._pulse is None or pulse.hand_count != self._pulse.hand_count
+        if self._held_pulses < rarely and not moderators_wait and not pulse.audience_sample:
+            return False
+        self._held_pulses = 0
+        return True
 
     def _pulse_frame(self) -> list[Frame]:
         """The last pulse with the last sample known, for a newcomer whose snapshot is older."""

@@ -7,7 +7,7 @@ from typing import Any
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_pb2, sessions_pb2
 
-from services.common.errors import FieldInvalid
+from services.common.errors import DomainError, FieldInvalid
 from services.common.key_ring import KeyRing
 from services.common.rpc import current_caller
 from services.room_directory import wire
@@ -256,8 +256,16 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.GetSnapshotResponse(snapshot=self._snapshots.of(live))
 
     async def AuthorizeWatch(self, request: pb.AuthorizeWatchRequest, context: Any) -> pb.AuthorizeWatchResponse:
+        room, (seat,) = await self._app.rooms.authorize_watch(request.room_id, (request.user_id,))
+        if isinstance(seat, DomainError):
+            raise seat
+        return pb.AuthorizeWatchResponse(epoch=seat.epoch, role=wire.ROLES[room.role_of(request.user_id)])
+
+    async def AuthorizeWatchers(
+        self, request: pb.AuthorizeWatchersRequest, context: Any
+    ) -> pb.AuthorizeWatchersResponse:
         room, seats = await self._app.rooms.authorize_watch(request.room_id, request.user_ids)
-        return pb.AuthorizeWatchResponse(decisions=[wire.watch_decision(room, seat) for seat in seats])
+        return pb.AuthorizeWatchersResponse(decisions=[wire.watch_decision(room, seat) for seat in seats])
 
     async def ReportStreams(self, request: pb.ReportStreamsRequest, context: Any) -> pb.ReportStreamsResponse:
         news = [StreamNews(each.room_id, each.user_id, each.epoch, each.open) for each in request.changes]

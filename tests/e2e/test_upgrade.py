@@ -19,12 +19,10 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
 
 from services.common.migrations import migrate
-from tests.support.releases import Hall, unpack
+from tests.support.releases import EARLIER, Hall, unpack
 from tests.support.stack import ROOT
 from tools.ops.copying import migrations_of, urls
 
-EARLIER = "f335843ac4d7cba4368f883f231b7e18ec86ccc2"
-"""The last commit before retention, keys for the bus, tracing and drained relays."""
 GAP_SECONDS = 5.0
 RELAY_GAP_SECONDS = 20.0
 

@@ -15,6 +15,9 @@ from pathlib import Path
 from tests.support.processes import free_port
 from tests.support.stack import ROOT, free_port_triple
 
+EARLIER = "f335843ac4d7cba4368f883f231b7e18ec86ccc2"
+"""The release before this one: the last commit before retention, keys for the bus, tracing and drained relays."""
+
 # Asks a release for its own plan of processes, with ports that another release had before.
 _PLAN = """
 import json, sys

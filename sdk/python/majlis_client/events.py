@@ -14,7 +14,7 @@ from majlis_client.errors import MajlisError
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
-# A pulse comes every second: silence this long means the connection is dead.
+# A pulse comes every few seconds at least: silence this long means the connection is dead.
 _SILENCE_SECONDS = 15.0
 
 

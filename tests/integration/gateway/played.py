@@ -156,10 +156,10 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
     async def ListRooms(self, request: Any, context: Any) -> Any:
         return room_directory_service_pb2.ListRoomsResponse(rooms=[room_pb2.Room(room_id="room000000000001")])
 
-    async def AuthorizeWatch(self, request: Any, context: Any) -> Any:
+    async def AuthorizeWatchers(self, request: Any, context: Any) -> Any:
         await asyncio.sleep(self.slow_seconds)
         self.watch_questions += 1
-        response = room_directory_service_pb2.AuthorizeWatchResponse()
+        response = room_directory_service_pb2.AuthorizeWatchersResponse()
         for user_id in request.user_ids:
             epoch = self.seats.get((request.room_id, user_id))
             refusal = 0 if epoch else RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM

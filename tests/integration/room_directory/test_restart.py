@@ -112,12 +112,12 @@ async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_
     await world.stream("omar", room_id, joined.seat.epoch, True)
     await world.crash()
     await world.start()
-    watch = pb.AuthorizeWatchRequest(room_id=room_id, user_ids=[person("omar"), person("lina")])
-    before = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    watch = pb.AuthorizeWatchersRequest(room_id=room_id, user_ids=[person("omar"), person("lina")])
+    before = await world.stub.AuthorizeWatchers(watch, metadata=world.as_service("gateway"))
     not_in_room = RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
     assert (before.decisions[0].refusal, before.decisions[0].epoch) == (not_in_room, 0)
     await world.stream("omar", room_id, joined.seat.epoch, True)
-    after = await world.stub.AuthorizeWatch(watch, metadata=world.as_service("gateway"))
+    after = await world.stub.AuthorizeWatchers(watch, metadata=world.as_service("gateway"))
     allowed = after.decisions[0]
     assert (allowed.epoch, allowed.role) == (joined.seat.epoch, room_pb2.ROLE_LISTENER)
 

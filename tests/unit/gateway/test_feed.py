@@ -10,7 +10,7 @@ from services.common.errors import PartUnavailable
 from services.common.tasks import Background
 from services.common.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind, SeatEnded
-from services.gateway.feed import GAP_GRACE_SECONDS, Feed
+from services.gateway.feed import GAP_GRACE_SECONDS, PULSE_READERS, Feed
 from services.gateway.subscriber import LONGEST_WAIT_SECONDS, Subscriber
 
 ROOM = "room000000000001"
@@ -138,6 +138,20 @@ async def test_a_directory_that_went_back_in_time_is_believed_after_a_while(feed
     assert ("snapshot", 4) in await taken(reader)
     await feed.take(hand(5))
     assert await taken(reader) == [("hand_raised", 5)]
+
+
+async def test_a_crowd_gets_its_counts_less_often_but_hands_and_faces_at_once(feed: Feed) -> None:
+    readers = [person() for _ in range(2 * PULSE_READERS + 1)]
+    for reader in readers:
+        await feed.join(reader, None)
+        await reader.take()
+    for count in range(1, 7):
+        await feed.take(pulse(10, listener_count=count))
+    assert len(await readers[-1].take()) == 2  # the first one, and every third after it
+    await feed.take(pulse(10, listener_count=6, hand_count=1))
+    assert len(await readers[-1].take()) == 1
+    await feed.take(pulse(10, hand_count=1, audience_sample=[{"user_id": "user000000000007"}]))
+    assert len(await readers[-1].take()) == 1
 
 
 async def test_a_newcomer_gets_the_newest_sample_although_the_last_pulse_had_none(feed: Feed) -> None:

@@ -13,7 +13,7 @@ export interface StreamListener {
   refused(refusal: Refusal): void;
 }
 
-/** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses each second. */
+/** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
 
 /** Follows a room until closed; resumes after the last revision with waits that spread. */

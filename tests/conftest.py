@@ -1,0 +1,7 @@
+"""What holds for all tests."""
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background lets them ignore Ctrl-C: what they start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
