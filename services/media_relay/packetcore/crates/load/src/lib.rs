@@ -7,6 +7,7 @@ pub mod args;
 pub mod chirps;
 pub mod count;
 pub mod crowd;
+pub mod dtls;
 pub mod door;
 pub mod ear;
 pub mod events;

@@ -27,7 +27,7 @@ pub struct Seen {
 
 /// Starts a server whose programme leaves out the sequence numbers `skip` names; gives its address.
 pub fn serve(skip: fn(u64) -> bool) -> (String, Arc<Seen>) {
-    str0m::crypto::from_feature_flags().install_process_default();
+    majlis_load::dtls::install();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Seen::default());
