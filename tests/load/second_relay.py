@@ -24,6 +24,8 @@ HOME_BUDGET = 1000
 LISTENERS = 30
 SECONDS = 30
 SETTLE_SECONDS = 8
+POLL_SECONDS = 0.02
+"""Once a frame. Only that metric is asked for: a whole page would hold the interpreter while frames wait for it."""
 DEPTH = "majlis_media_relay_core_playout_depth_ms_now"
 
 Frames = list[tuple[float, float]]
@@ -86,8 +88,8 @@ async def another_relay(house: House) -> AsyncIterator[int]:
 async def watch_depth(port: int, found: list[tuple[float, float]]) -> None:
     """Notes how deep the second relay's buffer is, (wall clock in s, ms), until cancelled."""
     while True:
-        found.append((time.time(), await asyncio.to_thread(value_of, f"http://127.0.0.1:{port}/metrics", DEPTH)))
-        await asyncio.sleep(0.1)
+        found.append((time.time(), await asyncio.to_thread(value_of, f"http://127.0.0.1:{port}/metrics?name[]={DEPTH}", DEPTH)))
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def second_relay_row(report: dict[str, Any], home: str, depths: list[tuple[float, float]]) -> Row:
