@@ -88,7 +88,9 @@ async def another_relay(house: House) -> AsyncIterator[int]:
 async def watch_depth(port: int, found: list[tuple[float, float]]) -> None:
     """Notes how deep the second relay's buffer is, (wall clock in s, ms), until cancelled."""
     while True:
-        found.append((time.time(), await asyncio.to_thread(value_of, f"http://127.0.0.1:{port}/metrics?name[]={DEPTH}", DEPTH)))
+        found.append(
+            (time.time(), await asyncio.to_thread(value_of, f"http://127.0.0.1:{port}/metrics?name[]={DEPTH}", DEPTH))
+        )
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -62,6 +62,8 @@ PITCHES = """async () => {
   }
   return found
 }"""
+CLEAN_SECONDS = 3
+PATIENCE_SECONDS = 20
 STATS = """async () => {
   const rows = [...(await pc.getStats()).values()]
   return rows.filter(each => each.type === 'inbound-rtp' || each.type === 'transport')
@@ -127,16 +129,31 @@ async def test_a_listening_browser_hears_the_programme_without_concealment_and_s
     relay = await fleet.add_relay()
     await fleet.speak(relay, 440.0, slots=0, sub="user000002", member=4711)
     await seat(fleet, relay, page, "audience", 1)
-    await asyncio.sleep(2.0)
-    before = await inbound(page)
-    await asyncio.sleep(2.0)
-    after = await inbound(page)
+    await asyncio.sleep(1.0)
+    after = await nothing_concealed(page, CLEAN_SECONDS)
     ((hertz, sources),) = (await page.evaluate(PITCHES)).values()
     assert near(hertz, 440.0)
     assert sources == [4711]
     assert after["packetsLost"] == 0
-    assert after["concealedSamples"] - before["concealedSamples"] < 0.05 * 2 * 48000
     assert "AEAD_AES_128_GCM" in str(await page.evaluate(STATS))
+
+
+async def nothing_concealed(page: Page, seconds: int) -> dict[str, Any]:
+    """Waits for so many seconds in a row without one concealed sample, and returns the browser's last report.
+
+    A machine that stalls makes the browser conceal what came in time; a fault of ours does it every second.
+    """
+    before, clean, seen = await inbound(page), 0, []
+    for _ in range(PATIENCE_SECONDS):
+        await asyncio.sleep(1.0)
+        after = await inbound(page)
+        seen.append(after["concealedSamples"] - before["concealedSamples"])
+        heard = after["totalSamplesReceived"] - before["totalSamplesReceived"]
+        clean = clean + 1 if seen[-1] == 0 and heard > 0.8 * 48000 else 0
+        if clean == seconds:
+            return after
+        before = after
+    raise AssertionError(f"samples concealed each second: {seen}")
 
 
 async def inbound(page: Page) -> dict[str, Any]:
