@@ -12,6 +12,7 @@ from services.common.metrics import Metrics
 from services.media_relay import directory
 from services.media_relay.directory import SessionReports
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
+from tests.support.fake_bus import eventually
 from tests.support.relay_fakes import RelayBench
 
 
@@ -99,8 +100,7 @@ async def test_a_crowd_is_told_of_in_few_batches(
         for session in crowd:
             reports.happened(SessionConnected(session), 0.0)
         await asyncio.sleep(0.02)
-    while sum(len(batch.changes) for batch in stub.batches) < 20 * len(crowd):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: sum(len(batch.changes) for batch in stub.batches) == 20 * len(crowd))
     running.cancel()
     # One batch at the everyday pace, then one each 0.2 s: at 0.01 s it would have been twenty.
     assert len(stub.batches) <= 6
