@@ -16,6 +16,7 @@ from services.common.tasks import Background
 from services.common.tls import channel_credentials, service_files
 
 Options = Sequence[tuple[str, Any]]
+Interceptors = Sequence[grpc.aio.ClientInterceptor]
 
 # Calls are over within seconds; a stream that is older than this is cut, and its reader resumes on the new channel.
 FAREWELL_SECONDS = 600.0
@@ -23,16 +24,21 @@ FAREWELL_SECONDS = 600.0
 _log = get_logger("rpc")
 
 
-def open_channel(address: str, settings: ServiceSettings, options: Options) -> grpc.aio.Channel:
+def open_channel(
+    address: str, settings: ServiceSettings, options: Options, interceptors: Interceptors = ()
+) -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
 
     Raises SettingsError when they cannot be used.
     """
     files = service_files(settings)
     if files is None:
-        return grpc.aio.insecure_channel(address, options=options)
+        return grpc.aio.insecure_channel(address, options=options, interceptors=list(interceptors))
     return FollowingChannel(
-        files, lambda: grpc.aio.secure_channel(address, channel_credentials(files), options=options)
+        files,
+        lambda: grpc.aio.secure_channel(
+            address, channel_credentials(files), options=options, interceptors=list(interceptors)
+        ),
     )
 
 

@@ -70,8 +70,6 @@ class Application:
         self._limits = limits
         self._proxies = proxies
         self._headers = headers
-        # Bound once: the logger of a module is looked up anew for each line.
-        self._log = _log.bind()
         self._network = lru_cache(_NETWORKS_KEPT)(network_of)
         self._requests = metrics.counter(
             "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
@@ -124,7 +122,7 @@ class Application:
         seconds = time.perf_counter() - started
         self._seconds.labels(route).observe(seconds, tracing.exemplar())
         if route != "site":
-            say = self._log.debug if response.status < 500 else self._log.info
+            say = _log.debug if response.status < 500 else _log.info
             milliseconds = round(seconds * 1000, 1)
             say("HTTP answered", what=self._name(request, route), code=response.status, milliseconds=milliseconds)
 
@@ -161,7 +159,7 @@ class Application:
         except Disconnected:
             raise
         except Exception:  # noqa: BLE001 (logged with its stack; the client learns only that it happened)
-            self._log.exception("request failed", what=self._name(request, route))
+            _log.exception("request failed", what=self._name(request, route))
             return _refusal(route, DomainError("a fault of ours"))
 
     async def _stream(self, request: Request, send: Send) -> None:
