@@ -16,30 +16,38 @@ from services.common.tasks import Background
 from services.common.tls import channel_credentials, service_files
 
 Options = Sequence[tuple[str, Any]]
-Interceptors = Sequence[grpc.aio.ClientInterceptor]
 
 # Calls are over within seconds; a stream that is older than this is cut, and its reader resumes on the new channel.
 FAREWELL_SECONDS = 600.0
+_REACH_POLL_SECONDS = 0.02
 
 _log = get_logger("rpc")
 
 
-def open_channel(
-    address: str, settings: ServiceSettings, options: Options, interceptors: Interceptors = ()
-) -> grpc.aio.Channel:
+def open_channel(address: str, settings: ServiceSettings, options: Options) -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
 
     Raises SettingsError when they cannot be used.
     """
     files = service_files(settings)
     if files is None:
-        return grpc.aio.insecure_channel(address, options=options, interceptors=list(interceptors))
+        return grpc.aio.insecure_channel(address, options=options)
     return FollowingChannel(
-        files,
-        lambda: grpc.aio.secure_channel(
-            address, channel_credentials(files), options=options, interceptors=list(interceptors)
-        ),
+        files, lambda: grpc.aio.secure_channel(address, channel_credentials(files), options=options)
     )
+
+
+async def reached(channel: grpc.aio.Channel, by: float) -> bool:
+    """Whether the channel is connected before `by` (the loop's time); a call that was not sent yet can wait for that.
+
+    Polled, because a watch on a channel's state that is given up stays behind in the library.
+    """
+    now = asyncio.get_running_loop().time
+    while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+        if now() + _REACH_POLL_SECONDS >= by:
+            return False
+        await asyncio.sleep(_REACH_POLL_SECONDS)
+    return True
 
 
 @dataclass(eq=False)

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
 
 from services.common import tracing
 from services.common.rpc_caller import (
@@ -20,7 +21,7 @@ from services.common.rpc_caller import (
     current_request_id,
     remaining_seconds,
 )
-from services.common.rpc_channel import open_channel
+from services.common.rpc_channel import open_channel, reached
 from services.common.rpc_errors import RemoteError, raise_for
 from services.common.settings import ServiceSettings
 from services.common.tls import service_files
@@ -28,9 +29,14 @@ from services.common.tls import service_files
 __all__ = ["RemoteError", "ServiceChannel", "as_user", "raise_for"]
 
 DEFAULT_DEADLINE_SECONDS = 5.0
+# A part that crashed, or starts beside this one, is back within this.
 _RETRY_FOR_SECONDS = 3.0
+# What a call needs to fail for its own reason, rather than because its time is up.
+_LAST_WORD_SECONDS = 0.05
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 0.8
+
+Metadata = tuple[tuple[str, str], ...]
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -49,28 +55,31 @@ class ServiceChannel:
     """A channel from the service `name` to the service at `address`; give `channel` to a generated stub.
 
     Calls through it raise RemoteError instead of AioRpcError, carry the request id of the RPC being served, and end
-    after five seconds, or earlier when the caller being served waits no longer. UNAVAILABLE is tried again for
-    three seconds, with growing pauses, only where the contract says NO_SIDE_EFFECTS.
+    after five seconds, or earlier when the caller being served waits no longer. A call waits up to three seconds for
+    a service that starts or restarts, before it is sent (`waits`: not where another takes the place of one that is
+    gone, as with relays); once sent, UNAVAILABLE is tried again for that long, with growing pauses, only where the
+    contract says NO_SIDE_EFFECTS.
     """
 
-    def __init__(self, name: str, address: str, settings: ServiceSettings) -> None:
+    def __init__(self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True) -> None:
         self.address = address
-        proof = proof_of(name, settings)
-        self.channel = open_channel(address, settings, _OPTIONS, (_Unary(proof), _Stream(proof)))
+        calls = _Calls(open_channel(address, settings, _OPTIONS), proof_of(name, settings), waits=waits)
+        # It has what stubs need of a channel; the library's class would want much more of it.
+        self.channel = cast("grpc.aio.Channel", calls)
 
     async def close(self) -> None:
         """Closes the channel; calls in progress fail."""
         await self.channel.close()
 
 
-def proof_of(name: str, settings: ServiceSettings) -> tuple[tuple[str, str], ...]:
+def proof_of(name: str, settings: ServiceSettings) -> Metadata:
     """Metadata by which the service `name` proves itself: none under mutual TLS, where its certificate does."""
     if service_files(settings) is not None:
         return ()
     return ((SERVICE_NAME, name), (SERVICE_SECRET, settings.service_secret()))
 
 
-def as_user() -> tuple[tuple[str, str], ...]:
+def as_user() -> Metadata:
     """Metadata passing the current caller's own token and network on: `stub.Method(request, metadata=as_user())`."""
     caller = caller_or_none()
     if caller is None or caller.bearer is None:
@@ -78,62 +87,66 @@ def as_user() -> tuple[tuple[str, str], ...]:
     return ((AUTHORIZATION, f"Bearer {caller.bearer}"), (FORWARDED_NETWORK, caller.network))
 
 
-class _Caller:
-    """What both kinds of call have in common."""
+class _Calls:
+    """The methods of a channel that stubs use, with what this module adds to each call.
 
-    def __init__(self, proof: tuple[tuple[str, str], ...]) -> None:
+    The library's interceptors can do the same, but cost a task and a third more time for each call.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, proof: Metadata, *, waits: bool) -> None:
+        self._channel = channel
         self._proof = proof
+        self._waits = waits
+        self.close = channel.close
+        self.get_state = channel.get_state
+        self.wait_for_state_change = channel.wait_for_state_change
+        self.channel_ready = channel.channel_ready
 
-    def _details(self, details: grpc.aio.ClientCallDetails, timeout: float | None) -> grpc.aio.ClientCallDetails:
-        metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._proof)
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Awaitable[Any]]:
+        """Begins a unary RPC."""
+        begin: Any = self._channel.unary_unary(method, *args, **kwargs)
+        retry_seconds = _RETRY_FOR_SECONDS if _may_repeat(method) else 0.0
+
+        async def call(request: Message, *, timeout: float | None = None, metadata: Metadata = ()) -> Any:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            ends_at = started + _deadline(timeout)
+            give_up_at = min(started + retry_seconds, ends_at)
+            pause = _FIRST_PAUSE_SECONDS
+            if self._waits:
+                await reached(self._channel, min(started + _RETRY_FOR_SECONDS, ends_at - _LAST_WORD_SECONDS))
+            while True:
+                left = max(0.001, ends_at - loop.time())
+                try:
+                    # A span for each try: what a slow request waited for is then seen.
+                    with tracing.call(method[1:]):
+                        return await begin(request, timeout=left, metadata=self._metadata(metadata))
+                except grpc.aio.AioRpcError as error:
+                    wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+                    pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+                    unreachable = error.code() == grpc.StatusCode.UNAVAILABLE
+                    if not unreachable or loop.time() + wait >= give_up_at:
+                        raise raise_for(error) from error
+                    await asyncio.sleep(wait)
+
+        return call
+
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """Begins an RPC that streams its responses; its errors are the library's own."""
+        begin: Any = self._channel.unary_stream(method, *args, **kwargs)
+
+        def call(request: Message, *, timeout: float | None = None, metadata: Metadata = ()) -> Any:
+            return begin(request, timeout=timeout, metadata=self._metadata(metadata))
+
+        return call
+
+    def _metadata(self, own: Metadata) -> Metadata:
+        result = (*own, *self._proof)
         request_id = current_request_id()
-        if request_id and metadata.get(REQUEST_ID) is None:
-            metadata.add(REQUEST_ID, request_id)
+        if request_id and not any(key == REQUEST_ID for key, _ in own):
+            result = (*result, (REQUEST_ID, request_id))
         traceparent = tracing.traceparent()
-        if traceparent:
-            metadata.add(tracing.TRACEPARENT, traceparent)
-        return grpc.aio.ClientCallDetails(
-            details.method, timeout, metadata, details.credentials, details.wait_for_ready
-        )
-
-
-class _Unary(_Caller, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(
-        self,
-        continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,
-    ) -> Any:
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + _deadline(client_call_details.timeout)
-        give_up_at = loop.time() + (_RETRY_FOR_SECONDS if _may_repeat(client_call_details.method) else 0.0)
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            left = max(0.001, ends_at - loop.time())
-            try:
-                # A span for each try: what a slow request waited for is then seen.
-                with tracing.call(_path(client_call_details.method)[1:]):
-                    call = await continuation(self._details(client_call_details, left), request)
-                    await call
-            except grpc.aio.AioRpcError as error:
-                wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
-                pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
-                unreachable = error.code() == grpc.StatusCode.UNAVAILABLE
-                if not unreachable or loop.time() + wait >= min(give_up_at, ends_at):
-                    raise raise_for(error) from error
-                await asyncio.sleep(wait)
-            else:
-                return call
-
-
-class _Stream(_Caller, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self,
-        continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,
-    ) -> Any:
-        return await continuation(self._details(client_call_details, client_call_details.timeout), request)
+        return (*result, (tracing.TRACEPARENT, traceparent)) if traceparent else result
 
 
 def _deadline(asked: float | None) -> float:
@@ -142,15 +155,11 @@ def _deadline(asked: float | None) -> float:
     return limit if remaining is None else min(limit, remaining)
 
 
-def _may_repeat(method: str | bytes) -> bool:
+def _may_repeat(method: str) -> bool:
     """Whether the contract says that a method changes nothing."""
-    service, _, name = _path(method).lstrip("/").partition("/")
+    service, _, name = method.lstrip("/").partition("/")
     try:
         descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     except KeyError:
         return False
     return bool(descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS)
-
-
-def _path(method: str | bytes) -> str:
-    return method.decode() if isinstance(method, bytes) else method

@@ -80,6 +80,8 @@ class Guard(grpc.aio.ServerInterceptor):
         self._logged_fields = logged_fields
         self._policies: dict[str, MethodPolicy] = {}
         self._reasons: frozenset[str] = frozenset()
+        # Bound once: the logger of a module is looked up anew for each line.
+        self._log = _log.bind()
         self._wrapped: dict[str, Handler] = {}
         self._requests = metrics.counter(
             "majlis_rpc_requests_total", "RPCs answered, by status code.", ("service", "method", "code")
@@ -196,12 +198,12 @@ class Guard(grpc.aio.ServerInterceptor):
         if isinstance(error, TimeoutError):
             return TooSlow("the answer was not there in time")
         if not isinstance(error, DomainError):
-            _log.error("RPC failed", method=policy.path, exc_info=error)
+            self._log.error("RPC failed", method=policy.path, exc_info=error)
             return DomainError("a fault of ours; the log has it under this request's id")
         # Reasons of other services are documented in their contracts, and were checked where they arose.
         if error.reason not in self._reasons and not isinstance(error, RemoteError):
             self._nonconforming.labels(policy.service, policy.method).inc()
-            _log.error("undocumented refusal", method=policy.path, reason=error.reason)
+            self._log.error("undocumented refusal", method=policy.path, reason=error.reason)
             if self._strict:
                 return DomainError(f"the reason {error.reason} is not documented in the contract")
         return error
@@ -212,11 +214,11 @@ class Guard(grpc.aio.ServerInterceptor):
             self._durations.labels(policy.service, policy.method).observe(seconds, tracing.exemplar())
         fields = {"method": policy.path, "code": code, "milliseconds": round(seconds * 1000, 1)}
         if refusal is not None:
-            _log.info("RPC refused", reason=refusal.reason, **fields)
+            self._log.info("RPC refused", reason=refusal.reason, **fields)
         elif policy.no_side_effects:
-            _log.debug("RPC served", **fields)
+            self._log.debug("RPC served", **fields)
         else:
-            _log.info("RPC served", **fields)
+            self._log.info("RPC served", **fields)
 
 
 def validate(message: Message) -> None:

@@ -123,7 +123,7 @@ class RelayClients:
         """The relay at host:port."""
         client = self._clients.get(address)
         if client is None:
-            channel = ServiceChannel("gateway", address, self._settings)
+            channel = ServiceChannel("gateway", address, self._settings, waits=False)
             stub = media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
             client = self._clients[address] = _RelayClient(channel, stub)
         self._clients.move_to_end(address)

@@ -13,7 +13,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from services.common import tracing
 from services.common.errors import DomainError, PartUnavailable, TooSlow
 from services.common.metrics import Metrics
-from services.common.rpc_channel import open_channel
+from services.common.rpc_channel import open_channel, reached
 from services.common.rpc_client import proof_of
 from services.common.rpc_errors import STATUS_DETAILS, error_from
 from services.gateway.offered import Offered
@@ -26,7 +26,6 @@ _TRIES = 3
 _FIRST_PAUSE_SECONDS = 0.1
 # A part that crashed is back within this; a call that was not sent yet can wait for it, whatever it changes.
 _REACH_SECONDS = 3.0
-_REACH_POLL_SECONDS = 0.02
 _MAX_WAITING = 2_000
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -121,20 +120,15 @@ class Forwarder:
             self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started, tracing.exemplar())
 
     async def _reached(self, channel: grpc.aio.Channel, reach_by: float) -> None:
-        """Returns when the channel is connected. Raises PartUnavailable.
-
-        Polled, because a watch on a channel's state that is given up stays behind in the library.
-        """
+        """Returns when the channel is connected. Raises PartUnavailable."""
         if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
             return
         if self._waiting >= _MAX_WAITING:
             raise _unreachable()
         self._waiting += 1
         try:
-            while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
-                if asyncio.get_running_loop().time() + _REACH_POLL_SECONDS >= reach_by:
-                    raise _unreachable()
-                await asyncio.sleep(_REACH_POLL_SECONDS)
+            if not await reached(channel, reach_by):
+                raise _unreachable()
         finally:
             self._waiting -= 1
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from services.common.errors import DomainError, PartUnavailable
 from services.common.tasks import Background
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.15
 _BATCH = 500
 
 Ask = Callable[[str, Sequence[str]], Awaitable[list[int | DomainError]]]

@@ -13,6 +13,9 @@ from services.common.log import get_logger
 _log = get_logger("streams")
 
 GATHER_SECONDS = 0.15
+CROWD_GATHER_SECONDS = 0.5
+"""Between two reports while many come or go: each costs the directory much the same, however few it names."""
+_CROWD = 20
 _BATCH = 1000
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
@@ -60,11 +63,12 @@ class StreamReports:
 
     async def run(self) -> None:
         """Sends for ever."""
-        pause = _FIRST_PAUSE_SECONDS
+        pause, gather = _FIRST_PAUSE_SECONDS, GATHER_SECONDS
         while True:
             await self._something.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(gather)
             batch = self._next_batch()
+            gather = CROWD_GATHER_SECONDS if len(batch) > _CROWD else GATHER_SECONDS
             try:
                 await self._send(batch)
                 pause = _FIRST_PAUSE_SECONDS

@@ -29,9 +29,12 @@ PERMIT_TYPE = "permit+jwt"
 ISSUER = "room_directory"
 KEY_SET_REFRESH_SECONDS = 60.0
 BATCH_DELAY_SECONDS = 0.1
+CROWD_DELAY_SECONDS = 0.5
+"""Between two reports while many come or go: each costs the directory much the same, however few it names."""
 BATCH_SIZE = 2000
 MOST_PENDING = 20_000
 
+_CROWD = 20
 _FETCH_SECONDS = 2.0
 _REPORT_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.2
@@ -113,10 +116,11 @@ class SessionReports:
 
     async def run(self) -> None:
         """Sends for ever."""
-        pause = _FIRST_PAUSE_SECONDS
+        pause, delay = _FIRST_PAUSE_SECONDS, BATCH_DELAY_SECONDS
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(BATCH_DELAY_SECONDS)
+            await asyncio.sleep(delay)
+            delay = CROWD_DELAY_SECONDS if len(self._pending) > _CROWD else BATCH_DELAY_SECONDS
             if await self._send_batch():
                 pause = _FIRST_PAUSE_SECONDS
                 continue

@@ -1,6 +1,7 @@
 """Carries programme frames between packet core and NATS, on a thread of its own: a busy main loop is not heard."""
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,6 +22,8 @@ from services.common.tasks import Background
 QUEUED_FRAMES = 1024
 FRAMES_AT_ONCE = 64
 
+_GIL_SECONDS = 0.0005
+"""How long the main loop may keep the interpreter once a frame waits for it (Python's own choice is 5 ms)."""
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 
@@ -92,6 +95,7 @@ class ProgrammeBridge:
 
     async def start(self) -> None:
         """Starts the thread and waits until it can take commands. Raises RuntimeError when it does not."""
+        sys.setswitchinterval(_GIL_SECONDS)
         self._thread = threading.Thread(target=self._run_thread, name="programme bridge", daemon=True)
         self._thread.start()
         if not await asyncio.to_thread(self._started.wait, _START_SECONDS):

@@ -96,7 +96,7 @@ class GrpcRelayClient:
 
     def __init__(self, relay_id: str, address: str, settings: ServiceSettings) -> None:
         self._relay_id = relay_id
-        self._channel = ServiceChannel(SERVICE, address, settings)
+        self._channel = ServiceChannel(SERVICE, address, settings, waits=False)
         self._stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
             media_relay_service_pb2_grpc.MediaRelayServiceStub(self._channel.channel)
         )

@@ -69,6 +69,10 @@ class Person:
         rows: list[dict[str, Any]] = await self.page.evaluate("() => window.majlisTest.stats()")
         return rows
 
+    async def sound_report(self) -> str:
+        """For the message of a failed test: the person's connections and elements, with what the sound went through."""
+        return f"{self.name}: {await self.page.evaluate('() => window.majlisTest.soundReport()')}"
+
     async def add_passkey_device(self) -> None:
         """A built-in authenticator that says yes by itself (WebAuthn automation)."""
         session = await self.context.new_cdp_session(self.page)

@@ -66,6 +66,27 @@
       }
       return rows;
     },
+    // What a failed test wants to know: for each connection its state and what its sound went through.
+    async soundReport() {
+      const kinds = ['media-source', 'outbound-rtp', 'remote-inbound-rtp', 'inbound-rtp', 'media-playout', 'candidate-pair'];
+      const lines = [];
+      for (const peer of peers) {
+        lines.push(`peer ${peer.connectionState} ${peer.iceConnectionState}`);
+        if (peer.connectionState === 'closed') continue;
+        for (const { mid, direction, currentDirection, sender } of peer.getTransceivers()) {
+          const track = sender.track && `${sender.track.readyState} enabled=${sender.track.enabled} muted=${sender.track.muted}`;
+          lines.push(`  mid ${mid} ${direction} ${currentDirection} sends ${track}`);
+        }
+        for (const report of (await peer.getStats()).values()) {
+          if (kinds.includes(report.type)) lines.push(`  ${JSON.stringify(report)}`);
+        }
+      }
+      for (const e of elements) {
+        const tracks = e.srcObject ? e.srcObject.getTracks().map((t) => `${t.id} ${t.readyState} muted=${t.muted}`) : [];
+        lines.push(`element paused=${e.paused} muted=${e.muted} volume=${e.volume} ${tracks}`);
+      }
+      return lines.join('\n');
+    },
     peers: () => peers,
     states: () => peers.map((peer) => peer.connectionState),
   };

@@ -70,6 +70,8 @@ class Application:
         self._limits = limits
         self._proxies = proxies
         self._headers = headers
+        # Bound once: the logger of a module is looked up anew for each line.
+        self._log = _log.bind()
         self._network = lru_cache(_NETWORKS_KEPT)(network_of)
         self._requests = metrics.counter(
             "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
@@ -122,7 +124,7 @@ class Application:
         seconds = time.perf_counter() - started
         self._seconds.labels(route).observe(seconds, tracing.exemplar())
         if route != "site":
-            say = _log.debug if response.status < 500 else _log.info
+            say = self._log.debug if response.status < 500 else self._log.info
             milliseconds = round(seconds * 1000, 1)
             say("HTTP answered", what=self._name(request, route), code=response.status, milliseconds=milliseconds)
 
@@ -159,7 +161,7 @@ class Application:
         except Disconnected:
             raise
         except Exception:  # noqa: BLE001 (logged with its stack; the client learns only that it happened)
-            _log.exception("request failed", what=self._name(request, route))
+            self._log.exception("request failed", what=self._name(request, route))
             return _refusal(route, DomainError("a fault of ours"))
 
     async def _stream(self, request: Request, send: Send) -> None:

@@ -47,6 +47,7 @@ class Auth(rpc.AuthServiceServicer):
         return pb.BatchGetProfilesResponse()
 
     async def CreateAccount(self, request: Any, context: Any) -> Any:
+        self.callers.append(current_caller())
         raise HandleTaken("taken", retry_after_seconds=2.0, metadata={"handle": "lina"})
 
     async def GetMe(self, request: Any, context: Any) -> Any:
@@ -144,6 +145,35 @@ async def test_a_call_without_side_effects_survives_a_restart_of_the_service(tmp
     assert (await call).jwks_json == "{}"
     await channel.close()
     await server.drain()
+
+
+async def test_a_call_with_side_effects_waits_for_a_service_that_restarts_and_is_sent_once(
+    tmp_path: Path, servicer: Auth
+) -> None:
+    port = free_port()
+    settings = test_settings(tmp_path, grpc_listen=f"127.0.0.1:{port}")
+    channel = ServiceChannel("invite", f"127.0.0.1:{port}", settings)
+    for _ in range(2):
+        call = asyncio.ensure_future(rpc.AuthServiceStub(channel.channel).CreateAccount(ACCOUNT, timeout=5))
+        await asyncio.sleep(0.4)
+        server = RpcServer("auth", settings, Metrics("auth"), verifier=TokenMint().verifier())
+        server.add(servicer, rpc.add_AuthServiceServicer_to_server, AUTH)
+        await server.start()
+        with pytest.raises(RemoteError, match="taken"):
+            await call
+        await server.drain()
+    assert len(servicer.callers) == 2
+    await channel.close()
+
+
+async def test_a_call_on_a_channel_that_does_not_wait_fails_at_once(tmp_path: Path) -> None:
+    channel = ServiceChannel("gateway", f"127.0.0.1:{free_port()}", test_settings(tmp_path), waits=False)
+    started = time.monotonic()
+    with pytest.raises(RemoteError) as refused:
+        await rpc.AuthServiceStub(channel.channel).CreateAccount(ACCOUNT)
+    assert refused.value.kind == "unavailable"
+    assert time.monotonic() - started < 2
+    await channel.close()
 
 
 async def test_half_of_the_certificate_files_is_a_settings_error(tmp_path: Path) -> None:

@@ -49,6 +49,22 @@ async def test_many_changes_go_in_one_batch(reports: StreamReports, directory: D
     assert directory.batches == 1
 
 
+async def test_a_crowd_is_told_of_in_few_batches_and_whoever_comes_after_it_at_once_again(
+    reports: StreamReports, directory: Directory
+) -> None:
+    arriving = 0
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 1.2
+    while loop.time() < until:
+        for _ in range(10):
+            arriving += 1
+            reports.opened(ROOM, f"user{arriving}", 1)
+        await asyncio.sleep(0.02)
+    await eventually(lambda: len(directory.told) == arriving)
+    # At the everyday pace it would have been eight.
+    assert directory.batches <= 5
+
+
 async def test_only_the_last_stream_of_a_person_counts_as_going(reports: StreamReports, directory: Directory) -> None:
     reports.opened(ROOM, "anna", 5)
     reports.opened(ROOM, "anna", 6)

@@ -12,6 +12,7 @@ from services.common.metrics import Metrics
 from services.media_relay import directory
 from services.media_relay.directory import SessionReports
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
+from tests.support.fake_bus import eventually
 from tests.support.relay_fakes import RelayBench
 
 
@@ -86,6 +87,23 @@ async def test_a_batch_is_sent_again_until_it_is_taken(
     await asyncio.sleep(0.05)
     running.cancel()
     assert [len(batch.changes) for batch in stub.batches] == [1, 1, 1]
+
+
+async def test_a_crowd_is_told_of_in_few_batches(
+    stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "BATCH_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(directory, "CROWD_DELAY_SECONDS", 0.2)
+    crowd = await sessions(30)
+    running = asyncio.ensure_future(reports.run())
+    for _ in range(20):
+        for session in crowd:
+            reports.happened(SessionConnected(session), 0.0)
+        await asyncio.sleep(0.02)
+    await eventually(lambda: sum(len(batch.changes) for batch in stub.batches) == 20 * len(crowd))
+    running.cancel()
+    # One batch at the everyday pace, then one each 0.2 s: at 0.01 s it would have been twenty.
+    assert len(stub.batches) <= 6
 
 
 async def test_what_happens_while_a_batch_is_on_its_way_is_not_lost(stub: Stub, reports: SessionReports) -> None:

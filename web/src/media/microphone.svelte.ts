@@ -9,6 +9,9 @@ class Microphone {
   #context: AudioContext | null = null;
   #analyser: AnalyserNode | null = null;
   #samples = new Float32Array(512);
+  #opening: Promise<boolean> | null = null;
+  /** Rises when it is given back: what was asked for before is then no longer wanted. */
+  #closed = 0;
 
   get track(): MediaStreamTrack | null {
     return this.#stream?.getAudioTracks()[0] ?? null;
@@ -23,26 +26,43 @@ class Microphone {
     }
   }
 
-  /** Asks for the microphone; true when it is live. */
-  async open(): Promise<boolean> {
+  /** Asks for the microphone, once however many ask here; true when it is live and still wanted. */
+  open(): Promise<boolean> {
+    this.#opening ??= this.#ask().finally(() => (this.#opening = null));
+    return this.#opening;
+  }
+
+  async #ask(): Promise<boolean> {
     if (this.track?.readyState === 'live') return true;
     if (!navigator.mediaDevices) {
       this.state = 'insecure';
       return false;
     }
     this.state = 'asking';
+    const round = this.#closed;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({
+      const stream = await navigator.mediaDevices.getUserMedia({
         audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
       });
+      if (round !== this.#closed) {
+        for (const track of stream.getTracks()) track.stop();
+        return false;
+      }
+      this.#stream = stream;
     } catch (error) {
       this.state = error instanceof DOMException && error.name === 'NotAllowedError' ? 'denied' : 'missing';
       return false;
     }
-    this.track?.addEventListener('ended', () => this.close(), { once: true });
+    // The browser says this when the device goes away, not when the track is stopped here.
+    this.track?.addEventListener('ended', () => this.#lost(), { once: true });
     this.#meter(this.#stream);
     this.state = 'live';
     return true;
+  }
+
+  #lost(): void {
+    this.close();
+    this.state = 'missing';
   }
 
   #meter(stream: MediaStream): void {
@@ -67,6 +87,7 @@ class Microphone {
   }
 
   close(): void {
+    this.#closed++;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#analyser = null;

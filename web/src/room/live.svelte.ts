@@ -136,6 +136,8 @@ export class LiveRoom {
     const was = ownStageSeat(before, this.me) !== undefined;
     const is = ownStageSeat(after, this.me) !== undefined;
     if (this.moving) return;
+    // Decided here, by what holds now: a sheet that goes away sees what held before, and would silence a new speaker.
+    if (before.own.offer && !after.own.offer && !this.onStage) microphone.close();
     if (was && !is && this.sound.kind === 'stage') void this.descend(undefined, undefined);
     if (!was && is && this.sound.kind === 'audience') void this.#soundFor();
     this.#obeyMute();
