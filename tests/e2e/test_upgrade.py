@@ -132,6 +132,8 @@ async def test_an_earlier_release_becomes_this_one_while_people_talk(
         token = await leading.auth.CreatePersonalToken(
             auth_service_pb2.CreatePersonalTokenRequest(label="bot", scopes=["listen"])
         )
+        # The directory hears of its relay within a second of its start; people ask again until then.
+        await until(lambda: leading.join(room_id))
         async with await omar.connect() as listening, asyncio.TaskGroup() as group:
             talking = group.create_task(speak(leading, room_id, tones[440], loop=True))
             hearing = Hearing(listening, room_id)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
+FIRST_PULSE_SECONDS = 2.0
 
 
 def free_port_triple() -> int:
@@ -102,6 +103,10 @@ class Stack:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the system did not start:\n{self.output[-4000:]}")
             await asyncio.sleep(0.1)
+        # Relays tell their load once a second: who is faster than a person is told that no relay has room.
+        first_pulse_by = time.monotonic() + FIRST_PULSE_SECONDS
+        while "relay serves" not in self.output and time.monotonic() < first_pulse_by:
+            await asyncio.sleep(0.05)
 
     async def until_ready(self, name: str, seconds: float = 10.0) -> float:
         """Waits for a part to serve; returns the seconds that took."""
