@@ -104,9 +104,10 @@ class Stack:
                 raise AssertionError(f"the system did not start:\n{self.output[-4000:]}")
             await asyncio.sleep(0.1)
         # Relays tell their load once a second: who is faster than a person is told that no relay has room.
-        first_pulse_by = time.monotonic() + FIRST_PULSE_SECONDS
-        while "relay serves" not in self.output and time.monotonic() < first_pulse_by:
-            await asyncio.sleep(0.05)
+        for _ in range(int(FIRST_PULSE_SECONDS / 0.1)):
+            if "relay serves" in self.output:
+                break
+            await asyncio.sleep(0.1)
 
     async def until_ready(self, name: str, seconds: float = 10.0) -> float:
         """Waits for a part to serve; returns the seconds that took."""
