@@ -28,8 +28,11 @@ class Microphone {
 
   /** Asks for the microphone, once however many ask here; true when it is live and still wanted. */
   open(): Promise<boolean> {
-    this.#opening ??= this.#ask().finally(() => (this.#opening = null));
-    return this.#opening;
+    if (this.#opening) return this.#opening;
+    const opening = this.#ask().finally(() => {
+      if (this.#opening === opening) this.#opening = null;
+    });
+    return (this.#opening = opening);
   }
 
   async #ask(): Promise<boolean> {
@@ -88,6 +91,7 @@ class Microphone {
 
   close(): void {
     this.#closed++;
+    this.#opening = null;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#analyser = null;

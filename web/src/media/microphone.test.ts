@@ -58,6 +58,15 @@ test('one that is given while nobody wants it any more is given back at once', a
   expect([microphone.state, microphone.track, tracks[0]?.readyState]).toEqual(['off', null, 'ended']);
 });
 
+test('who wants it again while the first question is still open gets one', async () => {
+  const before = microphone.open();
+  microphone.close();
+  const again = microphone.open();
+  allow.forEach((yes) => yes());
+  expect(await Promise.all([before, again])).toEqual([false, true]);
+  expect([microphone.state, microphone.track, tracks[0]?.readyState]).toEqual(['live', tracks[1], 'ended']);
+});
+
 test('one that is unplugged is said to be missing, and can be asked for again', async () => {
   const first = microphone.open();
   allow[0]?.();
