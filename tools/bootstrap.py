@@ -4,6 +4,7 @@ Runs on the bare Python of a fresh machine, so it imports only the standard libr
 """
 
 import argparse
+import fnmatch
 import hashlib
 import os
 import platform
@@ -72,10 +73,13 @@ def done(step: str, mark: str) -> None:
 
 
 def tree(folder: Path, *patterns: str) -> list[Path]:
-    """Files below a folder, without what builds leave there."""
+    """Files below a folder, sorted. Does not enter what builds leave there: they may be at work meanwhile."""
     skipped = {"target", "node_modules", "dist", "gen", "__pycache__"}
-    found = (path for pattern in patterns for path in folder.rglob(pattern))
-    return [path for path in found if path.is_file() and not skipped.intersection(path.relative_to(folder).parts)]
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each not in skipped]
+        found += [Path(root, name) for name in names if any(fnmatch.fnmatch(name, each) for each in patterns)]
+    return sorted(found)
 
 
 def make_venv() -> None:

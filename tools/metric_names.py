@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.bootstrap import tree
+
 ROOT = Path(__file__).resolve().parent.parent
 COUNTERS = ROOT / "services" / "media_relay" / "packetcore" / "crates" / "io" / "src" / "counters.rs"
 # Of the Python client's own collectors.
@@ -75,7 +77,7 @@ def _of_packet_core() -> Iterator[str]:
 def exported() -> set[str]:
     """Every sample name that some service exports."""
     names = {*PROCESS, *_of_packet_core()}
-    for path in sorted((ROOT / "services").rglob("*.py")):
+    for path in tree(ROOT / "services", "*.py"):
         for kind, name in _in_module(path):
             names.add(name)
             if name.startswith("majlis_bus_"):

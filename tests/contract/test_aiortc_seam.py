@@ -2,12 +2,14 @@
 
 import inspect
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from aiortc import rtcdtlstransport as dtls
 from OpenSSL import SSL
 
 from services.media_relay import webrtc
+from tools.bootstrap import tree
 
 TRIED = "1.16.0"
 
@@ -58,10 +60,6 @@ def test_keys_are_as_long_as_the_packet_core_wants_them() -> None:
 
 
 def test_no_other_file_of_the_relay_imports_aiortc() -> None:
-    from pathlib import Path
-
     folder = Path(webrtc.__file__).parent
-    users = [
-        path.name for path in folder.rglob("*.py") if "aiortc" in path.read_text() and "import" in path.read_text()
-    ]
+    users = [path.name for path in tree(folder, "*.py") if "aiortc" in path.read_text() and "import" in path.read_text()]
     assert [name for name in users if name != "webrtc.py"] == []

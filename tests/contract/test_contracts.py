@@ -10,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescrip
 from majlis.contract.v1 import options_pb2
 
 from services.common.errors import DomainError
+from tools.bootstrap import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ROOT / "protos"
@@ -94,7 +95,7 @@ def subclasses(base: type[DomainError]) -> Iterator[type[DomainError]]:
 
 
 def import_all(service: str) -> None:
-    for path in sorted((ROOT / "services" / service).rglob("*.py")):
+    for path in tree(ROOT / "services" / service, "*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
         if not {"__main__", "__init__", "migrations", "packetcore"}.intersection(parts):
             importlib.import_module(".".join(parts))
@@ -113,6 +114,6 @@ def test_every_reason_a_service_raises_is_declared_in_its_contract(service: str)
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_declared_reason_is_raised_somewhere_in_its_service(service: str) -> None:
     own = declared_reasons(service) - declared_reasons("contract")
-    text = "\n".join(path.read_text() for path in (ROOT / "services" / service).rglob("*.py"))
+    text = "\n".join(path.read_text() for path in tree(ROOT / "services" / service, "*.py"))
     unused = {reason for reason in own if f'"{reason}"' not in text}
     assert not unused, f"{service} declares reasons that nothing gives: {unused}"
