@@ -61,5 +61,7 @@ def test_keys_are_as_long_as_the_packet_core_wants_them() -> None:
 
 def test_no_other_file_of_the_relay_imports_aiortc() -> None:
     folder = Path(webrtc.__file__).parent
-    users = [path.name for path in tree(folder, "*.py") if "aiortc" in path.read_text() and "import" in path.read_text()]
+    users = [
+        path.name for path in tree(folder, "*.py") if "aiortc" in path.read_text() and "import" in path.read_text()
+    ]
     assert [name for name in users if name != "webrtc.py"] == []
