@@ -13,7 +13,14 @@ from services.room_directory.app.live import LiveRoom, LiveRooms
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Ids, Limits, RoomStore
 from services.room_directory.domain.entry import check_entry
-from services.room_directory.domain.errors import NotInRoom, Removed, RoomClosed, RoomNotFound, TooManyRooms
+from services.room_directory.domain.errors import (
+    Blocked,
+    NotInRoom,
+    Removed,
+    RoomClosed,
+    RoomNotFound,
+    TooManyRooms,
+)
 from services.room_directory.domain.events import RoomCard
 from services.room_directory.domain.moderation import RoomEdit, end_room, update_room
 from services.room_directory.domain.people import Actor
@@ -121,9 +128,9 @@ class RoomCases:
     def _may_enter(self, room: Room, actor: Actor) -> bool:
         try:
             check_entry(room, actor, "", blocked=self._blocks.keep_out(room, actor.user_id))
-        except (Removed, RoomClosed):
+        except (Removed, Blocked, RoomClosed):
             return False
-        return not self._blocks.keep_out(room, actor.user_id)
+        return True
 
     async def get_room(self, actor: Actor, room_id: str, key: str) -> LiveRoom:
         """A room the caller may see. Raises RoomNotFound, RoomEnded, RoomClosed, Removed, Blocked."""

@@ -109,6 +109,36 @@ async def test_a_blocked_person_cannot_enter_rooms_the_blocker_leads(world_on_ea
     assert await refusal(world.call("lina", "BlockPerson", ghost)) == "PERSON_NOT_FOUND"
 
 
+async def test_the_hallway_of_a_blocked_person_shows_every_other_room(world: World) -> None:
+    await world.relay()
+    led_by_lina = await world.create("lina")
+    led_by_nadia = await world.create("nadia", "Bread and salt")
+    await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("omar")))
+    listed = await world.call("omar", "ListRooms", pb.ListRoomsRequest())
+    assert [room.room_id for room in listed.rooms] == [led_by_nadia.room_id]
+    listed = await world.call("yusuf", "ListRooms", pb.ListRoomsRequest())
+    assert {room.room_id for room in listed.rooms} == {led_by_lina.room_id, led_by_nadia.room_id}
+
+
+async def test_a_token_that_only_listens_opens_no_microphone(world: World) -> None:
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    epoch = (await world.join("omar", room_id)).seat.epoch
+    audience = pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+    granted = await world.call("omar", "GetMediaPermit", audience, scopes=("listen",))
+    assert (await world.claims(granted.permit))["kind"] == "audience"
+    on_stage = (await world.bring_on_stage("lina", "omar", room_id)).seat.epoch
+    assert on_stage > epoch
+    permit = pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+    for request in (permit, pb.JoinRoomRequest(room_id=room_id)):
+        method = type(request).__name__.removesuffix("Request")
+        assert await refusal(world.call("omar", method, request, scopes=("listen",))) == "SCOPE_MISSING"
+    allowed = await world.call("omar", "GetMediaPermit", permit, scopes=("listen", "speak"))
+    # The refused join took no seat over.
+    assert allowed.seat.epoch == on_stage
+    assert (await world.claims(allowed.permit))["kind"] == "stage"
+
+
 async def test_operators_read_reports_and_close_them(world_on_each: World) -> None:
     world = world_on_each
     await world.relay()
