@@ -28,6 +28,8 @@ from services.room_directory.domain.seats import HandMode, MediaKind, Visibility
 from services.room_directory.snapshots import Snapshots
 
 _PAGE = 50
+_SPEAK = "speak"
+"""The scope that opens a microphone; two RPCs need it only when the caller is on stage."""
 _VISIBILITIES = {number: value for value, number in wire.VISIBILITIES.items()}
 _HAND_MODES = {number: value for value, number in wire.HAND_MODES.items()}
 _REPORT_KINDS = {number: value for value, number in wire.REPORT_KINDS.items()}
@@ -311,7 +313,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
 
 def _actor() -> Actor:
     caller = current_caller()
-    return Actor(caller.user, operator=caller.operator)
+    may_speak = caller.scopes is None or _SPEAK in caller.scopes
+    return Actor(caller.user, operator=caller.operator, may_speak=may_speak)
 
 
 def _key_for_caller(room: Room) -> str:

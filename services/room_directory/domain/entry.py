@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from services.common.errors import ScopeMissing
 from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
 from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.events import SeatTakenOver as SeatWasTakenOver
@@ -36,12 +37,15 @@ def check_entry(room: Room, actor: Actor, key: str, *, blocked: bool) -> None:
 def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, now: datetime) -> Seat:
     """Seats the person; a seat held on another device is taken over.
 
-    Raises RoomEnded, Removed, Blocked, RoomClosed, RoomFull.
+    Raises RoomEnded, Removed, Blocked, RoomClosed, RoomFull, ScopeMissing.
     """
     room.require_live()
     check_entry(room, actor, key, blocked=blocked)
     user_id = actor.user_id
     before, on_stage = room.seats.get(user_id), room.stage.get(user_id)
+    if on_stage is not None:
+        # A seat on stage comes with the microphone, and taking it over silences the device that speaks.
+        _require_speech(actor)
     if before is None and on_stage is None and room.listener_count() >= room.rules.listener_limit:
         raise RoomFull(metadata={"limit": str(room.rules.listener_limit)})
     seat = Seat(user_id=user_id, epoch=epoch, device_epoch=epoch, joined_at=now, pending_since=now, absent_since=now)
@@ -85,10 +89,14 @@ def expel(room: Room, user_id: str, *, epoch: int, now: datetime) -> None:
 
 
 def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
-    """The seat a media session of that kind would serve. Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed."""
+    """The seat a media session of that kind would serve.
+
+    Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed, ScopeMissing.
+    """
     seat = room.seat_of(actor.user_id)
     role = room.role_of(actor.user_id)
     if kind is MediaKind.STAGE:
+        _require_speech(actor)
         room.stage_seat_of(actor.user_id)
         room.require(actor, Action.SPEAK)
     elif role is not Role.LISTENER:
@@ -96,3 +104,8 @@ def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
     else:
         room.require(actor, Action.LISTEN)
     return seat
+
+
+def _require_speech(actor: Actor) -> None:
+    if not actor.may_speak:
+        raise ScopeMissing("the token lacks the scope speak", metadata={"scope": "speak"})

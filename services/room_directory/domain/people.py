@@ -21,6 +21,8 @@ class Actor:
 
     user_id: str
     operator: bool = False
+    may_speak: bool = True
+    """False for the holder of a token that only listens, whatever the person's role is."""
 
 
 SYSTEM = Actor("")

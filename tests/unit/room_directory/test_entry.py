@@ -2,8 +2,9 @@
 
 import pytest
 
+from services.common.errors import ScopeMissing
 from services.room_directory.domain import moderation
-from services.room_directory.domain.entry import check_media, expel, leave_room
+from services.room_directory.domain.entry import check_media, expel, leave_room, take_seat
 from services.room_directory.domain.errors import (
     Blocked,
     NotAllowed,
@@ -149,6 +150,21 @@ def test_permits_are_only_for_those_whose_role_fits_the_session() -> None:
     with pytest.raises(NotAllowed):
         check_media(hall.room, LINA, MediaKind.AUDIENCE)
     assert check_media(hall.room, LINA, MediaKind.STAGE).user_id == "lina"
+
+
+def test_a_token_that_only_listens_takes_no_seat_and_no_microphone_of_who_is_on_stage() -> None:
+    hall = Hall()
+    hall.join("lina")
+    before = hall.room.seats["lina"]
+    listening = Actor("lina", may_speak=False)
+    with pytest.raises(ScopeMissing):
+        take_seat(hall.room, listening, "", blocked=False, epoch=hall.epoch(), now=hall.now)
+    with pytest.raises(ScopeMissing):
+        check_media(hall.room, listening, MediaKind.STAGE)
+    assert hall.room.seats["lina"] == before
+    omar = Actor("omar", may_speak=False)
+    take_seat(hall.room, omar, "", blocked=False, epoch=hall.epoch(), now=hall.now)
+    assert check_media(hall.room, omar, MediaKind.AUDIENCE).user_id == "omar"
 
 
 def test_a_suspended_last_moderator_leaves_the_room_held() -> None:
