@@ -8,7 +8,7 @@ from typing import Any
 from services.media_relay.domain.errors import PermitInvalid, PermitSpent, RelayFull
 
 REMEMBERED_SECONDS = 90.0
-"""Longer than a permit can verify: 15 s of life and 30 s of leeway for clocks."""
+"""Longer than a permit can verify: 15 s of life, 2 s of leeway, and up to 30 s where our clock lags."""
 
 
 class Kind(StrEnum):

@@ -47,6 +47,18 @@ async def test_an_expired_token_is_told_apart_so_that_the_client_refreshes(mint:
         await verifier.verify_access(token)
 
 
+async def test_a_token_that_lives_for_seconds_ends_when_it_says_within_two_seconds(
+    mint: TokenMint, clock: FakeClock
+) -> None:
+    ends = int((clock.now() + timedelta(seconds=15)).timestamp())
+    token, verifier = mint.keys.sign(mint.claims(exp=ends), "permit+jwt"), mint.verifier()
+    clock.advance(16)
+    assert (await verifier.verify(token, "permit+jwt"))["sub"] == USER_ID
+    clock.advance(1)
+    with pytest.raises(TokenExpired):
+        await verifier.verify(token, "permit+jwt")
+
+
 async def test_a_token_from_a_clock_that_runs_a_little_ahead_is_good(mint: TokenMint, clock: FakeClock) -> None:
     token, verifier = mint.token(), mint.verifier()
     clock.advance(-29)
