@@ -197,17 +197,18 @@ def service_errors(service: Manifest, workloads: list[Manifest]) -> Iterator[str
 
 
 def scaling_errors(manifests: list[Manifest]) -> Iterator[str]:
-    """As many public relay ports, from ordinal 0, as the autoscaler may make relays."""
+    """As many public relay ports, from ordinal 0, as the autoscaler may make relays; and its number left to it."""
     ports = sorted(
         each["metadata"]["name"]
         for each in manifests
         if each["kind"] == "Service" and each["spec"].get("type") == "NodePort"
     )
-    most = [
-        each["spec"].get("maxReplicas", each["spec"].get("maxReplicaCount"))
-        for each in manifests
-        if each["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}
-    ]
+    scalers = [each for each in manifests if each["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}]
+    most = [each["spec"].get("maxReplicas", each["spec"].get("maxReplicaCount")) for each in scalers]
+    scaled = {(ref["kind"], ref["name"]) for ref in (each["spec"]["scaleTargetRef"] for each in scalers)}
+    for each in manifests:
+        if (each["kind"], each["metadata"]["name"]) in scaled and "replicas" in each["spec"]:
+            yield f"{name_of(each)}: replicas would undo at each apply what the autoscaler did"
     if len(most) > 1:
         yield "two autoscalers want the relays"
     for count in most:

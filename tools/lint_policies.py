@@ -6,7 +6,10 @@ from typing import Any
 Manifest = dict[str, Any]
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
 # Why a service may have one copy; CloudNativePG's pods are its own and not looked at.
-SINGLE_COPY = {"room-directory": "one copy owns every room until leases are built"}
+SINGLE_COPY = {
+    "room-directory": "one copy owns every room until leases are built",
+    "ops": "one backup at a time",
+}
 
 
 def errors(manifests: list[Manifest]) -> Iterator[str]:
@@ -50,6 +53,8 @@ def pod_findings(pod: Manifest, *, host_ports: bool) -> Iterator[str]:
         yield "must have the runtime's seccomp profile"
     if pod.get("automountServiceAccountToken") is not False:
         yield "must not be given a token of the API server"
+    if pod.get("enableServiceLinks") is not False:
+        yield "must not get a variable for each Service (enableServiceLinks): settings that are unknown stop a service"
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(key):
             yield f"must not have {key}"
@@ -107,7 +112,8 @@ def probe_findings(container: Manifest) -> Iterator[str]:
 def budget_errors(manifests: list[Manifest], workloads: list[Manifest]) -> Iterator[str]:
     """Workloads without a disruption budget, and services with a single copy that nobody explained."""
     budgets = [each["spec"]["selector"]["matchLabels"] for each in manifests if each["kind"] == "PodDisruptionBudget"]
-    small = any(each["kind"] == "PersistentVolumeClaim" for each in manifests)
+    claims = {each["metadata"]["name"] for each in manifests if each["kind"] == "PersistentVolumeClaim"}
+    small = "auth-data" in claims
     for workload in workloads:
         labels, name = workload["spec"]["template"]["metadata"]["labels"], workload["metadata"]["name"]
         if not any(budget.items() <= labels.items() for budget in budgets):

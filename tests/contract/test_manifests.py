@@ -11,10 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from tools import lint_network, relay_ports
 from tools.bootstrap import ROOT, VENV
-from tools.lint_manifests import CHECKS, GUIDE, SCHEMAS, Manifest, folders, render, schema_errors
+from tools.lint_manifests import CHECKS, GUIDE, SCHEMAS, Manifest, folders, render, schema_errors, service_of
+
+AUTOSCALING = GUIDE.with_name("kubernetes-autoscaling.md")
 
 pytestmark = pytest.mark.skipif(
     not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl"), reason="there is no kubectl"
@@ -76,6 +79,14 @@ def host_network(manifests: list[Manifest]) -> None:
 
 def token(manifests: list[Manifest]) -> None:
     pod(manifests, "Deployment", "auth")["automountServiceAccountToken"] = True
+
+
+def service_links(manifests: list[Manifest]) -> None:
+    pod(manifests, "StatefulSet", "media-relay").pop("enableServiceLinks")
+
+
+def number_beside_an_autoscaler(manifests: list[Manifest]) -> None:
+    find(manifests, "StatefulSet", "media-relay")["spec"]["replicas"] = 1
 
 
 def no_budget(manifests: list[Manifest]) -> None:
@@ -156,6 +167,8 @@ FAULTS: dict[Callable[[list[Manifest]], None], str] = {
     host_port: "port of its node",
     host_network: "hostNetwork",
     token: "token",
+    service_links: "variable for each Service",
+    number_beside_an_autoscaler: "undo at each apply",
     no_budget: "disruption budget",
     weaker_namespace: "enforces baseline",
     two_directories: "two copies",
@@ -195,12 +208,23 @@ def misspelt_trigger(manifests: list[Manifest]) -> None:
     told["treshold"] = told.pop("threshold")
 
 
+def schedule(**changed: str) -> Callable[[list[Manifest]], None]:
+    """Adds the guide's example of a room that is announced, with some of it changed."""
+
+    def add(manifests: list[Manifest]) -> None:
+        (trigger,) = yaml.safe_load(AUTOSCALING.read_text().split("```yaml\n")[1].split("```")[0])
+        trigger["metadata"] |= changed
+        find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"].append(trigger)
+
+    return add
+
+
 def schedule_that_never_comes(manifests: list[Manifest]) -> None:
-    find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][1]["metadata"]["timezone"] = "Asia/Atlantis"
+    schedule(timezone="Asia/Atlantis")(manifests)
 
 
 def schedule_that_wants_too_much(manifests: list[Manifest]) -> None:
-    find(manifests, "ScaledObject", "media-relay")["spec"]["triggers"][1]["metadata"]["desiredReplicas"] = "80"
+    schedule(desiredReplicas="80")(manifests)
 
 
 def unrecorded_series(manifests: list[Manifest]) -> None:
@@ -222,6 +246,41 @@ def test_a_fault_put_into_what_operators_read_is_reported(fault: Callable[[list[
     fault(manifests)
     found = faults(manifests, rendered("k8s/overlays/operators"))
     assert any(OPERATOR_FAULTS[fault] in each for each in found), found
+
+
+def test_the_guide_s_example_of_a_room_that_is_announced_is_one_that_keda_takes() -> None:
+    manifests = copy.deepcopy(rendered("k8s/overlays/operators"))
+    schedule()(manifests)
+    assert faults(manifests, rendered("k8s/overlays/operators")) == []
+
+
+def test_nobody_scales_for_a_room_that_an_operator_did_not_announce_or_takes_relays_away_when_blind() -> None:
+    scaled = find(rendered("k8s/overlays/operators"), "ScaledObject", "media-relay")["spec"]
+    assert [trigger["type"] for trigger in scaled["triggers"]] == ["prometheus"]
+    assert scaled["fallback"]["behavior"] == "currentReplicasIfHigher"
+
+
+def injected(services: list[Manifest], namespace: str) -> dict[str, str]:
+    """The variables that Kubernetes gives a pod that takes service links: Services with an address, by their name."""
+    given = {}
+    for each in services:
+        name = each["metadata"]["name"].replace("-", "_").upper()
+        if each["metadata"]["namespace"] == namespace and each["spec"].get("clusterIP") != "None":
+            given |= {f"{name}_SERVICE_HOST": "10.0.0.1", f"{name}_PORT": "tcp://10.0.0.1:80"}
+    return given
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_a_pod_gets_no_variable_that_its_service_would_refuse_as_an_unknown_setting(folder: str) -> None:
+    manifests = rendered(folder)
+    services = [each for each in manifests if each["kind"] == "Service"]
+    refused = []
+    for workload in (each for each in manifests if service_of(each)):
+        given = injected(services, workload["metadata"]["namespace"])
+        prefix = f"{service_of(workload)}_".upper()
+        refused += [name for name in given if name.startswith(prefix)]
+        assert workload["spec"]["template"]["spec"]["enableServiceLinks"] is False
+    assert refused, "Kubernetes would set none of ours: then nothing of this is needed"
 
 
 @pytest.mark.parametrize("folder", folders())
