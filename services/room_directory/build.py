@@ -89,6 +89,8 @@ async def build(
         return GrpcRelayClient(relay_id, grpc_address, settings)
 
     fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
+    serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
+    serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
     app = UseCases(

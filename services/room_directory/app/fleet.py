@@ -301,9 +301,9 @@ class Fleet:
         return relay is None or relay.boot_id == boot_id
 
     def list_relays(self) -> list[tuple[RelayLoadState, bool]]:
-        """Every relay known, and whether it takes new sessions."""
+        """Every relay known, and whether it takes new sessions; any thread may ask."""
         now = self._clock.monotonic()
-        return [(relay, relay.accepts(now)) for relay in self.relays.values()]
+        return [(relay, relay.accepts(now)) for relay in list(self.relays.values())]
 
     async def ready(self, relay_id: str, seconds: float) -> None:
         """Waits a moment until a relay has acknowledged what it was told."""
