@@ -7,6 +7,7 @@ import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
 import { RoomEvents } from './events.ts';
+import { pauseBefore, worthAnotherTry } from './knocking.ts';
 import { announce, type Notice } from './notices.ts';
 import { begin, missed, ownStageSeat, reduce, type RoomView } from './reducer.ts';
 import { Sound } from './sound.svelte.ts';
@@ -23,6 +24,8 @@ export class LiveRoom {
   view = $state.raw<RoomView | null>(null);
   /** Why the room could not be entered. */
   refusal = $state.raw<unknown>(null);
+  /** True while a refusal may pass and entering is tried again by itself. */
+  waiting = $state(false);
   /** True while the event stream is away for longer than a moment. */
   stale = $state(false);
   notice = $state.raw<Notice | null>(null);
@@ -33,6 +36,11 @@ export class LiveRoom {
   moving = false;
   #events: RoomEvents | null = null;
   #joining: Promise<JoinRoomResponse> | null = null;
+  #entering: Promise<void> | null = null;
+  #knock: ReturnType<typeof setTimeout> | undefined;
+  #tries = 0;
+  #mayWait = true;
+  #givenUp = false;
   #staleTimer: ReturnType<typeof setTimeout> | undefined;
   #resyncedAt = -Infinity;
   #gapAt = 0n;
@@ -56,11 +64,39 @@ export class LiveRoom {
     return this.view?.own.role === Role.MODERATOR;
   }
 
-  /** Takes the seat, follows the room, and brings the sound up. */
+  /** Takes the seat, follows the room, and brings the sound up; while that cannot be just now, it is tried again. */
   async enter(): Promise<void> {
     this.refusal = null;
+    this.#tries = 0;
+    await this.#tryToEnter();
+  }
+
+  /** Who leaves the page before the door opens is not let in behind their back; who is in stays in. */
+  giveUp(): void {
+    if (this.view) return;
+    this.#mayWait = false;
+    this.#givenUp ||= this.waiting;
+    this.waiting = false;
+    clearTimeout(this.#knock);
+  }
+
+  #tryToEnter(): Promise<void> {
+    clearTimeout(this.#knock);
+    this.#entering ??= this.#enterOnce().finally(() => (this.#entering = null));
+    return this.#entering;
+  }
+
+  async #enterOnce(): Promise<void> {
+    let permit: MediaPermit | undefined;
     try {
-      const { permit } = await this.#join();
+      ({ permit } = await this.#join());
+    } catch (error) {
+      return this.#turnedAway(error);
+    }
+    if (this.#givenUp) return this.#standUp();
+    this.refusal = null;
+    this.waiting = false;
+    try {
       await this.#soundFor(permit);
       this.#events = new RoomEvents(this.id, {
         event: (event) => this.take(event),
@@ -70,6 +106,20 @@ export class LiveRoom {
     } catch (error) {
       this.refusal = error;
     }
+  }
+
+  /** What is wrong stays on show while it is tried again. */
+  #turnedAway(error: unknown): void {
+    this.refusal = error;
+    this.waiting = this.#mayWait && worthAnotherTry(error, this.#tries);
+    if (this.waiting) this.#knock = setTimeout(() => void this.#tryToEnter(), pauseBefore(this.#tries++, Math.random()));
+  }
+
+  /** A seat that came after the page was left: it is given back. */
+  async #standUp(): Promise<void> {
+    const epoch = this.view?.own.epoch ?? 0n;
+    this.view = null;
+    await rooms.leaveRoom({ roomId: this.id, epoch }).catch(() => undefined);
   }
 
   async #join(): Promise<JoinRoomResponse> {
@@ -216,6 +266,7 @@ export class LiveRoom {
   }
 
   #leaveBehind(): void {
+    this.giveUp();
     this.#events?.close();
     clearTimeout(this.#staleTimer);
     // Where the seat is gone the relay has ended the session already.
@@ -233,6 +284,7 @@ export class LiveRoom {
 
   /** The page goes away: a listener's seat goes with it; a place on stage is kept, so that a reload returns to it. */
   vanish(): void {
+    this.giveUp();
     if (!this.view || this.view.gone) return;
     const { epoch } = this.view.own;
     const listening = !this.onStage;

@@ -1,8 +1,9 @@
 // A room being lived in: what becomes of the microphone, with a sound that tests play.
-import { beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
-import { event, me, offer, view } from './fixtures.ts';
+import { Refusal } from '../lib/refusal.ts';
+import { event, me, offer, snapshot, view } from './fixtures.ts';
 
 const microphone = { open: vi.fn(async () => true), granted: async () => true, enable: vi.fn(), close: vi.fn(), track: null };
 class FakeSound {
@@ -11,7 +12,13 @@ class FakeSound {
   sendMicrophone = vi.fn(async () => undefined);
 }
 
-vi.mock('../lib/api.ts', () => ({ rooms: {}, callAndGo: () => undefined }));
+const rooms = { joinRoom: vi.fn(), leaveRoom: vi.fn(async () => ({})) };
+class FakeEvents {
+  close = (): void => undefined;
+}
+
+vi.mock('../lib/api.ts', () => ({ rooms, callAndGo: () => undefined }));
+vi.mock('./events.ts', () => ({ RoomEvents: FakeEvents }));
 vi.mock('../media/microphone.svelte.ts', () => ({ microphone }));
 vi.mock('./sound.svelte.ts', () => ({ Sound: FakeSound }));
 const { LiveRoom } = await import('./live.svelte.ts');
@@ -44,4 +51,73 @@ test('who accepted keeps the microphone when the news of the offer comes before 
   room.moving = false;
   await room.climb(onStage, undefined);
   expect(microphone.close).not.toHaveBeenCalled();
+});
+
+describe('a room without a place just now', () => {
+  const seated = { snapshot: snapshot(), seat: create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n }), permit: undefined, roomKey: '' };
+  const away = (reason: string): void => void rooms.joinRoom.mockRejectedValueOnce(new Refusal(503, reason));
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    rooms.joinRoom.mockReset().mockResolvedValue(seated);
+    room = new LiveRoom('room00000001', '', me);
+  });
+
+  afterEach(() => void vi.useRealTimers());
+
+  test('is entered by itself once there is one', async () => {
+    away('NO_RELAY');
+    away('PART_UNAVAILABLE');
+    await room.enter();
+    expect([room.waiting, room.view]).toEqual([true, null]);
+    await vi.advanceTimersByTimeAsync(2_000);
+    // Why it does not open stays on show meanwhile.
+    expect([room.waiting, (room.refusal as Refusal).reason]).toEqual([true, 'PART_UNAVAILABLE']);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect([room.waiting, room.refusal, room.view === null]).toEqual([false, null, false]);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(rooms.joinRoom).toHaveBeenCalledTimes(3);
+  });
+
+  test('is left alone by who left the page, whenever they did', async () => {
+    away('NO_RELAY');
+    await room.enter();
+    room.giveUp();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(rooms.joinRoom).toHaveBeenCalledTimes(1);
+
+    room = new LiveRoom('room00000001', '', me);
+    away('NO_RELAY');
+    const first = room.enter();
+    room.giveUp();
+    await first;
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect([room.waiting, rooms.joinRoom.mock.calls.length]).toEqual([false, 2]);
+  });
+
+  test('gives a seat back that came after the page was left', async () => {
+    away('NO_RELAY');
+    await room.enter();
+    let open: (answer: unknown) => void = () => undefined;
+    rooms.joinRoom.mockReturnValueOnce(new Promise((resolve) => (open = resolve)));
+    await vi.advanceTimersByTimeAsync(2_000);
+    room.giveUp();
+    open(seated);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(rooms.leaveRoom).toHaveBeenCalledWith({ roomId: 'room00000001', epoch: 3n });
+    expect(room.view).toBe(null);
+  });
+
+  test('is not knocked at again when it is as full as may be, nor for ever', async () => {
+    away('ROOM_FULL');
+    await room.enter();
+    expect(room.waiting).toBe(false);
+    rooms.joinRoom.mockReset().mockRejectedValue(new Refusal(503, 'NO_RELAY'));
+    await room.enter();
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    const tries = rooms.joinRoom.mock.calls.length;
+    expect(room.waiting).toBe(false);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(rooms.joinRoom).toHaveBeenCalledTimes(tries);
+  });
 });

@@ -8,6 +8,11 @@ import { player } from './player.svelte.ts';
 export function openRoom(id: string, key: string): LiveRoom {
   const playing = player.room;
   if (playing?.id === id && !playing.view?.gone && !playing.refusal) return playing;
+  // Its next try is due anyway: two at once would take each other's seat over.
+  if (playing?.id === id && playing.key === key && playing.waiting) {
+    void playing.enter();
+    return playing;
+  }
   if (playing) void attempt(() => playing.leave());
   const room = new LiveRoom(id, key, session.me);
   player.room = room;
