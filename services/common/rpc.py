@@ -3,12 +3,12 @@
 import asyncio
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from majlis.contract.v1 import common_errors_pb2
 
 from services.common.certificates import CertificateMetrics
@@ -24,7 +24,7 @@ from services.common.settings import ServiceSettings
 from services.common.tls import server_credentials, service_files
 from services.common.tokens import TokenVerifier
 
-__all__ = ["Caller", "PolicyMissing", "RpcServer", "current_caller"]
+__all__ = ["Caller", "Handlers", "PolicyMissing", "RpcServer", "current_caller"]
 
 LARGEST_MESSAGE_BYTES = 256 * 1024
 
@@ -40,6 +40,20 @@ _OPTIONS = (
 )
 
 _log = get_logger("rpc")
+
+
+class Handlers:
+    """A server as generated code sees it, that takes each service's handlers as a whole.
+
+    Generated code also registers each method by itself, and grpcio's asyncio server then waits for the next call of
+    every registered method at once: with forty methods, each call pays for forty futures.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:
+        """Nothing: the same handlers were given to `add_generic_rpc_handlers`."""
 
 
 class RpcServer:
@@ -74,9 +88,11 @@ class RpcServer:
         identity = ServiceIdentity(settings.service_secret(), peers)
         self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields)
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
+        # It has what generated code needs of a server; the library's class would want much more of it.
+        self._handlers = cast("grpc.aio.Server", Handlers(self._server))
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._handlers)
 
     def add(
         self, servicer: Any, add_to_server: Callable[[Any, grpc.aio.Server], None], service: ServiceDescriptor
@@ -90,13 +106,15 @@ class RpcServer:
             if policy.needs_token and self._verifier is None:
                 raise PolicyMissing(f"{policy.path} needs a token, but this server has no verifier")
         self._guard.cover(policies, documented_reasons(service))
-        add_to_server(servicer, self._server)
+        add_to_server(servicer, self._handlers)
         self._names.append(service.full_name)
 
     async def start(self) -> None:
         """Binds and serves; `port` is then known. Raises PortTaken."""
         listen = self._settings.grpc_listen
-        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        shown = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflecting = reflection.aio.ReflectionServicer(shown)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self._handlers)
         try:
             if self._credentials is None:
                 self.port = self._server.add_insecure_port(listen)

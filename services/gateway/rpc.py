@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import grpc
@@ -16,7 +16,8 @@ from services.common.errors import DomainError, NotSignedIn
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
-from services.common.net import PortTaken, network_of
+from services.common.net import PortTaken, has_ipv6, network_of, split_address
+from services.common.rpc import Handlers
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
 from services.common.rpc_errors import STATUS_DETAILS
 from services.common.rpc_guard import text_metadata
@@ -159,29 +160,38 @@ class PublicGrpcServer:
         self._certificate = public_certificate(settings)
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        handlers = cast("grpc.aio.Server", Handlers(self._server))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
         pool, names = public_pool(catalogue_services)
         servicer = reflection.aio.ReflectionServicer([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], pool)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, handlers)
         self._server.add_generic_rpc_handlers((handler,))
         self._names = names
 
     async def start(self) -> int:
-        """Binds and serves; returns the port. Raises PortTaken."""
-        listen = self._settings.grpc_public_listen
-        try:
-            if self._certificate is None:
-                self.port = self._server.add_insecure_port(listen)
-            else:
-                self.port = self._server.add_secure_port(listen, server_credentials(self._certificate))
-        except RuntimeError as error:
-            raise PortTaken(listen, error) from error
-        if not self.port:
-            raise PortTaken(listen)
+        """Binds every address and serves; returns the first one's port. Raises PortTaken."""
+        for listen in self._settings.grpc_public_listen:
+            host, asked = split_address(listen)
+            if self.port and ":" in host and not has_ipv6():
+                continue
+            # Several addresses with port 0 share the port the system chose for the first.
+            self.port = self._bind(f"{listen.rpartition(':')[0]}:{asked or self.port}")
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return self.port
+
+    def _bind(self, listen: str) -> int:
+        try:
+            if self._certificate is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, server_credentials(self._certificate))
+        except RuntimeError as error:
+            raise PortTaken(listen, error) from error
+        if not port:
+            raise PortTaken(listen)
+        return port
 
     async def drain(self) -> None:
         """Reports itself as not serving, refuses new calls, and gives those in progress the grace of the settings."""
