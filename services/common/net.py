@@ -1,6 +1,7 @@
 """Addresses as settings write them, and networks as privacy allows them to be kept."""
 
 import ipaddress
+import socket
 
 
 class PortTaken(Exception):
@@ -17,6 +18,16 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{address!r} is not host:port")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can be reached by IPv6, if only by itself."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def network_of(address: str) -> str:

@@ -39,6 +39,7 @@ _log = get_logger("grpc")
 
 LocalRpc = Callable[[bytes, Metadata], Awaitable[bytes]]
 
+_ANY = ("0.0.0.0", "::")
 _OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_BODY_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
@@ -170,12 +171,17 @@ class PublicGrpcServer:
 
     async def start(self) -> int:
         """Binds every address and serves; returns the first one's port. Raises PortTaken."""
+        everywhere = False
         for listen in self._settings.grpc_public_listen:
             host, asked = split_address(listen)
-            if self.port and ":" in host and not has_ipv6():
+            # gRPC takes either family's "any address" for both, and could not bind the other one beside it.
+            is_any = host in _ANY
+            if (is_any and everywhere) or (self.port and ":" in host and not has_ipv6()):
                 continue
+            everywhere = everywhere or is_any
             # Several addresses with port 0 share the port the system chose for the first.
-            self.port = self._bind(f"{listen.rpartition(':')[0]}:{asked or self.port}")
+            bound = self._bind(f"{listen.rpartition(':')[0]}:{asked or self.port}")
+            self.port = self.port or bound
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -13,8 +13,8 @@ class Settings(ServiceSettings):
 
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
     """Addresses of the public HTTP origin; port 0 lets the system choose."""
-    grpc_public_listen: str = "127.0.0.1:0"
-    """Address of the public native gRPC port; empty closes it."""
+    grpc_public_listen: tuple[str, ...] = ("127.0.0.1:0",)
+    """Addresses of the public native gRPC port; empty closes it."""
     grpc_public_address: str = ""
     """host:port of that port as clients reach it; empty means the public URL's host and the port in use."""
     public_url: str = "http://localhost:8080"

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from services.common.log import get_logger
-from services.common.net import PortTaken, split_address
+from services.common.net import PortTaken, has_ipv6, split_address
 from services.gateway.http.protocol import GatewayProtocol
 from services.gateway.public_certificate import following_context, public_certificate
 from services.gateway.settings import Settings
@@ -53,7 +53,7 @@ class HttpServer:
         port = 0
         for listen in self._settings.listen:
             host, asked = split_address(listen)
-            if ":" in host and self._sockets and not _has_ipv6():
+            if ":" in host and self._sockets and not has_ipv6():
                 _log.warning("this machine has no IPv6; serving without it", listen=listen)
                 continue
             # Several addresses with port 0 share the port the system chose for the first.
@@ -107,15 +107,6 @@ class HttpServer:
         """Lets requests in progress finish within the grace of the settings, then ends `serve`."""
         if self._server is not None:
             self._server.should_exit = True
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 def _bind(listen: str, host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """The native gRPC port: what it forwards, what it shows of itself, and the Watch stream."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,10 +15,12 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_
 
 from services.common.bus import Bus
 from services.common.metrics import Metrics
+from services.common.net import has_ipv6
 from services.common.rpc_client import raise_for
-from tests.integration.gateway.conftest import ROOM, Origin
+from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
 from tests.integration.gateway.played import Refused
 from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import TokenMint
 from tests.support.rpc_harness import test_settings as settings_of
 
 
@@ -152,3 +155,18 @@ async def test_the_server_describes_itself_to_anyone(channel: grpc.aio.Channel) 
     stub = event_service_pb2_grpc.ServerServiceStub(channel)
     info = await stub.GetServerInfo(event_service_pb2.GetServerInfoRequest())
     assert info.deployment == "majlis"
+
+
+@pytest.mark.parametrize("listen", [("127.0.0.1:0", "[::1]:0"), ("0.0.0.0:0", "[::]:0")])
+async def test_it_is_reached_by_both_families_where_it_listens_on_both(
+    nats_server: NatsServer, tmp_path: Path, listen: tuple[str, ...]
+) -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    mint, both = TokenMint(), {"grpc_public_listen": listen}
+    async with all_parts(mint) as played, gateway_over(played, mint, nats_server.url, tmp_path, **both) as origin:
+        for host in ("127.0.0.1", "[::1]"):
+            async with grpc.aio.insecure_channel(f"{host}:{origin.grpc_port}") as channel:
+                check = health_pb2_grpc.HealthStub(channel).Check
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=10)
+                assert answer.status == health_pb2.HealthCheckResponse.SERVING
