@@ -195,6 +195,9 @@ class Core:
     def counters(self) -> dict[str, int]:
         """Totals since start and, for names ending in _now, gauges; names are listed in docs of crate io, counters.rs."""
 
+    def playout_holds(self) -> list[tuple[int, int]]:
+        """The last frames that left playout buffers: capture time (NTP 32.32) and how long each was held (µs)."""
+
     def dump(self) -> str:
         """JSON of every session, stage, channel and thread, keys and passwords left out; for operators and tests."""
 

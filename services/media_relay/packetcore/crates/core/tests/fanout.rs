@@ -41,7 +41,7 @@ fn packet(channel: u64, sequence: u64, timestamp: u32) -> ProgrammePacket {
     let mut packet = ProgrammePacket::new(ChannelId(channel));
     (packet.sequence, packet.timestamp, packet.capture_ntp) = (sequence, timestamp, 77);
     (packet.csrcs[0], packet.csrc_count, packet.level) = (42, 1, 9);
-    assert!(packet.plain.set(&[0x78; 80]) && packet.red.set(&[0x80 | 111, 0, 0, 4, 111, 1, 2, 3, 4, 9, 9]));
+    assert!(packet.plain.set(&[0x78; 80]) && packet.red[0].set(&[0x80 | 111, 0, 0, 4, 111, 1, 2, 3, 4, 9, 9]));
     packet
 }
 
@@ -84,11 +84,11 @@ fn red_goes_to_who_is_told_and_its_blocks_bear_his_payload_type() {
     let (mut shard, mut out) = (shard(), Outbox::default());
     let odd = ListenerFormat { payload_type: 99, ..format() };
     let mut open = attach(&mut shard, 1, 9, odd);
-    shard.handle_command(Command::Red(SessionId(1), true), 0);
+    shard.handle_command(Command::Red(SessionId(1), 1), 0);
     shard.handle_packet(&packet(9, 0, 0), 0);
-    shard.handle_command(Command::Red(SessionId(1), false), 0);
+    shard.handle_command(Command::Red(SessionId(1), 0), 0);
     drain(&mut shard, 0, &mut out);
-    shard.handle_command(Command::Red(SessionId(1), true), 0);
+    shard.handle_command(Command::Red(SessionId(1), 1), 0);
     shard.handle_packet(&packet(9, 1, 960), FRAME);
     drain(&mut shard, FRAME, &mut out);
     let mut seen = Vec::new();
@@ -212,7 +212,7 @@ enum Step {
     Frame { channel: u64, lost: u8, silence: u16 },
     Switch(u64),
     Pause(bool),
-    Red(bool),
+    Red(u8),
     Move(u16),
 }
 
@@ -221,7 +221,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (0u64..3, 0u8..3, 0u16..4).prop_map(|(channel, lost, silence)| Step::Frame { channel, lost, silence }),
         1 => (0u64..3).prop_map(Step::Switch),
         1 => any::<bool>().prop_map(Step::Pause),
-        1 => any::<bool>().prop_map(Step::Red),
+        1 => (0u8..4).prop_map(Step::Red),
         1 => (1u16..9).prop_map(Step::Move),
     ]
 }
@@ -248,7 +248,7 @@ proptest! {
                 }
                 Step::Switch(channel) => shard.handle_command(Command::Switch(SessionId(1), ChannelId(channel)), now),
                 Step::Pause(paused) => shard.handle_command(Command::Pause(SessionId(1), paused), now),
-                Step::Red(on) => shard.handle_command(Command::Red(SessionId(1), on), now),
+                Step::Red(depth) => shard.handle_command(Command::Red(SessionId(1), depth), now),
                 Step::Move(port) => shard.handle_command(Command::Path(SessionId(1), path(port)), now),
             }
         }

@@ -8,8 +8,6 @@ use majlis_mix::{
 };
 use std::collections::BTreeSet;
 
-/// Earlier packets that a RED payload repeats.
-const RED_DEPTH: usize = 1;
 /// Replaced for each listener by what it negotiated.
 const ANY_PAYLOAD_TYPE: u8 = 111;
 /// Frames lost in a row that listeners see as loss; a longer gap is a pause.
@@ -21,6 +19,8 @@ pub trait Output {
     fn packet(&mut self, packet: &ProgrammePacket);
     /// A frame in wire form for the outside.
     fn export(&mut self, channel: ChannelId, frame: Vec<u8>);
+    /// How long a remote channel's buffer held the frame captured at that NTP time.
+    fn held(&mut self, capture_ntp: u64, held: Micros);
 }
 
 enum Source {
@@ -188,8 +188,10 @@ impl Channel {
         let mut frames = 0;
         while let Some(frame) = self.source.next_frame(now, clock) {
             frames += 1;
-            if self.export && matches!(self.source, Source::Home(_)) {
-                out.export(self.id, frame.encode());
+            match &self.source {
+                Source::Home(_) if self.export => out.export(self.id, frame.encode()),
+                Source::Home(_) => {}
+                Source::Remote(playout) => out.held(frame.capture_ntp, playout.held()),
             }
             let (line, audience) = (&mut self.line, self.audience);
             self.joiner.push(&frame, now, |media| line.send(media, now, audience, out));
@@ -339,8 +341,10 @@ impl Line {
         packet.csrc_count = csrcs.len() as u8;
         packet.csrcs[..csrcs.len()].copy_from_slice(csrcs);
         packet.plain.set(media.payload());
-        self.history.wrap(media, ANY_PAYLOAD_TYPE, RED_DEPTH, &mut self.red);
-        packet.red.set(&self.red);
+        for (depth, body) in packet.red.iter_mut().enumerate() {
+            self.history.wrap(media, ANY_PAYLOAD_TYPE, depth + 1, &mut self.red);
+            body.set(&self.red);
+        }
         self.history.remember(media);
         if audience {
             out.packet(packet);

@@ -1,8 +1,9 @@
 //! The numbers operators watch: written by the threads that own them, read by anyone, under the names listed here.
 
 use crate::sys::CpuClock;
+use majlis_core::Micros;
 use majlis_core::endpoint::DropReason;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -14,6 +15,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: AtomicU64,)*
             /// Dropped datagrams by [`DropReason`], named `dropped_<reason>`.
             pub dropped: [AtomicU64; DropReason::ALL.len()],
+            /// What playout buffers held the last frames.
+            pub holds: Holds,
             clocks: Mutex<Vec<(String, CpuClock, u64)>>,
         }
 
@@ -66,6 +69,10 @@ counters! {
     frames_refused,
     /// Frames missing upstream, by sequence.
     frames_missing,
+    /// Frames that left a playout buffer.
+    playout_frames,
+    /// How long playout buffers held them all together, µs.
+    playout_held_us,
     /// Microphone packets lost on their way to the mixer.
     mixer_input_lost,
     /// Channels whose mixer panicked and was replaced.
@@ -118,6 +125,30 @@ impl Counters {
             }
         }
         all
+    }
+}
+
+/// The last frames that left playout buffers: capture time (NTP 32.32) and how long each was held, µs.
+#[derive(Debug, Default)]
+pub struct Holds(Mutex<VecDeque<(u64, Micros)>>);
+
+impl Holds {
+    /// More than a minute of one channel.
+    const KEPT: usize = 4096;
+
+    /// Notes a frame; never waits, so that a frame is left out while somebody reads.
+    pub fn note(&self, capture_ntp: u64, held: Micros) {
+        if let Ok(mut kept) = self.0.try_lock() {
+            if kept.len() == Self::KEPT {
+                kept.pop_front();
+            }
+            kept.push_back((capture_ntp, held));
+        }
+    }
+
+    /// All that are kept, oldest first.
+    pub fn recent(&self) -> Vec<(u64, Micros)> {
+        self.0.lock().map(|kept| kept.iter().copied().collect()).unwrap_or_default()
     }
 }
 

@@ -40,6 +40,12 @@ impl Output for ProgrammeOutlets {
             self.counters.export_frames_lost.fetch_add(1, Relaxed);
         }
     }
+
+    fn held(&mut self, capture_ntp: u64, held: Micros) {
+        self.counters.playout_frames.fetch_add(1, Relaxed);
+        self.counters.playout_held_us.fetch_add(held, Relaxed);
+        self.counters.holds.note(capture_ntp, held);
+    }
 }
 
 /// The programme thread's whole state.

@@ -69,10 +69,14 @@ fn a_listener_who_reports_loss_gets_red_until_the_loss_is_gone() {
         let mut listener = Client::listener(&relay, "listener", channel);
         let mut heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
         assert!(heard.iter().all(|packet| packet.payload_type == OPUS));
+        report(&mut listener, 6);
+        heard = run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0);
+        assert_eq!(repeated(heard.last().expect("sound")), 1, "little is lost");
         report(&mut listener, 30);
         heard = run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0);
         let red = heard.iter().filter(|packet| packet.payload_type == RED).count();
         assert!(red >= 18 && red <= heard.len(), "{red} of {}", heard.len());
+        assert_eq!(repeated(heard.last().expect("sound")), 2, "a tenth is lost");
         let stats = relay.session_report(listener.session).expect("known").info;
         assert!(stats.red && (stats.fraction_lost - 30.0 / 256.0).abs() < 1e-9 && stats.jitter_seconds > 0.009);
         (0..3).for_each(|_| report(&mut listener, 0));
@@ -86,6 +90,11 @@ fn a_listener_who_reports_loss_gets_red_until_the_loss_is_gone() {
         heard = run(10, &mut [&mut speaker], &mut [&mut listener]).remove(0);
         assert!(heard.iter().all(|packet| packet.payload_type == OPUS), "the ladder forbids it");
     });
+}
+
+/// How many earlier packets a payload repeats.
+fn repeated(packet: &common::Heard) -> usize {
+    packet.payload.iter().step_by(4).take_while(|byte| **byte & 0x80 != 0).count()
 }
 
 fn report(listener: &mut Client, fraction_lost: u8) {

@@ -6,13 +6,25 @@ use std::collections::VecDeque;
 const BIN: i64 = 120;
 /// Bins: delays above 500 ms count as the last one.
 const BINS: usize = 200;
-/// Weight a packet keeps after the next one: about a hundred packets matter.
-const FORGET: f32 = 0.99;
-/// Share of packets that must arrive in time.
-const QUANTILE: f32 = 0.975;
 /// The fastest packet of this long is the zero point, samples (4 s, kept in eight slices).
 const SLICE: i64 = 24_000;
 const SLICES: i64 = 8;
+
+/// How careful a target is.
+#[derive(Debug, Clone, Copy)]
+pub struct Care {
+    /// Share of packets that must arrive in time.
+    pub quantile: f32,
+    /// Weight a packet keeps after the next one.
+    pub memory: f32,
+}
+
+impl Care {
+    /// For people who answer each other: about a hundred packets matter, and one in forty may be concealed.
+    pub const TALK: Self = Self { quantile: 0.975, memory: 0.99 };
+    /// For a programme between relays: five hundred packets (10 s) matter, and hardly any may be late.
+    pub const PROGRAMME: Self = Self { quantile: 0.995, memory: 0.998 };
+}
 
 /// Arrival statistics of one sender; times and timestamps are samples at 48 kHz.
 #[derive(Debug, Clone)]
@@ -21,12 +33,13 @@ pub struct DelayEstimator {
     histogram: Box<[f32; BINS]>,
     weight: f32,
     limits: (i64, i64),
+    care: Care,
 }
 
 impl DelayEstimator {
     /// An estimator whose target stays within `limits` (lowest, highest).
-    pub fn new(limits: (i64, i64)) -> Self {
-        Self { slices: VecDeque::new(), histogram: Box::new([0.0; BINS]), weight: 0.0, limits }
+    pub fn new(limits: (i64, i64), care: Care) -> Self {
+        Self { slices: VecDeque::new(), histogram: Box::new([0.0; BINS]), weight: 0.0, limits, care }
     }
 
     /// Notes a packet with `timestamp` that came at `arrival`; returns how much later it was than the fastest.
@@ -42,10 +55,10 @@ impl DelayEstimator {
         }
         let late = offset - self.base().unwrap_or(offset);
         for bin in self.histogram.iter_mut() {
-            *bin *= FORGET;
+            *bin *= self.care.memory;
         }
         self.histogram[((late / BIN) as usize).min(BINS - 1)] += 1.0;
-        self.weight = self.weight * FORGET + 1.0;
+        self.weight = self.weight * self.care.memory + 1.0;
         late
     }
 
@@ -56,7 +69,7 @@ impl DelayEstimator {
 
     /// How long after the fastest packet to play, samples.
     pub fn target(&self) -> i64 {
-        let mut left = self.weight * (1.0 - QUANTILE);
+        let mut left = self.weight * (1.0 - self.care.quantile);
         let mut bin = BINS - 1;
         while bin > 0 && self.histogram[bin] <= left {
             left -= self.histogram[bin];

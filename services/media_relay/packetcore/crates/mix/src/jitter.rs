@@ -1,6 +1,6 @@
 //! Holds one speaker's packets until they are due: reorder, duplicates, wrap-around, restarts, and when to play.
 
-use crate::delay::DelayEstimator;
+use crate::delay::{Care, DelayEstimator};
 use crate::opus_packet::OpusPacket;
 use std::collections::VecDeque;
 
@@ -84,7 +84,7 @@ impl Default for JitterBuffer {
     fn default() -> Self {
         Self {
             packets: VecDeque::new(),
-            delay: DelayEstimator::new(TARGET_LIMITS),
+            delay: DelayEstimator::new(TARGET_LIMITS, Care::TALK),
             newest: None,
             left: None,
             floor: i64::MIN,

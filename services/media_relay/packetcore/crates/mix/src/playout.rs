@@ -1,7 +1,7 @@
 //! Plays a remote channel's frames evenly: they come over the bus in bursts and leave 20 ms apart, never out of order.
 
 use crate::Micros;
-use crate::delay::DelayEstimator;
+use crate::delay::{Care, DelayEstimator};
 use crate::frame::ProgrammeFrame;
 use std::collections::VecDeque;
 
@@ -54,6 +54,7 @@ pub struct PlayoutCounters {
 struct Waiting {
     order: (u32, i64),
     due: i64,
+    arrival: i64,
     frame: ProgrammeFrame,
 }
 
@@ -68,6 +69,8 @@ pub struct Playout {
     retired: VecDeque<u32>,
     newest: Option<(u32, i64)>,
     played: Option<ProgrammeFrame>,
+    /// How long the frame played last had waited, samples.
+    held: i64,
     /// When the first of the frames refused in a row came.
     refused_since: Option<i64>,
     /// Totals.
@@ -78,13 +81,14 @@ impl Default for Playout {
     fn default() -> Self {
         Self {
             waiting: VecDeque::with_capacity(MAX_WAITING + 1),
-            delay: DelayEstimator::new(LIMITS),
+            delay: DelayEstimator::new(LIMITS, Care::PROGRAMME),
             wait: 0,
             stream: None,
             epoch: 0,
             retired: VecDeque::with_capacity(REMEMBERED + 1),
             newest: None,
             played: None,
+            held: 0,
             refused_since: None,
             counters: PlayoutCounters::default(),
         }
@@ -132,7 +136,7 @@ impl Playout {
         if self.delay.base().is_none() {
             self.delay.observe(now, timestamp);
         }
-        self.waiting.insert(at, Waiting { order, due: self.due(timestamp), frame });
+        self.waiting.insert(at, Waiting { order, due: self.due(timestamp), arrival: now, frame });
         if self.waiting.len() > MAX_WAITING {
             self.waiting.pop_front();
             self.counters.overflows += 1;
@@ -196,7 +200,8 @@ impl Playout {
         if self.waiting.front()?.due > samples(now) {
             return None;
         }
-        let frame = self.waiting.pop_front()?.frame;
+        let Waiting { frame, arrival, .. } = self.waiting.pop_front()?;
+        self.held = samples(now) - arrival;
         if let Some(before) = self.played.filter(|before| before.stream == frame.stream) {
             self.counters.missing += u64::from(frame.sequence.wrapping_sub(before.sequence).saturating_sub(1));
         }
@@ -204,6 +209,11 @@ impl Playout {
         self.counters.played += 1;
         self.played = Some(frame);
         Some(frame)
+    }
+
+    /// How long the frame that [`Playout::poll`] gave last was held here.
+    pub fn held(&self) -> Micros {
+        micros(self.held)
     }
 
     /// How long frames wait beyond the fastest one, ms.

@@ -70,7 +70,7 @@ fn calm_after_jitter_shortens_the_wait_again() {
     let mut seed = Seeded(8);
     let mut playout = Playout::default();
     let jitter = |n: u32, seed: &mut Seeded| if n < 200 { seed.below(50_000) } else { 0 };
-    play(&mut playout, (0..1500).map(|n| (u64::from(n) * TICK + jitter(n, &mut seed), frame(n))).collect());
+    play(&mut playout, (0..3500).map(|n| (u64::from(n) * TICK + jitter(n, &mut seed), frame(n))).collect());
     assert!(playout.depth_ms() <= 5, "{} ms", playout.depth_ms());
 }
 
@@ -176,4 +176,29 @@ fn a_frame_seen_before_is_named_as_such() {
     assert!(playout.poll(20).is_some());
     assert_eq!(playout.push(frame(1), 30), Pushed::Duplicate);
     assert_eq!(playout.push(frame(0), 30), Pushed::Late);
+}
+
+#[test]
+fn a_path_that_is_late_once_a_second_keeps_its_wait_and_is_played_evenly() {
+    let mut playout = Playout::default();
+    let late = |n: u32| if n % 50 == 49 { 12_000 } else { 0 };
+    let left = play(&mut playout, (0..1500).map(|n| (u64::from(n) * TICK + late(n), frame(n))).collect());
+    assert_eq!(left.len(), 1500);
+    let uneven = gaps(&left[1000..]).iter().filter(|gap| gap.abs_diff(TICK) > 500).count();
+    assert_eq!(uneven, 0, "depth {} ms", playout.depth_ms());
+}
+
+#[test]
+fn what_a_frame_was_held_is_its_own_and_not_the_buffers_depth() {
+    let mut playout = Playout::default();
+    let mut random = Seeded(11);
+    play(&mut playout, (0..200).map(|n| (u64::from(n) * TICK + random.below(30_000), frame(n))).collect());
+    let (on_time, late) = (210 * TICK, 211 * TICK + 59_000);
+    playout.push(frame(210), on_time);
+    let due = playout.next_due().unwrap();
+    assert!(playout.poll(due).is_some());
+    assert!(playout.held().abs_diff(due - on_time) < 50, "{} of {}", playout.held(), due - on_time);
+    playout.push(frame(211), late);
+    assert!(playout.poll(late + 1_000).is_some());
+    assert!(playout.held() <= 1_000, "who comes late is not held: {}", playout.held());
 }

@@ -220,6 +220,10 @@ impl Core {
         Ok(self.relay()?.counters().snapshot())
     }
 
+    fn playout_holds(&self) -> PyResult<Vec<(u64, u64)>> {
+        Ok(self.relay()?.counters().holds.recent())
+    }
+
     fn dump(&self, py: Python<'_>) -> PyResult<String> {
         self.call(py, Relay::dump)
     }

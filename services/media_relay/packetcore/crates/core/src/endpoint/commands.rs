@@ -169,9 +169,9 @@ impl Endpoint {
         }
         for (id, session) in &mut self.sessions {
             if let Role::Listener(role) = &mut session.role
-                && std::mem::take(&mut role.red)
+                && std::mem::take(&mut role.red) > 0
             {
-                sink.fanout(role.shard, fanout::Command::Red(*id, false));
+                sink.fanout(role.shard, fanout::Command::Red(*id, 0));
             }
         }
     }

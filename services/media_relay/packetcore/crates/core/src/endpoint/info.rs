@@ -69,7 +69,7 @@ impl Gauges {
             Role::Stage(_) => self.stage_sessions += 1,
             Role::Listener(role) => {
                 self.listeners += 1;
-                self.red_listeners += u64::from(role.red);
+                self.red_listeners += u64::from(role.red > 0);
             }
         }
         let feedback = &session.feedback;
@@ -112,7 +112,7 @@ impl Endpoint {
             Role::Listener(role) => {
                 info.shard = Some(role.shard);
                 info.channel = Some(role.channel);
-                info.red = role.red;
+                info.red = role.red > 0;
             }
         }
         Some(info)

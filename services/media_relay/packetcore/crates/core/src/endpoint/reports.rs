@@ -105,9 +105,9 @@ fn note_reports(
         feedback.jitter = block.jitter;
         feedback.round_trip = block.round_trip(middle).or(feedback.round_trip);
         if let Role::Listener(role) = &mut session.role
-            && let Some(on) = role.judge_loss(block.fraction_lost, red_allowed)
+            && let Some(depth) = role.judge_loss(block.fraction_lost, red_allowed)
         {
-            sink.fanout(role.shard, fanout::Command::Red(id, on));
+            sink.fanout(role.shard, fanout::Command::Red(id, depth));
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::types::{ChannelId, Micros, Path, StageId};
 
 /// A listener whose reports show at least this loss (of 256) gets RED.
 const RED_ON: u8 = 5;
+/// From here on (5 %) two packets in a row are lost often enough to be heard: each payload repeats two before it.
+const RED_TWICE: u8 = 13;
 /// So many reports in a row with at most [`RED_OFF`] lost end it.
 const RED_OFF_REPORTS: u8 = 3;
 const RED_OFF: u8 = 1;
@@ -60,7 +62,8 @@ pub(super) struct ListenerRole {
     pub shard: usize,
     pub ssrc: u32,
     pub offered_red: bool,
-    pub red: bool,
+    /// Earlier packets that each payload repeats; 0: no RED.
+    pub red: u8,
     clean_reports: u8,
 }
 
@@ -111,14 +114,18 @@ impl SlotSender {
 
 impl ListenerRole {
     pub fn new(channel: ChannelId, shard: usize, ssrc: u32, offered_red: bool) -> Self {
-        Self { channel, shard, ssrc, offered_red, red: false, clean_reports: 0 }
+        Self { channel, shard, ssrc, offered_red, red: 0, clean_reports: 0 }
     }
 
-    /// Judges a report's loss; Some(new state) when RED goes on or off.
-    pub fn judge_loss(&mut self, fraction_lost: u8, allowed: bool) -> Option<bool> {
+    /// Judges a report's loss; Some(earlier packets to repeat) when that changes.
+    pub fn judge_loss(&mut self, fraction_lost: u8, allowed: bool) -> Option<u8> {
         self.clean_reports = if fraction_lost <= RED_OFF { self.clean_reports.saturating_add(1) } else { 0 };
-        let wanted = if fraction_lost >= RED_ON { true } else { self.red && self.clean_reports < RED_OFF_REPORTS };
-        let wanted = wanted && self.offered_red && allowed;
+        let wanted = match fraction_lost {
+            _ if !(self.offered_red && allowed) || self.clean_reports >= RED_OFF_REPORTS => 0,
+            RED_TWICE.. => 2,
+            RED_ON.. => self.red.max(1),
+            _ => self.red,
+        };
         if wanted == self.red {
             return None;
         }

@@ -1,6 +1,6 @@
 //! One audience session as a sender shard keeps it: key, format, and its place in the channel's stream.
 
-use super::packet::ProgrammePacket;
+use super::packet::{Body, MAX_RED, ProgrammePacket};
 use crate::rewrite::Rewriter;
 use crate::rtcp;
 use crate::rtp::Header;
@@ -49,7 +49,7 @@ pub struct Listener {
     pub session: SessionId,
     path: Option<Path>,
     paused: bool,
-    red: bool,
+    red: u8,
     format: ListenerFormat,
     start: StreamStart,
     keyed: Option<(SealKey, SendStream)>,
@@ -66,7 +66,7 @@ impl Listener {
             session,
             path: None,
             paused: false,
-            red: false,
+            red: 0,
             format,
             start,
             keyed: None,
@@ -102,9 +102,9 @@ impl Listener {
         self.rewriter.detach();
     }
 
-    /// RED on or off; without effect when it was not offered.
-    pub fn set_red(&mut self, red: bool) {
-        self.red = red && self.format.red_payload_type.is_some();
+    /// How many earlier packets payloads repeat; without effect when RED was not offered.
+    pub fn set_red(&mut self, depth: u8) {
+        self.red = if self.format.red_payload_type.is_some() { depth.min(MAX_RED as u8) } else { 0 };
     }
 
     /// What was sent so far.
@@ -116,8 +116,9 @@ impl Listener {
     pub fn build(&mut self, packet: &ProgrammePacket, now: Micros, buf: &mut [u8]) -> Option<usize> {
         let (key, stream) = self.keyed.as_mut()?;
         let placed = self.rewriter.place(stream, packet.channel.0, packet.sequence, packet.timestamp, now)?;
-        let (body, payload_type) = match (self.red, self.format.red_payload_type) {
-            (true, Some(red)) if !packet.red.as_slice().is_empty() => (packet.red.as_slice(), red),
+        let redundant = usize::from(self.red).checked_sub(1).and_then(|at| packet.red.get(at)).map(Body::as_slice);
+        let (body, payload_type) = match (redundant, self.format.red_payload_type) {
+            (Some(body), Some(red)) if !body.is_empty() => (body, red),
             _ => (packet.plain.as_slice(), self.format.payload_type),
         };
         let header = Header {

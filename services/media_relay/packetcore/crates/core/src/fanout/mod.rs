@@ -8,7 +8,7 @@ mod packet;
 mod shard;
 
 pub use listener::{Listener, ListenerFormat, Sent, StreamStart};
-pub use packet::{Body, MAX_BODY, ProgrammePacket};
+pub use packet::{Body, MAX_BODY, MAX_RED, ProgrammePacket};
 pub use shard::{GROUP, Shard, ShardCounters};
 
 use crate::srtp::SealKey;
@@ -35,8 +35,8 @@ pub enum Command {
     Switch(SessionId, ChannelId),
     /// Nothing is sent while paused.
     Pause(SessionId, bool),
-    /// RED on or off.
-    Red(SessionId, bool),
+    /// How many earlier packets each payload repeats from now on, at most [`MAX_RED`]; 0: none, no RED.
+    Red(SessionId, u8),
     /// The listener is gone.
     Remove(SessionId),
     /// The channel is gone; its listeners stay without one.

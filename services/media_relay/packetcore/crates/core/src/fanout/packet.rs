@@ -4,6 +4,8 @@ use crate::types::{ChannelId, MTU};
 
 /// Longest payload, so that header, tag, UDP and IPv6 headers stay within 1,280 bytes plus what all paths carry today.
 pub const MAX_BODY: usize = 1300;
+/// Most earlier packets that a payload in RFC 2198 form repeats.
+pub const MAX_RED: usize = 2;
 const _: () = assert!(MAX_BODY + crate::rtp::MAX_HEADER + 16 <= MTU);
 
 /// Payload bytes kept inline.
@@ -56,8 +58,8 @@ pub struct ProgrammePacket {
     pub csrc_count: u8,
     /// The Opus packet.
     pub plain: Body,
-    /// The same in RFC 2198 form with its redundancy; empty: none.
-    pub red: Body,
+    /// The same in RFC 2198 form, by how many earlier packets it repeats, one first; empty: none.
+    pub red: [Body; MAX_RED],
 }
 
 impl ProgrammePacket {
@@ -73,7 +75,7 @@ impl ProgrammePacket {
             csrcs: [0; crate::rtp::MAX_CSRCS],
             csrc_count: 0,
             plain: Body::default(),
-            red: Body::default(),
+            red: Default::default(),
         }
     }
 

@@ -119,7 +119,7 @@ impl Shard {
             Command::Path(session, path) => self.with(session, |listener| listener.set_path(path)),
             Command::Switch(session, channel) => self.switch(session, channel),
             Command::Pause(session, paused) => self.with(session, |listener| listener.set_paused(paused)),
-            Command::Red(session, on) => self.with(session, |listener| listener.set_red(on)),
+            Command::Red(session, depth) => self.with(session, |listener| listener.set_red(depth)),
             Command::Remove(session) => drop(self.take(session)),
             Command::RemoveChannel(channel) => self.remove_channel(channel),
         }
