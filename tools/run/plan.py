@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from services.common.nkeys import UserKey, read_user_key
 from services.common.settings import SettingsError
 from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
+from tools.run.ports import check_ports
 
 PRIVATE_PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections."""
+DRAWS = 100
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
 
 
@@ -30,33 +32,18 @@ class Part:
     env: dict[str, str] = field(default_factory=dict)
     ready_url: str = ""
     """HTTP address that answers 200 once it serves."""
+    unused: tuple[str, ...] = ()
+    """Variables of the environment that do not count, since they would take the parts from one another."""
 
 
 def free_port() -> int:
     """A TCP port on loopback that nobody holds just now, and that no outgoing connection is given before it is used."""
-    for _ in range(100):
+    for _ in range(DRAWS):
         port = PRIVATE_PORTS.start + secrets.randbelow(len(PRIVATE_PORTS))
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise OptionsError(f"none of the ports {PRIVATE_PORTS.start} to {PRIVATE_PORTS.stop - 1} is free")
-
-
-def check_port(port: int, kind: socket.SocketKind, host: str, what: str) -> None:
-    """Raises OptionsError when a public port is taken."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind is socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError as error:
-            raise OptionsError(
-                f"port {port} ({what}) needs rights this user lacks: take one above 1023, PORT=8080"
-            ) from error
-        except OSError as error:
-            raise OptionsError(
-                f"port {port} ({what}) is taken by another program: try make run PORT={port + 1000}"
-            ) from error
 
 
 def secret_file(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(32)) -> Path:
@@ -106,74 +93,92 @@ def nats_part(options: Options, port: int, monitor: int) -> Part:
     return Part("nats", [nats_program(), "-c", str(config)], {}, f"http://127.0.0.1:{monitor}/healthz")
 
 
-def common_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str, str]:
-    """Settings every service has."""
+def wiring(name: str, options: Options, ports: dict[str, int]) -> dict[str, str]:
+    """Settings by which a part finds the others and the options are kept: what is in the environment does not count."""
     state = options.state
-    return {
+    secret = str(secret_file(state / "secrets" / "service"))
+    common = {
         "GRPC_LISTEN": f"127.0.0.1:{ports[name]}",
         "METRICS_LISTEN": f"127.0.0.1:{ports[name + '/metrics']}",
         "NATS_URL": f"nats://127.0.0.1:{ports['nats']}",
         "NATS_NKEY_SEED_FILE": str(seed_path(options, name)),
-        "SERVICE_SECRET_FILE": str(secret_file(state / "secrets" / "service")),
+        "SERVICE_SECRET_FILE": secret,
         "AUTH_ADDRESS": f"127.0.0.1:{ports['auth']}",
-        "LOG_FORMAT": options.log_format,
     }
+    invite = {"INVITE_ADDRESS": f"127.0.0.1:{ports['invite']}"}
+    directory = {"ROOM_DIRECTORY_ADDRESS": f"127.0.0.1:{ports['room_directory']}"}
+    public = {"PUBLIC_URL": options.url}
+    owner = {"OWNER_LINK_FILE": str(state / "owner-link")}
+    match name:
+        case "auth":
+            return {**common, **public, **owner}
+        case "invite":
+            return {**common, **public}
+        case "room_directory":
+            return {**common, **invite}
+        case "media_relay":
+            return {**common, **directory}
+        case _:
+            tls = {"TLS_CERT": str(options.certificate), "TLS_KEY": str(options.key)} if options.certificate else {}
+            listen = {
+                "LISTEN": ",".join(f"{host}:{options.port}" for host in options.listen),
+                "GRPC_PUBLIC_LISTEN": ",".join(f"{host}:{options.port + 1}" for host in options.listen),
+            }
+            proxies = {"TRUSTED_PROXIES": options.trusted_proxies} if options.trusted_proxies else {}
+            return {**common, **invite, **directory, **public, **owner, **listen, **proxies, **tls}
 
 
-def own_settings(name: str, options: Options, ports: dict[str, int]) -> dict[str, str]:
-    """Settings that one service alone has."""
+def own_settings(name: str, options: Options) -> dict[str, str]:
+    """Settings that whoever starts it may set otherwise, in the environment."""
     data = options.state / "data"
     data.mkdir(parents=True, exist_ok=True)
-    owner_link = options.state / "owner-link"
+    log = {"LOG_FORMAT": options.log_format}
     database = {"DATABASE_URL": f"sqlite+aiosqlite:///{data / name}.db"}
-    addresses = {
-        "INVITE_ADDRESS": f"127.0.0.1:{ports['invite']}",
-        "ROOM_DIRECTORY_ADDRESS": f"127.0.0.1:{ports['room_directory']}",
-    }
     match name:
         case "auth":
             mail = {"MAIL_DIRECTORY": str(options.state / "mail")} if options.local else {}
-            return {**database, "PUBLIC_URL": options.url, "OWNER_LINK_FILE": str(owner_link), **mail}
+            return {**log, **database, **mail}
         case "invite":
-            return {
-                **database,
-                "PUBLIC_URL": options.url,
-                "CODE_SECRET_FILE": str(secret_file(options.state / "secrets" / "invitation-codes")),
-            }
+            codes = secret_file(options.state / "secrets" / "invitation-codes")
+            return {**log, **database, "CODE_SECRET_FILE": str(codes)}
         case "room_directory":
-            return {**database, "INVITE_ADDRESS": addresses["INVITE_ADDRESS"]}
+            return {**log, **database}
         case "media_relay":
             return {
-                "ROOM_DIRECTORY_ADDRESS": addresses["ROOM_DIRECTORY_ADDRESS"],
-                "BIND": ",".join(f"{host}:{options.port + 2}" for host in options.listen),
-                "ADVERTISE": options.media_address,
+                **log,
+                "BIND": ",".join(f"{host}:{options.port + 2}" for host in options.media_listen),
+                "ADVERTISE": ",".join(options.media_addresses),
             }
         case _:
-            tls = {"TLS_CERT": str(options.certificate), "TLS_KEY": str(options.key)} if options.certificate else {}
-            return {
-                **addresses,
-                "PUBLIC_URL": options.url,
-                "LISTEN": ",".join(f"{host}:{options.port}" for host in options.listen),
-                "GRPC_PUBLIC_LISTEN": f"{options.listen[0]}:{options.port + 1}",
-                "TRUSTED_PROXIES": options.trusted_proxies,
-                "WEB_DIRECTORY": str(ROOT / "web" / "dist"),
-                "OWNER_LINK_FILE": str(owner_link),
-                **tls,
-            }
+            return {**log, "WEB_DIRECTORY": str(ROOT / "web" / "dist")}
 
 
-def plan(options: Options) -> list[Part]:
+def private_ports(taken: Container[int]) -> dict[str, int]:
+    """A port for each private address of the parts, all different and none of those taken."""
+    ports: dict[str, int] = {}
+    for name in ("nats", "nats/monitor", *(f"{name}{suffix}" for name in SERVICES for suffix in ("", "/metrics"))):
+        # The parts take theirs only later, so one drawn before looks free still.
+        drawn = (free_port() for _ in range(DRAWS))
+        port = next((each for each in drawn if each not in taken and each not in ports.values()), None)
+        if port is None:
+            raise OptionsError(f"there are too few free ports from {PRIVATE_PORTS.start} to {PRIVATE_PORTS.stop - 1}")
+        ports[name] = port
+    return ports
+
+
+def plan(options: Options, environ: Mapping[str, str] = os.environ) -> list[Part]:
     """The processes in the order they are started; raises OptionsError when a public port is taken."""
-    host = next((address for address in options.listen if not address.startswith("[")), "127.0.0.1")
-    check_port(options.port, socket.SOCK_STREAM, host, "HTTP")
-    check_port(options.port + 1, socket.SOCK_STREAM, host, "native gRPC")
-    check_port(options.port + 2, socket.SOCK_DGRAM, host, "media, UDP")
-    ports = {name: free_port() for name in ("nats", "nats/monitor")}
-    ports |= {f"{name}{suffix}": free_port() for name in SERVICES for suffix in ("", "/metrics")}
+    check_ports(options)
+    ports = private_ports(range(options.port, options.port + 3))
     parts = [nats_part(options, ports["nats"], ports["nats/monitor"])]
     for name in SERVICES:
-        values = {**common_settings(name, options, ports), **own_settings(name, options, ports)}
-        env = {f"{name.upper()}_{key}": value for key, value in values.items()}
+        own, wired = (
+            {f"{name.upper()}_{key}": value for key, value in settings.items()}
+            for settings in (own_settings(name, options), wiring(name, options, ports))
+        )
+        # What somebody set for a part on purpose counts, but not against what holds the parts together.
+        env = {**own, **{key: environ[key] for key in own if key in environ}, **wired}
+        unused = tuple(sorted(wired.keys() & environ.keys()))
         ready = f"http://127.0.0.1:{ports[name + '/metrics']}/readyz"
-        parts.append(Part(name, [sys.executable, "-m", f"services.{name}"], env, ready))
+        parts.append(Part(name, [sys.executable, "-m", f"services.{name}"], env, ready, unused))
     return parts
