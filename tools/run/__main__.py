@@ -17,6 +17,9 @@ from tools.run.process import Process
 
 READY_SECONDS = 60.0
 STOP_GRACE_SECONDS = 12.0
+RELAY_SECONDS = 5.0
+RELAYS = "majlis_room_directory_relays "
+"""Metric of room_directory: relays that take people. Until it has heard of one nobody can enter a room."""
 
 
 def lock(state: Path) -> TextIO:
@@ -50,11 +53,38 @@ async def until_ready(processes: list[Process]) -> bool:
         if any(process.gave_up for process in processes):
             return False
         ready = await asyncio.gather(*(asyncio.to_thread(answers, process.part.ready_url) for process in waiting))
-        waiting = [process for process, is_ready in zip(waiting, ready, strict=True) if not is_ready]
+        for process, is_ready in zip(waiting, ready, strict=True):
+            process.has_served = process.has_served or is_ready
+        waiting = [process for process in waiting if not process.has_served]
         await asyncio.sleep(0.05 if waiting else 0)
     for process in waiting:
         process.say(f"{process.part.name} is not ready after {READY_SECONDS:g} s; its lines are in the log folder")
     return not waiting
+
+
+def knows_a_relay(directory: str) -> bool:
+    """True when room_directory, by its metrics at an address of ours, could send somebody to a relay."""
+    try:
+        with urllib.request.urlopen(directory, timeout=2) as answer:  # noqa: S310 - an http:// address made by plan()
+            lines = answer.read().decode().splitlines()
+    except (urllib.error.URLError, OSError):
+        return False
+    return any(line.startswith(RELAYS) and float(line.removeprefix(RELAYS)) > 0 for line in lines)
+
+
+async def until_open(processes: list[Process]) -> bool:
+    """Waits until every part serves and rooms can be entered; says what does not come."""
+    if not await until_ready(processes):
+        return False
+    directory = next(process for process in processes if process.part.name == "room_directory")
+    metrics = directory.part.ready_url.replace("/readyz", "/metrics")
+    deadline = asyncio.get_running_loop().time() + RELAY_SECONDS
+    while not await asyncio.to_thread(knows_a_relay, metrics):
+        if asyncio.get_running_loop().time() > deadline:
+            directory.say("no relay has told its load yet: rooms can be entered once one has")
+            break
+        await asyncio.sleep(0.05)
+    return True
 
 
 def announce(options: Options) -> None:
@@ -87,8 +117,11 @@ async def supervise(options: Options) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    for process in processes:
+        for name in process.part.unused:
+            process.say(f"{name} is set here and does not count: make run wires the parts itself")
     runners = [asyncio.create_task(process.run()) for process in processes]
-    ready = asyncio.create_task(until_ready(processes))
+    ready = asyncio.create_task(until_open(processes))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
     code = 1 if ready.done() and not ready.result() else 0

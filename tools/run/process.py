@@ -16,7 +16,8 @@ from tools.run.plan import Part
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 30.0
 SETTINGS_EXIT = 2
-"""Exit code of a service that was given settings it cannot work with: starting it again would not help."""
+"""Exit code of a service that cannot work with its settings or its port. Before it ever served, starting it again
+would not help; later something else changed, such as a certificate, which may be put right while it waits."""
 PR_SET_PDEATHSIG = 1
 COLOURS = {"nats": 90, "auth": 33, "invite": 35, "room_directory": 36, "media_relay": 32, "gateway": 34}
 
@@ -26,6 +27,15 @@ def child_setup() -> None:
     os.setsid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code in words."""
+    if code < 0:
+        return f"was ended by signal {signal.Signals(-code).name}"
+    if code == SETTINGS_EXIT:
+        return "cannot go on, the line above says why: put it right, it is tried again"
+    return f"ended with code {code}"
 
 
 class Process:
@@ -38,6 +48,8 @@ class Process:
         self._quiet = b"[INF]" if part.name == "nats" else b"\0"
         self.restarts = 0
         self.gave_up = False
+        self.has_served = False
+        """Set once it was ready."""
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._log = (logs / f"{part.name}.log").open("ab", buffering=0)
@@ -57,7 +69,7 @@ class Process:
             code = await self._run_once()
             if self._stopping:
                 return
-            if code == SETTINGS_EXIT:
+            if code == SETTINGS_EXIT and not self.has_served:
                 self.gave_up = True
                 self.say(f"{self.part.name} cannot start; the line above says why")
                 return
@@ -65,8 +77,7 @@ class Process:
             wait = BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)]
             failures += 1
             self.restarts += 1
-            how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            self.say(f"{self.part.name} {how}; starting it again in {wait:g} s")
+            self.say(f"{self.part.name} {how_it_ended(code)}; starting it again in {wait:g} s")
             await asyncio.sleep(wait)
 
     async def _run_once(self) -> int:
