@@ -89,8 +89,7 @@ async def build(
         return GrpcRelayClient(relay_id, grpc_address, settings)
 
     fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
-    serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
-    serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))
+    _show(metrics, fleet)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
     app = UseCases(
@@ -131,6 +130,11 @@ async def build(
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
         clock_skew=ClockSkew(clock, metrics),
     )
+
+
+def _show(metrics: Metrics, fleet: Fleet) -> None:
+    serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
+    serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))
 
 
 def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
