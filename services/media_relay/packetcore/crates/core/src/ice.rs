@@ -2,6 +2,13 @@
 //!
 //! Every valid check is answered and validates its address for *receiving*. Media moves only to the path of a check
 //! with USE-CANDIDATE and a transaction id not seen before, so a recorded check sent again from elsewhere moves nothing.
+//!
+//! A session may last for days and its memory may not, so that the oldest ids are forgotten at last ([`REMEMBERED`]).
+//! From then on a check that looks new may be an old one, recorded by somebody on the way, and a check alone moves media
+//! no more. The new path must also be the one from which the client was last heard, by a packet that SRTP authenticates
+//! and whose index no replay has; or the path until now must have been silent for [`SILENT_AFTER`], and then consent
+//! lasts only if such a packet comes. Hence whoever plays old checks takes nothing from a client that is there, and gets
+//! what is sent to one that has gone for less than [`CONSENT_LIFETIME`]. An ICE restart begins a new memory: no doubt.
 
 use crate::stun::{self, Message, TransactionId};
 use crate::types::{Micros, Path, SECOND};
@@ -16,33 +23,53 @@ pub const IDLE_AFTER: Micros = 5 * SECOND;
 pub const CONSENT_LIFETIME: Micros = 30 * SECOND;
 /// Most addresses one session may have validated at a time.
 pub const MAX_PATHS: usize = 8;
-/// Transaction ids remembered per set of credentials, 4 bytes each: about 12 hours of a browser's checks. A session
-/// that lasts longer keeps its path until an ICE restart, which begins a new memory.
-pub const MAX_TRANSACTIONS: usize = 16_384;
+/// Transaction ids remembered per set of credentials at least, and twice as many at most, 4 bytes each: ten to twenty
+/// minutes of a browser's checks.
+pub const REMEMBERED: usize = 256;
+/// Without a sign of life for this long a path may be left on a check that could be an old one: longer than the six
+/// seconds that a client may leave between two.
+pub const SILENT_AFTER: Micros = 8 * SECOND;
+
+/// The transactions made last, in two halves: when the newer one is full the older one is forgotten.
+#[derive(Default)]
+struct Transactions {
+    newer: Vec<u32>,
+    older: Vec<u32>,
+    /// Some are forgotten.
+    partial: bool,
+}
+
+impl Transactions {
+    /// Remembers the transaction; false when it is known. Only authenticated ones come here, so that nobody can choose
+    /// ids whose checksums meet.
+    fn is_fresh(&mut self, transaction: &TransactionId) -> bool {
+        let print = crc32fast::hash(transaction);
+        let Err(at) = self.newer.binary_search(&print) else { return false };
+        if self.older.binary_search(&print).is_ok() {
+            return false;
+        }
+        if self.newer.len() < REMEMBERED {
+            self.newer.insert(at, print);
+            return true;
+        }
+        self.partial |= !self.older.is_empty();
+        std::mem::swap(&mut self.newer, &mut self.older);
+        self.newer.clear();
+        self.newer.push(print);
+        true
+    }
+}
 
 /// One set of local credentials with the memory of transactions made under it.
 struct Credentials {
     ufrag: String,
     key: hmac::Key,
-    seen: Vec<u32>,
+    seen: Transactions,
 }
 
 impl Credentials {
     fn new(ufrag: &str, pwd: &str) -> Self {
-        Self { ufrag: ufrag.to_owned(), key: stun::integrity_key(pwd), seen: Vec::new() }
-    }
-
-    /// Remembers the transaction; false when it was seen before or the memory is full.
-    fn is_fresh(&mut self, transaction: &TransactionId) -> bool {
-        let print = crc32fast::hash(transaction);
-        match self.seen.binary_search(&print) {
-            Ok(_) => false,
-            Err(_) if self.seen.len() >= MAX_TRANSACTIONS => false,
-            Err(at) => {
-                self.seen.insert(at, print);
-                true
-            }
-        }
+        Self { ufrag: ufrag.to_owned(), key: stun::integrity_key(pwd), seen: Transactions::default() }
     }
 }
 
@@ -85,6 +112,18 @@ pub enum Liveness {
     Moved(Path),
 }
 
+/// A valid check as the agent judges it.
+struct Check {
+    path: Path,
+    now: Micros,
+    /// Its transaction is not known.
+    fresh: bool,
+    /// It may be one that was forgotten.
+    doubtful: bool,
+    /// USE-CANDIDATE.
+    nominates: bool,
+}
+
 /// The lite agent of one session.
 pub struct LiteAgent {
     current: Credentials,
@@ -92,8 +131,16 @@ pub struct LiteAgent {
     old: Option<Credentials>,
     paths: Vec<(Path, Micros)>,
     nominated: Option<Path>,
-    /// Nominated too soon after a move; waits for its turn, or the client's next check would be seconds away.
+    /// Nominated too soon after a move, or in doubt; waits, or the client's next check would be seconds away.
     pending: Option<Path>,
+    /// The check that nominated what is pending may be an old one.
+    doubtful: bool,
+    /// Media went where it goes on a check that may be an old one, and no packet has come from there yet.
+    unproven: bool,
+    /// Where the last authenticated packet came from.
+    heard: Option<(Path, Micros)>,
+    /// The last fresh check or authenticated packet on the nominated path.
+    path_alive_at: Micros,
     moved_at: Option<Micros>,
     alive_at: Micros,
     consent_at: Micros,
@@ -110,6 +157,10 @@ impl LiteAgent {
             paths: Vec::new(),
             nominated: None,
             pending: None,
+            doubtful: false,
+            unproven: false,
+            heard: None,
+            path_alive_at: now,
             moved_at: None,
             alive_at: now,
             consent_at: now,
@@ -174,8 +225,9 @@ impl LiteAgent {
             return Ok(Outcome::default());
         }
         stun::write_success(reply, &message.transaction, path.remote, &credentials.key);
-        let fresh = credentials.is_fresh(&message.transaction);
-        Ok(self.accept(path, now, fresh, message.use_candidate, is_old))
+        let fresh = credentials.seen.is_fresh(&message.transaction);
+        let check = Check { path, now, fresh, doubtful: credentials.seen.partial, nominates: message.use_candidate };
+        Ok(self.accept(&check, is_old))
     }
 
     fn is_old(&self, ufrag: &[u8]) -> Result<bool, Refusal> {
@@ -188,22 +240,26 @@ impl LiteAgent {
         }
     }
 
-    fn accept(&mut self, path: Path, now: Micros, fresh: bool, nominate: bool, is_old: bool) -> Outcome {
+    fn accept(&mut self, check: &Check, is_old: bool) -> Outcome {
+        let Check { path, now, .. } = *check;
         let mut outcome = Outcome { first: !self.any_check, ..Outcome::default() };
         self.any_check = true;
         self.validate(path, now, &mut outcome);
-        if !fresh {
+        if !check.fresh {
             return outcome;
         }
         outcome.woke = std::mem::take(&mut self.idle);
         self.alive_at = now;
-        if nominate && !is_old {
-            self.nominate(path, now, &mut outcome);
-        } else if nominate && self.nominated != Some(path) && self.may_move(now) {
+        if check.nominates && !is_old {
+            self.nominate(check, &mut outcome);
+        } else if check.nominates && self.nominated != Some(path) && self.may_move(now) && self.is_believed(check) {
             self.move_to(path, now, &mut outcome);
         }
         if self.nominated == Some(path) {
-            self.consent_at = now;
+            self.path_alive_at = now;
+            if !self.unproven {
+                self.consent_at = now;
+            }
         }
         outcome
     }
@@ -224,17 +280,30 @@ impl LiteAgent {
         outcome.validated = Some(path);
     }
 
-    fn nominate(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
+    fn nominate(&mut self, check: &Check, outcome: &mut Outcome) {
+        let Check { path, now, .. } = *check;
         if self.nominated != Some(path) {
             // The first pair of new credentials is no flapping: they came through signalling.
-            if self.old.is_none() && !self.may_move(now) {
+            let at_once = self.old.is_some() || self.may_move(now);
+            if !at_once || !self.is_believed(check) {
                 self.pending = Some(path);
+                self.doubtful = check.doubtful;
                 return;
             }
             self.move_to(path, now, outcome);
         }
         self.pending = None;
         outcome.old_credentials_gone = self.old.take().is_some();
+    }
+
+    /// Whether a check may move media at once: it cannot be an old one, or the client speaks from there.
+    fn is_believed(&self, check: &Check) -> bool {
+        !check.doubtful || self.nominated.is_none() || self.speaks_from(check.path, check.now)
+    }
+
+    /// Whether the last authenticated packet came from `path`, and lately.
+    fn speaks_from(&self, path: Path, now: Micros) -> bool {
+        self.heard.is_some_and(|(from, at)| from == path && now.saturating_sub(at) < SILENT_AFTER)
     }
 
     fn may_move(&self, now: Micros) -> bool {
@@ -244,21 +313,39 @@ impl LiteAgent {
     fn move_to(&mut self, path: Path, now: Micros, outcome: &mut Outcome) {
         self.nominated = Some(path);
         self.moved_at = Some(now);
+        self.path_alive_at = now;
+        self.unproven = false;
         outcome.nominated = Some(path);
     }
 
-    /// An authenticated packet came: a sign of life, but no consent. Says whether the session was idle.
-    pub fn heard(&mut self, now: Micros) -> bool {
+    /// An authenticated packet came on `path`: a sign of life, but no consent. Says whether the session was idle.
+    pub fn heard(&mut self, path: Path, now: Micros) -> bool {
         self.alive_at = now;
+        self.heard = Some((path, now));
+        if self.nominated == Some(path) {
+            self.path_alive_at = now;
+            self.unproven = false;
+        }
         std::mem::take(&mut self.idle)
+    }
+
+    /// What is pending and may take effect now.
+    fn ripe(&self, now: Micros) -> Option<Path> {
+        let path = self.pending.filter(|_| self.may_move(now))?;
+        let silent = now.saturating_sub(self.path_alive_at) >= SILENT_AFTER;
+        (!self.doubtful || silent || self.speaks_from(path, now)).then_some(path)
     }
 
     /// What time has brought about since the last call.
     pub fn poll(&mut self, now: Micros) -> Option<Liveness> {
-        if let Some(path) = self.pending.filter(|_| self.may_move(now)) {
+        if let Some(path) = self.ripe(now) {
+            let unproven = self.doubtful && !self.speaks_from(path, now);
             self.pending = None;
             self.move_to(path, now, &mut Outcome::default());
-            self.consent_at = now;
+            if !unproven {
+                self.consent_at = now;
+            }
+            self.unproven = unproven;
             return Some(Liveness::Moved(path));
         }
         if self.nominated.is_some() && now.saturating_sub(self.consent_at) > CONSENT_LIFETIME {

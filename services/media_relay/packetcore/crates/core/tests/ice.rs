@@ -4,7 +4,8 @@ mod common;
 
 use common::{Far, Outbox, endpoint, pass, path};
 use majlis_core::endpoint::{DropReason, Endpoint, Event};
-use majlis_core::{Path, SECOND, SessionId, stun};
+use majlis_core::{Micros, Path, SECOND, SessionId, rtcp, stun};
+use proptest::prelude::*;
 
 fn one_session() -> (Endpoint, Outbox, Far) {
     let (mut endpoint, mut out) = (endpoint(), Outbox::default());
@@ -54,6 +55,113 @@ fn recorded_checks_do_not_keep_consent_alive() {
         endpoint.handle_time(second * SECOND, &mut out);
     }
     assert!(out.events.contains(&Event::Expired(SessionId(1))));
+}
+
+/// A browser's check each 2.5 s, all nominating, as time passes; returns those that were sent, oldest first.
+fn live(endpoint: &mut Endpoint, out: &mut Outbox, far: &mut Far, from: Micros, seconds: u64) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    for step in 0..seconds * 2 / 5 {
+        let now = from + step * 5 * SECOND / 2;
+        let check = far.check(true);
+        endpoint.handle_datagram(far.path, &mut check.clone(), now, out);
+        out.sent.clear();
+        pass(endpoint, out, now, now + 5 * SECOND / 2);
+        sent.push(check);
+    }
+    sent
+}
+
+/// A report of the client, from where it is now.
+fn report(endpoint: &mut Endpoint, out: &mut Outbox, far: &mut Far, now: Micros) {
+    let mut compound = Vec::new();
+    rtcp::write_receiver_report(&mut compound, 1, None);
+    let mut report = far.report(compound);
+    endpoint.handle_datagram(far.path, &mut report, now, out);
+}
+
+const HOUR: u64 = 3600;
+
+#[test]
+fn a_session_of_thirty_hours_keeps_consent_and_may_still_move() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    live(&mut endpoint, &mut out, &mut far, 0, 30 * HOUR);
+    assert!(out.events.iter().all(|event| !matches!(event, Event::Expired(_) | Event::Idle(_))), "{:?}", out.events);
+    let now = 30 * HOUR * SECOND;
+    (far.path, out.events) = (path(5000), Vec::new());
+    report(&mut endpoint, &mut out, &mut far, now);
+    far.nominate(&mut endpoint, &mut out, now + 1);
+    assert!(nominations(&out).is_empty(), "a report from where no check has come says nothing");
+    report(&mut endpoint, &mut out, &mut far, now + 2);
+    pass(&mut endpoint, &mut out, now, now + SECOND);
+    assert_eq!(nominations(&out), [path(5000)]);
+    live(&mut endpoint, &mut out, &mut far, now + SECOND, 120);
+    assert_eq!(endpoint.session_info(far.id).and_then(|info| info.address), Some(path(5000).remote));
+}
+
+#[test]
+fn a_check_that_was_forgotten_takes_nothing_from_a_client_that_is_there() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    let recorded = live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    out.events.clear();
+    for (at, old) in recorded[..200].iter().enumerate() {
+        let now = (HOUR + at as u64 * 5) * SECOND;
+        endpoint.handle_datagram(path(666), &mut old.clone(), now, &mut out);
+        live(&mut endpoint, &mut out, &mut far, now, 5);
+    }
+    assert!(nominations(&out).is_empty(), "{:?}", nominations(&out));
+    assert_eq!(endpoint.session_info(far.id).and_then(|info| info.address), Some(far.path.remote));
+}
+
+#[test]
+fn old_checks_after_the_client_has_gone_end_with_the_consent_it_gave() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    let recorded = live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    for (at, old) in recorded[..40].iter().enumerate() {
+        let now = (HOUR + at as u64) * SECOND;
+        endpoint.handle_datagram(path(666), &mut old.clone(), now, &mut out);
+        pass(&mut endpoint, &mut out, now, now + SECOND);
+    }
+    assert_eq!(out.events.last(), Some(&Event::Expired(far.id)));
+}
+
+#[test]
+fn a_client_that_comes_back_from_elsewhere_after_hours_is_followed_once_its_old_path_is_silent() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    (far.path, out.events) = (path(5000), Vec::new());
+    live(&mut endpoint, &mut out, &mut far, HOUR * SECOND, 10);
+    assert_eq!(nominations(&out), [path(5000)]);
+    report(&mut endpoint, &mut out, &mut far, (HOUR + 10) * SECOND);
+    live(&mut endpoint, &mut out, &mut far, (HOUR + 10) * SECOND, 120);
+    assert_eq!(endpoint.session_info(far.id).and_then(|info| info.address), Some(path(5000).remote));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// However often a client checks, and whatever recorded checks come in between from wherever.
+    #[test]
+    fn who_checks_in_time_keeps_consent_and_media_for_more_than_a_day(
+        pauses in prop::collection::vec(200u64..6_000, 40..80),
+        strangers in prop::collection::vec((0usize..40_000, 600u16..700), 40..80),
+    ) {
+        let (mut endpoint, mut out, mut far) = one_session();
+        let (mut now, mut recorded) = (0, Vec::new());
+        for turn in 0.. {
+            if now > 25 * HOUR * SECOND { break }
+            let check = far.check(true);
+            endpoint.handle_datagram(far.path, &mut check.clone(), now, &mut out);
+            recorded.push(check);
+            let (which, port) = strangers[turn % strangers.len()];
+            let mut old = recorded[which % recorded.len()].clone();
+            endpoint.handle_datagram(path(port), &mut old, now + 1, &mut out);
+            now += pauses[turn % pauses.len()] * 1000;
+            endpoint.handle_time(now, &mut out);
+            out.sent.clear();
+        }
+        prop_assert_eq!(nominations(&out), [far.path]);
+        prop_assert!(!out.events.contains(&Event::Expired(far.id)));
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Endpoint {
         let open = session.open.as_mut().ok_or(DropReason::NotKeyed)?;
         let (len, index) = open.open_rtp(datagram)?;
         session.packets_received += 1;
-        if session.agent.heard(now) {
+        if session.agent.heard(path, now) {
             sink.event(Event::Active(id));
         }
         let packet = Packet::parse(&datagram[..len]).ok_or(DropReason::Malformed)?;

@@ -21,7 +21,7 @@ impl Endpoint {
         let session = self.sessions.get_mut(&id).ok_or(DropReason::NotValidated)?;
         let open = session.open.as_mut().ok_or(DropReason::NotKeyed)?;
         let len = open.open_rtcp(datagram)?;
-        if session.agent.heard(now) {
+        if session.agent.heard(path, now) {
             sink.event(Event::Active(id));
         }
         let middle = (self.clock.ntp(now) >> 16) as u32;
