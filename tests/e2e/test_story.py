@@ -12,6 +12,7 @@ from tests.support import story
 from tests.support.browser import House, Person
 from tests.support.stack import ROOT, Stack
 from tests.support.voices import power_at, rms
+from tools.run.addresses import own_addresses
 
 OWNER, SPEAKER, LISTENER = 440, 700, 1100
 PRESENT = 0.5
@@ -62,10 +63,11 @@ async def hears_nothing(person: Person) -> None:
 async def test_a_stranger_starts_a_room_and_friends_come_listen_and_speak(
     tmp_path: Path, house: House, tones: dict[int, Path]
 ) -> None:
-    stack = Stack(tmp_path)
+    # As people have it: nobody's browser takes sound from loopback. Where a machine has no other address, it must.
+    stack = Stack(tmp_path, media_address="")
     await stack.start()
     try:
-        people = await arrive(house, tones, "en")
+        people = await arrive(house, tones, "en", loopback_sound=not own_addresses())
         await story.set_up_owner(people[0], stack, "lina")
         async with explained(stack, people):
             await tell(stack, people)
@@ -85,9 +87,9 @@ async def test_a_member_starts_a_room_and_friends_come_listen_and_speak(
         await tell(stack, people)
 
 
-async def arrive(house: House, tones: dict[int, Path], locale: str) -> list[Person]:
+async def arrive(house: House, tones: dict[int, Path], locale: str, *, loopback_sound: bool = True) -> list[Person]:
     return [
-        await house.arrives(name, voice=tones[hertz], locale=locale)
+        await house.arrives(name, voice=tones[hertz], locale=locale, loopback_sound=loopback_sound)
         for name, hertz in zip(NAMES[locale], (OWNER, SPEAKER, LISTENER), strict=True)
     ]
 

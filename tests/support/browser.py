@@ -32,7 +32,8 @@ def chromium() -> str:
     return found
 
 
-def flags(voice: Path | None) -> list[str]:
+def flags(voice: Path | None, *, loopback_sound: bool = True) -> list[str]:
+    loopback = ["--allow-loopback-in-peer-connection"] if loopback_sound else []
     microphone = [f"--use-file-for-fake-audio-capture={voice}"] if voice else []
     return [
         "--no-sandbox",
@@ -44,7 +45,7 @@ def flags(voice: Path | None) -> list[str]:
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         "--autoplay-policy=no-user-gesture-required",
-        "--allow-loopback-in-peer-connection",
+        *loopback,
         *microphone,
     ]
 
@@ -107,11 +108,13 @@ class House:
         locale: str = "en",
         viewport: tuple[int, int] = (1280, 800),
         scheme: str = "light",
+        loopback_sound: bool = True,
         extra_flags: tuple[str, ...] = (),
         **context_options: Any,
     ) -> Person:
-        """A person with a browser, a language and a voice."""
-        browser = await self.playwright.chromium.launch(executable_path=chromium(), args=[*flags(voice), *extra_flags])
+        """A person with a browser, a language and a voice; without `loopback_sound` as people's own browsers are."""
+        arguments = [*flags(voice, loopback_sound=loopback_sound), *extra_flags]
+        browser = await self.playwright.chromium.launch(executable_path=chromium(), args=arguments)
         context = await browser.new_context(
             locale=locale,
             viewport={"width": viewport[0], "height": viewport[1]},
