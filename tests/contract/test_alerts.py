@@ -127,14 +127,43 @@ def test_there_is_a_dashboard_for_each_part_an_operator_asks_about() -> None:
 
 def test_jobs_named_in_expressions_are_scraped() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
-    jobs = {each["job_name"]: each["static_configs"][0]["targets"][0] for each in config}
+    jobs = {each["job_name"] for each in config}
     texts = [rule["expr"] for rule in [*ALERTS, *RECORDED]] + [e for board in BOARDS for e in expressions(board)]
     named = {job for text in texts for match in re.findall(r'job=~?"([^"]+)"', text) for job in match.split("|")}
-    assert named <= jobs.keys()
-    for target in jobs.values():
-        host, port = target.split(":")
-        assert host in COMPOSE
-        assert port in json.dumps(COMPOSE[host]), f"{host} does not say that it listens on {port}"
+    assert named <= jobs
+
+
+def metrics_port(part: str) -> str:
+    """The port a container serves metrics on, from what really decides it: our setting, or the program's own flag."""
+    container = COMPOSE[part]
+    listen = container.get("environment", {}).get(f"{part.replace('-', '_').upper()}_METRICS_LISTEN")
+    if listen:
+        return str(listen).rsplit(":", 1)[1]
+    words = " ".join(container["command"])
+    flag = {"postgres-exporter": r"--web\.listen-address=\S*:(\d+)", "nats-exporter": r"-port (\d+)"}
+    found = re.search(flag.get(part, r"--metrics=\S*:(\d+)"), words)
+    assert found is not None, f"{part} is not told where to listen"
+    return found[1]
+
+
+def test_prometheus_scrapes_the_ports_that_containers_listen_on() -> None:
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    for each in config["scrape_configs"]:
+        host, port = each["static_configs"][0]["targets"][0].split(":")
+        assert metrics_port(host) == port, host
+    (manager,) = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    host, port = manager.split(":")
+    assert COMPOSE[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_pages_and_tickets_go_to_receivers_that_are_there() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text())
+    receivers = {each["name"] for each in config["receivers"]}
+    routes = [config["route"], *config["route"]["routes"]]
+    assert {route["receiver"] for route in routes} == receivers
+    assert routes[1]["matchers"] == ['severity="page"']
+    source = (ROOT / "deploy" / "alertmanager").relative_to(ROOT / "deploy")
+    assert any(f"./{source}/alertmanager.yml" in volume for volume in COMPOSE["alertmanager"]["volumes"])
 
 
 def test_metric_names_keep_to_the_prefix_and_base_units() -> None:

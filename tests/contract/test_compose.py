@@ -59,6 +59,7 @@ def test_the_world_reaches_only_what_is_meant_for_it() -> None:
         "gateway 127.0.0.1:8080:8080",
         "gateway 127.0.0.1:8081:8081",
         "grafana 127.0.0.1:3000:3000",
+        "alertmanager 127.0.0.1:9093:9093",
         "caddy 80:80",
         "caddy 443:443",
         "caddy 443:443/udp",

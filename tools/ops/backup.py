@@ -27,7 +27,7 @@ async def backup(sources: dict[str, str], secrets: Path, folder: Path, textfile:
         counts = {
             keeper: await copy(keeper, url, sqlite_url(draft / f"{keeper}.db")) for keeper, url in sources.items()
         }
-        _finish(draft, name, secrets, counts)
+        await asyncio.to_thread(_finish, draft, name, secrets, counts)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -60,6 +60,24 @@ def _tell(textfile: Path) -> None:
     fresh.replace(textfile)
 
 
+def whole(folder: Path) -> list[Path]:
+    """The backups in a folder, oldest first; what is unfinished is none."""
+    return sorted(path for path in folder.glob("majlis-*") if (path / MANIFEST).is_file())
+
+
+def made_at(made: Path) -> int:
+    """When a backup was whole, in seconds since the epoch."""
+    return int(json.loads((made / MANIFEST).read_text())["made_at"])
+
+
+def forget(folder: Path, keep: int) -> list[Path]:
+    """Removes whole backups but the newest `keep`; returns those that went."""
+    gone = whole(folder)[:-keep] if keep else []
+    for path in gone:
+        shutil.rmtree(path)
+    return gone
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `backup`."""
     add_place_arguments(parser)
@@ -67,13 +85,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--textfile", type=Path, help="file for the node exporter that tells when the last one was made"
     )
+    parser.add_argument("--keep", type=_count, default=0, metavar="N", help="remove all but the newest N (keep all)")
+    parser.add_argument("--every", type=_hours, metavar="HOURS", help="go on: one each so many hours, until stopped")
+    parser.add_argument("--metrics", default="127.0.0.1:9108", help="with --every: address of the metrics")
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _hours(text: str) -> float:
+    if not 1 <= float(text) <= 168:
+        raise argparse.ArgumentTypeError("must be 1 to 168 hours")
+    return float(text)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Makes a backup."""
+    """Makes a backup, or one after the other."""
     os.umask(0o077)
-    made = asyncio.run(
-        backup(urls(options.state, options.database), options.state / "secrets", options.to, options.textfile)
-    )
-    print(f"{made} is whole; it holds secrets, so keep it where only you can read it")
+    sources = urls(options.state, options.database)
+
+    async def make() -> Path:
+        made = await backup(sources, options.state / "secrets", options.to, options.textfile)
+        for path in forget(options.to, options.keep):
+            print(f"{path} went", flush=True)
+        return made
+
+    if options.every:
+        from tools.ops.backup_schedule import serve
+
+        asyncio.run(serve(make, options.to, options.every * 3600, options.metrics))
+        return 0
+    print(f"{asyncio.run(make())} is whole; it holds secrets, so keep it where only you can read it")
     return 0
