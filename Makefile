@@ -116,6 +116,6 @@ format: ## Format Python, Rust and TypeScript
 	$(BIN)/python -m tools.node npm run --silent format
 
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
-	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} services/media_relay/packetcore/target
+	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
 .PHONY: help run test lint lint-sources lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean

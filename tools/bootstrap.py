@@ -26,6 +26,8 @@ STAMPS = VENV / "stamps"
 PACKETCORE = ROOT / "services" / "media_relay" / "packetcore"
 WEB = ROOT / "web"
 SDK = ROOT / "sdk" / "typescript"
+# A client of the contracts alone: it shares nothing with the SDK that is built beside it.
+NODE_CLIENT = ROOT / "tests" / "e2e" / "node_client"
 PARTS = ("python", "gen", "core", "web", "sdk")
 RUST_SOURCES = ("*.rs", "*.toml", "Cargo.lock", "*.pyi", "*.py")
 
@@ -144,14 +146,19 @@ def build_core() -> None:
     done("packetcore", mark)
 
 
-def build_typescript(name: str, package: Path, product: str) -> None:
-    """A TypeScript package: its packages from the registry, its contracts, then its own build."""
-    env = toolchains.with_node(dict(os.environ))
+def install_node(name: str, package: Path, env: dict[str, str]) -> None:
+    """What a package for Node or the browser needs from the registry."""
     modules = digest([package / "package-lock.json", package / "package.json"])
     if stale(f"{name}-modules", modules) or not (package / "node_modules").exists():
         say(f"installing the packages of {package.relative_to(ROOT)}")
         run("npm", "ci", "--no-audit", "--no-fund", cwd=package, env=env, log=f"{name}-npm")
         done(f"{name}-modules", modules)
+
+
+def build_typescript(name: str, package: Path, product: str) -> None:
+    """A TypeScript package: its packages from the registry, its contracts, then its own build."""
+    env = toolchains.with_node(dict(os.environ))
+    install_node(name, package, env)
     run(PYTHON, "tools/generate.py", name, env=env)
     mark = digest(tree(package, "*"), digest(tree(ROOT / "protos", "*.proto")))
     if stale(name, mark) or not (package / "dist" / product).exists():
@@ -178,6 +185,7 @@ def main() -> None:
         build_typescript("web", WEB, "index.html")
     if "sdk" in parts:
         build_typescript("sdk", SDK, "index.js")
+        install_node("node-client", NODE_CLIENT, toolchains.with_node(dict(os.environ)))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,36 @@
-// Joins a room, raises a hand over native gRPC and prints the event that everybody gets. Arguments: URL, room; token in MAJLIS_TOKEN.
-import { connect } from '../../../sdk/typescript/dist/index.js';
+// Joins a room, raises a hand over native gRPC and prints the event that everybody gets. It knows the contracts, as the
+// descriptor set compiled from protos/, and a gRPC library; nothing of this project's code.
+// Arguments: URL, room, descriptor set; token in MAJLIS_TOKEN.
+import { readFileSync } from 'node:fs';
+import grpc from '@grpc/grpc-js';
+import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 
-const [url, roomId] = process.argv.slice(2);
-const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
-const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
-const events = majlis.watch(roomId, 0n, AbortSignal.timeout(20_000));
-const first = await events.next();
-await majlis.rooms.raiseHand({ roomId, question: 'From another language?' });
-for await (const event of events) {
-  if (event.event.case !== 'handRaised') continue;
-  const { userId, handCount } = event.event.value;
-  console.log(JSON.stringify({ first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
+const [url, roomId, contracts] = process.argv.slice(2);
+const { majlis } = grpc.loadPackageDefinition(loadFileDescriptorSetFromBuffer(readFileSync(contracts), { longs: Number, oneofs: true }));
+const { grpc: address } = await (await fetch(new URL('/.well-known/majlis.json', url))).json();
+const credentials = grpc.credentials.createInsecure();
+const rooms = new majlis.room_directory.v1.RoomDirectoryService(address, credentials);
+const streams = new majlis.gateway.v1.EventService(address, credentials);
+const metadata = new grpc.Metadata();
+metadata.set('authorization', `Bearer ${process.env.MAJLIS_TOKEN}`);
+
+/** One unary call, with a deadline. */
+function call(method, request) {
+  return new Promise((resolve, reject) => {
+    rooms[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+}
+
+const { seat } = await call('JoinRoom', { room_id: roomId, without_permit: true });
+let first;
+for await (const { event } of streams.Watch({ room_id: roomId }, metadata, { deadline: Date.now() + 20_000 })) {
+  if (!first) {
+    first = event.event;
+    await call('RaiseHand', { room_id: roomId, question: 'From another language?' });
+  }
+  if (event.event !== 'hand_raised') continue;
+  const { user_id: userId, hand_count: handCount } = event.hand_raised;
+  console.log(JSON.stringify({ first, role: seat.role, userId, handCount, revision: event.revision }));
   break;
 }
 process.exit(0);

@@ -1,0 +1,16 @@
+// The same with the client that the project offers. Arguments: URL, room; token in MAJLIS_TOKEN.
+import { connect } from '../../../sdk/typescript/dist/index.js';
+
+const [url, roomId] = process.argv.slice(2);
+const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
+const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
+const events = majlis.watch(roomId, 0n, AbortSignal.timeout(20_000));
+const first = await events.next();
+await majlis.rooms.raiseHand({ roomId, question: 'From another language?' });
+for await (const event of events) {
+  if (event.event.case !== 'handRaised') continue;
+  const { userId, handCount } = event.event.value;
+  console.log(JSON.stringify({ first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
+  break;
+}
+process.exit(0);
