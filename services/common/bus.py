@@ -9,17 +9,19 @@ from typing import Any, TypeVar
 
 import nats
 from google.protobuf.message import DecodeError, Message
-from nats.aio.client import Client, Server
+from nats.aio.client import Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from services.common import tracing
 from services.common.bus_login import BusLogin
+from services.common.bus_stream import StreamClient
 from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings
 from services.common.tasks import Background
+from services.common.throttle import Throttle
 
 __all__ = ["Bus", "SubjectError", "Subscription"]
 
@@ -44,6 +46,8 @@ class Subscription:
     deliver: Callable[[str, bytes, str], None]
     """Takes the subject, the payload and the traceparent of a message; the last is empty without a trace."""
     _bus: "Bus"
+    straight: bool = False
+    """Whether messages are delivered in the turn of the socket, without a queue before them."""
     _nats: list[NatsSubscription] = field(default_factory=list)
     _worker: asyncio.Task[None] | None = None
 
@@ -62,13 +66,14 @@ class Bus:
     def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._login = BusLogin(settings)
-        self._client: Client | None = None
+        self._client: StreamClient | None = None
         self._subscriptions: set[Subscription] = set()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._background = Background()
         self._first = asyncio.Event()
         self._attempt = 0
         self._closing = False
+        self._lost_lines = Throttle()
         self._name = metrics.service
         self._connected_gauge = metrics.gauge("majlis_bus_connected", "1 while connected to NATS.")
         self._reconnects = metrics.counter("majlis_bus_reconnects_total", "Times the connection came back.")
@@ -113,9 +118,19 @@ class Bus:
             headers = {tracing.TRACEPARENT: traceparent} if traceparent else None
             await self._send(type(event), event.SerializeToString(), ids_of(event), headers)
 
-    async def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> None:
-        """Publishes raw bytes on the subject of `event_type`, for streams too hot for a message each."""
-        await self._send(event_type, payload, ids, None)
+    def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> bool:
+        """Publishes raw bytes on the subject of `event_type` at once, for streams too hot for a message each.
+
+        False, and counted, when they are lost: not connected, or the server does not take what was sent before.
+        """
+        subject = template_of(event_type).fill(ids)
+        name = event_type.DESCRIPTOR.name
+        connected = self._client is not None and self._client.is_connected
+        if self._client is not None and connected and self._client.send_straight(subject, payload):
+            self._published.labels(name).inc()
+            return True
+        self._dropped.labels(name, "queue_full" if connected else "disconnected").inc()
+        return False
 
     async def _send(
         self, event_type: type[Message], payload: bytes, ids: dict[str, str], headers: dict[str, str] | None
@@ -131,7 +146,8 @@ class Bus:
                 await self._client.publish(subject, payload, headers=headers)
         except (TimeoutError, nats.errors.Error) as error:
             self._dropped.labels(name, "disconnected").inc()
-            _log.warning("event not published", event_type=name, error=str(error))
+            if (left_out := self._lost_lines.passes()) is not None:
+                _log.warning("event not published", event_type=name, error=str(error), left_out=left_out)
         else:
             self._published.labels(name).inc()
 
@@ -169,7 +185,8 @@ class Bus:
             if found is not None:
                 handler(found, payload)
 
-        return await self._begin(Subscription(event_type.DESCRIPTOR.name, (template.filter(ids),), deliver, self))
+        name, subjects = event_type.DESCRIPTOR.name, (template.filter(ids),)
+        return await self._begin(Subscription(name, subjects, deliver, self, straight=True))
 
     async def _queued(
         self, subjects: tuple[str, ...], types: tuple[type[Message], ...], handler: Handler[Any], limit: int
@@ -223,13 +240,16 @@ class Bus:
             await self._attach(self._client, subscription)
         return subscription
 
-    async def _attach(self, client: Client, subscription: Subscription) -> None:
+    async def _attach(self, client: StreamClient, subscription: Subscription) -> None:
         async def arrived(message: Msg) -> None:
             traceparent = message.headers.get(tracing.TRACEPARENT, "") if message.headers else ""
             subscription.deliver(message.subject, message.data, traceparent)
 
         for subject in subscription.subjects:
-            subscription._nats.append(await client.subscribe(subject, cb=arrived))
+            made = await client.subscribe(subject, cb=arrived)
+            subscription._nats.append(made)
+            if subscription.straight:
+                client.deliver_straight(made, lambda subject, payload: subscription.deliver(subject, payload, ""))
 
     async def _end(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
@@ -237,6 +257,8 @@ class Bus:
             subscription._worker.cancel()
         client = self._client
         for each in subscription._nats:
+            if client is not None:
+                client.forget_straight(each)
             if client is not None and not client.is_closed:
                 await each.unsubscribe()
         subscription._nats.clear()

@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from services.common.bus_stream import StreamClient
 from services.common.log import get_logger
 from services.common.nkeys import UserKey, read_user_key
 from services.common.settings import ServiceSettings, SettingsError
@@ -26,7 +27,7 @@ class BusLogin:
         self._key = self._read_key()
         self._context = self._make_context()
 
-    def client(self) -> Client:
+    def client(self) -> StreamClient:
         """An unconnected client that will log in so; `options` go to its `connect`."""
         return _Client(self)
 
@@ -65,7 +66,7 @@ class BusLogin:
         return client_context(self._settings.nats_ca_file, service_files(self._settings)) if self._encrypted else None
 
 
-class _Client(Client):
+class _Client(StreamClient):
     """Asks for its certificates before each connection, the first one's repetitions included."""
 
     def __init__(self, login: BusLogin) -> None:

@@ -1,9 +1,10 @@
 """Carries programme frames between packet core and NATS, on a thread of its own: a busy main loop is not heard."""
 
 import asyncio
+import contextlib
+import os
 import sys
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,11 +20,12 @@ from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings
 from services.common.tasks import Background
 
-QUEUED_FRAMES = 1024
 FRAMES_AT_ONCE = 64
 
 _GIL_SECONDS = 0.0005
 """How long the main loop may keep the interpreter once a frame waits for it (Python's own choice is 5 ms)."""
+_NICE = -10
+"""Before ordinary work, where the system permits it: as the threads of the packet core are."""
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 
@@ -84,11 +86,10 @@ class ProgrammeBridge:
         self._commands: asyncio.Queue[Callable[[], Awaitable[None]]] | None = None
         self._bus: Bus | None = None
         self._carried: dict[int, _Carried] = {}
-        self._outgoing: deque[tuple[int, bytes]] = deque(maxlen=QUEUED_FRAMES)
-        self._has_outgoing: asyncio.Event | None = None
-        self._frames = metrics.counter(
+        frames = metrics.counter(
             "majlis_media_relay_programme_frames_total", "Programme frames over the bus.", ("direction",)
         )
+        self._frames_in, self._frames_out = frames.labels("in"), frames.labels("out")
         self._dropped = metrics.counter(
             "majlis_media_relay_programme_dropped_total", "Programme frames not carried.", ("why",)
         )
@@ -131,16 +132,17 @@ class ProgrammeBridge:
         self._loop.call_soon_threadsafe(self._commands.put_nowait, command)
 
     def _run_thread(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._run())
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._commands, self._stopping, self._has_outgoing = asyncio.Queue(), asyncio.Event(), asyncio.Event()
+        self._commands, self._stopping = asyncio.Queue(), asyncio.Event()
         self._bus = Bus(self._settings, _OwnBusMetrics(self._metrics))
         async with Background() as background:
             background.spawn("programme commands", self._work, restart=True)
-            background.spawn("programme out", self._publish, restart=True)
             self._loop.add_reader(self._core.programme_fd(), self._read)
             self._started.set()
             await self._bus.connect()
@@ -179,28 +181,16 @@ class ProgrammeBridge:
             # Bytes from the bus that are no frame, or a channel removed a moment ago: neither may stop the others.
             self._dropped.labels("refused").inc()
         else:
-            self._frames.labels("in").inc()
+            self._frames_in.inc()
 
     def _read(self) -> None:
-        assert self._has_outgoing is not None
-        frames = self._core.poll_programme(FRAMES_AT_ONCE)
-        room = QUEUED_FRAMES - len(self._outgoing)
-        if len(frames) > room:
-            self._dropped.labels("queue_full").inc(len(frames) - room)
-        self._outgoing.extend(frames)
-        self._has_outgoing.set()
-
-    async def _publish(self) -> None:
-        assert self._has_outgoing is not None
+        """Puts the frames that wait on the bus, in this turn: each turn more would wait for the interpreter again."""
         assert self._bus is not None
-        while True:
-            await self._has_outgoing.wait()
-            self._has_outgoing.clear()
-            while self._outgoing:
-                channel, frame = self._outgoing.popleft()
-                carried = self._carried.get(channel)
-                if carried is None:
-                    continue
-                ids = {"room_id": carried.room_id, "channel": carried.channel_name}
-                await self._bus.publish_bytes(ProgrammeFrame, frame, **ids)
-                self._frames.labels("out").inc()
+        for channel, frame in self._core.poll_programme(FRAMES_AT_ONCE):
+            carried = self._carried.get(channel)
+            if carried is None:
+                continue
+            if self._bus.publish_bytes(ProgrammeFrame, frame, room_id=carried.room_id, channel=carried.channel_name):
+                self._frames_out.inc()
+            else:
+                self._dropped.labels("not_published").inc()

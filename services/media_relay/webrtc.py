@@ -20,6 +20,7 @@ from OpenSSL import SSL
 
 from services.common.log import get_logger
 from services.common.tasks import Background
+from services.common.throttle import Throttle
 from services.media_relay.app import SrtpProfile
 from services.media_relay.sdp.offer import Fingerprint
 
@@ -145,6 +146,7 @@ class Handshakes:
         self._on_keys = on_keys
         self._on_failed = on_failed
         self._on_closed = on_closed
+        self._failure_lines = Throttle()
         self._expected: dict[int, _Expected] = {}
         self.dropped = 0
         """Handshakes whose state was let go, ever: their memory may be given back to the system."""
@@ -225,6 +227,7 @@ class Handshakes:
             self.forget(handle)
 
     def _fail(self, handle: int, why: str) -> None:
-        _log.info("no keys for a session", handle=handle, why=why)
+        if (left_out := self._failure_lines.passes()) is not None:
+            _log.info("no keys for a session", handle=handle, why=why, left_out=left_out)
         self.forget(handle)
         self._on_failed(handle)

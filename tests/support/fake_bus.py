@@ -60,14 +60,15 @@ class FakeBus:
             if wanted and subscription.ids.items() <= ids_of(event).items():
                 await subscription.handler(copy)
 
-    async def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> None:
+    def publish_bytes(self, event_type: type[Message], payload: bytes, **ids: str) -> bool:
         subject = template_of(event_type).fill(ids)
         if not self.connected:
-            return
+            return False
         self.frames.append((subject, payload))
         for subscription in list(self.subscriptions):
             if subscription.raw and event_type in subscription.types and subscription.ids.items() <= ids.items():
                 subscription.handler(dict(ids), payload)
+        return True
 
     async def subscribe(
         self, event_type: type[Message], handler: Callable[..., Any], *, queue_limit: int = 4096, **ids: str

@@ -114,7 +114,7 @@ async def test_a_hot_stream_passes_bytes_untouched_with_their_ids(part: Part) ->
     heard: list[tuple[dict[str, str], bytes]] = []
     await part.bus.subscribe_bytes(FRAME, lambda ids, payload: heard.append((ids, payload)), room_id="room000000001")
     await settled(part)
-    await part.bus.publish_bytes(FRAME, b"\x00opus\xff", room_id="room000000001", channel="ar")
+    assert part.bus.publish_bytes(FRAME, b"\x00opus\xff", room_id="room000000001", channel="ar")
     await eventually(lambda: heard == [({"room_id": "room000000001", "channel": "ar"}, b"\x00opus\xff")])
 
 
