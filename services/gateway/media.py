@@ -88,6 +88,16 @@ class MediaSessions:
             location += "/" + self._seal.seal(permit, session.session_id, user_id)
         return Opened(location, session.answer_sdp, session.etag)
 
+    async def may_open(self, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str) -> bool:
+        """True for an access or personal token good for such sessions, False for a permit, which is not checked here.
+
+        Raises NotSignedIn, TokenExpired, ScopeMissing.
+        """
+        if read_permit(shown) is not None:
+            return False
+        await self._identities.verify(await self._identities.access_token(shown, network), _SCOPES[kind])
+        return True
+
     async def patch(
         self, relay_id: str, session_id: str, permit: str, if_match: str, fragment: str
     ) -> media_relay_service_pb2.PatchSessionResponse:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,13 +14,14 @@ from services.common.fact_reader import FactReader
 from services.common.limits import TokenBuckets
 from services.common.metrics import Metrics
 from services.common.rpc_client import ServiceChannel
-from services.common.settings import SettingsError
+from services.common.settings import SettingsError, read_secret
 from services.common.tasks import Background
 from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.gateway.app import Watching
 from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.clients import AuthClient, DirectoryClient, RelayClients
 from services.gateway.domain.cookies import CookieJar
+from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
 from services.gateway.domain.origins import Origins
 from services.gateway.domain.relays import RelayTable
@@ -31,6 +33,7 @@ from services.gateway.http.events import Events
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
+from services.gateway.ice import IceForwarder, IceServers
 from services.gateway.identity import Identities
 from services.gateway.local_rpcs import GET_SERVER_INFO, ServerInfo
 from services.gateway.media import MediaSessions
@@ -73,7 +76,8 @@ class Gateway:
         self.relay_table = RelayTable()
         services = contract_services() if services is None else services
         catalogue = Catalogue(services)
-        self.outward = outward = _connect(settings, catalogue, metrics)
+        ice = IceServers(_ice_offer(settings), SystemClock())
+        self.outward = outward = _connect(settings, catalogue, ice, metrics)
         auth, directory = AuthClient(outward.auth_channel), DirectoryClient(outward.directory_channel)
         self.directory = directory
         revocations = RevocationList()
@@ -106,7 +110,7 @@ class Gateway:
                 connect=Connect(catalogue, outward.forwarder, callers, jar, local),
                 streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching),
                 events=Events(callers, identities, self.watching),
-                media=Media(sessions, settings.ice_servers),
+                media=Media(sessions, ice),
                 site=StaticSite(settings),
                 info=self.info.describe,
             ),
@@ -163,7 +167,7 @@ class Gateway:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outward:
+def _connect(settings: Settings, catalogue: Catalogue, ice: IceServers, metrics: Metrics) -> Outward:
     addresses = {
         "auth": settings.auth_address,
         "invite": settings.invite_address,
@@ -179,7 +183,8 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
         ServiceChannel("gateway", settings.auth_address, settings),
         ServiceChannel("gateway", settings.room_directory_address, settings),
         RelayClients(settings),
-        Forwarder(addresses, settings, metrics),
+        # Without servers to offer, answers pass as bytes that nobody looks into.
+        IceForwarder(addresses, settings, metrics, catalogue, ice) if ice else Forwarder(addresses, settings, metrics),
     )
 
 
@@ -189,6 +194,14 @@ def _cookie_jar(settings: Settings, catalogue: Catalogue) -> CookieJar:
     if len(paths) != 1:
         raise SettingsError(f"the contract has {len(paths)} RPCs that take a refresh token; cookies need exactly one")
     return CookieJar(settings.is_secure, paths[0], settings.refresh_cookie_days * _DAY_SECONDS)
+
+
+def _ice_offer(settings: Settings) -> IceOffer:
+    secret = read_secret(settings.turn_secret_file) if settings.turn_secret_file is not None else ""
+    try:
+        return offer_of(settings.ice_servers, secret, timedelta(hours=settings.turn_credential_hours))
+    except ValueError as error:
+        raise SettingsError(f"GATEWAY_ICE_SERVERS, GATEWAY_TURN_SECRET_FILE: {error}") from error
 
 
 def _proxies(settings: Settings) -> Proxies:

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from services.common.settings import ServiceSettings
 
+_LONGEST_CREDENTIAL_HOURS = 720
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
@@ -38,7 +40,11 @@ class Settings(ServiceSettings):
     room_directory_address: str = ""
     """gRPC address of room_directory, host:port."""
     ice_servers: tuple[str, ...] = ()
-    """STUN or TURN URLs offered to WHIP and WHEP clients; relays need none."""
+    """STUN or TURN URLs offered to clients, for networks that block UDP; relays themselves need none."""
+    turn_secret_file: Path | None = None
+    """File with the secret shared with the TURN server (coturn's static-auth-secret); credentials are made from it."""
+    turn_credential_hours: float = 12.0
+    """How long a TURN credential opens connections; those that are open then stay."""
     requests_per_second: float = 100.0
     """Requests a second that one network may make for long."""
     request_burst: float = 1000.0
@@ -66,6 +72,8 @@ class Settings(ServiceSettings):
             raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key must be set together")
+        if not 0 < self.turn_credential_hours <= _LONGEST_CREDENTIAL_HOURS:
+            raise ValueError(f"turn_credential_hours must be above 0 and at most {_LONGEST_CREDENTIAL_HOURS}")
         if not self.listen:
             raise ValueError("listen needs at least one address")
 

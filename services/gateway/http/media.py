@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from majlis.room_directory.v1 import room_pb2
+
 from services.common.errors import DomainError
 from services.common.ids import is_id
 from services.common.rpc_errors import RemoteError
+from services.gateway.domain.ice import IceServer
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
+from services.gateway.ice import IceServers
 from services.gateway.identity import bearer_of
 from services.gateway.media import AUDIENCE, STAGE, MediaSessions, no_session, shown_token
 
@@ -54,7 +58,7 @@ class Media:
     """Serves /whip/<room>, /whep/<room> and /media/<relay>/<session>[/<sealed permit>]."""
 
     sessions: MediaSessions
-    ice_servers: tuple[str, ...] = ()
+    ice: IceServers
 
     async def __call__(self, request: Request) -> Response:
         """The response, with the CORS headers on each."""
@@ -74,8 +78,9 @@ class Media:
         raise no_session()
 
     async def _endpoint(self, request: Request, protocol: str, room_id: str) -> Response:
+        kind = STAGE if protocol == "whip" else AUDIENCE
         if request.method == "OPTIONS":
-            return _options("POST, OPTIONS", (b"accept-post", SDP.encode()))
+            return await self._endpoint_options(request, kind)
         if request.method != "POST":
             return method_not_allowed("POST", "OPTIONS")
         if request.content_type() != SDP:
@@ -86,7 +91,6 @@ class Media:
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem(400, "the body is no SDP offer")
-        kind = STAGE if protocol == "whip" else AUDIENCE
         opened = await self.sessions.open(room_id, kind, shown, request.network, offer)
         headers = [
             (b"content-type", SDP.encode()),
@@ -94,9 +98,20 @@ class Media:
             (b"etag", opened.etag.encode()),
             (b"accept-patch", FRAGMENT.encode()),
             (b"cache-control", b"no-store"),
-            *_links(self.ice_servers),
+            *_links(self.ice.fresh()),
         ]
         return Response(201, headers, opened.answer_sdp.encode())
+
+    async def _endpoint_options(self, request: Request, kind: "room_pb2.MediaKind.ValueType") -> Response:
+        """What the endpoint takes; who shows a token that may open sessions also gets the ICE servers (RFC 9725 §4.6).
+
+        A browser's preflight shows none, and a permit is checked by its relay alone: its bearer has them with it.
+        """
+        response = _options("POST, OPTIONS", (b"accept-post", SDP.encode()))
+        shown = bearer_of(request.header(b"authorization"))
+        if shown is not None and self.ice and await self.sessions.may_open(kind, shown, request.network):
+            response.headers += [(b"cache-control", b"no-store"), *_links(self.ice.fresh())]
+        return response
 
     async def _session(self, request: Request, relay_id: str, session_id: str, sealed: str | None) -> Response:
         if request.method == "OPTIONS":
@@ -157,9 +172,19 @@ def _problem(status: int, detail: str) -> Response:
     return json_response(status, {"type": "about:blank", "status": status, "detail": detail}, media_type=PROBLEM)
 
 
-def _links(ice_servers: Iterable[str]) -> list[Header]:
-    """Link headers for ICE servers (RFC 9725 §4.6)."""
-    return [(b"link", f'<{url}>; rel="ice-server"'.encode()) for url in ice_servers]
+def _links(servers: Iterable[IceServer]) -> list[Header]:
+    """Link headers for ICE servers (RFC 9725 §4.6), one an address."""
+    return [
+        (b"link", "; ".join([f"<{url}>", 'rel="ice-server"', *_parameters(server)]).encode())
+        for server in servers
+        for url in server.urls
+    ]
+
+
+def _parameters(server: IceServer) -> list[str]:
+    if not server.username:
+        return []
+    return [f'username="{server.username}"', f'credential="{server.credential}"', 'credential-type="password"']
 
 
 def _text(body: bytes) -> str:

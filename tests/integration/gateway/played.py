@@ -140,7 +140,8 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         self.joined.append(user)
         self.seat(user, request.room_id)
         response = room_directory_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
-        response.permit.permit = self.sign_permit(request.room_id, user, room_pb2.MEDIA_KIND_AUDIENCE)
+        if not request.without_permit:
+            response.permit.permit = self.sign_permit(request.room_id, user, room_pb2.MEDIA_KIND_AUDIENCE)
         return response
 
     async def GetMediaPermit(self, request: Any, context: Any) -> Any:
