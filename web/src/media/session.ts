@@ -8,9 +8,17 @@ export type SessionState = 'connecting' | 'connected' | 'failed' | 'closed';
 /** How a session ends: by us, by us while the page goes away, or by the relay already. */
 export type Farewell = 'here' | 'leaving' | 'ended';
 
+/** A STUN or TURN server, as a permit brings it. */
+export interface IceServer {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
 export interface Permit {
   permit: string;
   path: string;
+  iceServers?: IceServer[];
 }
 
 /** Not connected within this time means that the network lets no calls through. */
@@ -22,7 +30,7 @@ const answerWithin = 10_000;
 
 export class MediaSession {
   readonly kind: SessionKind;
-  readonly #pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  readonly #pc: RTCPeerConnection;
   readonly #players: HTMLAudioElement[] = [];
   readonly #onState: (state: SessionState) => void;
   #sender: RTCRtpSender | undefined;
@@ -31,9 +39,11 @@ export class MediaSession {
   #state: SessionState = 'connecting';
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(kind: SessionKind, onState: (state: SessionState) => void) {
+  /** With `iceServers` the browser also tries the way through them, and takes it where UDP is blocked (RFC 8445). */
+  constructor(kind: SessionKind, onState: (state: SessionState) => void, iceServers: readonly IceServer[] = []) {
     this.kind = kind;
     this.#onState = onState;
+    this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: iceServers.map(plain) });
     this.#pc.addEventListener('connectionstatechange', () => this.#look());
     this.#pc.addEventListener('iceconnectionstatechange', () => this.#look());
     this.#pc.addEventListener('track', (event) => this.#play(event));
@@ -151,4 +161,9 @@ export class MediaSession {
       // The relay ends it by itself when the checks stop.
     });
   }
+}
+
+/** Without names and passwords where there are none: an empty one is not the same to a browser. */
+function plain({ urls, username, credential }: IceServer): RTCIceServer {
+  return username ? { urls, username, credential } : { urls };
 }

@@ -53,7 +53,7 @@ export class Sound {
     try {
       const usable = permit ?? (await this.#source.permit(kind));
       if (round !== this.#round) return;
-      const session = new MediaSession(kind, (state) => this.#changed(session, state));
+      const session = new MediaSession(kind, (state) => this.#changed(session, state), usable.iceServers);
       this.#coming = session;
       await session.open(usable, kind === 'stage' ? microphone.track : null);
     } catch (error) {

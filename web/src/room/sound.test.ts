@@ -15,6 +15,7 @@ class FakeSession {
   constructor(
     readonly kind: string,
     private readonly tell: (state: SessionState) => void,
+    readonly iceServers?: unknown,
   ) {
     FakeSession.all.push(this);
   }
@@ -69,6 +70,12 @@ async function playing(): Promise<FakeSession> {
 test('a session that connects sounds', async () => {
   await playing();
   expect(sound.state).toBe('on');
+});
+
+test('a session is begun with the servers its permit brought', async () => {
+  const iceServers = [{ urls: ['turns:turn.hall.example:443'], username: 'u', credential: 'c' }];
+  await sound.start('audience', { permit: 'p', path: '/whep/room00000001', iceServers });
+  expect(FakeSession.all[0]?.iceServers).toEqual(iceServers);
 });
 
 test('going on stage silences the audience session only once the stage is connected', async () => {
