@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from services.common.origin import origin_of
 from services.common.settings import ServiceSettings
 
 
@@ -33,7 +34,7 @@ class Settings(ServiceSettings):
     mailer: Literal["file", "smtp"] = "file"
     """file writes messages into mail_directory, for one's own machine; smtp sends them."""
     mail_directory: Path | None = None
-    """Where each message becomes a file; without it the file mailer can deliver nothing."""
+    """Where each message becomes a file; without it nobody gets e-mail, and codes by e-mail are refused."""
     mail_from: str = "majlis@localhost"
     """Sender of messages."""
     smtp_host: str = "127.0.0.1"
@@ -61,9 +62,8 @@ class Settings(ServiceSettings):
 
     @property
     def origin(self) -> str:
-        """The public URL without path: what browsers call the origin."""
-        parts = urlsplit(self.public_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        """What browsers call the origin of the public URL, and sign with passkeys."""
+        return origin_of(self.public_url)
 
     @property
     def host(self) -> str:

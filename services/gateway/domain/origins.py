@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from services.common.origin import origin_of
 from services.gateway.domain.errors import OriginRefused
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -14,10 +15,10 @@ class Origins:
 
     def __init__(self, public_url: str, extra: Iterable[str] = (), ports: Iterable[int] = ()) -> None:
         parts = urlsplit(public_url)
-        self._allowed = {_normal(public_url), *(_normal(each) for each in extra)}
+        self._allowed = {origin_of(public_url), *(origin_of(each) for each in extra)}
         if parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"):
             for port in {parts.port or 80, *ports}:
-                self._allowed.update(_normal(f"http://{host}:{port}") for host in _LOCAL_HOSTS)
+                self._allowed.update(origin_of(f"http://{host}:{port}") for host in _LOCAL_HOSTS)
 
     def check(self, method: str, origin: str | None, fetch_site: str | None) -> None:
         """Raises OriginRefused unless a request with cookies comes from a page of ours.
@@ -32,14 +33,3 @@ class Origins:
             raise OriginRefused("a request with cookies needs an Origin header")
         elif fetch_site not in (None, "same-origin", "none"):
             raise OriginRefused("another site's page may not use this deployment's cookies")
-
-
-def _normal(url: str) -> str:
-    """An origin as browsers serialise it (RFC 6454 §6.2): lower case, no default port."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if ":" in host:
-        host = f"[{host}]"
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
