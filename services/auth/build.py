@@ -116,9 +116,9 @@ def _use_cases(
     )
 
 
-def _delivery(settings: Settings) -> Deliver:
+def _delivery(settings: Settings) -> Deliver | None:
     if settings.mailer == "file":
-        return to_files(settings.mail_directory)
+        return None if settings.mail_directory is None else to_files(settings.mail_directory)
     return by_smtp(
         SmtpServer(
             host=settings.smtp_host,

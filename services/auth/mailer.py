@@ -40,14 +40,26 @@ Catalogue = dict[str, dict[str, str]]
 
 
 class Mailer:
-    """Composes at once, delivers in the background; when the queue is full a letter is dropped and counted."""
+    """Composes at once, delivers in the background; when the queue is full a letter is dropped and counted.
 
-    def __init__(self, deliver: Deliver, deployment: str, metrics: Metrics) -> None:
+    Without a way to deliver it sends nothing, and `can_deliver` says so.
+    """
+
+    def __init__(self, deliver: Deliver | None, deployment: str, metrics: Metrics) -> None:
         self._deliver = deliver
         self._deployment = deployment
         self._catalogues = {locale: load_catalogue(locale) for locale in LOCALES}
         self._letters: asyncio.Queue[Letter] = asyncio.Queue(_QUEUE_LIMIT)
+        if deliver is None:
+            _log.warning(
+                "no e-mail can be sent: codes by e-mail are refused until AUTH_MAILER=smtp and AUTH_SMTP_HOST are set"
+            )
         self._sent = metrics.counter("majlis_auth_mails_total", "Messages to people.", ("result",))
+
+    @property
+    def can_deliver(self) -> bool:
+        """Whether letters have somewhere to go."""
+        return self._deliver is not None
 
     def send_code(self, address: str, locale: str, code: str) -> None:
         """A one-time code."""
@@ -75,6 +87,8 @@ class Mailer:
             _log.error("the mail queue is full: a message is lost")
 
     async def _delivered(self, letter: Letter) -> bool:
+        if self._deliver is None:
+            return False
         for attempt in range(_TRIES):
             if attempt:
                 await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
@@ -96,12 +110,10 @@ def load_catalogue(locale: str) -> Catalogue:
     return catalogue
 
 
-def to_files(directory: Path | None) -> Deliver:
-    """For one's own machine: each letter becomes a file in `directory`; without one nothing can be delivered."""
+def to_files(directory: Path) -> Deliver:
+    """For one's own machine: each letter becomes a file in `directory`."""
 
     async def deliver(letter: Letter) -> None:
-        if directory is None:
-            raise ConnectionError("neither a mail server nor a folder for mail is set")
         path = await asyncio.to_thread(_write, directory, letter)
         _log.info("a message was written instead of mailed", file=str(path))
 

@@ -15,7 +15,7 @@ from services.auth.domain.challenge import (
     code_hash,
     wrong_code,
 )
-from services.auth.domain.errors import ChallengeInvalid, EmailTaken
+from services.auth.domain.errors import ChallengeInvalid, EmailTaken, MailUnavailable
 from services.auth.domain.names import email_address
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
@@ -47,7 +47,11 @@ class EmailWays:
         self._counters = counters
 
     async def start_sign_in(self, email: str, locale: str, visitor: Visitor) -> tuple[str, datetime]:
-        """Id and end of a challenge; whether a code was sent cannot be told from answer or time. Raises RateLimited."""
+        """Id and end of a challenge; whether an account has the address cannot be told from answer or time.
+
+        Raises MailUnavailable or RateLimited.
+        """
+        self._must_deliver()
         address = email_address(email)
         self._take_code_limits(address, visitor)
         async with self._store.write() as tx:
@@ -72,7 +76,8 @@ class EmailWays:
         return result
 
     async def start_change(self, user_id: str, email: str, visitor: Visitor) -> tuple[str, datetime]:
-        """Sends a code to the address the caller wants. Raises RateLimited or AccountNotFound."""
+        """Sends a code to the address the caller wants. Raises MailUnavailable, RateLimited or AccountNotFound."""
+        self._must_deliver()
         address = email_address(email)
         self._take_code_limits(address, visitor)
         async with self._store.write() as tx:
@@ -90,6 +95,10 @@ class EmailWays:
         if before and before != result.account.email:
             self._mail.send_address_changed(before, result.account.locale, result.account.email)
         return result
+
+    def _must_deliver(self) -> None:
+        if not self._mail.can_deliver:
+            raise MailUnavailable("this server sends no e-mail: its operator has set no mail server")
 
     def _take_code_limits(self, address: str, visitor: Visitor) -> None:
         self._limits.take(rates.CODES_PER_NETWORK, visitor.network)

@@ -270,6 +270,11 @@ class Limits(Protocol):
 class Mail(Protocol):
     """Sends messages to people, in their language, without making the caller wait."""
 
+    @property
+    def can_deliver(self) -> bool:
+        """Whether messages go anywhere in this deployment."""
+        ...
+
     def send_code(self, address: str, locale: str, code: str) -> None:
         """A one-time code."""
         ...

@@ -148,3 +148,10 @@ class RedemptionClosed(DomainError):
 
     kind = "failed_precondition"
     reason = "REDEMPTION_CLOSED"
+
+
+class MailUnavailable(DomainError):
+    """This deployment sends no e-mail, so no code can reach anybody."""
+
+    kind = "failed_precondition"
+    reason = "MAIL_UNAVAILABLE"

@@ -31,6 +31,7 @@ def auth_settings(directory: Path, **changes: Any) -> Settings:
         "public_url": "http://localhost:8080",
         "owner_link_file": directory / OWNER_TOKEN_FILE,
         "service_secret_file": secret,
+        "mail_directory": directory / "mail",
     }
     return Settings(**values | changes)
 

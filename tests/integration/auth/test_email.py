@@ -1,10 +1,22 @@
 """Codes by e-mail sign in, change addresses, and cannot be guessed."""
 
+from pathlib import Path
+
 import pytest
 
 from services.auth.app.ports import Visitor
-from services.auth.domain.errors import AccountIsSuspended, ChallengeInvalid, CodeWrong, EmailTaken, RateLimited
-from tests.integration.auth.conftest import Hall
+from services.auth.domain.errors import (
+    AccountIsSuspended,
+    ChallengeInvalid,
+    CodeWrong,
+    EmailTaken,
+    MailUnavailable,
+    RateLimited,
+)
+from services.auth.storage.tables import metadata
+from services.common.database import Database
+from tests.integration.auth.conftest import Hall, open_hall
+from tests.support.fake_clock import FakeClock
 
 HERE = Visitor("10.1.0.0/24")
 ADDRESS = "boris@example.org"
@@ -163,3 +175,13 @@ async def test_suspended_person_is_told_so_and_the_code_is_spent(hall: Hall) -> 
         await hall.parts.app.email.finish_sign_in(challenge_id, code, HERE)
     with pytest.raises(ChallengeInvalid):
         await hall.parts.app.email.finish_sign_in(challenge_id, code, HERE)
+
+
+async def test_where_no_mail_goes_out_nobody_is_told_to_wait_for_a_code(database: Database, tmp_path: Path) -> None:
+    await database.create_all(metadata)
+    hall = await open_hall(database, tmp_path, FakeClock(), mail_directory=None)
+    with pytest.raises(MailUnavailable):
+        await hall.parts.app.email.start_sign_in(ADDRESS, "en", HERE)
+    user_id = (await hall.member("boris")).own.account.user_id
+    with pytest.raises(MailUnavailable):
+        await hall.parts.app.email.start_change(user_id, ADDRESS, HERE)

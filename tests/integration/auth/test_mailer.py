@@ -115,9 +115,9 @@ async def test_letter_that_cannot_be_delivered_is_counted_and_the_next_one_goes_
     assert b'majlis_auth_mails_total{result="failed"} 1.0' in generate_latest(metrics.registry)
 
 
-async def test_flood_of_letters_is_dropped_and_counted_instead_of_filling_the_memory() -> None:
+async def test_flood_of_letters_is_dropped_and_counted_instead_of_filling_the_memory(tmp_path: Path) -> None:
     metrics = Metrics("auth")
-    mailer = Mailer(to_files(None), "majlis", metrics)
+    mailer = Mailer(to_files(tmp_path), "majlis", metrics)
     for _ in range(1003):
         mailer.send_code("a@example.org", "en", "123456")
     assert b'majlis_auth_mails_total{result="dropped"} 3.0' in generate_latest(metrics.registry)
