@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -166,6 +167,11 @@ def _engine(url: str, schema: str) -> AsyncEngine:
         arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 30}
         if schema:
             arguments["server_settings"] = {"search_path": schema}
+        tls = {key: value for key, value in parsed.query.items() if key.startswith("ssl") and key != "ssl"}
+        if tls:
+            # libpq's words (sslmode, sslrootcert): the driver knows them in an address of its own only.
+            arguments["dsn"] = "postgresql://?" + urlencode(tls, doseq=True)
+            parsed = parsed.difference_update_query(tls)
         return create_async_engine(
             parsed,
             connect_args=arguments,

@@ -49,13 +49,18 @@ def _in_file(path: Path) -> str:
         raise CopyError(f"{path} should hold the URL of a database: {error.strerror}") from error
 
 
+def databases_of_environment() -> list[str]:
+    """What `--database` is where it is not given: an image knows its databases."""
+    return [each for each in os.environ.get("MAJLIS_DATABASES", "").split(",") if each]
+
+
 def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say where the databases are."""
     parser.add_argument("--state", type=Path, default=Path("var"), help="state folder of make run (var)")
     parser.add_argument(
         "--database",
         action="append",
-        default=[each for each in os.environ.get("MAJLIS_DATABASES", "").split(",") if each],
+        default=databases_of_environment(),
         metavar="SERVICE=URL",
         help="where it is not in --state; a file that holds the URL will do; also from $MAJLIS_DATABASES, by commas",
     )

@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tools.ops.copying import KEEPERS, copy, urls
+from tools.ops.copying import KEEPERS, copy, databases_of_environment, urls
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         action="append",
-        default=[],
+        default=databases_of_environment(),
         metavar="SERVICE=URL",
-        required=True,
-        help="a new PostgreSQL database for each service; a file that holds the URL will do",
+        help="a new PostgreSQL database for each service; a file that holds the URL will do; or $MAJLIS_DATABASES",
     )
 
 

@@ -19,7 +19,10 @@ from sqlalchemy import text
 
 from services.common.database import Database
 from services.common.migrations import migrate
+from services.common.nkeys import UserKey
 from tests.support.certificates import Authority
+from tests.support.nats_server import secured_server
+from tools.nats_config import SERVICES
 from tools.ops.__main__ import main as majlis
 from tools.ops.copying import migrations_of, sqlite_url, urls
 from tools.ops.doctor import inside, outside, reach
@@ -147,6 +150,32 @@ def test_a_bus_is_known_when_it_is_seen_and_must_not_be_open_to_everybody(
         assert inside.bus(f"127.0.0.1:{taken.getsockname()[1]}").good is False
     with answering({}) as port:
         assert inside.bus(f"127.0.0.1:{port}").good is False
+
+
+def test_a_bus_that_speaks_tls_first_is_known_by_the_certificate_it_asks_for(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    server = secured_server(
+        tmp_path, authority, {name: UserKey(bytes([n]) * 32).public for n, name in enumerate(SERVICES)}
+    )
+    server.start()
+    try:
+        for address in (server.url, server.url.removeprefix("tls://")):
+            finding = inside.bus(address, authority.ca_file)
+            assert finding.good is True
+            assert "only who shows a certificate" in finding.say
+        stranger = inside.bus(server.url, Authority(tmp_path / "other").ca_file)
+    finally:
+        server.stop()
+    assert stranger.good is False
+    assert "--ca" in stranger.say
+
+
+def test_the_databases_an_image_knows_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAJLIS_DATABASES", f"auth={sqlite_url(tmp_path / 'auth.db')}")
+    assert majlis(["doctor"]) == 1
+    assert "WRONG  database of auth:" in capsys.readouterr().out
 
 
 def of_database(url: str) -> tuple[bool | None, str]:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.ops.copying import KEEPERS, CopyError, urls
+from tools.ops.copying import KEEPERS, CopyError, databases_of_environment, urls
 from tools.ops.doctor.finding import Finding
 from tools.ops.doctor.inside import bus, database, disk, parts
 from tools.ops.doctor.outside import media, public_origin, tcp
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, help="certificate of a private authority")
     parser.add_argument("--grpc", metavar="HOST:PORT", help="native gRPC, where the page does not name it")
     parser.add_argument("--media", metavar="HOST:PORT", action="append", default=[], help="a relay's UDP port")
-    parser.add_argument("--nats", metavar="HOST:PORT", help="the bus")
+    parser.add_argument("--nats", metavar="HOST:PORT", help="the bus; tls://HOST:PORT where it speaks TLS at once")
     parser.add_argument(
         "--database",
         metavar="SERVICE=URL",
         action="append",
-        default=[],
-        help="a service's database; a file that holds the URL will do",
+        default=databases_of_environment(),
+        help="a service's database; a file that holds the URL will do; also from $MAJLIS_DATABASES, by commas",
     )
     parser.add_argument("--state", type=Path, help="state folder of make run: processes, databases, secrets, disk")
 
@@ -45,7 +45,7 @@ def look(options: argparse.Namespace) -> Iterator[Finding]:
         yield tcp("native gRPC", options.grpc)
     yield from (media(address) for address in options.media)
     if options.nats:
-        yield bus(options.nats)
+        yield bus(options.nats, options.ca)
     named = {each.partition("=")[0] for each in options.database}
     places = urls(options.state or Path("var"), options.database)
     for keeper in KEEPERS:

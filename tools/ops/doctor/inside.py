@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import shutil
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,15 +22,29 @@ from tools.ops.doctor.finding import Finding, host_and_port
 from tools.ops.doctor.outside import SECONDS, clock, is_local
 
 _FREE_SHARE = 0.1
+GREETING_SECONDS = 1.0
 
 
-def bus(address: str) -> Finding:
-    """A NATS server greets at this address, and lets in only whom it knows."""
-    address = address.partition("://")[2] or address
+def bus(address: str, ca_file: Path | None = None) -> Finding:
+    """A NATS server greets at this address, at once or inside of TLS, and lets in only whom it knows.
+
+    A server that wants TLS from the first byte waits for ours and says nothing: so silence is answered by TLS, and so
+    is tls://. It asks for a certificate then, and who has none hears no more of it: that it asks is what is looked for.
+    """
+    first, _, rest = address.rpartition("://")
+    address = rest
     try:
         host, port = host_and_port(address)
-        with socket.create_connection((host, port), timeout=SECONDS) as connection:
-            greeting = connection.recv(4096)
+        greeting = b"" if first == "tls" else _greeting(host, port)
+        if not greeting:
+            greeting = _greeting(host, port, ssl.create_default_context(cafile=ca_file))
+    except ssl.SSLCertVerificationError as error:
+        do = "give --ca the file ca.crt of its authority, and call it by a name in its certificate"
+        return Finding("NATS", False, f"{address}: {error.verify_message}: {do}")
+    except ssl.SSLError as error:
+        if "CERTIFICATE" in (error.reason or ""):
+            return Finding("NATS", True, f"{address} proves who it is and lets in only who shows a certificate")
+        return Finding("NATS", False, f"{address} is not a NATS server")
     except (OSError, ValueError) as error:
         return Finding("NATS", False, f"{address} cannot be reached ({error}): is the server up?")
     if not greeting.startswith(b"INFO "):
@@ -40,6 +55,19 @@ def bus(address: str) -> Finding:
             "NATS", False, f"{address} lets everybody in: start it with the configuration of this deployment"
         )
     return Finding("NATS", True, f"{address} is NATS {info.get('version', '')}")
+
+
+def _greeting(host: str, port: int, context: ssl.SSLContext | None = None) -> bytes:
+    """What a server says first, empty when it waits for us; raises OSError, or SSLError when it breaks TLS off."""
+    with socket.create_connection((host, port), timeout=SECONDS) as connection:
+        if context is not None:
+            with context.wrap_socket(connection, server_hostname=host) as wrapped:
+                return wrapped.recv(4096)
+        connection.settimeout(GREETING_SECONDS)
+        try:
+            return connection.recv(4096)
+        except TimeoutError:
+            return b""
 
 
 def database(keeper: str, url: str) -> Iterator[Finding]:
