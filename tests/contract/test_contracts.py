@@ -43,12 +43,35 @@ def test_every_rpc_says_who_may_call_it(method: MethodDescriptor) -> None:
         assert not policy.services
 
 
-@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
-def test_every_rpc_says_its_reasons_and_its_caller_in_its_comment(method: MethodDescriptor) -> None:
+def comment_of(method: MethodDescriptor) -> str:
+    """What the contract says of an RPC, as one line."""
     text = (ROOT / "protos" / method.containing_service.file.name).read_text()
     comment = re.search(rf"((?:  //.*\n)+)  rpc {method.name}\(", text)
     assert comment, f"{method.full_name} has no comment"
-    assert "Reasons:" in comment.group(1)
+    return " ".join(line.strip().removeprefix("//").strip() for line in comment.group(1).splitlines())
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_every_rpc_says_its_reasons_and_whether_it_may_be_called_again_in_its_comment(method: MethodDescriptor) -> None:
+    comment = comment_of(method)
+    assert re.search(r"\b([Nn]ot i|[Ii])dempotent\b", comment), "may it be called twice?"
+    assert "Reasons: " in comment, "why may it refuse?"
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_every_reason_an_rpc_names_is_one_of_its_service(method: MethodDescriptor) -> None:
+    service = method.containing_service.file.name.split("/")[1]
+    reasons = comment_of(method).split("Reasons: ", 1)[1]
+    # A stream ends with what the directory says of the room it shows.
+    sources = {
+        service,
+        *re.findall(r"those of (\w+)\.", reasons),
+        *(["room_directory"] if service == "gateway" else []),
+    }
+    named = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b|\b[A-Z]{4,}\b", reasons))
+    assert named or "none" in reasons or len(sources) > 1
+    undeclared = named - set().union(*(declared_reasons(source) for source in sources))
+    assert not undeclared, f"{method.full_name} names {undeclared}, which no contract declares"
 
 
 def test_every_event_names_its_subject_with_fields_that_exist() -> None:
