@@ -31,4 +31,4 @@ pub mod stage;
 pub mod stun;
 mod types;
 
-pub use types::{ChannelId, MTU, Micros, Path, SECOND, SessionId, StageId, WallClock};
+pub use types::{ChannelId, MAX_DATAGRAM, MTU, Micros, Path, SECOND, SessionId, StageId, WallClock};

@@ -8,8 +8,11 @@ pub type Micros = u64;
 /// One second in [`Micros`].
 pub const SECOND: Micros = 1_000_000;
 
-/// Largest datagram the core builds or reads, bytes.
+/// Largest datagram the core reads, bytes.
 pub const MTU: usize = 1500;
+
+/// Largest datagram with sound that the core builds, bytes: no path cuts these, so that they may forbid it.
+pub const MAX_DATAGRAM: usize = 1200;
 
 /// A media session; minted by the caller, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

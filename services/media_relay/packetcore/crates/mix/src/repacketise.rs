@@ -6,8 +6,11 @@ use crate::opus_packet::OpusPacket;
 
 /// Most frames in a packet (60 ms).
 pub const MAX_JOINED: usize = 3;
-/// Longest payload of a listener's packet, bytes: three frames and the lengths of two.
-pub const MAX_PACKET_PAYLOAD: usize = MAX_JOINED * MAX_PAYLOAD + 8;
+/// Longest payload of a listener's packet, bytes: with its headers it fits 1,200, which no path cuts.
+pub const MAX_PACKET_PAYLOAD: usize = 1120;
+/// Bytes that a joined packet has beside its frames: two of its own, and the lengths of two.
+const MAX_JOINING: usize = 6;
+const _: () = assert!(MAX_PAYLOAD <= MAX_PACKET_PAYLOAD);
 /// A frame waits for its companions no longer than this beyond their time, µs.
 const PATIENCE: Micros = 15_000;
 
@@ -110,11 +113,12 @@ impl Repacketiser {
     }
 
     /// Takes the next frame, and gives out what is complete: a packet is closed early when the frame does not continue
-    /// it, when its coding differs (RFC 6716 allows one configuration per packet) or when the talk ends.
+    /// it, when it would grow too long, when its coding differs (RFC 6716 allows one configuration per packet) or when
+    /// the talk ends.
     pub fn push(&mut self, frame: &ProgrammeFrame, now: Micros, mut out: impl FnMut(&MediaPacket)) {
         let single = OpusPacket::parse(frame.payload.as_slice())
             .is_ok_and(|packet| packet.frames().len() == 1 && packet.samples() == FRAME_SAMPLES);
-        if frame.end_of_talk || !single || !self.continues(frame) {
+        if frame.end_of_talk || !single || !self.continues(frame) || !self.has_room(frame) {
             self.flush(&mut out);
         }
         if self.count == 0 {
@@ -144,6 +148,12 @@ impl Repacketiser {
         last.stream == frame.stream
             && last.timestamp.wrapping_add(FRAME_SAMPLES) == frame.timestamp
             && last.payload.as_slice()[0] & 0xfc == frame.payload.as_slice()[0] & 0xfc
+    }
+
+    fn has_room(&self, frame: &ProgrammeFrame) -> bool {
+        let waiting = self.waiting[..self.count].iter().flatten();
+        let joined: usize = waiting.chain([frame]).map(|frame| frame.payload.as_slice().len()).sum();
+        joined + MAX_JOINING <= MAX_PACKET_PAYLOAD
     }
 
     /// Gives out what waits, however short.

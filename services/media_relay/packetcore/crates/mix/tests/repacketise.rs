@@ -92,6 +92,20 @@ fn a_lost_frame_and_a_change_of_coding_close_a_packet_early() {
 }
 
 #[test]
+fn a_packet_that_would_grow_too_long_for_some_path_is_closed_early() {
+    let mut frames = programme(20)[5..11].to_vec();
+    let toc = frames[0].payload.as_slice()[0];
+    for frame in &mut frames {
+        let mut long = vec![7; 400];
+        long[0] = toc;
+        frame.payload = Payload::new(&long).unwrap();
+    }
+    let packets = join(&frames, |_| PacketLength::Ms60);
+    assert_eq!(packets.iter().map(|packet| packet.samples / 960).collect::<Vec<_>>(), [2, 2, 2]);
+    assert!(packets.iter().all(|packet| packet.payload().len() <= majlis_mix::MAX_PACKET_PAYLOAD));
+}
+
+#[test]
 fn frames_that_wait_in_vain_go_out_after_their_time() {
     let frames = programme(10);
     let mut joiner = Repacketiser::new(PacketLength::Ms60);

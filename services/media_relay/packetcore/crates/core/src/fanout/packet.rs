@@ -1,12 +1,11 @@
 //! One packet of a programme channel as all its listeners get it: payloads built once, headers per listener.
 
-use crate::types::{ChannelId, MTU};
+use crate::types::{ChannelId, MAX_DATAGRAM};
 
-/// Longest payload, so that header, tag, UDP and IPv6 headers stay within 1,280 bytes plus what all paths carry today.
-pub const MAX_BODY: usize = 1300;
+/// Longest payload that is sure to fit a datagram.
+pub const MAX_BODY: usize = MAX_DATAGRAM - crate::rtp::MAX_HEADER - crate::srtp::MAX_TAG;
 /// Most earlier packets that a payload in RFC 2198 form repeats.
 pub const MAX_RED: usize = 2;
-const _: () = assert!(MAX_BODY + crate::rtp::MAX_HEADER + 16 <= MTU);
 
 /// Payload bytes kept inline.
 #[derive(Clone)]

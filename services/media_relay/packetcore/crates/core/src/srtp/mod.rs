@@ -10,6 +10,9 @@ pub use seal::{MAX_INDEX, PacketIndex, SealKey, SendStream};
 
 use thiserror::Error;
 
+/// Most bytes that sealing adds to an RTP packet ([`Profile::rtp_overhead`]).
+pub const MAX_TAG: usize = 16;
+
 /// A protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
@@ -42,7 +45,7 @@ impl Profile {
     pub fn rtp_overhead(self) -> usize {
         match self {
             Self::Aes128CmHmacSha1_80 => 10,
-            _ => 16,
+            _ => MAX_TAG,
         }
     }
 }
