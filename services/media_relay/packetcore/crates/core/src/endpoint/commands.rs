@@ -7,10 +7,18 @@ use crate::limits::Policer;
 use crate::srtp::{OpenKey, SealKey};
 use crate::stage::Stage;
 use crate::types::{ChannelId, Micros, SECOND, SessionId, StageId};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Endpoint {
     /// Applies a command. A panic on the way closes the session it concerns.
     pub fn handle_command(&mut self, command: Command, now: Micros, sink: &mut impl Sink) {
+        self.current = command.session();
+        if catch_unwind(AssertUnwindSafe(|| self.apply(command, now, sink))).is_err() {
+            self.fail_current(sink);
+        }
+    }
+
+    fn apply(&mut self, command: Command, now: Micros, sink: &mut impl Sink) {
         match command {
             Command::AddSession { session, ufrag, pwd } => self.add_session(session, &ufrag, &pwd, now, sink),
             Command::RestartIce { session, ufrag, pwd } => self.restart_ice(session, &ufrag, &pwd, sink),

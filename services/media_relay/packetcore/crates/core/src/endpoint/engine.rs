@@ -1,6 +1,7 @@
 //! The endpoint itself: finds the session of a datagram and hands it to ICE, DTLS or SRTP.
 
 use super::session::{Role, Session};
+use super::timers::Sweep;
 use super::{DropReason, EndpointCounters, Event, Sink, StageFact};
 use crate::demux::{self, Kind};
 use crate::fanout;
@@ -26,7 +27,7 @@ pub struct Endpoint {
     pub(super) counters: EndpointCounters,
     pub(super) hearers: Vec<(SessionId, usize)>,
     pub(super) scratch: Vec<u8>,
-    pub(super) swept_at: Micros,
+    pub(super) round: Sweep,
     pub(super) gauges: super::Gauges,
     handshakes: SourceLimiter,
     /// The session being processed, to know whom a panic concerns.
@@ -49,7 +50,7 @@ impl Endpoint {
             counters: EndpointCounters::default(),
             hearers: Vec::new(),
             scratch: Vec::with_capacity(256),
-            swept_at: 0,
+            round: Sweep::default(),
             gauges: super::Gauges::default(),
             handshakes: SourceLimiter::new(handshakes_per_source_per_second),
             current: None,
@@ -209,6 +210,9 @@ impl Endpoint {
             return Err(DropReason::HandshakeLimit);
         }
         if let Some(session) = self.sessions.get_mut(&id) {
+            if !session.dtls.take(1, now) {
+                return Err(DropReason::Policed);
+            }
             session.dtls_path = Some(path);
         }
         if sink.event(Event::Dtls(id, datagram.to_vec())) { Ok(()) } else { Err(DropReason::EventQueue) }

@@ -2,6 +2,7 @@
 
 use super::session::{Role, Session, SlotSender};
 use super::{DropReason, Endpoint, Event, Reception, Sink, StageMedia};
+use crate::fanout::MAX_BODY;
 use crate::rtp::{self, Header, Packet};
 use crate::srtp::{SealKey, SrtpError};
 use crate::stage::level_by_size;
@@ -37,6 +38,9 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let id = self.session_at(&path)?;
         let session = self.sessions.get_mut(&id).ok_or(DropReason::NotValidated)?;
+        if !session.listens_to_rtp(now) {
+            return Err(DropReason::Policed);
+        }
         let open = session.open.as_mut().ok_or(DropReason::NotKeyed)?;
         let (len, index) = open.open_rtp(datagram)?;
         session.packets_received += 1;
@@ -84,9 +88,11 @@ impl Endpoint {
 
 /// Checks what only an authenticated packet can be held to.
 fn admit<'a>(session: &mut Session, packet: Packet<'a>, index: u64, now: Micros) -> Result<Speech<'a>, DropReason> {
-    let Role::Stage(role) = &mut session.role else { return Err(DropReason::Muted) };
+    let Role::Stage(role) = &mut session.role else {
+        return Err(if session.ear.allow(1, now) { DropReason::Muted } else { DropReason::Policed });
+    };
     let samples = rtp::opus_samples(packet.payload).ok_or(DropReason::Payload)?;
-    if packet.payload_type != role.format.payload_type {
+    if packet.payload_type != role.format.payload_type || packet.payload.len() > MAX_BODY {
         return Err(DropReason::Payload);
     }
     if !role.policer.allow(samples, now) {
@@ -135,9 +141,6 @@ fn seal_in_slot(
     buf: &mut [u8],
 ) -> Option<usize> {
     let payload = speech.packet.payload;
-    if payload.len() + rtp::MAX_HEADER + 16 > MTU {
-        return None;
-    }
     // A sender that restarts with another SSRC is another source, though the same person.
     let source = from.0 << 32 | u64::from(speech.packet.ssrc);
     let stream = slot.stream.as_mut()?;

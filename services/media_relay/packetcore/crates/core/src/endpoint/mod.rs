@@ -1,7 +1,7 @@
 //! All sessions of one media port, sans-IO: datagrams, commands and time go in, datagrams and facts come out.
 //!
 //! Contract: [`Endpoint::handle_datagram`] for each datagram, [`Endpoint::handle_command`] for each command,
-//! [`Endpoint::handle_time`] at least each 200 ms; everything that results is told to the [`Sink`] at once. Nothing
+//! [`Endpoint::handle_time`] when it says; everything that results is told to the [`Sink`] at once. Nothing
 //! unauthenticated causes a reply, an event or state.
 
 mod commands;
@@ -89,6 +89,25 @@ pub enum Command {
     RemoveChannel(ChannelId),
     /// Whether lossy listeners may get RED.
     AllowRed(bool),
+}
+
+impl Command {
+    /// The one session it concerns.
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::AddSession { session, .. }
+            | Self::RestartIce { session, .. }
+            | Self::SetKeys { session, .. }
+            | Self::SendDtls(session, _)
+            | Self::Remove(session)
+            | Self::Join { session, .. }
+            | Self::SetMuted(session, _)
+            | Self::Attach { session, .. }
+            | Self::Switch(session, _)
+            | Self::Pause(session, _) => Some(*session),
+            Self::AddStage(_) | Self::RemoveStage(_) | Self::RemoveChannel(_) | Self::AllowRed(_) => None,
+        }
+    }
 }
 
 /// What a stage session negotiated.
@@ -208,9 +227,9 @@ pub enum DropReason {
     Authentication,
     /// Seen before.
     Replay,
-    /// Not the negotiated payload type, or not Opus.
+    /// Not the negotiated payload type, not Opus, or too long to be passed on ([`fanout::MAX_BODY`]).
     Payload,
-    /// Twice the expected rate exceeded.
+    /// More than the session may send: twice the sound that time allows, reports or DTLS by the dozen.
     Policed,
     /// Sent while muted, or by nobody on a stage.
     Muted,

@@ -19,8 +19,14 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let id = self.session_at(&path)?;
         let session = self.sessions.get_mut(&id).ok_or(DropReason::NotValidated)?;
+        if !session.ear.listens(now) {
+            return Err(DropReason::Policed);
+        }
         let open = session.open.as_mut().ok_or(DropReason::NotKeyed)?;
         let len = open.open_rtcp(datagram)?;
+        if !session.ear.allow(1, now) {
+            return Err(DropReason::Policed);
+        }
         if session.agent.heard(path, now) {
             sink.event(Event::Active(id));
         }

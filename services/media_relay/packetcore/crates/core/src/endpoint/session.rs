@@ -3,10 +3,10 @@
 use super::reception::Reception;
 use super::{SlotFormat, StageFormat};
 use crate::ice::LiteAgent;
-use crate::limits::Policer;
+use crate::limits::{Ear, Policer, TokenBucket};
 use crate::rewrite::Rewriter;
 use crate::srtp::{OpenKey, SealKey, SendStream};
-use crate::types::{ChannelId, Micros, Path, StageId};
+use crate::types::{ChannelId, Micros, Path, SECOND, StageId};
 
 /// A listener whose reports show at least this loss (of 256) gets RED.
 const RED_ON: u8 = 5;
@@ -15,6 +15,12 @@ const RED_TWICE: u8 = 13;
 /// So many reports in a row with at most [`RED_OFF`] lost end it.
 const RED_OFF_REPORTS: u8 = 3;
 const RED_OFF: u8 = 1;
+
+/// RTCP compounds heard from one session: a browser sends a few a second at most.
+const REPORTS_PER_SECOND: u64 = 50;
+/// DTLS datagrams heard from one session: both flights of a handshake, each sent several times, and then an alert.
+const DTLS_PER_SECOND: u64 = 20;
+const DTLS_BURST: u64 = 60;
 
 pub(super) struct Session {
     pub agent: LiteAgent,
@@ -28,6 +34,10 @@ pub(super) struct Session {
     pub media_seen: bool,
     pub packets_received: u64,
     pub feedback: Feedback,
+    /// RTCP, and RTP of who is not on stage.
+    pub ear: Ear,
+    /// DTLS datagrams, which Python reads.
+    pub dtls: TokenBucket,
 }
 
 pub(super) enum Role {
@@ -90,11 +100,21 @@ impl Session {
             media_seen: false,
             packets_received: 0,
             feedback: Feedback::default(),
+            ear: Ear::new(REPORTS_PER_SECOND, 2 * REPORTS_PER_SECOND, SECOND, now),
+            dtls: TokenBucket::new(DTLS_PER_SECOND, DTLS_BURST, now),
         }
     }
 
     pub fn is_connected(&self) -> bool {
         self.open.is_some() && self.agent.nominated().is_some()
+    }
+
+    /// Whether RTP is worth decrypting now.
+    pub fn listens_to_rtp(&self, now: Micros) -> bool {
+        match &self.role {
+            Role::Stage(role) => role.policer.listens(now),
+            Role::None | Role::Listener(_) => self.ear.listens(now),
+        }
     }
 
     /// Opens the slots' streams once key and role are both there.
