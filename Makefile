@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## Install, build and start everything (PORT=8080 URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES=)
+run: ## Install, build and start everything (PORT= URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES=)
 	@$(READY)
 	@exec $(BIN)/python -m tools.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
 		$(if $(KEY),--key $(KEY)) $(if $(MEDIA_ADDRESS),--media-address $(MEDIA_ADDRESS)) \
@@ -36,7 +36,7 @@ fuzz-meanwhile:
 	@nice -n 19 $(BIN)/python -m tools.rust fuzz 30 1
 
 ##@ Parts of the tests
-lint: lint-sources lint-rust ## Lint Python, layers, contracts, Rust, TypeScript and manifests
+lint: lint-sources types limits lint-rust ## Lint and check types, layers, contracts, sizes, Rust, TypeScript and manifests
 
 lint-sources:
 	@$(READY)
@@ -55,6 +55,10 @@ types: ## Check the types of Python and TypeScript
 	@$(READY)
 	$(BIN)/mypy services tools tests sdk/python
 	$(BIN)/python -m tools.node npm run --silent check
+
+limits:
+	@$(READY)
+	$(BIN)/pytest -q tests/contract/test_limits.py
 
 unit: ## Python tests that need no I/O
 	@$(READY)
@@ -118,4 +122,4 @@ format: ## Format Python, Rust and TypeScript
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.releases import EARLIER, unpack
+from tests.support.releases import earlier_release
 from tools.bootstrap import ROOT, VENV
 from tools.lint_protos import IMAGE
 
@@ -14,10 +14,7 @@ _RULES = '{"version": "v2", "breaking": {"use": ["WIRE"]}}'
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("earlier") / "release"
-    if why := unpack(EARLIER, folder):
-        pytest.skip(why)
-    return folder / "gen" / IMAGE.name
+    return earlier_release(tmp_path_factory.mktemp("earlier") / "release") / "gen" / IMAGE.name
 
 
 def broken(newer: Path, older: Path) -> list[str]:

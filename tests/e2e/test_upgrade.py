@@ -19,7 +19,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
 
 from services.common.migrations import migrate
-from tests.support.releases import EARLIER, Hall, unpack
+from tests.support.releases import Hall, earlier_release
 from tests.support.stack import ROOT
 from tools.ops.copying import migrations_of, urls
 
@@ -29,10 +29,7 @@ RELAY_GAP_SECONDS = 20.0
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("earlier") / "release"
-    if why := unpack(EARLIER, folder):
-        pytest.skip(why)
-    return folder
+    return earlier_release(tmp_path_factory.mktemp("earlier") / "release")
 
 
 @pytest.fixture
