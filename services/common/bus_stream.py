@@ -31,7 +31,7 @@ class StreamClient(Client):
         if writer is None or writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             return False
         self._pending.append(command.pub_cmd(subject, "", payload))
-        transport.writelines(self._pending)
+        transport.writelines(self._pending)  # type: ignore[no-untyped-call]
         self._pending = []
         self._pending_data_size = 0
         self.stats["out_msgs"] += 1

@@ -2,11 +2,13 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.load import crowd, second_relay
 from tests.load.ear_rows import concealed_row
+from tests.load.second_relay import Added, Held
 
 PAGE = """# HELP majlis_sessions Sessions.
 majlis_sessions{kind="audience",state="connected"} 12.0
@@ -30,18 +32,25 @@ def test_person_of_a_token_is_its_subject() -> None:
 def test_frames_are_compared_with_the_same_frame_at_home() -> None:
     home = [[(0.0, 10.0), (20.0, 30.0)], [(0.0, 12.0), (20.0, 30.0)], [(0.0, 14.0)]]
     away = [[(0.0, 15.0), (20.0, 41.0), (40.0, 60.0)]]
-    assert second_relay.added_delays(home, away) == [(15.0, 3.0), (41.0, 11.0)]
+    assert second_relay.added_delays(home, away) == [Added(0.0, 3.0), Added(20.0, 11.0)]
 
 
-def test_what_the_buffer_held_is_taken_off_frame_by_frame() -> None:
-    added = [(100.0, 12.0), (300.0, 33.0)]
-    assert second_relay.apart_from_buffer(added, [(0.0, 10.0), (200.0, 30.0)]) == [2.0, 3.0]
+def test_what_the_buffer_held_a_frame_is_taken_off_that_frame_alone() -> None:
+    added = [Added(100.0, 12.0), Added(120.0, 33.0), Added(140.0, 9.0)]
+    held = [Held(99.9996, 10.0), Held(120.0003, 0.0)]
+    assert second_relay.apart_from_buffer(added, held) == [2.0, 33.0]
+
+
+def test_holds_are_read_in_ms_since_the_speaker_began(tmp_path: Path) -> None:
+    second, began = 1 << 32, 1_790_000_000.5
+    ntp = round((began + 2_208_988_800) * second)
+    (tmp_path / "holds").write_text(json.dumps([[ntp + 2 * second, 1500], [ntp + second, 20_000]]))
+    assert second_relay.read_holds(tmp_path / "holds", began) == [Held(1000.0, 20.0), Held(2000.0, 1.5)]
 
 
 def test_row_of_the_second_relay_says_when_nobody_was_on_it() -> None:
     listener = {"relay": "127.0.0.1:9", "frames": [(9000.0, 9010.0)]}
-    report = {"began_unix_seconds": 0.0, "listeners": [listener]}
-    found = second_relay.second_relay_row(report, "127.0.0.1:9", [(0.0, 5.0)])
+    found = second_relay.second_relay_row({"listeners": [listener]}, "127.0.0.1:9", [Held(9000.0, 5.0)])
     assert found.value is None
     assert found.met is False
 
