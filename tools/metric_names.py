@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from services.media_relay.watch import in_base_units
 from tools.bootstrap import tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,10 +69,10 @@ def _of_packet_core() -> Iterator[str]:
     """The packet core's counters, as CoreCollector shows them."""
     declared = COUNTERS.read_text().partition("\ncounters! {")[2].partition("\n}")[0]
     for name in re.findall(r"^    ([a-z_]+),$", declared, re.MULTILINE):
-        yield f"majlis_media_relay_core_{name}" + ("" if name.endswith("_now") else "_total")
+        shown, _ = in_base_units(name, 0)
+        yield f"majlis_media_relay_core_{shown}" + ("" if name.endswith("_now") else "_total")
     yield "majlis_media_relay_core_dropped_total"
-    for thread in ("packet", "programme", "sender_0"):
-        yield f"majlis_media_relay_core_cpu_nanoseconds_{thread}_total"
+    yield "majlis_media_relay_core_cpu_seconds_total"
 
 
 def exported() -> set[str]:

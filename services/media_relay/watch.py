@@ -16,6 +16,9 @@ SAMPLED_AT_ONCE = 50
 
 _PREFIX = "majlis_media_relay_"
 _DROPPED = "dropped_"
+_CPU = "cpu_nanoseconds_"
+_BASE_UNITS = {"_us": ("_seconds", 1e-6), "_ms": ("_seconds", 1e-3), "_ppm": ("_ratio", 1e-6)}
+"""The core counts in whole numbers; metrics are in base units."""
 _NOBODYS_WISH = {Cause.EXPIRED, Cause.DRAINING, Cause.FAILED}
 _LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _SHORT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
@@ -131,8 +134,20 @@ class RelayMetrics:
         return lambda: sum(1 for each in self._relay.sessions if each.kind is kind and each.connected == connected)
 
 
+def in_base_units(counted: str, number: int) -> tuple[str, float]:
+    """Name and value of a counter of the core as a metric: `send_lag_us_now` becomes `send_lag_seconds`."""
+    for unit, (base, factor) in _BASE_UNITS.items():
+        stem = counted.removesuffix("_now")
+        if stem.endswith(unit):
+            return stem.removesuffix(unit) + base, number * factor
+    return counted, number
+
+
 class CoreCollector(Collector):
-    """Shows the packet core's counters when they are asked for; those named `dropped_…` become one, by cause."""
+    """Shows the packet core's counters when they are asked for, in base units.
+
+    Those named `dropped_…` become one, by cause; the time of threads becomes one, by thread.
+    """
 
     def __init__(self, counters: Callable[[], dict[str, int]]) -> None:
         self._counters = counters
@@ -144,11 +159,15 @@ class CoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One family for each name."""
         dropped = CounterMetricFamily(f"{_PREFIX}core_dropped", "Datagrams dropped, by cause.", labels=("cause",))
-        for name, value in sorted(self._counters().items()):
-            if name.startswith(_DROPPED):
-                dropped.add_metric((name.removeprefix(_DROPPED),), value)
-            elif name.endswith("_now"):
-                yield GaugeMetricFamily(f"{_PREFIX}core_{name}", "Of the packet core.", value)
+        spent = CounterMetricFamily(f"{_PREFIX}core_cpu_seconds", "CPU time, by thread.", labels=("thread",))
+        for counted, number in sorted(self._counters().items()):
+            if counted.startswith(_DROPPED):
+                dropped.add_metric((counted.removeprefix(_DROPPED),), number)
+            elif counted.startswith(_CPU):
+                spent.add_metric((counted.removeprefix(_CPU),), number / 1e9)
             else:
-                yield CounterMetricFamily(f"{_PREFIX}core_{name}", "Of the packet core.", value)
+                name, value = in_base_units(counted, number)
+                family = GaugeMetricFamily if counted.endswith("_now") else CounterMetricFamily
+                yield family(f"{_PREFIX}core_{name}", "Of the packet core.", value)
         yield dropped
+        yield spent

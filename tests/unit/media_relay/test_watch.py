@@ -28,6 +28,22 @@ def test_drops_are_one_counter_by_cause() -> None:
     assert 'majlis_media_relay_core_dropped_total{cause="replay"} 1.0' in text
 
 
+def test_times_and_shares_are_in_base_units() -> None:
+    text = shown(
+        {"send_lag_us_now": 1500, "playout_depth_ms_now": 20, "loss_ppm_now": 5000, "playout_held_us": 2_500_000}
+    )
+    for line in ("send_lag_seconds 0.0015", "playout_depth_seconds 0.02", "loss_ratio 0.005"):
+        assert f"majlis_media_relay_core_{line}\n" in text
+    assert "majlis_media_relay_core_playout_held_seconds_total 2.5" in text
+    assert "# TYPE majlis_media_relay_core_send_lag_seconds gauge" in text
+
+
+def test_the_time_of_every_thread_is_one_counter_by_thread() -> None:
+    text = shown({"cpu_nanoseconds_sender_0": 1_500_000_000, "cpu_nanoseconds_sender_11": 2_000_000_000})
+    assert 'majlis_media_relay_core_cpu_seconds_total{thread="sender_0"} 1.5' in text
+    assert 'majlis_media_relay_core_cpu_seconds_total{thread="sender_11"} 2.0' in text
+
+
 class QuietCore:
     """A packet core that counts nothing."""
 
