@@ -84,6 +84,12 @@ def tree(folder: Path, *patterns: str) -> list[Path]:
     return sorted(found)
 
 
+def site_packages() -> Path:
+    """Where the virtual environment has its packages."""
+    # Asked for by its scheme: Debian's own Python has another one by default, below local/.
+    return Path(sysconfig.get_path("purelib", "venv", vars={"base": str(VENV), "platbase": str(VENV)}))
+
+
 def make_venv() -> None:
     """The virtual environment, with the roots of our own packages on its path."""
     if sys.version_info < (3, 11):  # noqa: UP036 - this file meets whatever Python the machine has
@@ -97,9 +103,8 @@ def make_venv() -> None:
         run(sys.executable, "-m", "venv", VENV)
     except subprocess.CalledProcessError as error:
         raise SystemExit("majlis: Python's venv module is missing (on Debian: the python3-venv package)") from error
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(VENV), "platbase": str(VENV)}))
     roots = (ROOT, ROOT / "gen" / "python", ROOT / "sdk" / "python")
-    (site / "majlis.pth").write_text("".join(f"{root}\n" for root in roots))
+    (site_packages() / "majlis.pth").write_text("".join(f"{root}\n" for root in roots))
     done("venv", mark)
 
 
