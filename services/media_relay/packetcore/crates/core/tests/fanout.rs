@@ -160,6 +160,82 @@ fn who_leaves_while_a_packet_is_on_its_way_takes_nobodys_packet_along() {
 }
 
 #[test]
+fn leaving_and_changing_channels_costs_the_same_in_a_hall_as_in_a_small_room() {
+    let (mut shard, mut out) = (shard(), Outbox::default());
+    (1..=5000).for_each(|session| drop(attach(&mut shard, session, 9, format())));
+    let placed = shard.counters().placed;
+    (1..=5000).for_each(|session| shard.handle_command(Command::Switch(SessionId(session), ChannelId(8)), 0));
+    assert!(shard.counters().placed - placed <= 2 * 5000);
+    shard.handle_packet(&packet(8, 0, 0), 0);
+    let mut now = shard.poll(0, &mut out).expect("more groups");
+    let placed = shard.counters().placed;
+    (1..=2000).for_each(|session| shard.handle_command(Command::Remove(SessionId(session)), now));
+    while let Some(due) = shard.poll(now, &mut out) {
+        now = due;
+    }
+    (2001..=4990).for_each(|session| shard.handle_command(Command::Remove(SessionId(session)), now));
+    assert!(shard.counters().placed - placed <= 5000, "{}", shard.counters().placed - placed);
+    out.sent.clear();
+    shard.handle_packet(&packet(8, 1, 960), FRAME);
+    drain(&mut shard, FRAME, &mut out);
+    assert_eq!((out.sent.len(), shard.len()), (10, 10));
+}
+
+#[test]
+fn who_comes_while_others_leave_takes_their_places_and_hears() {
+    let (mut shard, mut out) = (shard(), Outbox::default());
+    (1..=600).for_each(|session| drop(attach(&mut shard, session, 9, format())));
+    shard.handle_packet(&packet(9, 0, 0), 0);
+    shard.poll(0, &mut out);
+    (1..=300).for_each(|session| shard.handle_command(Command::Remove(SessionId(session)), 1));
+    (601..=900).for_each(|session| drop(attach(&mut shard, session, 9, format())));
+    drain(&mut shard, 1, &mut out);
+    out.sent.clear();
+    shard.handle_packet(&packet(9, 1, 960), FRAME);
+    drain(&mut shard, FRAME, &mut out);
+    let mut ports: Vec<u16> = out.sent.iter().map(|(to, _)| to.remote.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, (301..=900).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_thread_that_cannot_keep_up_leaves_old_sound_out_and_stays_close_to_the_speaker() {
+    let (mut shard, mut out) = (shard(), Outbox::default());
+    let mut open = attach(&mut shard, 1, 9, format());
+    (2..=5000).for_each(|session| drop(attach(&mut shard, session, 9, format())));
+    let (mut heard, mut latest) = (0, 0);
+    for frame in 0..300u64 {
+        shard.handle_packet(&packet(9, frame, frame as u32 * 960), frame * FRAME);
+        // Half of what would be needed.
+        for _ in 0..10 {
+            shard.poll(frame * FRAME, &mut out);
+        }
+        for (to, datagram) in &mut out.sent {
+            if *to == path(1) && !(192..224).contains(&datagram[1]) {
+                let (_, index) = open.open_rtp(datagram).expect("his key");
+                (heard, latest) = (heard + 1, index - 0x7f00);
+            }
+        }
+        out.sent.clear();
+        assert!(frame - latest.min(frame) <= 8, "at {frame} the newest heard is {latest}");
+    }
+    assert!((140..=160).contains(&heard), "{heard} of 300");
+    assert!(shard.counters().overload_drops >= 140 * 5000);
+}
+
+#[test]
+fn many_packets_at_once_for_a_thread_that_stands_still_leave_the_newest() {
+    let (mut shard, mut out) = (shard(), Outbox::default());
+    let mut open = attach(&mut shard, 1, 9, format());
+    (0..40u64).for_each(|frame| shard.handle_packet(&packet(9, frame, frame as u32 * 960), FRAME));
+    drain(&mut shard, FRAME, &mut out);
+    let mut index = |datagram: &mut Vec<u8>| open.open_rtp(datagram).expect("his key").1;
+    let heard: Vec<u64> = out.sent.iter_mut().map(|(_, datagram)| index(datagram)).collect();
+    assert_eq!((heard.len(), heard[11] - heard[0]), (12, 11));
+    assert_eq!(shard.counters().overload_drops, 28);
+}
+
+#[test]
 fn sender_reports_say_what_was_sent() {
     let (mut shard, mut out) = (shard(), Outbox::default());
     let mut open = attach(&mut shard, 1, 9, format());

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// Longest sleep: the stop flag and the wall clock are looked at that often.
 const MAX_SLEEP: Micros = 100_000;
+/// Groups served, and commands taken, before what is ready goes out and is told, however much more is due.
+const GROUPS_AT_ONCE: usize = 32;
+const COMMANDS_AT_ONCE: usize = 256;
 
 /// A sender thread's whole state.
 pub struct SenderThread {
@@ -57,23 +60,29 @@ impl SenderThread {
         }
     }
 
-    /// Sends all that is due; returns when the next group is.
+    /// Sends what is due, a few groups at most; returns when the next one is, perhaps now.
     fn serve(&mut self) -> Option<Micros> {
-        loop {
+        for _ in 0..GROUPS_AT_ONCE {
             let now = sys::monotonic_micros();
-            self.take_input(now);
+            let all_taken = self.take_input(now);
             if let Some(planned) = self.planned.filter(|planned| *planned <= now) {
                 publish(&self.counters.send_lag_us_now, now - planned);
             }
             self.planned = self.shard.poll(now, &mut self.batch);
+            if !all_taken {
+                return Some(now);
+            }
             if self.planned.is_none_or(|due| due > now) {
-                return self.planned;
+                break;
             }
         }
+        self.planned
     }
 
-    fn take_input(&mut self, now: Micros) {
-        while let Ok(message) = self.commands.pop() {
+    /// Takes commands and packets; false when more commands wait.
+    fn take_input(&mut self, now: Micros) -> bool {
+        for _ in 0..COMMANDS_AT_ONCE {
+            let Ok(message) = self.commands.pop() else { break };
             match message {
                 ToSender::Command(command) => self.shard.handle_command(command, now),
                 ToSender::Sent(session, reply) => drop(reply.send(self.shard.sent(session))),
@@ -87,6 +96,7 @@ impl SenderThread {
             // The slot is given back without copying the packet once more.
             let _ = self.packets.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
         }
+        self.commands.is_empty()
     }
 
     fn publish(&mut self) {

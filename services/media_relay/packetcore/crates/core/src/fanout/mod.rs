@@ -43,6 +43,22 @@ pub enum Command {
     RemoveChannel(ChannelId),
 }
 
+impl Command {
+    /// The one session it concerns.
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Attach { session, .. }
+            | Self::Key(session, _)
+            | Self::Path(session, _)
+            | Self::Switch(session, _)
+            | Self::Pause(session, _)
+            | Self::Red(session, _)
+            | Self::Remove(session) => Some(*session),
+            Self::RemoveChannel(_) => None,
+        }
+    }
+}
+
 /// Where sealed datagrams go: a batch for `sendmmsg`, or a list in tests.
 pub trait Transmit {
     /// A buffer of [`crate::MTU`] bytes for a datagram to `path`; [`Transmit::commit`] follows, or the buffer is reused.

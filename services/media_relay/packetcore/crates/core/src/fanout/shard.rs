@@ -2,7 +2,8 @@
 
 use super::{Command, Listener, ProgrammePacket, Sent, Transmit};
 use crate::types::{ChannelId, Micros, SessionId, WallClock};
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Listeners served between two looks at the clock: four `sendmmsg` batches.
@@ -11,9 +12,11 @@ pub const GROUP: usize = 256;
 const GROUP_INTERVAL: Micros = 750;
 /// A packet's sends are spread over at most this much of the 20 ms interval.
 const MAX_SPREAD: Micros = 15_000;
-/// Packets of one channel waiting for their turn. A programme thread that was held up gives out up to ten at once; more
-/// means that this thread is overloaded, and old sound is useless.
+/// Packets of one channel waiting for their turn. A programme thread that was held up gives out up to ten at once.
 const MAX_WAITING: usize = 12;
+/// A packet whose turn has not come by then, µs, is left out when a newer one waits: this thread is overloaded, and sound that
+/// is late for all is worse than sound that lacks a little.
+const MAX_AGE: Micros = 100_000;
 
 /// What a shard counts; totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,13 +29,15 @@ pub struct ShardCounters {
     pub overload_drops: u64,
     /// Packets that could not be sealed.
     pub seal_errors: u64,
+    /// Places that listeners were given: what coming, going and changing channels costs.
+    pub placed: u64,
 }
 
 #[derive(Default)]
 struct Audience {
-    /// None: left while a packet was on its way; the place is closed when none is.
+    /// None: left while a packet was on its way; whoever comes next gets the place, or it is closed when none is.
     listeners: Vec<Option<Listener>>,
-    holes: usize,
+    holes: Vec<usize>,
     /// Packets on their way, the oldest first.
     waiting: VecDeque<Job>,
 }
@@ -44,10 +49,35 @@ struct Job {
     interval: Micros,
 }
 
+impl Audience {
+    fn len(&self) -> usize {
+        self.listeners.len() - self.holes.len()
+    }
+
+    /// The oldest packet that nobody has got yet.
+    fn oldest_unstarted(&self) -> Option<usize> {
+        (0..self.waiting.len()).find(|at| self.waiting[*at].cursor == 0)
+    }
+
+    /// The packet to go on with. What has waited too long for its turn is given back by `stale` instead.
+    fn next_job(&mut self, now: Micros, mut stale: impl FnMut(Job, usize)) -> Option<Job> {
+        loop {
+            let job = self.waiting.pop_front()?;
+            let is_stale = job.cursor == 0 && now.saturating_sub(job.due) > MAX_AGE && !self.waiting.is_empty();
+            if !is_stale {
+                return Some(job);
+            }
+            stale(job, self.len());
+        }
+    }
+}
+
 /// One sender thread's listeners.
 pub struct Shard {
     audiences: HashMap<ChannelId, Audience>,
     places: HashMap<SessionId, (ChannelId, usize)>,
+    /// When each channel with packets on their way is due. An entry that its channel does not bear out is out of date.
+    agenda: BinaryHeap<Reverse<(Micros, ChannelId)>>,
     #[expect(clippy::vec_box, reason = "a packet is 2.7 KB and moves between queues by its box")]
     spare: Vec<Box<ProgrammePacket>>,
     clock: WallClock,
@@ -66,6 +96,7 @@ impl Shard {
         Self {
             audiences: HashMap::new(),
             places: HashMap::new(),
+            agenda: BinaryHeap::new(),
             spare: Vec::new(),
             clock,
             cname: cname.to_owned(),
@@ -106,8 +137,19 @@ impl Shard {
         Some(self.audiences.get(channel)?.listeners.get(*at)?.as_ref()?.sent())
     }
 
-    /// Applies a command.
+    /// Applies a command. A panic on the way ends the session it concerns.
     pub fn handle_command(&mut self, command: Command, now: Micros) {
+        let session = command.session();
+        if catch_unwind(AssertUnwindSafe(|| self.apply(command, now))).is_err()
+            && let Some(session) = session
+        {
+            self.failed.push(session);
+            // It stands where it stood, or nowhere.
+            drop(catch_unwind(AssertUnwindSafe(|| self.take(session))));
+        }
+    }
+
+    fn apply(&mut self, command: Command, now: Micros) {
         match command {
             Command::Attach { session, channel, format, start } => {
                 self.insert(channel, Listener::new(session, format, start))
@@ -149,30 +191,38 @@ impl Shard {
 
     fn insert(&mut self, channel: ChannelId, listener: Listener) {
         let audience = self.audiences.entry(channel).or_default();
-        self.places.insert(listener.session, (channel, audience.listeners.len()));
-        audience.listeners.push(Some(listener));
+        let at = audience.holes.pop().unwrap_or(audience.listeners.len());
+        self.places.insert(listener.session, (channel, at));
+        self.counters.placed += 1;
+        match audience.listeners.get_mut(at) {
+            Some(hole) => *hole = Some(listener),
+            None => audience.listeners.push(Some(listener)),
+        }
     }
 
     fn take(&mut self, session: SessionId) -> Option<Listener> {
         let (channel, at) = self.places.remove(&session)?;
         let audience = self.audiences.get_mut(&channel)?;
-        let listener = audience.listeners.get_mut(at)?.take();
-        audience.holes += 1;
+        let listener = audience.listeners.get_mut(at)?.take()?;
+        audience.holes.push(at);
         self.close_holes(channel);
-        listener
+        Some(listener)
     }
 
-    /// Closes holes when no packet is on its way: a listener moved behind a cursor would miss that packet.
+    /// Closes holes when no packet is on its way: a listener moved behind a cursor would miss that packet. Each is closed
+    /// by the last listener, so that a leave costs the same in a hall as in a small room.
     fn close_holes(&mut self, channel: ChannelId) {
         let Some(audience) = self.audiences.get_mut(&channel) else { return };
-        if audience.holes == 0 || !audience.waiting.is_empty() {
+        if audience.holes.is_empty() || !audience.waiting.is_empty() {
             return;
         }
-        audience.holes = 0;
-        audience.listeners.retain(Option::is_some);
-        for (at, listener) in audience.listeners.iter().enumerate() {
-            if let Some(listener) = listener {
-                self.places.insert(listener.session, (channel, at));
+        // From the back, so that the last place is never a hole that is still to be closed.
+        audience.holes.sort_unstable();
+        while let Some(at) = audience.holes.pop() {
+            audience.listeners.swap_remove(at);
+            if let Some(Some(moved)) = audience.listeners.get(at) {
+                self.places.insert(moved.session, (channel, at));
+                self.counters.placed += 1;
             }
         }
         if audience.listeners.is_empty() {
@@ -193,13 +243,20 @@ impl Shard {
     /// Takes a packet to be sent to all listeners of its channel, beginning now.
     pub fn handle_packet(&mut self, packet: &ProgrammePacket, now: Micros) {
         let Some(audience) = self.audiences.get_mut(&packet.channel) else { return };
-        if audience.waiting.len() >= MAX_WAITING {
-            self.counters.overload_drops += audience.listeners.len() as u64;
-            return;
+        if audience.waiting.len() >= MAX_WAITING
+            && let Some(job) = audience.oldest_unstarted().and_then(|at| audience.waiting.remove(at))
+        {
+            self.counters.overload_drops += audience.len() as u64;
+            self.spare.push(job.packet);
+            let first = audience.waiting.front().map(|job| Reverse((job.due, packet.channel)));
+            self.agenda.extend(first);
         }
         let mut copy = self.spare.pop().unwrap_or_else(|| Box::new(ProgrammePacket::new(packet.channel)));
         (*copy).clone_from(packet);
         let groups = audience.listeners.len().div_ceil(GROUP).max(1) as u64;
+        if audience.waiting.is_empty() {
+            self.agenda.push(Reverse((now, packet.channel)));
+        }
         audience.waiting.push_back(Job {
             packet: copy,
             cursor: 0,
@@ -215,19 +272,36 @@ impl Shard {
         if due > now {
             return Some(due);
         }
+        self.agenda.pop();
         self.send_group(channel, now, out);
+        if let Some(due) = self.front_due(channel) {
+            self.agenda.push(Reverse((due, channel)));
+        }
         self.next_due().map(|(due, _)| due)
     }
 
-    fn next_due(&self) -> Option<(Micros, ChannelId)> {
-        let fronts =
-            self.audiences.iter().filter_map(|(channel, audience)| Some((audience.waiting.front()?.due, *channel)));
-        fronts.min()
+    fn front_due(&self, channel: ChannelId) -> Option<Micros> {
+        self.audiences.get(&channel)?.waiting.front().map(|job| job.due)
+    }
+
+    fn next_due(&mut self) -> Option<(Micros, ChannelId)> {
+        while let Some(Reverse((due, channel))) = self.agenda.peek().copied() {
+            if self.front_due(channel) == Some(due) {
+                return Some((due, channel));
+            }
+            self.agenda.pop();
+        }
+        None
     }
 
     fn send_group(&mut self, channel: ChannelId, now: Micros, out: &mut impl Transmit) {
         let Some(audience) = self.audiences.get_mut(&channel) else { return };
-        let Some(mut job) = audience.waiting.pop_front() else { return };
+        let (spare, counters) = (&mut self.spare, &mut self.counters);
+        let job = audience.next_job(now, |stale, listeners| {
+            counters.overload_drops += listeners as u64;
+            spare.push(stale.packet);
+        });
+        let Some(mut job) = job else { return };
         let end = (job.cursor + GROUP).min(audience.listeners.len());
         while job.cursor < end {
             let group = &mut audience.listeners[job.cursor..end];
@@ -246,7 +320,7 @@ impl Shard {
             {
                 self.places.remove(&culprit.session);
                 self.failed.push(culprit.session);
-                audience.holes += 1;
+                audience.holes.push(job.cursor + done);
             }
             job.cursor += done + usize::from(result.is_err());
         }
