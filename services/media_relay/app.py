@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from services.common import log
 from services.common.clock import Clock
-from services.media_relay.domain.capacity import stage_cost
+from services.media_relay.domain.capacity import PacketMs, stage_cost
 from services.media_relay.domain.events import Cause, Event, MuteChanged, SessionEnded, SessionPaused
 from services.media_relay.domain.permits import Kind, Permit, permit_from_claims
 from services.media_relay.domain.relay import Relay
@@ -56,6 +56,10 @@ class PacketCore(StageCore, Protocol):
 
     def set_paused(self, session: int, paused: bool, /) -> None:
         """Whether nothing is sent to a listener."""
+        ...
+
+    def set_packet_ms(self, packet_ms: PacketMs, /) -> None:
+        """Length of all listeners' packets from now on."""
         ...
 
     async def settled(self) -> None:
@@ -306,6 +310,11 @@ class RelayApp:
         now = self._clock.monotonic()
         self.relay.forget(now)
         self._rooms.sweep(now)
+
+    def set_packet_ms(self, packet_ms: PacketMs) -> None:
+        """Switches all listeners, those here included, to packets of 20, 40 or 60 ms: longer ones cost less."""
+        self.relay.set_packet_ms(packet_ms)
+        self._core.set_packet_ms(packet_ms)
 
     def let_go(self, may_stay: int) -> None:
         """Ends all sessions beyond a number, for a relay that stops."""

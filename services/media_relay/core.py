@@ -4,19 +4,18 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import packetcore
 
 from services.common.log import get_logger
 from services.common.net import PortTaken, split_address
+from services.media_relay.domain.capacity import PacketMs
 from services.media_relay.sdp.answer import Plan
 from services.media_relay.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI
 
 EVENTS_AT_ONCE = 256
-PACKET_MS: dict[str, "PacketMs"] = {"20": 20, "40": 40, "60": 60}
-
-PacketMs = Literal[20, 40, 60]
+PACKET_MS: dict[str, PacketMs] = {"20": 20, "40": 40, "60": 60}
 
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -56,13 +55,13 @@ class CoreAdapter:
         self._packet_ms: PacketMs = packet_ms
         self._bits_per_second = bits_per_second
         self._native = core
+        self._channels: set[int] = set()
         self.add_session = core.add_session
         self.restart_ice = core.restart_ice
         self.set_keys = core.set_keys
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
-        self.remove_channel = core.remove_channel
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
         self.set_muted = core.set_muted
@@ -71,10 +70,22 @@ class CoreAdapter:
     def add_channel(self, stage: int | None) -> int:
         """A programme with this relay's packet length and bit rate."""
         channel = self._native.add_channel(stage)
+        self._channels.add(channel)
         self._native.set_packet_ms(channel, self._packet_ms)
         if stage is not None:
             self._native.set_bitrate(channel, self._bits_per_second)
         return channel
+
+    def remove_channel(self, channel: int) -> None:
+        """Its listeners hear nothing more."""
+        self._channels.discard(channel)
+        self._native.remove_channel(channel)
+
+    def set_packet_ms(self, packet_ms: PacketMs) -> None:
+        """Length of listeners' packets from now on, on every channel: running streams go over without a break."""
+        self._packet_ms = packet_ms
+        for channel in self._channels:
+            self._native.set_packet_ms(channel, packet_ms)
 
     async def settled(self) -> None:
         """Returns once the packet threads have taken in all calls so far."""

@@ -41,6 +41,7 @@ class FakeCore:
     muted: dict[int, bool] = field(default_factory=dict)
     paused: dict[int, bool] = field(default_factory=dict)
     settlings: int = 0
+    packet_ms: int = 20
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def add_session(self, ufrag: str, pwd: str, /) -> int:
@@ -108,6 +109,9 @@ class FakeCore:
     def set_paused(self, session: int, paused: bool, /) -> None:
         assert session in self.listening
         self.paused[session] = paused
+
+    def set_packet_ms(self, packet_ms: int, /) -> None:
+        self.packet_ms = packet_ms
 
     async def settled(self) -> None:
         self.settlings += 1

@@ -1,7 +1,11 @@
 """How many packets a second the relay may promise, and to whom."""
 
+from typing import Literal
+
 from services.media_relay.domain.errors import RelayFull
 
+PacketMs = Literal[20, 40, 60]
+"""Milliseconds of sound that a listener's packet may hold."""
 PACKET_MS = 20
 KEPT_BACK = 0.10
 """Share of the budget that only the stage and people coming back may use."""

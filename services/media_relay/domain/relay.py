@@ -65,6 +65,15 @@ class Relay:
         self.seats.seen(permit.seat, now)
         return [*events, SessionOpened(session)]
 
+    def set_packet_ms(self, packet_ms: int) -> None:
+        """Each packet to a listener holds so much sound from now on: what is promised to listeners is counted anew."""
+        self.capacity.packet_ms = packet_ms
+        for session in self.sessions:
+            if session.kind is Kind.AUDIENCE:
+                self.capacity.release(session.cost)
+                session.cost = self.capacity.audience_cost()
+                self.capacity.promise(session.cost)
+
     def authorised(self, session_id: str, proof: bytes) -> MediaSession:
         """The session, if `proof` is the hash of the permit that opened it.
 

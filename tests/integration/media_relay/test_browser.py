@@ -69,6 +69,7 @@ REMOTE_FRAGMENT = """async () => {
 }"""
 CLEAN_SECONDS = 3
 PATIENCE_SECONDS = 20
+BRIDGED_SAMPLES = 48 * 120
 STATS = """async () => {
   const rows = [...(await pc.getStats()).values()]
   return rows.filter(each => each.type === 'inbound-rtp' || each.type === 'transport')
@@ -164,6 +165,39 @@ async def nothing_concealed(page: Page, seconds: int) -> dict[str, Any]:
 async def inbound(page: Page) -> dict[str, Any]:
     rows: list[dict[str, Any]] = await page.evaluate(STATS)
     return next(row for row in rows if row["type"] == "inbound-rtp")
+
+
+async def test_packets_grow_and_shrink_under_a_listening_browser_and_its_buffer_follows(
+    fleet: Fleet, page: Page
+) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 440.0, slots=0, sub="user000002")
+    await seat(fleet, relay, page, "audience", 1)
+    await asyncio.sleep(1.0)
+    await nothing_concealed(page, CLEAN_SECONDS)
+    delays: dict[int, list[float]] = {}
+    for packet_ms, packets in ((20, 50), (60, 17), (20, 50)):
+        before = await inbound(page)
+        relay.app.set_packet_ms(packet_ms)  # type: ignore[arg-type]
+        await asyncio.sleep(2.0)
+        switched = await inbound(page)
+        # The first long packet comes 40 ms later than a short one would: that much may be bridged, or stretched, once.
+        assert switched["concealedSamples"] - before["concealedSamples"] <= BRIDGED_SAMPLES, packet_ms
+        settled = await nothing_concealed(page, CLEAN_SECONDS)
+        assert settled["packetsLost"] == 0
+        began = await inbound(page)
+        await asyncio.sleep(2.0)
+        now = await inbound(page)
+        per_second = (now["packetsReceived"] - began["packetsReceived"]) / 2.0
+        assert 0.7 * packets < per_second < 1.3 * packets, f"{packet_ms} ms: {per_second} packets a second"
+        emitted = now["jitterBufferEmittedCount"] - began["jitterBufferEmittedCount"]
+        delays.setdefault(packet_ms, []).append(
+            (now["jitterBufferTargetDelay"] - began["jitterBufferTargetDelay"]) / emitted
+        )
+        ((hertz, _),) = (await page.evaluate(PITCHES)).values()
+        assert near(hertz, 440.0), f"at {packet_ms} ms"
+    # It holds no less than a packet, whatever it held before.
+    assert delays[60][0] > 0.05, delays
 
 
 async def test_a_browser_that_restarts_ice_goes_on_hearing(fleet: Fleet, page: Page) -> None:

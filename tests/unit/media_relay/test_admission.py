@@ -176,3 +176,19 @@ async def test_longer_packets_make_room_for_more_listeners() -> None:
         bench = RelayBench(packet_ms=packet_ms)
         await bench.open()
         assert bench.relay.capacity.promised == cost
+
+
+async def test_longer_packets_make_room_for_more_listeners_and_shorter_ones_count_those_here_in_full() -> None:
+    bench = RelayBench(budget=200)
+    people = [await bench.open(sub=f"user{number:06d}") for number in range(3)]
+    with pytest.raises(RelayFull):
+        await bench.open(sub="user000009")
+    bench.app.set_packet_ms(60)
+    assert bench.core.packet_ms == 60
+    assert bench.relay.capacity.promised == 3 * 17
+    people.append(await bench.open(sub="user000009"))
+    bench.app.set_packet_ms(20)
+    assert bench.relay.capacity.promised == 4 * 50
+    bench.app.let_go(0)
+    assert bench.relay.capacity.promised == 0
+    assert not any(bench.alive(each) for each in people)
