@@ -1,4 +1,4 @@
-"""The migrations of auth and invite lead to the tables the code works with, on both databases."""
+"""The migrations of every service with tables lead to the tables the code works with, on both databases."""
 
 from pathlib import Path
 
@@ -13,10 +13,18 @@ from services.common.database import Database
 from services.common.migrations import migrate
 from services.invite.__main__ import MIGRATIONS as INVITE_MIGRATIONS
 from services.invite.storage.tables import metadata as invite_tables
+from services.room_directory.__main__ import MIGRATIONS as ROOM_DIRECTORY_MIGRATIONS
+from services.room_directory.storage.tables import metadata as room_directory_tables
 
 
 @pytest.mark.parametrize(
-    ("scripts", "tables"), [(AUTH_MIGRATIONS, auth_tables), (INVITE_MIGRATIONS, invite_tables)], ids=["auth", "invite"]
+    ("scripts", "tables"),
+    [
+        (AUTH_MIGRATIONS, auth_tables),
+        (INVITE_MIGRATIONS, invite_tables),
+        (ROOM_DIRECTORY_MIGRATIONS, room_directory_tables),
+    ],
+    ids=["auth", "invite", "room_directory"],
 )
 async def test_migrated_database_has_the_tables_of_the_code(
     database: Database, scripts: Path, tables: MetaData

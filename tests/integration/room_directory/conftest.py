@@ -1,4 +1,4 @@
-"""Fixtures: a world with a running directory, on SQLite, or on both databases."""
+"""Fixtures: a world with a running directory, on SQLite unless a test asks for both databases."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,27 +13,13 @@ from tests.support.rpc_harness import test_settings
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[World]:
-    """A directory on SQLite, without relays yet."""
+async def world(request: pytest.FixtureRequest, tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[World]:
+    """A directory without relays yet; with `on_both_databases` on each kind, in a schema of its own on PostgreSQL."""
     test_settings(tmp_path)
-    made = World(tmp_path, nats_server.url, f"sqlite+aiosqlite:///{tmp_path}/rooms.db")
-    await made.open()
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest_asyncio.fixture(params=["sqlite", "postgresql"])
-async def world_on_each(
-    request: pytest.FixtureRequest, tmp_path: Path, nats_server: NatsServer
-) -> AsyncIterator[World]:
-    """A directory on each kind of database."""
-    test_settings(tmp_path)
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         made = World(tmp_path, nats_server.url, f"sqlite+aiosqlite:///{tmp_path}/rooms.db")
     else:
-        url = request.getfixturevalue("postgres_url")
-        made = World(tmp_path, nats_server.url, url, schema=f"test_{new_id()}")
+        made = World(tmp_path, nats_server.url, request.getfixturevalue("postgres_url"), schema=f"test_{new_id()}")
     await made.open()
     await made.start()
     yield made

@@ -11,7 +11,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.room_directory.storage.tables import audit
-from tests.integration.room_directory.world import World, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, person, refusal
 
 CLOSED = room_pb2.VISIBILITY_CLOSED
 
@@ -22,6 +22,7 @@ def now() -> Timestamp:
     return stamp
 
 
+@on_both_databases
 async def test_a_closed_room_opens_to_its_key_and_to_guests_only(world: World) -> None:
     await world.relay()
     room = await world.create("lina", visibility=CLOSED)
@@ -39,6 +40,7 @@ async def test_a_closed_room_opens_to_its_key_and_to_guests_only(world: World) -
     assert await refusal(world.call("lina", "AddGuest", unknown)) == "PERSON_NOT_FOUND"
 
 
+@on_both_databases
 async def test_an_invitation_that_led_to_a_closed_room_lets_its_person_in(world: World) -> None:
     await world.relay()
     room = await world.create("lina", visibility=CLOSED)
@@ -91,8 +93,8 @@ async def test_five_thousand_listen_and_the_next_one_is_refused(world: World) ->
     assert each_ms < 20
 
 
-async def test_a_blocked_person_cannot_enter_rooms_the_blocker_leads(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_a_blocked_person_cannot_enter_rooms_the_blocker_leads(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
     await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("omar")))
@@ -109,6 +111,7 @@ async def test_a_blocked_person_cannot_enter_rooms_the_blocker_leads(world_on_ea
     assert await refusal(world.call("lina", "BlockPerson", ghost)) == "PERSON_NOT_FOUND"
 
 
+@on_both_databases
 async def test_the_hallway_of_a_blocked_person_shows_every_other_room(world: World) -> None:
     await world.relay()
     led_by_lina = await world.create("lina")
@@ -139,8 +142,8 @@ async def test_a_token_that_only_listens_opens_no_microphone(world: World) -> No
     assert (await world.claims(allowed.permit))["kind"] == "stage"
 
 
-async def test_operators_read_reports_and_close_them(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_operators_read_reports_and_close_them(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
     await world.join("omar", room_id)
@@ -163,6 +166,7 @@ async def test_operators_read_reports_and_close_them(world_on_each: World) -> No
     assert await refusal(world.call("olga", "ResolveReport", unknown, operator=True)) == "REPORT_NOT_FOUND"
 
 
+@on_both_databases
 async def test_a_suspended_account_is_taken_out_of_every_room(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -176,6 +180,7 @@ async def test_a_suspended_account_is_taken_out_of_every_room(world: World) -> N
     assert world.listeners(room_id) == 0
 
 
+@on_both_databases
 async def test_signing_out_everywhere_ends_seats(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -238,8 +243,8 @@ async def test_moderators_read_the_roster_in_pages_and_search_it(world: World) -
     assert await refusal(world.call("omar", "ListRoster", pb.ListRosterRequest(room_id=room_id))) == "NOT_ALLOWED"
 
 
-async def test_every_change_is_in_the_audit_trail_with_its_actor(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_every_change_is_in_the_audit_trail_with_its_actor(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
     await world.join("omar", room_id)
@@ -256,6 +261,7 @@ async def test_every_change_is_in_the_audit_trail_with_its_actor(world_on_each: 
     assert (await audit.verify(world.database)).intact
 
 
+@on_both_databases
 async def test_an_operator_may_end_any_room_and_others_may_not(world: World) -> None:
     room_id = (await world.create("lina")).room_id
     end = pb.EndRoomRequest(room_id=room_id)

@@ -13,14 +13,14 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
-from tests.integration.room_directory.world import World, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, person, refusal
 from tests.support.nats_server import NatsServer
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-async def test_hands_stage_removals_and_seats_survive_a_crash(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_hands_stage_removals_and_seats_survive_a_crash(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
     lina = await world.join("lina", room_id)
@@ -53,8 +53,8 @@ async def test_hands_stage_removals_and_seats_survive_a_crash(world_on_each: Wor
     assert not [change for change in relay.changes if change.action == relay_pb.SEAT_ACTION_END]
 
 
-async def test_epochs_go_on_rising_over_a_crash(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_epochs_go_on_rising_over_a_crash(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
     epochs = [(await world.join("omar", room_id)).seat.epoch for _ in range(3)]
@@ -64,6 +64,7 @@ async def test_epochs_go_on_rising_over_a_crash(world_on_each: World) -> None:
     assert (await world.join("omar", room_id)).seat.epoch > epochs[-1]
 
 
+@on_both_databases
 async def test_adoption_ends_only_what_is_below_a_recorded_floor(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -90,6 +91,7 @@ async def test_adoption_ends_only_what_is_below_a_recorded_floor(world: World) -
     assert world.listeners(room_id) == 1
 
 
+@on_both_databases
 async def test_a_room_that_ended_while_the_relay_was_away_is_ended_there_too(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -105,6 +107,7 @@ async def test_a_room_that_ended_while_the_relay_was_away_is_ended_there_too(wor
     assert not relay.parts[room_id].live
 
 
+@on_both_databases
 async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_crash(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -122,6 +125,7 @@ async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_
     assert (allowed.epoch, allowed.role) == (joined.seat.epoch, room_pb2.ROLE_LISTENER)
 
 
+@on_both_databases
 async def test_late_news_of_somebody_who_left_does_not_seat_them_again(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -148,13 +152,15 @@ async def test_a_directory_that_starts_without_the_bus_asks_its_relays(world: Wo
     await world.until(lambda: bool(relay.orders(person("nadia"))), seconds=1.0)
 
 
+@on_both_databases
 async def test_a_killed_process_is_back_with_everything(world: World, tmp_path: Path) -> None:
     relay = await world.relay()
     await world.crash()
     ready = tmp_path / "ready.json"
     settings = {
         "SERVICE_SECRET_FILE": str(tmp_path / "service_secret"), "AUTH_ADDRESS": world.auth_server.address,
-        "NATS_URL": world.nats_url, "DATABASE_URL": world.database_url, "READY_FILE": str(ready),
+        "NATS_URL": world.nats_url, "DATABASE_URL": world.database_url, "DATABASE_SCHEMA": world.schema,
+        "READY_FILE": str(ready),
     }  # fmt: skip
     env = {**os.environ, **{f"ROOM_DIRECTORY_{name}": value for name, value in settings.items()}}
 
@@ -187,6 +193,7 @@ async def test_a_killed_process_is_back_with_everything(world: World, tmp_path: 
         assert await asyncio.to_thread(process.wait, 15) == 0
 
 
+@on_both_databases
 async def test_a_session_that_ends_while_stream_is_gone_takes_the_seat_after_its_time(world: World) -> None:
     await world.crash()
     world.changes = {"lost_seconds": 1.0}
@@ -205,6 +212,7 @@ async def test_a_session_that_ends_while_stream_is_gone_takes_the_seat_after_its
     assert not world.of_type(room_events_pb2.StageLeft)
 
 
+@on_both_databases
 async def test_names_are_known_again_soon_after_a_crash_without_anybody_asking(world: World) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
@@ -215,6 +223,7 @@ async def test_names_are_known_again_soon_after_a_crash_without_anybody_asking(w
     assert joined.snapshot.stage[0].person.display_name == "lina"
 
 
+@on_both_databases
 async def test_a_relay_that_answers_a_little_late_keeps_its_rooms_when_the_directory_starts(world: World) -> None:
     home = await world.relay("relay00001")
     room_id = (await world.create("lina")).room_id

@@ -4,11 +4,11 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
-from tests.integration.room_directory.world import World, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, person, refusal
 
 
-async def test_a_listener_raises_a_hand_and_speaks(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_a_listener_raises_a_hand_and_speaks(world: World) -> None:
     relay = await world.relay()
     room = await world.create("lina")
     assert relay.parts[room.room_id].home_relay_id == relay.relay_id
@@ -51,6 +51,7 @@ async def test_a_listener_raises_a_hand_and_speaks(world_on_each: World) -> None
     assert await refusal(world.join("omar", room.room_id)) == "ROOM_ENDED"
 
 
+@on_both_databases
 async def test_every_event_carries_the_next_revision_and_the_profile_it_shows(world: World) -> None:
     await world.relay()
     room = await world.create("lina")
@@ -80,8 +81,8 @@ async def test_a_pulse_brings_counts_each_second_and_the_sample_when_it_changed(
     assert world.pulses[-1].revision == (await world.snapshot(room.room_id)).revision
 
 
-async def test_creating_twice_with_one_request_makes_one_room(world_on_each: World) -> None:
-    world = world_on_each
+@on_both_databases
+async def test_creating_twice_with_one_request_makes_one_room(world: World) -> None:
     request = pb.CreateRoomRequest(request_id="ab" * 16, title="One", language="en")
     first = await world.call("lina", "CreateRoom", request)
     again = await world.call("lina", "CreateRoom", request)
@@ -90,6 +91,7 @@ async def test_creating_twice_with_one_request_makes_one_room(world_on_each: Wor
     assert [room.room_id for room in listed.rooms] == [first.room.room_id]
 
 
+@on_both_databases
 async def test_nobody_leads_more_rooms_than_allowed(world: World) -> None:
     for number in range(3):
         await world.create("lina", f"Room {number}")

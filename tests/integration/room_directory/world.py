@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
@@ -36,6 +37,9 @@ EVENTS = tuple(
     for name in room_events_pb2.DESCRIPTOR.message_types_by_name
     if name not in {"RoomEvent", "RoomPulse"}
 )
+
+on_both_databases = pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)
+"""For tests of what is written down: once on each kind of database."""
 
 
 def person(name: str) -> str:
