@@ -12,6 +12,8 @@ _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 _STUN = re.compile(rf"stuns?:{_HOST}")
 _TURN = re.compile(rf"turns?:{_HOST}(?:\?transport=(?:udp|tcp))?")
 _LAST_PORT = 65_535
+# Everybody who is let in sees a name and its digest, and may guess at the secret in peace.
+_SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ def offer_of(urls: Sequence[str], secret: str, life: timedelta) -> IceOffer:
     for url in urls:
         if url not in stun and url not in turn:
             raise ValueError(f"{url!r} must be like stun:host:3478, turn:host:3478?transport=tcp or turns:host:5349")
-    if turn and not secret:
-        raise ValueError(f"{turn[0]} needs the secret it shares with the TURN server: browsers use none without")
+    if turn and len(secret) < _SHORTEST_SECRET:
+        raise ValueError(
+            f"{turn[0]} needs a secret shared with the TURN server, of at least {_SHORTEST_SECRET} characters"
+        )
     return IceOffer(stun, turn, secret, life)
 
 

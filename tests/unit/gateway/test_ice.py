@@ -62,9 +62,10 @@ def test_addresses_as_the_rfcs_write_them_are_taken(url: str) -> None:
     assert offer_of((url,), SECRET, HALF_DAY)
 
 
-def test_turn_without_its_secret_is_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match="needs the secret"):
-        offer_of((TURN,), "", HALF_DAY)
+@pytest.mark.parametrize("secret", ["", "guess me"])
+def test_turn_without_a_secret_or_with_one_to_guess_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(ValueError, match="needs a secret"):
+        offer_of((TURN,), secret, HALF_DAY)
 
 
 def test_secret_and_password_stay_out_of_what_is_printed() -> None:
