@@ -10,6 +10,7 @@ NEEDED = {
     "chromium": ("chromium", "the browser tests"),
     "espeak-ng": ("espeak-ng", "the tests that speak words"),
     "promtool": ("prometheus", "the alert rule tests"),
+    "turnserver": ("coturn", "the tests of networks that block UDP"),
 }
 
 

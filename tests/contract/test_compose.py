@@ -11,7 +11,7 @@ import yaml
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from tools import nats_config
+from tools import manifest_settings, nats_config
 from tools.lint_manifests import MADE_AT_START, SERVICES, documented
 from tools.ops import certificates, secrets
 
@@ -32,11 +32,14 @@ def settings_of(part: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("part", OURS)
-def test_every_setting_of_a_service_exists_and_every_required_one_is_given(part: str) -> None:
+def test_every_setting_of_a_service_exists_and_is_given_or_left_for_a_reason(part: str) -> None:
     known = documented(part.replace("-", "_"))
     given = settings_of(part)
     assert given.keys() <= {setting.env for setting in known}
     assert {setting.env for setting in known if setting.default is None} <= given.keys()
+    prefix = part.replace("-", "_").upper()
+    untold = {setting.env for setting in known} - given.keys()
+    assert {name for name in untold if not manifest_settings.is_left(name, prefix, one_machine=True)} == set()
 
 
 @pytest.mark.parametrize("part", OURS)
@@ -65,6 +68,7 @@ def test_the_world_reaches_only_what_is_meant_for_it() -> None:
         "caddy 443:443/udp",
         "coturn 3478:3478",
         "coturn 3478:3478/udp",
+        "coturn ${TURN_TLS_PORT:-5349}:5349",
     }
     relay, gateway = settings_of("media-relay"), settings_of("gateway")
     assert relay["MEDIA_RELAY_BIND"].endswith(":8082")
@@ -116,12 +120,40 @@ def test_secrets_that_exist_are_kept_and_nobody_else_may_enter_their_folder(tmp_
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
 
 
+def test_no_reason_is_kept_for_a_setting_that_is_gone() -> None:
+    settings = [(service.upper(), each.env) for service in SERVICES for each in documented(service)]
+    assert list(manifest_settings.stale(settings)) == []
+
+
+def test_a_namespace_gets_the_secrets_of_its_parts_and_no_others(tmp_path: Path) -> None:
+    values = secrets.keep(tmp_path)
+
+    def made(*only: str, certified: bool = True) -> set[str]:
+        found = secrets.manifests(values, "majlis-media", "db", only=only, certified=certified)
+        return {each["metadata"]["name"] for each in found}
+
+    assert made("media-relay") == {"majlis-service-secret", "majlis-nats-media-relay", "media-relay-tls"}
+    assert made("media-relay", certified=False) == {"majlis-service-secret", "majlis-nats-media-relay"}
+    assert made(*secrets.CERTIFIED) == made()
+
+
+def test_the_addresses_of_the_database_ask_for_tls_on_kubernetes_and_name_the_mounted_authority(tmp_path: Path) -> None:
+    values = secrets.keep(tmp_path)
+    for tls in (secrets.VERIFIED, "sslmode=require"):
+        made = secrets.manifests(values, "majlis", "db", database_tls=tls)
+        urls = next(each["stringData"] for each in made if each["metadata"]["name"] == "majlis-database")
+        assert all(url.endswith(f"@db:5432/majlis?{tls}") for url in urls.values())
+    text = (ROOT / "k8s" / "components" / "postgresql" / "kustomization.yaml").read_text()
+    folder, name = secrets.DATABASE_CA.rsplit("/", 1)
+    assert text.count(f"mountPath: {folder},") == text.count(f"path: {name}}}") == 3
+
+
 def test_every_secret_that_the_overlays_mount_is_made_for_kubernetes(tmp_path: Path) -> None:
     made = {each["metadata"]["name"]: each for each in secrets.manifests(secrets.keep(tmp_path), "majlis", "db")}
     text = "".join(path.read_text() for path in (ROOT / "k8s").rglob("*.yaml"))
-    mounted = set(
-        re.findall(r"(?:secretName|passwordSecret: \{name): (majlis-(?:nats|db|service|inv|data)[\w-]*)", text)
-    )
+    pattern = r"(?:secretName|passwordSecret: \{name|secret: \{name): (majlis-(?:nats|db|service|inv|data)[\w-]*)"
+    # The authority of the database is the database's, or its operator's, to give.
+    mounted = set(re.findall(pattern, text)) - {"majlis-db-ca"}
     assert mounted == {name for name in made if not name.endswith("-tls")}
     assert made["majlis-database"]["stringData"]["auth"].startswith("postgresql://auth:")
 

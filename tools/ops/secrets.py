@@ -31,6 +31,7 @@ def _seed() -> str:
 
 _MADE: Mapping[str, Callable[[], str]] = {
     **dict.fromkeys(("service", "invitation-codes", "postgres-password", "grafana-password", "nats-route"), _random),
+    "turn": _random,
     **dict.fromkeys((f"nats-seed-{service}" for service in SERVICES), _seed),
     **dict.fromkeys((f"database-{keeper}-password" for keeper in KEEPERS), _random),
     "authority": certificates.new_authority,
