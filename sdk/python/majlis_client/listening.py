@@ -152,7 +152,9 @@ class Listener:
         self._again.clear()
         origin = self._client.server.origin
         self._on_session()
-        session = await MediaSession.listen(origin, permit.path, permit.permit, self._on_frame)
+        session = await MediaSession.listen(
+            origin, permit.path, permit.permit, self._on_frame, ice_servers=permit.ice_servers
+        )
         self._session = session
         waits = [asyncio.ensure_future(session.ended.wait()), asyncio.ensure_future(self._again.wait())]
         try:

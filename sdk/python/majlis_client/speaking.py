@@ -120,7 +120,8 @@ class Speaker:
         raise MajlisError("unavailable", "MEDIA_BLOCKED", "the connection to the relay is lost again and again")
 
     async def _client_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> MediaSession:
-        return await MediaSession.speak(self._client.server.origin, permit.path, permit.permit, Microphone(track))
+        origin, microphone = self._client.server.origin, Microphone(track)
+        return await MediaSession.speak(origin, permit.path, permit.permit, microphone, ice_servers=permit.ice_servers)
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_directory_service_pb2.GetMediaPermitRequest(

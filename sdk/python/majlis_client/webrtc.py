@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 
 import aioice.ice
@@ -10,6 +10,7 @@ from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpTransceiver,
@@ -17,6 +18,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
+from majlis.room_directory.v1 import room_pb2
 
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import HttpOrigin, refusal
@@ -45,23 +47,34 @@ class MediaSession:
     `failure` is then what the handler raised, or None.
     """
 
-    def __init__(self, origin: HttpOrigin, permit: str) -> None:
+    def __init__(self, origin: HttpOrigin, permit: str, ice_servers: Iterable[room_pb2.IceServer] = ()) -> None:
         self.ended = asyncio.Event()
         self.failure: Exception | None = None
         self._origin = origin
         self._permit = permit
         self._location = ""
         self._connected = asyncio.Event()
-        configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-        self._peer = RTCPeerConnection(configuration)
+        servers = turn_server(ice_servers)
+        self._peer = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._handlers: list[tuple[RTCRtpTransceiver, FrameHandler]] = []
         self._readers: list[asyncio.Task[None]] = []
         self._peer.on("connectionstatechange", self._state_changed)
 
     @classmethod
-    async def listen(cls, origin: HttpOrigin, path: str, permit: str, on_frame: FrameHandler) -> "MediaSession":
-        """Opens an audience session; `on_frame` gets every decoded frame. Raises MajlisError."""
-        session = cls(origin, permit)
+    async def listen(
+        cls,
+        origin: HttpOrigin,
+        path: str,
+        permit: str,
+        on_frame: FrameHandler,
+        *,
+        ice_servers: Iterable[room_pb2.IceServer] = (),
+    ) -> "MediaSession":
+        """Opens an audience session; `on_frame` gets every decoded frame. Raises MajlisError.
+
+        `ice_servers` are those of the permit: they help where UDP is blocked.
+        """
+        session = cls(origin, permit, ice_servers)
         session._receive(on_frame)
         await session._open(path)
         return session
@@ -74,12 +87,14 @@ class MediaSession:
         permit: str,
         microphone: MediaStreamTrack,
         on_slots: tuple[FrameHandler, ...] = (),
+        *,
+        ice_servers: Iterable[room_pb2.IceServer] = (),
     ) -> "MediaSession":
         """Opens a stage session that sends `microphone`; each of `on_slots` (at most four) hears another speaker.
 
-        Raises MajlisError.
+        `ice_servers` as for `listen`. Raises MajlisError.
         """
-        session = cls(origin, permit)
+        session = cls(origin, permit, ice_servers)
         session._peer.addTransceiver(microphone, direction="sendonly")
         for on_frame in on_slots:
             session._receive(on_frame)
@@ -177,3 +192,17 @@ class MediaSession:
         elif self._peer.connectionState in {"failed", "closed"}:
             self.ended.set()
             self._connected.set()
+
+
+def turn_server(offered: Iterable[room_pb2.IceServer]) -> list[RTCIceServer]:
+    """The one TURN server that aioice can use, over TCP or TLS where there is one: UDP is what may be blocked."""
+    found = [(url, server) for server in offered for url in server.urls if url.startswith(("turn:", "turns:"))]
+    if not found:
+        return []
+    url, server = next((each for each in found if _is_by_tcp(each[0])), found[0])
+    return [RTCIceServer(url, username=server.username, credential=server.credential)]
+
+
+def _is_by_tcp(url: str) -> bool:
+    """Whether a TURN server is spoken to over TCP (RFC 7065 §3.2: what `turns` does unless it says otherwise)."""
+    return url.endswith("transport=tcp") or (url.startswith("turns:") and "transport=" not in url)
