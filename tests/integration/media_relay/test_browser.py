@@ -2,65 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from services.media_relay.service import RelayService
-from tests.support.browser import chromium, flags
+from tests.integration.media_relay.browsing import ANSWER, OFFER, PITCHES, STATS, inbound
 from tests.support.relay_fleet import Fleet
 from tests.support.stun_client import checker
-from tests.support.voices import tone
 
-OFFER = """async ([microphone, slots]) => {
-  const pc = window.pc = new RTCPeerConnection()
-  window.tracks = []
-  pc.ontrack = event => window.tracks.push([event.transceiver.mid, event.track, event.receiver])
-  if (microphone) {
-    const constraints = {echoCancellation: false, noiseSuppression: false, autoGainControl: false}
-    const stream = await navigator.mediaDevices.getUserMedia({audio: constraints})
-    pc.addTransceiver(stream.getAudioTracks()[0], {direction: 'sendonly'})
-  }
-  for (let n = 0; n < slots; n++) pc.addTransceiver('audio', {direction: 'recvonly'})
-  await pc.setLocalDescription()
-  return pc.localDescription.sdp
-}"""
-ANSWER = """async sdp => {
-  await pc.setRemoteDescription({type: 'answer', sdp})
-  // A track plays only once something consumes it.
-  for (const [, track] of tracks) {
-    const element = new Audio()
-    element.srcObject = new MediaStream([track])
-    element.play()
-  }
-  for (let n = 0; n < 100 && pc.connectionState !== 'connected'; n++) await new Promise(done => setTimeout(done, 50))
-  return pc.connectionState
-}"""
 RESTART = """async () => {
   pc.restartIce()
   await pc.setLocalDescription()
   return pc.localDescription.sdp
-}"""
-PITCHES = """async () => {
-  const context = new AudioContext({sampleRate: 48000})
-  const found = {}
-  for (const [mid, track, receiver] of tracks) {
-    const analyser = context.createAnalyser()
-    analyser.fftSize = 8192
-    context.createMediaStreamSource(new MediaStream([track])).connect(analyser)
-    await new Promise(done => setTimeout(done, 400))
-    const bins = new Float32Array(analyser.frequencyBinCount)
-    analyser.getFloatFrequencyData(bins)
-    let best = 0
-    for (let n = 1; n < bins.length; n++) if (bins[n] > bins[best]) best = n
-    const hertz = bins[best] > -60 ? best * 48000 / 8192 : 0
-    found[mid] = [hertz, receiver.getContributingSources().map(each => each.source)]
-  }
-  return found
 }"""
 REMOTE_FRAGMENT = """async () => {
   const rows = await pc.getStats()
@@ -70,24 +25,6 @@ REMOTE_FRAGMENT = """async () => {
 CLEAN_SECONDS = 3
 PATIENCE_SECONDS = 20
 BRIDGED_SAMPLES = 48 * 120
-STATS = """async () => {
-  const rows = [...(await pc.getStats()).values()]
-  return rows.filter(each => each.type === 'inbound-rtp' || each.type === 'transport')
-}"""
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    voice = tone(tmp_path / "voice.wav", 1000.0)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=flags(voice))
-        page = await (await browser.new_context()).new_page()
-        await page.route(
-            "http://localhost/*", lambda route: route.fulfill(body="<html></html>", content_type="text/html")
-        )
-        await page.goto("http://localhost/")
-        yield page
-        await browser.close()
 
 
 async def seat(fleet: Fleet, relay: RelayService, page: Page, kind: str, slots: int) -> str:
@@ -160,11 +97,6 @@ async def nothing_concealed(page: Page, seconds: int) -> dict[str, Any]:
             return after
         before = after
     raise AssertionError(f"samples concealed each second: {seen}")
-
-
-async def inbound(page: Page) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = await page.evaluate(STATS)
-    return next(row for row in rows if row["type"] == "inbound-rtp")
 
 
 async def test_packets_grow_and_shrink_under_a_listening_browser_and_its_buffer_follows(
