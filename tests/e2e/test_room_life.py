@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support import story
 from tests.support.browser import House, Person
@@ -74,3 +74,28 @@ async def test_a_closed_tab_ends_its_session_and_the_room_counts_one_less(
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"the closed tab's session is still there: {lines}")
+
+
+async def test_somebody_for_whom_the_server_has_no_room_comes_in_by_itself_as_soon_as_it_has(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina Haddad", voice=tones[440])
+    omar = await house.arrives("Omar Aziz")
+    await story.arrive_together(stack, lina, omar)
+    room = await story.start_room(lina, "Talking across borders")
+    turned_away: list[str] = []
+
+    async def full_twice(route: Route) -> None:
+        if len(turned_away) == 2:
+            await route.continue_()
+            return
+        turned_away.append(route.request.url)
+        detail = {"type": "google.rpc.ErrorInfo", "value": "", "debug": {"reason": "NO_RELAY"}}
+        await route.fulfill(status=503, json={"code": "unavailable", "message": "full", "details": [detail]})
+
+    await omar.page.route("**/*/JoinRoom", full_twice)
+    await omar.page.goto(room)
+    await expect(omar.page.get_by_role("alert")).to_contain_text("tries again by itself")
+    await story.sounding(omar)
+    assert len(turned_away) == 2
+    assert power_at(await omar.hear(1.5), 440) > 0.5
