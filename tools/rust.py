@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tools import toolchains
 from tools.bootstrap import PACKETCORE, ROOT
 
-FUZZ_TARGETS = sorted(folder.name for folder in (PACKETCORE / "fuzz" / "corpus").iterdir())
+SDP = "sdp"
+"""The one parser in Python, fuzzed beside those in Rust."""
+FUZZ_TARGETS = sorted([SDP, *(folder.name for folder in (PACKETCORE / "fuzz" / "corpus").iterdir())])
 
 
 def cargo(*arguments: str, **env: str) -> int:
@@ -37,8 +39,11 @@ def fuzz(seconds: str, at_once: int) -> int:
     program = PACKETCORE / "target" / "release" / "fuzz"
 
     def one(target: str) -> subprocess.CompletedProcess[str]:
-        command = [str(program), target, "--seconds", seconds]
-        return subprocess.run(command, check=False, cwd=PACKETCORE / "fuzz", capture_output=True, text=True)
+        command, folder = [str(program), target], PACKETCORE / "fuzz"
+        if target == SDP:
+            command, folder = [sys.executable, "-m", "tools.fuzz_sdp"], ROOT
+        command += ["--seconds", seconds]
+        return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
 
     with ThreadPoolExecutor(at_once) as pool:
         runs = list(pool.map(one, FUZZ_TARGETS))

@@ -1,34 +1,19 @@
 """Whatever an offer or a fragment holds, it is answered or refused with a reason; nothing else comes out."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.media_relay.domain.errors import FragmentInvalid, OfferInvalid
-from services.media_relay.domain.permits import Kind
-from services.media_relay.sdp.answer import IceLocal, plan_session, write_answer
-from services.media_relay.sdp.fragment import parse_fragment, write_restart
-from services.media_relay.sdp.offer import parse_offer
-from tests.support.relay_fakes import FINGERPRINT, OFFERS
+from tools import fuzz_sdp
+from tools.fuzz_sdp import answer_or_refuse, corpus, fuzz, restart_or_refuse
 
-ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", [("192.0.2.1", 5004)])
-TEXTS = [path.read_bytes().decode() for path in sorted(OFFERS.glob("*.sdp"))]
+TEXTS = corpus()
 LINES = sorted({line for text in TEXTS for line in text.split("\r\n") if line})
 PIECES = st.one_of(
     st.sampled_from(LINES), st.text(max_size=40), st.sampled_from(LINES).flatmap(lambda x: st.just(x[:9]))
 )
-
-
-def answer_or_refuse(text: str) -> None:
-    for kind in Kind:
-        try:
-            plan = plan_session(parse_offer(text), kind)
-        except OfferInvalid:
-            continue
-        written = write_answer(plan, 1, ICE, FINGERPRINT, list(range(1, len(plan.outgoing) + 1)))
-        lines = written.split("\r\n")
-        assert lines[-1] == ""
-        assert all(len(line) > 2 and line[1] == "=" and line.isprintable() for line in lines[:-1])
-        assert written.count("\r\nm=") == len(plan.offer.media)
 
 
 @given(st.lists(PIECES, max_size=60))
@@ -50,8 +35,23 @@ def test_an_offer_with_its_lines_shuffled_or_lost_is_answered_or_refused(text: s
 
 @given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=20).map("\r\n".join)))
 def test_any_fragment_is_read_or_refused(text: str) -> None:
-    try:
-        fragment = parse_fragment(text)
-    except FragmentInvalid:
-        return
-    assert all(line.isprintable() for line in write_restart(ICE, fragment).split("\r\n"))
+    restart_or_refuse(text)
+
+
+def test_a_fuzzer_of_a_moment_finds_nothing_and_says_what_it_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fuzz(0.3, 2026, tmp_path) is None
+    assert "from seed 2026, no finding" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_fuzzer_finds_is_kept_with_its_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(text: str) -> None:
+        raise IndexError("a line too few")
+
+    monkeypatch.setattr(fuzz_sdp, "restart_or_refuse", stumble)
+    found = fuzz(0.3, 7, tmp_path)
+    assert found is not None
+    assert "a line too few" in found
+    assert [path.name for path in tmp_path.iterdir()] == ["sdp-7-1.sdp"]
