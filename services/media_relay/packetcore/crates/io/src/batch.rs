@@ -26,6 +26,24 @@ pub struct SendCounters {
     pub buffer_drops: u64,
     /// Refused by the system for one destination.
     pub errors: u64,
+    /// Of those, longer than the interface takes.
+    pub too_long: u64,
+    /// Of those, without a way there.
+    pub unreachable: u64,
+    /// Of those, filtered.
+    pub forbidden: u64,
+}
+
+impl SendCounters {
+    fn refused(&mut self, error: &io::Error) {
+        self.errors += 1;
+        match error.raw_os_error() {
+            Some(libc::EMSGSIZE) => self.too_long += 1,
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN) => self.unreachable += 1,
+            Some(libc::EPERM | libc::EACCES) => self.forbidden += 1,
+            _ => {}
+        }
+    }
 }
 
 /// Datagrams waiting to be sent, one batch for each socket.
@@ -128,7 +146,8 @@ impl Batch {
                 done += sent as usize;
                 continue;
             }
-            match io::Error::last_os_error().kind() {
+            let error = io::Error::last_os_error();
+            match error.kind() {
                 io::ErrorKind::Interrupted => {}
                 io::ErrorKind::WouldBlock if !waited => {
                     waited = true;
@@ -140,7 +159,7 @@ impl Batch {
                 }
                 // The first datagram's destination is at fault (unreachable, filtered): the others are not.
                 _ => {
-                    counters.errors += 1;
+                    counters.refused(&error);
                     done += 1;
                 }
             }

@@ -39,6 +39,8 @@ struct Home {
     bitrate: u32,
     seed: u32,
     instances: u32,
+    /// The mixer is there if it is wanted, and has everyone it should have.
+    settled: bool,
 }
 
 /// A channel.
@@ -64,6 +66,7 @@ impl Channel {
             bitrate: DEFAULT_BITRATE,
             seed,
             instances: 0,
+            settled: true,
         };
         Self {
             id,
@@ -139,6 +142,11 @@ impl Channel {
         }
     }
 
+    /// Whether [`Channel::set_audience`] and [`Channel::reconcile`] did all that was asked; else they are called again.
+    pub fn is_settled(&self) -> bool {
+        !matches!(&self.source, Source::Home(home) if !home.settled)
+    }
+
     /// Changes the length of listeners' packets.
     pub fn set_packet_length(&mut self, length: PacketLength, now: Micros, out: &mut impl Output) {
         self.length = length;
@@ -177,7 +185,10 @@ impl Channel {
     /// Begins anew after a panic; members come back with the next [`Channel::reconcile`].
     pub fn restart(&mut self) {
         match &mut self.source {
-            Source::Home(home) => home.stop(),
+            Source::Home(home) => {
+                home.stop();
+                home.settled = false;
+            }
             Source::Remote(playout) => **playout = Playout::default(),
         }
         self.joiner = Repacketiser::new(self.length);
@@ -254,12 +265,14 @@ impl Home {
             bits_per_second: self.bitrate,
         };
         self.mixer = Mixer::new(config, now).ok();
+        self.settled = self.mixer.is_some();
     }
 
     fn stop(&mut self) {
         self.mixer = None;
         self.mixed.clear();
         self.muted.clear();
+        self.settled = true;
     }
 
     fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>) {
@@ -271,18 +284,17 @@ impl Home {
         for member in self.mixed.difference(&wanted) {
             mixer.remove_member(*member);
         }
-        for member in wanted.difference(&self.mixed) {
-            // Fails only without memory; then the member is tried again with the next change.
-            let _ = mixer.add_member(*member);
-        }
-        for member in &wanted {
+        // Fails only without memory.
+        let mixed: BTreeSet<u32> = wanted.iter().copied().filter(|member| mixer.add_member(*member).is_ok()).collect();
+        for member in &mixed {
             let is_muted = muted.contains(member);
             if is_muted != self.muted.contains(member) || !self.mixed.contains(member) {
                 mixer.set_muted(*member, is_muted);
             }
         }
+        self.settled = mixed.len() == wanted.len();
         self.muted = muted.clone();
-        self.mixed = wanted;
+        self.mixed = mixed;
     }
 
     fn dump(&self) -> String {

@@ -51,8 +51,14 @@ counters! {
     overload_drops,
     /// Datagrams given up because the send buffer stayed full.
     send_buffer_drops,
-    /// Datagrams the system refused.
+    /// Datagrams the system refused, for these three causes or another.
     send_errors,
+    /// Datagrams too long for the way out of this machine.
+    send_errors_too_long,
+    /// Datagrams to where no way leads.
+    send_errors_unreachable,
+    /// Datagrams that a filter of this machine forbids.
+    send_errors_forbidden,
     /// Packets that could not be sealed.
     seal_errors,
     /// Commands lost between threads; above zero is a bug or a stalled thread.
@@ -77,6 +83,10 @@ counters! {
     mixer_input_lost,
     /// Channels whose mixer panicked and was replaced.
     channels_failed,
+    /// Threads of the core.
+    threads_now,
+    /// Those of them that the system lets run ahead of all ordinary work.
+    real_time_threads_now,
     /// Sessions.
     sessions_now,
     /// Sessions that are nominated and keyed.

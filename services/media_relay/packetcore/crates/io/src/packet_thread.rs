@@ -168,7 +168,7 @@ pub struct PacketThread {
     inbox: Arc<Mailbox<ToPacket>>,
     out: Outlets,
     stop: Arc<AtomicBool>,
-    told: [u64; 4],
+    told: [u64; 7],
 }
 
 impl PacketThread {
@@ -180,7 +180,7 @@ impl PacketThread {
         out: Outlets,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { endpoint, sockets, receive: ReceiveBatch::default(), inbox, out, stop, told: [0; 4] }
+        Self { endpoint, sockets, receive: ReceiveBatch::default(), inbox, out, stop, told: [0; 7] }
     }
 
     /// Serves until told to stop.
@@ -351,10 +351,13 @@ impl PacketThread {
 }
 
 /// Adds a thread's share of what went out.
-pub fn publish_sent(counters: &Counters, batch: &SendBatch, told: &mut [u64; 4]) {
+pub fn publish_sent(counters: &Counters, batch: &SendBatch, told: &mut [u64; 7]) {
     let sent = batch.counters();
     publish_share(&counters.packets_out, sent.sent, &mut told[0]);
     publish_share(&counters.bytes_out, sent.bytes, &mut told[1]);
     publish_share(&counters.send_buffer_drops, sent.buffer_drops, &mut told[2]);
     publish_share(&counters.send_errors, sent.errors, &mut told[3]);
+    publish_share(&counters.send_errors_too_long, sent.too_long, &mut told[4]);
+    publish_share(&counters.send_errors_unreachable, sent.unreachable, &mut told[5]);
+    publish_share(&counters.send_errors_forbidden, sent.forbidden, &mut told[6]);
 }

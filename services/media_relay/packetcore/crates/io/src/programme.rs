@@ -7,6 +7,9 @@ use majlis_mix::{PacketLength, ProgrammeFrame, RtpIn};
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// A channel that failed, or lacks a member or its mixer, is put in order after this long: one frame.
+const RETRY: Micros = 20_000;
+
 /// What Python asks of the channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgrammeCommand {
@@ -54,6 +57,10 @@ struct Members {
 /// All channels.
 pub struct Programme {
     channels: HashMap<ChannelId, Channel>,
+    /// The channels that each stage feeds.
+    fed: HashMap<StageId, Vec<ChannelId>>,
+    /// When channels that are not in order are tried again.
+    retry_at: Option<Micros>,
     stages: HashMap<StageId, Members>,
     /// Channels with listeners here; a fact may come before or after the channel's own command.
     audiences: BTreeSet<ChannelId>,
@@ -66,6 +73,8 @@ impl Programme {
     pub fn new(clock: WallClock) -> Self {
         Self {
             channels: HashMap::new(),
+            fed: HashMap::new(),
+            retry_at: None,
             stages: HashMap::new(),
             audiences: BTreeSet::new(),
             clock,
@@ -89,42 +98,69 @@ impl Programme {
         counters
     }
 
-    /// Applies a command.
+    /// Applies a command. A panic on the way, as in all that follows, makes the one channel begin anew.
     pub fn handle_command(&mut self, command: ProgrammeCommand, now: Micros, out: &mut impl Output) {
         match command {
             ProgrammeCommand::Add(id, stage, seed) => {
                 self.channels.insert(id, Channel::new(id, stage, seed));
+                if let Some(stage) = stage {
+                    self.fed.entry(stage).or_default().push(id);
+                }
                 self.refresh(id, now);
             }
-            ProgrammeCommand::Remove(id) => drop(self.channels.remove(&id)),
+            ProgrammeCommand::Remove(id) => self.remove(id),
             ProgrammeCommand::Sources(id, members) => {
-                self.with(id, |channel| channel.set_sources(members));
+                self.with(id, now, |channel| channel.set_sources(members));
                 self.refresh(id, now);
             }
             ProgrammeCommand::Export(id, wanted) => {
-                self.with(id, |channel| channel.set_export(wanted));
+                self.with(id, now, |channel| channel.set_export(wanted));
                 self.refresh(id, now);
             }
             ProgrammeCommand::PacketLength(id, length) => {
-                self.with(id, |channel| channel.set_packet_length(length, now, out));
+                self.with(id, now, |channel| channel.set_packet_length(length, now, out));
             }
-            ProgrammeCommand::Bitrate(id, bits) => self.with(id, |channel| channel.set_bitrate(bits)),
+            ProgrammeCommand::Bitrate(id, bits) => {
+                self.with(id, now, |channel| channel.set_bitrate(bits));
+            }
         }
     }
 
-    fn with(&mut self, id: ChannelId, change: impl FnOnce(&mut Channel)) {
-        if let Some(channel) = self.channels.get_mut(&id) {
-            change(channel);
+    fn remove(&mut self, id: ChannelId) {
+        let Some(stage) = self.channels.remove(&id).and_then(|channel| channel.stage()) else { return };
+        if let Some(fed) = self.fed.get_mut(&stage) {
+            fed.retain(|channel| *channel != id);
+            if fed.is_empty() {
+                self.fed.remove(&stage);
+            }
         }
+    }
+
+    /// Works on a channel; None when there is none, or when it failed and begins anew.
+    fn with<T>(&mut self, id: ChannelId, now: Micros, work: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        let channel = self.channels.get_mut(&id)?;
+        let result = catch_unwind(AssertUnwindSafe(|| work(channel)));
+        if result.is_err() {
+            channel.restart();
+            self.counters.failed += 1;
+        }
+        if !channel.is_settled() {
+            self.retry_at.get_or_insert(now + RETRY);
+        }
+        result.ok()
     }
 
     /// Starts or stops the channel's mixer as its audience asks, and makes its members agree with the stage.
     fn refresh(&mut self, id: ChannelId, now: Micros) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.set_audience(self.audiences.contains(&id), now);
-        let none = Members::default();
-        let members = channel.stage().and_then(|stage| self.stages.get(&stage)).unwrap_or(&none);
-        channel.reconcile(&members.all, &members.muted);
+        let present = self.audiences.contains(&id);
+        let stages = std::mem::take(&mut self.stages);
+        self.with(id, now, |channel| {
+            channel.set_audience(present, now);
+            let none = Members::default();
+            let members = channel.stage().and_then(|stage| stages.get(&stage)).unwrap_or(&none);
+            channel.reconcile(&members.all, &members.muted);
+        });
+        self.stages = stages;
     }
 
     /// Takes what happened on a stage or in an audience.
@@ -168,52 +204,60 @@ impl Programme {
     }
 
     fn refresh_stage(&mut self, stage: StageId, now: Micros) {
-        let of_stage: Vec<ChannelId> =
-            self.channels.iter().filter(|(_, channel)| channel.stage() == Some(stage)).map(|(id, _)| *id).collect();
-        for id in of_stage {
-            self.refresh(id, now);
-        }
+        self.for_each_fed(stage, |programme, id| programme.refresh(id, now));
+    }
+
+    /// Nothing adds or removes channels meanwhile, so that their list may be lent.
+    fn for_each_fed(&mut self, stage: StageId, mut work: impl FnMut(&mut Self, ChannelId)) {
+        let Some(ids) = self.fed.get_mut(&stage).map(std::mem::take) else { return };
+        ids.iter().for_each(|id| work(self, *id));
+        self.fed.insert(stage, ids);
     }
 
     /// Hands a microphone packet to every mixer of its stage.
     pub fn handle_speech(&mut self, stage: StageId, member: u32, packet: RtpIn<'_>, arrival: Micros) {
-        for channel in self.channels.values_mut().filter(|channel| channel.stage() == Some(stage)) {
-            let result = catch_unwind(AssertUnwindSafe(|| channel.hear(member, packet, arrival)));
-            if result.is_err() {
-                channel.restart();
-                self.counters.failed += 1;
-            }
-        }
+        self.for_each_fed(stage, |programme, id| {
+            programme.with(id, arrival, |channel| channel.hear(member, packet, arrival));
+        });
     }
 
     /// Takes a frame from outside for a remote channel.
     pub fn handle_push(&mut self, id: ChannelId, frame: ProgrammeFrame, arrival: Micros) {
         self.counters.pushed += 1;
-        let taken = self.channels.get_mut(&id).is_some_and(|channel| channel.push(frame, arrival));
+        let taken = self.with(id, arrival, |channel| channel.push(frame, arrival)).unwrap_or(false);
         self.counters.refused += u64::from(!taken);
     }
 
     /// Does everything that is due; returns when to call again.
     pub fn poll(&mut self, now: Micros, out: &mut impl Output) -> Option<Micros> {
+        self.retry(now);
         let mut next = None;
-        let clock = self.clock;
-        let mut failed = Vec::new();
-        for (id, channel) in &mut self.channels {
-            let result = catch_unwind(AssertUnwindSafe(|| channel.poll(now, &clock, out)));
+        for channel in self.channels.values_mut() {
+            let result = catch_unwind(AssertUnwindSafe(|| channel.poll(now, &self.clock, out)));
             match result {
                 Ok(frames) => self.counters.frames += frames,
                 Err(_) => {
                     channel.restart();
                     self.counters.failed += 1;
-                    failed.push(*id);
+                    self.retry_at.get_or_insert(now + RETRY);
                 }
             }
             next = [next, channel.next_due()].into_iter().flatten().min();
         }
-        for id in failed {
+        [next, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Puts in order what is not.
+    fn retry(&mut self, now: Micros) {
+        if self.retry_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.retry_at = None;
+        let unsettled = self.channels.iter().filter(|(_, channel)| !channel.is_settled());
+        let unsettled: Vec<ChannelId> = unsettled.map(|(id, _)| *id).collect();
+        for id in unsettled {
             self.refresh(id, now);
         }
-        next
     }
 
     /// One JSON array element for each channel.
@@ -221,5 +265,126 @@ impl Programme {
         let mut ids: Vec<_> = self.channels.keys().copied().collect();
         ids.sort_unstable();
         ids.iter().map(|id| self.channels[id].dump()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use majlis_core::fanout::ProgrammePacket;
+    use majlis_mix::{Csrcs, Payload};
+
+    const SECOND: Micros = 1_000_000;
+    const ONE: ChannelId = ChannelId(1);
+    const TWO: ChannelId = ChannelId(2);
+    const STAGE: StageId = StageId(3);
+
+    /// Counts packets by channel; fails at those of one channel.
+    #[derive(Default)]
+    struct Ears {
+        heard: HashMap<ChannelId, u32>,
+        poisoned: Option<ChannelId>,
+    }
+
+    impl Output for Ears {
+        fn packet(&mut self, packet: &ProgrammePacket) {
+            assert_ne!(Some(packet.channel), self.poisoned, "injected failure");
+            *self.heard.entry(packet.channel).or_default() += 1;
+        }
+
+        fn export(&mut self, _: ChannelId, _: Vec<u8>) {}
+
+        fn held(&mut self, _: u64, _: Micros) {}
+    }
+
+    fn frame(sequence: u32) -> ProgrammeFrame {
+        ProgrammeFrame {
+            start_of_talk: sequence == 0,
+            end_of_talk: false,
+            level: 20,
+            stream: 9,
+            sequence,
+            timestamp: sequence * 960,
+            capture_ntp: 0,
+            csrcs: Csrcs::from_loudest([5]),
+            payload: Payload::new(&[0x78; 40]).expect("short enough"),
+        }
+    }
+
+    fn remote_channels(ears: &mut Ears) -> Programme {
+        let mut programme = Programme::new(WallClock::default());
+        for id in [ONE, TWO] {
+            programme.handle_command(ProgrammeCommand::Add(id, None, 7), 0, ears);
+            programme.handle_fact(StageFact::Audience(id, true), 0);
+        }
+        programme
+    }
+
+    fn play(programme: &mut Programme, ears: &mut Ears, frames: std::ops::Range<u32>, at: Micros) {
+        for sequence in frames {
+            programme.handle_push(ONE, frame(sequence), at);
+            programme.handle_push(TWO, frame(sequence), at);
+        }
+        programme.poll(at + SECOND, ears);
+    }
+
+    #[test]
+    fn a_command_that_fails_costs_its_channel_a_moment_and_the_others_nothing() {
+        let mut ears = Ears::default();
+        let mut programme = remote_channels(&mut ears);
+        programme.handle_command(ProgrammeCommand::PacketLength(ONE, PacketLength::Ms60), 0, &mut ears);
+        for (sequence, at) in [(0, 0), (1, 20_000)] {
+            programme.handle_push(ONE, frame(sequence), at);
+            programme.handle_push(TWO, frame(sequence), at);
+            programme.poll(at, &mut ears);
+        }
+        ears.poisoned = Some(ONE);
+        programme.handle_command(ProgrammeCommand::PacketLength(ONE, PacketLength::Ms20), 20_001, &mut ears);
+        ears.poisoned = None;
+        assert_eq!((programme.counters().failed, ears.heard.get(&ONE)), (1, None));
+        play(&mut programme, &mut ears, 2..5, 40_000);
+        assert_eq!((ears.heard[&ONE], ears.heard[&TWO]), (3, 5));
+    }
+
+    #[test]
+    fn a_channel_that_fails_each_time_takes_nothing_from_the_others() {
+        let mut ears = Ears { poisoned: Some(ONE), ..Ears::default() };
+        let mut programme = remote_channels(&mut ears);
+        for turn in 0..10 {
+            play(&mut programme, &mut ears, turn * 3..turn * 3 + 3, Micros::from(turn) * 60_000);
+        }
+        assert!(programme.counters().failed >= 2);
+        assert_eq!(ears.heard[&TWO], 30);
+    }
+
+    #[test]
+    fn a_mixer_that_failed_is_replaced_within_a_frame_without_anybody_asking() {
+        let mut ears = Ears::default();
+        let mut programme = Programme::new(WallClock::default());
+        programme.handle_command(ProgrammeCommand::Add(ONE, Some(STAGE), 7), 0, &mut ears);
+        programme.handle_fact(StageFact::Audience(ONE, true), 0);
+        programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+        assert_eq!(programme.with::<()>(ONE, SECOND, |_| panic!("injected failure")), None);
+        assert_eq!((programme.counters().mixers, programme.counters().failed), (0, 1));
+        let due = programme.poll(SECOND, &mut ears).expect("something is to be put in order");
+        assert!(due <= SECOND + RETRY);
+        programme.poll(due, &mut ears);
+        assert_eq!(programme.counters().mixers, 1);
+        assert!(programme.dump()[0].contains(r#""member":5"#), "{:?}", programme.dump());
+    }
+
+    #[test]
+    fn a_stage_feeds_its_channels_until_they_are_removed() {
+        let mut ears = Ears::default();
+        let mut programme = Programme::new(WallClock::default());
+        for id in [ONE, TWO] {
+            programme.handle_command(ProgrammeCommand::Add(id, Some(STAGE), 7), 0, &mut ears);
+            programme.handle_fact(StageFact::Audience(id, true), 0);
+        }
+        programme.handle_command(ProgrammeCommand::Remove(ONE), 0, &mut ears);
+        programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+        assert!(programme.dump()[0].contains(r#""member":5"#), "{:?}", programme.dump());
+        programme.handle_command(ProgrammeCommand::Remove(TWO), 0, &mut ears);
+        assert!(programme.fed.is_empty() && programme.dump().is_empty());
     }
 }

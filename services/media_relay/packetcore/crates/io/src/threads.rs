@@ -7,7 +7,7 @@ use crate::packet_thread::{Line, Outlets, PacketThread};
 use crate::programme::Programme;
 use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread};
 use crate::sender_thread::SenderThread;
-use crate::sys::{self, EventFd};
+use crate::sys::{self, EventFd, Priority};
 use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
@@ -15,7 +15,9 @@ use majlis_core::fanout::Shard;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Real-time priorities where the system permits them: the mixer's 20 ms must not wait for anything; what comes in is
 /// answered before more goes out.
@@ -23,6 +25,8 @@ const PROGRAMME_PRIORITY: i32 = 12;
 const PACKET_PRIORITY: i32 = 11;
 const SENDER_PRIORITY: i32 = 10;
 const STACK: usize = 1 << 20;
+/// How long a new thread may take to begin.
+const START_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where the packet thread and the programme thread put what is for a sender thread.
 type SenderEnds = (Line<ToSender>, (PacketRing, Arc<EventFd>));
@@ -141,13 +145,18 @@ impl Threads {
         body: impl FnOnce() + Send + 'static,
     ) -> Result<(), RelayError> {
         let (counters, watched) = (Arc::clone(counters), name.to_owned());
+        let (ready, is_ready) = channel();
         let thread = std::thread::Builder::new().name(format!("relay-{name}")).stack_size(STACK).spawn(move || {
-            sys::raise_priority(priority);
+            let got = sys::raise_priority(priority);
+            counters.threads_now.fetch_add(1, Relaxed);
+            counters.real_time_threads_now.fetch_add(u64::from(got == Priority::RealTime), Relaxed);
             counters.watch_this_thread(&watched);
-            body();
+            let _ = ready.send(());
+            panics::or_abort(&watched, body);
         })?;
         self.handles.push(thread);
-        Ok(())
+        // So that whoever started the core may read at once how its threads run.
+        is_ready.recv_timeout(START_DEADLINE).map_err(|_| RelayError::NoAnswer)
     }
 
     /// Stops them and waits; each looks at the flag at least ten times a second.

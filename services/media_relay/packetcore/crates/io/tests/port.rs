@@ -3,10 +3,14 @@
 mod common;
 
 use common::{Client, OPUS, RED, assert_continuous, listener_format, on_time, relay, run};
+use majlis_core::Path;
 use majlis_core::endpoint::Event;
+use majlis_core::fanout::Transmit;
 use majlis_core::rtcp::{self, ReportBlock};
-use majlis_io::{Relay, RelayConfig, RelayError};
+use majlis_io::batch::SendBatch;
+use majlis_io::{Relay, RelayConfig, RelayError, socket};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -102,6 +106,30 @@ fn report(listener: &mut Client, fraction_lost: u8) {
     let mut compound = Vec::new();
     rtcp::write_receiver_report(&mut compound, 1, Some(&block));
     listener.report(compound);
+}
+
+#[test]
+fn what_the_system_refuses_is_counted_by_cause_and_what_comes_behind_it_is_sent() {
+    let sockets = socket::open(&[(Ipv4Addr::LOCALHOST.into(), 0)]).expect("loopback");
+    let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback").local_addr().expect("bound");
+    let mut batch = SendBatch::new(Arc::new(sockets));
+    for remote in [([127, 255, 255, 255], 9).into(), near] {
+        batch.copy(&Path { socket: 0, remote }, &[1, 2, 3]);
+    }
+    batch.flush();
+    let counters = batch.counters();
+    assert_eq!(
+        (counters.sent, counters.errors, counters.forbidden),
+        (1, 1, 1),
+        "no broadcast is allowed: {counters:?}"
+    );
+}
+
+#[test]
+fn how_the_threads_run_is_known_once_the_core_has_started() {
+    let counters = relay().counters().snapshot();
+    assert_eq!(counters["threads_now"], 3);
+    assert!(counters["real_time_threads_now"] <= 3);
 }
 
 #[test]
