@@ -13,6 +13,7 @@ refuse() {
 }
 
 folder=${TURN_STATE:-/tmp}
+mkdir -p "$folder"
 certificate=${TURN_TLS_FOLDER:-/run/turn-tls}
 secret=$(cat "${TURN_SECRET_FILE:?the file with the secret shared with the gateway}")
 [ "${#secret}" -ge 16 ] || refuse "the secret in $TURN_SECRET_FILE needs at least 16 characters"

@@ -16,7 +16,7 @@ from tests.support.processes import free_port, stopping
 from tests.support.stack import ROOT
 
 START = ROOT / "deploy" / "coturn" / "start.sh"
-SECRET = "a secret of the turn server"
+SECRET = "tYq3+a/secret/of/the+turn+server0="
 START_SECONDS = 20.0
 
 
