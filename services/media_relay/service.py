@@ -31,6 +31,7 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.doors import Doors
 from services.media_relay.drain import Drain
 from services.media_relay.load import LoadMeter
+from services.media_relay.machine import cores, packet_budget, sender_threads
 from services.media_relay.programme_bridge import ProgrammeBridge
 from services.media_relay.randomness import SystemRandomness
 from services.media_relay.room_media import RoomMediaTable
@@ -39,8 +40,6 @@ from services.media_relay.settings import Settings, media_addresses
 from services.media_relay.watch import RelayMetrics
 from services.media_relay.webrtc import Handshakes
 
-USED_SHARE = 0.75
-"""Share of the measured packet rate that the relay promises."""
 PROVISIONAL_BUDGET = 200_000
 """Packets a second that are promised in the first moment, until the machine is measured."""
 CALIBRATION_SECONDS = 0.25
@@ -88,7 +87,7 @@ class RelayService:
         """Opens the media port and builds the parts; nothing runs yet. Raises PortTaken, SettingsError."""
         core = open_core(
             settings.bind,
-            sender_threads=settings.sender_threads,
+            sender_threads=sender_threads(cores(), settings.sender_threads),
             handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
         )
         addresses = media_addresses(settings.advertise, core.addresses)
@@ -175,6 +174,12 @@ class RelayService:
         if self.settings.packets_per_second_budget is None:
             spawn("packet budget", self._measure_budget)
         _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
+        counters = self.core.counters()
+        _log.info(
+            "packet threads run",
+            threads=counters.get("threads_now", 0),
+            real_time=counters.get("real_time_threads_now", 0),
+        )
 
     async def drain(self) -> None:
         """Takes no new sessions, tells everyone, and gives those here time to move where there is another relay."""
@@ -221,7 +226,9 @@ class RelayService:
     async def _measure_budget(self) -> None:
         """Beside the first sessions: after a crash everybody waits, and for no measurement."""
         measured = await asyncio.to_thread(_packets_a_core_can_send)
-        self.relay.capacity.budget = max(1000, int(measured * USED_SHARE))
+        available = cores()
+        threads = sender_threads(available, self.settings.sender_threads)
+        self.relay.capacity.budget = packet_budget(measured, available, threads)
         _log.info("packet budget measured", packets_per_second=self.relay.capacity.budget)
 
     async def _trim_memory(self) -> None:

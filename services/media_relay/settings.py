@@ -9,6 +9,7 @@ from typing import Literal
 from services.common.ids import is_id
 from services.common.net import split_address
 from services.common.settings import ServiceSettings, SettingsError
+from services.media_relay.machine import MAX_SENDER_THREADS
 
 PREFIX = "MEDIA_RELAY"
 
@@ -33,10 +34,10 @@ class Settings(ServiceSettings):
     """Milliseconds of sound in each packet to listeners: longer ones cost the relay less and delay listeners more."""
     programme_bits_per_second: int = 32_000
     """Bit rate of each programme."""
-    sender_threads: int = 1
-    """Threads that send to audiences."""
+    sender_threads: int | None = None
+    """Threads that send to audiences, 1 to 16; default: one fewer than the cores this process may use, at least one."""
     handshakes_per_source_per_second: int = 200
-    """New sessions' handshakes taken from one network (/24 or /64) in a second."""
+    """New sessions' handshakes taken from one source (an IPv4 address or an IPv6 /64) in a second."""
     half_open_sessions: int = 256
     """Listeners that may be connecting at once; more wait in turn, or are told when to come back."""
     drain_seconds: float = 8.0
@@ -51,8 +52,8 @@ class Settings(ServiceSettings):
             raise ValueError("ROOM_DIRECTORY_ADDRESS must be set (host:port)")
         if self.packets_per_second_budget is not None and self.packets_per_second_budget < 1000:
             raise ValueError("PACKETS_PER_SECOND_BUDGET must be at least 1000")
-        if not 1 <= self.sender_threads <= 64:
-            raise ValueError("SENDER_THREADS must be between 1 and 64")
+        if self.sender_threads is not None and not 1 <= self.sender_threads <= MAX_SENDER_THREADS:
+            raise ValueError(f"SENDER_THREADS must be between 1 and {MAX_SENDER_THREADS}")
         if not 6_000 <= self.programme_bits_per_second <= 128_000:
             raise ValueError("PROGRAMME_BITS_PER_SECOND must be between 6000 and 128000")
         if self.half_open_sessions < 1:
