@@ -13,7 +13,7 @@ import kubernetes_validate
 import yaml
 
 from services.common.settings import SettingDoc, describe
-from tools import lint_network, lint_operators, lint_policies, nats_config, relay_ports
+from tools import lint_network, lint_operators, lint_policies, manifest_settings, nats_config, relay_ports
 from tools.bootstrap import ROOT, VENV
 
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
@@ -88,8 +88,10 @@ def documented(service: str) -> list[SettingDoc]:
 
 
 def setting_errors(manifests: list[Manifest]) -> Iterator[str]:
-    """Settings that the code does not have, required ones that are not given, and ports and addresses that differ."""
+    """Settings the code does not have or that nobody gives or explains; ports and addresses that differ."""
     maps = config_maps(manifests)
+    # Without a bus it is the base, which overlays complete.
+    whole = any(name_of(each) == "Service/nats" for each in manifests)
     for manifest in manifests:
         service = service_of(manifest)
         if service is None:
@@ -106,6 +108,8 @@ def setting_errors(manifests: list[Manifest]) -> Iterator[str]:
         for setting in known:
             if setting.default is None and setting.env not in given:
                 yield f"{name}: {setting.env} must be given"
+            elif whole and setting.env not in given and not manifest_settings.is_left(setting.env, prefix):
+                yield f"{name}: {setting.env} is not given; give it, or say why not in tools/manifest_settings.py"
         yield from port_errors(manifest, prefix, given)
         yield from address_errors(name, given, manifests)
         yield from file_errors(manifest, prefix, given)
@@ -167,9 +171,9 @@ def reference_errors(manifests: list[Manifest]) -> Iterator[str]:
     workloads = [each for each in manifests if each["kind"] in {"Deployment", "StatefulSet"}]
     for workload in workloads:
         for volume in workload["spec"]["template"]["spec"].get("volumes", []):
-            secret = volume.get("secret", {}).get("secretName")
-            if secret and secret not in made and f"`{secret}`" not in guide:
-                yield f"{name_of(workload)}: the guide does not say how secret {secret} is made"
+            for secret in secrets_of(volume):
+                if secret not in made and f"`{secret}`" not in guide:
+                    yield f"{name_of(workload)}: the guide does not say how secret {secret} is made"
             if "configMap" in volume and volume["configMap"]["name"] not in maps:
                 yield f"{name_of(workload)}: there is no ConfigMap {volume['configMap']['name']}"
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
@@ -177,6 +181,13 @@ def reference_errors(manifests: list[Manifest]) -> Iterator[str]:
                 yield f"{name_of(workload)}: there is no claim {claim}"
     for service in (each for each in manifests if each["kind"] == "Service"):
         yield from service_errors(service, workloads)
+
+
+def secrets_of(volume: Manifest) -> set[str]:
+    """The Secrets a volume shows, its own or among others."""
+    shown = [volume.get("secret", {}).get("secretName")]
+    shown += [each.get("secret", {}).get("name") for each in volume.get("projected", {}).get("sources", [])]
+    return {name for name in shown if name}
 
 
 def service_errors(service: Manifest, workloads: list[Manifest]) -> Iterator[str]:
@@ -230,6 +241,11 @@ CHECKS: tuple[Callable[[list[Manifest]], Iterator[str]], ...] = (
 def main() -> int:
     """Checks every folder; prints what is wrong."""
     faults = relay_ports.main(["check"]) + nats_config.main(["check"])
+    for name in manifest_settings.stale(
+        (service.upper(), each.env) for service in SERVICES for each in documented(service)
+    ):
+        print(f"tools/manifest_settings.py: {name} is no setting any more", file=sys.stderr)
+        faults += 1
     for folder in folders():
         manifests = render(folder)
         found = [fault for check in CHECKS for fault in check(manifests)]

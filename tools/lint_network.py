@@ -9,14 +9,21 @@ from tools.bootstrap import ROOT
 
 Manifest = dict[str, Any]
 GUIDE = ROOT / "docs" / "guides" / "kubernetes.md"
-# Pods of other namespaces, whose own policies are not ours to read.
-BYSTANDERS = {"monitoring", "neighbour"}
-SERVICES = ("auth", "invite", "room-directory", "media-relay", "gateway")
+# Pods of other namespaces, whose own policies are not ours to read: name to the labels of their namespace.
+BYSTANDERS = {
+    "monitoring": {"majlis.dev/monitoring": "true"},
+    "ingress": {"kubernetes.io/metadata.name": "ingress-nginx"},
+    "cnpg-system": {"kubernetes.io/metadata.name": "cnpg-system"},
+    "neighbour": {},
+}
+PARTS = ("auth", "invite", "room-directory", "media-relay", "gateway", "nats", "ops")
+# CloudNativePG's pods, which no manifest of ours describes: PostgreSQL, the operator's own port, metrics.
+_DATABASE = {(5432, "TCP"): "postgresql", (8000, "TCP"): "status", (9187, "TCP"): "metrics"}
 _ROW = re.compile(
     r"^\| (?P<source>[\w-]+) \| (?P<target>[\w-]+) \| (?P<port>\d+)/(?P<protocol>TCP|UDP) \|", re.MULTILINE
 )
-# What is tried at an address that is no pod of ours.
-_OUTSIDE = ((587, "TCP"), (465, "TCP"), (443, "TCP"), (5432, "TCP"), (9090, "TCP"), (40000, "UDP"))
+# What is tried at an address that is no pod of ours, besides every port that some policy names.
+_ELSEWHERE = ((9, "TCP"), (9090, "TCP"), (40000, "TCP"), (40000, "UDP"))
 
 Edge = tuple[str, str, str]
 
@@ -101,8 +108,19 @@ def lets(policies: list[Manifest], subject: End, other: End, port: tuple[int, st
     )
 
 
+def tried_outside(manifests: list[Manifest]) -> Iterator[tuple[int, str]]:
+    """Ports of the outside that are worth a try: a rule that opens one names it, and one that opens all opens these."""
+    yield from _ELSEWHERE
+    for policy in (each for each in manifests if each["kind"] == "NetworkPolicy"):
+        for rule in policy["spec"].get("egress", []):
+            for port in rule.get("ports", []):
+                # A range is tried in its middle: one row of the table tells of all of it.
+                if isinstance(port.get("port"), int) and "endPort" not in port:
+                    yield port["port"], port.get("protocol", "TCP")
+
+
 def ends(manifests: list[Manifest]) -> list[End]:
-    """The services and the bus as the manifests have them; monitoring, the database and the outside as they may be."""
+    """The parts as the manifests have them; who else there may be, the database and the outside as they may be."""
     namespaces = {
         each["metadata"]["name"]: {
             "kubernetes.io/metadata.name": each["metadata"]["name"],
@@ -114,7 +132,7 @@ def ends(manifests: list[Manifest]) -> list[End]:
     found = []
     for workload in manifests:
         name = workload["metadata"]["name"]
-        if workload["kind"] not in {"Deployment", "StatefulSet"} or name not in {*SERVICES, "nats"}:
+        if workload["kind"] not in {"Deployment", "StatefulSet"} or name not in PARTS:
             continue
         template, namespace = workload["spec"]["template"], workload["metadata"]["namespace"]
         ports = {
@@ -123,15 +141,18 @@ def ends(manifests: list[Manifest]) -> list[End]:
             for port in container.get("ports", [])
         }
         found.append(End(name, namespace, template["metadata"]["labels"], namespaces[namespace], ports))
-    database = {(5432, "TCP"): "postgresql"}
+    outside = dict.fromkeys(tried_outside(manifests), "")
     if any(each["kind"] == "Cluster" for each in manifests):
         labels = {"majlis.dev/database": "true"}
-        found.append(End("database", "majlis", labels, namespaces["majlis"], database))
+        found.append(End("database", "majlis", labels, namespaces["majlis"], _DATABASE))
     else:
-        found.append(End("database", ports=database))
-    found.append(End("monitoring", "monitoring", {"app": "prometheus"}, {"majlis.dev/monitoring": "true"}))
-    found.append(End("neighbour", "default", {"app.kubernetes.io/name": "gateway"}, {}))
-    found.append(End("outside", ports={port: "" for port in _OUTSIDE if port[0] != 5432}))
+        # The database is outside: whoever reaches one reaches the other at its port.
+        outside.pop((5432, "TCP"), None)
+        found.append(End("database", ports={(5432, "TCP"): "postgresql"}))
+    for name, labels in BYSTANDERS.items():
+        # Labels like ours, for those are anybody's to take.
+        found.append(End(name, name, {"app.kubernetes.io/name": "gateway"}, labels))
+    found.append(End("outside", ports=outside))
     return found
 
 
@@ -143,7 +164,8 @@ def evaluate(manifests: list[Manifest]) -> set[Edge]:
     for source in everybody:
         for target in everybody:
             ours = bool(source.namespace) and source.name not in BYSTANDERS
-            if source is target or not (ours or target.namespace):
+            # One of a part's pods to another one is a connection like others.
+            if not (ours or target.namespace):
                 continue
             for (number, protocol), name in target.ports.items():
                 port = (number, protocol, name)
@@ -153,7 +175,14 @@ def evaluate(manifests: list[Manifest]) -> set[Edge]:
                     allowed.add((source.name, target.name, f"{number}/{protocol}"))
     # What is open to the whole world is told once.
     world = {(target, port) for source, target, port in allowed if source == "outside"}
-    return {edge for edge in allowed if edge[0] == "outside" or edge[1:] not in world}
+    told = {edge for edge in allowed if edge[0] == "outside" or edge[1:] not in world}
+    # So is what may send to any UDP port.
+    anywhere = {source for source, target, port in told if (target, port) == ("outside", "40000/UDP")}
+    return {
+        (source, target, port)
+        for source, target, port in told
+        if target != "outside" or source not in anywhere or port == "40000/UDP" or port.endswith("/TCP")
+    }
 
 
 def table() -> set[Edge]:
@@ -162,19 +191,26 @@ def table() -> set[Edge]:
     return {(row["source"], row["target"], f"{row['port']}/{row['protocol']}") for row in rows}
 
 
+def concerns(edge: Edge, manifests: list[Manifest]) -> bool:
+    """Whether a row of the table is about these manifests: its ends are there, with that port."""
+    source, target, port = edge
+    there = {end.name: end for end in ends(manifests)}
+    if not {source, target} <= there.keys():
+        return False
+    if target == "gateway" and source in {"outside", "ingress"}:
+        return (source == "ingress") == any(each["kind"] == "Ingress" for each in manifests)
+    if "database" in {source, target}:
+        uses = any(each["metadata"]["name"] == "to-database" for each in manifests)
+        if not uses or (source in {"database", *BYSTANDERS} and not there["database"].namespace):
+            return False
+    # One NATS server has no port for others, and of a database elsewhere only its own port is known.
+    number, protocol = port.split("/")
+    return target not in {"database", "nats"} or (int(number), protocol) in there[target].ports
+
+
 def errors(manifests: list[Manifest]) -> Iterator[str]:
     """Connections that are allowed and not told of, and the other way round."""
-    there = {end.name for end in ends(manifests)}
-    database_is_ours = any(end.name == "database" and end.namespace for end in ends(manifests))
-    uses_database = any(each["metadata"]["name"] == "to-database" for each in manifests)
-    told = {
-        edge
-        for edge in table()
-        if {edge[0], edge[1]} <= there
-        and (uses_database or edge[1] != "database")
-        and (database_is_ours or edge[0] != "database")
-    }
-    found = evaluate(manifests)
+    found, told = evaluate(manifests), {edge for edge in table() if concerns(edge, manifests)}
     for source, target, port in sorted(found - told):
         yield f"the network lets {source} reach {target} at {port}, which docs/guides/kubernetes.md does not say"
     for source, target, port in sorted(told - found):

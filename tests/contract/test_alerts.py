@@ -173,6 +173,13 @@ def test_metric_names_keep_to_the_prefix_and_base_units() -> None:
         assert not words & {"ms", "us", "ns", "milliseconds", "nanoseconds", "minutes", "percent", "ppm", "kb"}, name
 
 
+def test_runbooks_get_whole_addresses_where_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert alert_rules.main(["print", "--runbooks", "https://git.example/majlis/"]) == 0
+    printed = [rule for group in yaml.safe_load(capsys.readouterr().out)["spec"]["groups"] for rule in group["rules"]]
+    addresses = {rule["annotations"]["runbook_url"] for rule in printed if "alert" in rule}
+    assert addresses == {f"https://git.example/majlis/{alert['annotations']['runbook_url']}" for alert in ALERTS}
+
+
 def test_the_operator_s_rules_are_the_same_as_those_of_prometheus() -> None:
     assert alert_rules.main(["check"]) == 0
 

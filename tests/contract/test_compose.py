@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from tools import manifest_settings, nats_config
 from tools.lint_manifests import MADE_AT_START, SERVICES, documented
 from tools.ops import certificates, secrets
+from tools.ops.__main__ import main as majlis
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
@@ -123,6 +124,16 @@ def test_secrets_that_exist_are_kept_and_nobody_else_may_enter_their_folder(tmp_
 def test_no_reason_is_kept_for_a_setting_that_is_gone() -> None:
     settings = [(service.upper(), each.env) for service in SERVICES for each in documented(service)]
     assert list(manifest_settings.stale(settings)) == []
+
+
+def test_the_secrets_that_are_printed_for_kubernetes_are_manifests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert majlis(["secrets", "--folder", str(tmp_path), "--namespace", "majlis-media", "--only", "media-relay"]) == 0
+    printed = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert {each["kind"] for each in printed} == {"Secret"}
+    assert {each["metadata"]["namespace"] for each in printed} == {"majlis-media"}
+    assert len(printed) == 3
 
 
 def test_a_namespace_gets_the_secrets_of_its_parts_and_no_others(tmp_path: Path) -> None:

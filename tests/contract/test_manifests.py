@@ -2,20 +2,30 @@
 
 import copy
 import functools
-import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
 from tools import lint_network, relay_ports
-from tools.bootstrap import ROOT, VENV
-from tools.lint_manifests import CHECKS, GUIDE, SCHEMAS, Manifest, folders, render, schema_errors, service_of
+from tools.bootstrap import VENV
+from tools.lint_manifests import (
+    CHECKS,
+    GUIDE,
+    SCHEMAS,
+    Manifest,
+    folders,
+    render,
+    schema_errors,
+    secrets_of,
+    service_of,
+)
+from tools.ops import secrets
+from tools.ops.copying import KEEPERS
 
 AUTOSCALING = GUIDE.with_name("kubernetes-autoscaling.md")
 
@@ -109,6 +119,26 @@ def unknown_setting(manifests: list[Manifest]) -> None:
     find(manifests, "ConfigMap", "gateway-settings")["data"]["GATEWAY_COLOUR"] = "green"
 
 
+def unexplained_setting(manifests: list[Manifest]) -> None:
+    find(manifests, "ConfigMap", "gateway-settings")["data"].pop("GATEWAY_LOG_FORMAT")
+
+
+def everybody_a_proxy(manifests: list[Manifest]) -> None:
+    find(manifests, "NetworkPolicy", "gateway")["spec"]["ingress"][0].pop("from")
+
+
+def mail_of_old(manifests: list[Manifest]) -> None:
+    find(manifests, "NetworkPolicy", "auth")["spec"]["egress"].append({"ports": [{"port": 25, "protocol": "TCP"}]})
+
+
+def lonely_servers(manifests: list[Manifest]) -> None:
+    find(manifests, "NetworkPolicy", "nats")["spec"]["egress"].clear()
+
+
+def two_backups(manifests: list[Manifest]) -> None:
+    find(manifests, "Deployment", "ops")["spec"].pop("strategy")
+
+
 def missing_setting(manifests: list[Manifest]) -> None:
     find(manifests, "ConfigMap", "auth-settings")["data"].pop("AUTH_OWNER_LINK_FILE")
 
@@ -174,6 +204,11 @@ FAULTS: dict[Callable[[list[Manifest]], None], str] = {
     two_directories: "two copies",
     unknown_field: "prots",
     unknown_setting: "GATEWAY_COLOUR",
+    unexplained_setting: "GATEWAY_LOG_FORMAT is not given",
+    everybody_a_proxy: "lets outside reach gateway at 8080/TCP",
+    mail_of_old: "lets auth reach outside at 25/TCP",
+    lonely_servers: "does not let nats reach nats at 6222/TCP",
+    two_backups: "one backup at a time",
     missing_setting: "AUTH_OWNER_LINK_FILE must be given",
     other_port: "opens 8083",
     nobody_there: "leads to no Service",
@@ -262,7 +297,7 @@ def test_nobody_scales_for_a_room_that_an_operator_did_not_announce_or_takes_rel
 
 def injected(services: list[Manifest], namespace: str) -> dict[str, str]:
     """The variables that Kubernetes gives a pod that takes service links: Services with an address, by their name."""
-    given = {}
+    given: dict[str, str] = {}
     for each in services:
         name = each["metadata"]["name"].replace("-", "_").upper()
         if each["metadata"]["namespace"] == namespace and each["spec"].get("clusterIP") != "None":
@@ -298,6 +333,46 @@ def test_a_pod_that_only_carries_our_labels_reaches_nothing_private() -> None:
     assert ("room-directory", "media-relay", "9090/TCP") in edges
 
 
+def test_the_database_s_own_operator_and_monitoring_reach_it_and_a_neighbour_does_not() -> None:
+    edges = lint_network.evaluate(rendered("k8s/overlays/operators"))
+    to_database = {(source, port) for source, target, port in edges if target == "database"}
+    assert {("monitoring", "9187/TCP"), ("cnpg-system", "8000/TCP"), ("ops", "5432/TCP")} <= to_database
+    assert not [source for source, _ in to_database if source in {"neighbour", "gateway", "media-relay"}]
+
+
+def test_a_server_of_the_bus_lets_its_clients_go_before_it_ends() -> None:
+    spec = pod(rendered("k8s/overlays/production"), "StatefulSet", "nats")
+    server = spec["containers"][0]
+    file = server["args"][server["args"].index("-P") + 1]
+    assert server["lifecycle"]["preStop"]["exec"]["command"] == ["nats-server", f"-sl=ldm={file}"]
+    assert any(file.startswith(f"{mount['mountPath']}/") for mount in server["volumeMounts"])
+    config = find(rendered("k8s/overlays/production"), "ConfigMap", "nats-config")["data"]["nats.conf"]
+    seconds = [int(found) for found in re.findall(r'lame_duck_\w+: "(\d+)s"', config)]
+    assert len(seconds) == 2
+    assert sum(seconds) < spec["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("folder", ["k8s/overlays/small", "k8s/overlays/production", "k8s/overlays/hostnetwork"])
+def test_the_operator_s_pod_has_every_database_where_it_is_told_of_it(folder: str) -> None:
+    ops, manifests = pod(rendered(folder), "Deployment", "ops")["containers"][0], rendered(folder)
+    (given,) = [entry["value"] for entry in ops["env"] if entry["name"] == "MAJLIS_DATABASES"]
+    places = dict(each.partition("=")[::2] for each in given.split(","))
+    assert tuple(places) == KEEPERS
+    mounts = [mount["mountPath"] for mount in ops["volumeMounts"]]
+    for keeper, place in places.items():
+        path = "/" + place.split(":////")[-1].lstrip("/")
+        assert any(path.startswith(f"{mount}/") for mount in mounts), place
+        if place.startswith("sqlite"):
+            own = find(manifests, "ConfigMap", f"{keeper.replace('_', '-')}-settings")["data"]
+            assert own[f"{keeper.upper()}_DATABASE_URL"].rsplit("/", 1)[1] == place.rsplit("/", 1)[1]
+    assert ops["args"][:2] == ["majlis", "backup"]
+
+
+def test_a_relay_s_namespace_of_its_own_needs_only_the_secrets_that_are_made_for_it() -> None:
+    spec = pod(rendered("k8s/overlays/hostnetwork"), "StatefulSet", "media-relay")
+    assert {name for volume in spec["volumes"] for name in secrets_of(volume)} == secrets.mounted_by("media-relay")
+
+
 def test_relays_of_another_namespace_are_the_only_ones_with_ports_of_their_node() -> None:
     for folder in folders():
         with_ports = [each["metadata"]["namespace"] for each in rendered(folder) if "hostPort" in str(each)]
@@ -320,58 +395,3 @@ def test_the_guide_tells_what_pods_ask_for() -> None:
 
 def test_the_relay_ports_in_the_repository_are_what_the_autoscaler_s_maximum_makes() -> None:
     assert relay_ports.main(["check"]) == 0
-
-
-@pytest.fixture
-def start() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("start", ROOT / "deploy" / "start.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"HOST_IP": "192.0.2.7", "FIRST_MEDIA_PORT": "31000"}, "192.0.2.7:31003"),
-        ({"HOST_IP": "2001:db8::7", "FIRST_MEDIA_PORT": "31000"}, "[2001:db8::7]:31003"),
-        ({"HOST_IP": "192.0.2.7"}, "192.0.2.7"),
-        ({"MEDIA_RELAY_ADVERTISE": "203.0.113.9:4000", "FIRST_MEDIA_PORT": "31000"}, "203.0.113.9:4000"),
-        (
-            {"MEDIA_RELAY_ADVERTISE": "203.0.113.9, [2001:db8::9]", "FIRST_MEDIA_PORT": "31000"},
-            "203.0.113.9:31003,[2001:db8::9]:31003",
-        ),
-    ],
-)  # fmt: skip
-def test_a_relay_s_pod_tells_clients_its_node_and_the_port_of_its_ordinal(
-    start: ModuleType, given: dict[str, str], told: str
-) -> None:
-    env = {"POD_NAME": "media-relay-3", **given}
-    start.fit(env, "media_relay")
-    assert env["MEDIA_RELAY_ADVERTISE"] == told
-    assert env["MEDIA_RELAY_RELAY_ID"] == "mediarelay3"
-
-
-def test_a_database_address_comes_from_a_file_and_gets_its_driver(start: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "url").write_text("postgresql://auth:secret@db:5432/majlis\n")
-    env = {"AUTH_DATABASE_URL_FILE": str(tmp_path / "url")}
-    start.fit(env, "auth")
-    assert env == {"AUTH_DATABASE_URL": "postgresql+asyncpg://auth:secret@db:5432/majlis"}
-
-
-def test_an_image_runs_the_operator_s_command_instead_of_its_service_when_asked(
-    start: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ran: list[list[str]] = []
-
-    def replace(_: str, command: list[str]) -> None:
-        ran.append(command)
-        raise SystemExit(0)
-
-    monkeypatch.setattr(start.os, "execv", replace)
-    monkeypatch.setattr(start.sys, "argv", ["deploy/start.py", "majlis", "doctor", "--help"])
-    with pytest.raises(SystemExit):
-        start.main()
-    assert ran[0][1:] == ["-m", "tools.ops", "doctor", "--help"]

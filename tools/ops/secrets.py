@@ -1,13 +1,12 @@
 """Makes the secrets of a deployment once, as files, as Docker Compose wants them and as Kubernetes wants them."""
 
 import argparse
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from services.common.nkeys import UserKey
 from tools import nats_config
@@ -18,6 +17,9 @@ KEEPERS = ("auth", "invite", "room_directory")
 NATS_SERVERS = 3
 # What has a certificate of the deployment's authority in Kubernetes.
 CERTIFIED = (*(service.replace("_", "-") for service in SERVICES), "nats")
+DATABASE_CA = "/var/run/majlis/database/ca.crt"
+"""Where components/postgresql mounts the authority of the database."""
+VERIFIED = f"sslmode=verify-full&sslrootcert={DATABASE_CA}"
 _TYPES = {"username": "kubernetes.io/basic-auth", "tls.key": "kubernetes.io/tls"}
 
 
@@ -75,9 +77,10 @@ def bus_files(values: Mapping[str, str], namespace: str = "majlis") -> dict[str,
     return nats_config.server_files(keys, values["nats-route"], peers)
 
 
-def database_url(values: Mapping[str, str], keeper: str, host: str) -> str:
-    """The connection of one service, with its own role."""
-    return f"postgresql://{keeper}:{values[f'database-{keeper}-password']}@{host}:5432/majlis"
+def database_url(values: Mapping[str, str], keeper: str, host: str, tls: str = "") -> str:
+    """The connection of one service, with its own role; `tls` is the query that asks for TLS."""
+    query = f"?{tls}" if tls else ""
+    return f"postgresql://{keeper}:{values[f'database-{keeper}-password']}@{host}:5432/majlis{query}"
 
 
 def compose_files(values: Mapping[str, str], host: str = "postgres") -> dict[str, str]:
@@ -98,15 +101,36 @@ def write_compose(values: Mapping[str, str], folder: Path) -> None:
         path.chmod(0o644)
 
 
+def mounted_by(part: str) -> set[str]:
+    """The Secrets that one part of the deployment mounts: another namespace needs no more than those of its parts."""
+    found = {f"{part}-tls"}
+    if part == "nats":
+        return found | {"majlis-nats"}
+    found |= {"majlis-service-secret", f"majlis-nats-{part}"}
+    if part.replace("-", "_") in KEEPERS:
+        found |= {"majlis-database", f"majlis-db-{part}"}
+    return found | ({"majlis-invitation-codes"} if part == "invite" else set())
+
+
 def manifests(
-    values: Mapping[str, str], namespace: str, host: str, *, certified: bool = True, trusted: Sequence[str] = ()
+    values: Mapping[str, str],
+    namespace: str,
+    host: str,
+    *,
+    certified: bool = True,
+    trusted: Sequence[str] = (),
+    only: Sequence[str] = (),
+    database_tls: str = VERIFIED,
 ) -> list[dict[str, Any]]:
-    """The Secrets that the overlays name; those with certificates are made anew each time, or left to cert-manager."""
+    """The Secrets that the overlays name; those with certificates are made anew each time, or left to cert-manager.
+
+    `only` names parts (media-relay, nats): what no other part mounts is left out then.
+    """
     contents: dict[str, dict[str, str]] = {
         "majlis-service-secret": {"secret": values["service"]},
         "majlis-invitation-codes": {"secret": values["invitation-codes"]},
         "majlis-nats": bus_files(values, namespace),
-        "majlis-database": {keeper: database_url(values, keeper, host) for keeper in KEEPERS},
+        "majlis-database": {keeper: database_url(values, keeper, host, database_tls) for keeper in KEEPERS},
     }
     for service in SERVICES:
         contents[f"majlis-nats-{service.replace('_', '-')}"] = {"seed": values[f"nats-seed-{service}"]}
@@ -118,6 +142,7 @@ def manifests(
         contents |= {
             f"{part}-tls": certificates.issue(authority, part, namespace, others=trusted) for part in CERTIFIED
         }
+    wanted = {name for part in only for name in mounted_by(part)}
     return [
         {
             "apiVersion": "v1",
@@ -127,6 +152,7 @@ def manifests(
             "stringData": data,
         }
         for name, data in contents.items()
+        if not only or name in wanted
     ]
 
 
@@ -135,6 +161,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=Path("var/secrets"), help="where they are kept")
     parser.add_argument("--namespace", default="", help="print Kubernetes Secrets for this namespace")
     parser.add_argument("--database-host", default="majlis-db-rw", help="host of PostgreSQL, for Kubernetes")
+    parser.add_argument(
+        "--database-tls",
+        default=VERIFIED,
+        help="how PostgreSQL proves who it is, as its addresses say it (verify-full with the mounted ca.crt); "
+        "sslmode=require for one whose authority you do not have",
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PART", choices=CERTIFIED, help="what this part mounts, no more"
+    )
     parser.add_argument("--new-authority", action="store_true", help="begin to trust a new authority: see the guide")
     parser.add_argument(
         "--no-certificates", action="store_true", help="leave certificates out: cert-manager issues them"
@@ -149,8 +184,17 @@ def run(options: argparse.Namespace) -> int:
     if options.namespace:
         certified = not options.no_certificates
         trusted = other_authorities(options.folder)
-        made = manifests(values, options.namespace, options.database_host, certified=certified, trusted=trusted)
-        print(yaml.safe_dump_all(made, sort_keys=False))
+        made = manifests(
+            values,
+            options.namespace,
+            options.database_host,
+            certified=certified,
+            trusted=trusted,
+            only=options.only,
+            database_tls=options.database_tls,
+        )
+        # JSON is YAML too, and the images have no library for more.
+        print("\n---\n".join(json.dumps(each, indent=1) for each in made))
     else:
         write_compose(values, options.folder / "compose")
         print(f"the secrets are in {options.folder}: keep a copy away from this machine")
