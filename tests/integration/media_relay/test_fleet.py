@@ -110,7 +110,7 @@ async def test_without_any_key_a_permit_is_refused_for_now_not_for_good(fleet: F
     await fleet.gateway(relay).CreateSession(request)
 
 
-async def test_the_heartbeat_tells_the_load_each_second_and_a_new_room_at_once(
+async def test_the_heartbeat_tells_the_load_soon_after_a_start_and_a_new_room_at_once(
     fleet: Fleet, nats_server: NatsServer
 ) -> None:
     settings = ServiceSettings(service_secret_file=fleet.folder / "service-secret", nats_url=nats_server.url)
@@ -123,7 +123,8 @@ async def test_the_heartbeat_tells_the_load_each_second_and_a_new_room_at_once(
     await bus.subscribe(RelayLoad, heard)
     relay = await fleet.add_relay()
     await asyncio.sleep(2.3)
-    assert 2 <= len(loads) <= 5
+    # More often at first, for those that start beside it.
+    assert 3 <= len(loads) <= 12
     loads.clear()
     request = pb.CreateSessionRequest(permit=fleet.directory.permit(relay), offer_sdp=offer("pion_listener"))
     await fleet.gateway(relay).CreateSession(request)
