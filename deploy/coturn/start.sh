@@ -24,7 +24,8 @@ peers=$(echo "${MEDIA_ADDRESS:?the address at which people reach the relays}" | 
 [ -n "$peers" ] || refuse "MEDIA_ADDRESS=$MEDIA_ADDRESS names no address"
 
 if [ -r "$certificate/cert.pem" ] && [ -r "$certificate/key.pem" ]; then
-  tls="cert=$certificate/cert.pem
+  tls="tls-listening-port=${TURN_TLS_PORT:-5349}
+cert=$certificate/cert.pem
 pkey=$certificate/key.pem"
 else
   echo "coturn: no cert.pem and key.pem to read in $certificate: there will be no TLS" >&2
@@ -33,7 +34,6 @@ fi
 
 cat >"$folder/turnserver.conf" <<EOF
 listening-port=${TURN_PORT:-3478}
-tls-listening-port=${TURN_TLS_PORT:-5349}
 $tls
 realm=majlis
 use-auth-secret

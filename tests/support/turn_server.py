@@ -58,8 +58,10 @@ def turn_server(
         "TURN_TLS_PORT": str(server.tls_port),
         **(env or {}),
     }
-    # Loopback is refused for a start unless asked for, and then only beside a closed command line.
-    here = ("--no-cli", "--allow-loopback-peers", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1")
+    here = ["--allow-loopback-peers", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"]
+    # Releases with a command line that is open unless closed (4.9 and older) take loopback only beside a closed one.
+    usage = subprocess.run(["turnserver", "-h"], capture_output=True, text=True, check=False).stdout
+    here += ["--no-cli"] if "--no-cli" in usage else []
     with (folder / "output.log").open("wb") as out:
         process = subprocess.Popen(
             ["sh", str(START), *here, *options], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **told}
