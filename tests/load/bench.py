@@ -63,7 +63,7 @@ GROUPS = (
         ),
     ),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
-    Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience")),
+    Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
     Group("concealed", concealed_rows, ("concealed_10", "concealed_20")),
     Group("idle", idle_rows, ("idle_mib", "idle_core_share")),

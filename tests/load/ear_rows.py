@@ -1,15 +1,18 @@
 """Rows of what a listener hears: delay from mouth to ear, and what is made up when packets are lost."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.load.browser_ear import delays_ms, record
 from tests.load.house import House, open_house
 from tests.load.rows import Row, row
 from tests.support import load_tool
 
 CHIRP_SECONDS = 30
 AUDIENCE = 4
+BROWSER_AFTER_SECONDS, BROWSER_SECONDS, BROWSER_SETTLE_CHIRPS = 3.0, 22.0, 5
 LOSSES = (10, 20)
 SEEDS = (1, 2, 3)
 LOSSY_SECONDS = 60
@@ -30,6 +33,32 @@ def _ear_row(name: str, report: dict[str, Any], who: str) -> Row:
     return row(name, spread["p95_ms"], "ms", context)
 
 
+async def chromium_row(house: House) -> Row:
+    """A real browser's ear, its own buffers included: reported, and held to no bar."""
+    name, program = "ear_p95_ms_chromium", shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        return row(name, None, "ms", "not measured: Chromium is not installed here")
+    speaker, listener, guest = house.speaker, *house.guests(2)
+    speaking = asyncio.ensure_future(_ear(house, [speaker, listener], "--listeners", "1"))
+    try:
+        await asyncio.sleep(BROWSER_AFTER_SECONDS)
+        heard = await record(program, house.stack.url, house.room_id, guest, BROWSER_SECONDS)
+        report = await speaking
+    except Exception as error:  # noqa: BLE001 (told; a browser that does not start takes no other row with it)
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+        return row(name, None, "ms", f"not measured: {type(error).__name__}: {error}"[:200])
+    # The first chirps meet a buffer that is still finding its length.
+    delays = sorted(delays_ms(heard, report["began_unix_seconds"])[BROWSER_SETTLE_CHIRPS:])
+    if not delays:
+        return row(name, None, "ms", "no chirp was heard")
+    context = (
+        f"a browser's own ear, no bar; p50 {delays[len(delays) // 2]:.1f} ms of {len(delays)} chirps; "
+        f"its jitter buffer held {heard.buffered_ms:.0f} ms on average; its audio graph included"
+    )
+    return row(name, delays[min(len(delays) - 1, int(len(delays) * 0.95))], "ms", context)
+
+
 async def ear_rows(folder: Path) -> list[Row]:
     """Chirps from a speaker to somebody on stage, and to listeners of the programme."""
     async with open_house(folder) as house:
@@ -38,9 +67,11 @@ async def ear_rows(folder: Path) -> list[Row]:
         stage = await _ear(house, [house.speaker, friend], "--stage")
         people = [house.speaker, *house.guests(AUDIENCE)]
         audience = await _ear(house, people, "--listeners", str(AUDIENCE))
+        chromium = await chromium_row(house)
     return [
         _ear_row("ear_p95_ms_stage", stage, "another speaker, unmixed"),
         _ear_row("ear_p95_ms_audience", audience, f"{AUDIENCE} listeners of the programme"),
+        chromium,
     ]
 
 

@@ -23,6 +23,7 @@ def test_threads_of_the_packet_core_are_counted_apart() -> None:
     cost = machine.Cost(packets=2.0, other=3.0)
     assert cost.total == 5.0
     assert cost.since(machine.Cost(0.5, 1.0)) == machine.Cost(1.5, 2.0)
+    assert machine.Cost(2.0, 3.0, 1.5).since(machine.Cost(0.5, 1.0, 0.5)).door == 1.0
 
 
 def test_memory_grows_with_what_is_held() -> None:
@@ -37,10 +38,14 @@ def test_memory_grows_with_what_is_held() -> None:
 
 def test_environment_of_a_process_is_read() -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", "input()"],
+        [sys.executable, "-c", "print(flush=True); input()"],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         env={**os.environ, "MEDIA_RELAY_RELAY_ID": "relay00007"},
     ) as process:
+        # The kernel shows the variables only once the new program is there.
+        assert process.stdout is not None
+        process.stdout.readline()
         assert machine.environment(process.pid)["MEDIA_RELAY_RELAY_ID"] == "relay00007"
         process.communicate(b"\n")
 

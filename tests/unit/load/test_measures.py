@@ -4,9 +4,10 @@ import base64
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.load import crowd, second_relay
+from tests.load import browser_ear, crowd, second_relay
 from tests.load.ear_rows import concealed_row
 from tests.load.second_relay import Added, Held
 
@@ -67,3 +68,14 @@ def test_concealed_share_is_over_the_frames_of_all_listeners() -> None:
     ]
     assert concealed_row(10, heard).value == pytest.approx(0.005)
     assert concealed_row(20, []).value is None
+
+
+def test_each_chirp_in_a_recording_is_dated_against_when_it_was_said() -> None:
+    rate, chirp = 48_000, browser_ear.sweep()
+    samples = np.random.default_rng(5).normal(0, 0.01, 4 * rate).astype(np.float32)
+    # The recording begins 0.25 s after the speaker; the chirps of seconds 1, 2 and 3 come 130 ms late, the third not.
+    for second in (1, 2):
+        at = round((second - 0.25 + 0.13) * rate)
+        samples[at : at + len(chirp)] += 0.3 * chirp
+    found = browser_ear.delays_ms(browser_ear.Recording(1000.25, samples, 0.0), 1000.0)
+    assert found == pytest.approx([130.0, 130.0], abs=0.1)
