@@ -7,7 +7,7 @@ from pathlib import Path
 PACKET_THREADS = ("relay-",)
 """Names of the packet core's own threads: they carry sound, whatever joins cost."""
 DOOR_THREAD = "relay-packet"
-"""The one of them that reads the port: sound, connectivity checks and handshakes in one, which nobody can tell apart."""
+"""The one of them that reads the port: sound, connectivity checks and handshakes in one, not to be told apart."""
 
 
 def thread_seconds(pid: int) -> dict[str, float]:
