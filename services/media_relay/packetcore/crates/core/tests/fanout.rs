@@ -283,6 +283,17 @@ fn a_failure_ends_one_listener_and_the_rest_of_the_room_hears_on() {
     assert_eq!((out.0.sent.len(), shard.take_failed(), shard.len()), (299, vec![SessionId(17)], 299));
 }
 
+#[test]
+fn a_hall_that_nobody_speaks_in_costs_no_turn() {
+    let (mut shard, mut out) = (shard(), Outbox::default());
+    (1..=500).for_each(|session| drop(attach(&mut shard, session, session % 50, format())));
+    assert_eq!(shard.poll(0, &mut out), None);
+    (0..50).for_each(|channel| shard.handle_packet(&packet(channel, 0, 0), channel * 10));
+    shard.handle_command(Command::RemoveChannel(ChannelId(0)), 1);
+    drain(&mut shard, 0, &mut out);
+    assert_eq!((out.sent.len(), shard.poll(SECOND, &mut out)), (490, None), "what was removed is due no more");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Frame { channel: u64, lost: u8, silence: u16 },

@@ -2,7 +2,7 @@
 
 use crate::Micros;
 use crate::codec::{CodecError, FRAME, ProgrammeEncoder};
-use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, Payload, ProgrammeFrame};
+use crate::frame::{Csrcs, FRAME_SAMPLES, Payload, ProgrammeFrame};
 use crate::jitter::{Inserted, RtpIn};
 use crate::level::{SILENCE_DBOV, dbov, rfc6464};
 use crate::limiter::Limiter;
@@ -64,6 +64,10 @@ enum Talk {
     Closing(u8),
 }
 
+/// Ticks without sound (a second) after which silence passes the limiter unchanged: its delay line is silent and its gain
+/// is whole again. Most rooms are silent most of the time.
+const LIMITER_AT_REST: u32 = 50;
+
 /// One channel's mixer. Everything happens in [`Mixer::handle_rtp`] and [`Mixer::poll_frame`].
 pub struct Mixer {
     config: MixerConfig,
@@ -74,6 +78,8 @@ pub struct Mixer {
     /// Speakers taken away whose last samples still fade out.
     leaving: Vec<Speaker>,
     limiter: Limiter,
+    /// Ticks without any sound in a row.
+    quiet: u32,
     encoder: ProgrammeEncoder,
     talk: Talk,
     /// Frames left of the rise from silence, or of the fall to it when `finishing`.
@@ -93,6 +99,7 @@ impl Mixer {
             speakers: BTreeMap::new(),
             leaving: Vec::new(),
             limiter: Limiter::new(),
+            quiet: 0,
             encoder: ProgrammeEncoder::new(config.bits_per_second)?,
             talk: Talk::Silent,
             fade: FADE_FRAMES,
@@ -170,7 +177,9 @@ impl Mixer {
 
     fn tick(&mut self, at: Micros, capture_ntp: u64) -> Option<ProgrammeFrame> {
         let (mut mix, csrcs) = self.mix(at);
-        self.limiter.process(&mut mix);
+        if self.quiet < LIMITER_AT_REST {
+            self.limiter.process(&mut mix);
+        }
         let speaking = !csrcs.as_slice().is_empty();
         let before = self.talk;
         self.talk = self.next_talk(speaking);
@@ -206,16 +215,18 @@ impl Mixer {
         let now = samples(at);
         let mut mix = [0.0; FRAME];
         let mut sound = [0.0; FRAME];
-        let mut speaking = Vec::with_capacity(MAX_CSRCS);
+        let mut speaking = Vec::new();
+        let mut any = false;
         for (member, speaker) in &mut self.speakers {
-            add(speaker, now, &mut sound, &mut mix);
+            any |= add(speaker, now, &mut sound, &mut mix);
             if speaker.level.speaking() && !speaker.muted {
                 speaking.push((speaker.level.heard_dbov(), *member));
             }
         }
         for speaker in &mut self.leaving {
-            add(speaker, now, &mut sound, &mut mix);
+            any |= add(speaker, now, &mut sound, &mut mix);
         }
+        self.quiet = if any { 0 } else { self.quiet.saturating_add(1) };
         self.leaving.retain(|speaker| !speaker.is_idle());
         speaking.sort_by(|one, other| other.0.total_cmp(&one.0));
         (mix, Csrcs::from_loudest(speaking.into_iter().map(|(_, member)| member)))
@@ -271,14 +282,15 @@ impl Mixer {
     }
 }
 
-/// Adds one speaker's tick to the mix at his gain.
-fn add(speaker: &mut Speaker, now: i64, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) {
+/// Adds one speaker's tick to the mix at his gain; false when there is no sound of his.
+fn add(speaker: &mut Speaker, now: i64, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) -> bool {
     let heard = speaker.pull(now, sound);
     let level = if heard { dbov(&sound[..]) } else { SILENCE_DBOV };
     let ramp = speaker.level.next(level);
     if heard {
         ramp.add(&sound[..], mix);
     }
+    heard
 }
 
 /// A gain that moves evenly from one value to another.

@@ -32,6 +32,20 @@ fn three_speakers_tones_are_heard_at_equal_level() {
 }
 
 #[test]
+fn who_speaks_after_a_long_silence_is_as_loud_as_before_it() {
+    let mut mixer = mixer([1]);
+    let mut voice = Voice::tone(1, 440.0, 0.9);
+    let mut arrivals = steady(&mut voice, 1, 0, 200);
+    voice.rest(4 * RATE);
+    arrivals.extend(steady(&mut voice, 1, 8_000_000, 200));
+    let heard = hear_all(&run(&mut mixer, arrivals, 610));
+    let (before, silent, after) =
+        (&heard[3 * RATE..4 * RATE - 960], &heard[6 * RATE..7 * RATE], &heard[11 * RATE..12 * RATE - 960]);
+    assert!((rms_db(before) - rms_db(after)).abs() < 0.5, "{} and {} dBov", rms_db(before), rms_db(after));
+    assert!(rms_db(silent) < -70.0, "{} dBov", rms_db(silent));
+}
+
+#[test]
 fn ten_loud_speakers_do_not_clip() {
     let mut mixer = mixer(1..=10);
     let arrivals = flatten((1..=10).map(|n| steady(&mut Voice::new(n, speech(n.into(), 0.95)), n, 0, 250)).collect());
