@@ -23,9 +23,9 @@ pub const IDLE_AFTER: Micros = 5 * SECOND;
 pub const CONSENT_LIFETIME: Micros = 30 * SECOND;
 /// Most addresses one session may have validated at a time.
 pub const MAX_PATHS: usize = 8;
-/// Transaction ids remembered per set of credentials at least, and twice as many at most, 4 bytes each: ten to twenty
-/// minutes of a browser's checks.
-pub const REMEMBERED: usize = 256;
+/// Transaction ids remembered per set of credentials at least, and twice as many at most, 4 bytes each: one and a half
+/// to three hours of a browser's checks, so that most talks are over before there is any doubt.
+pub const REMEMBERED: usize = 2048;
 /// Without a sign of life for this long a path may be left on a check that could be an old one: longer than the six
 /// seconds that a client may leave between two.
 pub const SILENT_AFTER: Micros = 8 * SECOND;

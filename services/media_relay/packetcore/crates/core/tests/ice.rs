@@ -80,6 +80,8 @@ fn report(endpoint: &mut Endpoint, out: &mut Outbox, far: &mut Far, now: Micros)
 }
 
 const HOUR: u64 = 3600;
+/// Seconds after which the first transactions are forgotten.
+const FORGETFUL: u64 = 4 * HOUR;
 
 #[test]
 fn a_session_of_thirty_hours_keeps_consent_and_may_still_move() {
@@ -101,10 +103,10 @@ fn a_session_of_thirty_hours_keeps_consent_and_may_still_move() {
 #[test]
 fn a_check_that_was_forgotten_takes_nothing_from_a_client_that_is_there() {
     let (mut endpoint, mut out, mut far) = one_session();
-    let recorded = live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    let recorded = live(&mut endpoint, &mut out, &mut far, 0, FORGETFUL);
     out.events.clear();
     for (at, old) in recorded[..200].iter().enumerate() {
-        let now = (HOUR + at as u64 * 5) * SECOND;
+        let now = (FORGETFUL + at as u64 * 5) * SECOND;
         endpoint.handle_datagram(path(666), &mut old.clone(), now, &mut out);
         live(&mut endpoint, &mut out, &mut far, now, 5);
     }
@@ -115,9 +117,9 @@ fn a_check_that_was_forgotten_takes_nothing_from_a_client_that_is_there() {
 #[test]
 fn old_checks_after_the_client_has_gone_end_with_the_consent_it_gave() {
     let (mut endpoint, mut out, mut far) = one_session();
-    let recorded = live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    let recorded = live(&mut endpoint, &mut out, &mut far, 0, FORGETFUL);
     for (at, old) in recorded[..40].iter().enumerate() {
-        let now = (HOUR + at as u64) * SECOND;
+        let now = (FORGETFUL + at as u64) * SECOND;
         endpoint.handle_datagram(path(666), &mut old.clone(), now, &mut out);
         pass(&mut endpoint, &mut out, now, now + SECOND);
     }
@@ -127,12 +129,12 @@ fn old_checks_after_the_client_has_gone_end_with_the_consent_it_gave() {
 #[test]
 fn a_client_that_comes_back_from_elsewhere_after_hours_is_followed_once_its_old_path_is_silent() {
     let (mut endpoint, mut out, mut far) = one_session();
-    live(&mut endpoint, &mut out, &mut far, 0, HOUR);
+    live(&mut endpoint, &mut out, &mut far, 0, FORGETFUL);
     (far.path, out.events) = (path(5000), Vec::new());
-    live(&mut endpoint, &mut out, &mut far, HOUR * SECOND, 10);
+    live(&mut endpoint, &mut out, &mut far, FORGETFUL * SECOND, 10);
     assert_eq!(nominations(&out), [path(5000)]);
-    report(&mut endpoint, &mut out, &mut far, (HOUR + 10) * SECOND);
-    live(&mut endpoint, &mut out, &mut far, (HOUR + 10) * SECOND, 120);
+    report(&mut endpoint, &mut out, &mut far, (FORGETFUL + 10) * SECOND);
+    live(&mut endpoint, &mut out, &mut far, (FORGETFUL + 10) * SECOND, 120);
     assert_eq!(endpoint.session_info(far.id).and_then(|info| info.address), Some(path(5000).remote));
 }
 
