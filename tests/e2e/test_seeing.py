@@ -197,7 +197,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         levels = {f"{service.upper()}_LOG_LEVEL": "debug" for service in SERVICES}
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, **levels}
         arguments = ["--trusted-proxies", "127.0.0.0/8", "--log-format", "json"]
-        stack = Stack(tmp_path_factory.mktemp("seen"), arguments, env)
+        stack = Stack(tmp_path_factory.mktemp("seen"), arguments, env=env)
         asyncio.run(stack.start())
         try:
             yield asyncio.run(play(stack, receiver))

@@ -8,7 +8,8 @@
 //! no more. The new path must also be the one from which the client was last heard, by a packet that SRTP authenticates
 //! and whose index no replay has; or the path until now must have been silent for [`SILENT_AFTER`], and then consent
 //! lasts only if such a packet comes. Hence whoever plays old checks takes nothing from a client that is there, and gets
-//! what is sent to one that has gone for less than [`CONSENT_LIFETIME`]. An ICE restart begins a new memory: no doubt.
+//! what is sent to one that has gone for less than [`CONSENT_LIFETIME`]. Who can send old checks from the client's own
+//! address too may keep the consent of a client that has gone. An ICE restart begins a new memory: no doubt.
 
 use crate::stun::{self, Message, TransactionId};
 use crate::types::{Micros, Path, SECOND};
