@@ -18,6 +18,9 @@ use std::time::Duration;
 const ROUNDS: usize = 4;
 /// Longest sleep: the endpoint's sweep.
 const MAX_SLEEP: Micros = 100_000;
+/// Least time between two looks at the sockets. A crowd's checks and reports come one by one, thousands a second, and
+/// waking for each costs several times what reading it does; a packet for the stage waits so much longer at most.
+const LOOK_INTERVAL: Micros = 1_000;
 /// Messages that wait for a thread that is behind; beyond, they are lost and counted.
 const MAX_BACKLOG: usize = 65_536;
 
@@ -192,18 +195,24 @@ impl PacketThread {
             .chain([self.inbox.wake().raw()])
             .map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
             .collect();
-        let mut due: Micros = 0;
+        let (mut due, mut looked, mut more): (Micros, Micros, bool) = (0, 0, false);
         while !self.stop.load(Relaxed) {
             let now = sys::monotonic_micros();
             let sleep = due.saturating_sub(now).min(MAX_SLEEP);
             sys::poll(&mut polled, Duration::from_micros(sleep));
+            let early = (looked + LOOK_INTERVAL).saturating_sub(sys::monotonic_micros());
+            if early > 0 && !more {
+                std::thread::sleep(Duration::from_micros(early));
+            }
+            looked = sys::monotonic_micros();
             if polled.last().is_some_and(|inbox| inbox.revents != 0) {
                 // Cleared even when its message was taken in an earlier turn, or the wake-up would never sleep again.
                 self.inbox.wake().clear();
             }
             self.take_commands();
+            more = false;
             for at in 0..self.sockets.len() {
-                self.take_datagrams(at);
+                more |= self.take_datagrams(at);
             }
             let now = sys::monotonic_micros();
             if now >= due {
@@ -216,11 +225,12 @@ impl PacketThread {
         }
     }
 
-    fn take_datagrams(&mut self, at: usize) {
+    /// Reads a socket for a while; says whether more may wait on it.
+    fn take_datagrams(&mut self, at: usize) -> bool {
         for _ in 0..ROUNDS {
             let count = self.receive.receive(&self.sockets[at]);
             if count == 0 {
-                return;
+                return false;
             }
             // After receiving and before reading: a client may answer faster than this loop turns, and must not find
             // that the session it was told of does not exist yet.
@@ -232,11 +242,12 @@ impl PacketThread {
                 self.endpoint.handle_datagram(path, datagram, now, &mut self.out);
             }
             if count < BATCH {
-                return;
+                return false;
             }
             // Answers and forwarded speech do not wait for the whole burst.
             self.out.flush();
         }
+        true
     }
 
     fn take_commands(&mut self) {
