@@ -158,5 +158,7 @@ def _write(directory: Path, letter: Letter) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     name = new_id()
     draft = directory / f".{name}.tmp"
+    # It may hold a code: nobody else on the machine is to read it.
+    draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(letter), ensure_ascii=False), encoding="utf-8")
     return draft.replace(directory / f"{name}.json")

@@ -130,3 +130,9 @@ async def test_development_mailer_writes_each_letter_into_a_file_of_its_own(tmp_
     found = [json.loads(path.read_text()) for path in (tmp_path / "mail").glob("*.json")]
     assert sorted(letter["to"] for letter in found) == ["a@example.org", "b@example.org"]
     assert {letter["text"] for letter in found} == {"текст", "text"}
+
+
+async def test_letters_in_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    await to_files(tmp_path)(Letter("a@example.org", "subject", "123456"))
+    (letter,) = tmp_path.glob("*.json")
+    assert letter.stat().st_mode & 0o077 == 0
