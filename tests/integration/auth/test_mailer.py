@@ -133,5 +133,5 @@ async def test_development_mailer_writes_each_letter_into_a_file_of_its_own(tmp_
 
 
 async def test_letters_in_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    await to_files(tmp_path)(Letter("a@example.org", "subject", "123456"))
-    assert [path.stat().st_mode & 0o077 for path in tmp_path.glob("*.json")] == [0]
+    await to_files(tmp_path / "mail")(Letter("a@example.org", "subject", "123456"))
+    assert [path.stat().st_mode & 0o077 for path in (tmp_path / "mail").glob("*.json")] == [0]
