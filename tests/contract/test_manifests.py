@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -29,8 +30,10 @@ from tools.ops.copying import KEEPERS
 
 AUTOSCALING = GUIDE.with_name("kubernetes-autoscaling.md")
 
+# In CI they must run: without it they fail there.
 pytestmark = pytest.mark.skipif(
-    not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl"), reason="there is no kubectl"
+    not (VENV / "bin" / "kubectl").exists() and not shutil.which("kubectl") and not os.environ.get("CI"),
+    reason="there is no kubectl",
 )
 
 
