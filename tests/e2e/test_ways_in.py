@@ -5,10 +5,12 @@ import json
 import re
 from pathlib import Path
 
+from majlis.auth.v1 import auth_service_pb2
 from playwright.async_api import expect
 
 from tests.support import story
 from tests.support.browser import House
+from tests.support.members import owner_of
 from tests.support.stack import Stack
 
 
@@ -53,6 +55,17 @@ async def test_a_person_signs_out_and_comes_back_by_code_and_by_passkey(
     await lina.page.goto(f"{stack.url}/sign-in")
     await story.shown(lina, "passkey-sign-in").click()
     await expect(story.shown(lina, "start-room").first).to_be_visible()
+
+    owner = await owner_of(stack)
+    account = (await owner.client.auth.ListAccounts(auth_service_pb2.ListAccountsRequest(query="Lina H"))).accounts[0]
+    assert account.email == email
+    await owner.client.auth.SuspendAccount(
+        auth_service_pb2.SuspendAccountRequest(user_id=account.profile.user_id, reason="for a test")
+    )
+    await owner.leave_for_good()
+    await lina.page.reload()
+    await expect(story.shown(lina, "not-let-in")).to_contain_text("This account is suspended")
+    await expect(lina.page.get_by_role("link", name="Sign in as someone else")).to_be_visible()
 
 
 async def test_on_an_unencrypted_address_the_page_says_what_is_missing_and_why(stack: Stack, house: House) -> None:

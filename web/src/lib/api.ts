@@ -13,10 +13,10 @@ const renewable = new Set(['TOKEN_EXPIRED', 'NOT_SIGNED_IN', '']);
 const deadline = 15_000;
 
 let renewing: Promise<boolean> | null = null;
-let onSignedOut: () => void = () => {};
+let onSignedOut: (refusal: unknown) => void = () => {};
 
-/** Tells the page once the sign-in is over for good. */
-export function whenSignedOut(listener: () => void): void {
+/** Tells the page once the sign-in is over for good, with the refusal when it was not simply ended: a suspension. */
+export function whenSignedOut(listener: (refusal: unknown) => void): void {
   onSignedOut = listener;
 }
 
@@ -66,9 +66,10 @@ export function renewSignIn(): Promise<boolean> {
     .then(() => true)
     .catch((error: unknown) => {
       if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
-        onSignedOut();
+        onSignedOut(null);
         return false;
       }
+      if (reasonOf(error) === 'ACCOUNT_SUSPENDED') onSignedOut(error);
       throw error;
     })
     .finally(() => {

@@ -2,7 +2,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { expect, test } from 'vitest';
 import { clock, initials, suggestHandle } from './format.ts';
-import { explain, reasonIn, reasonOf, Refusal } from './refusal.ts';
+import { explain, outlook, passes, reasonIn, reasonOf, Refusal } from './refusal.ts';
 import { parse } from './router.svelte.ts';
 
 const at = (path: string): ReturnType<typeof parse> => parse(new URL(path, 'https://hall.example'));
@@ -64,6 +64,23 @@ test('every refusal has words', () => {
   expect(explain(refusedWith(Code.Internal, { debug: { reason: 'SOMETHING_NEW' } }))).toBe('refused.fault');
   expect(explain(new TypeError('Failed to fetch'))).toBe('refused.offline');
   expect(explain(new Refusal(503, 'RELAY_FULL'))).toBe('refused.NO_RELAY');
+});
+
+test('only what never answered is called unreachable', () => {
+  const failed = ConnectError.from(new TypeError('Failed to fetch'));
+  for (const error of [failed, new TypeError('Failed to fetch'), new ConnectError('', Code.Unavailable), new ConnectError('', Code.DeadlineExceeded)]) {
+    expect([outlook(error), explain(error), passes(error)]).toEqual(['unreached', 'refused.offline', true]);
+  }
+  const away = refusedWith(Code.Unavailable, { debug: { reason: 'PART_UNAVAILABLE' } });
+  expect([outlook(away), explain(away), passes(away)]).toEqual(['passing', 'refused.notReady', true]);
+  const often = new ConnectError('', Code.ResourceExhausted);
+  expect([outlook(often), explain(often), passes(often)]).toEqual(['passing', 'refused.RATE_LIMITED', true]);
+  const suspended = refusedWith(Code.PermissionDenied, { debug: { reason: 'ACCOUNT_SUSPENDED' } });
+  expect([outlook(suspended), explain(suspended), passes(suspended)]).toEqual(['final', 'refused.ACCOUNT_SUSPENDED', false]);
+  // What the server itself calls unknown is a fault of it.
+  const fault = new ConnectError('', Code.Unknown);
+  expect([outlook(fault), explain(fault), passes(fault)]).toEqual(['fault', 'refused.fault', false]);
+  expect([outlook(new Refusal(500, '')), outlook(new Refusal(403, 'BLOCKED')), outlook(new Refusal(503, 'ROOM_FULL'))]).toEqual(['fault', 'final', 'passing']);
 });
 
 test('the reason of a problem document and of a Connect error body are both found', async () => {

@@ -11,6 +11,7 @@ const texts: Record<string, Key> = {
   EMAIL_TAKEN: 'refused.EMAIL_TAKEN',
   CHALLENGE_INVALID: 'refused.CHALLENGE_INVALID',
   PASSKEY_INVALID: 'refused.PASSKEY_INVALID',
+  ACCOUNT_NOT_FOUND: 'refused.ACCOUNT_NOT_FOUND',
   MAIL_UNAVAILABLE: 'refused.MAIL_UNAVAILABLE',
   CODE_WRONG: 'refused.CODE_WRONG',
   ACCOUNT_SUSPENDED: 'refused.ACCOUNT_SUSPENDED',
@@ -83,18 +84,53 @@ export class Refusal extends Error {
   }
 }
 
+/** Refusals that end by themselves: seats come free, relays come back, a limit fills up again. */
+const passing = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'DRAINING', 'TOO_SLOW', 'CONFLICT', 'RATE_LIMITED']);
+
+/**
+ * What a refusal lets one hope for: no answer came at all; it passes by itself; a fault of the server, which may be gone
+ * the next time; or an answer that stands until somebody changes something.
+ */
+export type Outlook = 'unreached' | 'passing' | 'fault' | 'final';
+
+export function outlook(error: unknown): Outlook {
+  const reason = reasonOf(error);
+  if (passing.has(reason)) return 'passing';
+  if (error instanceof Refusal) return error.status >= 500 ? 'fault' : 'final';
+  if (!(error instanceof ConnectError)) return 'unreached';
+  if (reason) return error.code === Code.Internal || error.code === Code.Unknown ? 'fault' : 'final';
+  switch (error.code) {
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+      return 'unreached';
+    case Code.Unknown:
+      // The client's word for a request that failed on its way; without a cause it is the server's for a fault.
+      return error.cause instanceof Error ? 'unreached' : 'fault';
+    case Code.ResourceExhausted:
+    case Code.Aborted:
+      return 'passing';
+    case Code.Internal:
+    case Code.DataLoss:
+    case Code.Canceled:
+      return 'fault';
+    default:
+      return 'final';
+  }
+}
+
+/** True when the same request may well succeed a little later without anybody doing anything. */
+export function passes(error: unknown): boolean {
+  return ['unreached', 'passing'].includes(outlook(error));
+}
+
 /** The text that tells a person what happened and what to do. */
 export function explain(error: unknown): Key {
   const text = texts[reasonOf(error)];
   if (text) return text;
-  if (!(error instanceof ConnectError)) return error instanceof Refusal ? 'refused.fault' : 'refused.offline';
+  if (outlook(error) === 'unreached') return 'refused.offline';
+  if (outlook(error) === 'passing') return reasonOf(error) ? 'refused.notReady' : 'refused.RATE_LIMITED';
+  if (!(error instanceof ConnectError)) return 'refused.fault';
   switch (error.code) {
-    case Code.Unavailable:
-    case Code.DeadlineExceeded:
-    case Code.Unknown:
-      return 'refused.offline';
-    case Code.ResourceExhausted:
-      return 'refused.RATE_LIMITED';
     case Code.Unauthenticated:
       return 'refused.signedOut';
     case Code.PermissionDenied:
@@ -106,11 +142,6 @@ export function explain(error: unknown): Key {
     default:
       return 'refused.fault';
   }
-}
-
-/** True when no answer came: the network or the server is away, and trying again may help. */
-export function unreachable(error: unknown): boolean {
-  return explain(error) === 'refused.offline';
 }
 
 /** The reason in an error body: a Connect error, a problem document (RFC 9457) or plain text. */

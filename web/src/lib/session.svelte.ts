@@ -3,28 +3,33 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { Account } from '../gen/majlis/auth/v1/account_pb.ts';
 import { isLanguage, locale } from '../i18n/i18n.svelte.ts';
 import { auth, whenSignedOut } from './api.ts';
+import { passes } from './refusal.ts';
 import { router } from './router.svelte.ts';
 
 class Session {
   account = $state.raw<Account | null>(null);
   /** False until the first answer. */
   known = $state(false);
-  /** True when the first answer never came: the server or the network is away. */
-  unreachable = $state(false);
+  /** Why the server does not say who uses this page; null once it did. */
+  refusal = $state.raw<unknown>(null);
 
   get me(): string {
     return this.account?.profile?.userId ?? '';
   }
 
   async start(): Promise<void> {
-    whenSignedOut(() => this.adopt(null));
+    whenSignedOut((refusal) => {
+      this.refusal = refusal;
+      this.adopt(null);
+    });
     try {
       this.adopt((await auth.getMe({})).account ?? null);
-      this.unreachable = false;
+      this.refusal = null;
     } catch (error) {
       const stranger = error instanceof ConnectError && error.code === Code.Unauthenticated;
-      if (stranger) this.adopt(null);
-      this.unreachable = !stranger;
+      // Somebody who is here already stays while the server is only away.
+      if (stranger || !passes(error)) this.adopt(null);
+      this.refusal = stranger ? null : error;
     }
     this.known = true;
   }
@@ -32,6 +37,7 @@ class Session {
   /** Takes what the server says of the account; the page follows its language. */
   adopt(account: Account | null): void {
     this.account = account;
+    if (account) this.refusal = null;
     const code = isLanguage(account?.locale);
     if (code && code !== locale.code) void locale.use(code, true);
   }

@@ -5,7 +5,7 @@ import { Refusal } from '../lib/refusal.ts';
 import { mostTries, pauseBefore, worthAnotherTry } from './knocking.ts';
 
 test('what passes is tried again, a bounded number of times', () => {
-  for (const reason of ['NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE']) {
+  for (const reason of ['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'RATE_LIMITED']) {
     expect(worthAnotherTry(new Refusal(503, reason), 0), reason).toBe(true);
     expect(worthAnotherTry(new Refusal(503, reason), mostTries), reason).toBe(false);
   }
@@ -14,7 +14,7 @@ test('what passes is tried again, a bounded number of times', () => {
 });
 
 test('what does not pass by itself is left to the person', () => {
-  for (const reason of ['ROOM_FULL', 'REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_CLOSED', 'SCOPE_MISSING']) {
+  for (const reason of ['REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_CLOSED', 'SCOPE_MISSING']) {
     expect(worthAnotherTry(new Refusal(403, reason), 0), reason).toBe(false);
   }
 });

@@ -108,10 +108,19 @@ describe('a room without a place just now', () => {
     expect(room.view).toBe(null);
   });
 
-  test('is not knocked at again when it is as full as may be, nor for ever', async () => {
+  test('is knocked at while it is full, since seats come free, but not where it is shut', async () => {
     away('ROOM_FULL');
     await room.enter();
+    expect(room.waiting).toBe(true);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(room.view === null).toBe(false);
+    room = new LiveRoom('room00000001', '', me);
+    rooms.joinRoom.mockRejectedValueOnce(new Refusal(403, 'BLOCKED'));
+    await room.enter();
     expect(room.waiting).toBe(false);
+  });
+
+  test('is not knocked at for ever', async () => {
     rooms.joinRoom.mockReset().mockRejectedValue(new Refusal(503, 'NO_RELAY'));
     await room.enter();
     await vi.advanceTimersByTimeAsync(3_600_000);
