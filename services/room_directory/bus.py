@@ -115,7 +115,13 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     events.RoomUpdated: lambda fact, common, people: pb.RoomUpdated(**common, room=wire.room(fact.card, people)),
     events.RoomEnded: lambda fact, common, people: pb.RoomEnded(**common),  # noqa: ARG005
     events.HandRaised: lambda fact, common, people: pb.HandRaised(  # noqa: ARG005
-        **common, user_id=fact.user_id, hand_count=fact.hand_count, expires_at=wire.moment(fact.expires_at)
+        **common,
+        user_id=fact.user_id,
+        hand_count=fact.hand_count,
+        expires_at=wire.moment(fact.expires_at) if fact.expires_at else None,
+    ),
+    events.HandsAttended: lambda fact, common, people: pb.HandsAttended(  # noqa: ARG005
+        **common, attended=fact.attended
     ),
     events.HandLowered: lambda fact, common, people: pb.HandLowered(  # noqa: ARG005
         **common, user_id=fact.user_id, hand_count=fact.hand_count, cause=fact.cause

@@ -134,9 +134,13 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.LowerHandResponse(seat=self._own_seat(room))
 
     async def ListHands(self, request: pb.ListHandsRequest, context: Any) -> pb.ListHandsResponse:
-        queue, revision = await self._app.stage.list_hands(_actor(), request.room_id)
+        queue, room = await self._app.stage.list_hands(_actor(), request.room_id)
         people = self._app.people.known(hand.user_id for hand in queue)
-        return pb.ListHandsResponse(hands=[wire.hand(hand, people) for hand in queue], revision=revision)
+        return pb.ListHandsResponse(hands=[wire.hand(hand, room, people) for hand in queue], revision=room.revision)
+
+    async def AttendHands(self, request: pb.AttendHandsRequest, context: Any) -> pb.AttendHandsResponse:
+        await self._app.stage.attend_hands(_actor(), request.room_id)
+        return pb.AttendHandsResponse()
 
     async def DismissHand(self, request: pb.DismissHandRequest, context: Any) -> pb.DismissHandResponse:
         await self._app.stage.dismiss_hand(_actor(), request.room_id, request.user_id)

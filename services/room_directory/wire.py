@@ -13,6 +13,7 @@ from services.common.errors import DomainError
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction
+from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
@@ -151,14 +152,16 @@ def room_preview(card: RoomCard) -> room_directory_service_pb2.RoomPreview:
     )
 
 
-def hand(value: Hand, people: People) -> room_pb2.Hand:
-    """A raised hand."""
-    return room_pb2.Hand(
-        person=_who(value.user_id, people),
-        question=value.question,
-        raised_at=moment(value.raised_at),
-        expires_at=moment(value.expires_at),
+def hand(value: Hand, place: Room, people: People) -> room_pb2.Hand:
+    """A raised hand in its room: when it falls, or what time it has left while that stands still."""
+    message = room_pb2.Hand(
+        person=_who(value.user_id, people), question=value.question, raised_at=moment(value.raised_at)
     )
+    if place.attended:
+        message.expires_at.FromDatetime(value.expires_at)
+    else:
+        message.time_left.FromTimedelta(time_left(place, value))
+    return message
 
 
 def offer(value: Offer) -> room_pb2.StageOffer:
@@ -191,7 +194,7 @@ def own_seat(value: Room, user_id: str, people: People) -> room_pb2.OwnSeat:
         role=ROLES[value.role_of(user_id)],
         epoch=seat.epoch if seat else 0,
         member=on_stage.member if on_stage else 0,
-        hand=hand(up, people) if up else None,
+        hand=hand(up, value, people) if up else None,
         hand_position=value.hand_position(user_id),
         offer=offer(offered) if offered else None,
     )

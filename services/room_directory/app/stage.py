@@ -41,12 +41,18 @@ class StageCases:
         act = Act(actor.user_id, "lower_hand", room_id)
         return (await self._rooms.change(room_id, act, lambda room, _: hands.lower_hand(room, actor, now))).room
 
-    async def list_hands(self, actor: Actor, room_id: str) -> tuple[list[Hand], int]:
-        """The queue in order and the revision it shows. Raises NotAllowed."""
+    async def list_hands(self, actor: Actor, room_id: str) -> tuple[list[Hand], Room]:
+        """The queue in order and the room it stands in. Raises NotAllowed."""
         room = (await self._rooms.find(room_id)).room
         queue = hands.hands_in_order(room, actor)
         await self._people.get(hand.user_id for hand in queue)
-        return queue, room.revision
+        return queue, room
+
+    async def attend_hands(self, actor: Actor, room_id: str) -> None:
+        """Lets hands' time run, for a moderator looks at them. Raises NotAllowed."""
+        now = self._clock.now()
+        act = Act(actor.user_id, "attend_hands", room_id)
+        await self._rooms.change(room_id, act, lambda room, _: hands.attend(room, actor, now))
 
     async def dismiss_hand(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Takes somebody's hand down. Raises NotAllowed."""

@@ -57,11 +57,18 @@ class RoomEnded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandRaised(Fact):
-    """Somebody's hand went up, or its time was renewed."""
+    """Somebody's hand went up, or its time was renewed; without an end while no moderator looks."""
 
     user_id: str
     hand_count: int
-    expires_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandsAttended(Fact):
+    """A moderator looks at the queue again, or none does any more."""
+
+    attended: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
-"""Hands: raised by listeners, kept in order, falling by themselves."""
+"""Hands: raised by listeners, kept in order, falling by themselves after a time that runs while a moderator looks."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.room_directory.domain.errors import HandsOff, TooManyHands
-from services.room_directory.domain.events import HandLowered, HandRaised
+from services.room_directory.domain.events import HandLowered, HandRaised, HandsAttended
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -27,7 +27,8 @@ def raise_hand(room: Room, actor: Actor, question: str, now: datetime) -> None:
             raise TooManyHands(metadata={"limit": str(room.rules.hand_limit)})
         hand = Hand(user_id=actor.user_id, question="", raised_at=now, expires_at=expires_at)
     room.hands[actor.user_id] = replace(hand, question=clean(question), expires_at=expires_at)
-    room.tell(HandRaised, now, user_id=actor.user_id, hand_count=len(room.hands), expires_at=expires_at)
+    told = expires_at if room.attended else None
+    room.tell(HandRaised, now, user_id=actor.user_id, hand_count=len(room.hands), expires_at=told)
 
 
 def lower_hand(room: Room, actor: Actor, now: datetime) -> None:
@@ -63,7 +64,51 @@ def drop_all_hands(room: Room, now: datetime) -> None:
         room.tell(HandLowered, now, user_id="", hand_count=0, cause="hands_off")
 
 
+def attend(room: Room, actor: Actor, now: datetime) -> None:
+    """Notes that a moderator has the queue before them; what passed since the last one looked is given to each hand.
+
+    Raises NotAllowed.
+    """
+    room.require(actor, Action.LIST_HANDS)
+    unattended = room.attended_until is None or room.attended_until <= now
+    if unattended:
+        expire_hands(room, now)
+        for hand in list(room.hands.values()):
+            room.hands[hand.user_id] = replace(hand, expires_at=now + time_left(room, hand))
+    if unattended or not room.attended:
+        room.attended = True
+        _tell_attended(room, now)
+    room.attended_until = now + timedelta(seconds=room.rules.attention_seconds)
+
+
+def time_left(room: Room, hand: Hand) -> timedelta:
+    """How long a hand stays up from when its time ran last: what it had when the last moderator looked away."""
+    begun = hand.expires_at - room.rules.hand_life()
+    return hand.expires_at - max(begun, room.attended_until or begun)
+
+
+def hands_due(room: Room, now: datetime) -> bool:
+    """Whether a hand falls now, or the last moderator has looked away."""
+    if room.attended_until is None:
+        return False
+    ran_until = min(now, room.attended_until)
+    return (room.attended and room.attended_until <= now) or any(
+        hand.expires_at <= ran_until for hand in room.hands.values()
+    )
+
+
 def expire_hands(room: Room, now: datetime) -> None:
-    """Takes down the hands whose time is over."""
-    for hand in [hand for hand in room.hands.values() if hand.expires_at <= now]:
+    """Takes down the hands whose time is over, and says so when it stops to run."""
+    if room.attended_until is None:
+        return
+    ran_until = min(now, room.attended_until)
+    for hand in [hand for hand in room.hands.values() if hand.expires_at <= ran_until]:
         drop_hand(room, hand.user_id, "expired", now)
+    if room.attended and room.attended_until <= now:
+        room.attended = False
+        _tell_attended(room, now)
+
+
+def _tell_attended(room: Room, now: datetime) -> None:
+    if room.hands:
+        room.tell(HandsAttended, now, attended=room.attended)

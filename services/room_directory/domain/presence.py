@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.room_directory.domain.events import MediaMoved, RoomUpdated, SeatAction
-from services.room_directory.domain.hands import drop_hand, expire_hands
+from services.room_directory.domain.hands import drop_hand, expire_hands, hands_due
 from services.room_directory.domain.moderation import close_down
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -126,8 +126,7 @@ def is_due(room: Room, now: datetime) -> bool:
     """Whether `tick` might change anything: cheap to ask, so that rooms at rest are not copied."""
     if room.state is not RoomState.LIVE or room.empty_since is not None or _is_empty(room):
         return room.state is not RoomState.ENDED
-    times = [hand.expires_at for hand in room.hands.values()] + [offer.expires_at for offer in room.offers.values()]
-    if any(at <= now for at in times):
+    if hands_due(room, now) or any(offer.expires_at <= now for offer in room.offers.values()):
         return True
     patience = room.rules.lost_seconds
     if any(

@@ -66,6 +66,10 @@ class Room:
     gone: dict[str, int] = field(default_factory=dict)
     """The least epoch a session may have, of those who gave their seat up since this process started."""
     empty_since: datetime | None = None
+    attended: bool = False
+    """Whether a moderator looks at the hands, as far as was told."""
+    attended_until: datetime | None = None
+    """Until when a moderator looked, or looks."""
     changed: bool = False
     """True when rows must be written."""
     facts: list[Fact] = field(default_factory=list)

@@ -54,6 +54,8 @@ class Rules:
 
     hand_seconds: float = 60.0
     hand_limit: int = 200
+    attention_seconds: float = 15.0
+    """How long a moderator who says so counts as looking at the hands."""
     offer_seconds: float = 30.0
     stage_limit: int = 50
     listener_limit: int = 5000

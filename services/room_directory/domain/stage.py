@@ -70,6 +70,8 @@ def decline_offer(room: Room, actor: Actor, offer_id: str, now: datetime) -> Non
     room.require(actor, Action.DECLINE_OFFER)
     _open_offer(room, actor, offer_id, now)
     close_offer(room, actor.user_id, "declined", now)
+    # Who does not want to speak now is not asked again by their own hand.
+    drop_hand(room, actor.user_id, "declined", now)
 
 
 def leave_stage(room: Room, actor: Actor, *, epoch: int, now: datetime) -> None:

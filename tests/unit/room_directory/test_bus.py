@@ -43,6 +43,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "hand_count": 3,
         "expires_at": START + timedelta(seconds=60),
         "cause": "left",
+        "attended": True,
         "epoch": 9,
         "relay_id": "relay00000",
         "spread_milliseconds": 40,

@@ -4,7 +4,7 @@ import pytest
 
 from services.room_directory.domain import hands, moderation, stage
 from services.room_directory.domain.errors import HandsOff, NotAllowed, NotInRoom, TooManyHands
-from services.room_directory.domain.events import HandLowered, HandRaised
+from services.room_directory.domain.events import HandLowered, HandRaised, HandsAttended
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import HandMode, Rules
 from tests.unit.room_directory.rooms import Hall
@@ -12,6 +12,13 @@ from tests.unit.room_directory.rooms import Hall
 
 def up(hall: Hall, name: str, question: str = "") -> None:
     hands.raise_hand(hall.room, Actor(name), question, hall.now)
+
+
+def look(hall: Hall, seconds: float) -> None:
+    """A moderator has the queue before them for so long, as a client tells it."""
+    for _ in range(int(seconds // 10)):
+        hands.attend(hall.room, Actor("lina"), hall.now)
+        hall.wait(10)
 
 
 def test_hands_are_queued_in_the_order_they_went_up() -> None:
@@ -29,10 +36,10 @@ def test_raising_again_keeps_the_place_and_renews_the_time() -> None:
     hall.listen("nadia")
     up(hall, "omar", "first thought")
     up(hall, "nadia")
-    hall.wait(40)
+    look(hall, 40)
     up(hall, "omar", "second thought")
     assert hall.room.hand_position("omar") == 1
-    hall.wait(40)
+    look(hall, 40)
     assert list(hall.room.hands) == ["omar"]
     assert hall.room.hands["omar"].question == "second thought"
 
@@ -41,12 +48,81 @@ def test_a_hand_falls_by_itself_after_a_minute() -> None:
     hall = Hall()
     hall.listen("omar")
     up(hall, "omar")
-    hall.wait(59.5)
+    look(hall, 50)
+    hands.attend(hall.room, Actor("lina"), hall.now)
+    hall.wait(9.5)
     assert "omar" in hall.room.hands
     hall.wait(0.5)
     lowered = hall.facts(HandLowered)[-1]
     assert isinstance(lowered, HandLowered)
     assert (lowered.user_id, lowered.cause, lowered.hand_count) == ("omar", "expired", 0)
+
+
+def test_a_hand_that_no_moderator_looks_at_stays_up_with_all_its_time() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar")
+    hall.wait(300)
+    assert hands.time_left(hall.room, hall.room.hands["omar"]).total_seconds() == 60
+    look(hall, 50)
+    assert "omar" in hall.room.hands
+    look(hall, 10)
+    assert "omar" not in hall.room.hands
+
+
+def test_a_hands_time_goes_on_where_the_last_moderator_looked_away() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar")
+    look(hall, 30)
+    hall.wait(200)  # the last word of a moderator counts for fifteen seconds: five more
+    assert hands.time_left(hall.room, hall.room.hands["omar"]).total_seconds() == 25
+    look(hall, 20)
+    assert "omar" in hall.room.hands
+    look(hall, 10)
+    assert "omar" not in hall.room.hands
+
+
+def test_whose_hand_is_up_is_told_when_its_time_stops_and_when_it_runs_again() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    look(hall, 30)
+    assert hall.facts(HandsAttended) == [], "nobody waits: nothing to tell"
+    up(hall, "omar")
+    hall.wait(100)
+    look(hall, 20)
+    told = [fact.attended for fact in hall.facts(HandsAttended) if isinstance(fact, HandsAttended)]
+    assert told == [False, True]
+
+
+def test_a_hand_raised_while_nobody_looks_has_no_end_yet() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    hall.listen("nadia")
+    up(hall, "omar")
+    hands.attend(hall.room, Actor("lina"), hall.now)
+    up(hall, "nadia")
+    ends = [fact.expires_at for fact in hall.facts(HandRaised) if isinstance(fact, HandRaised)]
+    assert ends[0] is None
+    assert ends[1] is not None
+
+
+def test_only_a_moderator_lets_hands_run_out() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    with pytest.raises(NotAllowed):
+        hands.attend(hall.room, Actor("omar"), hall.now)
+
+
+def test_who_declines_the_stage_lowers_their_hand_with_it() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar")
+    offer = stage.offer_stage(hall.room, Actor("lina"), "omar", "offer", hall.now)
+    stage.decline_offer(hall.room, Actor("omar"), offer.offer_id, hall.now)
+    lowered = hall.facts(HandLowered)[-1]
+    assert isinstance(lowered, HandLowered)
+    assert (lowered.user_id, lowered.cause) == ("omar", "declined")
 
 
 def test_speaker_cannot_raise_hand() -> None:
