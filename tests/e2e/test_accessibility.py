@@ -100,7 +100,7 @@ async def speaks_and_leaves(omar: Person, owner: Member, room_id: str) -> None:
     await press(omar, "raise-hand")
     # What is read out says it once: the clock beside it is no part of it.
     await expect(page.get_by_role("status").filter(has_text="Your hand is up")).to_have_text(
-        "Your hand is up Place 1 in line"
+        "Your hand is up Place 1 in line Its time runs once a moderator looks"
     )
     await usable(omar, "hand up")
 

@@ -2,13 +2,17 @@
 import { type MediaPermit, MediaKind, Role, RoomState, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { RoomDirectoryService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
+import { t } from '../i18n/i18n.svelte.ts';
 import { callAndGo, rooms } from '../lib/api.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
+import { toasts } from '../lib/toasts.svelte.ts';
+import { chime } from '../media/chime.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
 import { RoomEvents } from './events.ts';
 import { pauseBefore, worthAnotherTry } from './knocking.ts';
-import { announce, type Notice } from './notices.ts';
+import { announce, forModerators, nameIn, type Notice } from './notices.ts';
+import { HandQueue } from './queue.svelte.ts';
 import { begin, missed, ownStageSeat, reduce, type RoomView } from './reducer.ts';
 import { Sound } from './sound.svelte.ts';
 
@@ -31,6 +35,8 @@ export class LiveRoom {
   notice = $state.raw<Notice | null>(null);
   /** Rises when the hand queue may have changed. */
   handsVersion = $state(0);
+  /** The hands that are up, for who moderates. */
+  readonly queue: HandQueue;
   readonly sound: Sound;
   /** True while the person's own call changes between stage and audience: its answer brings the permit, events need not. */
   moving = false;
@@ -49,6 +55,10 @@ export class LiveRoom {
     this.id = id;
     this.key = key;
     this.me = me;
+    this.queue = new HandQueue({
+      list: async () => (await rooms.listHands({ roomId: id })).hands,
+      attend: () => rooms.attendHands({ roomId: id }),
+    });
     this.sound = new Sound({
       permit: (kind) => this.#permit(kind),
       member: () => this.view?.own.member ?? 0,
@@ -174,7 +184,8 @@ export class LiveRoom {
     const after = reduce(before, event, this.me);
     this.view = after;
     const name = event.event.case;
-    if (name === 'handRaised' || name === 'handLowered' || name === 'snapshot') this.handsVersion++;
+    if (name === 'handRaised' || name === 'handLowered' || name === 'handsAttended' || name === 'snapshot') this.handsVersion++;
+    if (this.moderating) this.#moderate(before, after, event);
     this.notice = announce(before, after, event, this.me) ?? this.notice;
     this.#follow(before, after, event);
   }
@@ -194,6 +205,14 @@ export class LiveRoom {
     if (fact.case === 'mediaMoved' && (!fact.value.relayId || fact.value.relayId === this.sound.relay)) {
       this.sound.renew(fact.value.spreadMilliseconds);
     }
+  }
+
+  /** What who moderates must learn, on whichever page they are. */
+  #moderate(before: RoomView, after: RoomView, event: RoomEvent): void {
+    this.queue.refresh();
+    if (event.event.case === 'handRaised' && after.hands > before.hands) chime();
+    const told = forModerators(event, this.me);
+    if (told) toasts.say(told.key, { name: this.queue.nameOf(told.user) || nameIn(before, told.user) || t('room.someone') });
   }
 
   #obeyMute(): void {
@@ -268,6 +287,7 @@ export class LiveRoom {
   #leaveBehind(): void {
     this.giveUp();
     this.#events?.close();
+    this.queue.close();
     clearTimeout(this.#staleTimer);
     // Where the seat is gone the relay has ended the session already.
     this.sound.stop(this.view?.gone ? 'ended' : 'here');

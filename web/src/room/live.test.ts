@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { Refusal } from '../lib/refusal.ts';
-import { event, me, offer, snapshot, view } from './fixtures.ts';
+import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 
 const microphone = { open: vi.fn(async () => true), granted: async () => true, enable: vi.fn(), close: vi.fn(), track: null };
 class FakeSound {
@@ -20,7 +20,9 @@ class FakeEvents {
 vi.mock('../lib/api.ts', () => ({ rooms, callAndGo: () => undefined }));
 vi.mock('./events.ts', () => ({ RoomEvents: FakeEvents }));
 vi.mock('../media/microphone.svelte.ts', () => ({ microphone }));
+const chime = vi.fn();
 vi.mock('./sound.svelte.ts', () => ({ Sound: FakeSound }));
+vi.mock('../media/chime.ts', () => ({ chime }));
 const { LiveRoom } = await import('./live.svelte.ts');
 
 const onStage = create(OwnSeatSchema, { role: Role.SPEAKER, epoch: 4n });
@@ -51,6 +53,15 @@ test('who accepted keeps the microphone when the news of the offer comes before 
   room.moving = false;
   await room.climb(onStage, undefined);
   expect(microphone.close).not.toHaveBeenCalled();
+});
+
+test('a hand sounds for who moderates, on whichever page, and for nobody else', () => {
+  const raised = (revision: bigint): ReturnType<typeof event> => event(revision, { case: 'handRaised', value: { userId: 'omar00000001', handCount: Number(revision) } });
+  room.take(raised(9n));
+  expect(chime).not.toHaveBeenCalled();
+  room.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] });
+  room.take(raised(10n));
+  expect(chime).toHaveBeenCalledTimes(1);
 });
 
 describe('a room without a place just now', () => {

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, seat, view } from './fixtures.ts';
-import { announce } from './notices.ts';
+import { announce, forModerators } from './notices.ts';
 import { reduce, type RoomView } from './reducer.ts';
 
 const lina = 'lina00000001';
@@ -44,4 +44,14 @@ test('a room that goes on after being held is said', () => {
   const held = create(RoomSchema, { roomId: 'room00000001', state: RoomState.HELD });
   const live = create(RoomSchema, { roomId: 'room00000001', state: RoomState.LIVE });
   expect(said(view({}, { room: held }), { case: 'roomUpdated', value: { room: live } })?.key).toBe('notice.live');
+});
+
+test('who moderates learns whose hand fell, who declined and who did not answer', () => {
+  const omar = 'omar00000001';
+  const told = (fact: Parameters<typeof event>[1]): ReturnType<typeof forModerators> => forModerators(event(8n, fact), me);
+  expect(told({ case: 'handLowered', value: { userId: omar, cause: 'expired' } })).toEqual({ key: 'queue.fell', user: omar });
+  expect(told({ case: 'handLowered', value: { userId: omar, cause: 'lowered' } })).toBeNull();
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'declined' } })).toEqual({ key: 'queue.declined', user: omar });
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'expired' } })).toEqual({ key: 'queue.unanswered', user: omar });
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'withdrawn' } })).toBeNull();
 });

@@ -13,7 +13,7 @@ export interface Notice {
 
 /** The line an event deserves, if any. */
 export function announce(before: RoomView, after: RoomView, event: RoomEvent, me: string): Notice | null {
-  const say = (key: Key, user = ''): Notice => ({ key, name: nameOf(before, user), revision: event.revision });
+  const say = (key: Key, user = ''): Notice => ({ key, name: nameIn(before, user), revision: event.revision });
   const { event: fact } = event;
   switch (fact.case) {
     case 'stageSeatChanged': {
@@ -41,7 +41,17 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
   }
 }
 
-function nameOf(view: RoomView, user: string): string {
+/** What who moderates must learn of a hand or an offer that is gone, and of whom. */
+export function forModerators({ event: fact }: RoomEvent, me: string): { key: Key; user: string } | null {
+  if (fact.case === 'handLowered' && fact.value.cause === 'expired' && fact.value.userId !== me) return { key: 'queue.fell', user: fact.value.userId };
+  if (fact.case !== 'offerClosed' || !fact.value.offer || fact.value.offer.userId === me) return null;
+  const { userId } = fact.value.offer;
+  if (fact.value.cause === 'declined') return { key: 'queue.declined', user: userId };
+  return fact.value.cause === 'expired' ? { key: 'queue.unanswered', user: userId } : null;
+}
+
+/** The name of somebody the view shows, or nothing. */
+export function nameIn(view: RoomView, user: string): string {
   const people = [...view.stage.map((seat) => seat.person), view.room.creator, ...view.sample];
   return people.find((person) => person?.userId === user)?.displayName ?? '';
 }

@@ -35,3 +35,8 @@ test('hands switched off and a closed stage say so', () => {
   expect(primary(view({}, { room: room({ handMode: HandMode.OFF }) }), me, start).state).toBe('hands_off');
   expect(primary(view({}, { room: room({ state: RoomState.CLOSING }) }), me, start).state).toBe('closed');
 });
+
+test('a hand that no moderator looks at stays up without a clock', () => {
+  const waiting = create(HandSchema, { timeLeft: { seconds: 25n } });
+  expect(primary(view({ hand: waiting, handPosition: 1 }), me, start + 900_000)).toMatchObject({ state: 'hand_up', left: null });
+});

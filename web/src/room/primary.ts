@@ -7,7 +7,7 @@ export type Primary =
   | { state: 'raise' }
   | { state: 'hands_off' }
   | { state: 'closed' }
-  | { state: 'hand_up'; hand: Hand; position: number; left: number }
+  | { state: 'hand_up'; hand: Hand; position: number; left: number | null }
   | { state: 'invited'; offer: StageOffer; left: number }
   | { state: 'speaking'; seat: StageSeat; muted: boolean };
 
@@ -21,8 +21,9 @@ export function primary(view: RoomView, me: string, now: number): Primary {
     if (left > 0) return { state: 'invited', offer, left };
   }
   if (hand) {
-    const left = milliseconds(hand.expiresAt) - now;
-    if (left > 0) return { state: 'hand_up', hand, position: view.own.handPosition, left };
+    // Without an end its time stands still: no moderator looks.
+    const left = hand.expiresAt ? milliseconds(hand.expiresAt) - now : null;
+    if (left === null || left > 0) return { state: 'hand_up', hand, position: view.own.handPosition, left };
   }
   if (view.room.state === RoomState.CLOSING) return { state: 'closed' };
   if (view.room.handMode === HandMode.OFF) return { state: 'hands_off' };
