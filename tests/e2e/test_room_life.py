@@ -99,3 +99,22 @@ async def test_somebody_for_whom_the_server_has_no_room_comes_in_by_itself_as_so
     await story.sounding(omar)
     assert len(turned_away) == 2
     assert power_at(await omar.hear(1.5), 440) > 0.5
+
+
+async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is_told_to_them(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina, omar, _ = await two_in_a_room(house, stack, tones)
+    await lina.page.locator('a[href="/"]').first.click()
+    await story.raise_hand(omar)
+    await expect(story.shown(lina, "mini-hands")).to_contain_text("1")
+    # A moderator's last look counts for fifteen seconds.
+    await expect(story.shown(omar, "hand-waits")).to_be_visible(timeout=25_000)
+    await story.shown(lina, "mini-hands").click()
+    await expect(story.shown(omar, "hand-waits")).to_be_hidden()
+    await story.shown(lina, "bring-up").click()
+    await story.shown(omar, "decline-offer").click()
+    told = lina.page.get_by_text("would rather not speak now")
+    await expect(told).to_contain_text("Omar Aziz")
+    await expect(story.shown(lina, "hand-queue-item")).to_have_count(0)
+    await expect(story.shown(omar, "primary-state")).to_have_attribute("data-state", "raise")
