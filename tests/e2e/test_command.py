@@ -123,7 +123,9 @@ async def test_people_without_a_browser_talk_and_listen(stack: Stack, tmp_path: 
 
     talking = owner.start("speak", "--room", room, "--loop", str(speech[440]))
     try:
-        await listener.run("listen", "--room", room, "-o", str(tmp_path / "first.ogg"), "--seconds", "6")
+        # As pasted out of a sentence: the link instead of the id.
+        link = f"«{stack.url}/r/{room}»."
+        await listener.run("listen", "--room", link, "-o", str(tmp_path / "first.ogg"), "--seconds", "6")
         first = heard_in(tmp_path / "first.ogg")
         assert seconds_of(first, 440) > 3
 

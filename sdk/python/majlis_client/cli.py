@@ -19,6 +19,7 @@ from majlis_client.client import Client
 from majlis_client.credentials import CredentialStore, StoredSignIn
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
+from majlis_client.pasted import room_of
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -194,7 +195,8 @@ def listen(
     server: ServerOption = "",
 ) -> None:
     """Records a room."""
-    run(_listen(server, room, out, seconds, key))
+    link = room_of(room)
+    run(_listen(server or link.server, link.room_id, out, seconds, key or link.room_key))
 
 
 async def _listen(server: str, room: str, out: Path, seconds: float | None, key: str) -> None:
@@ -220,7 +222,8 @@ def speak(
     server: ServerOption = "",
 ) -> None:
     """Says a file in a room."""
-    run(_speak(server, room, file, loop=loop, question=question, room_key=key))
+    link = room_of(room)
+    run(_speak(server or link.server, link.room_id, file, loop=loop, question=question, room_key=key or link.room_key))
 
 
 async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
@@ -241,7 +244,8 @@ async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
 @app.command("raise-hand", help=say("help.raise_hand"))
 def raise_hand(room: RoomOption, question: QuestionOption = "", key: KeyOption = "", server: ServerOption = "") -> None:
     """Raises a hand and waits for the stage."""
-    run(_raise_hand(server, room, question, key))
+    link = room_of(room)
+    run(_raise_hand(server or link.server, link.room_id, question, key or link.room_key))
 
 
 async def _raise_hand(server: str, room: str, question: str, key: str) -> None:
@@ -286,7 +290,8 @@ def invite(
     as_json: JsonOption = False,
 ) -> None:
     """Makes an invitation."""
-    run(_invite(server, note, room, as_json))
+    link = room_of(room)
+    run(_invite(server or link.server, note, link.room_id, as_json))
 
 
 async def _invite(server: str, note: str, room: str, as_json: bool) -> None:

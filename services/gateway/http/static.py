@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.gateway.http.asgi import Header, Request, Response, method_not_allowed
+from services.gateway.http.pages import page_of
 from services.gateway.settings import Settings
 
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
@@ -57,7 +58,7 @@ def page_headers(trusted_types: tuple[str, ...]) -> list[Header]:
 
 
 class StaticSite:
-    """Serves the built client; a path without a dot that is no file is one of the client's own addresses."""
+    """Serves the built client: its files, and its page for every address; 404 where the client has nothing either."""
 
     def __init__(self, settings: Settings) -> None:
         self._directory = settings.web_directory
@@ -73,26 +74,28 @@ class StaticSite:
         file = self._files.get(request.path)
         if file is not None and request.path != "/index.html":
             return self._answer(request, file, is_asset=request.path.startswith("/assets/"))
-        if "." in request.path.rpartition("/")[2] and request.path != "/index.html":
+        is_page = request.path == "/index.html" or page_of(request.path)[0] != "missing"
+        if not is_page and _asks_for_file(request):
             return Response(404, [(b"content-type", b"text/plain; charset=utf-8")], b"no such file\n")
         page = self._files.get("/index.html")
         if page is None:
             headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
             return Response(503, [*headers, *self._page_headers], _MISSING_PAGE.encode())
-        return self._answer(request, page, is_asset=False)
+        # An unknown address has a page as well: it says so, in the person's language.
+        return self._answer(request, page, is_asset=False, status=200 if is_page else 404)
 
-    def _answer(self, request: Request, file: File, *, is_asset: bool) -> Response:
+    def _answer(self, request: Request, file: File, *, is_asset: bool, status: int = 200) -> Response:
         cache = b"public, max-age=31536000, immutable" if is_asset else b"no-cache"
         headers: list[Header] = [(b"cache-control", cache), (b"etag", file.etag), (b"vary", b"accept-encoding")]
         headers.extend(self._page_headers)
-        if file.etag.decode() in (request.header(b"if-none-match") or ""):
+        if status == 200 and file.etag.decode() in (request.header(b"if-none-match") or ""):
             return Response(304, headers)
         headers.append((b"content-type", file.content_type))
         accepted = request.header(b"accept-encoding") or ""
         for name, _ in _ENCODINGS:
             if name in accepted and name in file.encoded:
-                return Response(200, [*headers, (b"content-encoding", name.encode())], file.encoded[name])
-        return Response(200, headers, file.body)
+                return Response(status, [*headers, (b"content-encoding", name.encode())], file.encoded[name])
+        return Response(status, headers, file.body)
 
     def _load_when_changed(self) -> None:
         """Reads the folder at first, and again when a build replaced the page."""
@@ -103,6 +106,13 @@ class StaticSite:
         if built_at != self._built_at:
             self._built_at = built_at
             self._files = read_site(self._directory) if built_at else {}
+
+
+def _asks_for_file(request: Request) -> bool:
+    """Whether a script, style or picture is asked for rather than a page: whoever loads one has no use for a page."""
+    if request.path.startswith("/assets/"):
+        return True
+    return "." in request.path.rpartition("/")[2] and "text/html" not in (request.header(b"accept") or "")
 
 
 def read_site(directory: Path) -> dict[str, File]:

@@ -38,11 +38,23 @@ def site(origin: Origin) -> Path:
 
 @pytest.mark.usefixtures("site")
 async def test_every_address_of_the_client_is_its_page(origin: Origin) -> None:
-    for path in ("/", "/r/room000000000001", "/i/code", "/index.html", "/profile?x=1"):
+    for path in ("/", "/r/room000000000001", "/i/abcdefgh2345", "/i/abcdefgh2345).", "/index.html", "/profile?x=1"):
         response = await origin.client.get(path)
         assert (path, response.status_code) == (path, 200)
         assert "Majlis" in response.text
         assert response.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.usefixtures("site")
+async def test_an_address_that_leads_nowhere_is_404_and_still_a_page_for_people(origin: Origin) -> None:
+    page = await origin.client.get("/nothing/here.html", headers={"Accept": "text/html,*/*"})
+    assert (page.status_code, "Majlis" in page.text) == (404, True)
+    assert page.headers["content-type"].startswith("text/html")
+    again = {"Accept": "text/html", "If-None-Match": page.headers["etag"]}
+    assert (await origin.client.get("/nothing", headers=again)).status_code == 404
+    for path in ("/robots.txt", "/favicon.ico", "/assets/gone"):
+        file = await origin.client.get(path)
+        assert (file.status_code, file.text) == (404, "no such file\n")
 
 
 @pytest.mark.usefixtures("site")

@@ -1,4 +1,5 @@
 // Which page is shown: paths by the history API, nothing but the address decides.
+import { decoded, tidiedPath, tidy } from './pasted.ts';
 
 export type Route =
   | { page: 'hallway' }
@@ -18,15 +19,16 @@ const simple: Record<string, Route> = {
   '/console': { page: 'console' },
 };
 
-/** The page an address stands for. */
+/** The page an address stands for; what the sentence around a link added is cut. The gateway answers the same ones with 200. */
 export function parse(url: URL): Route {
-  const path = url.pathname.replace(/\/+$/, '') || '/';
+  const path = tidiedPath(url.pathname);
   const known = simple[path];
   if (known) return known;
-  if (path === '/setup') return { page: 'setup', token: url.hash.slice(1) };
+  const secret = tidy(decoded(url.hash.slice(1)));
+  if (path === '/setup') return { page: 'setup', token: secret };
   if (path === '/sign-in') return { page: 'sign-in', next: inside(url.searchParams.get('next')) };
   const room = /^\/r\/([a-z0-9]{10,32})$/.exec(path)?.[1];
-  if (room) return { page: 'room', room, key: url.hash.slice(1) };
+  if (room) return { page: 'room', room, key: secret };
   const code = /^\/i\/([A-Za-z0-9_-]{8,64})$/.exec(path)?.[1];
   if (code) return { page: 'invitation', code };
   return { page: 'missing' };

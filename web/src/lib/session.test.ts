@@ -2,7 +2,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { beforeEach, expect, test, vi } from 'vitest';
 
-const api = vi.hoisted(() => ({ getMe: vi.fn(), signedOut: (_refusal: unknown): void => undefined }));
+const api = vi.hoisted(() => ({ getMe: vi.fn(), signedOut: (() => undefined) as (refusal: unknown) => void }));
 vi.mock('./api.ts', () => ({ auth: { getMe: api.getMe }, whenSignedOut: (listener: typeof api.signedOut) => void (api.signedOut = listener) }));
 vi.mock('./router.svelte.ts', () => ({ router: { go: vi.fn() } }));
 
