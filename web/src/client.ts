@@ -19,6 +19,7 @@ function workerUrl(): unknown {
 export function start(place: HTMLElement): void {
   router.start();
   player.start();
+  session.accompany(player);
   void session.start();
   place.replaceChildren();
   mount(App, { target: place });

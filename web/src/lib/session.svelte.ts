@@ -5,6 +5,15 @@ import { isLanguage, locale } from '../i18n/i18n.svelte.ts';
 import { auth, whenSignedOut } from './api.ts';
 import { passes } from './refusal.ts';
 import { router } from './router.svelte.ts';
+import { openChannel, Tabs, type Word } from './tabs.ts';
+
+/** What goes on while somebody is signed in and must not outlive it: the room that plays. */
+export interface Companion {
+  /** Leaves; false when the person was asked and stays. */
+  leave(): Promise<boolean>;
+  /** Lets go of microphone and sound at once, without asking. */
+  letGo(): Promise<void>;
+}
 
 class Session {
   account = $state.raw<Account | null>(null);
@@ -12,16 +21,21 @@ class Session {
   known = $state(false);
   /** Why the server does not say who uses this page; null once it did. */
   refusal = $state.raw<unknown>(null);
+  #companion: Companion | null = null;
+  readonly #tabs = new Tabs();
 
   get me(): string {
     return this.account?.profile?.userId ?? '';
   }
 
+  /** From now on this ends with the sign-in, before it does. */
+  accompany(companion: Companion): void {
+    this.#companion = companion;
+  }
+
   async start(): Promise<void> {
-    whenSignedOut((refusal) => {
-      this.refusal = refusal;
-      this.adopt(null);
-    });
+    if (!this.known) this.#tabs.listen(openChannel(), (word, user) => this.#heard(word, user));
+    whenSignedOut((refusal) => this.#over(refusal));
     try {
       this.adopt((await auth.getMe({})).account ?? null);
       this.refusal = null;
@@ -34,8 +48,9 @@ class Session {
     this.known = true;
   }
 
-  /** Takes what the server says of the account; the page follows its language. */
+  /** Takes what the server says of the account; the page follows its language. Nobody has no room to be heard in. */
   adopt(account: Account | null): void {
+    if (!account) void this.#companion?.letGo();
     this.account = account;
     if (account) this.refusal = null;
     const code = isLanguage(account?.locale);
@@ -44,9 +59,35 @@ class Session {
 
   /** Signs this browser out and goes to the sign-in page. */
   async signOut(everywhere = false): Promise<void> {
-    await (everywhere ? auth.signOutEverywhere({}) : auth.signOut({}));
+    await this.endBy(() => (everywhere ? auth.signOutEverywhere({}) : auth.signOut({})));
+  }
+
+  /**
+   * Ends the sign-in by a call. Whoever leads a room alone is asked first; then microphone, sound and room are let go of,
+   * here and in the browser's other tabs, before the call: nobody is heard once they believe to be gone.
+   */
+  async endBy(call: () => Promise<unknown>): Promise<void> {
+    const { me } = this;
+    if (this.#companion && !(await this.#companion.leave())) return;
+    this.#tabs.tell('leaving', me);
+    await call();
+    this.#tabs.tell('over', me);
     this.adopt(null);
     router.go('/sign-in');
+  }
+
+  /** The sign-in was found ended, or the account may not be used: nothing is asked, for nothing can be kept. */
+  #over(refusal: unknown): void {
+    if (this.me) this.#tabs.tell('over', this.me);
+    this.refusal = refusal;
+    this.adopt(null);
+  }
+
+  /** Another tab of this browser signs this person out. */
+  #heard(word: Word, user: string): void {
+    if (user !== this.me) return;
+    if (word === 'over') this.adopt(null);
+    else void this.#companion?.letGo();
   }
 }
 

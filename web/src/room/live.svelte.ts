@@ -30,6 +30,8 @@ export class LiveRoom {
   refusal = $state.raw<unknown>(null);
   /** True while a refusal may pass and entering is tried again by itself. */
   waiting = $state(false);
+  /** True once the person has left. */
+  left = $state(false);
   /** True while the event stream is away for longer than a moment. */
   stale = $state(false);
   notice = $state.raw<Notice | null>(null);
@@ -103,11 +105,12 @@ export class LiveRoom {
     } catch (error) {
       return this.#turnedAway(error);
     }
-    if (this.#givenUp) return this.#standUp();
+    if (this.#givenUp || this.left) return this.#standUp();
     this.refusal = null;
     this.waiting = false;
     try {
       await this.#soundFor(permit);
+      if (this.left) return;
       this.#events = new RoomEvents(this.id, {
         event: (event) => this.take(event),
         connected: (up) => this.#connected(up),
@@ -294,8 +297,9 @@ export class LiveRoom {
     microphone.close();
   }
 
-  /** Gives the seat up. */
+  /** Gives the seat up; microphone and sound are silent before the first answer. */
   async leave(): Promise<void> {
+    this.left = true;
     const epoch = this.view?.own.epoch ?? 0n;
     const seated = this.view !== null && !this.view.gone;
     this.#leaveBehind();
@@ -317,6 +321,11 @@ export class LiveRoom {
   get lastModerator(): boolean {
     const { view } = this;
     if (!view || !this.moderating || view.room.state === RoomState.ENDED) return false;
-    return !view.stage.some((seat) => seat.role === Role.MODERATOR && seat.person?.userId !== this.me);
+    return !view.gone && !view.stage.some((seat) => seat.role === Role.MODERATOR && seat.connected && seat.person?.userId !== this.me);
+  }
+
+  /** Ends the room for all. */
+  async end(): Promise<void> {
+    await rooms.endRoom({ roomId: this.id });
   }
 }

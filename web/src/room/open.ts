@@ -1,11 +1,10 @@
 // Going into a room: the one that plays, or a new one in its place.
 import { session } from '../lib/session.svelte.ts';
-import { attempt } from '../lib/toasts.svelte.ts';
 import { LiveRoom } from './live.svelte.ts';
 import { player } from './player.svelte.ts';
 
-/** The room of an address. */
-export function openRoom(id: string, key: string): LiveRoom {
+/** The room of an address; null when the person stays in the one that plays, having been asked. */
+export function openRoom(id: string, key: string): LiveRoom | Promise<LiveRoom | null> {
   const playing = player.room;
   if (playing?.id === id && !playing.view?.gone && !playing.refusal) return playing;
   // Its next try is due anyway: two at once would take each other's seat over.
@@ -13,7 +12,16 @@ export function openRoom(id: string, key: string): LiveRoom {
     void playing.enter();
     return playing;
   }
-  if (playing) void attempt(() => playing.leave());
+  if (!playing?.lastModerator) return enter(id, key);
+  return player.ask().then(async (parting) => {
+    if (parting === 'stay') return null;
+    await player.part(parting);
+    return enter(id, key);
+  });
+}
+
+function enter(id: string, key: string): LiveRoom {
+  void player.letGo();
   const room = new LiveRoom(id, key, session.me);
   player.room = room;
   void room.enter();

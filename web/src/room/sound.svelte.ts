@@ -44,6 +44,8 @@ export class Sound {
 
   /** Brings a session of a kind up; what plays now goes on until the new one sounds. */
   async start(kind: SessionKind, permit?: Permit): Promise<void> {
+    // Who has left is not brought back by an answer that was still on its way.
+    if (this.state === 'closed') return;
     this.#abandon();
     this.kind = kind;
     const round = this.#round;
