@@ -88,10 +88,7 @@ def users(keys: Mapping[str, str]) -> str:
             f"      # {service}\n      {{nkey: {keys[service]}, permissions: {{\n"
             f"        publish: {_allowing(may['publish'])}\n        subscribe: {_allowing(may['subscribe'])}}}}}\n"
         )
-    return (
-        "accounts {\n  MAJLIS {\n    jetstream: {max_mem: 32MB, max_file: 900MB, max_streams: 64, max_consumers: 256}\n"
-        f"    users: [\n{''.join(lines)}    ]\n  }}\n  SYS {{}}\n}}\nsystem_account: SYS\n"
-    )
+    return f"accounts {{\n  MAJLIS {{\n    users: [\n{''.join(lines)}    ]\n  }}\n  SYS {{}}\n}}\nsystem_account: SYS\n"
 
 
 def variables() -> dict[str, str]:
@@ -99,13 +96,10 @@ def variables() -> dict[str, str]:
     return {service: f"${service.upper()}_KEY" for service in SERVICES}
 
 
-def local(listen: str, monitor: str, store: Path, keys: Mapping[str, str]) -> str:
+def local(listen: str, monitor: str, keys: Mapping[str, str]) -> str:
     """One server on this machine, on loopback and without TLS; `keys` are the services' public keys."""
     quoted = {service: json.dumps(key) for service, key in keys.items()}
-    return (
-        f"listen: {json.dumps(listen)}\nhttp: {json.dumps(monitor)}\nserver_name: majlis\n{_LIMITS}"
-        f"jetstream {{store_dir: {json.dumps(str(store))}, max_mem: 64MB, max_file: 1GB}}\n{users(quoted)}"
-    )
+    return f"listen: {json.dumps(listen)}\nhttp: {json.dumps(monitor)}\nserver_name: majlis\n{_LIMITS}{users(quoted)}"
 
 
 def _tls(folder: str, more: str = "") -> str:
@@ -120,7 +114,7 @@ def contained() -> str:
     """One server in a container of Docker Compose, on a network of its own."""
     return (
         f'{NOTICE}include "secrets/keys.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\nserver_name: majlis\n'
-        f'{_LIMITS}jetstream {{store_dir: "/data", max_mem: 64MB, max_file: 1GB}}\n{users(variables())}'
+        f"{_LIMITS}{users(variables())}"
     )
 
 
@@ -134,7 +128,6 @@ def clustered(tls: str = "/etc/nats/tls") -> str:
     return (
         f'{NOTICE}include "secrets/keys.conf"\nlisten: "0.0.0.0:4222"\nhttp: "0.0.0.0:8222"\n'
         f'server_name: $POD_NAME\n{_LIMITS}lame_duck_grace_period: "5s"\nlame_duck_duration: "30s"\n'
-        'jetstream {store_dir: "/data", max_mem: 64MB, max_file: 5GB, sync_interval: always}\n'
         f'cluster {{\n  name: majlis\n  listen: "0.0.0.0:6222"\n  include "secrets/routes.conf"\n  {_tls(tls)}\n}}\n'
         f"{_tls(tls, ', handshake_first: true')}\n{users(variables())}"
     )

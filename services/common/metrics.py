@@ -21,6 +21,9 @@ from prometheus_client.exposition import choose_encoder
 from services.common.net import PortTaken, split_address
 from services.common.version import VERSION
 
+_BEAT_SECONDS = 1.0
+_NOT_READY_AFTER_SECONDS = 3.0
+"""A loop that is so late serves nobody: what waits for an answer should go elsewhere."""
 _STUCK_AFTER_SECONDS = 10.0
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -44,6 +47,8 @@ class Metrics:
         self.registry.register(GC_COLLECTOR)
         build = self.gauge("majlis_build_info", "Always 1: which version runs here.", ("service", "version"))
         build.labels(service, VERSION).set(1)
+        stalled = self.gauge("majlis_event_loop_stalled_seconds", "How late the event loop is; 0 while it turns.")
+        stalled.set_function(self.stalled_seconds)
         self._draining = self.gauge("majlis_draining", "1 while the process lets its work end and takes no more.")
 
     @property
@@ -77,11 +82,19 @@ class Metrics:
     def not_ready(self) -> list[str]:
         """What /readyz waits for; empty means ready."""
         waiting = [] if self.ready else ["serving"]
+        if self.stalled_seconds() > _NOT_READY_AFTER_SECONDS:
+            waiting.append("event loop")
         return waiting + [name for name, check in self._ready_checks.items() if not check()]
 
     def loop_is_alive(self) -> bool:
         """Whether the event loop turned within the last ten seconds."""
-        return time.monotonic() - self._turned_at < _STUCK_AFTER_SECONDS
+        return self.stalled_seconds() < _STUCK_AFTER_SECONDS
+
+    def stalled_seconds(self) -> float:
+        """How long the event loop is late with its beat; 0 while it turns."""
+        if self._heartbeat is None:
+            return 0.0
+        return max(0.0, time.monotonic() - self._turned_at - _BEAT_SECONDS)
 
     async def serve(self, listen: str) -> int:
         """Serves from a thread of its own, so that a stuck event loop can still be reported; returns the port.
@@ -108,7 +121,7 @@ class Metrics:
 
     def _beat(self) -> None:
         self._turned_at = time.monotonic()
-        self._heartbeat = asyncio.get_running_loop().call_later(1.0, self._beat)
+        self._heartbeat = asyncio.get_running_loop().call_later(_BEAT_SECONDS, self._beat)
 
 
 class _Server(ThreadingHTTPServer):

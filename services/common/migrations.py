@@ -9,6 +9,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from services.common.database import Database, retry_conflicts
 from services.common.log import get_logger
+from services.common.private import keep_from_others
 
 # Any number that no other program takes in the same database; copies of a service wait for each other on it.
 _ADVISORY_LOCK = 0x6D616A6C
@@ -24,6 +25,11 @@ async def migrate(url: str, script_location: Path | str, schema: str = "", revis
     Copies of a service may start together: one migrates, the others wait for it.
     """
     database = Database(url, schema)
+    file = database.engine.url.database if database.is_sqlite else None
+    # Those of earlier releases could be read by every user of the machine.
+    for name in (file, f"{file}-wal", f"{file}-shm") if file else ():
+        for path, error in keep_from_others(Path(name)):
+            _log.warning("others may read the database", path=str(path), why=error.strerror)
     try:
         async with database.write() as session:
             connection = await session.connection()

@@ -17,6 +17,7 @@ import uvloop
 
 from services.common import tracing
 from services.common.net import PortTaken
+from services.common.private import UMASK
 from services.common.settings import SettingsError
 
 EXIT_CANNOT_START = 2
@@ -43,12 +44,13 @@ class Stop:
 
 
 def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
-    """Runs `main(stop)` until it returns, then exits the process.
+    """Runs `main(stop)` until it returns, then exits the process. What it writes is for its own user alone.
 
     SIGTERM or SIGINT requests the stop, so that `main` drains and returns; a second one ends the process at once.
     A SettingsError or a taken port is printed as one line and exits with code 2.
     """
     raise_open_files_limit()
+    os.umask(UMASK)
     calm_collector()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -71,7 +71,7 @@ def secured_server(directory: Path, authority: Authority, keys: Mapping[str, str
     certificate.replace(folder / "tls.crt")
     key.replace(folder / "tls.key")
     # Addresses and the store are the test's, and the command line may not say them twice.
-    text = nats_config.single(str(folder)).replace('store_dir: "/data", ', "").replace('http: "0.0.0.0:8222"\n', "")
+    text = nats_config.single(str(folder)).replace('http: "0.0.0.0:8222"\n', "")
     return NatsServer(directory, text.replace('listen: "0.0.0.0:4222"\n', ""), port=port, scheme="tls")
 
 

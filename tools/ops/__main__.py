@@ -2,14 +2,19 @@
 
 import argparse
 import importlib
+import os
 import sys
 
+from services.common.private import UMASK
 from tools.ops.command import COMMANDS
 from tools.ops.copying import CopyError
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command; what cannot be done is one line on standard error and exit code 1."""
+    """Runs one command; what cannot be done is one line on standard error and exit code 1.
+
+    What it writes holds secrets or personal data: nobody but its owner reads it.
+    """
     parser = argparse.ArgumentParser(prog="majlis")
     commands = parser.add_subparsers(required=True, metavar="command")
     chosen = arguments[0] if arguments else ""
@@ -20,6 +25,7 @@ def main(arguments: list[str]) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
+    os.umask(UMASK)
     try:
         return int(options.run(options))
     except CopyError as error:

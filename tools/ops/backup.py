@@ -4,12 +4,12 @@ import argparse
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
+from services.common.private import keep_from_others
 from tools.ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
 
 MANIFEST = "backup.json"
@@ -48,6 +48,7 @@ def _begin(folder: Path) -> tuple[Path, Path]:
 def _finish(draft: Path, name: Path, secrets: Path, counts: dict[str, dict[str, int]]) -> None:
     if secrets.is_dir():
         shutil.copytree(secrets, draft / "secrets")
+        keep_from_others(draft)
     files = {str(path.relative_to(draft)): digest(path) for path in sorted(draft.rglob("*")) if path.is_file()}
     (draft / MANIFEST).write_text(json.dumps({"made_at": int(time.time()), "rows": counts, "files": files}, indent=1))
     draft.rename(name)
@@ -57,6 +58,8 @@ def _tell(textfile: Path) -> None:
     """For monitoring: when the last backup was made."""
     fresh = textfile.with_suffix(".new")
     fresh.write_text(f"majlis_backup_completed_timestamp_seconds {int(time.time())}\n")
+    # The node exporter is another user, and this is no secret.
+    fresh.chmod(0o644)
     fresh.replace(textfile)
 
 
@@ -104,7 +107,6 @@ def _hours(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Makes a backup, or one after the other."""
-    os.umask(0o077)
     sources = urls(options.state, options.database)
 
     async def make() -> Path:

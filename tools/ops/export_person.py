@@ -5,7 +5,6 @@ import asyncio
 import base64
 import datetime as dt
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from services.common.database import Database
+from services.common.private import write_private
 from tools.ops.copying import CopyError, add_place_arguments, metadata_of, urls
 
 
@@ -132,8 +132,7 @@ async def _run(places: Mapping[str, str], handle: str, user_id: str) -> dict[str
 
 def run(options: argparse.Namespace) -> int:
     """Writes the file, for its owner's eyes only."""
-    os.umask(0o077)
     found = asyncio.run(_run(urls(options.state, options.database), options.handle or "", options.user_id or ""))
-    options.to.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_private(options.to, json.dumps(found, indent=1, ensure_ascii=False))
     print(f"{options.to} holds all that is kept about {found['user_id']}; send it on a way only that person can read")
     return 0

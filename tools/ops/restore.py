@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -43,6 +42,7 @@ def _restore_secrets(source: Path, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not place.exists():
             shutil.copy2(path, place)
+            place.chmod(0o600)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Puts a backup back."""
-    os.umask(0o077)
     counts = asyncio.run(restore(options.folder, urls(options.state, options.database), options.state / "secrets"))
     for keeper, rows in counts.items():
         print(f"{keeper}: {sum(rows.values())} rows in {len(rows)} tables")

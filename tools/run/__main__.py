@@ -1,8 +1,9 @@
 """Starts the whole system on this machine, says where to open it, and stops it cleanly on Ctrl-C."""
 
 import asyncio
+import contextlib
 import fcntl
-import json
+import os
 import resource
 import signal
 import sys
@@ -11,9 +12,14 @@ import urllib.request
 from pathlib import Path
 from typing import TextIO
 
+from services.common.private import UMASK
+from tools.ops.state_folder import keep_private, make_folder
+from tools.run.lines import Lines, Terminal
 from tools.run.options import Options, OptionsError, parse
 from tools.run.plan import plan
 from tools.run.process import Process
+from tools.run.records import Records
+from tools.run.watch import Watch
 
 READY_SECONDS = 60.0
 STOP_GRACE_SECONDS = 12.0
@@ -24,7 +30,7 @@ RELAYS = "majlis_room_directory_relays "
 
 def lock(state: Path) -> TextIO:
     """One supervisor a state folder. Raises OptionsError when another one runs on it."""
-    state.mkdir(parents=True, exist_ok=True)
+    make_folder(state)
     held = (state / "lock").open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,32 +93,37 @@ async def until_open(processes: list[Process]) -> bool:
     return True
 
 
-def announce(options: Options) -> None:
+def announce(options: Options) -> str:
     """The address and, until it has been used, the owner link."""
     link = options.state / "owner-link"
     lines = ["", f"  Majlis is open at  {options.url}"]
-    if link.exists():
+    with contextlib.suppress(OSError):
         lines += [f"  You own it: open   {link.read_text().strip()}", "  (this link works once)"]
-    lines += ["  Ctrl-C stops everything", ""]
-    print("\n".join(lines), flush=True)
+    return "\n".join([*lines, "  Ctrl-C stops everything", ""])
 
 
-def record(options: Options, processes: list[Process]) -> None:
-    """What runs just now, for programs: var/run.json, replaced whole."""
-    state = {process.part.name: {"pid": process.pid, "ready_url": process.part.ready_url} for process in processes}
-    fresh = options.state / "run.json.new"
-    fresh.write_text(json.dumps({"url": options.url, "parts": state}))
-    fresh.replace(options.state / "run.json")
-
-
-async def supervise(options: Options) -> int:
+async def supervise(options: Options, terminal: Terminal) -> int:
     """Runs until a signal or a part that cannot start; returns the exit code."""
     parts = plan(options)
-    logs = options.state / "log"
-    logs.mkdir(parents=True, exist_ok=True)
     width = max(len(part.name) for part in parts)
+    records = Records(options.state, terminal.say)
     processes: list[Process] = []
-    processes += [Process(part, logs, width, lambda: record(options, processes)) for part in parts]
+
+    def started() -> None:
+        records.running(options.url, ((process.part, process.pid) for process in processes))
+
+    lines = [
+        Lines(
+            part.name,
+            options.state / "log" / f"{part.name}.log",
+            terminal,
+            width=width,
+            log_format=options.log_format,
+        )
+        for part in parts
+    ]
+    processes += [Process(part, each, started) for part, each in zip(parts, lines, strict=True)]
+    records.targets(parts)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -121,22 +132,33 @@ async def supervise(options: Options) -> int:
         for name in process.part.unused:
             process.say(f"{name} is set here and does not count: make run wires the parts itself")
     runners = [asyncio.create_task(process.run()) for process in processes]
-    ready = asyncio.create_task(until_open(processes))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    code = 1 if ready.done() and not ready.result() else 0
-    if code == 0 and not stop.is_set():
-        announce(options)
-        await stopping
-    ready.cancel()
-    stopping.cancel()
-    print("majlis: stopping", flush=True)
+    code = await until_stopped(options, processes, records, stop, terminal)
+    terminal.say("majlis: stopping")
     # What people are connected to goes first and says goodbye through the others; the bus goes last.
     for group in (processes[4:], processes[1:4], processes[:1]):
         await asyncio.gather(*(process.stop(STOP_GRACE_SECONDS) for process in group))
     for runner in runners:
         runner.cancel()
     await asyncio.gather(*runners, return_exceptions=True)
+    for each in lines:
+        each.close()
+    return code
+
+
+async def until_stopped(
+    options: Options, processes: list[Process], records: Records, stop: asyncio.Event, terminal: Terminal
+) -> int:
+    """Waits for the parts, says that it is open, and looks at them until `stop`; returns the exit code."""
+    ready = asyncio.create_task(until_open(processes))
+    stopping = asyncio.create_task(stop.wait())
+    watching = asyncio.create_task(Watch(processes, records).keep_on())
+    await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    code = 1 if ready.done() and not ready.result() else 0
+    if code == 0 and not stop.is_set():
+        terminal.say(announce(options))
+        await stopping
+    for task in (ready, stopping, watching):
+        task.cancel()
     return code
 
 
@@ -144,14 +166,24 @@ def main() -> int:
     """Command line of `make run`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.umask(UMASK)
+    terminal = Terminal(colour=sys.stdout.isatty())
     try:
         options = parse(sys.argv[1:])
         held = lock(options.state)
         with held:
-            return asyncio.run(supervise(options))
+            for fault in keep_private(options.state):
+                terminal.say(f"majlis: {fault}")
+            return asyncio.run(supervise(options, terminal))
     except OptionsError as error:
         print(f"majlis: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"majlis: {place}{error.strerror or error}: put that right and start again", file=sys.stderr)
+        return 2
+    finally:
+        terminal.close()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.common.nkeys import UserKey, read_user_key
+from services.common.private import write_private
 from services.common.settings import SettingsError
 from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
@@ -32,8 +33,15 @@ class Part:
     env: dict[str, str] = field(default_factory=dict)
     ready_url: str = ""
     """HTTP address that answers 200 once it serves."""
+    metrics: str = ""
+    """Host and port of its numbers, for Prometheus; empty where there are none in Prometheus' form."""
     unused: tuple[str, ...] = ()
     """Variables of the environment that do not count, since they would take the parts from one another."""
+
+    @property
+    def alive_url(self) -> str:
+        """HTTP address that answers 503 when its event loop stands still; empty where there is none."""
+        return f"http://{self.metrics}/healthz" if self.metrics else ""
 
 
 def free_port() -> int:
@@ -50,9 +58,7 @@ def secret_file(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(
     """A file with what `make` returns, by default 256 random bits, made once, readable by its owner only."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(make())
+        write_private(path, make())
     return path
 
 
@@ -84,12 +90,7 @@ def nats_part(options: Options, port: int, monitor: int) -> Part:
     except SettingsError as error:
         raise OptionsError(f"{error}: delete the file, and a new one is made") from error
     config = folder / "nats.conf"
-    config.touch(mode=0o600)
-    config.write_text(
-        nats_config.local(f"127.0.0.1:{port}", f"127.0.0.1:{monitor}", folder / "jetstream", keys),
-        encoding="utf-8",
-    )
-    config.chmod(0o600)
+    write_private(config, nats_config.local(f"127.0.0.1:{port}", f"127.0.0.1:{monitor}", keys))
     return Part("nats", [nats_program(), "-c", str(config)], {}, f"http://127.0.0.1:{monitor}/healthz")
 
 
@@ -179,6 +180,7 @@ def plan(options: Options, environ: Mapping[str, str] = os.environ) -> list[Part
         # What somebody set for a part on purpose counts, but not against what holds the parts together.
         env = {**own, **{key: environ[key] for key in own if key in environ}, **wired}
         unused = tuple(sorted(wired.keys() & environ.keys()))
-        ready = f"http://127.0.0.1:{ports[name + '/metrics']}/readyz"
-        parts.append(Part(name, [sys.executable, "-m", f"services.{name}"], env, ready, unused))
+        metrics = f"127.0.0.1:{ports[name + '/metrics']}"
+        command = [sys.executable, "-m", f"services.{name}"]
+        parts.append(Part(name, command, env, f"http://{metrics}/readyz", metrics, unused))
     return parts

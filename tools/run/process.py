@@ -5,11 +5,11 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from io import FileIO
 
+from tools.run.lines import Lines
 from tools.run.options import ROOT
 from tools.run.plan import Part
 
@@ -19,7 +19,11 @@ SETTINGS_EXIT = 2
 """Exit code of a service that cannot work with its settings or its port. Before it ever served, starting it again
 would not help; later something else changed, such as a certificate, which may be put right while it waits."""
 PR_SET_PDEATHSIG = 1
-COLOURS = {"nats": 90, "auth": 33, "invite": 35, "room_directory": 36, "media_relay": 32, "gateway": 34}
+CHUNK_BYTES = 1 << 16
+LONGEST_LINE_BYTES = 1 << 20
+LAST_WORDS_SECONDS = 2.0
+NOT_STARTED = -1000
+"""In place of an exit code when the system could not start the process at all."""
 
 
 def child_setup() -> None:
@@ -31,6 +35,8 @@ def child_setup() -> None:
 
 def how_it_ended(code: int) -> str:
     """An exit code in words."""
+    if code == NOT_STARTED:
+        return "could not be started"
     if code < 0:
         return f"was ended by signal {signal.Signals(-code).name}"
     if code == SETTINGS_EXIT:
@@ -41,20 +47,16 @@ def how_it_ended(code: int) -> str:
 class Process:
     """One part and the process that is it just now."""
 
-    def __init__(self, part: Part, logs: Path, width: int, on_start: Callable[[], None]) -> None:
+    def __init__(self, part: Part, lines: Lines, on_start: Callable[[], None]) -> None:
         self.part = part
         self._on_start = on_start
-        # The bus tells much at each start that no one at a terminal asked for; its log file has it all.
-        self._quiet = b"[INF]" if part.name == "nats" else b"\0"
+        self._lines = lines
         self.restarts = 0
         self.gave_up = False
         self.has_served = False
         """Set once it was ready."""
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
-        self._log = (logs / f"{part.name}.log").open("ab", buffering=0)
-        label = f"{part.name:<{width}} │ "
-        self._label = f"\x1b[{COLOURS.get(part.name, 0)}m{label}\x1b[0m" if sys.stdout.isatty() else label
 
     @property
     def pid(self) -> int | None:
@@ -66,7 +68,11 @@ class Process:
         failures = 0
         while not self._stopping:
             started = time.monotonic()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except Exception as error:  # noqa: BLE001 - whatever the system lacks just now, the next try may find
+                self.say(f"{self.part.name}: {type(error).__name__}: {error}")
+                code = NOT_STARTED
             if self._stopping:
                 return
             if code == SETTINGS_EXIT and not self.has_served:
@@ -82,36 +88,64 @@ class Process:
 
     async def _run_once(self) -> int:
         env = {**os.environ, **self.part.env, "PYTHONUNBUFFERED": "1"}
-        self._process = await asyncio.create_subprocess_exec(
-            *self.part.command,
-            cwd=ROOT,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=child_setup,
-            limit=1 << 20,
+        ours, theirs = os.pipe()
+        source = os.fdopen(ours, "rb", buffering=0)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.part.command,
+                cwd=ROOT,
+                env=env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                preexec_fn=child_setup,
+            )
+        except BaseException:
+            source.close()
+            raise
+        finally:
+            os.close(theirs)
+        passing = asyncio.create_task(self._pass_on(source))
+        try:
+            self._on_start()
+            code = await self._process.wait()
+            # Its last words. A child of its own may hold the pipe open: nobody waits for that one.
+            await asyncio.wait({passing}, timeout=LAST_WORDS_SECONDS)
+            return code
+        finally:
+            passing.cancel()
+
+    async def _pass_on(self, source: FileIO) -> None:
+        """Reads what it says for as long as it says anything: one that is not read stands still."""
+        stream = asyncio.StreamReader(limit=CHUNK_BYTES)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), source
         )
-        self._on_start()
-        stream = self._process.stdout
-        if stream is None:  # PIPE was asked for
-            raise RuntimeError("a child without output")
-        async for line in stream:
-            self._log.write(line)
-            if self._quiet in line:
-                continue
-            sys.stdout.write(self._label + line.decode(errors="replace"))
-            sys.stdout.flush()
-        return await self._process.wait()
+        rest = b""
+        try:
+            while chunk := await stream.read(CHUNK_BYTES):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._lines.put(line + b"\n")
+                if len(rest) > LONGEST_LINE_BYTES:
+                    self._lines.put(rest + b"\n")
+                    rest = b""
+            if rest:
+                self._lines.put(rest + b"\n")
+        finally:
+            transport.close()
 
     def say(self, message: str) -> None:
         """A line of the supervisor about this part."""
-        sys.stdout.write(f"{self._label}{message}\n")
-        sys.stdout.flush()
+        self._lines.say(message)
 
     async def stop(self, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL after the grace."""
+        """Ends it for good: SIGTERM, then SIGKILL after the grace."""
         self._stopping = True
+        await self.end(grace_seconds)
+
+    async def end(self, grace_seconds: float) -> None:
+        """Ends the process that is it just now: SIGTERM, then SIGKILL after the grace."""
         process = self._process
         if process is None or process.returncode is not None:
             return

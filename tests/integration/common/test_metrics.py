@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -57,14 +56,26 @@ async def test_liveness_depends_on_nothing_else(metrics: Metrics) -> None:
 
 
 async def test_a_stuck_event_loop_is_still_reported(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.common.metrics._BEAT_SECONDS", 0.01)
     monkeypatch.setattr("services.common.metrics._STUCK_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("services.common.metrics._NOT_READY_AFTER_SECONDS", 0.2)
     port = await metrics.serve("127.0.0.1:0")
-    seen: list[int] = []
-    prober = threading.Timer(0.5, lambda: seen.append(get(port, "/healthz")[0]))
+    metrics.ready = True
+    assert (await asyncio.to_thread(get, port, "/readyz"))[0] == 200
+    seen: list[tuple[int, str]] = []
+    prober = threading.Timer(0.5, lambda: seen.extend(get(port, path) for path in ("/healthz", "/readyz", "/metrics")))
     prober.start()
-    time.sleep(1.0)  # noqa: ASYNC251 (the loop is to be stuck)
-    prober.join()
-    assert seen == [503]
+    prober.join()  # the loop is to be stuck
+    (alive, _), (ready, waiting), (_, numbers) = seen
+    assert (alive, ready) == (503, 503)
+    assert json.loads(waiting)["waiting_for"] == ["event loop"]
+    late = next(line for line in numbers.splitlines() if line.startswith("majlis_event_loop_stalled_seconds "))
+    assert float(late.split()[1]) > 0.2
+    for _ in range(500):
+        if metrics.loop_is_alive() and not metrics.not_ready():
+            break
+        await asyncio.sleep(0.01)
+    assert (await asyncio.to_thread(get, port, "/readyz"))[0] == 200
 
 
 async def test_who_asks_for_openmetrics_gets_it_and_others_get_the_classic_text(metrics: Metrics) -> None:

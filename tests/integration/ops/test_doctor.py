@@ -26,6 +26,7 @@ from tools.nats_config import SERVICES
 from tools.ops.__main__ import main as majlis
 from tools.ops.copying import migrations_of, sqlite_url, urls
 from tools.ops.doctor import inside, outside, reach
+from tools.ops.state_folder import keep_private
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 MAJLIS = {"version": "0.1.0", "grpc": "127.0.0.1:1"}
@@ -226,6 +227,8 @@ def test_each_process_of_make_run_is_asked_and_open_secrets_are_named(tmp_path: 
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "service").write_text("secret")
     (tmp_path / "secrets" / "service").chmod(0o644)
+    (tmp_path / "run.json").touch()
+    (tmp_path / "run.json").chmod(0o644)
     with answering({}) as good, answering({"waiting_for": ["bus"]}, 503) as bad:
         places = {"auth": good, "invite": bad, "gateway": 1}
         parts = {name: {"pid": 1, "ready_url": f"http://127.0.0.1:{port}/"} for name, port in places.items()}
@@ -233,7 +236,25 @@ def test_each_process_of_make_run_is_asked_and_open_secrets_are_named(tmp_path: 
         seen = {each.what: each for each in inside.parts(tmp_path)}
     assert (seen["auth"].good, seen["invite"].good, seen["gateway"].good) == (True, False, False)
     assert "waits for bus" in seen["invite"].say
-    assert "service: chmod 600" in seen["secrets"].say
+    finding = seen["private files"]
+    assert finding.good is False
+    assert f"{tmp_path / 'secrets' / 'service'}" in finding.say
+    assert f"chmod -R go= {tmp_path / 'run.json'} {tmp_path / 'secrets'}" in finding.say
+
+
+async def test_a_database_that_others_can_read_is_named_and_starting_it_mends_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "auth.db"
+    url = sqlite_url(path)
+    # As an earlier release left it.
+    await migrate(url, migrations_of("auth"), "auth")
+    path.chmod(0o644)
+    assert await asyncio.to_thread(majlis, ["doctor", "--database", f"auth={url}"]) == 1
+    assert f"other users of this machine may reach {path}" in capsys.readouterr().out
+    await migrate(url, migrations_of("auth"), "auth")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert await asyncio.to_thread(majlis, ["doctor", "--database", f"auth={url}"]) == 0
 
 
 class Relay(asyncio.DatagramProtocol):
@@ -302,5 +323,9 @@ def test_the_command_says_what_is_wrong_by_its_exit_code(tmp_path: Path, capsys:
     said = capsys.readouterr().out
     assert "WRONG  database of auth:" in said
     asyncio.run(migrate_all())
+    (tmp_path / "data").chmod(0o755)  # as earlier releases left it
+    assert majlis(["doctor", "--state", str(tmp_path)]) == 1
+    assert f"chmod -R go= {tmp_path / 'data'}" in capsys.readouterr().out
+    assert keep_private(tmp_path) == []
     assert majlis(["doctor", "--state", str(tmp_path)]) == 0
     assert majlis(["doctor", "--token-file", str(tmp_path / "none")]) == 1

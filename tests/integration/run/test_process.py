@@ -2,13 +2,17 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tools.run import process
+from tools.run.lines import Lines, Terminal
 from tools.run.plan import Part
 from tools.run.process import SETTINGS_EXIT, Process
+
+SHOWN: list[bytes] = []
 
 
 def part_that_ends(tmp_path: Path, code: int) -> Process:
@@ -17,7 +21,8 @@ def part_that_ends(tmp_path: Path, code: int) -> Process:
         f"import sys, time; starts = open({str(tmp_path / 'starts')!r}, 'a+'); starts.write('x'); starts.flush();"
         f"starts.seek(0); len(starts.read()) > 2 and time.sleep(60); print('the certificate is gone'); sys.exit({code})"
     )
-    return Process(Part("auth", [sys.executable, "-c", script]), tmp_path, 4, lambda: None)
+    part = Part("auth", [sys.executable, "-c", script])
+    return Process(part, Lines("auth", tmp_path / "auth.log", Terminal(SHOWN.append)), lambda: None)
 
 
 async def ends(tmp_path: Path, part: Process) -> str:
@@ -34,6 +39,15 @@ async def ends(tmp_path: Path, part: Process) -> str:
     return starts.read_text()
 
 
+def all_of(last: bytes) -> bytes:
+    """What was shown, once something has been."""
+    for _ in range(500):
+        if last in b"".join(SHOWN):
+            return b"".join(SHOWN)
+        time.sleep(0.02)
+    raise AssertionError(f"{last!r} was not shown")
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "BACK_OFF_SECONDS", (0.01,))
@@ -45,13 +59,11 @@ async def test_a_part_that_never_served_and_cannot_work_with_its_settings_is_giv
     assert part.gave_up
 
 
-async def test_a_part_that_served_before_is_started_again_and_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_part_that_served_before_is_started_again_and_says_why(tmp_path: Path) -> None:
+    SHOWN.clear()
     part = part_that_ends(tmp_path, SETTINGS_EXIT)
     part.has_served = True
     assert await ends(tmp_path, part) == "xxx"
     assert not part.gave_up
-    said = capsys.readouterr().out
-    assert "the certificate is gone" in said
-    assert "auth cannot go on, the line above says why" in said
+    said = await asyncio.to_thread(all_of, b"auth cannot go on, the line above says why")
+    assert b"the certificate is gone" in said

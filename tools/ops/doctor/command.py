@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.ops.copying import KEEPERS, CopyError, databases_of_environment, urls
 from tools.ops.doctor.finding import Finding
-from tools.ops.doctor.inside import bus, database, disk, parts
+from tools.ops.doctor.inside import bus, database, disk, parts, private_database
 from tools.ops.doctor.outside import media, public_origin, tcp
 
 
@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=databases_of_environment(),
         help="a service's database; a file that holds the URL will do; also from $MAJLIS_DATABASES, by commas",
     )
-    parser.add_argument("--state", type=Path, help="state folder of make run: processes, databases, secrets, disk")
+    parser.add_argument(
+        "--state", type=Path, help="state folder of make run: processes, databases, private files, disk"
+    )
 
 
 def look(options: argparse.Namespace) -> Iterator[Finding]:
@@ -51,6 +53,8 @@ def look(options: argparse.Namespace) -> Iterator[Finding]:
     for keeper in KEEPERS:
         if keeper in named or options.state:
             yield from database(keeper, places[keeper])
+        if keeper in named:
+            yield from private_database(keeper, places[keeper])
     if options.state:
         yield from parts(options.state)
         yield disk(options.state)

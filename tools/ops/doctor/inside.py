@@ -8,7 +8,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from alembic.config import Config
@@ -17,9 +17,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from services.common.database import Database
+from services.common.private import open_to_others
 from tools.ops.copying import migrations_of
 from tools.ops.doctor.finding import Finding, host_and_port
 from tools.ops.doctor.outside import SECONDS, clock, is_local
+from tools.ops.state_folder import LEFT_ALONE, PRIVATE
 
 _FREE_SHARE = 0.1
 GREETING_SECONDS = 1.0
@@ -137,16 +139,30 @@ def disk(folder: Path, usage: Callable[[Path], "shutil._ntuple_diskusage"] = shu
 
 
 def parts(state: Path) -> Iterator[Finding]:
-    """Each process of `make run` serves; secrets are their owner's alone."""
+    """Each process of `make run` serves; what holds secrets or personal data is its owner's alone."""
     record = state / "run.json"
     if record.exists():
         for name, part in json.loads(record.read_text())["parts"].items():
             yield _part(name, part["ready_url"], state / "log" / f"{name}.log")
-    secrets = state / "secrets"
-    if secrets.is_dir():
-        open_ = [path.name for path in (secrets, *secrets.iterdir()) if path.stat().st_mode & 0o077 and path.is_file()]
-        say = "only their owner reads them" if not open_ else f"others may read {', '.join(sorted(open_))}: chmod 600"
-        yield Finding("secrets", not open_, say)
+    yield private("private files", [state / name for name in PRIVATE])
+
+
+def private(what: str, places: Sequence[Path]) -> Finding:
+    """Whether other users of the machine are kept from files and folders, and all that is in them."""
+    open_ = sorted(str(path) for place in places for path in open_to_others(place, LEFT_ALONE))
+    if not open_:
+        return Finding(what, True, "only their owner reads and writes them")
+    more = f" and {len(open_) - 3} more" if len(open_) > 3 else ""
+    do = f"chmod -R go= {' '.join(sorted({str(place) for place in places if any(open_to_others(place, LEFT_ALONE))}))}"
+    why = "who reads them has keys and addresses of people"
+    return Finding(what, False, f"other users of this machine may reach {', '.join(open_[:3])}{more}; {why}: {do}")
+
+
+def private_database(keeper: str, url: str) -> Iterator[Finding]:
+    """Whether other users of the machine are kept from a database that is a file."""
+    path = url.partition(":///")[2] if url.startswith("sqlite") else ""
+    if path and Path(path).exists():
+        yield private(f"file of {keeper}", [Path(f"{path}{end}") for end in ("", "-wal", "-shm")])
 
 
 def _part(name: str, url: str, log: Path) -> Finding:
