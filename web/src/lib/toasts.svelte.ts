@@ -8,6 +8,8 @@ export interface Toast {
   text: string;
   tone: 'plain' | 'alarm';
   undo: (() => unknown) | undefined;
+  /** Whether what it says is still so; one that says nothing lasting has none. */
+  holds: (() => boolean) | undefined;
 }
 
 const shownFor = 6_000;
@@ -17,6 +19,8 @@ class Toasts {
   list = $state<Toast[]>([]);
   #hosts = $state.raw<symbol[]>([]);
   #next = 1;
+  /** Those whose cause was seen to hold: the news of it may come after the call that made the message. */
+  readonly #held = new Set<number>();
 
   /** Who shows them: the page or, above it, the sheet opened last, for nothing else can be seen, pressed or heard then. */
   get host(): symbol | undefined {
@@ -29,21 +33,31 @@ class Toasts {
     return () => void (this.#hosts = this.#hosts.filter((one) => one !== host));
   }
 
-  say(key: Key, values: Record<string, string | number> = {}, undo?: () => unknown): void {
-    this.#add(t(key, values), 'plain', undo);
+  /** Shows a message for a while; one that `holds` goes earlier, once that has been true and is so no longer. */
+  say(key: Key, values: Record<string, string | number> = {}, undo?: () => unknown, holds?: () => boolean): void {
+    this.#add(t(key, values), 'plain', undo, holds);
+  }
+
+  /** Drops what has outlived its cause; called whenever a cause may have changed. */
+  settle(): void {
+    for (const { id, holds } of this.list) {
+      if (holds?.()) this.#held.add(id);
+      else if (this.#held.has(id)) this.drop(id);
+    }
   }
 
   refuse(error: unknown): void {
-    this.#add(t(explain(error)), 'alarm', undefined);
+    this.#add(t(explain(error)), 'alarm');
   }
 
   drop(id: number): void {
+    this.#held.delete(id);
     this.list = this.list.filter((toast) => toast.id !== id);
   }
 
-  #add(text: string, tone: Toast['tone'], undo: Toast['undo']): void {
+  #add(text: string, tone: Toast['tone'], undo?: Toast['undo'], holds?: Toast['holds']): void {
     const id = this.#next++;
-    this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, tone, undo }].slice(-most);
+    this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, tone, undo, holds }].slice(-most);
     setTimeout(() => this.drop(id), shownFor);
   }
 }

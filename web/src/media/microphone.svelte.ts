@@ -5,6 +5,9 @@ export type MicrophoneState = 'off' | 'asking' | 'live' | 'denied' | 'missing' |
 
 class Microphone {
   state = $state<MicrophoneState>('off');
+  /** True from when the person switched it off until they switch it on: nothing that happens elsewhere opens it meanwhile. */
+  held = $state(false);
+  #enabled = true;
   #stream: MediaStream | null = null;
   #context: AudioContext | null = null;
   #analyser: AnalyserNode | null = null;
@@ -78,7 +81,20 @@ class Microphone {
 
   /** Lets sound through or not; the track stays, so that nothing needs to be negotiated. */
   enable(on: boolean): void {
-    if (this.track) this.track.enabled = on;
+    this.#enabled = on;
+    if (this.track) this.track.enabled = on && !this.held;
+  }
+
+  /** The person switches it off: at once. */
+  hold(): void {
+    this.held = true;
+    this.enable(this.#enabled);
+  }
+
+  /** The person switches it on again. */
+  release(): void {
+    this.held = false;
+    this.enable(true);
   }
 
   /** How loud it is now, 0-1; 0 while switched off. */
@@ -92,6 +108,7 @@ class Microphone {
   close(): void {
     this.#closed++;
     this.#opening = null;
+    this.held = false;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#analyser = null;

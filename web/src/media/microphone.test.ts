@@ -78,3 +78,16 @@ test('one that is unplugged is said to be missing, and can be asked for again', 
   expect(await again).toBe(true);
   expect(microphone.state).toBe('live');
 });
+
+test('what the person switched off stays off until they switch it on, whatever happens elsewhere', async () => {
+  const asked = microphone.open();
+  allow[0]?.();
+  await asked;
+  microphone.hold();
+  microphone.enable(true);
+  expect([tracks[0]?.enabled, microphone.held]).toEqual([false, true]);
+  microphone.release();
+  expect(tracks[0]?.enabled).toBe(true);
+  microphone.enable(false);
+  expect(tracks[0]?.enabled).toBe(false);
+});

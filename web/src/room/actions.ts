@@ -1,11 +1,12 @@
 // What people do in a room: one function for each call, refusals shown where they happen.
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
-import { HandMode, ReportKind, Visibility } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandMode, ReportKind, Role, Visibility, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { rooms } from '../lib/api.ts';
 import { share } from '../lib/share.ts';
 import { attempt, toasts } from '../lib/toasts.svelte.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import type { LiveRoom } from './live.svelte.ts';
+import type { RoomView } from './reducer.ts';
 
 /** Raises the person's hand, with a question or without; raising again keeps the place. */
 export async function raiseHand(room: LiveRoom, question: string): Promise<boolean> {
@@ -55,18 +56,29 @@ async function moving<T>(room: LiveRoom, call: () => Promise<T>): Promise<T | un
   return answer;
 }
 
-/** Switches the own microphone: off at once, on when the server agrees. */
+/** Switches the own microphone: off at once and whatever the server says, on when the server agrees. */
 export async function setOwnMute(room: LiveRoom, muted: boolean): Promise<void> {
-  if (muted) microphone.enable(false);
+  if (muted) microphone.hold();
   else if (!(await microphone.open())) return toasts.say('mic.denied');
   else await room.sound.sendMicrophone();
   const answer = await attempt(() => rooms.setOwnMute({ roomId: room.id, muted }));
-  if (answer && !muted) microphone.enable(true);
+  if (answer && !muted) microphone.release();
 }
 
 export async function bringUp(room: LiveRoom, person: Profile): Promise<void> {
   const answer = await attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId }));
-  if (answer) toasts.say('moderate.offered', { name: person.displayName }, () => withdrawOffer(room, person.userId));
+  const open = (view: RoomView): boolean => view.offers.some((offer) => offer.userId === person.userId);
+  if (answer) toasts.say('moderate.offered', { name: person.displayName }, () => withdrawOffer(room, person.userId), whileIn(room, open));
+}
+
+/** Whether something is still so, for as long as the person is in the room at all. */
+function whileIn(room: LiveRoom, so: (view: RoomView) => boolean): () => boolean {
+  return () => room.view !== null && !room.left && !room.view.gone && so(room.view);
+}
+
+/** Somebody's seat on stage, if they have one. */
+function seatOf(view: RoomView, person: Profile): StageSeat | undefined {
+  return view.stage.find((seat) => seat.person?.userId === person.userId);
 }
 
 export async function withdrawOffer(room: LiveRoom, userId: string): Promise<void> {
@@ -78,26 +90,29 @@ export async function dismissHand(room: LiveRoom, userId: string): Promise<void>
 }
 
 export async function muteSpeaker(room: LiveRoom, person: Profile): Promise<void> {
-  if (await attempt(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId }))) toasts.say('moderate.muted', { name: person.displayName });
+  if (!(await attempt(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId })))) return;
+  toasts.say('moderate.muted', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.muted === true));
 }
 
 export async function moveToAudience(room: LiveRoom, person: Profile): Promise<void> {
   if (!(await attempt(() => rooms.moveToAudience({ roomId: room.id, userId: person.userId })))) return;
-  toasts.say('moderate.moved', { name: person.displayName }, () => attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId })));
+  const below = (view: RoomView): boolean => !seatOf(view, person) && !view.offers.some((offer) => offer.userId === person.userId);
+  toasts.say('moderate.moved', { name: person.displayName }, () => attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId })), whileIn(room, below));
 }
 
 export async function removePerson(room: LiveRoom, person: Profile): Promise<void> {
   if (!(await attempt(() => rooms.removePerson({ roomId: room.id, userId: person.userId })))) return;
-  toasts.say('moderate.removed', { name: person.displayName }, () => attempt(() => rooms.readmitPerson({ roomId: room.id, userId: person.userId })));
+  toasts.say('moderate.removed', { name: person.displayName }, () => attempt(() => rooms.readmitPerson({ roomId: room.id, userId: person.userId })), whileIn(room, () => true));
 }
 
 export async function makeModerator(room: LiveRoom, person: Profile): Promise<void> {
-  if (await attempt(() => rooms.makeModerator({ roomId: room.id, userId: person.userId }))) toasts.say('moderate.madeModerator', { name: person.displayName });
+  if (!(await attempt(() => rooms.makeModerator({ roomId: room.id, userId: person.userId })))) return;
+  toasts.say('moderate.madeModerator', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.role === Role.MODERATOR));
 }
 
 export async function nameSuccessor(room: LiveRoom, person: Profile, named: boolean): Promise<void> {
   if (!(await attempt(() => rooms.nameSuccessor({ roomId: room.id, userId: person.userId, named })))) return;
-  if (named) toasts.say('moderate.successor', { name: person.displayName });
+  if (named) toasts.say('moderate.successor', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.successor === true));
 }
 
 export async function blockPerson(person: Profile): Promise<void> {

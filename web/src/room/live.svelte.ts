@@ -11,6 +11,7 @@ import { microphone } from '../media/microphone.svelte.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
 import { RoomEvents } from './events.ts';
 import { pauseBefore, worthAnotherTry } from './knocking.ts';
+import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import { HandQueue } from './queue.svelte.ts';
 import { begin, missed, ownStageSeat, reduce, type RoomView } from './reducer.ts';
@@ -34,7 +35,7 @@ export class LiveRoom {
   left = $state(false);
   /** True while the event stream is away for longer than a moment. */
   stale = $state(false);
-  notice = $state.raw<Notice | null>(null);
+  readonly #board: NoticeBoard;
   /** Rises when the hand queue may have changed. */
   handsVersion = $state(0);
   /** The hands that are up, for who moderates. */
@@ -57,6 +58,7 @@ export class LiveRoom {
     this.id = id;
     this.key = key;
     this.me = me;
+    this.#board = new NoticeBoard(me);
     this.queue = new HandQueue({
       list: async () => (await rooms.listHands({ roomId: id })).hands,
       attend: () => rooms.attendHands({ roomId: id }),
@@ -66,6 +68,11 @@ export class LiveRoom {
       member: () => this.view?.own.member ?? 0,
       refused: (reason) => this.#refused(reason),
     });
+  }
+
+  /** What happened to the person and still holds. */
+  get notice(): Notice | null {
+    return this.#board.notice;
   }
 
   get onStage(): boolean {
@@ -163,7 +170,9 @@ export class LiveRoom {
 
   /** Adopts what a call answered about the person's own place. */
   adopt(seat: OwnSeat | undefined): void {
-    if (seat && this.view) this.view = { ...this.view, own: { ...seat } };
+    if (!seat || !this.view) return;
+    this.view = { ...this.view, own: { ...seat } };
+    this.#board.put(null, this.view);
   }
 
   /** Accepting an offer: onto the stage, with the microphone live already. */
@@ -189,7 +198,7 @@ export class LiveRoom {
     const name = event.event.case;
     if (name === 'handRaised' || name === 'handLowered' || name === 'handsAttended' || name === 'snapshot') this.handsVersion++;
     if (this.moderating) this.#moderate(before, after, event);
-    this.notice = announce(before, after, event, this.me) ?? this.notice;
+    this.#board.put(announce(before, after, event, this.me), after);
     this.#follow(before, after, event);
   }
 
@@ -291,6 +300,7 @@ export class LiveRoom {
     this.giveUp();
     this.#events?.close();
     this.queue.close();
+    this.#board.clear();
     clearTimeout(this.#staleTimer);
     // Where the seat is gone the relay has ended the session already.
     this.sound.stop(this.view?.gone ? 'ended' : 'here');

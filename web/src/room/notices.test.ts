@@ -1,8 +1,9 @@
 // Which events deserve a line, and whose name it carries.
 import { create } from '@bufbuild/protobuf';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, seat, view } from './fixtures.ts';
+import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators } from './notices.ts';
 import { reduce, type RoomView } from './reducer.ts';
 
@@ -54,4 +55,53 @@ test('who moderates learns whose hand fell, who declined and who did not answer'
   expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'declined' } })).toEqual({ key: 'queue.declined', user: omar });
   expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'expired' } })).toEqual({ key: 'queue.unanswered', user: omar });
   expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'withdrawn' } })).toBeNull();
+});
+
+describe('a notice goes when its cause passes', () => {
+  const muted = seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true });
+  const mute = { case: 'stageSeatChanged', value: { seat: muted, byUserId: lina } };
+  let board: NoticeBoard;
+  let now: RoomView;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    board = new NoticeBoard(me);
+    now = view({ role: Role.SPEAKER }, { stage });
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  function happens(fact: Parameters<typeof event>[1]): string | undefined {
+    const one = event(now.revision + 1n, fact);
+    const after = reduce(now, one, me);
+    board.put(announce(now, after, one, me), after);
+    now = after;
+    return board.notice?.key;
+  }
+
+  test('being muted stands until one unmutes', () => {
+    expect(happens(mute)).toBe('notice.mutedBy');
+    vi.advanceTimersByTime(60_000);
+    expect(board.notice?.key).toBe('notice.mutedBy');
+    expect(happens({ case: 'stageSeatChanged', value: { seat: seat(me), byUserId: me } })).toBeUndefined();
+  });
+
+  test('or leaves the stage', () => {
+    happens(mute);
+    expect(happens({ case: 'stageLeft', value: { userId: me, cause: 'back_to_audience' } })).toBeUndefined();
+  });
+
+  test('a hand that fell is forgotten once one is invited all the same', () => {
+    now = view();
+    expect(happens({ case: 'handLowered', value: { userId: me, cause: 'expired' } })).toBe('notice.handFell');
+    expect(happens({ case: 'stageOffered', value: { offer: offer(me) } })).toBeUndefined();
+  });
+
+  test('what only tells of something goes by itself, whichever page is shown, and does not come back', () => {
+    now = view();
+    happens({ case: 'offerClosed', value: { offer: offer(me), cause: 'expired' } });
+    expect(board.notice?.key).toBe('notice.offerGone');
+    vi.advanceTimersByTime(9_000);
+    expect(board.notice).toBeNull();
+    expect(happens({ case: 'handRaised', value: { userId: lina, handCount: 1 } })).toBeUndefined();
+  });
 });

@@ -1,7 +1,7 @@
 // What an event means to the person in one calm line: muted by somebody, brought down, room held. Pure.
 import type { Key } from '../i18n/i18n.svelte.ts';
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { Role, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { ownStageSeat, type RoomView } from './reducer.ts';
 
 export interface Notice {
@@ -9,11 +9,36 @@ export interface Notice {
   name: string;
   /** A new number for each notice, so that the same words are read out again. */
   revision: bigint;
+  /** Whether what it says is still so: a notice never outlives its cause. */
+  holds: Holds;
+  /** True when it matters as long as it holds; anything else is read once. */
+  stands: boolean;
 }
+
+type Holds = (view: RoomView, me: string) => boolean;
+
+const below: Holds = (view, me) => !ownStageSeat(view, me) && !view.own.offer;
+/** Until when each notice is true. */
+const causes = {
+  'notice.mutedBy': (view, me) => ownStageSeat(view, me)?.mutedByModerator === true,
+  'notice.moderator': (view, me) => ownStageSeat(view, me)?.role === Role.MODERATOR,
+  'notice.successor': (view, me) => ownStageSeat(view, me)?.successor === true,
+  'notice.movedBy': below,
+  'notice.handFell': (view, me) => below(view, me) && !view.own.hand,
+  'notice.handDismissed': (view, me) => below(view, me) && !view.own.hand,
+  'notice.offerGone': below,
+  'notice.live': (view) => view.room.state === RoomState.LIVE,
+} satisfies Partial<Record<Key, Holds>>;
 
 /** The line an event deserves, if any. */
 export function announce(before: RoomView, after: RoomView, event: RoomEvent, me: string): Notice | null {
-  const say = (key: Key, user = ''): Notice => ({ key, name: nameIn(before, user), revision: event.revision });
+  const say = (key: keyof typeof causes, user = ''): Notice => ({
+    key,
+    name: nameIn(before, user),
+    revision: event.revision,
+    holds: causes[key],
+    stands: key === 'notice.mutedBy',
+  });
   const { event: fact } = event;
   switch (fact.case) {
     case 'stageSeatChanged': {
