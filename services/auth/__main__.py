@@ -27,6 +27,7 @@ from services.common.tokens import LONGEST_ACCESS_LIFE
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROTATION_CHECK_SECONDS = 600.0
 SWEEP_SECONDS = 300.0
+EXPIRY_SECONDS = 30.0
 OWNER_LINK_SECONDS = 5.0
 """How long the file of a used link may stay; the link itself works once."""
 
@@ -58,6 +59,7 @@ async def main(stop: Stop) -> None:
         background.every("owner link", OWNER_LINK_SECONDS, parts.owner_link.remove_when_used)
         background.every("key rotation", ROTATION_CHECK_SECONDS, parts.keys.rotate_if_due)
         background.every("sweep", SWEEP_SECONDS, lambda: parts.store.sweep(clock.now(), refresh_life))
+        background.every("expiry", EXPIRY_SECONDS, lambda: parts.store.end_expired(clock.now()))
         parts.retention.start(background)
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()

@@ -15,7 +15,12 @@ ListFacts = Callable[[int, int], Awaitable[Sequence[Message]]]
 FactHandler = Callable[[Any], Awaitable[None]]
 
 _PAGE = 500
-_LOOK_AGAIN_SECONDS = 30.0
+_RECALLED = 1000
+"""How many facts that were handled before a start are told again to `recall`."""
+_LOOK_AGAIN_SECONDS = 10.0
+"""For the newest message that the bus lost, and for a source that is itself cut off from the bus."""
+_AWAY_SECONDS = 0.5
+"""How often the source is asked while the bus is away: a sign-in that ended must not wait for the bus."""
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -36,6 +41,11 @@ class FactCursor(Protocol):
 
 class FactSource(Protocol):
     """What the reader needs of the bus."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether events arrive now."""
+        ...
 
     async def subscribe_all(self, event_types: Iterable[type[Message]], handler: FactHandler) -> Any:
         """Calls the handler with each event of these types."""
@@ -65,7 +75,10 @@ class FactReader:
     """Hands every fact of `source` to `handler`, in order, at least once; the handler must be idempotent.
 
     `list_facts(after, limit)` is the source's ListFacts: messages with a `number` and a oneof of events. It is asked
-    at start, when the bus was away, on a gap in the numbers, and now and then in case the newest message was lost.
+    at start, while the bus is away, on a gap in the numbers, and now and then in case the newest message was lost.
+
+    `recall`, when given, hears the newest of those facts again that were handled before this start: for what a process
+    keeps in memory alone, or had not carried out when it ended.
     """
 
     def __init__(  # noqa: PLR0917 (each is a different type: they cannot be mixed up)
@@ -76,7 +89,10 @@ class FactReader:
         list_facts: ListFacts,
         handler: FactHandler,
         cursor: FactCursor,
+        *,
+        recall: FactHandler | None = None,
     ) -> None:
+        self._recall = recall
         self._source = source
         self._bus = bus
         self._event_types = tuple(event_types)
@@ -103,24 +119,46 @@ class FactReader:
                 self._wake.clear()
                 if await self._tried_to_catch_up():
                     pause = _FIRST_PAUSE_SECONDS
-                    with contextlib.suppress(TimeoutError):
-                        # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
-                        async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                            await self._wake.wait()
+                    await self._rest()
                 else:
                     await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                     pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
         finally:
             await subscription.stop()
 
+    async def _rest(self) -> None:
+        """Waits until it is time to ask the source again."""
+        until = asyncio.get_running_loop().time() + _LOOK_AGAIN_SECONDS
+        while not self._wake.is_set() and asyncio.get_running_loop().time() < until:
+            with contextlib.suppress(TimeoutError):
+                # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(_AWAY_SECONDS):
+                    await self._wake.wait()
+            if not self._bus.connected:
+                return
+
     async def catch_up(self) -> None:
         """Asks for what was missed and hands it over. Raises what the source or the handler raises."""
+        if self._recall is not None:
+            await self._remember(self._recall)
+            self._recall = None
         while True:
             async with self._busy:
                 facts = await self._list_facts(self._last, _PAGE)
                 for number, event in map(unwrap_fact, facts):
                     if number > self._last:
                         await self._take(number, event)
+            if len(facts) < _PAGE:
+                return
+
+    async def _remember(self, recall: FactHandler) -> None:
+        last, number = self._last, max(0, self._last - _RECALLED)
+        while number < last:
+            facts = await self._list_facts(number, _PAGE)
+            for found, event in map(unwrap_fact, facts):
+                if found <= last:
+                    await recall(event)
+                number = found
             if len(facts) < _PAGE:
                 return
 

@@ -27,6 +27,8 @@ class Caller:
     user_id: str | None = None
     """Set for users and operators; for a public RPC when a valid token came along."""
     sign_in_id: str | None = None
+    issued_at: int = 0
+    """When the access token was issued, in seconds since the epoch; 0 without one."""
     operator: bool = False
     scopes: frozenset[str] | None = None
     """What a personal token may do; None means everything the account may."""

@@ -92,6 +92,7 @@ async def admit(
         "operator" if policy.kind == options_pb2.CALLER_OPERATOR else "user",
         user_id=token.user_id,
         sign_in_id=token.sign_in_id,
+        issued_at=token.issued_at,
         operator=token.operator,
         scopes=token.scopes,
         service=service,

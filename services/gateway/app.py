@@ -134,7 +134,8 @@ class Watching:
         else:
             self._revocations.revoke_user(user_id, at)
         for subscriber in self._of_user.get(user_id, ()):
-            if not sign_in_id or subscriber.sign_in_id == sign_in_id:
+            ended = subscriber.sign_in_id == sign_in_id if sign_in_id else subscriber.issued_at <= at.timestamp()
+            if ended:
                 subscriber.end(SignedOut("the sign-in has ended"))
 
     async def catch_up(self) -> None:

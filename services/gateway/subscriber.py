@@ -27,6 +27,7 @@ class Subscriber:
         "_waiter",
         "ended",
         "epoch",
+        "issued_at",
         "misses",
         "on_end",
         "room_id",
@@ -40,6 +41,8 @@ class Subscriber:
         self.room_id = room_id
         self.user_id = access.user_id
         self.sign_in_id = access.sign_in_id
+        self.issued_at = access.issued_at
+        """When its access token was issued: what ended before, as the news may come twice, does not end this stream."""
         self.epoch = epoch
         """Of the seat when the stream was opened."""
         self.misses = 0

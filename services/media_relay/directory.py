@@ -184,4 +184,7 @@ def _change_of(event: Event) -> SessionChange | None:
         kind=MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else MEDIA_KIND_AUDIENCE,
         event=kind,
         cause=event.cause.value if isinstance(event, SessionEnded) else "",
+        sign_in_id=permit.sign_in_id,
+        issued_at=permit.issued_at,
+        permit_id=permit.permit_id,
     )

@@ -30,6 +30,7 @@ _ACTIONS = {
     pb.SEAT_ACTION_UNMUTE: SeatAction.UNMUTE,
     pb.SEAT_ACTION_STREAM_GONE: SeatAction.STREAM_GONE,
     pb.SEAT_ACTION_STREAM_BACK: SeatAction.STREAM_BACK,
+    pb.SEAT_ACTION_END_SIGN_IN: SeatAction.END_SIGN_IN,
 }
 _ROLES = {
     "listener": room_pb2.ROLE_LISTENER,
@@ -72,7 +73,7 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     ) -> pb.ApplySeatChangesResponse:
         """Carries out changes of seats; an action this build does not know is passed over."""
         await self._app.apply_seat_changes(
-            SeatChange(each.room_id, each.user_id, each.term, each.epoch, _ACTIONS[each.action])
+            SeatChange(each.room_id, each.user_id, each.term, each.epoch, _ACTIONS[each.action], each.sign_in_id)
             for each in request.changes
             if each.action in _ACTIONS
         )
@@ -112,4 +113,6 @@ def _session_info(session: MediaSession) -> pb.SessionInfo:
         member=permit.member,
         connected=session.connected,
         role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
+        sign_in_id=permit.sign_in_id,
+        issued_at=permit.issued_at,
     )

@@ -30,6 +30,7 @@ from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
+from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.outside import ClockSkew, PrometheusCounters, SystemIds
 from services.room_directory.rpc import RoomDirectoryServicer, UseCases
 from services.room_directory.settings import Settings
@@ -79,16 +80,16 @@ async def build(
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
     store, ledger = SqlRoomStore(database, clock, rules), SqlLedger(database, clock)
     keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
-    auth, bus, blocks = AuthClient(settings.auth_address, settings), Bus(settings, metrics), Blocks()
-    people = People(auth, clock)
+    auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
+    blocks, ended = Blocks(), EndedSignIns()
+    people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     announcer = facts.BusAnnouncer(bus.publish, people)
-    dispatch = Dispatch(clock, counters.relay_latency, background)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules)
 
     def relay_client(relay_id: str, grpc_address: str) -> GrpcRelayClient:
         return GrpcRelayClient(relay_id, grpc_address, settings)
 
-    fleet = Fleet(ledger, relay_client, dispatch, rooms, clock=clock, limits=limits)
+    fleet = Fleet(ledger, relay_client, dispatch, rooms, ended, clock=clock, limits=limits)
     _show(metrics, fleet)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
@@ -97,8 +98,8 @@ async def build(
         previews=Previews(rooms, invite),
         seats=SeatCases(rooms, fleet, permits, blocks, clock=clock, counters=counters),
         stage=StageCases(rooms, people, ids=ids, clock=clock, limits=limits),
-        moderation=ModerationCases(rooms, ledger, people, blocks, ids=ids, clock=clock, limits=limits),
-        presence=Presence(rooms, fleet, people, announcer, clock=clock, limits=limits, counters=counters),
+        moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
+        presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
         people=people,
         keys=keys,
@@ -167,7 +168,9 @@ async def listen(parts: Parts, background: Background) -> None:
     await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, on_load)
     cursor, cases = fact_cursors.of(parts.database), parts.app.moderation
     on_auth = facts.auth_handler(cases, parts.verifier.revocations)
-    auth = FactReader("auth", parts.bus, facts.AUTH_FACTS, parts.auth.list_facts, on_auth, cursor)
+    recall = facts.auth_recall(cases, parts.verifier.revocations)
+    ask = parts.auth.list_facts
+    auth = FactReader("auth", parts.bus, facts.AUTH_FACTS, ask, on_auth, cursor, recall=recall)
     background.spawn("facts of auth", auth.run, restart=True)
     if parts.invite is not None:
         on_invite = facts.invite_handler(cases)

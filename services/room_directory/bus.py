@@ -20,6 +20,7 @@ from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Pulse
 from services.room_directory.domain import events
+from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.placement import RelayLoadState
 
@@ -171,20 +172,35 @@ def auth_handler(cases: ModerationCases, revocations: RevocationList) -> Callabl
         match fact:
             case auth_facts_pb2.ProfileChanged():
                 await cases.profile_changed(fact.user_id)
-            case auth_facts_pb2.SignedOut(sign_in_id=""):
-                at = fact.occurred_at.ToDatetime(tzinfo=UTC)
-                revocations.revoke_user(fact.user_id, at)
-                await cases.signed_out_everywhere(fact.user_id, at)
             case auth_facts_pb2.SignedOut():
-                revocations.revoke_sign_in(fact.sign_in_id)
+                await cases.signed_out(_revoked(fact, revocations))
             case auth_facts_pb2.AccountSuspended():
-                revocations.revoke_user(fact.user_id, fact.occurred_at.ToDatetime(tzinfo=UTC))
-                await cases.account_closed(fact.user_id, "account_suspended")
+                await cases.account_closed(_revoked(fact, revocations), "account_suspended")
             case auth_facts_pb2.AccountDeleted():
-                revocations.revoke_user(fact.user_id, fact.occurred_at.ToDatetime(tzinfo=UTC))
-                await cases.account_closed(fact.user_id, "account_deleted")
+                await cases.account_closed(_revoked(fact, revocations), "account_deleted")
 
     return handle
+
+
+def auth_recall(cases: ModerationCases, revocations: RevocationList) -> Callable[[Any], Awaitable[None]]:
+    """Takes in again which sign-ins had ended before this start: relays may not have heard of it."""
+
+    async def recall(fact: Any) -> None:
+        if isinstance(fact, auth_facts_pb2.SignedOut):
+            await cases.signed_out(_revoked(fact, revocations), again=True)
+
+    return recall
+
+
+def _revoked(fact: Any, revocations: RevocationList) -> Ended:
+    """What a fact ends; tokens that were issued by it are refused from now on."""
+    sign_in_id = fact.sign_in_id if isinstance(fact, auth_facts_pb2.SignedOut) else ""
+    ended = Ended(fact.user_id, fact.occurred_at.ToDatetime(tzinfo=UTC), sign_in_id)
+    if sign_in_id:
+        revocations.revoke_sign_in(sign_in_id)
+    else:
+        revocations.revoke_user(ended.user_id, ended.at)
+    return ended
 
 
 def invite_handler(cases: ModerationCases) -> Callable[[Any], Awaitable[None]]:

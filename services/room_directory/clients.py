@@ -110,6 +110,7 @@ class GrpcRelayClient:
                 term=TERM,
                 epoch=order.epoch,
                 action=wire.SEAT_ACTIONS[order.action],
+                sign_in_id=order.sign_in_id,
             )
             for order in orders
         ]

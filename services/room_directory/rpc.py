@@ -22,7 +22,7 @@ from services.room_directory.app.seats import SeatCases, Seated
 from services.room_directory.app.stage import StageCases
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.moderation import RoomEdit
-from services.room_directory.domain.people import Actor
+from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, MediaKind, Visibility
 from services.room_directory.snapshots import Snapshots
@@ -318,7 +318,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
 def _actor() -> Actor:
     caller = current_caller()
     may_speak = caller.scopes is None or _SPEAK in caller.scopes
-    return Actor(caller.user, operator=caller.operator, may_speak=may_speak)
+    proof = Proof(caller.sign_in_id or "", caller.issued_at)
+    return Actor(caller.user, operator=caller.operator, may_speak=may_speak, proof=proof)
 
 
 def _key_for_caller(room: Room) -> str:

@@ -14,7 +14,7 @@ from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction
 from services.room_directory.domain.hands import time_left
-from services.room_directory.domain.people import Person
+from services.room_directory.domain.people import Person, Proof
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.roles import Role
@@ -58,6 +58,7 @@ MEDIA_KINDS = {room_pb2.MEDIA_KIND_AUDIENCE: MediaKind.AUDIENCE, room_pb2.MEDIA_
 SEAT_ACTIONS = {
     SeatAction.END: relay_pb.SEAT_ACTION_END,
     SeatAction.REPLACE: relay_pb.SEAT_ACTION_REPLACE,
+    SeatAction.END_SIGN_IN: relay_pb.SEAT_ACTION_END_SIGN_IN,
     SeatAction.MUTE: relay_pb.SEAT_ACTION_MUTE,
     SeatAction.UNMUTE: relay_pb.SEAT_ACTION_UNMUTE,
     SeatAction.STREAM_GONE: relay_pb.SEAT_ACTION_STREAM_GONE,
@@ -235,6 +236,9 @@ def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNe
         kind=kind,
         state=state,
         relay_id=relay_id,
+        proof=Proof(change.sign_in_id, change.issued_at),
+        permit_id=change.permit_id,
+        serial=change.serial,
     )
 
 
@@ -247,6 +251,7 @@ def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
         kind=MEDIA_KINDS.get(info.kind, MediaKind.AUDIENCE),
         state=SessionState.UP if info.connected else SessionState.PENDING,
         relay_id=relay_id,
+        proof=Proof(info.sign_in_id, info.issued_at),
     )
 
 

@@ -110,6 +110,14 @@ class CredentialRows:
         )
         await self._session.execute(statement.values(revoked_at=now))
 
+    async def revoke_expired_tokens(self, now: datetime, most: int) -> list[tuple[str, str]]:
+        """Revokes those whose time is over; returns (person, token) of each."""
+        table = personal_tokens
+        over = select(table.c.token_id).where(table.c.revoked_at.is_(None), table.c.expires_at <= now).limit(most)
+        statement = update(table).where(table.c.token_id.in_(over)).values(revoked_at=now)
+        rows = await self._session.execute(statement.returning(table.c.user_id, table.c.token_id))
+        return [(row.user_id, row.token_id) for row in rows]
+
     async def _one_row(self, query: Any) -> Any:
         if self._writing:
             query = query.with_for_update()

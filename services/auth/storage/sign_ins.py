@@ -46,6 +46,15 @@ class SignInRows:
         statement = update(sign_ins).where(sign_ins.c.user_id == user_id, sign_ins.c.ended_at.is_(None))
         await self._session.execute(statement.values(ended_at=now))
 
+    async def end_expired_sign_ins(self, now: datetime, most: int) -> list[tuple[str, str]]:
+        """Ends those that nobody refreshed in time; returns (person, sign-in) of each."""
+        over = (
+            select(sign_ins.c.sign_in_id).where(sign_ins.c.ended_at.is_(None), sign_ins.c.expires_at <= now).limit(most)
+        )
+        statement = update(sign_ins).where(sign_ins.c.sign_in_id.in_(over)).values(ended_at=now)
+        rows = await self._session.execute(statement.returning(sign_ins.c.user_id, sign_ins.c.sign_in_id))
+        return [(row.user_id, row.sign_in_id) for row in rows]
+
     async def add_refresh_token(self, token: RefreshToken) -> None:
         """Stores a new one."""
         await self._session.execute(refresh_tokens.insert().values(asdict(token)))

@@ -11,7 +11,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.domain.events import Event
+from services.auth.domain.events import Event, SignedOut
 from services.auth.storage.accounts import AccountRows
 from services.auth.storage.credentials import CredentialRows
 from services.auth.storage.sign_ins import SignInRows
@@ -20,6 +20,7 @@ from services.common.database import Conflict, Database
 from services.common.outbox import StoredFact
 
 KEEP_ENDED_SIGN_INS = timedelta(days=30)
+MOST_ENDED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,16 @@ class SqlStore:
             result = await session.execute(statement.values(values).returning(secrets.c.name))
             if result.one_or_none() is None:
                 raise Conflict("the secret was changed meanwhile")
+
+    async def end_expired(self, now: datetime) -> None:
+        """Ends sign-ins and personal tokens whose time is over, boundedly many, and tells of it.
+
+        Nobody refuses their refresh for that: others do not look at the time, and what was taken by them must end too.
+        """
+        async with self.write() as tx:
+            ended = await tx.end_expired_sign_ins(now, MOST_ENDED_AT_ONCE)
+            ended += await tx.revoke_expired_tokens(now, MOST_ENDED_AT_ONCE)
+            await tx.tell([SignedOut(user_id, now, sign_in_id) for user_id, sign_in_id in ended])
 
     async def sweep(self, now: datetime, refresh_life: timedelta) -> None:
         """Forgets challenges that can no longer be answered, and sign-ins and refresh tokens of long ago."""

@@ -37,6 +37,10 @@ class Permit:
     relay_id: str
     boot_id: str
     home_relay_id: str
+    sign_in_id: str = ""
+    """The sign-in or personal token that fetched it; empty when it does not say."""
+    issued_at: int = 0
+    """When that one's access token was issued, seconds since the epoch; 0 when it does not say."""
 
     @property
     def seat(self) -> tuple[str, str]:
@@ -65,6 +69,8 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             relay_id=_text(claims, "relay"),
             boot_id=_text(claims, "boot"),
             home_relay_id=_text(claims, "home"),
+            sign_in_id=_text(claims, "sid") if claims.get("sid") else "",
+            issued_at=_number(claims, "sat", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error

@@ -124,9 +124,15 @@ class Relay:
 
     def apply(self, change: SeatChange, now: float) -> list[Event]:
         """Carries out a change of a seat; one of an older term or epoch changes nothing."""
-        if self.rooms.term_is_old(change.room_id, change.term) or self.seats.is_older(change):
+        if self.rooms.term_is_old(change.room_id, change.term):
             return []
         sessions = self.sessions.of_seat(change.seat)
+        if change.action is SeatAction.END_SIGN_IN:
+            # Whatever the seat's epoch is by now: a sign-in that ended has no later one.
+            self.seats.end_sign_in(change, now)
+            return self._end_all([s for s in sessions if change.ends(s.permit)], Cause.SEAT_ENDED)
+        if self.seats.is_older(change):
+            return []
         match change.action:
             case SeatAction.END:
                 self.seats.raise_floor(change, now)

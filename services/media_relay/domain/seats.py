@@ -1,11 +1,14 @@
 """What the relay remembers of seats: the epoch below which nothing is let in, mutes, lost event streams."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.media_relay.domain.errors import SeatStale
 from services.media_relay.domain.permits import REMEMBERED_SECONDS, Permit
 from services.media_relay.domain.sessions import Seat
+
+_MOST_ENDED = 16
+"""Ended sign-ins remembered for a seat: no person ends so many within the life of a permit."""
 
 
 class SeatAction(StrEnum):
@@ -17,6 +20,7 @@ class SeatAction(StrEnum):
     UNMUTE = "unmute"
     STREAM_GONE = "stream_gone"
     STREAM_BACK = "stream_back"
+    END_SIGN_IN = "end_sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,12 @@ class SeatChange:
     term: int
     epoch: int
     action: SeatAction
+    sign_in_id: str = ""
+    """The one that ended, for `END_SIGN_IN`."""
+
+    def ends(self, permit: Permit) -> bool:
+        """Whether an ended sign-in fetched the permit; one that does not say who did counts too."""
+        return permit.sign_in_id in ("", self.sign_in_id)
 
     @property
     def seat(self) -> Seat:
@@ -41,6 +51,7 @@ class _Memory:
     muted: bool = False
     mute_epoch: int = -1
     stream_gone_epoch: int = -1
+    ended_sign_ins: list[str] = field(default_factory=list)
     forget_at: float = 0.0
 
 
@@ -55,8 +66,11 @@ class SeatBook:
 
     def check(self, permit: Permit) -> None:
         """Raises SeatStale when the seat has moved past the permit's epoch."""
+        memory = self._seats.get(permit.seat)
         if self.below_floor(permit):
             raise SeatStale("the seat has changed since this permit was signed: ask for a new one")
+        if memory is not None and permit.sign_in_id in memory.ended_sign_ins:
+            raise SeatStale("the sign-in that fetched this permit has ended")
 
     def below_floor(self, permit: Permit) -> bool:
         """Whether the seat has moved past the permit's epoch."""
@@ -80,6 +94,11 @@ class SeatBook:
         """Nothing below the change's epoch is let in any more."""
         memory = self._remember(change.seat, now)
         memory.floor = max(memory.floor, change.epoch)
+
+    def end_sign_in(self, change: SeatChange, now: float) -> None:
+        """Permits that the sign-in fetched open nothing any more."""
+        memory = self._remember(change.seat, now)
+        memory.ended_sign_ins = [*memory.ended_sign_ins, change.sign_in_id][-_MOST_ENDED:]
 
     def set_muted(self, change: SeatChange, muted: bool, now: float) -> None:
         """Remembers a mute for sessions that open with a permit signed before it."""

@@ -20,6 +20,9 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _MOST_WAITING = 50_000
 _ACK_SECONDS = 2.0
 
+_Key = tuple[str, str, SeatAction, str]
+"""Room, person, what to do, and the sign-in that ended where it is about one."""
+
 _log = get_logger("dispatch")
 
 
@@ -45,7 +48,7 @@ class RelayQueue:
         self._clock = clock
         self._latency = latency
         self._parts: OrderedDict[str, RoomPart] = OrderedDict()
-        self._orders: OrderedDict[tuple[str, str, SeatAction], tuple[SeatOrder, float]] = OrderedDict()
+        self._orders: OrderedDict[_Key, tuple[SeatOrder, float]] = OrderedDict()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,7 +63,7 @@ class RelayQueue:
         """Queues orders."""
         now = self._clock.monotonic()
         for order in orders:
-            key = (order.room_id, order.user_id, order.action)
+            key = (order.room_id, order.user_id, order.action, order.sign_in_id)
             self._orders[key] = (order, now)
             self._orders.move_to_end(key)
         while len(self._orders) > _MOST_WAITING:

@@ -19,6 +19,7 @@ from services.room_directory.app.ports import (
     StoredRelay,
 )
 from services.room_directory.domain.adoption import adopt_sessions
+from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
     AUDIENCE_PACKETS,
@@ -53,6 +54,7 @@ class Fleet:
         clients: RelayClients,
         dispatch: Dispatch,
         rooms: LiveRooms,
+        ended: EndedSignIns,
         *,
         clock: Clock,
         limits: Limits,
@@ -61,6 +63,7 @@ class Fleet:
         self._make_client = clients
         self._dispatch = dispatch
         self._rooms = rooms
+        self._ended = ended
         self._clock = clock
         self._limits = limits
         self.relays: dict[str, RelayLoadState] = {}
@@ -178,7 +181,7 @@ class Fleet:
     def _adopting(self, news: list[SessionNews]) -> Callable[[Room, TakeEpoch], None]:
         def decide(room: Room, _: TakeEpoch) -> None:
             now = self._clock.now()
-            adopt_sessions(room, news, now)
+            adopt_sessions(room, news, self._ended.has_ended, now)
             review(room, now)
 
         return decide

@@ -1,16 +1,25 @@
 """Who may be in a room, reports and blocks, and accounts that are closed."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from services.common.clock import Clock
 from services.common.limits import TokenBuckets
 from services.room_directory.app.blocks import Blocks
-from services.room_directory.app.live import LiveRooms
+from services.room_directory.app.live import Decide, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Ids, Ledger, Limits, ReportRecord
 from services.room_directory.domain import moderation
-from services.room_directory.domain.entry import expel, leave_room
-from services.room_directory.domain.errors import NotInRoom, PersonNotFound, RateLimited, ReportNotFound
+from services.room_directory.domain.ended import Ended, EndedSignIns
+from services.room_directory.domain.entry import end_sessions, end_sign_in, expel
+from services.room_directory.domain.errors import (
+    NotInRoom,
+    PersonNotFound,
+    RateLimited,
+    ReportNotFound,
+    RoomEnded,
+    RoomNotFound,
+)
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -26,6 +35,7 @@ class ModerationCases:
         ledger: Ledger,
         people: People,
         blocks: Blocks,
+        ended: EndedSignIns,
         *,
         ids: Ids,
         clock: Clock,
@@ -35,6 +45,7 @@ class ModerationCases:
         self._ledger = ledger
         self._people = people
         self._blocks = blocks
+        self._ended = ended
         self._ids = ids
         self._clock = clock
         self._report_rate = TokenBuckets(limits.reports_per_hour, limits.reports_per_hour / 3600.0)
@@ -152,35 +163,56 @@ class ModerationCases:
 
     # Facts of other services.
 
-    async def account_closed(self, user_id: str, action: str) -> None:
+    async def account_closed(self, closed: Ended, action: str) -> None:
         """Takes a suspended or deleted account out of every room."""
+        user_id = closed.user_id
+        self._ended.note(closed)
         for live in self._rooms:
             if user_id in live.room.seats or user_id in live.room.stage:
-                await self._expel(live.room.room_id, user_id, action)
+                await self._expel(live.room.room_id, closed, action)
         if action == "account_deleted":
             await self._ledger.forget_person(user_id, Act("auth", action, user_id))
             self._blocks.forget(user_id)
             self._people.drop(user_id)
 
-    async def _expel(self, room_id: str, user_id: str, action: str) -> None:
+    async def _expel(self, room_id: str, closed: Ended, action: str) -> None:
         now = self._clock.now()
-        await self._rooms.change(
+        act = Act("auth", action, room_id, {"person": closed.user_id}, goes_on=True)
+        await self._change_if_live(
             room_id,
-            Act("auth", action, room_id, {"person": user_id}),
-            lambda room, take_epoch: expel(room, user_id, epoch=take_epoch(), now=now),
+            act,
+            lambda room, take_epoch: expel(room, closed.user_id, closed, epoch=take_epoch(), now=now),
         )
 
-    async def signed_out_everywhere(self, user_id: str, at: datetime) -> None:
-        """Ends the seats that somebody whose sign-ins all ended took before that."""
-        actor, now = Actor(user_id), self._clock.now()
+    async def signed_out(self, ended: Ended, *, again: bool = False) -> None:
+        """Ends what was taken by a sign-in that has ended, or by all of a person's; seats of others stay.
+
+        With `again` this is news from before a start: what was taken by nobody knows which sign-in is left alone.
+        """
+        user_id, now = ended.user_id, self._clock.now()
+        self._ended.note(ended)
+
+        def decide(room: Room, take_epoch: TakeEpoch) -> None:
+            end_sign_in(room, user_id, ended, epoch=take_epoch(), now=now)
+
         for live in self._rooms:
             seat = live.room.seats.get(user_id)
-            if seat is not None and seat.joined_at <= at:
-                await self._rooms.change(
-                    live.room.room_id,
-                    Act("auth", "signed_out", live.room.room_id, {"person": user_id}),
-                    lambda room, take_epoch: leave_room(room, actor, 0, epoch=take_epoch(), now=now),
-                )
+            if seat is None or (again and not self._ended.has_ended(user_id, seat.proof)):
+                if seat is not None and ended.sign_in_id:
+                    await self._end_sessions(live.room.room_id, ended)
+                continue
+            act = Act("auth", "signed_out", live.room.room_id, {"person": user_id}, goes_on=True)
+            await self._change_if_live(live.room.room_id, act, decide)
+
+    async def _end_sessions(self, room_id: str, ended: Ended) -> None:
+        """Tells relays alone: sessions that were opened beside a seat."""
+        act = Act("auth", "signed_out", room_id, {"person": ended.user_id}, goes_on=True)
+        await self._change_if_live(room_id, act, lambda room, _: end_sessions(room, ended))
+
+    async def _change_if_live(self, room_id: str, act: Act, decide: Decide[None]) -> None:
+        """One room that just ended must not keep a person's other rooms waiting."""
+        with suppress(RoomEnded, RoomNotFound):
+            await self._rooms.change(room_id, act, decide)
 
     async def profile_changed(self, user_id: str) -> None:
         """Shows a person's new name where their stage seat or room is watched."""

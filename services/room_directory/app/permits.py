@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from services.common.clock import Clock
 from services.room_directory.app.ports import Ids, Signer
+from services.room_directory.domain.people import Proof
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, Seat
@@ -36,8 +37,8 @@ class Permits:
         self._deployment = deployment
         self._life = timedelta(seconds=life_seconds)
 
-    def issue(self, room: Room, seat: Seat, kind: MediaKind, relay: RelayLoadState) -> Permit:
-        """A permit for this seat on this relay."""
+    def issue(self, room: Room, seat: Seat, kind: MediaKind, relay: RelayLoadState, proof: Proof) -> Permit:
+        """A permit for this seat on this relay, fetched by somebody who is signed in that way."""
         now = self._clock.now()
         expires_at = now + self._life
         on_stage = room.stage.get(seat.user_id)
@@ -48,6 +49,8 @@ class Permits:
             "iat": int(now.timestamp()),
             "exp": int(expires_at.timestamp()),
             "jti": self._ids.new_id(),
+            "sid": proof.sign_in_id,
+            "sat": proof.issued_at,
             "room": room.room_id,
             "term": TERM,
             "epoch": seat.epoch,

@@ -20,6 +20,8 @@ class Act:
     action: str
     target: str
     detail: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
+    """Whether it takes effect also while it cannot be written: what takes something away must not wait for a disk."""
 
 
 @dataclass(frozen=True, slots=True)

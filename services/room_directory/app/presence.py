@@ -14,6 +14,7 @@ from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Announcer, Counters, Limits, Pulse
 from services.room_directory.domain.adoption import adopt_sessions, adopt_stream, is_news_of_seat
+from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.presence import SessionNews, is_due, review, set_session, set_stream, tick
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import SessionState
@@ -42,6 +43,7 @@ class Presence:
         fleet: Fleet,
         people: People,
         announcer: Announcer,
+        ended: EndedSignIns,
         *,
         clock: Clock,
         limits: Limits,
@@ -51,6 +53,7 @@ class Presence:
         self._fleet = fleet
         self._people = people
         self._announcer = announcer
+        self._ended = ended
         self._clock = clock
         self._limits = limits
         self._counters = counters
@@ -89,7 +92,7 @@ class Presence:
                 for news in all_news:
                     self._note_first_sound(room, news, now)
                     if news.user_id not in room.seats and is_news_of_seat(news):
-                        adopt_sessions(room, (news,), now)
+                        adopt_sessions(room, (news,), self._ended.has_ended, now)
                     else:
                         set_session(room, news, now)
                 review(room, now)

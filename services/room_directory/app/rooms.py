@@ -104,6 +104,7 @@ class RoomCases:
             home_relay_id=self._fleet.new_home(),
             member=self._ids.member(),
             epoch=epochs.take(),
+            proof=actor.proof,
             rules=self._rooms.rules,
             now=self._clock.now(),
         )

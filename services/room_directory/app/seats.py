@@ -114,7 +114,9 @@ class SeatCases:
         if relay is None:
             return Seated(changed.live, room, None)
         seat = room.seats[actor.user_id]
-        return Seated(changed.live, room, self._permits.issue(room, seat, kind_for(room, actor.user_id), relay))
+        return Seated(
+            changed.live, room, self._permits.issue(room, seat, kind_for(room, actor.user_id), relay, actor.proof)
+        )
 
 
 def kind_for(room: Room, user_id: str) -> MediaKind:

@@ -1,10 +1,11 @@
 """Taking over the sessions that relays carry already: after a restart, or when news arrives of a seat not known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from services.room_directory.domain.events import SeatAction
+from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.presence import SessionNews, put_seat, set_session
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, Seat, SessionState
@@ -17,14 +18,19 @@ def restore_seats(room: Room, now: datetime) -> None:
             room.seats[on_stage.user_id] = _unknown_device(on_stage.user_id, on_stage.epoch, now)
 
 
-def adopt_sessions(room: Room, sessions: Iterable[SessionNews], now: datetime) -> None:
+def adopt_sessions(
+    room: Room, sessions: Iterable[SessionNews], has_ended: Callable[[str, Proof], bool], now: datetime
+) -> None:
     """Seats everyone whose session is not below a recorded floor or removal; only those that are, are ended.
 
-    Not knowing a session is no reason to end it.
+    Not knowing a session is no reason to end it; that its sign-in has ended is.
     """
     for news in sorted(sessions, key=lambda each: each.epoch):
         if news.user_id in room.removed or news.epoch < room.floor_of(news.user_id):
             room.order(news.user_id, max(room.floor_of(news.user_id), news.epoch + 1), SeatAction.END)
+            continue
+        if has_ended(news.user_id, news.proof):
+            room.order(news.user_id, news.epoch, SeatAction.END_SIGN_IN, news.proof.sign_in_id)
             continue
         seat = room.seats.get(news.user_id)
         if seat is not None and news.epoch < seat.epoch:
@@ -36,7 +42,8 @@ def adopt_sessions(room: Room, sessions: Iterable[SessionNews], now: datetime) -
             continue
         if seat is None or news.epoch > seat.epoch:
             seat = replace(_unknown_device(news.user_id, news.epoch, now), stream=seat is not None and seat.stream)
-            put_seat(room, seat, now)
+        if seat.proof == UNKNOWN:
+            put_seat(room, replace(seat, proof=news.proof), now)
         set_session(room, news, now)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.common.errors import ScopeMissing
+from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
 from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.events import SeatTakenOver as SeatWasTakenOver
@@ -48,7 +49,15 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
         _require_speech(actor)
     if before is None and on_stage is None and room.listener_count() >= room.rules.listener_limit:
         raise RoomFull(metadata={"limit": str(room.rules.listener_limit)})
-    seat = Seat(user_id=user_id, epoch=epoch, device_epoch=epoch, joined_at=now, pending_since=now, absent_since=now)
+    seat = Seat(
+        user_id=user_id,
+        epoch=epoch,
+        device_epoch=epoch,
+        joined_at=now,
+        pending_since=now,
+        absent_since=now,
+        proof=actor.proof,
+    )
     room.seats[user_id] = seat
     if on_stage is not None:
         room.put_on_stage(replace(on_stage, epoch=epoch))
@@ -81,11 +90,34 @@ def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: da
     review(room, now)
 
 
-def expel(room: Room, user_id: str, *, epoch: int, now: datetime) -> None:
-    """Takes a person out because their account may not be used any more; the room then goes on without them."""
-    if user_id in room.seats or user_id in room.stage:
+def expel(room: Room, user_id: str, closed: Ended, *, epoch: int, now: datetime) -> None:
+    """Takes a person out because their account may not be used any more; the room then goes on without them.
+
+    A seat taken after the account was opened again stays: the news of its closing may come twice.
+    """
+    seat = room.seats.get(user_id)
+    if (seat is not None and closed.covers(user_id, seat.proof)) or (seat is None and user_id in room.stage):
         put_out(room, user_id, cause="removed", by_user_id="", epoch=epoch, now=now)
         review(room, now)
+
+
+def end_sign_in(room: Room, user_id: str, ended: Ended, *, epoch: int, now: datetime) -> None:
+    """Ends what somebody holds here by a sign-in that has ended: their seat, or sessions opened beside it.
+
+    A seat that was taken by another sign-in stays; one of which it is not known ends, to be on the safe side.
+    """
+    seat = room.seats.get(user_id)
+    if seat is not None and ended.covers(user_id, seat.proof):
+        leave_room(room, Actor(user_id), 0, epoch=epoch, now=now)
+    else:
+        end_sessions(room, ended)
+
+
+def end_sessions(room: Room, ended: Ended) -> None:
+    """Ends the sessions that a sign-in opened for a seat that another one holds, and refuses its permits."""
+    seat = room.seats.get(ended.user_id)
+    if seat is not None and ended.sign_in_id:
+        room.order(ended.user_id, seat.epoch, SeatAction.END_SIGN_IN, ended.sign_in_id)
 
 
 def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:

@@ -151,6 +151,7 @@ class SeatAction(Enum):
     UNMUTE = "unmute"
     STREAM_GONE = "stream_gone"
     STREAM_BACK = "stream_back"
+    END_SIGN_IN = "end_sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +162,5 @@ class SeatOrder:
     user_id: str
     epoch: int
     action: SeatAction
+    sign_in_id: str = ""
+    """The one that ended, for `END_SIGN_IN`."""

@@ -16,6 +16,20 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """By what somebody took a seat or opened a session: which sign-in or personal token, of when."""
+
+    sign_in_id: str = ""
+    """Empty when it is not known."""
+    issued_at: int = 0
+    """Seconds since the epoch; 0 when it is not known."""
+
+
+UNKNOWN = Proof()
+"""Of seats and sessions from before a restart, or of an older release: it counts as any that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks for a change."""
 
@@ -23,6 +37,8 @@ class Actor:
     operator: bool = False
     may_speak: bool = True
     """False for the holder of a token that only listens, whatever the person's role is."""
+    proof: Proof = UNKNOWN
+    """By which sign-in they ask."""
 
 
 SYSTEM = Actor("")

@@ -7,6 +7,7 @@ from datetime import datetime
 from services.room_directory.domain.events import MediaMoved, RoomUpdated, SeatAction
 from services.room_directory.domain.hands import drop_hand, expire_hands, hands_due
 from services.room_directory.domain.moderation import close_down
+from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, RoomState, Seat, SessionState, StageSeat
@@ -48,6 +49,11 @@ class SessionNews:
     kind: MediaKind
     state: SessionState
     relay_id: str
+    proof: Proof = UNKNOWN
+    """By which sign-in its permit was fetched."""
+    permit_id: str = ""
+    serial: int = 0
+    """Which session of its relay's present start it is, from 1."""
 
 
 def set_session(room: Room, news: SessionNews, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.room_directory.domain.errors import NotInRoom, NotOnStage, RoomEnded
 from services.room_directory.domain.events import Fact, RoomCard, RoomCreated, SeatAction, SeatOrder, StageJoined
-from services.room_directory.domain.people import Actor
+from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
     Hand,
@@ -176,9 +176,9 @@ class Room:
             values["card"] = self.card()
         self.facts.append(kind(room_id=self.room_id, revision=self.revision, at=now, **values))
 
-    def order(self, user_id: str, epoch: int, action: SeatAction) -> None:
+    def order(self, user_id: str, epoch: int, action: SeatAction, sign_in_id: str = "") -> None:
         """Notes what relays must do."""
-        self.orders.append(SeatOrder(self.room_id, user_id, epoch, action))
+        self.orders.append(SeatOrder(self.room_id, user_id, epoch, action, sign_in_id))
 
     def put_on_stage(self, seat: StageSeat) -> None:
         """Keeps a stage seat, new or changed."""
@@ -235,6 +235,7 @@ def create_room(
     member: int,
     epoch: int,
     rules: Rules,
+    proof: Proof = UNKNOWN,
     now: datetime,
 ) -> Room:
     """A new live room whose creator leads it from the stage. Raises TitleInvalid."""
@@ -256,7 +257,13 @@ def create_room(
     seat = StageSeat(user_id=creator_id, role=Role.MODERATOR, member=member, epoch=epoch, since=now)
     room.put_on_stage(seat)
     room.seats[creator_id] = Seat(
-        user_id=creator_id, epoch=epoch, device_epoch=epoch, joined_at=now, pending_since=now, absent_since=now
+        user_id=creator_id,
+        epoch=epoch,
+        device_epoch=epoch,
+        joined_at=now,
+        pending_since=now,
+        absent_since=now,
+        proof=proof,
     )
     room.tell(RoomCreated, now)
     room.tell(StageJoined, now, seat=seat)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.roles import Role
 
 
@@ -95,6 +96,8 @@ class Seat:
     stream_epoch: int = 0
     stream_lost: bool = False
     """True when an event stream was open and is gone."""
+    proof: Proof = UNKNOWN
+    """By which sign-in it was taken: when that ends, so does the seat."""
     absent_since: datetime | None = None
     """Since when neither session nor stream is there; None while one is."""
 

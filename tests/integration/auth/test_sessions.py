@@ -239,3 +239,18 @@ async def test_flood_of_challenges_pushes_out_the_oldest(hall: Hall, monkeypatch
         await hall.parts.app.passkeys.finish_sign_in(asked[2], "{}", HERE)
     with pytest.raises(PasskeyInvalid):
         await hall.parts.app.passkeys.finish_sign_in(asked[3], "{}", HERE)
+
+
+async def test_a_sign_in_and_a_token_whose_time_is_over_are_told_to_have_ended_once(hall: Hall) -> None:
+    owner = await hall.owner()
+    user_id = owner.own.account.user_id
+    await hall.parts.app.personal_tokens.create(user_id, "bot", ["listen"], 7)
+    await hall.parts.store.end_expired(hall.clock.now())
+    assert "SignedOut" not in await hall.facts()
+    hall.clock.advance(8 * 86_400)
+    await hall.parts.store.end_expired(hall.clock.now())
+    assert (await hall.facts()).count("SignedOut") == 1
+    hall.clock.advance(400 * 86_400)
+    await hall.parts.store.end_expired(hall.clock.now())
+    await hall.parts.store.end_expired(hall.clock.now())
+    assert (await hall.facts()).count("SignedOut") == 2

@@ -150,6 +150,31 @@ async def test_a_reader_catches_up_at_start_and_then_follows_the_bus(source: Sou
     assert len(source.asked) == asked
 
 
+async def test_a_reader_asks_for_facts_itself_while_the_bus_is_away(source: Source, background: Background) -> None:
+    consumer = Consumer(source, MemoryCursor())
+    background.spawn("reader", consumer.reader.run)
+    await eventually(lambda: len(source.asked) == 1)
+    source.bus.connected = False
+    await source.happen()
+    await eventually(lambda: consumer.handled == [1], seconds=5.0)
+
+
+async def test_a_reader_tells_again_what_was_handled_before_a_start(source: Source, background: Background) -> None:
+    for _ in range(3):
+        await source.happen()
+    cursor = MemoryCursor()
+    await cursor.save("auth", 2)
+    consumer, again = Consumer(source, cursor), list[int]()
+
+    async def recall(event: Any) -> None:
+        again.append(event.number)
+
+    reader = FactReader("auth", source.bus, TYPES, source.list_facts, consumer.handle, cursor, recall=recall)
+    background.spawn("reader", reader.run)
+    await eventually(lambda: consumer.handled == [3])
+    assert again == [1, 2]
+
+
 async def test_a_reader_asks_for_what_is_missing_in_a_gap(source: Source, background: Background) -> None:
     consumer = Consumer(source, MemoryCursor())
     background.spawn("reader", consumer.reader.run)

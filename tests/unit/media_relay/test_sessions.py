@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.media_relay.domain.errors import EtagMismatch, PermitInvalid, SessionNotFound
+from services.media_relay.domain.errors import EtagMismatch, PermitInvalid, SeatStale, SessionNotFound
 from services.media_relay.domain.events import Cause
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
@@ -298,3 +298,33 @@ async def test_the_floor_of_a_seat_in_use_is_not_forgotten() -> None:
     await bench.connect(epoch=2)
     bench.later(600)
     assert len(bench.relay.seats) == 1
+
+
+def sign_in_ended(sign_in_id: str, epoch: int = 1) -> SeatChange:
+    return SeatChange(ROOM, USER, 1, epoch, SeatAction.END_SIGN_IN, sign_in_id)
+
+
+async def test_the_end_of_a_sign_in_ends_the_sessions_it_opened_and_no_other_devices() -> None:
+    bench = RelayBench()
+    lost, kept, other = (
+        await bench.open(sid="phone"),
+        await bench.open(sid="laptop"),
+        await bench.open(sub="user000002"),
+    )
+    await bench.app.apply_seat_changes([sign_in_ended("phone")])
+    assert (bench.alive(lost), bench.alive(kept), bench.alive(other)) == (False, True, True)
+
+
+async def test_a_permit_that_an_ended_sign_in_fetched_opens_nothing_whatever_became_of_the_seat() -> None:
+    bench = RelayBench()
+    await bench.app.apply_seat_changes([change(SeatAction.END, 5), sign_in_ended("phone", epoch=4)])
+    with pytest.raises(SeatStale):
+        await bench.open(sid="phone", epoch=6)
+    assert bench.alive(await bench.open(sid="laptop", epoch=6))
+
+
+async def test_a_session_that_does_not_say_who_opened_it_ends_with_any_sign_in_of_its_person() -> None:
+    bench = RelayBench()
+    unknown = await bench.open()
+    await bench.app.apply_seat_changes([sign_in_ended("phone")])
+    assert not bench.alive(unknown)

@@ -1,16 +1,20 @@
 """Sessions that are found running."""
 
+from dataclasses import replace
+
 from services.room_directory.domain import moderation, stage
 from services.room_directory.domain.adoption import adopt_sessions, adopt_stream, restore_seats
+from services.room_directory.domain.ended import Ended, EndedSignIns
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.events import SeatAction
-from services.room_directory.domain.people import Actor
+from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.presence import SessionNews, review, set_stream
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.seats import MediaKind, RoomState, SessionState
 from tests.unit.room_directory.rooms import Hall
 
 AUDIENCE, STAGE = MediaKind.AUDIENCE, MediaKind.STAGE
+NOBODY = EndedSignIns().has_ended
 
 
 def found(name: str, epoch: int, kind: MediaKind = AUDIENCE, state: SessionState = SessionState.UP) -> SessionNews:
@@ -30,7 +34,7 @@ def restarted(hall: Hall) -> Hall:
 
 def test_an_unknown_listener_is_seated_and_never_ended() -> None:
     hall = restarted(Hall())
-    adopt_sessions(hall.room, [found("omar", 7)], hall.now)
+    adopt_sessions(hall.room, [found("omar", 7)], NOBODY, hall.now)
     assert hall.room.role_of("omar") is Role.LISTENER
     assert hall.room.seats["omar"].epoch == 7
     assert not hall.orders("omar")
@@ -41,7 +45,7 @@ def test_the_stage_goes_on_with_its_sessions() -> None:
     hall.speak("sana")
     epoch = hall.room.stage["sana"].epoch
     restarted(hall)
-    adopt_sessions(hall.room, [found("sana", epoch, STAGE), found("lina", 1, STAGE)], hall.now)
+    adopt_sessions(hall.room, [found("sana", epoch, STAGE), found("lina", 1, STAGE)], NOBODY, hall.now)
     review(hall.room, hall.now)
     hall.wait(300)
     assert hall.room.state is RoomState.LIVE
@@ -53,7 +57,7 @@ def test_somebody_on_stage_who_is_not_found_has_a_minute_to_come_back() -> None:
     hall = Hall()
     hall.speak("sana")
     restarted(hall)
-    adopt_sessions(hall.room, [found("lina", 1, STAGE)], hall.now)
+    adopt_sessions(hall.room, [found("lina", 1, STAGE)], NOBODY, hall.now)
     hall.wait(59)
     assert hall.room.stage["sana"].connected
     hall.wait(65)
@@ -65,7 +69,7 @@ def test_a_session_of_somebody_removed_is_ended() -> None:
     epoch = hall.listen("omar")
     moderation.remove_person(hall.room, Actor("lina"), "omar", epoch=hall.epoch(), now=hall.now)
     restarted(hall)
-    adopt_sessions(hall.room, [found("omar", epoch)], hall.now)
+    adopt_sessions(hall.room, [found("omar", epoch)], NOBODY, hall.now)
     ((action, ended),) = hall.orders("omar")
     assert action is SeatAction.END
     assert ended > epoch
@@ -78,13 +82,13 @@ def test_a_stage_session_from_before_somebody_was_sent_back_is_ended() -> None:
     epoch = hall.room.stage["sana"].epoch
     stage.move_to_audience(hall.room, Actor("lina"), "sana", epoch=hall.epoch(), now=hall.now)
     restarted(hall)
-    adopt_sessions(hall.room, [found("sana", epoch, STAGE)], hall.now)
+    adopt_sessions(hall.room, [found("sana", epoch, STAGE)], NOBODY, hall.now)
     assert [action for action, _ in hall.orders("sana")] == [SeatAction.END]
 
 
 def test_of_two_sessions_of_one_person_the_newer_epoch_holds_the_seat() -> None:
     hall = restarted(Hall())
-    adopt_sessions(hall.room, [found("omar", 9), found("omar", 7)], hall.now)
+    adopt_sessions(hall.room, [found("omar", 9), found("omar", 7)], NOBODY, hall.now)
     assert hall.room.seats["omar"].epoch == 9
 
 
@@ -94,7 +98,7 @@ def test_a_session_found_older_than_the_seat_is_replaced_not_cut() -> None:
     hall.speak("omar")
     seat = hall.room.seats["omar"]
     hall.clear()
-    adopt_sessions(hall.room, [found("omar", seat.epoch - 1)], hall.now)
+    adopt_sessions(hall.room, [found("omar", seat.epoch - 1)], NOBODY, hall.now)
     assert hall.orders("omar") == [(SeatAction.REPLACE, seat.epoch)]
     assert hall.room.seats["omar"] == seat
 
@@ -103,7 +107,7 @@ def test_late_news_of_a_seat_given_up_seats_nobody() -> None:
     hall = Hall()
     epoch = hall.listen("omar")
     leave_room(hall.room, Actor("omar"), 0, epoch=hall.epoch(), now=hall.now)
-    adopt_sessions(hall.room, [found("omar", epoch)], hall.now)
+    adopt_sessions(hall.room, [found("omar", epoch)], NOBODY, hall.now)
     adopt_stream(hall.room, "omar", epoch, hall.now)
     assert hall.room.role_of("omar") is Role.OUTSIDE
 
@@ -115,3 +119,19 @@ def test_a_stream_opened_before_the_restart_counts_although_its_epoch_is_older_t
     restarted(hall)
     set_stream(hall.room, "sana", first, True, hall.now)
     assert hall.room.seats["sana"].stream
+
+
+def test_a_session_found_of_a_sign_in_that_has_ended_is_ended_and_seats_nobody() -> None:
+    hall, ended = restarted(Hall()), EndedSignIns()
+    ended.note(Ended("omar", hall.now, "phone"))
+    news = replace(found("omar", 7), proof=Proof("phone", 1))
+    adopt_sessions(hall.room, [news], ended.has_ended, hall.now)
+    assert "omar" not in hall.room.seats
+    assert hall.orders("omar") == [(SeatAction.END_SIGN_IN, 7)]
+
+
+def test_a_seat_found_again_knows_by_which_sign_in_it_is_held() -> None:
+    hall = restarted(Hall())
+    lina = Proof("laptop", 5)
+    adopt_sessions(hall.room, [replace(found("lina", 1, STAGE), proof=lina)], NOBODY, hall.now)
+    assert hall.room.seats["lina"].proof == lina

@@ -15,6 +15,7 @@ from services.common.bus_subject import ids_of, template_of
 from services.common.tokens import RevocationList
 from services.room_directory.bus import auth_handler, event_of, invite_handler, people_in
 from services.room_directory.domain import events
+from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.seats import Offer
 from tests.support.fake_clock import FakeClock
@@ -88,11 +89,11 @@ class Cases:
     async def profile_changed(self, user_id: str) -> None:
         self.calls.append(("profile_changed", user_id))
 
-    async def signed_out_everywhere(self, user_id: str, at: object) -> None:
-        self.calls.append(("signed_out_everywhere", user_id))
+    async def signed_out(self, ended: Ended, *, again: bool = False) -> None:
+        self.calls.append(("signed_out again" if again else "signed_out", ended.user_id, ended.sign_in_id))
 
-    async def account_closed(self, user_id: str, action: str) -> None:
-        self.calls.append((action, user_id))
+    async def account_closed(self, closed: Ended, action: str) -> None:
+        self.calls.append((action, closed.user_id))
 
     async def invited_into(self, room_id: str, user_id: str) -> None:
         self.calls.append(("invited_into", room_id, user_id))
@@ -113,16 +114,16 @@ async def test_a_suspended_account_loses_its_seats_and_its_tokens() -> None:
     assert revocations.refuses("omar", "any", int(START.timestamp()) - 1)
 
 
-async def test_one_ended_sign_in_refuses_its_tokens_and_leaves_the_seat() -> None:
+async def test_one_ended_sign_in_refuses_its_tokens_and_ends_what_it_took() -> None:
     calls, revocations = await heard(auth_facts_pb2.SignedOut(user_id="omar", sign_in_id="phone", occurred_at=AT))
-    assert calls == []
+    assert calls == [("signed_out", "omar", "phone")]
     assert revocations.refuses("omar", "phone", int(START.timestamp()))
     assert not revocations.refuses("omar", "laptop", int(START.timestamp()))
 
 
 async def test_signing_out_everywhere_and_deletion_are_acted_on() -> None:
     calls, _ = await heard(auth_facts_pb2.SignedOut(user_id="omar", occurred_at=AT))
-    assert calls == [("signed_out_everywhere", "omar")]
+    assert calls == [("signed_out", "omar", "")]
     calls, _ = await heard(auth_facts_pb2.AccountDeleted(user_id="omar", occurred_at=AT))
     assert calls == [("account_deleted", "omar")]
     calls, _ = await heard(auth_facts_pb2.AccountCreated(user_id="omar", occurred_at=AT))

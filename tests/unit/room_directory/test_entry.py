@@ -4,7 +4,8 @@ import pytest
 
 from services.common.errors import ScopeMissing
 from services.room_directory.domain import moderation
-from services.room_directory.domain.entry import check_media, expel, leave_room, take_seat
+from services.room_directory.domain.ended import Ended, EndedSignIns
+from services.room_directory.domain.entry import check_media, end_sign_in, expel, leave_room, take_seat
 from services.room_directory.domain.errors import (
     Blocked,
     NotAllowed,
@@ -19,7 +20,7 @@ from services.room_directory.domain.errors import (
 )
 from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.events import SeatTakenOver as WasTakenOver
-from services.room_directory.domain.people import Actor
+from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.seats import MediaKind, RoomState, Rules, Visibility
 from tests.unit.room_directory.rooms import Hall
@@ -169,7 +170,7 @@ def test_a_token_that_only_listens_takes_no_seat_and_no_microphone_of_who_is_on_
 
 def test_a_suspended_last_moderator_leaves_the_room_held() -> None:
     hall = Hall()
-    expel(hall.room, "lina", epoch=hall.epoch(), now=hall.now)
+    expel(hall.room, "lina", Ended("lina", hall.now), epoch=hall.epoch(), now=hall.now)
     assert hall.state() is RoomState.HELD
     assert hall.orders("lina")[-1][0] is SeatAction.END
 
@@ -187,3 +188,48 @@ def test_a_title_in_any_script_is_kept_without_the_characters_that_reorder_text(
     edit = moderation.RoomEdit(title=" نجوم\u202e صنعاء\u2069 ")
     moderation.update_room(hall.room, LINA, edit, new_key="", now=hall.now)
     assert hall.room.title == "نجوم صنعاء"
+
+
+def seated(hall: Hall, name: str, sign_in_id: str, issued_at: int = 10) -> None:
+    """Takes a seat by one of several sign-ins."""
+    actor = Actor(name, proof=Proof(sign_in_id, issued_at))
+    take_seat(hall.room, actor, "", blocked=False, epoch=hall.epoch(), now=hall.now)
+
+
+def end(hall: Hall, ended: Ended) -> None:
+    end_sign_in(hall.room, ended.user_id, ended, epoch=hall.epoch(), now=hall.now)
+
+
+def test_the_end_of_a_sign_in_ends_the_seat_it_took_and_no_other_devices() -> None:
+    hall = Hall()
+    seated(hall, "omar", "phone")
+    end(hall, Ended("omar", hall.now, "laptop"))
+    assert hall.room.seats["omar"].proof.sign_in_id == "phone"
+    end(hall, Ended("omar", hall.now, "phone"))
+    assert "omar" not in hall.room.seats
+    assert [action for action, _ in hall.orders("omar")] == [SeatAction.END_SIGN_IN, SeatAction.END]
+
+
+def test_a_seat_of_which_the_sign_in_is_not_known_ends_with_any() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    end(hall, Ended("omar", hall.now, "laptop"))
+    assert "omar" not in hall.room.seats
+
+
+def test_the_end_of_all_sign_ins_leaves_a_seat_taken_since_by_a_newer_one() -> None:
+    hall = Hall()
+    before, after = int(hall.now.timestamp()) - 1, int(hall.now.timestamp()) + 1
+    seated(hall, "omar", "phone", after)
+    end(hall, Ended("omar", hall.now))
+    assert "omar" in hall.room.seats
+    seated(hall, "omar", "phone", before)
+    end(hall, Ended("omar", hall.now))
+    assert "omar" not in hall.room.seats
+
+
+def test_of_many_ends_the_oldest_is_forgotten() -> None:
+    ended = EndedSignIns(most=2)
+    for name in ("a", "b", "c"):
+        ended.note(Ended("omar", Hall().now, name))
+    assert [ended.has_ended("omar", Proof(name, 1)) for name in ("a", "b", "c")] == [False, True, True]
