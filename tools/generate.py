@@ -76,13 +76,18 @@ def fresh(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def compile_python(out: Path) -> None:
+    """Messages, typed stubs and gRPC services for Python, written to a folder; needs the descriptors of buf.validate."""
+    plugins = ("--python_out=", "--mypy_out=quiet:", "--grpc_python_out=", "--mypy_grpc_out=quiet:")
+    protoc(*(f"{plugin}{out}" for plugin in plugins), *proto_files())
+    protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto")
+    (out / "majlis" / "py.typed").touch()
+
+
 def generate_python() -> None:
     """Messages, typed stubs and gRPC services for Python, and the whole contract as one descriptor set."""
     with fresh(PYTHON_OUT) as out:
-        plugins = ("--python_out=", "--mypy_out=quiet:", "--grpc_python_out=", "--mypy_grpc_out=quiet:")
-        protoc(*(f"{plugin}{out}" for plugin in plugins), *proto_files())
-        protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto")
-        (out / "majlis" / "py.typed").touch()
+        compile_python(out)
     protoc(
         f"--descriptor_set_out={ROOT / 'gen' / 'majlis.binpb'}",
         "--include_imports",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,40 @@ from tests.support.stack import Stack
 from tools import toolchains
 
 SCRIPTS = Path(__file__).parent / "node_client"
+SDK = Path(__file__).resolve().parents[2] / "sdk" / "typescript"
 CONTRACTS = Path(__file__).resolve().parents[2] / "gen" / "majlis.binpb"
 
 
+async def npm(*arguments: str, folder: Path) -> str:
+    """The output of npm, which must succeed."""
+    env = toolchains.with_node(dict(os.environ))
+    process = await asyncio.create_subprocess_exec(
+        "npm", *arguments, cwd=folder, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 240)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def installed(script: str, folder: Path) -> Path:
+    """The script in a project of its own that has the client installed as anybody would have it."""
+    await npm("pack", "--pack-destination", str(folder), folder=SDK)
+    (archive,) = folder.glob("*.tgz")
+    (folder / "package.json").write_text('{"private": true}')
+    await npm("install", "--prefer-offline", "--no-audit", "--no-fund", str(archive), folder=folder)
+    shutil.copy(SCRIPTS / script, folder)
+    return folder / script
+
+
 @pytest.mark.parametrize("script", ["raise_hand.mjs", "raise_hand_with_sdk.mjs"])
-async def test_a_node_client_raises_a_hand_and_sees_the_event(stack: Stack, script: str) -> None:
+async def test_a_node_client_raises_a_hand_sees_the_event_and_ends(stack: Stack, script: str, tmp_path: Path) -> None:
     owner = await owner_of(stack)
     guest = await friend_of(stack, owner, "omar")
     room = await owner.client.create_room("Other languages")
+    path = await installed(script, tmp_path) if script == "raise_hand_with_sdk.mjs" else SCRIPTS / script
     env = toolchains.with_node({**os.environ, "MAJLIS_TOKEN": guest.access_token})
     process = await asyncio.create_subprocess_exec(
-        "node", str(SCRIPTS / script), stack.url, room.room_id, str(CONTRACTS), env=env,
+        "node", str(path), stack.url, room.room_id, str(CONTRACTS), env=env,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 40)

@@ -1,5 +1,6 @@
 // Client of a Majlis server: typed clients of its public services over native gRPC, and a room's events as an iterator.
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { type Client, type Interceptor, type Transport, Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
@@ -33,7 +34,7 @@ export interface MajlisClient {
   readonly rooms: Client<typeof RoomDirectoryService>;
   readonly events: Client<typeof EventService>;
   readonly server: Client<typeof ServerService>;
-  /** Events of a room after a revision; resumes by itself when the connection breaks, until the signal aborts. */
+  /** Events of a room after a revision; resumes by itself when the connection breaks. Leaving the loop, or the signal, ends it. */
   watch(roomId: string, afterRevision?: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent>;
 }
 
@@ -86,25 +87,33 @@ function clientOf(transport: Transport): MajlisClient {
 async function* watch(events: Client<typeof EventService>, roomId: string, after: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent> {
   let seen = after;
   let failures = 0;
-  while (!signal?.aborted) {
-    try {
-      // A stream outlives the deadline of ordinary calls.
-      for await (const { event } of events.watch({ roomId, afterRevision: seen }, { timeoutMs: 0, ...(signal && { signal }) })) {
-        failures = 0;
-        if (!event) continue;
-        seen = event.revision;
-        yield event;
+  // Leaving the loop early ends the iterator, but not the call below it: an open stream would keep the process from ending.
+  const left = new AbortController();
+  const ended = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
+  try {
+    while (!ended.aborted) {
+      try {
+        // A stream outlives the deadline of ordinary calls.
+        for await (const { event } of events.watch({ roomId, afterRevision: seen }, { timeoutMs: 0, signal: ended })) {
+          failures = 0;
+          if (!event) continue;
+          seen = event.revision;
+          yield event;
+        }
+        return;
+      } catch (error) {
+        if (ended.aborted) return;
+        if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+        await pause(failures++, ended);
       }
-      return;
-    } catch (error) {
-      if (signal?.aborted) return;
-      if (ConnectError.from(error).code !== Code.Unavailable) throw error;
-      await pause(failures++);
     }
+  } finally {
+    left.abort();
   }
 }
 
-function pause(failures: number): Promise<void> {
+/** Waits longer after each failure, and no longer than until the signal. */
+async function pause(failures: number, signal: AbortSignal): Promise<void> {
   const longest = Math.min(longestRetryMs, firstRetryMs * 2 ** failures);
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+  await delay(Math.random() * longest, undefined, { signal }).catch(() => undefined);
 }

@@ -1,10 +1,10 @@
-// The same with the client that the project offers. Arguments: URL, room; token in MAJLIS_TOKEN.
-import { connect } from '../../../sdk/typescript/dist/index.js';
+// The same with the client that the project offers, where it is installed. Arguments: URL, room; token in MAJLIS_TOKEN.
+import { connect } from '@majlis/client';
 
 const [url, roomId] = process.argv.slice(2);
 const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
 const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
-const events = majlis.watch(roomId, 0n, AbortSignal.timeout(20_000));
+const events = majlis.watch(roomId, 0n, AbortSignal.timeout(60_000));
 const first = await events.next();
 await majlis.rooms.raiseHand({ roomId, question: 'From another language?' });
 for await (const event of events) {
@@ -13,4 +13,4 @@ for await (const event of events) {
   console.log(JSON.stringify({ first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
   break;
 }
-process.exit(0);
+// Nothing is left open: the process ends by itself.
