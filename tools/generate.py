@@ -77,7 +77,7 @@ def fresh(folder: Path) -> Iterator[Path]:
 
 
 def compile_python(out: Path) -> None:
-    """Messages, typed stubs and gRPC services for Python, written to a folder; needs the descriptors of buf.validate."""
+    """Messages, typed stubs and gRPC services for Python, into a folder; needs the descriptors of buf.validate."""
     plugins = ("--python_out=", "--mypy_out=quiet:", "--grpc_python_out=", "--mypy_grpc_out=quiet:")
     protoc(*(f"{plugin}{out}" for plugin in plugins), *proto_files())
     protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", "buf/validate/validate.proto")

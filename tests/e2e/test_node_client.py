@@ -31,10 +31,10 @@ async def npm(*arguments: str, folder: Path) -> str:
 
 async def installed(script: str, folder: Path) -> Path:
     """The script in a project of its own that has the client installed as anybody would have it."""
-    await npm("pack", "--pack-destination", str(folder), folder=SDK)
-    (archive,) = folder.glob("*.tgz")
+    packed = await npm("pack", "--pack-destination", str(folder), folder=SDK)
     (folder / "package.json").write_text('{"private": true}')
-    await npm("install", "--prefer-offline", "--no-audit", "--no-fund", str(archive), folder=folder)
+    archive = str(folder / packed.split()[-1])
+    await npm("install", "--prefer-offline", "--no-audit", "--no-fund", archive, folder=folder)
     shutil.copy(SCRIPTS / script, folder)
     return folder / script
 

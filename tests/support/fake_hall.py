@@ -19,7 +19,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as directory_pb2
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2
 from majlis_client import webrtc
 
-from services.common.errors import DomainError
+from services.common.errors import DomainError, Draining
 from services.common.metrics import Metrics
 from services.common.rpc import RpcServer, current_caller
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
@@ -40,6 +40,20 @@ class NotInRoom(DomainError):
 
     kind = "failed_precondition"
     reason = "NOT_IN_ROOM"
+
+
+class NotAllowed(DomainError):
+    """The caller's role does not allow it."""
+
+    kind = "permission_denied"
+    reason = "NOT_ALLOWED"
+
+
+class SeatEnded(DomainError):
+    """Another device has the seat."""
+
+    kind = "failed_precondition"
+    reason = "SEAT_ENDED"
 
 
 class SessionEnded(DomainError):
@@ -95,6 +109,7 @@ class Hall:
         self.requests: list[tuple[str, str, str]] = []
         self.heard: list[AudioFrame] = []
         self.refuse_media = 0
+        self.refuse_permits = 0
         self.revision = 1
         self.offers: list[room_pb2.StageOffer] = []
 
@@ -164,7 +179,9 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         return answer
 
     async def GetMe(self, request: Any, context: Any) -> Any:
-        profile = account_pb2.Profile(user_id=current_caller().user, handle="lina", display_name="Lina ليلى")
+        user = current_caller().user
+        handle = "lina" if user == USER_ID else "omar"
+        profile = account_pb2.Profile(user_id=user, handle=handle, display_name=f"{handle.title()} ليلى")
         return auth_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
 
     async def SignOut(self, request: Any, context: Any) -> Any:
@@ -188,9 +205,15 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
         return directory_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
 
     async def JoinRoom(self, request: Any, context: Any) -> Any:
+        if self.hall.seated:
+            self.hall.cut_streams(SeatEnded())
         self.hall.seated, self.hall.epoch = True, self.hall.epoch + 1
         permit = None if request.without_permit else self.hall.permit()
         return directory_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
+
+    async def GetRoom(self, request: Any, context: Any) -> Any:
+        seat = self.hall.seat() if self.hall.seated else room_pb2.OwnSeat()
+        return directory_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=seat)
 
     async def LeaveRoom(self, request: Any, context: Any) -> Any:
         self.hall.left.append(f"room {request.epoch}")
@@ -201,13 +224,16 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
         return directory_pb2.LeaveStageResponse(seat=self.hall.seat())
 
     async def GetMediaPermit(self, request: Any, context: Any) -> Any:
+        if self.hall.refuse_permits:
+            self.hall.refuse_permits -= 1
+            raise Draining
         if not self.hall.seated:
             raise NotInRoom
         return directory_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
 
     async def RaiseHand(self, request: Any, context: Any) -> Any:
         if not self.hall.seated:
-            raise NotInRoom
+            raise NotAllowed(metadata={"role": "outside", "action": "raise_hand"})
         self.hall.hands.append(request.question)
         if self.hall.offers_at_once:
             self.hall.offer_stage()

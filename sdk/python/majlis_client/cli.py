@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,12 +16,15 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
 
 from majlis_client.catalogue import has, language_of, say
 from majlis_client.client import Client
-from majlis_client.credentials import CredentialStore, StoredSignIn
+from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
 from majlis_client.pasted import room_of
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+PERSONAL = "mjp_"
+"""What personal access tokens begin with; other tokens are access tokens."""
 
 ServerOption = Annotated[str, typer.Option("--server", "-s", help=say("help.option.server"), envvar="MAJLIS_SERVER")]
 RoomOption = Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))]
@@ -35,8 +38,30 @@ def store() -> CredentialStore:
     return CredentialStore(Path(os.environ.get("MAJLIS_CONFIG_DIR") or typer.get_app_dir("majlis")))
 
 
+def token_of(environment: Mapping[str, str]) -> str:
+    """The token that stands for a sign-in in this environment, or nothing."""
+    return environment.get("MAJLIS_TOKEN", "").strip()
+
+
 @contextlib.asynccontextmanager
 async def signed_in(url: str) -> AsyncIterator[Client]:
+    """A client of a server, or of the one last signed in to: as whom MAJLIS_TOKEN says, else by the stored sign-in."""
+    given = token_of(os.environ)
+    if not given:
+        async with stored(url) as client:
+            yield client
+        return
+    sign_in = store().load(url.rstrip("/"))
+    address, ca = (sign_in.url, sign_in.ca_file) if sign_in else (url, "")
+    if not address:
+        raise MajlisError("invalid_argument", "SERVER_UNKNOWN", "no server is named")
+    tokens = PersonalToken(given) if given.startswith(PERSONAL) else FixedToken(given)
+    async with await Client.connect(address, tokens, ca_file=Path(ca) if ca else None) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def stored(url: str) -> AsyncIterator[Client]:
     """A client with the stored sign-in on a server, or on the last one."""
     kept = store()
     sign_in = kept.load(url.rstrip("/"))
@@ -75,12 +100,14 @@ def login(
     server: ServerOption = "",
     email: Annotated[str, typer.Option("--email", help=say("help.option.email"))] = "",
     code: Annotated[str, typer.Option("--code", help=say("help.option.code"))] = "",
-    token: Annotated[str, typer.Option("--token", help=say("help.option.token"), envvar="MAJLIS_TOKEN")] = "",
+    token: Annotated[str, typer.Option("--token", help=say("help.option.token"))] = "",
     ca: Annotated[Path | None, typer.Option("--ca", help=say("help.option.ca"), exists=True, dir_okay=False)] = None,
 ) -> None:
     """Signs in and keeps the sign-in."""
     last = store().load()
     url = server or (last.url if last else "") or typer.prompt(say("ask.server"))
+    # What is typed counts more than what the environment holds.
+    token = token or ("" if email or code else token_of(os.environ))
     run(_login(url, email, code, token, ca.resolve() if ca else None))
 
 
@@ -102,11 +129,13 @@ async def _keep(sign_in: StoredSignIn) -> None:
     """Stores a sign-in with the handle it belongs to."""
     kept = store()
     kept.save(sign_in)
-    async with signed_in(sign_in.url) as client:
+    async with stored(sign_in.url) as client:
         account = await client.me()
     current = kept.load(sign_in.url) or sign_in
     kept.save(replace(current, handle=account.profile.handle))
     print(say("login.done", url=sign_in.url, handle=account.profile.handle))
+    if token_of(os.environ) not in ("", sign_in.personal_token):
+        print(say("login.token_set"))
 
 
 @app.command(help=say("help.logout"))
@@ -124,7 +153,7 @@ async def _logout(server: str) -> None:
     with contextlib.suppress(MajlisError):
         # A personal token outlives its use here: it is revoked where it was made.
         if not sign_in.personal_token:
-            async with signed_in(sign_in.url) as client:
+            async with stored(sign_in.url) as client:
                 await client.auth.SignOut(auth_service_pb2.SignOutRequest())
     store().forget(sign_in.url)
     print(say("logout.done", url=sign_in.url))
@@ -203,12 +232,19 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
     from majlis_client.listening import listen as record  # noqa: PLC0415 (takes a second to load)
 
     async with signed_in(server) as client:
-        print(say("listen.begin", room_id=room, path=out))
-        recording = await record(client, room, out, seconds=seconds, room_key=key, stop=stopped_by_signal())
+        recording = await record(
+            client,
+            room,
+            out,
+            seconds=seconds,
+            room_key=key,
+            stop=stopped_by_signal(),
+            on_begin=lambda: print(say("listen.begin", room_id=room, path=out), flush=True),
+        )
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:
         print(say("listen.reconnects", count=recording.reconnects))
-    _explain(recording.why, "stopped")
+    _explain(recording.why, "stopped", recording.detail)
 
 
 @app.command(help=say("help.speak"))
@@ -255,7 +291,7 @@ async def _raise_hand(server: str, room: str, question: str, key: str) -> None:
             # Another program of the same person, such as `listen`, may hold the seat: it stays there.
             seat = await client.raise_hand(room, question)
         except MajlisError as error:
-            if error.reason != "NOT_IN_ROOM":
+            if not error.outside:
                 raise
             await client.join(room, room_key=key, without_permit=True)
             seat = await client.raise_hand(room, question)
@@ -304,11 +340,12 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
     print(invitation.url)
 
 
-def _explain(why: str, expected: str) -> None:
+def _explain(why: str, expected: str, detail: str = "") -> None:
     """Says why something ended otherwise than expected; anything but the room's own end exits with 1."""
     if why == expected:
         return
     key = f"why.{why}" if has(f"why.{why}") else f"error.{why}"
-    print(say(key) if has(key) and why != "UNREACHABLE" else why, file=sys.stderr)
+    told = has(key) and (detail or why != "UNREACHABLE")
+    print(say(key, message=detail, reason=why) if told else why, file=sys.stderr)
     if why != "room_ended":
         raise typer.Exit(1)

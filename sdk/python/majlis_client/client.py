@@ -22,13 +22,15 @@ from majlis_client.credentials import StoredSignIn, TokenSource
 from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 from majlis_client.events import watch
+from majlis_client.seats import Seats
 
 
 class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
     `auth`, `invites`, `rooms` and `events` are the generated stubs: every public RPC can be called through them.
-    Whatever is refused raises MajlisError.
+    `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
+    MajlisError.
     """
 
     def __init__(self, server: Server, tokens: TokenSource | None = None) -> None:
@@ -40,6 +42,7 @@ class Client:
         self.invites = invite_service_pb2_grpc.InviteServiceStub(self._channel)
         self.rooms = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(self._channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
+        self.seats = Seats(self.rooms)
         self._public = auth_service_pb2_grpc.AuthServiceStub(self._anonymous)
 
     @classmethod
@@ -71,12 +74,7 @@ class Client:
 
     async def sign_in_with_token(self, personal_token: str) -> StoredSignIn:
         """Signs in with a personal access token; keep the result in a CredentialStore."""
-        try:
-            return await self._renew(StoredSignIn(self.server.origin.url, personal_token=personal_token))
-        except MajlisError as error:
-            if error.reason != "FIELD_INVALID":
-                raise
-            raise MajlisError("unauthenticated", "TOKEN_INVALID", "that is no personal access token") from error
+        return await self._renew(StoredSignIn(self.server.origin.url, personal_token=personal_token))
 
     async def me(self) -> account_pb2.Account:
         """The caller's account."""
@@ -110,14 +108,11 @@ class Client:
         self, room_id: str, *, room_key: str = "", without_permit: bool = False
     ) -> room_directory_service_pb2.JoinRoomResponse:
         """Takes the caller's seat; one held on another device is taken over."""
-        request = room_directory_service_pb2.JoinRoomRequest(
-            room_id=room_id, room_key=room_key, without_permit=without_permit
-        )
-        return await self.rooms.JoinRoom(request)
+        return await self.seats.join(room_id, room_key, without_permit=without_permit)
 
     async def leave(self, room_id: str, epoch: int = 0) -> None:
         """Gives the seat up; with its epoch, only if it is still that one."""
-        await self.rooms.LeaveRoom(room_directory_service_pb2.LeaveRoomRequest(room_id=room_id, epoch=epoch))
+        await self.seats.leave(room_id, epoch)
 
     async def raise_hand(self, room_id: str, question: str = "") -> room_pb2.OwnSeat:
         """Raises the caller's hand, or renews it."""
@@ -143,7 +138,7 @@ class Client:
 
     def watch(self, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
         """What happens in a room the caller has a seat in, over lost connections, until the room or the seat ends."""
-        return watch(self.events, room_id, after_revision)
+        return watch(self.events, room_id, after_revision, self.seats)
 
     async def _token(self, refused: str) -> str:
         if self._tokens is None:
@@ -153,7 +148,12 @@ class Client:
     async def _renew(self, sign_in: StoredSignIn) -> StoredSignIn:
         if sign_in.personal_token:
             exchange = auth_service_pb2.ExchangePersonalTokenRequest(personal_token=sign_in.personal_token)
-            answer = await self._public.ExchangePersonalToken(exchange)
+            try:
+                answer = await self._public.ExchangePersonalToken(exchange)
+            except MajlisError as error:
+                if error.reason != "FIELD_INVALID":
+                    raise
+                raise MajlisError("unauthenticated", "TOKEN_INVALID", "that is no personal access token") from error
             expires_at = answer.expires_at.ToNanoseconds() / 1e9
             return replace(sign_in, access_token=answer.access_token, access_expires_at=_ours(expires_at))
         if not sign_in.refresh_token:

@@ -48,6 +48,11 @@ class MajlisError(Exception):
             "NO_RELAY",
         }
 
+    @property
+    def outside(self) -> bool:
+        """Whether it was refused because the caller has no seat in the room."""
+        return self.reason == "NOT_IN_ROOM" or (self.reason == "NOT_ALLOWED" and self.metadata.get("role") == "outside")
+
 
 def from_rpc(error: grpc.aio.AioRpcError) -> MajlisError:
     """The refusal behind a failed RPC."""

@@ -11,6 +11,7 @@ from majlis.room_directory.v1 import room_events_pb2
 
 from majlis_client.channel import is_stale
 from majlis_client.errors import MajlisError
+from majlis_client.seats import Seats
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -18,14 +19,17 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _SILENCE_SECONDS = 15.0
 
 
-async def watch(stub: Any, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
+async def watch(
+    stub: Any, room_id: str, after_revision: int, seats: Seats
+) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
     """Events after a revision, then live ones; ends when the room does.
 
-    A lost stream is opened again after the last revision seen. Raises MajlisError when the seat or the sign-in ended.
+    A lost stream is opened again after the last revision seen, and so is one whose seat this very client took anew.
+    Raises MajlisError when the seat or the sign-in ended.
     """
     revision, pause, fresh_token_tried = after_revision, _FIRST_PAUSE_SECONDS, False
     while True:
-        request = event_service_pb2.WatchRequest(room_id=room_id, after_revision=revision)
+        request, joins = event_service_pb2.WatchRequest(room_id=room_id, after_revision=revision), seats.joins(room_id)
         try:
             async with contextlib.aclosing(_until_silent(stub.Watch(request))) as events:
                 async for event in events:
@@ -37,7 +41,10 @@ async def watch(stub: Any, room_id: str, after_revision: int = 0) -> AsyncGenera
         except MajlisError as error:
             if is_stale(error) and not fresh_token_tried:
                 fresh_token_tried = True
+            elif error.reason == "SEAT_ENDED" and seats.joins(room_id) != joins:
+                pause = _FIRST_PAUSE_SECONDS
             elif not error.passing:
+                seats.forget(room_id)
                 raise
             pause = max(pause, error.retry_after_seconds or 0.0)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)

@@ -10,16 +10,14 @@ from pathlib import Path
 from av import AudioFrame
 from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2, room_pb2
 
+from majlis_client.backoff import TRY_AGAIN, Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
 from majlis_client.recorder import Recorder
+from majlis_client.seats import Entered
 from majlis_client.webrtc import MediaSession
 
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
-
-_FIRST_PAUSE_SECONDS = 0.3
-_LONGEST_PAUSE_SECONDS = 5.0
-_REJOIN = {"NOT_IN_ROOM", "SEAT_STALE", "SEAT_ENDED", "PERMIT_INVALID", "PERMIT_SPENT", "WRONG_RELAY"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,9 @@ class Recording:
     """How much of it came from the room; the rest is silence."""
     reconnects: int
     why: str
-    """Why it ended: stopped, room_ended, or the reason of a refusal such as REMOVED or SEAT_TAKEN_OVER."""
+    """Why it ended: stopped, room_ended, WRITE_FAILED, or the reason of a refusal: REMOVED, SEAT_TAKEN_OVER, ..."""
+    detail: str = ""
+    """With WRITE_FAILED: what the system said. The file holds what was recorded until then."""
 
 
 class Listener:
@@ -59,25 +59,27 @@ class Listener:
         self._on_session = on_session
         self._on_event = on_event
         self._user_id = ""
-        self._epoch = 0
+        self._entered = False
         self._again = asyncio.Event()
         self._session: MediaSession | None = None
 
     async def run(self) -> str:
         """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
         self._user_id = (await self._client.me()).profile.user_id
-        permit = self._seated(await self._client.join(self._room_id, room_key=self._room_key))
-        async with asyncio.TaskGroup() as group:
-            sound = group.create_task(self._keep_sound(permit))
-            try:
-                return await self._follow(sound)
-            finally:
-                sound.cancel()
+        entered = await self._client.seats.enter(self._room_id, self._room_key)
+        self._entered = True
+        sound = asyncio.ensure_future(self._keep_sound(self._heard_from(entered)))
+        try:
+            return await self._follow(sound)
+        finally:
+            sound.cancel()
+            await asyncio.gather(sound, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Gives the seat up, unless another device has it by now."""
-        with contextlib.suppress(MajlisError):
-            await self._client.leave(self._room_id, self._epoch)
+        """Gives the seat up, unless another device or another part of the program has it."""
+        if self._entered:
+            self._entered = False
+            await self._client.seats.done(self._room_id)
 
     async def _follow(self, sound: "asyncio.Task[str]") -> str:
         """Follows the room's events; whichever ends first, they or the sound, says why."""
@@ -91,6 +93,7 @@ class Listener:
 
     async def _watch(self) -> str:
         while True:
+            epoch = self._client.seats.epoch(self._room_id)
             try:
                 async with contextlib.aclosing(self._client.watch(self._room_id)) as events:
                     async for event in events:
@@ -101,7 +104,7 @@ class Listener:
                 if error.reason != "NOT_IN_ROOM":
                     return error.reason
                 # The server lost the seat, not the person: take it again.
-                self._seated(await self._client.join(self._room_id, room_key=self._room_key, without_permit=True))
+                await self._client.seats.restore(self._room_id, self._room_key, epoch)
             else:
                 return "room_ended"
 
@@ -111,8 +114,8 @@ class Listener:
         if event.HasField("person_removed") and event.person_removed.user_id == self._user_id:
             return "REMOVED"
         taken = event.seat_taken_over
-        if event.HasField("seat_taken_over") and taken.user_id == self._user_id and taken.epoch > self._epoch:
-            return "SEAT_TAKEN_OVER"
+        if event.HasField("seat_taken_over") and taken.user_id == self._user_id:
+            return "SEAT_TAKEN_OVER" if self._client.seats.lost(self._room_id, taken.epoch) else ""
         if event.HasField("media_moved"):
             self._move(event.media_moved)
         return ""
@@ -131,21 +134,19 @@ class Listener:
         asyncio.get_running_loop().call_later(wait, leave)
 
     async def _keep_sound(self, permit: room_pb2.MediaPermit | None) -> str:
-        pause = _FIRST_PAUSE_SECONDS
+        backoff = Backoff()
         while True:
             try:
                 permit = permit or await self._new_permit()
                 await self._one_session(permit)
-                pause = _FIRST_PAUSE_SECONDS
+                backoff.worked()
             except MajlisError as error:
-                if not (error.passing or error.reason in _REJOIN or error.reason == "MEDIA_BLOCKED"):
+                if not backoff.failed(error):
                     return error.reason
-                pause = max(pause, error.retry_after_seconds or 0.0)
             permit = None
             self.reconnects += 1
             if not self._again.is_set():
-                await asyncio.sleep(random.uniform(0.0, pause))  # noqa: S311 (jitter)
-            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+                await backoff.wait()
 
     async def _one_session(self, permit: room_pb2.MediaPermit) -> None:
         """One media session from its beginning until it is lost or to be had elsewhere."""
@@ -171,23 +172,23 @@ class Listener:
         request = room_directory_service_pb2.GetMediaPermitRequest(
             room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE
         )
+        epoch = self._client.seats.epoch(self._room_id)
         try:
             answer = await self._client.rooms.GetMediaPermit(request)
         except MajlisError as error:
-            if error.reason not in _REJOIN:
+            if error.reason not in TRY_AGAIN:
                 raise
-            permit = self._seated(await self._client.join(self._room_id, room_key=self._room_key))
+            permit = self._heard_from(await self._client.seats.restore(self._room_id, self._room_key, epoch))
             if permit is None:
                 raise
             return permit
-        self._epoch = answer.seat.epoch
+        self._client.seats.note(self._room_id, answer.seat)
         return answer.permit
 
-    def _seated(self, joined: room_directory_service_pb2.JoinRoomResponse) -> room_pb2.MediaPermit | None:
-        if joined.seat.role != room_pb2.ROLE_LISTENER:
+    def _heard_from(self, entered: Entered) -> room_pb2.MediaPermit | None:
+        if entered.seat.role != room_pb2.ROLE_LISTENER:
             raise MajlisError("failed_precondition", "ON_STAGE", "people on stage do not hear the programme")
-        self._epoch = joined.seat.epoch
-        return joined.permit if joined.HasField("permit") else None
+        return entered.permit
 
 
 async def listen(
@@ -199,12 +200,15 @@ async def listen(
     room_key: str = "",
     stop: asyncio.Event | None = None,
     on_event: OnEvent = lambda _: None,
+    on_begin: Callable[[], None] = lambda: None,
 ) -> Recording:
     """Records a room to a file until it ends, `seconds` are over, `stop` is set, or the caller cancels.
 
-    The file is complete in every case.
+    The file is complete in every case, and where the disk takes no more it holds what was recorded until then. Raises
+    MajlisError before it takes a seat when the file cannot be written at all; `on_begin` is told that it can.
     """
     with Recorder(path) as recorder:
+        on_begin()
         listener = Listener(
             client,
             room_id,
@@ -220,7 +224,8 @@ async def listen(
                     why = await _until_stopped(listener, stop or asyncio.Event())
         finally:
             await listener.leave()
-    return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why)
+    why = "WRITE_FAILED" if recorder.failure else why
+    return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why, recorder.failure)
 
 
 async def _until_stopped(listener: Listener, stop: asyncio.Event) -> str:

@@ -1,26 +1,27 @@
 """Plays a sound file as a microphone: 20 ms at a time, in real time."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame, AudioResampler, FFmpegError
+from av import AudioFrame, FFmpegError, Packet
+from av.frame import Frame
 
+from majlis_client.decoding import RATE, decode
 from majlis_client.errors import MajlisError
 
-RATE = 48_000
-_FRAME = RATE // 50
 _LATE_SECONDS = 0.5
 
 
 class FileTrack(MediaStreamTrack):
     """A microphone that says what is in a file, once or over and over; any format FFmpeg reads will do.
 
-    `finished` is set when the file has been said to its end. Raises MajlisError at once when it cannot be read.
+    `finished` is set when the file has been said to its end, or to where it cannot be read on: `failure` then says why.
+    Raises MajlisError at once when it cannot be read at all.
     """
 
     kind = "audio"
@@ -28,11 +29,12 @@ class FileTrack(MediaStreamTrack):
     def __init__(self, path: Path, *, loop: bool = False) -> None:
         super().__init__()
         self.finished = asyncio.Event()
+        self.failure: Exception | None = None
         self.seconds = 0.0
         """How much has been said."""
         self._path = path
         self._over_and_over = loop
-        self._frames = self._decode()
+        self._frames = decode(path)
         self._next: AudioFrame | None = self._pull()
         if self._next is None:
             raise MajlisError("invalid_argument", "NO_SOUND", f"{path} has no sound in it")
@@ -43,15 +45,21 @@ class FileTrack(MediaStreamTrack):
         """The next frame, when it is due; ends the track after the last."""
         frame = self._next
         if self.readyState != "live" or frame is None:
-            self.finished.set()
-            self.stop()
+            self._finish()
             raise MediaStreamError
         await self._until_due()
         frame.pts, frame.time_base = self._pts, Fraction(1, RATE)
         self._pts += frame.samples
         self.seconds = self._pts / RATE
-        self._next = self._pull()
+        try:
+            self._next = self._pull()
+        except Exception as error:  # noqa: BLE001 (raised here it would vanish in the task that sends)
+            self.failure, self._next = error, None
         return frame
+
+    def _finish(self) -> None:
+        self.finished.set()
+        self.stop()
 
     async def _until_due(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -62,40 +70,55 @@ class FileTrack(MediaStreamTrack):
         await asyncio.sleep(max(0.0, -late))
 
     def _pull(self) -> AudioFrame | None:
-        frame = next(self._frames, None)
-        if frame is None and self._over_and_over:
-            self._frames = self._decode()
-            frame = next(self._frames, None)
-        return frame
-
-    def _decode(self) -> Iterator[AudioFrame]:
-        resampler = AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=_FRAME)
         try:
-            with av.open(str(self._path)) as container:
-                if not container.streams.audio:
-                    return
-                for frame in container.decode(audio=0):
-                    yield from resampler.resample(frame)
-                # The rest that fills no whole frame.
-                yield from (frame for frame in resampler.resample(None) if frame.samples)
+            frame = next(self._frames, None)
+            if frame is None and self._over_and_over:
+                self._frames = decode(self._path)
+                frame = next(self._frames, None)
         except (FFmpegError, OSError) as error:
-            raise MajlisError("invalid_argument", "NO_SOUND", f"cannot read {self._path}: {error}") from error
+            why = error.strerror or str(error)
+            raise MajlisError("invalid_argument", "NO_SOUND", f"cannot read {self._path}: {why}") from error
+        return frame
 
 
 class Microphone(MediaStreamTrack):
-    """One session's microphone for a file that several sessions say, one after another.
+    """One session's microphone: passes a source on, which other sessions may go on with, and fails aloud.
 
-    aiortc ends a sender's track with the sender; the file goes on where the session before left it.
+    aiortc ends a sender's track with the sender; the source goes on where the session before left it. What a source
+    raises, or gives that cannot be sent, would end in aiortc's log: `on_failure` is told instead.
     """
 
     kind = "audio"
 
-    def __init__(self, source: FileTrack) -> None:
+    def __init__(self, source: MediaStreamTrack, on_failure: Callable[[Exception], None]) -> None:
         super().__init__()
         self._source = source
+        self._on_failure = on_failure
+        self._setup: tuple[str, str, int] | None = None
 
-    async def recv(self) -> AudioFrame:
-        """The file's next frame."""
+    async def recv(self) -> "Frame | Packet[Any]":
+        """The source's next frame."""
         if self.readyState != "live":
             raise MediaStreamError
-        return await self._source.recv()
+        try:
+            frame: Frame | Packet[Any] = await self._source.recv()
+            self._check(frame)
+        except (MediaStreamError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            self._on_failure(error)
+            raise MediaStreamError from error
+        return frame
+
+    def _check(self, frame: "Frame | Packet[Any]") -> None:
+        """Raises ValueError for what aiortc's encoder would stumble over."""
+        if isinstance(frame, Packet):
+            return
+        if not isinstance(frame, AudioFrame):
+            raise ValueError(f"a microphone gives audio frames, not {type(frame).__name__}")  # noqa: TRY004 (a value)
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+        self._setup = self._setup or setup
+        if setup[0] != "s16" or setup[1] not in {"mono", "stereo"} or setup != self._setup:
+            raise ValueError(f"a microphone keeps to s16, mono or stereo, at one rate: {self._setup}, then {setup}")
+        if frame.pts is None or frame.time_base is None:
+            raise ValueError("the frames of a microphone need pts and time_base")

@@ -9,11 +9,13 @@ from typing import Self
 
 import av
 from av import AudioFrame, AudioResampler
+from av.container import OutputContainer
 
 from majlis_client.errors import MajlisError
+from majlis_client.out_file import OutFile
 
 RATE = 48_000
-_CODECS = {".ogg": "libopus", ".opus": "libopus", ".wav": "pcm_s16le"}
+_FORMATS = {".ogg": ("ogg", "libopus"), ".opus": ("opus", "libopus"), ".wav": ("wav", "pcm_s16le")}
 _FRAME = RATE // 50
 # Smaller steps between frames are rounding, not silence.
 _TOLERANCE = RATE // 100
@@ -24,27 +26,26 @@ class Recorder:
     """A mono recording at 48 kHz; the ending of the name chooses Ogg Opus (.ogg, .opus) or WAV.
 
     Time runs from the first `begin_session`; sessions that follow each other go on in the same file, at their time.
+    Raises MajlisError at once where no such file can be written; a file of that name stays as it is until a session
+    begins. When the disk takes no more later, `write` raises MajlisError, and what was recorded stays playable.
     """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        codec = _CODECS.get(path.suffix.lower())
-        if codec is None:
+        if path.suffix.lower() not in _FORMATS:
             raise MajlisError("invalid_argument", "FORMAT_UNKNOWN", f"{path.name}: use a name ending in .ogg or .wav")
         self.written = 0
         """Samples in the file so far."""
         self.heard = 0
         """Samples that came from the server."""
+        self._format, self._codec = _FORMATS[path.suffix.lower()]
         self._monotonic = monotonic
         self._started: float | None = None
         self._base: int | None = None
         self._first_pts = 0
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
-        self._container = av.open(str(path), "w")
-        stream = self._container.add_stream(codec, rate=RATE, layout="mono")
-        assert isinstance(stream, av.AudioStream)
-        self._stream = stream
-        if codec == "libopus":
-            self._stream.bit_rate = _BIT_RATE
+        self._out = OutFile(path)
+        self._container: OutputContainer | None = None
+        self._stream: av.AudioStream
 
     def __enter__(self) -> Self:
         return self
@@ -56,26 +57,50 @@ class Recorder:
 
     def begin_session(self) -> None:
         """A new session begins: its timestamps have nothing to do with those before."""
-        if self._started is None:
-            self._started = self._monotonic()
+        if self._container is None:
+            self._open()
         self._base = None
 
     def write(self, frame: AudioFrame) -> None:
-        """Adds one decoded frame at its place; one that comes too late for it is left out."""
+        """Adds one decoded frame at its place; one that comes too late for it is left out.
+
+        Raises MajlisError, WRITE_FAILED, when the file takes no more.
+        """
+        if self._out.failure:
+            raise MajlisError("resource_exhausted", "WRITE_FAILED", self._out.failure)
         for mono in self._resampler.resample(frame):
             self._place(mono)
 
     def close(self) -> None:
         """Fills up to now with silence and finishes the file."""
-        self._silence_until(self._now())
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
-        self._container.close()
+        if self._container is not None:
+            if not self._out.failure:
+                self._silence_until(self._now())
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            self._container.close()
+            self._container = None
+        self._out.close()
+
+    @property
+    def failure(self) -> str:
+        """Why the file is not complete: what the system said when it took no more; empty when all is well."""
+        return self._out.failure
 
     @property
     def seconds(self) -> float:
         """Length of the recording so far."""
         return self.written / RATE
+
+    def _open(self) -> None:
+        self._started = self._monotonic()
+        self._out.begin()
+        self._container = av.open(self._out, "w", format=self._format)
+        stream = self._container.add_stream(self._codec, rate=RATE, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        self._stream = stream
+        if self._codec == "libopus":
+            self._stream.bit_rate = _BIT_RATE
 
     def _now(self) -> int:
         return 0 if self._started is None else int((self._monotonic() - self._started) * RATE)
@@ -96,7 +121,7 @@ class Recorder:
         self.heard += frame.samples
 
     def _silence_until(self, place: int) -> None:
-        while self.written < place:
+        while self.written < place and not self._out.failure:
             samples = min(_FRAME, place - self.written)
             frame = AudioFrame(format="s16", layout="mono", samples=samples)
             for plane in frame.planes:
@@ -104,6 +129,7 @@ class Recorder:
             self._encode(frame)
 
     def _encode(self, frame: AudioFrame) -> None:
+        assert self._container is not None, "a session begins before its sound comes"
         frame.pts, frame.time_base, frame.sample_rate = self.written, Fraction(1, RATE), RATE
         self.written += frame.samples
         for packet in self._stream.encode(frame):

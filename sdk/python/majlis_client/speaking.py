@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2, room_pb2
 
+from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
-from majlis_client.player import FileTrack, Microphone
+from majlis_client.player import FileTrack
 from majlis_client.webrtc import MediaSession
 
 Step = Literal["hand_raised", "on_stage", "speaking", "muted", "unmuted", "reconnecting"]
@@ -21,8 +22,6 @@ OnStep = Callable[[Step], None]
 _RAISE_AGAIN_SECONDS = 40.0
 # What is on its way when the file ends.
 _TAIL_SECONDS = 0.4
-_RECONNECT_PAUSE_SECONDS = 0.5
-_RECONNECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +39,28 @@ class Speaker:
     def __init__(self, client: Client, room_id: str, on_step: OnStep) -> None:
         self._client = client
         self._room_id = room_id
+        self._room_key = ""
         self._on_step = on_step
         self._user_id = ""
-        self._epoch = 0
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._moved = asyncio.Event()
         self._relay = ""
         self._came_by_offer = False
-        self._was_seated = True
+        self._was_on_stage = True
 
     async def speak(self, track: FileTrack, room_key: str, question: str) -> Spoken:
-        """Says the track to its end. Raises MajlisError when the stage cannot be reached."""
+        """Says the track to its end. Raises MajlisError when the stage cannot be reached or the track not read on."""
+        self._room_key = room_key
         self._user_id = (await self._client.me()).profile.user_id
-        joined = await self._client.join(self._room_id, room_key=room_key)
-        self._seat(joined.seat)
-        self._was_seated = joined.seat.role != room_pb2.ROLE_LISTENER
+        entered = await self._client.seats.enter(self._room_id, room_key)
+        self._was_on_stage = entered.seat.role != room_pb2.ROLE_LISTENER
         watching = asyncio.ensure_future(self._watch())
         try:
-            permit = joined.permit
-            if not self._was_seated:
-                permit = await self._unless_ended(self._come_on_stage(joined.seat, question))
+            permit = entered.permit
+            if not self._was_on_stage:
+                permit = await self._unless_ended(self._come_on_stage(entered.seat, question))
             self._on_step("on_stage")
             why = await self._say(track, permit)
         finally:
@@ -90,54 +89,72 @@ class Speaker:
                     raise
                 continue
             self._came_by_offer = True
-            self._seat(accepted.seat)
+            self._client.seats.note(self._room_id, accepted.seat)
             return accepted.permit
 
-    async def _say(self, track: FileTrack, permit: room_pb2.MediaPermit) -> str:
-        for _ in range(_RECONNECTS):
-            self._moved.clear()
-            session = await self._client_session(track, permit)
-            self._relay = session.relay
-            self._on_step("speaking")
-            finished = asyncio.ensure_future(track.finished.wait())
-            # A relay that goes is told of at once; the connection itself notices only after half a minute.
-            lost = [asyncio.ensure_future(each.wait()) for each in (session.ended, self._moved)]
+    async def _say(self, track: FileTrack, permit: room_pb2.MediaPermit | None) -> str:
+        backoff, spoke, lost = Backoff(), False, False
+        while True:
             try:
-                await _first_of(finished, *lost, self._ended)
-                if finished.done():
-                    await asyncio.sleep(_TAIL_SECONDS)
-            finally:
-                for each in (finished, *lost):
-                    each.cancel()
-                await session.close()
+                await self._one_session(track, permit or await self._new_permit())
+                spoke, lost = True, False
+                backoff.worked()
+            except MajlisError as error:
+                # Where no sound ever got through, a network that blocks it is the likely reason: that is for people.
+                blocked = error.reason == "MEDIA_BLOCKED" and not spoke
+                if not self._ended.done() and (blocked or not backoff.failed(error)):
+                    raise
+            if track.failure is not None:
+                raise track.failure
             if track.finished.is_set():
                 return "finished"
             if self._ended.done():
                 return self._ended.result()
-            self._on_step("reconnecting")
-            await asyncio.sleep(_RECONNECT_PAUSE_SECONDS)
-            permit = await self._new_permit()
-        raise MajlisError("unavailable", "MEDIA_BLOCKED", "the connection to the relay is lost again and again")
+            permit = None
+            if not lost:
+                self._on_step("reconnecting")
+            lost = True
+            waiting = asyncio.ensure_future(backoff.wait())
+            await _first_of(waiting, self._ended)
+            waiting.cancel()
 
-    async def _client_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> MediaSession:
-        origin, microphone = self._client.server.origin, Microphone(track)
-        return await MediaSession.speak(origin, permit.path, permit.permit, microphone, ice_servers=permit.ice_servers)
+    async def _one_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> None:
+        """One media session, until the track is said, the session is lost, or it is to be had elsewhere."""
+        self._moved.clear()
+        origin = self._client.server.origin
+        session = await MediaSession.speak(origin, permit.path, permit.permit, track, ice_servers=permit.ice_servers)
+        self._relay = session.relay
+        self._on_step("speaking")
+        # A relay that goes is told of at once; the connection itself notices only after half a minute.
+        waits = [asyncio.ensure_future(each.wait()) for each in (track.finished, session.ended, self._moved)]
+        try:
+            await _first_of(*waits, self._ended)
+            if track.finished.is_set():
+                await asyncio.sleep(_TAIL_SECONDS)
+        finally:
+            for each in waits:
+                each.cancel()
+            await session.close()
+        if session.failure is not None:
+            raise session.failure
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_directory_service_pb2.GetMediaPermitRequest(
             room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE
         )
-        for attempt in range(10):
-            try:
-                answer = await self._client.rooms.GetMediaPermit(request)
-            except MajlisError as error:
-                if not error.passing or attempt == 9:
-                    raise
-                await asyncio.sleep(error.retry_after_seconds or _RECONNECT_PAUSE_SECONDS)
-            else:
-                self._seat(answer.seat)
-                return answer.permit
-        raise AssertionError("unreachable")
+        epoch = self._client.seats.epoch(self._room_id)
+        try:
+            answer = await self._client.rooms.GetMediaPermit(request)
+        except MajlisError as error:
+            if not error.outside:
+                raise
+            # The server lost the seat, not the person; who is on stage there has the place still.
+            entered = await self._client.seats.restore(self._room_id, self._room_key, epoch)
+            if entered.permit is None or entered.seat.role == room_pb2.ROLE_LISTENER:
+                raise
+            return entered.permit
+        self._client.seats.note(self._room_id, answer.seat)
+        return answer.permit
 
     async def _unless_ended(self, way: Awaitable[room_pb2.MediaPermit]) -> room_pb2.MediaPermit:
         going = asyncio.ensure_future(way)
@@ -149,23 +166,30 @@ class Speaker:
         raise MajlisError("failed_precondition", self._ended.result().upper(), "the seat or the room has ended")
 
     async def _go_back(self) -> None:
-        """Back to where the person was: out of the room, or, for those who were on stage before, where they are."""
-        if self._ended.done() or self._was_seated:
-            return
-        with contextlib.suppress(MajlisError):
-            if self._came_by_offer:
+        """Back to where the person was: out of the room, in the audience, or on stage as before."""
+        ended = self._ended.done()
+        if self._came_by_offer and not ended:
+            with contextlib.suppress(MajlisError):
                 left = await self._client.rooms.LeaveStage(
                     room_directory_service_pb2.LeaveStageRequest(room_id=self._room_id)
                 )
-                self._seat(left.seat)
-            await self._client.leave(self._room_id, self._epoch)
+                self._client.seats.note(self._room_id, left.seat)
+        await self._client.seats.done(self._room_id, stay=ended or self._was_on_stage)
 
     async def _watch(self) -> None:
         try:
-            async with contextlib.aclosing(self._client.watch(self._room_id)) as events:
-                async for event in events:
-                    self._hear(event)
-            self._end("room_ended")
+            while True:
+                epoch = self._client.seats.epoch(self._room_id)
+                try:
+                    async with contextlib.aclosing(self._client.watch(self._room_id)) as events:
+                        async for event in events:
+                            self._hear(event)
+                except MajlisError as error:
+                    if error.reason != "NOT_IN_ROOM":
+                        raise
+                    await self._client.seats.restore(self._room_id, self._room_key, epoch)
+                else:
+                    return self._end("room_ended")
         except MajlisError as error:
             self._end(error.reason)
 
@@ -175,7 +199,7 @@ class Speaker:
         elif event.HasField("person_removed") and event.person_removed.user_id == self._user_id:
             self._end("REMOVED")
         elif event.HasField("seat_taken_over") and event.seat_taken_over.user_id == self._user_id:
-            if event.seat_taken_over.epoch > self._epoch:
+            if self._client.seats.lost(self._room_id, event.seat_taken_over.epoch):
                 self._end("SEAT_TAKEN_OVER")
         elif event.HasField("stage_left") and event.stage_left.user_id == self._user_id:
             self._end("MOVED" if event.stage_left.cause == "moved" else event.stage_left.cause.upper())
@@ -198,9 +222,6 @@ class Speaker:
             self._muted = seat.muted
             self._on_step("muted" if seat.muted else "unmuted")
 
-    def _seat(self, seat: room_pb2.OwnSeat) -> None:
-        self._epoch = max(self._epoch, seat.epoch)
-
     def _end(self, why: str) -> None:
         if not self._ended.done():
             self._ended.set_result(why)
@@ -222,7 +243,8 @@ async def speak(
 ) -> Spoken:
     """Says a file in a room; a listener raises a hand first and waits to be brought on stage.
 
-    Raises MajlisError when the file cannot be read or the stage not be reached.
+    A connection that is lost, or a server that restarts, is waited for as long as it takes. Raises MajlisError when the
+    file cannot be read, also when that shows on the way, or the stage not be reached; the stage is then given back.
     """
     track = FileTrack(path, loop=loop)
     return await Speaker(client, room_id, on_step).speak(track, room_key, question)

@@ -22,6 +22,7 @@ from majlis.room_directory.v1 import room_pb2
 
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import HttpOrigin, refusal
+from majlis_client.player import Microphone
 
 CONNECT_SECONDS = 8.0
 _SDP = "application/sdp"
@@ -42,9 +43,9 @@ aioice.ice.get_host_addresses = _host_addresses
 
 
 class MediaSession:
-    """An open session. `ended` is set when it is closed here, the connection is lost, or a frame handler failed.
+    """An open session. `ended` is set when it is closed here, the connection is lost, or handler or microphone failed.
 
-    `failure` is then what the handler raised, or None.
+    `failure` is then what the handler or the microphone raised, or None.
     """
 
     def __init__(self, origin: HttpOrigin, permit: str, ice_servers: Iterable[room_pb2.IceServer] = ()) -> None:
@@ -92,10 +93,11 @@ class MediaSession:
     ) -> "MediaSession":
         """Opens a stage session that sends `microphone`; each of `on_slots` (at most four) hears another speaker.
 
-        `ice_servers` as for `listen`. Raises MajlisError.
+        The microphone outlives the session; what it raises ends the session and is its `failure`. `ice_servers` as for
+        `listen`. Raises MajlisError.
         """
         session = cls(origin, permit, ice_servers)
-        session._peer.addTransceiver(microphone, direction="sendonly")
+        session._peer.addTransceiver(Microphone(microphone, session._fail), direction="sendonly")
         for on_frame in on_slots:
             session._receive(on_frame)
         await session._open(path)
@@ -183,8 +185,11 @@ class MediaSession:
         except MediaStreamError:
             return
         except Exception as error:  # noqa: BLE001 (whatever the handler raises belongs to whoever waits for the session)
-            self.failure = error
-            self.ended.set()
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self.ended.set()
 
     def _state_changed(self) -> None:
         if self._peer.connectionState == "connected":

@@ -40,7 +40,8 @@ async def test_a_fixed_token_that_is_refused_is_the_end(hall: Hall) -> None:
 async def test_a_refusal_keeps_what_the_server_said(client: Client) -> None:
     with pytest.raises(MajlisError) as refused:
         await client.raise_hand(ROOM_ID)
-    assert (refused.value.kind, refused.value.reason) == ("failed_precondition", "NOT_IN_ROOM")
+    assert (refused.value.kind, refused.value.reason) == ("permission_denied", "NOT_ALLOWED")
+    assert refused.value.outside
     assert not refused.value.passing
 
 

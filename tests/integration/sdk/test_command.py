@@ -28,20 +28,25 @@ class Terminal:
     def environment(self, language: str) -> dict[str, str]:
         return {**os.environ, "MAJLIS_CONFIG_DIR": str(self.config), "LC_ALL": language, "COLUMNS": "200"}
 
-    def start(self, *arguments: str, language: str = "en_GB.UTF-8") -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, language: str = "en_GB.UTF-8", token: str = "", room: int = -1
+    ) -> "subprocess.Popen[str]":
+        bounded = ["prlimit", f"--fsize={room}"] if room >= 0 else []
         return subprocess.Popen(
-            [sys.executable, "-m", "majlis_client", *arguments],
+            [*bounded, sys.executable, "-m", "majlis_client", *arguments],
             cwd=self._directory,
-            env=self.environment(language),
+            env={**self.environment(language), **({"MAJLIS_TOKEN": token} if token else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    async def run(self, *arguments: str, typed: str = "", language: str = "en_GB.UTF-8") -> tuple[int, str, str]:
-        """Exit code, output and complaints."""
-        process = self.start(*arguments, language=language)
+    async def run(
+        self, *arguments: str, typed: str = "", language: str = "en_GB.UTF-8", token: str = "", room: int = -1
+    ) -> tuple[int, str, str]:
+        """Exit code, output and complaints; `token` is in the environment, and no file may grow over `room` bytes."""
+        process = self.start(*arguments, language=language, token=token, room=room)
         out, err = await asyncio.to_thread(process.communicate, typed, 30)
         return process.returncode, out, err
 
@@ -164,6 +169,43 @@ async def test_a_name_with_an_unknown_ending_is_refused_before_joining(signed_in
     code, _, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", "heard.mp9")
     assert (code, err) == (1, "Use a file name ending in .ogg or .wav.\n")
     assert hall.epoch == 0
+
+
+@pytest.mark.parametrize(("name", "room"), [("missing/heard.ogg", -1), ("full.wav", 100)])
+async def test_where_nothing_can_be_recorded_is_refused_before_joining(
+    signed_in: Terminal, hall: Hall, name: str, room: int
+) -> None:
+    code, out, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", name, room=room)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"This file cannot be written. {name}: ")
+    assert err.count("\n") == 1
+    assert hall.epoch == 0
+
+
+async def test_a_recording_that_fills_the_disk_is_kept_until_there_and_said(
+    signed_in: Terminal, hall: Hall, tmp_path: Path
+) -> None:
+    code, out, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", "18:30.wav", "--seconds", "20", room=90_000)
+    assert code == 1
+    assert "18:30.wav: " in out
+    assert err == "The file could not be finished: File too large. What was recorded until then is kept.\n"
+    with wave.open(str(tmp_path / "18:30.wav")) as heard:
+        assert len(heard.readframes(48_000)) > 60_000
+    assert hall.left == ["room 1"]
+
+
+async def test_a_token_in_the_environment_acts_instead_of_the_stored_sign_in(signed_in: Terminal, hall: Hall) -> None:
+    token = hall.mint.token(sub="user000000000002")
+    assert (await signed_in.run("whoami"))[1].startswith("Lina")
+    assert (await signed_in.run("whoami", token=token))[1].startswith("Omar")
+    _, out, _ = await signed_in.run(
+        "login", "-s", hall.url, "--email", "l@example.org", "--code", "123456", token=token
+    )
+    assert "MAJLIS_TOKEN is set" in out
+    assert (await signed_in.run("logout", token=token))[0] == 0
+    code, out, _ = await signed_in.run("whoami", "--server", hall.url, token=token)
+    assert (code, out) == (0, f"Omar ليلى (@omar) on {hall.url}\n")
+    assert (await signed_in.run("rooms", token=token))[2] == "Name the server with --server ADDRESS or MAJLIS_SERVER.\n"
 
 
 async def test_a_hand_raised_from_the_command_waits_for_the_offer(signed_in: Terminal, hall: Hall) -> None:

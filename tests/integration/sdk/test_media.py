@@ -9,23 +9,18 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from aiortc import MediaStreamTrack
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 from majlis_client import Client, MajlisError, MediaSession, listen, speak
+from majlis_client.backoff import Backoff
+from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
 
-from services.common.errors import DomainError
 from tests.support.fake_bus import eventually
-from tests.support.fake_hall import ROOM_ID, Hall
+from tests.support.fake_hall import ROOM_ID, Hall, SeatEnded
 from tests.support.rpc_harness import USER_ID
 
 RATE = 48_000
-
-
-class SeatEnded(DomainError):
-    """Taken away."""
-
-    kind = "failed_precondition"
-    reason = "SEAT_ENDED"
 
 
 def samples_of(path: Path) -> "np.ndarray[Any, Any]":
@@ -157,6 +152,75 @@ async def test_a_listener_raises_a_hand_comes_on_stage_speaks_and_goes_back(
     assert pitch(said[RATE // 2 : RATE * 3 // 2] / 32768) == pytest.approx(880, abs=5)
     assert hall.left == ["stage", "room 1"]
     assert [path for _, path, _ in hall.requests if path.startswith("/whip")] == [f"/whip/{ROOM_ID}"]
+
+
+async def test_one_program_watches_speaks_and_watches_on(hall: Hall, client: Client, tmp_path: Path) -> None:
+    write_tone(tmp_path / "word.wav", 880, 0.3)
+    seen: list[str] = []
+
+    async def watch() -> None:
+        async for event in client.watch(ROOM_ID):
+            seen.append(str(event.WhichOneof("event")))  # noqa: PERF401 (read while it grows)
+
+    await client.join(ROOM_ID, without_permit=True)
+    watching = asyncio.ensure_future(watch())
+    await eventually(lambda: seen == ["snapshot"])
+    assert (await speak(client, ROOM_ID, tmp_path / "word.wav")).why == "finished"
+    assert (hall.epoch, hall.left) == (1, ["stage"])
+    # Taking the seat anew does not end it either, for it is the same program that holds it.
+    await client.join(ROOM_ID, without_permit=True)
+    await eventually(lambda: seen.count("snapshot") == 2)
+    hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
+    await asyncio.wait_for(watching, 10)
+    assert seen[-1] == "room_ended"
+
+
+async def test_a_file_that_breaks_off_gives_the_stage_back_and_says_so(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> Any:
+        yield from list(decode(path))[:20]
+        raise OSError(5, "Input/output error")
+
+    write_tone(tmp_path / "word.wav", 880, 1.0)
+    monkeypatch.setattr("majlis_client.player.decode", broken)
+    with pytest.raises(MajlisError) as refused:
+        await asyncio.wait_for(speak(client, ROOM_ID, tmp_path / "word.wav"), 20)
+    assert "Input/output error" in refused.value.message
+    assert hall.left == ["stage", "room 1"]
+
+
+async def test_a_microphone_that_raises_ends_the_session_with_its_error(hall: Hall, client: Client) -> None:
+    class Faulty(MediaStreamTrack):
+        kind = "audio"
+
+        async def recv(self) -> av.AudioFrame:
+            raise ZeroDivisionError
+
+    session = await MediaSession.speak(client.server.origin, f"/whip/{ROOM_ID}", "permit", Faulty())
+    await asyncio.wait_for(session.ended.wait(), 5)
+    assert isinstance(session.failure, ZeroDivisionError)
+    await session.close()
+
+
+async def test_a_speaker_waits_for_a_server_that_restarts(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(_: Backoff) -> None:
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Backoff, "wait", at_once)
+    hall.role = room_pb2.ROLE_SPEAKER
+    write_tone(tmp_path / "word.wav", 880, 2.0)
+    steps: list[str] = []
+    speaking = asyncio.ensure_future(speak(client, ROOM_ID, tmp_path / "word.wav", on_step=steps.append))
+    await eventually(lambda: len(hall.heard) > 20)
+    hall.refuse_permits, hall.refuse_media = 25, 25
+    await hall.peers[0].close()
+    assert (await asyncio.wait_for(speaking, 30)).why == "finished"
+    assert steps[:3] == ["on_stage", "speaking", "reconnecting"]
+    assert steps.count("reconnecting") == 1
+    assert steps[-1] == "speaking"
 
 
 async def test_who_is_on_stage_already_speaks_at_once_and_stays(hall: Hall, client: Client, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Recording keeps real time, playing keeps pace."""
 
+import io
 import wave
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -123,6 +125,70 @@ def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MajlisError) as refused:
         Recorder(tmp_path / "a.mp9")
     assert refused.value.reason == "FORMAT_UNKNOWN"
+
+
+@pytest.mark.parametrize("name", ["18:30.wav", "2026-11-29T18:30:00.ogg", "http:x.wav"])
+def test_a_name_that_looks_like_a_protocol_is_a_file(
+    tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Recorder(Path(name), clock) as recorder:
+        recorder.begin_session()
+        clock.seconds += 1.0
+    assert (tmp_path / name).read_bytes()[:4] in {b"RIFF", b"OggS"}
+
+
+def test_where_nothing_can_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    for path in (tmp_path / "missing" / "a.wav", tmp_path / "a file" / "a.wav"):
+        with pytest.raises(MajlisError) as refused:
+            Recorder(path)
+        assert refused.value.reason == "FILE_UNWRITABLE"
+        assert str(path) in refused.value.message
+
+
+def test_what_a_file_held_stays_until_there_is_something_to_record(tmp_path: Path, clock: Hands) -> None:
+    (tmp_path / "before.wav").write_bytes(b"an older recording")
+    for name in ("before.wav", "new.wav"):
+        Recorder(tmp_path / name, clock).close()
+    assert (tmp_path / "before.wav").read_bytes() == b"an older recording"
+    assert not (tmp_path / "new.wav").exists()
+
+
+class Full(io.FileIO):
+    """A file on a disk that has room for so many bytes."""
+
+    room = 60_000
+
+    def write(self, data: Any) -> int:
+        if self.tell() >= self.room:
+            raise OSError(28, "No space left on device")
+        return super().write(data[: self.room - self.tell()])
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
+def test_what_was_recorded_before_the_disk_was_full_can_be_played(
+    tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(io, "FileIO", Full)
+    monkeypatch.setattr(Full, "room", 60_000 if name == "a.wav" else 15_000)
+    noise = np.random.default_rng(1).integers(-9000, 9000, (200, 960), dtype=np.int16)
+
+    def record() -> None:
+        for number, samples in enumerate(noise):
+            made = frame(960 * number)
+            made.planes[0].update(samples.tobytes())
+            clock.seconds += 0.02
+            recorder.write(made)
+
+    with Recorder(tmp_path / name, clock) as recorder:
+        recorder.begin_session()
+        with pytest.raises(MajlisError) as refused:
+            record()
+    assert refused.value.reason == "WRITE_FAILED"
+    assert recorder.failure == "No space left on device"
+    with av.open(str(tmp_path / name)) as container:
+        assert sum(each.samples for each in container.decode(audio=0)) > 0.3 * RATE
 
 
 def write_wave(path: Path, seconds: float) -> None:

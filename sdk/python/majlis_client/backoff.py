@@ -1,0 +1,35 @@
+"""How long to wait before the next try."""
+
+import asyncio
+import random
+
+from majlis_client.errors import MajlisError
+
+_FIRST_SECONDS = 0.3
+_LONGEST_SECONDS = 5.0
+
+TRY_AGAIN = frozenset({"NOT_IN_ROOM", "SEAT_STALE", "SEAT_ENDED", "PERMIT_INVALID", "PERMIT_SPENT", "WRONG_RELAY"})
+"""Reasons that a new permit, or taking the seat again, puts right."""
+
+
+class Backoff:
+    """Waits longer after each failure and begins anew after a success; there is no last try."""
+
+    def __init__(self) -> None:
+        self._pause = _FIRST_SECONDS
+        self._asked = 0.0
+
+    def worked(self) -> None:
+        """What was tried went well."""
+        self._pause, self._asked = _FIRST_SECONDS, 0.0
+
+    def failed(self, error: MajlisError) -> bool:
+        """Whether another try may help after this refusal; one that says when is heeded."""
+        self._asked = error.retry_after_seconds or 0.0
+        return error.passing or error.reason in TRY_AGAIN or error.reason == "MEDIA_BLOCKED"
+
+    async def wait(self) -> None:
+        """Until the next try."""
+        pause = max(self._pause, self._asked)
+        self._pause, self._asked = min(_LONGEST_SECONDS, self._pause * 2), 0.0
+        await asyncio.sleep(random.uniform(0.0, pause))  # noqa: S311 (jitter)
