@@ -20,6 +20,8 @@ _FRAME = RATE // 50
 # Smaller steps between frames are rounding, not silence.
 _TOLERANCE = RATE // 100
 _BIT_RATE = 48_000
+# What a crash loses, and how late a full disk is noticed.
+_BUFFER_BYTES = 4096
 
 
 class Recorder:
@@ -95,7 +97,7 @@ class Recorder:
     def _open(self) -> None:
         self._started = self._monotonic()
         self._out.begin()
-        self._container = av.open(self._out, "w", format=self._format)
+        self._container = av.open(self._out, "w", format=self._format, buffer_size=_BUFFER_BYTES)
         stream = self._container.add_stream(self._codec, rate=RATE, layout="mono")
         assert isinstance(stream, av.AudioStream)
         self._stream = stream
