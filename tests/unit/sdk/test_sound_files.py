@@ -171,7 +171,7 @@ def test_what_was_recorded_before_the_disk_was_full_can_be_played(
     tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(io, "FileIO", Full)
-    monkeypatch.setattr(Full, "room", 60_000 if name == "a.wav" else 15_000)
+    monkeypatch.setattr(Full, "room", 60_000 if name == "a.wav" else 9_000)
     noise = np.random.default_rng(1).integers(-9000, 9000, (200, 960), dtype=np.int16)
 
     def record() -> None:
