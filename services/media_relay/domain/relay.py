@@ -93,8 +93,8 @@ class Relay:
             raise EtagMismatch("If-Match does not name the current ICE session", metadata={"etag": session.etag})
 
     def audible_mute(self, session: MediaSession) -> bool:
-        """Whether the microphone of a stage session is shut, by its own mute or because the stage is closed."""
-        return session.muted or self.rooms.stage_closed(session.permit.room_id)
+        """Whether a microphone is shut: by its own mute, because its place is gone, or because the stage is closed."""
+        return session.muted or session.silenced or self.rooms.stage_closed(session.permit.room_id)
 
     def nominated(self, session: MediaSession, now: float) -> list[Event]:
         """A media address was chosen."""
@@ -217,6 +217,10 @@ class Relay:
         successors = [session for session in sessions if session.epoch >= epoch and session.connected]
         events: list[Event] = []
         for session in older:
+            # Before anything else, and whatever is said of mutes later: nobody on stage, nobody heard.
+            if session.kind is Kind.STAGE:
+                session.silenced = True
+                events.append(MuteChanged(session, True))
             if successors:
                 events += self._superseded(session, successors[-1], now)
             else:

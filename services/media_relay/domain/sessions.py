@@ -30,6 +30,8 @@ class MediaSession:
     """Set once somebody has timed how long connecting took."""
     idle: bool = False
     muted: bool = False
+    silenced: bool = False
+    """Its person has left the stage, or changed there: it may hear until its successor connects, never speak again."""
     paused: bool = False
     ended: bool = False
     ends_at: float | None = None

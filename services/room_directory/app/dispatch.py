@@ -1,6 +1,7 @@
 """Carries orders to relays: in order, acknowledged, retried; the newest order for a seat replaces older ones."""
 
 import asyncio
+import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -52,6 +53,9 @@ class RelayQueue:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._failing = False
+        """Whether the last try to deliver failed: nobody waits for a relay that is away."""
+        self._waiting: dict[_Key, list[asyncio.Future[None]]] = {}
 
     def configure(self, part: RoomPart) -> None:
         """Queues a part; the newest one of a room counts."""
@@ -63,11 +67,12 @@ class RelayQueue:
         """Queues orders."""
         now = self._clock.monotonic()
         for order in orders:
-            key = (order.room_id, order.user_id, order.action, order.sign_in_id)
+            key = _key(order)
             self._orders[key] = (order, now)
             self._orders.move_to_end(key)
         while len(self._orders) > _MOST_WAITING:
             key, _ = self._orders.popitem(last=False)
+            self._release((key,))
             _log.error("an order to a relay gave way", relay_id=self.relay_id, room_id=key[0], action=key[2].value)
         self._rouse()
 
@@ -75,12 +80,14 @@ class RelayQueue:
         """Queues what an older queue of the same relay did not deliver."""
         self._parts.update(older._parts)
         self._orders.update(older._orders)
+        older._release(list(older._waiting))
         if self._parts or self._orders:
             self._rouse()
 
     def clear_orders(self) -> None:
         """Forgets orders: the relay has started anew and carries nothing they could be about."""
         self._orders.clear()
+        self._release(list(self._waiting))
 
     async def settled(self, seconds: float) -> bool:
         """Waits until everything is acknowledged; False when that takes longer."""
@@ -90,6 +97,23 @@ class RelayQueue:
         except TimeoutError:
             return False
         return True
+
+    async def acknowledged(self, orders: Iterable[SeatOrder]) -> None:
+        """Waits until these, or newer ones in their place, are acknowledged; not for a relay that is away."""
+        keys = [key for key in map(_key, orders) if key in self._orders]
+        if self._failing or not keys:
+            return
+        futures: list[asyncio.Future[None]] = []
+        for key in keys:
+            futures.append(asyncio.get_running_loop().create_future())
+            self._waiting.setdefault(key, []).append(futures[-1])
+        await asyncio.gather(*futures)
+
+    def _release(self, keys: Iterable[_Key]) -> None:
+        for key in keys:
+            for future in self._waiting.pop(key, ()):
+                if not future.done():
+                    future.set_result(None)
 
     async def run(self) -> None:
         """Delivers for ever."""
@@ -101,10 +125,13 @@ class RelayQueue:
                     await self._deliver()
             except (DomainError, TimeoutError) as error:
                 _log.info("relay does not take orders; trying again", relay_id=self.relay_id, error=str(error))
+                self._failing = True
+                self._release(list(self._waiting))
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
             else:
                 pause = _FIRST_PAUSE_SECONDS
+                self._failing = False
 
     async def _deliver(self) -> None:
         """One batch of each kind; rooms first, since seats mean nothing without them."""
@@ -121,6 +148,7 @@ class RelayQueue:
             for key, entry in waiting:
                 if self._orders.get(key) is entry:
                     del self._orders[key]
+                    self._release((key,))
                 self._latency.observe(now - entry[1])
         if not self._parts and not self._orders:
             self._wake.clear()
@@ -129,6 +157,10 @@ class RelayQueue:
     def _rouse(self) -> None:
         self._idle.clear()
         self._wake.set()
+
+
+def _key(order: SeatOrder) -> _Key:
+    return (order.room_id, order.user_id, order.action, order.sign_in_id)
 
 
 class Dispatch:
@@ -167,6 +199,13 @@ class Dispatch:
         """Forgets the orders for a relay that started anew."""
         if relay_id in self._queues:
             self._queues[relay_id].clear_orders()
+
+    async def acknowledged(self, relay_ids: Iterable[str], orders: Sequence[SeatOrder]) -> None:
+        """Waits until the orders are in force on these relays, two seconds at most, and not where one is away."""
+        queues = [self._queues[relay_id] for relay_id in relay_ids if relay_id in self._queues]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ACK_SECONDS):
+                await asyncio.gather(*(queue.acknowledged(orders) for queue in queues))
 
     async def settle_all(self, seconds: float) -> None:
         """Waits until every relay acknowledged everything, or the time is over."""

@@ -147,6 +147,13 @@ class LiveRooms:
                     return Changed(live, draft, result)
         raise AssertionError("unreachable")
 
+    async def enforce(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+        """Changes a room, and returns once its relays do what follows for seats: who was muted is silent then."""
+        changed = await self.change(room_id, act, decide)
+        # Not under the room's lock: others go on meanwhile.
+        await self._dispatch.acknowledged(tuple(changed.live.relays), changed.room.orders)
+        return changed
+
     async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> None:
         before = live.room
         if draft.changed:

@@ -55,7 +55,7 @@ class ModerationCases:
     async def remove_person(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Puts somebody out; they cannot return. Raises NotAllowed."""
         now = self._clock.now()
-        await self._rooms.change(
+        await self._rooms.enforce(
             room_id,
             Act(actor.user_id, "remove_person", room_id, {"person": user_id}),
             lambda room, take_epoch: moderation.remove_person(room, actor, user_id, epoch=take_epoch(), now=now),

@@ -72,7 +72,7 @@ class SeatCases:
         if live is None and await self._rooms.is_over(room_id):
             return
         now = self._clock.now()
-        await self._rooms.change(
+        await self._rooms.enforce(
             room_id,
             Act(actor.user_id, "leave_room", room_id),
             lambda room, take_epoch: leave_room(room, actor, epoch, epoch=take_epoch(), now=now),

@@ -100,7 +100,7 @@ class StageCases:
     async def leave_stage(self, actor: Actor, room_id: str) -> LiveRoom:
         """Takes the caller back to the audience. Raises NotAllowed, LastModerator."""
         now = self._clock.now()
-        changed = await self._rooms.change(
+        changed = await self._rooms.enforce(
             room_id,
             Act(actor.user_id, "leave_stage", room_id),
             lambda room, take_epoch: stage.leave_stage(room, actor, epoch=take_epoch(), now=now),
@@ -112,20 +112,20 @@ class StageCases:
         now = self._clock.now()
         act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()})
         return (
-            await self._rooms.change(room_id, act, lambda room, _: stage.set_own_mute(room, actor, muted, now))
+            await self._rooms.enforce(room_id, act, lambda room, _: stage.set_own_mute(room, actor, muted, now))
         ).room
 
     async def mute_speaker(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Switches somebody's microphone off. Raises NotAllowed, NotOnStage."""
         now = self._clock.now()
         act = self._upon(actor, "mute_speaker", room_id, user_id)
-        await self._rooms.change(room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now))
+        await self._rooms.enforce(room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now))
 
     async def move_to_audience(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Sends a speaker to the audience. Raises NotAllowed, NotOnStage."""
         now = self._clock.now()
         act = self._upon(actor, "move_to_audience", room_id, user_id)
-        await self._rooms.change(
+        await self._rooms.enforce(
             room_id,
             act,
             lambda room, take_epoch: stage.move_to_audience(room, actor, user_id, epoch=take_epoch(), now=now),

@@ -119,6 +119,22 @@ async def test_a_muted_microphone_is_silent_although_it_goes_on_sending(fleet: F
     assert await until_heard(listener.client.ear, 440.0) < 0.8
 
 
+async def test_who_is_sent_to_the_audience_and_goes_on_sending_is_silent_when_the_order_is_answered(
+    fleet: Fleet,
+) -> None:
+    relay = await fleet.add_relay()
+    demoted = await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
+    listener = await fleet.listen(relay)
+    await until_heard(listener.client.ear, 440.0)
+    await fleet.change(relay, SEAT_ACTION_REPLACE, 2, user=OTHER)
+    assert "ended: seat_ended" not in fleet.directory.told(demoted.session_id)
+    # What was under way when the order came still sounds for some tenths of a second.
+    await asyncio.sleep(0.5)
+    assert rms(await hear(listener.client.ear, 0.6)) < 0.005
+    await fleet.change(relay, SEAT_ACTION_UNMUTE, 2, user=OTHER)
+    assert rms(await hear(listener.client.ear, 0.6)) < 0.005
+
+
 async def test_a_closed_stage_is_not_heard(fleet: Fleet) -> None:
     relay = await fleet.add_relay()
     await fleet.speak(relay, 440.0, slots=0, sub=OTHER)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, sessions_pb2
@@ -204,3 +205,23 @@ async def test_gateways_learn_how_to_reach_relays(world: World) -> None:
     assert [(each.relay_id, each.boot_id, each.accepting) for each in listed.relays] == [
         (relay.relay_id, relay.boot_id, True)
     ]
+
+
+@pytest.mark.parametrize("act", ["MuteSpeaker", "MoveToAudience", "RemovePerson", "LeaveStage"])
+async def test_what_takes_a_voice_away_is_in_force_on_the_relay_when_the_call_returns(world: World, act: str) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    joined = await world.join("omar", room_id)
+    await world.connect("omar", room_id, joined.seat.epoch, relay)
+    spoken = await world.bring_on_stage("lina", "omar", room_id)
+    await world.connect("omar", room_id, spoken.seat.epoch, relay, stage=True)
+    await world.until(lambda: bool(relay.orders(person("omar"))))
+    relay.changes.clear()
+    relay.pause = 0.3
+    if act == "LeaveStage":
+        await world.call("omar", act, pb.LeaveStageRequest(room_id=room_id))
+    else:
+        request = getattr(pb, f"{act}Request")(room_id=room_id, user_id=person("omar"))
+        await world.call("lina", act, request)
+    wanted = {"MuteSpeaker": relay_pb.SEAT_ACTION_MUTE, "RemovePerson": relay_pb.SEAT_ACTION_END}
+    assert relay.orders(person("omar"))[-1][0] == wanted.get(act, relay_pb.SEAT_ACTION_REPLACE)

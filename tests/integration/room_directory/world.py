@@ -88,6 +88,7 @@ class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
         self.sessions: list[relay_pb.SessionInfo] = []
         self.load: dict[str, Any] = {"packets_per_second_budget": 400_000}
         self.refuse = False
+        self.pause = 0.0
         self._settings = test_settings(directory, nats_url=nats_url)
         self._address = "127.0.0.1:0"
         self._server: RpcServer | None = None
@@ -104,6 +105,7 @@ class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
     async def ApplySeatChanges(self, request: relay_pb.ApplySeatChangesRequest, context: Any) -> Any:
         if self.refuse:
             raise RemoteError("unavailable", "DRAINING", "not now")
+        await asyncio.sleep(self.pause)
         self.changes.extend(request.changes)
         return relay_pb.ApplySeatChangesResponse()
 

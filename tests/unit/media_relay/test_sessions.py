@@ -328,3 +328,29 @@ async def test_a_session_that_does_not_say_who_opened_it_ends_with_any_sign_in_o
     unknown = await bench.open()
     await bench.app.apply_seat_changes([sign_in_ended("phone")])
     assert not bench.alive(unknown)
+
+
+async def test_who_left_the_stage_is_silent_at_once_although_the_old_session_still_hears() -> None:
+    bench = RelayBench()
+    stage = await bench.connect("stage")
+    await bench.app.apply_seat_changes([change(SeatAction.REPLACE, 2)])
+    assert bench.core.muted[bench.handle(stage)]
+    assert bench.alive(stage)
+
+
+async def test_no_later_unmute_or_reopened_stage_gives_who_left_the_stage_a_voice() -> None:
+    bench = RelayBench()
+    stage = await bench.connect("stage")
+    await bench.app.apply_seat_changes([change(SeatAction.REPLACE, 2), change(SeatAction.UNMUTE, 2)])
+    await bench.app.configure_rooms([RoomPart(ROOM, 1, RELAY, stage_closed=True)])
+    await bench.app.configure_rooms([RoomPart(ROOM, 1, RELAY)])
+    assert bench.core.muted[bench.handle(stage)]
+
+
+async def test_a_stage_session_that_connects_after_its_person_left_the_stage_is_never_heard() -> None:
+    bench = RelayBench()
+    late = await bench.open("stage")
+    await bench.app.apply_seat_changes([change(SeatAction.REPLACE, 2)])
+    bench.app.on_nominated(bench.handle(late))
+    bench.app.on_keys(bench.handle(late), FakeKeys())
+    assert bench.core.muted[bench.handle(late)]

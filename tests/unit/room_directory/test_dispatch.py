@@ -1,5 +1,6 @@
 """Orders to relays: delivered, retried, the newest for a seat counts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest_asyncio
@@ -120,6 +121,26 @@ async def test_orders_for_a_relay_nobody_knows_go_nowhere(post: Post) -> None:
     assert not await post.dispatch.settled("stranger", 0.05)
     assert await post.dispatch.settled("relay", 0.05)
     assert not post.relay.heard
+
+
+async def test_whoever_waits_for_an_order_waits_until_the_relay_acknowledged_it(post: Post) -> None:
+    orders = [order("omar", 2)]
+    post.dispatch.order(["relay"], orders)
+    assert not post.relay.heard
+    await post.dispatch.acknowledged(["relay", "stranger"], orders)
+    assert post.relay.heard == orders
+    await post.dispatch.acknowledged(["relay"], orders)
+
+
+async def test_nobody_waits_long_for_a_relay_that_is_away(post: Post) -> None:
+    post.relay.away = True
+    orders = [order("omar", 2)]
+    post.dispatch.order(["relay"], orders)
+    async with asyncio.timeout(1.5):
+        await post.dispatch.acknowledged(["relay"], orders)
+    tries = post.relay.tries
+    await post.dispatch.acknowledged(["relay"], orders)
+    assert post.relay.tries == tries, "it is known to be away: there is nothing to wait for"
 
 
 def test_epochs_rise_and_a_restart_skips_what_may_have_been_used() -> None:
