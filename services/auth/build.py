@@ -58,7 +58,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
     revocations = RevocationList(clock)
     store = SqlStore(database, facts.encode, lambda happened: facts.revoke(revocations, happened))
     keys = DeploymentKeys(store, clock, timedelta(days=settings.key_rotation_days))
-    mailer = Mailer(_delivery(settings), settings.deployment, metrics)
+    mailer = Mailer(_delivery(settings), settings.deployment, metrics, domain=settings.mail_domain)
     app = _use_cases(settings, store, keys, mailer, metrics=metrics, clock=clock)
     return Parts(
         store=store,

@@ -4,7 +4,9 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 
 import aiosmtplib
@@ -33,6 +35,9 @@ class Letter:
     to: str
     subject: str
     text: str
+    sent_at: str = ""
+    """Date (RFC 5322 §3.6.1); it and the id stay when the letter is tried again."""
+    message_id: str = ""
 
 
 Deliver = Callable[[Letter], Awaitable[None]]
@@ -45,7 +50,10 @@ class Mailer:
     Without a way to deliver it sends nothing, and `can_deliver` says so.
     """
 
-    def __init__(self, deliver: Deliver | None, deployment: str, metrics: Metrics) -> None:
+    def __init__(
+        self, deliver: Deliver | None, deployment: str, metrics: Metrics, *, domain: str = "localhost"
+    ) -> None:
+        self._domain = domain
         self._deliver = deliver
         self._deployment = deployment
         self._catalogues = {locale: load_catalogue(locale) for locale in LOCALES}
@@ -79,7 +87,13 @@ class Mailer:
     def _send(self, to: str, locale: str, message: str, /, **values: str) -> None:
         texts = self._catalogues[locale][message]
         values["deployment"] = self._deployment
-        letter = Letter(to, texts["subject"].format(**values), texts["text"].format(**values))
+        letter = Letter(
+            to,
+            texts["subject"].format(**values),
+            texts["text"].format(**values),
+            sent_at=format_datetime(datetime.now(UTC)),
+            message_id=f"<{new_id()}@{self._domain}>",
+        )
         try:
             self._letters.put_nowait(letter)
         except asyncio.QueueFull:
@@ -139,6 +153,9 @@ def by_smtp(server: SmtpServer) -> Deliver:
     async def deliver(letter: Letter) -> None:
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = server.sender, letter.to, letter.subject
+        mail["Date"], mail["Message-ID"] = letter.sent_at, letter.message_id
+        # RFC 3834: nobody's holiday notice answers it.
+        mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(letter.text)
         await aiosmtplib.send(
             mail,

@@ -9,6 +9,7 @@ from services.auth.app.sessions import OwnAccount, Tokens
 from services.auth.domain import account as domain
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.domain.sign_in import SignIn
+from services.common.look_alikes import look
 
 _STATES = {
     domain.AccountState.ACTIVE: pb.ACCOUNT_STATE_ACTIVE,
@@ -45,6 +46,7 @@ def profile(account: domain.Account) -> pb.Profile:
         bio=account.bio,
         avatar_hue=account.avatar_hue,
         spoken_languages=account.spoken_languages,
+        looks=look(account.display_name),
     )
 
 

@@ -1,6 +1,7 @@
 """What auth can be told."""
 
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -64,6 +65,11 @@ class Settings(ServiceSettings):
     def origin(self) -> str:
         """What browsers call the origin of the public URL, and sign with passkeys."""
         return origin_of(self.public_url)
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain that ids of messages are unique in: the sender's."""
+        return parseaddr(self.mail_from)[1].rpartition("@")[2] or "localhost"
 
     @property
     def host(self) -> str:

@@ -13,7 +13,7 @@ from webauthn.helpers.structs import (
 )
 
 from services.auth.app.ports import NewPasskey
-from services.auth.domain.account import Account, Passkey
+from services.auth.domain.account import Account, Passkey, check_counter
 from services.auth.domain.errors import PasskeyInvalid
 
 _CEREMONY_MILLISECONDS = 300_000
@@ -76,11 +76,12 @@ class WebAuthnPasskeys:
             raise PasskeyInvalid("the passkey's answer cannot be read") from error
 
     def check_sign_in(self, credential_json: str, challenge: bytes, passkey: Passkey) -> int:
-        """The authenticator's new counter, when the answer verifies with the passkey. Raises PasskeyInvalid."""
+        """The authenticator's new counter, when the answer verifies. Raises PasskeyInvalid or PasskeyCopied."""
         try:
             answer = parse_authentication_credential_json(credential_json)
+            # Safari sends an empty one: the credential's id alone says whose it is then.
             claimed = answer.response.user_handle
-            if claimed is not None and claimed != passkey.user_id.encode():
+            if claimed and claimed != passkey.user_id.encode():
                 raise PasskeyInvalid("the passkey names another account")
             found = webauthn.verify_authentication_response(
                 credential=answer,
@@ -88,8 +89,9 @@ class WebAuthnPasskeys:
                 expected_rp_id=self._host,
                 expected_origin=self._origin,
                 credential_public_key=passkey.public_key,
-                credential_current_sign_count=passkey.sign_count,
+                credential_current_sign_count=0,
             )
         except (WebAuthnException, ValueError, TypeError, KeyError) as error:
             raise PasskeyInvalid(f"the passkey's answer does not verify: {error}") from error
+        check_counter(passkey.sign_count, found.new_sign_count)
         return found.new_sign_count

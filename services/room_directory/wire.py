@@ -10,6 +10,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2, sessi
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
+from services.common.look_alikes import look
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction
@@ -92,6 +93,7 @@ def profile(person: Person | None) -> account_pb2.Profile:
         bio=person.bio,
         avatar_hue=person.avatar_hue,
         spoken_languages=person.spoken_languages,
+        looks=look(person.display_name),
     )
 
 

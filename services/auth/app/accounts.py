@@ -21,6 +21,7 @@ from services.auth.domain.errors import (
     RedemptionClosed,
 )
 from services.auth.domain.names import handle as normal_handle
+from services.auth.domain.official import check_display_name, check_handle
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
@@ -98,12 +99,16 @@ class Accounts:
         now = self._clock.now()
         async with self._store.write() as tx:
             own = await own_account(tx, user_id)
-            before = own.account.handle
+            before, name_before = own.account.handle, own.account.display_name
             events = own.account.change_profile(change, now)
-            if own.account.handle != before:
+            renamed = own.account.handle != before
+            if renamed:
                 await self._must_be_free(tx, own.account.handle)
                 # Without the names: what is recorded outlives the account.
                 await tx.audit(now, user_id, "handle_changed", user_id)
+            await self._must_not_mislead(
+                tx, own.account, handle=renamed, display_name=own.account.display_name != name_before
+            )
             await tx.save_account(own.account)
             await tx.tell(events)
         return own
@@ -147,6 +152,7 @@ class Accounts:
     ) -> Account:
         account, events = open_account(user_id, profile, now, inviter_id=inviter_id, operator=operator)
         await self._must_be_free(tx, account.handle)
+        await self._must_not_mislead(tx, account, handle=True, display_name=True)
         await tx.add_account(account)
         await tx.tell(events)
         return account
@@ -158,6 +164,16 @@ class Accounts:
         if now - redemption.at > FRESH_SIGN_IN_WINDOW:
             return SignedIn(own, None)
         return await self._sessions.start(tx, own.account, visitor, now)
+
+    async def _must_not_mislead(self, tx: Tx, account: Account, *, handle: bool, display_name: bool) -> None:
+        """Checks what is chosen anew; an operator may be called one. Raises HandleMisleading, DisplayNameMisleading."""
+        if account.operator or not (handle or display_name):
+            return
+        operators = await tx.list_operators()
+        if display_name:
+            check_display_name(account.display_name, operators)
+        if handle:
+            check_handle(account.handle, operators)
 
     async def _must_be_free(self, tx: Tx, handle: str) -> None:
         if await tx.find_by_handle(handle) is not None:

@@ -12,6 +12,7 @@ from services.auth.domain.challenge import (
     CODE_TRIES,
     Challenge,
     ChallengeKind,
+    code_digits,
     code_hash,
     wrong_code,
 )
@@ -64,9 +65,9 @@ class EmailWays:
         return challenge.challenge_id, challenge.expires_at
 
     async def finish_sign_in(self, challenge_id: str, code: str, visitor: Visitor) -> SignedIn:
-        """Signs in. Raises ChallengeInvalid, CodeWrong, AccountIsSuspended or RateLimited."""
+        """Signs in. Raises FieldInvalid, ChallengeInvalid, CodeWrong, AccountIsSuspended or RateLimited."""
         try:
-            result = await self._answer(challenge_id, code, visitor)
+            result = await self._answer(challenge_id, code_digits(code), visitor)
             if isinstance(result, DomainError):
                 raise result
         except DomainError as refusal:
@@ -88,8 +89,8 @@ class EmailWays:
         return challenge.challenge_id, challenge.expires_at
 
     async def finish_change(self, user_id: str, challenge_id: str, code: str, visitor: Visitor) -> OwnAccount:
-        """Makes the address the caller's. Raises ChallengeInvalid, CodeWrong, EmailTaken or RateLimited."""
-        result, before = await self._change(user_id, challenge_id, code, visitor)
+        """Makes the address the caller's. Raises FieldInvalid, ChallengeInvalid, CodeWrong, EmailTaken, RateLimited."""
+        result, before = await self._change(user_id, challenge_id, code_digits(code), visitor)
         if isinstance(result, DomainError):
             raise result
         if before and before != result.account.email:

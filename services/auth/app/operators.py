@@ -3,6 +3,7 @@
 from services.auth.app.accounts import own_account
 from services.auth.app.ports import Store
 from services.auth.app.sessions import OwnAccount, end_everything
+from services.auth.domain import names
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
 from services.common.pages import read_place, write_place
@@ -21,15 +22,15 @@ class Operators:
         """A page, newest first, and the token of the next one. Raises FieldInvalid for a made-up token."""
         limit = page_size or DEFAULT_PAGE
         async with self._store.read() as tx:
-            found = await tx.page_accounts(query.strip().lower(), read_place(page_token), limit + 1)
+            found = await tx.page_accounts(query.strip().removeprefix("@"), read_place(page_token), limit + 1)
             page = [OwnAccount(account, await tx.list_passkeys(account.user_id)) for account in found[:limit]]
         last = page[-1].account if len(found) > limit else None
         return page, "" if last is None else write_place(last.created_at, last.user_id)
 
     @retry_conflicts()
     async def suspend(self, operator_id: str, user_id: str, reason: str) -> None:
-        """Signs an account out everywhere and keeps it out. Raises AccountNotFound or LastOperator."""
-        now = self._clock.now()
+        """Signs an account out everywhere and keeps it out. Raises AccountNotFound, LastOperator, FieldInvalid."""
+        now, reason = self._clock.now(), names.reason(reason)
         async with self._store.write() as tx:
             account = (await own_account(tx, user_id)).account
             events = account.suspend(now, await tx.count_other_operators(user_id))

@@ -6,6 +6,7 @@ from services.auth.app.accounts import own_account
 from services.auth.app.ports import Chance, Counters, Limits, Passkeys, Store, Visitor
 from services.auth.app.sessions import OwnAccount, Sessions, SignedIn
 from services.auth.domain import limits as rates
+from services.auth.domain import names
 from services.auth.domain.account import Passkey
 from services.auth.domain.challenge import PASSKEY_CHALLENGE_LIFE, Challenge, ChallengeKind
 from services.auth.domain.errors import ChallengeInvalid, PasskeyInvalid
@@ -45,7 +46,7 @@ class PasskeyWays:
         return challenge.challenge_id, self._passkeys.sign_in_options(challenge.secret)
 
     async def finish_sign_in(self, challenge_id: str, credential_json: str, visitor: Visitor) -> SignedIn:
-        """Signs in. Raises ChallengeInvalid, PasskeyInvalid, AccountIsSuspended or RateLimited."""
+        """Signs in. Raises ChallengeInvalid, PasskeyInvalid, PasskeyCopied, AccountIsSuspended or RateLimited."""
         self._limits.take(rates.BAD_PASSKEYS_PER_NETWORK, visitor.network)
         try:
             challenge = await self._use(challenge_id, ChallengeKind.PASSKEY_SIGN_IN, "")
@@ -77,7 +78,7 @@ class PasskeyWays:
             credential_id=found.credential_id,
             public_key=found.public_key,
             sign_count=found.sign_count,
-            label=" ".join(label.split()) or device_name(visitor.user_agent),
+            label=names.label(label) or device_name(visitor.user_agent),
             created_at=self._clock.now(),
         )
         return await self._add(passkey)

@@ -6,6 +6,7 @@ from services.auth.app.accounts import own_account
 from services.auth.app.ports import Chance, Counters, Limits, Store, Visitor
 from services.auth.app.sessions import Sessions, Tokens
 from services.auth.domain import limits as rates
+from services.auth.domain import names
 from services.auth.domain.account import AccountState
 from services.auth.domain.errors import TokenInvalid, TokenNotFound
 from services.auth.domain.events import SignedOut
@@ -45,7 +46,7 @@ class PersonalTokens:
             token_id=self._chance.new_id(),
             user_id=user_id,
             token_hash=token_hash(text),
-            label=" ".join(label.split()),
+            label=names.token_label(label),
             scopes=check_scopes(scopes),
             created_at=now,
             expires_at=expiry(now, days),

@@ -59,6 +59,10 @@ class AccountRows(Protocol):
         """Active operators beside this one; they stay as they are until the transaction ends."""
         ...
 
+    async def list_operators(self) -> list[Account]:
+        """Active operators."""
+        ...
+
     async def add_account(self, account: Account) -> None:
         """Stores a new account. Raises Conflict when its handle or address was taken meanwhile."""
         ...
@@ -294,7 +298,7 @@ class NewPasskey:
 
 
 class Passkeys(Protocol):
-    """The WebAuthn ceremonies; each check raises PasskeyInvalid."""
+    """The WebAuthn ceremonies; each check raises PasskeyInvalid, that of a sign-in PasskeyCopied, too."""
 
     def registration_options(self, account: Account, existing: Sequence[Passkey], challenge: bytes) -> str:
         """PublicKeyCredentialCreationOptionsJSON."""

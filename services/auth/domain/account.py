@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.auth.domain import names
-from services.auth.domain.errors import AccountIsSuspended, AccountNotFound, LastOperator, LastWayIn
+from services.auth.domain.errors import AccountIsSuspended, AccountNotFound, LastOperator, LastWayIn, PasskeyCopied
 from services.auth.domain.events import (
     AccountCreated,
     AccountDeleted,
@@ -158,6 +158,12 @@ class Passkey:
     label: str
     created_at: datetime
     used_at: datetime | None = None
+
+
+def check_counter(before: int, now: int) -> None:
+    """Raises PasskeyCopied when a passkey that counts did not count on (WebAuthn Level 3, §7.2 step 22)."""
+    if (before or now) and now <= before:
+        raise PasskeyCopied("the passkey's counter went back: there may be a copy of it")
 
 
 def open_account(

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.auth.domain.errors import ChallengeInvalid, CodeWrong
+from services.common.digits import western_digits
+from services.common.errors import FieldInvalid
 
 CODE_DIGITS = 6
 CODE_TRIES = 5
@@ -56,6 +58,14 @@ class Challenge:
 
 
 _OF_ANYBODY = (ChallengeKind.PASSKEY_SIGN_IN, ChallengeKind.EMAIL_SIGN_IN)
+
+
+def code_digits(text: str) -> str:
+    """The digits of a code as somebody typed it. Raises FieldInvalid, which costs no try, when they are not six."""
+    digits = western_digits(text)
+    if not (len(digits) == CODE_DIGITS and digits.isdecimal() and digits.isascii()):
+        raise FieldInvalid(fields=(("code", f"is {CODE_DIGITS} digits"),))
+    return digits
 
 
 def code_hash(key: bytes, challenge_id: str, code: str) -> bytes:

@@ -25,14 +25,28 @@ class HandleInvalid(DomainError):
 
 
 class DisplayNameInvalid(DomainError):
-    """The display name is empty, too long or holds characters that deceive."""
+    """The display name is empty, too long, or holds what hides, turns the text around or overprints."""
 
     kind = "invalid_argument"
     reason = "DISPLAY_NAME_INVALID"
 
 
+class DisplayNameMisleading(DomainError):
+    """The display name reads like an operator's, or like a role of the deployment."""
+
+    kind = "invalid_argument"
+    reason = "DISPLAY_NAME_MISLEADING"
+
+
+class HandleMisleading(DomainError):
+    """The handle reads like an operator's, or like a role of the deployment."""
+
+    kind = "invalid_argument"
+    reason = "HANDLE_MISLEADING"
+
+
 class BioInvalid(DomainError):
-    """The bio is too long or holds control characters."""
+    """The bio is too long, or holds what hides, turns the text around or overprints."""
 
     kind = "invalid_argument"
     reason = "BIO_INVALID"
@@ -57,6 +71,13 @@ class PasskeyInvalid(DomainError):
 
     kind = "unauthenticated"
     reason = "PASSKEY_INVALID"
+
+
+class PasskeyCopied(DomainError):
+    """The passkey signed with a lower counter than before: there may be a copy of it."""
+
+    kind = "unauthenticated"
+    reason = "PASSKEY_COPIED"
 
 
 class CodeWrong(DomainError):

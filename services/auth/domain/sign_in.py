@@ -5,10 +5,9 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-REUSE_GRACE = timedelta(seconds=10)
 REFRESH_PREFIX = "mjr_"
 
 _REFRESH = re.compile(r"mjr_[A-Za-z0-9_-]{43}\Z")
@@ -47,9 +46,9 @@ class RefreshOutcome(StrEnum):
     ROTATE = "rotate"
     """Good: spend it, its successor takes over."""
     REPEAT = "repeat"
-    """Spent a moment ago, successor unused: a lost answer or two tabs at once. The same successor is given again."""
+    """Spent, successor unused: the answer was lost, or two tabs asked at once. The same successor is given again."""
     REUSE = "reuse"
-    """Spent before: somebody has a copy, so the whole sign-in ends."""
+    """Spent, and its successor was used: somebody has a copy, so the whole sign-in ends."""
     ENDED = "ended"
     """The sign-in has ended anyway."""
 
@@ -57,13 +56,16 @@ class RefreshOutcome(StrEnum):
 def judge_refresh(
     sign_in: SignIn, presented: RefreshToken, successor: RefreshToken | None, now: datetime
 ) -> RefreshOutcome:
-    """What to do with a refresh token that was found (RFC 9700 §4.14); `successor`: what it was traded for."""
+    """What to do with a refresh token that was found; `successor`: what it was traded for.
+
+    A replay is a token that comes again after its successor was used (RFC 9700 §4.14.2). Before that, however long it
+    takes, an answer may have been lost on the way: giving the same successor again gives nobody a second chain.
+    """
     if not sign_in.is_live(now):
         return RefreshOutcome.ENDED
     if presented.spent_at is None:
         return RefreshOutcome.ROTATE
-    lately = now - presented.spent_at <= REUSE_GRACE
-    if lately and successor is not None and successor.spent_at is None:
+    if successor is not None and successor.spent_at is None:
         return RefreshOutcome.REPEAT
     return RefreshOutcome.REUSE
 
@@ -74,7 +76,7 @@ def refresh_token(random_bytes: bytes) -> str:
 
 
 def successor_of(token: str, key: bytes) -> str:
-    """The token that follows. It is derived, so that a repeated trade within the grace gives the very same one.
+    """The token that follows. It is derived, so that a repeated trade gives the very same one.
 
     Nobody without the key can compute it, not even from the token before.
     """

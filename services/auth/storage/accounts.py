@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +12,9 @@ from services.auth.app.ports import OwnerLink, Redemption
 from services.auth.domain.account import Account, AccountState
 from services.auth.storage.tables import accounts, owner_link, redemptions
 from services.common.database import Conflict
+from services.common.folding import matches
+
+_SEARCHED_AT_ONCE = 500
 
 
 class AccountRows:
@@ -42,14 +45,19 @@ class AccountRows:
 
     async def page_accounts(self, query: str, before: tuple[datetime, str] | None, limit: int) -> list[Account]:
         """Accounts newest first, from before a place in that order."""
+        if not query:
+            return await self._page(before, limit)
+        # Looked through here, since neither database folds all scripts, and never both alike.
+        found: list[Account] = []
+        while page := await self._page(before, _SEARCHED_AT_ONCE):
+            found += (each for each in page if matches(query, each.handle, each.display_name))
+            if len(found) >= limit or len(page) < _SEARCHED_AT_ONCE:
+                break
+            before = (page[-1].created_at, page[-1].user_id)
+        return found[:limit]
+
+    async def _page(self, before: tuple[datetime, str] | None, limit: int) -> list[Account]:
         statement = select(accounts).where(accounts.c.state != AccountState.DELETED.value)
-        if query:
-            statement = statement.where(
-                or_(
-                    accounts.c.handle.contains(query, autoescape=True),
-                    func.lower(accounts.c.display_name).contains(query, autoescape=True),
-                )
-            )
         if before is not None:
             at, user_id = before
             earlier = and_(accounts.c.created_at == at, accounts.c.user_id < user_id)
@@ -67,6 +75,11 @@ class AccountRows:
         if self._writing:
             query = query.with_for_update()
         return len((await self._session.execute(query)).all())
+
+    async def list_operators(self) -> list[Account]:
+        """Active operators."""
+        query = select(accounts).where(accounts.c.operator.is_(True), accounts.c.state == AccountState.ACTIVE.value)
+        return [_account(row) for row in await self._session.execute(query)]
 
     async def add_account(self, account: Account) -> None:
         """Stores a new account. Raises Conflict when its handle or address was taken meanwhile."""

@@ -1,11 +1,10 @@
 """One invitation: where it stands and what may happen to it."""
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.common.errors import FieldInvalid
+from services.common.written import Space, lines_field
 from services.invite.domain.errors import (
     InvitationClaimed,
     InvitationInvalid,
@@ -13,7 +12,8 @@ from services.invite.domain.errors import (
     InvitationSpent,
 )
 
-LONGEST_NOTE = 200
+NOTE = Space(200, code_points=200)
+"""As many code points as its column is wide."""
 
 
 class State(StrEnum):
@@ -117,13 +117,8 @@ class Quota:
 
 
 def clean_note(text: str) -> str:
-    """The note in NFC. Raises FieldInvalid when it is too long or holds control characters."""
-    note = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    if len(note) > LONGEST_NOTE:
-        raise FieldInvalid(fields=(("note", f"has more than {LONGEST_NOTE} characters"),))
-    if any(unicodedata.category(char)[0] == "C" and char not in "\n\u200c\u200d" for char in note):
-        raise FieldInvalid(fields=(("note", "holds control characters"),))
-    return note
+    """The note as it is kept. Raises FieldInvalid."""
+    return lines_field("note", text, NOTE)
 
 
 def _claimed(until: datetime, now: datetime) -> InvitationClaimed:

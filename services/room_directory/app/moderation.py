@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from services.common.clock import Clock
+from services.common.folding import matches
 from services.common.limits import TokenBuckets
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.live import Decide, LiveRooms, TakeEpoch
@@ -24,6 +25,7 @@ from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Hand
+from services.room_directory.domain.texts import clean_report
 
 
 class ModerationCases:
@@ -88,7 +90,7 @@ class ModerationCases:
         order = [seat.user_id for seat in room.stage_in_order()]
         order += [user_id for user_id in room.seats if user_id not in room.stage]
         if query:
-            order = await self._matching(order, query.strip().lower())
+            order = await self._matching(order, query.strip().removeprefix("@"))
         page, more = order[offset : offset + limit], offset + limit
         await self._people.get(page)
         entries = [(user_id, room.role_of(user_id), room.hands.get(user_id)) for user_id in page]
@@ -96,16 +98,16 @@ class ModerationCases:
 
     async def _matching(self, user_ids: list[str], query: str) -> list[str]:
         people = await self._people.get(user_ids)
-        return [
-            user_id
-            for user_id in user_ids
-            if query in people[user_id].handle or query in people[user_id].display_name.lower()
-        ]
+        return [user_id for user_id in user_ids if matches(query, people[user_id].handle, people[user_id].display_name)]
 
     # Reports.
 
     async def report_person(self, actor: Actor, room_id: str, user_id: str, *, kind: str, text: str) -> str:
-        """Reports a person of a room to the operators; returns the report's id. Raises RoomNotFound, RateLimited."""
+        """Reports a person of a room to the operators; returns the report's id.
+
+        Raises RoomNotFound, FieldInvalid, RateLimited.
+        """
+        text = clean_report("text", text)
         live = self._rooms.get(room_id)
         room = live.room if live is not None else await self._rooms.recall(room_id)
         if live is not None and room.role_of(actor.user_id) is Role.OUTSIDE and actor.user_id not in room.gone:
@@ -135,9 +137,9 @@ class ModerationCases:
         return reports
 
     async def resolve_report(self, actor: Actor, report_id: str, resolution: str) -> None:
-        """Closes a report with a note. Raises ReportNotFound."""
+        """Closes a report with a note. Raises ReportNotFound, FieldInvalid."""
         act = Act(actor.user_id, "resolve_report", report_id)
-        if not await self._ledger.resolve_report(report_id, resolution, act):
+        if not await self._ledger.resolve_report(report_id, clean_report("resolution", resolution), act):
             raise ReportNotFound
 
     # Blocks.

@@ -9,7 +9,7 @@ from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Hand, HandMode
-from services.room_directory.domain.texts import clean
+from services.room_directory.domain.texts import clean_question
 
 
 def raise_hand(room: Room, actor: Actor, question: str, now: datetime) -> None:
@@ -26,7 +26,7 @@ def raise_hand(room: Room, actor: Actor, question: str, now: datetime) -> None:
         if len(room.hands) >= room.rules.hand_limit:
             raise TooManyHands(metadata={"limit": str(room.rules.hand_limit)})
         hand = Hand(user_id=actor.user_id, question="", raised_at=now, expires_at=expires_at)
-    room.hands[actor.user_id] = replace(hand, question=clean(question), expires_at=expires_at)
+    room.hands[actor.user_id] = replace(hand, question=clean_question(question), expires_at=expires_at)
     told = expires_at if room.attended else None
     room.tell(HandRaised, now, user_id=actor.user_id, hand_count=len(room.hands), expires_at=told)
 

@@ -11,7 +11,7 @@ from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, RoomState, Visibility
 from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage
-from services.room_directory.domain.texts import clean, clean_title
+from services.room_directory.domain.texts import clean_description, clean_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,11 @@ class RoomEdit:
 def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: datetime) -> None:
     """Changes settings; hands off lowers all hands, and a room that closes gets `new_key`.
 
-    Raises NotAllowed, TitleInvalid.
+    Raises NotAllowed, TitleInvalid, FieldInvalid.
     """
     room.require(actor, Action.UPDATE_ROOM)
     title = room.title if edit.title is None else clean_title(edit.title)
-    description = room.description if edit.description is None else clean(edit.description)
+    description = room.description if edit.description is None else clean_description(edit.description)
     hand_mode, visibility = edit.hand_mode or room.hand_mode, edit.visibility or room.visibility
     before = (room.title, room.description, room.hand_mode, room.visibility)
     if before == (title, description, hand_mode, visibility):

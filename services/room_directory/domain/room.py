@@ -20,7 +20,7 @@ from services.room_directory.domain.seats import (
     StageSeat,
     Visibility,
 )
-from services.room_directory.domain.texts import clean, clean_title
+from services.room_directory.domain.texts import clean_description, clean_title
 
 FACES = 5
 MOST_GONE = 20_000
@@ -238,13 +238,13 @@ def create_room(
     proof: Proof = UNKNOWN,
     now: datetime,
 ) -> Room:
-    """A new live room whose creator leads it from the stage. Raises TitleInvalid."""
+    """A new live room whose creator leads it from the stage. Raises TitleInvalid, FieldInvalid."""
     room = Room(
         room_id=room_id,
         request_id=request_id,
         creator_id=creator_id,
         title=clean_title(title),
-        description=clean(description),
+        description=clean_description(description),
         language=language,
         visibility=visibility,
         hand_mode=hand_mode,

@@ -1,27 +1,36 @@
-"""Cleans the texts people give a room: no character that hides, reorders or breaks what others read."""
+"""The texts people give a room, by the one rule for what people write."""
 
-import unicodedata
-
+from services.common.written import Refused, Space, line, line_field, lines_field
 from services.room_directory.domain.errors import TitleInvalid
 
-TITLE_LENGTH = 60
-_KEPT_FORMAT_CHARACTERS = {"\u200c", "\u200d"}
-"""Zero-width (non-)joiner: Persian words and many emoji need them (Unicode Standard, chapter 23.2)."""
-
-
-def clean(text: str) -> str:
-    """`text` in NFC, on one line, without control, bidi and other invisible format characters, trimmed."""
-    normal = unicodedata.normalize("NFC", text)
-    spaced = "".join(" " if character.isspace() else character for character in normal)
-    visible = "".join(c for c in spaced if c in _KEPT_FORMAT_CHARACTERS or unicodedata.category(c)[0] != "C")
-    return " ".join(visible.split())
+# The second number is the width of the column.
+TITLE = Space(60, 120)
+DESCRIPTION = Space(200, 400)
+QUESTION = Space(120, 240)
+REPORT = Space(1000)
 
 
 def clean_title(text: str) -> str:
     """A title of 1 to 60 visible characters. Raises TitleInvalid."""
-    title = clean(text)
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in title):
+    try:
+        title = line(text, TITLE)
+    except Refused as problem:
+        raise TitleInvalid(f"the title {problem}") from problem
+    if not title:
         raise TitleInvalid("a title needs at least one visible character")
-    if len(title) > TITLE_LENGTH:
-        raise TitleInvalid(f"a title has at most {TITLE_LENGTH} characters")
     return title
+
+
+def clean_description(text: str) -> str:
+    """What the room is about, at most 200 characters on one line. Raises FieldInvalid."""
+    return line_field("description", text, DESCRIPTION)
+
+
+def clean_question(text: str) -> str:
+    """A question that goes with a hand, at most 120 characters on one line. Raises FieldInvalid."""
+    return line_field("question", text, QUESTION)
+
+
+def clean_report(name: str, text: str) -> str:
+    """What a report says, or an operator's note on it: at most 1,000 characters. Raises FieldInvalid."""
+    return lines_field(name, text, REPORT)

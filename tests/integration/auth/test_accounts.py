@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (letters that look like others are meant)
 """Accounts come to be, change and go, on both databases."""
 
 import asyncio
@@ -10,6 +11,8 @@ from services.auth.domain.account import NewProfile, ProfileChange
 from services.auth.domain.errors import (
     AccountIsSuspended,
     AccountNotFound,
+    DisplayNameMisleading,
+    HandleMisleading,
     HandleTaken,
     LastOperator,
     OwnerLinkInvalid,
@@ -223,6 +226,61 @@ async def test_operators_page_through_all_accounts_newest_first(hall: Hall) -> N
     assert (await hall.parts.app.operators.list_accounts("%", 10, ""))[0] == []
     with pytest.raises(FieldInvalid):
         await hall.parts.app.operators.list_accounts("", 10, "made-up")
+
+
+async def test_operators_find_people_in_every_script_in_any_case_and_with_or_without_accents(hall: Hall) -> None:
+    names = {"lina_1": "Лина", "elodie": "Élodie", "ipek": "İpek", "ahmad": "أَحْمَد", "fyodor": "Фёдор"}
+    for handle, name in names.items():
+        user_id = (await hall.member(handle)).own.account.user_id
+        await hall.parts.app.accounts.update_profile(user_id, ProfileChange(display_name=name))
+    for query, handle in (
+        ("лина", "lina_1"),
+        ("ЛИНА", "lina_1"),
+        ("@LINA_1", "lina_1"),
+        ("elodie", "elodie"),
+        ("ÉLO", "elodie"),
+        ("ipek", "ipek"),
+        ("İPEK", "ipek"),
+        ("احمد", "ahmad"),
+        ("федор", "fyodor"),
+    ):
+        found, _ = await hall.parts.app.operators.list_accounts(query, 10, "")
+        assert [own.account.handle for own in found] == [handle], query
+    for wildcard in ("%", "_1_", "l%a"):
+        assert (await hall.parts.app.operators.list_accounts(wildcard, 10, ""))[0] == []
+
+
+async def test_search_pages_through_more_people_than_it_reads_at_once(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.auth.storage.accounts._SEARCHED_AT_ONCE", 3)
+    for number in range(11):
+        hall.clock.advance(1)
+        await hall.member(f"{'even' if number % 2 == 0 else 'odd'}_{number}")
+    seen: list[str] = []
+    token = ""
+    for _ in range(3):
+        page, token = await hall.parts.app.operators.list_accounts("EVEN", 2, token)
+        seen += [own.account.handle for own in page]
+    assert seen == [f"even_{number}" for number in (10, 8, 6, 4, 2, 0)]
+    assert token == ""
+
+
+async def test_nobody_takes_the_name_of_an_operator_or_a_role(hall: Hall) -> None:
+    operator = (await hall.owner()).own.account
+    await hall.parts.app.accounts.update_profile(operator.user_id, ProfileChange(display_name="Lina Haddad"))
+    member = (await hall.member("boris")).own.account
+    change = hall.parts.app.accounts.update_profile
+    for name in ("Lina Haddad", "Linа Hаddаd", "🛡 Moderator", "مدير"):
+        with pytest.raises(DisplayNameMisleading):
+            await change(member.user_id, ProfileChange(display_name=name))
+    for handle in ("moderator", "owner1", "ownerl"):
+        with pytest.raises(HandleMisleading):
+            await change(member.user_id, ProfileChange(handle=handle))
+    with pytest.raises(DisplayNameMisleading):
+        await hall.member("majlis_support")
+    assert (await hall.parts.app.accounts.get_me(member.user_id)).account.display_name == "Boris"
+    await change(operator.user_id, ProfileChange(display_name="Moderator", bio="me"))
 
 
 async def test_audit_rows_of_accounts_are_sealed_in_a_chain(hall: Hall) -> None:

@@ -15,6 +15,7 @@ from services.auth.domain.errors import (
 )
 from services.auth.storage.tables import metadata
 from services.common.database import Database
+from services.common.errors import FieldInvalid
 from tests.integration.auth.conftest import Hall, open_hall
 from tests.support.fake_clock import FakeClock
 
@@ -45,6 +46,29 @@ async def test_code_signs_in_once(hall: Hall) -> None:
     assert done.tokens is not None
     with pytest.raises(ChallengeInvalid):
         await hall.parts.app.email.finish_sign_in(challenge_id, code, HERE)
+
+
+def in_hand(code: str, zero: str) -> str:
+    return "".join(chr(ord(zero) + int(digit)) for digit in code)
+
+
+@pytest.mark.parametrize("zero", ["\u0660", "\u06f0", "\uff10"])
+async def test_code_signs_in_however_its_digits_are_typed(hall: Hall, zero: str) -> None:
+    await with_address(hall)
+    challenge_id, _ = await hall.parts.app.email.start_sign_in(ADDRESS, "ar", HERE)
+    code = in_hand(await hall.last_code(ADDRESS), zero)
+    done = await hall.parts.app.email.finish_sign_in(challenge_id, f"\u200f {code[:3]}-{code[3:]} ", HERE)
+    assert done.tokens is not None
+
+
+@pytest.mark.parametrize("typed", ["12345", "1234567", "12345x", "       "])
+async def test_what_is_no_code_costs_no_try(hall: Hall, typed: str) -> None:
+    await with_address(hall)
+    challenge_id, _ = await hall.parts.app.email.start_sign_in(ADDRESS, "en", HERE)
+    for _ in range(9):
+        with pytest.raises(FieldInvalid):
+            await hall.parts.app.email.finish_sign_in(challenge_id, typed, HERE)
+    await hall.parts.app.email.finish_sign_in(challenge_id, await hall.last_code(ADDRESS), HERE)
 
 
 async def test_code_is_burnt_after_five_wrong_tries_and_each_tells_how_many_are_left(hall: Hall) -> None:

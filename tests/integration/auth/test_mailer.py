@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,38 @@ async def test_code_reaches_the_mail_server_in_arabic(sink: SmtpSink) -> None:
     assert (letter["To"], letter["From"]) == ("amal@example.org", "hall@example.org")
     assert letter["Subject"] == "042042 هو رمزك في القاعة"
     assert "042042" in str(letter.get_payload(decode=True), "utf-8")  # type: ignore[arg-type]
+
+
+async def test_letter_says_when_it_was_written_and_that_a_program_wrote_it(sink: SmtpSink) -> None:
+    mailer = Mailer(smtp_to(sink), "majlis", Metrics("auth"), domain="example.org")
+    async with Background() as background:
+        background.spawn("mail", mailer.run)
+        mailer.send_code("amal@example.org", "en", "123456")
+        mailer.send_code("amal@example.org", "en", "654321")
+        await eventually(lambda: len(sink.letters) == 2)
+    for letter in sink.letters:
+        assert abs(parsedate_to_datetime(letter["Date"]) - datetime.now(UTC)) < timedelta(minutes=1)
+        assert letter["Message-ID"].endswith("@example.org>")
+        assert letter["Auto-Submitted"] == "auto-generated"
+    assert len({letter["Message-ID"] for letter in sink.letters}) == 2
+
+
+async def test_letter_that_is_tried_again_is_the_same_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.auth.mailer._FIRST_PAUSE_SECONDS", 0.01)
+    tried: list[Letter] = []
+
+    async def deliver(letter: Letter) -> None:
+        tried.append(letter)
+        if len(tried) == 1:
+            raise OSError("lost on the way")
+
+    mailer = Mailer(deliver, "majlis", Metrics("auth"))
+    async with Background() as background:
+        background.spawn("mail", mailer.run)
+        mailer.send_code("amal@example.org", "en", "123456")
+        await eventually(lambda: len(tried) == 2)
+    assert tried[0] == tried[1]
+    assert tried[0].message_id
 
 
 async def test_busy_mail_server_is_tried_again(sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:

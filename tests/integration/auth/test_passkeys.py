@@ -11,6 +11,7 @@ from services.auth.domain.errors import (
     AccountIsSuspended,
     ChallengeInvalid,
     LastWayIn,
+    PasskeyCopied,
     PasskeyInvalid,
     RateLimited,
 )
@@ -42,6 +43,41 @@ async def test_passkey_added_on_a_device_signs_in_without_a_name_being_typed(hal
     assert done.own.passkeys[0].used_at == hall.clock.now()
     assert done.own.passkeys[0].label == "Chrome · macOS"
     assert 'majlis_auth_sign_ins_total{method="passkey",result="ok"} 1.0' in exposed(hall)
+
+
+async def test_safari_signs_in_with_an_empty_user_handle(hall: Hall) -> None:
+    user_id = (await hall.member("boris")).own.account.user_id
+    device = SoftAuthenticator()
+    await add_passkey(hall, user_id, device)
+    device.user_handle = b""
+    challenge_id, options = await hall.parts.app.passkeys.start_sign_in(HERE)
+    done = await hall.parts.app.passkeys.finish_sign_in(challenge_id, device.sign_in(options), HERE)
+    assert done.own.account.user_id == user_id
+
+
+async def test_passkey_whose_counter_went_back_is_refused_as_what_it_is(hall: Hall) -> None:
+    user_id = (await hall.member("boris")).own.account.user_id
+    device = SoftAuthenticator()
+    await add_passkey(hall, user_id, device)
+    device.sign_count = 7
+    challenge_id, options = await hall.parts.app.passkeys.start_sign_in(HERE)
+    await hall.parts.app.passkeys.finish_sign_in(challenge_id, device.sign_in(options), HERE)
+    for copied in (7, 3):
+        device.sign_count = copied
+        challenge_id, options = await hall.parts.app.passkeys.start_sign_in(HERE)
+        with pytest.raises(PasskeyCopied, match="counter went back"):
+            await hall.parts.app.passkeys.finish_sign_in(challenge_id, device.sign_in(options), HERE)
+    assert 'majlis_auth_sign_ins_total{method="passkey",result="passkey_copied"} 2.0' in exposed(hall)
+
+
+async def test_passkey_that_never_counts_signs_in_again_and_again(hall: Hall) -> None:
+    user_id = (await hall.member("boris")).own.account.user_id
+    device = SoftAuthenticator()
+    await add_passkey(hall, user_id, device)
+    for _ in range(2):
+        device.sign_count = -1
+        challenge_id, options = await hall.parts.app.passkeys.start_sign_in(HERE)
+        await hall.parts.app.passkeys.finish_sign_in(challenge_id, device.sign_in(options), HERE)
 
 
 def exposed(hall: Hall) -> str:

@@ -59,10 +59,22 @@ async def test_two_tabs_that_refresh_at_once_get_the_same_successor(hall: Hall) 
     await hall.parts.app.sessions.refresh_session(again.refresh_token)
 
 
-async def test_spent_token_after_the_grace_ends_the_whole_sign_in_for_thief_and_owner(hall: Hall) -> None:
+async def test_answer_that_was_lost_for_a_day_is_given_again_and_the_sign_in_goes_on(hall: Hall) -> None:
+    user_id, token = await refresh_token(hall)
+    lost = await hall.parts.app.sessions.refresh_session(token)
+    hall.clock.advance(86_400)
+    pairs = await asyncio.gather(*(hall.parts.app.sessions.refresh_session(token) for _ in range(5)))
+    assert {pair.refresh_token for pair in pairs} == {lost.refresh_token}
+    await hall.parts.verifier.verify_access(pairs[0].access_token)
+    await hall.parts.app.sessions.refresh_session(lost.refresh_token)
+    assert len(await hall.parts.app.sessions.list_sign_ins(user_id)) == 1
+    assert "refresh_token_reused" not in [row.action for row in await hall.audited()]
+
+
+async def test_spent_token_whose_successor_was_used_ends_the_whole_sign_in_for_thief_and_owner(hall: Hall) -> None:
     user_id, stolen = await refresh_token(hall)
     pair = await hall.parts.app.sessions.refresh_session(stolen)
-    hall.clock.advance(11)
+    pair = await hall.parts.app.sessions.refresh_session(pair.refresh_token)
     with pytest.raises(SessionEnded):
         await hall.parts.app.sessions.refresh_session(stolen)
     with pytest.raises(SessionEnded):

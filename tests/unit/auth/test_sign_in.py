@@ -53,16 +53,16 @@ def test_fresh_refresh_token_is_rotated() -> None:
     assert judge_refresh(sign_in(), token(), None, NOW) is RefreshOutcome.ROTATE
 
 
-@pytest.mark.parametrize("seconds", [0, 3, 10])
-def test_token_spent_a_moment_ago_gets_the_same_successor_again(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, 3, 11, 86_400])
+def test_token_whose_successor_is_unused_gets_the_same_one_again_however_late(seconds: float) -> None:
     assert judge_refresh(sign_in(), token(seconds), token(), NOW) is RefreshOutcome.REPEAT
 
 
-def test_token_spent_long_ago_is_a_copy_in_other_hands() -> None:
-    assert judge_refresh(sign_in(), token(10.1), token(), NOW) is RefreshOutcome.REUSE
+def test_token_whose_successor_is_not_known_any_more_is_a_copy_in_other_hands() -> None:
+    assert judge_refresh(sign_in(), token(11), None, NOW) is RefreshOutcome.REUSE
 
 
-def test_token_whose_successor_was_used_is_a_copy_even_within_the_grace() -> None:
+def test_token_whose_successor_was_used_is_a_copy_even_a_moment_later() -> None:
     assert judge_refresh(sign_in(), token(2), token(1), NOW) is RefreshOutcome.REUSE
 
 

@@ -13,6 +13,7 @@ from services.invite.domain.codes import code_hash, code_of, link_of
 from services.invite.domain.errors import InvitationClaimed, InvitationInvalid, InvitationNotFound, InvitationSpent
 from services.invite.domain.invitation import Invitation, Quota, State, Step, clean_note
 from services.invite.qr import QUIET_ZONE_MODULES, qr_svg
+from tests.support.emoji import every_emoji
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 WINDOW = timedelta(minutes=15)
@@ -102,6 +103,11 @@ def test_note_of_a_spent_or_foreign_one_stays() -> None:
         SPENT.check_note_can_change(MAKER)
     with pytest.raises(InvitationNotFound):
         OPEN.check_note_can_change(OTHER)
+
+
+def test_note_takes_every_emoji() -> None:
+    for emoji in every_emoji():
+        assert clean_note(emoji) == emoji
 
 
 def test_note_may_have_lines_but_no_controls() -> None:

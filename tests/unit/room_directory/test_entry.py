@@ -3,7 +3,7 @@
 import pytest
 
 from services.common.errors import ScopeMissing
-from services.room_directory.domain import moderation
+from services.room_directory.domain import moderation, texts
 from services.room_directory.domain.ended import Ended, EndedSignIns
 from services.room_directory.domain.entry import check_media, end_sign_in, expel, leave_room, take_seat
 from services.room_directory.domain.errors import (
@@ -23,6 +23,7 @@ from services.room_directory.domain.events import SeatTakenOver as WasTakenOver
 from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.seats import MediaKind, RoomState, Rules, Visibility
+from tests.support.emoji import every_emoji
 from tests.unit.room_directory.rooms import Hall
 
 LINA = Actor("lina")
@@ -183,11 +184,21 @@ def test_a_title_without_anything_to_see_or_too_long_is_refused(title: str) -> N
     assert hall.room.title == "Stars"
 
 
-def test_a_title_in_any_script_is_kept_without_the_characters_that_reorder_text() -> None:
+def test_a_title_in_any_script_is_kept_and_one_that_turns_text_around_is_refused() -> None:
     hall = Hall()
-    edit = moderation.RoomEdit(title=" نجوم\u202e صنعاء\u2069 ")
+    edit = moderation.RoomEdit(title=" نجوم\u200f صنعاء ")
     moderation.update_room(hall.room, LINA, edit, new_key="", now=hall.now)
     assert hall.room.title == "نجوم صنعاء"
+    for title in ("نجوم\u202e صنعاء", "\u2800", "o" + "\u0301" * 96):
+        with pytest.raises(TitleInvalid):
+            moderation.update_room(hall.room, LINA, moderation.RoomEdit(title=title), new_key="", now=hall.now)
+    assert hall.room.title == "نجوم صنعاء"
+
+
+def test_every_text_of_a_room_takes_every_emoji() -> None:
+    for emoji in every_emoji():
+        assert texts.clean_title(emoji) == texts.clean_description(emoji) == texts.clean_question(emoji) == emoji
+        assert texts.clean_report("text", emoji) == emoji
 
 
 def seated(hall: Hall, name: str, sign_in_id: str, issued_at: int = 10) -> None:

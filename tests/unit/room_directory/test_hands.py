@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.common.errors import FieldInvalid
 from services.room_directory.domain import hands, moderation, stage
 from services.room_directory.domain.errors import HandsOff, NotAllowed, NotInRoom, TooManyHands
 from services.room_directory.domain.events import HandLowered, HandRaised, HandsAttended
@@ -176,8 +177,17 @@ def test_coming_on_stage_takes_the_hand_down() -> None:
 def test_a_question_is_kept_on_one_line_without_hidden_characters() -> None:
     hall = Hall()
     hall.listen("omar")
-    up(hall, "omar", "why\n\u202eno\u200c?")
-    assert hall.room.hands["omar"].question == "why no\u200c?"
+    up(hall, "omar", "why\n\u200eno\u200c?")
+    assert hall.room.hands["omar"].question == "why no?"
+
+
+def test_a_question_that_turns_text_around_or_overprints_is_refused_and_raises_no_hand() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    for question in ("why\u202e", "why" + "\u0301" * 96):
+        with pytest.raises(FieldInvalid):
+            up(hall, "omar", question)
+    assert "omar" not in hall.room.hands
 
 
 def test_dismissing_a_hand_that_is_down_changes_nothing() -> None:
