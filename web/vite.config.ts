@@ -1,6 +1,7 @@
 // How the web client is built, served while developing, and tested.
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import { card } from './build/card.ts';
 import { compress } from './build/compress.ts';
 import { icons } from './build/icons.ts';
 import { pwa } from './build/pwa.ts';
@@ -11,7 +12,7 @@ const backend = process.env['MAJLIS_URL'] ?? 'http://localhost:8080';
 const proxied = ['^/majlis\\.', '^/events/', '^/whip/', '^/whep/', '^/media/', '^/\\.well-known/'];
 
 export default defineConfig({
-  plugins: [slimContracts(), svelte(), icons(), shell(), pwa(), compress()],
+  plugins: [slimContracts(), svelte(), icons(), shell(), card(), pwa(), compress()],
   build: { target: 'es2022', assetsInlineLimit: 0, cssCodeSplit: false, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
   server: {
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: backend, changeOrigin: true }])),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf.message import Message
 from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
     room_directory_service_pb2,
@@ -21,11 +22,13 @@ from services.common.errors import DomainError
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK
 from services.common.rpc_client import ServiceChannel
 from services.common.rpc_errors import RemoteError
+from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
 from services.gateway.settings import Settings
 
 _MOST_RELAY_CHANNELS = 200
 _EXCHANGE_DEADLINE_SECONDS = 5.0
+PREVIEW_DEADLINE_SECONDS = 0.5
 
 
 class AuthClient:
@@ -92,6 +95,13 @@ class DirectoryClient:
         request = room_directory_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=True)
         await self._stub.JoinRoom(request, metadata=_as(token, network))
 
+    async def preview_room(self, room_id: str, network: str) -> Preview:
+        """What the link of an open room shows to anyone. Raises the refusals of room_directory."""
+        request = room_directory_service_pb2.PreviewRoomRequest(room_id=room_id)
+        metadata = ((FORWARDED_NETWORK, network),)
+        response = await self._stub.PreviewRoom(request, metadata=metadata, timeout=PREVIEW_DEADLINE_SECONDS)
+        return Preview("room", response.room.title, response.host)
+
     async def watch_connection(self, came_back: Callable[[], Awaitable[None]]) -> None:
         """Calls `came_back` each time the channel is up again after it was not; runs for ever."""
         channel = self._channel.channel
@@ -104,6 +114,20 @@ class DirectoryClient:
                 await came_back()
             was_ready = state == grpc.ChannelConnectivity.READY
             await channel.wait_for_state_change(state)
+
+
+class InviteClient:
+    """What the gateway asks of invite."""
+
+    def __init__(self, channel: ServiceChannel) -> None:
+        self._stub = invite_service_pb2_grpc.InviteServiceStub(channel.channel)
+
+    async def preview_invitation(self, code: str, network: str) -> Preview:
+        """What the link of an invitation shows to who holds it; it is not spent. Raises the refusals of invite."""
+        request = invite_service_pb2.GetInvitationRequest(code=code)
+        metadata = ((FORWARDED_NETWORK, network),)
+        response = await self._stub.GetInvitation(request, metadata=metadata, timeout=PREVIEW_DEADLINE_SECONDS)
+        return Preview("invitation", response.inviter.display_name, response.note)
 
 
 @dataclass(frozen=True, slots=True)

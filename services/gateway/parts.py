@@ -19,7 +19,8 @@ from services.common.tasks import Background
 from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.gateway.app import Watching
 from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
-from services.gateway.clients import AuthClient, DirectoryClient, RelayClients
+from services.gateway.card import Cards
+from services.gateway.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
@@ -30,6 +31,7 @@ from services.gateway.http.caller import Callers
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
+from services.gateway.http.landing import Landing
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
@@ -39,6 +41,7 @@ from services.gateway.local_rpcs import GET_SERVER_INFO, ServerInfo
 from services.gateway.media import MediaSessions
 from services.gateway.offered import REFRESH, Catalogue, contract_services
 from services.gateway.permits import PermitSeal
+from services.gateway.previews import LinkPreviews
 from services.gateway.rpc import PublicGrpcServer, PublicParts, PublicRpcs
 from services.gateway.seat_checks import SeatChecks
 from services.gateway.settings import Settings
@@ -54,6 +57,7 @@ class Outward:
 
     auth_channel: ServiceChannel
     directory_channel: ServiceChannel
+    invite_channel: ServiceChannel
     relays: RelayClients
     forwarder: Forwarder
 
@@ -63,6 +67,7 @@ class Outward:
         await self.relays.close()
         await self.auth_channel.close()
         await self.directory_channel.close()
+        await self.invite_channel.close()
 
 
 class Gateway:
@@ -111,7 +116,7 @@ class Gateway:
                 streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching),
                 events=Events(callers, identities, self.watching),
                 media=Media(sessions, ice),
-                site=StaticSite(settings),
+                site=_landing(settings, directory, InviteClient(outward.invite_channel)),
                 info=self.info.describe,
             ),
             limits,
@@ -182,10 +187,17 @@ def _connect(settings: Settings, catalogue: Catalogue, ice: IceServers, metrics:
     return Outward(
         ServiceChannel("gateway", settings.auth_address, settings),
         ServiceChannel("gateway", settings.room_directory_address, settings),
+        ServiceChannel("gateway", settings.invite_address, settings, waits=False),
         RelayClients(settings),
         # Without servers to offer, answers pass as bytes that nobody looks into.
         IceForwarder(addresses, settings, metrics, catalogue, ice) if ice else Forwarder(addresses, settings, metrics),
     )
+
+
+def _landing(settings: Settings, directory: DirectoryClient, invite: InviteClient) -> Landing:
+    previews = LinkPreviews(directory.preview_room, invite.preview_invitation)
+    cards = Cards(settings.web_directory, settings.deployment)
+    return Landing(StaticSite(settings), previews, cards, settings.deployment, settings.origin)
 
 
 def _cookie_jar(settings: Settings, catalogue: Catalogue) -> CookieJar:

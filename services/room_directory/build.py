@@ -95,7 +95,7 @@ async def build(
     permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
-        previews=Previews(rooms, invite),
+        previews=Previews(rooms, invite, clock),
         seats=SeatCases(rooms, fleet, permits, blocks, clock=clock, counters=counters),
         stage=StageCases(rooms, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),

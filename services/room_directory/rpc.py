@@ -81,6 +81,11 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         cards = await self._app.previews.preview(request.invitation_code, current_caller().network)
         return pb.PreviewRoomsResponse(rooms=[wire.room_preview(card) for card in cards])
 
+    async def PreviewRoom(self, request: pb.PreviewRoomRequest, context: Any) -> pb.PreviewRoomResponse:
+        card = self._app.previews.look(request.room_id, current_caller().network)
+        host = (await self._app.people.get((card.creator_id,))).get(card.creator_id)
+        return pb.PreviewRoomResponse(room=wire.room_preview(card), host=host.display_name if host else "")
+
     async def GetRoom(self, request: pb.GetRoomRequest, context: Any) -> pb.GetRoomResponse:
         live = await self._app.rooms.get_room(_actor(), request.room_id, request.room_key)
         snapshot, key = self._snapshots.of(live), _key_for_caller(live.room)

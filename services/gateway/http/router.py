@@ -32,7 +32,6 @@ from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
-from services.gateway.http.static import StaticSite
 from services.gateway.http.wire import connect_refusal
 from services.gateway.status import status_from
 
@@ -55,7 +54,7 @@ class Parts:
     streams: ConnectStream
     events: Events
     media: Media
-    site: StaticSite
+    site: Answer
     info: Callable[[], dict[str, object]]
     """The deployment in a few words, for programs."""
 
@@ -148,7 +147,7 @@ class Application:
             return "media", self._parts.media
         if path == _INFO:
             return "info", self._info
-        return "site", self._site
+        return "site", self._parts.site
 
     async def _answered(self, request: Request, route: str, answer: Answer) -> Response:
         """The response, refusals and faults included."""
@@ -203,9 +202,6 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             return method_not_allowed("GET", "HEAD")
         return json_response(200, self._parts.info(), (b"access-control-allow-origin", b"*"))
-
-    async def _site(self, request: Request) -> Response:
-        return self._parts.site(request)
 
 
 def _refusal(route: str, error: DomainError) -> Response:

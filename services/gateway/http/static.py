@@ -84,6 +84,15 @@ class StaticSite:
         # An unknown address has a page as well: it says so, in the person's language.
         return self._answer(request, page, is_asset=False, status=200 if is_page else 404)
 
+    def with_head(self, request: Request, tags: str) -> Response:
+        """The client's page with more tags in its head."""
+        plain = self(request)
+        page = self._files.get("/index.html")
+        if page is None:
+            return plain
+        headers = [(b"content-type", page.content_type), (b"cache-control", b"no-cache"), *self._page_headers]
+        return Response(200, headers, page.body.replace(b"</head>", tags.encode() + b"</head>", 1))
+
     def _answer(self, request: Request, file: File, *, is_asset: bool, status: int = 200) -> Response:
         cache = b"public, max-age=31536000, immutable" if is_asset else b"no-cache"
         headers: list[Header] = [(b"cache-control", cache), (b"etag", file.etag), (b"vary", b"accept-encoding")]

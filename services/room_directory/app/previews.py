@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from services.common.clock import Clock
 from services.common.errors import PartUnavailable
+from services.common.limits import TokenBuckets
+from services.room_directory.domain.errors import RateLimited, RoomNotFound
 from services.room_directory.domain.events import RoomCard
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Visibility
 
 MOST_SHOWN = 3
+LOOKS_AT_ONCE = 60
+"""Rooms that one network may look at at once; it may look at one more each second."""
+LOOKS_PER_SECOND = 1.0
 
 
 class Invitations(Protocol):
@@ -29,11 +35,13 @@ class Live(Protocol):
 
 
 class Previews:
-    """A look through the door: titles and numbers of open rooms, for holders of an invitation only."""
+    """A look through the door: open rooms only, for holders of an invitation or of a room's own link."""
 
-    def __init__(self, rooms: Iterable[Live], invitations: Invitations | None) -> None:
+    def __init__(self, rooms: Iterable[Live], invitations: Invitations | None, clock: Clock) -> None:
         self._rooms = rooms
         self._invitations = invitations
+        self._clock = clock
+        self._looks = TokenBuckets(LOOKS_AT_ONCE, LOOKS_PER_SECOND)
 
     async def preview(self, code: str, network: str) -> list[RoomCard]:
         """The busiest open rooms. Raises what invite refuses, or PartUnavailable where invite is not known."""
@@ -44,3 +52,14 @@ class Previews:
         shown = [room for room in live if room.visibility is Visibility.OPEN and room.state is RoomState.LIVE]
         shown.sort(key=lambda room: (-room.listener_count(), room.started_at, room.room_id))
         return [room.card() for room in shown[:MOST_SHOWN]]
+
+    def look(self, room_id: str, network: str) -> RoomCard:
+        """One open room, by its link. Raises RoomNotFound for any other, and RateLimited."""
+        wait = self._looks.take(network, self._clock.monotonic())
+        if wait:
+            raise RateLimited("rooms are looked at too often from your network", retry_after_seconds=wait)
+        for live in self._rooms:
+            room = live.room
+            if room.room_id == room_id and room.visibility is Visibility.OPEN and room.state is not RoomState.ENDED:
+                return room.card()
+        raise RoomNotFound

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
-from majlis.invite.v1 import invite_service_pb2_grpc
+from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
     room_directory_service_pb2,
@@ -91,7 +91,15 @@ class PlayedAuth(auth_service_pb2_grpc.AuthServiceServicer):
 
 
 class PlayedInvite(invite_service_pb2_grpc.InviteServiceServicer):
-    """Answers nothing: every RPC is unimplemented."""
+    """Knows the invitations a test gives it; every other RPC is unimplemented."""
+
+    def __init__(self) -> None:
+        self.invitations: dict[str, invite_service_pb2.GetInvitationResponse] = {}
+
+    async def GetInvitation(self, request: Any, context: Any) -> Any:
+        if request.code not in self.invitations:
+            raise Refused("not_found", "INVITATION_INVALID")
+        return self.invitations[request.code]
 
 
 class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer):
@@ -110,6 +118,8 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         self.stage = False
         self.slow_seconds = 0.0
         self.boot = "boot000000000001"
+        self.previews: dict[str, room_directory_service_pb2.PreviewRoomResponse] = {}
+        self.previewed: list[str] = []
 
     def seat(self, user_id: str = "user000000000001", room_id: str = "room000000000001", epoch: int = 5) -> None:
         """Gives a person a seat."""
@@ -153,6 +163,12 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
             raise Refused("failed_precondition", "NOT_ON_STAGE")
         permit = self.sign_permit(request.room_id, user, request.kind)
         return room_directory_service_pb2.GetMediaPermitResponse(permit=room_pb2.MediaPermit(permit=permit))
+
+    async def PreviewRoom(self, request: Any, context: Any) -> Any:
+        self.previewed.append(request.room_id)
+        if request.room_id not in self.previews:
+            raise Refused("not_found", "ROOM_NOT_FOUND")
+        return self.previews[request.room_id]
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         return room_directory_service_pb2.ListRoomsResponse(rooms=[room_pb2.Room(room_id="room000000000001")])

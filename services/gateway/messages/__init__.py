@@ -1,0 +1,1 @@
+"""The texts of messages auth sends, one catalogue for each interface language."""

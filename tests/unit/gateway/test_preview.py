@@ -1,0 +1,133 @@
+"""What a link shows before it is opened: tags that stay tags, cards that fit, and one question for a crowd."""
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from services.common.errors import DomainError
+from services.gateway.domain.preview import Preview, card_svg, drawable, head_of
+from services.gateway.previews import KEPT_SECONDS, LinkPreviews, words_for
+
+ROOM = Preview("room", "Talking across borders", "Lina Haddad")
+MARK = "M0 0L1 1Z"
+
+
+class Tags(HTMLParser):
+    """The tags of a head."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.properties: dict[str, str] = {}
+        self.others: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag != "meta":
+            self.others.append(tag)
+        self.properties[values.get("property") or values.get("name") or ""] = values.get("content") or ""
+
+
+def tags_of(preview: Preview) -> Tags:
+    return Tags(
+        head_of(
+            preview,
+            deployment="Majlis",
+            words=words_for("room"),
+            page_url="https://h/r/x",
+            card_url="https://h/card/room/x.png",
+        )
+    )
+
+
+def lines_of(preview: Preview) -> list[str]:
+    svg = card_svg(preview, deployment="Majlis", words=words_for("room"), mark=MARK, fonts="IBM Plex Sans")
+    return [each.text or "" for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_room_s_link_shows_title_host_and_card() -> None:
+    tags = tags_of(ROOM).properties
+    assert tags["og:title"] == "Talking across borders"
+    assert tags["og:description"].startswith("Lina Haddad")
+    assert tags["og:image"] == "https://h/card/room/x.png"
+
+
+def test_what_people_wrote_stays_text() -> None:
+    nasty = Preview("room", '"><script>alert(1)</script>', "</title>\"'&")
+    tags = tags_of(nasty)
+    assert tags.others == []
+    assert tags.properties["og:title"] == nasty.title
+    assert lines_of(Preview("room", '<b>&"</b>', "x"))[0] == '<b>&"</b>'
+
+
+@pytest.mark.parametrize(
+    "title", ["Stars", "كيف نختبر الصواريخ مع لينا؟", "Как проверяют ракеты и зачем " * 3, "W" * 60]
+)
+def test_a_title_of_any_length_fits_on_three_lines(title: str) -> None:
+    lines = lines_of(Preview("room", title, ""))[:-1]
+    assert 1 <= len(lines) <= 3
+    assert max(len(line) for line in lines) <= 35
+
+
+def test_letters_that_the_fonts_lack_are_not_drawn_as_boxes() -> None:
+    assert drawable("Rockets 🚀 today") == "Rockets today"
+    assert drawable("ロケット") == ""
+    assert lines_of(Preview("room", "ロケット", ""))[0] == "Majlis"
+
+
+def test_an_arabic_card_begins_at_the_right() -> None:
+    svg = card_svg(Preview("room", "مرحبا", "لينا"), deployment="Majlis", words=words_for("room"), mark=MARK, fonts="x")
+    assert set(re.findall(r'text-anchor="(\w+)"', svg)) == {"end"}
+
+
+class Refused(DomainError):
+    """Too many questions."""
+
+    kind = "resource_exhausted"
+
+
+class Missing(DomainError):
+    """Nothing there."""
+
+    kind = "not_found"
+
+
+class Service:
+    """Answers what a test says, and counts."""
+
+    def __init__(self, answer: Preview | DomainError) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, str]] = []
+
+    async def __call__(self, key: str, network: str) -> Preview:
+        self.asked.append((key, network))
+        if isinstance(self.answer, DomainError):
+            raise self.answer
+        return self.answer
+
+
+async def test_a_crowd_that_opens_one_link_asks_the_service_once_in_a_while() -> None:
+    now, service = [0.0], Service(ROOM)
+    previews = LinkPreviews(service, Service(Missing()), lambda: now[0])
+    for number in range(1000):
+        assert await previews.of("room", "room000000000001", f"10.0.{number % 256}.0/24") == ROOM
+    assert len(service.asked) == 1
+    now[0] += KEPT_SECONDS
+    await previews.of("room", "room000000000001", "10.0.0.0/24")
+    assert len(service.asked) == 2
+
+
+async def test_one_network_that_asked_too_often_hides_no_preview_from_the_others() -> None:
+    service = Service(Refused())
+    previews = LinkPreviews(service, service)
+    assert await previews.of("invitation", "abcdefgh1234", "10.0.0.0/24") is None
+    service.answer = ROOM
+    assert await previews.of("invitation", "abcdefgh1234", "10.0.1.0/24") == ROOM
+
+
+async def test_other_pages_and_links_to_nothing_have_no_preview() -> None:
+    previews = LinkPreviews(Service(Missing()), Service(Missing()))
+    assert await previews.of("hallway", "", "10.0.0.0/24") is None
+    assert await previews.of("room", "room000000000001", "10.0.0.0/24") is None
