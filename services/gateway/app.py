@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from math import ceil
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ HEARTBEAT_SECONDS = 15.0
 _TICK_SECONDS = 5.0
 _COME_BACK_WITHIN_SECONDS = 5.0
 _KEEP_EMPTY_FEED_SECONDS = 30.0
+_ROUND_SECONDS = 0.5
+"""How often every room is asked whether the bus fell silent for it."""
+_LOOKS_AT_ONCE = 16
 _MISSES_BEFORE_CUT = 2
 _CHECKS_A_ROUND = 60
 _SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
@@ -78,14 +82,17 @@ class Watching:
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
         self._of_user: dict[str, set[Subscriber]] = {}
         self._places: Counter[str] = Counter()
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
+        self._looking: set[str] = set()
         self._pace = TokenBuckets(2 * settings.stream_opens_per_second, settings.stream_opens_per_second, max_keys=1)
         self._open = metrics.gauge("majlis_gateway_streams_open", "Event streams open now.")
         self._joins = metrics.counter("majlis_gateway_stream_opens_total", "Event streams opened.", ("result",))
         self._cuts = metrics.counter("majlis_gateway_stream_ends_total", "Event streams ended.", ("reason",))
 
     def start(self) -> None:
-        """Starts heartbeats and the re-checking of seats."""
+        """Starts heartbeats, the re-checking of seats, and the watch over rooms of which the bus tells nothing."""
         self._background.every("stream heartbeats", _TICK_SECONDS, self._tick)
+        self._background.every("silent rooms", _ROUND_SECONDS, self._look_around)
         self._background.spawn("seat checks", self._check_for_ever, restart=True)
 
     async def watch(self, access: AccessToken, room_id: str, after: int | None) -> Subscriber:
@@ -208,6 +215,21 @@ class Watching:
                 unfollow = self._unfollow.pop(room_id, None)
                 if unfollow is not None:
                     await unfollow()
+
+    async def _look_around(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for feed in list(self._feeds.values()):
+            feed.tell_age(now)
+            if feed.wants_a_look(now) and feed.room_id not in self._looking:
+                self._looking.add(feed.room_id)
+                self._background.spawn("look at a silent room", partial(self._look, feed))
+
+    async def _look(self, feed: Feed) -> None:
+        try:
+            async with self._looks:
+                await feed.look()
+        finally:
+            self._looking.discard(feed.room_id)
 
     async def _check_for_ever(self) -> None:
         """Confirms every seat once a round: leaving a room makes no event that would end the stream."""

@@ -9,6 +9,7 @@ from services.gateway.json_writer import to_json
 
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
 _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields if field.message_type is not None}
+_NO_NEWS = ("", "pulse", "stream_status")
 # Field 1 of WatchResponse, length-delimited (https://protobuf.dev/programming-guides/encoding).
 _WATCH_TAG = b"\x0a"
 
@@ -16,11 +17,15 @@ _WATCH_TAG = b"\x0a"
 class Frame:
     """An event in the forms it is sent in: server-sent event, and message of the Watch RPC."""
 
-    __slots__ = ("_event", "chunk", "name", "revision", "sse")
+    __slots__ = ("_event", "brings_to", "chunk", "name", "revision", "rewinds", "sse")
 
-    def __init__(self, revision: int, name: str, event: bytes, sse: bytes) -> None:
+    def __init__(self, revision: int, name: str, event: bytes, sse: bytes, *, rewinds: bool = False) -> None:
         self.revision = revision
         self.name = name
+        self.brings_to = 0 if name in _NO_NEWS else revision
+        """The revision a reader has after it; 0 for what only repeats the current one."""
+        self.rewinds = rewinds
+        """Whether it counts although its reader has a higher revision."""
         self.sse = sse
         self.chunk = b"%x\r\n%s\r\n" % (len(sse), sse)
         """The server-sent event as one chunk of an HTTP/1.1 body (RFC 9112 §7.1)."""
@@ -31,7 +36,7 @@ class Frame:
         """The frame of an event."""
         name: str = event.WhichOneof("event") or ""
         sse = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.revision, name.encode(), to_json(event))
-        return cls(event.revision, name, event.SerializeToString(), sse)
+        return cls(event.revision, name, event.SerializeToString(), sse, rewinds=event.rewound)
 
     @property
     def watch(self) -> bytes:
@@ -56,9 +61,26 @@ def of_fact(fact: Any, revision: int | None = None) -> Frame:
     return Frame.of(event)
 
 
-def of_snapshot(snapshot: room_pb2.RoomSnapshot) -> Frame:
-    """The frame of a snapshot."""
-    return Frame.of(room_events_pb2.RoomEvent(revision=snapshot.revision, snapshot=snapshot))
+def of_snapshot(snapshot: room_pb2.RoomSnapshot, *, rewound: bool = False) -> Frame:
+    """The frame of a snapshot; `rewound` when it takes readers back to an older state."""
+    return Frame.of(room_events_pb2.RoomEvent(revision=snapshot.revision, snapshot=snapshot, rewound=rewound))
+
+
+def of_status(revision: int, *, may_be_old: bool) -> Frame:
+    """How a stream stands, at the revision its readers have."""
+    status = room_pb2.StreamStatus(may_be_old=may_be_old)
+    return Frame.of(room_events_pb2.RoomEvent(revision=revision, stream_status=status))
+
+
+def pulse_of(snapshot: room_pb2.RoomSnapshot) -> room_events_pb2.RoomPulse:
+    """The counts of a snapshot, as a pulse tells them."""
+    return room_events_pb2.RoomPulse(
+        room_id=snapshot.room.room_id,
+        revision=snapshot.revision,
+        listener_count=snapshot.room.listener_count,
+        hand_count=snapshot.hand_count,
+        audience_sample=snapshot.audience_sample,
+    )
 
 
 def _varint(number: int) -> bytes:

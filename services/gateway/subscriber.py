@@ -27,6 +27,7 @@ class Subscriber:
         "_waiter",
         "ended",
         "epoch",
+        "has",
         "issued_at",
         "misses",
         "on_end",
@@ -45,6 +46,8 @@ class Subscriber:
         """When its access token was issued: what ended before, as the news may come twice, does not end this stream."""
         self.epoch = epoch
         """Of the seat when the stream was opened."""
+        self.has = 0
+        """The newest revision the reader has, by what it said and what was sent: it is never taken back."""
         self.misses = 0
         """Times in a row that the seat could not be confirmed."""
         self.ended = False
@@ -62,13 +65,13 @@ class Subscriber:
 
     def prefill(self, frames: Iterable[Frame], now: float) -> None:
         """What the reader needs before the first live event; this may exceed the queue's limit."""
-        self._queue.extend(frames)
+        self._queue.extend(frame for frame in frames if self._is_news(frame))
         self._oldest_at = now
         self._limit += len(self._queue)
 
     def push(self, frame: Frame, now: float) -> None:
         """Adds a live event at `now` (loop seconds), or ends a reader that is too far behind."""
-        if self.ended:
+        if self.ended or not self._is_news(frame):
             return
         if not self._queue:
             if self.sink is not None and not self._handed_over and self.sink(frame):
@@ -108,6 +111,13 @@ class Subscriber:
         self._queue.clear()
         self._handed_over = True
         return frames
+
+    def _is_news(self, frame: Frame) -> bool:
+        if frame.brings_to:
+            if frame.brings_to <= self.has and not frame.rewinds:
+                return False
+            self.has = frame.brings_to
+        return True
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -58,6 +58,9 @@ async def test_a_reader_gets_the_snapshot_and_then_what_happens(origin: Origin, 
         assert first is not None
         assert (first.name, first.event_id) == ("snapshot", 10)
         assert first.data["snapshot"]["room"]["title"] == "Evening"
+        status = await events.next()
+        assert status is not None
+        assert (status.name, status.event_id, status.data["streamStatus"]) == ("stream_status", 10, {})
         await say(origin, bus, hand())
         raised = await events.next()
         assert raised is not None
@@ -136,6 +139,27 @@ async def test_the_bus_being_away_costs_no_event(origin: Origin, bus: Bus, nats_
         nats_server.start()
         again = await events.until("snapshot", seconds=10)
         assert again.event_id == 15
+
+
+async def test_while_the_bus_is_away_readers_learn_what_happens_from_the_directory(
+    origin: Origin, bus: Bus, nats_server: NatsServer
+) -> None:
+    async with stream(origin) as one, stream(origin, BORIS) as other:
+        await one.until("snapshot")
+        await other.until("snapshot")
+        nats_server.stop()
+        origin.directory.revision += 1
+        asked = origin.directory.snapshots_given
+        assert (await one.until("snapshot", seconds=10)).event_id == 11
+        assert (await other.until("snapshot")).event_id == 11
+        # One question for both; and it is asked again.
+        assert origin.directory.snapshots_given == asked + 1
+        origin.directory.revision += 1
+        assert (await one.until("snapshot")).event_id == 12
+        nats_server.start()
+        await eventually(lambda: origin.gateway.bus.connected, seconds=10)
+        await say(origin, bus, hand())
+        assert (await one.until("hand_raised")).event_id == 13
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nonsense"}])

@@ -132,6 +132,7 @@ async def test_watch_gives_the_snapshot_and_then_what_happens(
     first = await call.read()
     assert first.event.snapshot.room.title == "Evening"
     await bus.publish(room_events_pb2.HandRaised(room_id=ROOM, revision=11, user_id="user000000000002"))
+    assert (await call.read()).event.HasField("stream_status")
     second = await call.read()
     assert second.event.revision == 11
     assert second.event.hand_raised.user_id == "user000000000002"
