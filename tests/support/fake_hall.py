@@ -112,6 +112,8 @@ class Hall:
         self.refuse_permits = 0
         self.revision = 1
         self.offers: list[room_pb2.StageOffer] = []
+        self.replays: list[room_events_pb2.RoomEvent] = []
+        """What every stream begins with, as servers did that told newcomers the past."""
 
     def seat(self) -> room_pb2.OwnSeat:
         return room_pb2.OwnSeat(role=self.role, epoch=self.epoch)
@@ -263,7 +265,7 @@ class FakeInvite(invite_service_pb2_grpc.InviteServiceServicer):
 
 
 class FakeEvents(event_service_pb2_grpc.EventServiceServicer):
-    """The room's events: a snapshot, then what happens."""
+    """The room's events: a snapshot if need be, where the past ends, then what happens."""
 
     def __init__(self, hall: Hall) -> None:
         self.hall = hall
@@ -272,8 +274,13 @@ class FakeEvents(event_service_pb2_grpc.EventServiceServicer):
         queue: asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None] = asyncio.Queue()
         self.hall.watchers.append(queue)
         try:
-            snapshot = room_events_pb2.RoomEvent(revision=self.hall.revision, snapshot=self.hall.snapshot())
-            yield event_service_pb2.WatchResponse(event=snapshot)
+            for past in self.hall.replays:
+                yield event_service_pb2.WatchResponse(event=past)
+            if request.after_revision != self.hall.revision:
+                snapshot = room_events_pb2.RoomEvent(revision=self.hall.revision, snapshot=self.hall.snapshot())
+                yield event_service_pb2.WatchResponse(event=snapshot)
+            status = room_events_pb2.RoomEvent(revision=self.hall.revision, stream_status=room_pb2.StreamStatus())
+            yield event_service_pb2.WatchResponse(event=status)
             while True:
                 event = await queue.get()
                 if isinstance(event, DomainError):

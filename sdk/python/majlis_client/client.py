@@ -137,7 +137,10 @@ class Client:
         return (await self.invites.CreateInvitation(request)).invitation
 
     def watch(self, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
-        """What happens in a room the caller has a seat in, over lost connections, until the room or the seat ends."""
+        """What happens in a room the caller has a seat in, over lost connections, until the room or the seat ends.
+
+        After the revision of the view the caller has, such as that of `join`'s snapshot; 0 has a snapshot come first.
+        """
         return watch(self.events, room_id, after_revision, self.seats)
 
     async def _token(self, refused: str) -> str:

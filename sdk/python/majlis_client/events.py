@@ -24,8 +24,10 @@ async def watch(
 ) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
     """Events after a revision, then live ones; ends when the room does.
 
-    A lost stream is opened again after the last revision seen, and so is one whose seat this very client took anew.
-    Raises MajlisError when the seat or the sign-in ended.
+    Give the revision of the view you have, such as JoinRoom's snapshot. What comes before a `stream_status` happened
+    before the stream was opened; a later one says when what was sent may be old. A lost stream is opened again after
+    the last revision seen, and nothing comes twice; so is one whose seat this very client took anew. Raises MajlisError
+    when the seat or the sign-in ended.
     """
     revision, pause, fresh_token_tried = after_revision, _FIRST_PAUSE_SECONDS, False
     while True:
@@ -34,7 +36,10 @@ async def watch(
             async with contextlib.aclosing(_until_silent(stub.Watch(request))) as events:
                 async for event in events:
                     pause, fresh_token_tried = _FIRST_PAUSE_SECONDS, False
-                    revision = event.revision
+                    if _is_known(event, revision):
+                        continue
+                    if _is_news(event):
+                        revision = event.revision
                     yield event
                     if event.HasField("room_ended"):
                         return
@@ -49,6 +54,16 @@ async def watch(
             pause = max(pause, error.retry_after_seconds or 0.0)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+def _is_news(event: room_events_pb2.RoomEvent) -> bool:
+    """Whether an event brings its reader to its revision; pulses and the stream's status only repeat one."""
+    return not (event.HasField("pulse") or event.HasField("stream_status"))
+
+
+def _is_known(event: room_events_pb2.RoomEvent, revision: int) -> bool:
+    """Whether a reader who is at a revision has the event: a stream goes back only where the room itself did."""
+    return _is_news(event) and event.revision <= revision and not event.rewound
 
 
 async def _until_silent(stream: Any) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:

@@ -212,6 +212,8 @@ class Speaker:
         elif event.HasField("snapshot"):
             for offer in event.snapshot.offers:
                 self._consider(offer)
+            for seat in event.snapshot.stage:
+                self._follow_mute(seat)
 
     def _consider(self, offer: room_pb2.StageOffer) -> None:
         if offer.user_id == self._user_id:

@@ -34,7 +34,10 @@ export interface MajlisClient {
   readonly rooms: Client<typeof RoomDirectoryService>;
   readonly events: Client<typeof EventService>;
   readonly server: Client<typeof ServerService>;
-  /** Events of a room after a revision; resumes by itself when the connection breaks. Leaving the loop, or the signal, ends it. */
+  /**
+   * Events of a room after a revision, such as that of `joinRoom`'s snapshot; resumes by itself when the connection breaks.
+   * Leaving the loop, or the signal, ends it. What comes before a `streamStatus` had happened before the stream was opened; nothing comes twice.
+   */
   watch(roomId: string, afterRevision?: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent>;
 }
 
@@ -96,8 +99,8 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
         // A stream outlives the deadline of ordinary calls.
         for await (const { event } of events.watch({ roomId, afterRevision: seen }, { timeoutMs: 0, signal: ended })) {
           failures = 0;
-          if (!event) continue;
-          seen = event.revision;
+          if (!event || isKnown(event, seen)) continue;
+          if (isNews(event)) seen = event.revision;
           yield event;
         }
         return;
@@ -110,6 +113,16 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
   } finally {
     left.abort();
   }
+}
+
+/** Whether an event brings its reader to its revision; pulses and the stream's status only repeat one. */
+function isNews({ event }: RoomEvent): boolean {
+  return event.case !== 'pulse' && event.case !== 'streamStatus';
+}
+
+/** Whether a reader who is at a revision has the event: a stream goes back only where the room itself did. */
+function isKnown(event: RoomEvent, seen: bigint): boolean {
+  return isNews(event) && event.revision <= seen && !event.rewound;
 }
 
 /** Waits longer after each failure, and no longer than until the signal. */

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from majlis.auth.v1 import auth_service_pb2
-from majlis.room_directory.v1 import room_events_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
 from majlis_client import Client, FixedToken, MajlisError, PersonalToken, discover
 
 from services.common.errors import Draining, NotSignedIn
@@ -55,15 +55,44 @@ async def test_the_event_stream_goes_on_after_lost_connections(hall: Hall, clien
     events = client.watch(ROOM_ID)
     async for event in events:
         seen.append(str(event.WhichOneof("event")))
-        if len(seen) == 1:
+        if len(seen) == 2:
             hall.happen(hand_raised=room_events_pb2.HandRaised(room_id=ROOM_ID))
-        elif len(seen) == 2:
-            hall.cut_streams()
         elif len(seen) == 3:
-            hall.cut_streams(Draining())
+            hall.cut_streams()
         elif len(seen) == 4:
+            hall.cut_streams(Draining())
+        elif len(seen) == 5:
             hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
-    assert seen == ["snapshot", "hand_raised", "snapshot", "snapshot", "room_ended"]
+    assert seen == [
+        "snapshot",
+        "stream_status",
+        "hand_raised",
+        "stream_status",
+        "stream_status",
+        "room_ended",
+    ]
+
+
+async def test_the_event_stream_never_goes_back_whatever_the_server_tells_of_the_past(
+    hall: Hall, client: Client
+) -> None:
+    hall.revision = 70
+    joined = await client.join(ROOM_ID)
+    removed = room_events_pb2.PersonRemoved(room_id=ROOM_ID, user_id=USER_ID)
+    hall.replays = [
+        room_events_pb2.RoomEvent(revision=60, snapshot=room_pb2.RoomSnapshot(revision=60)),
+        room_events_pb2.RoomEvent(revision=65, person_removed=removed),
+    ]
+    events = client.watch(ROOM_ID, joined.snapshot.revision)
+    assert (await anext(events)).HasField("stream_status")
+    hall.happen(hand_raised=room_events_pb2.HandRaised(room_id=ROOM_ID))
+    assert (await anext(events)).revision == 71
+    # A room that was taken back to an older state is the one thing that counts although it is older.
+    hall.revision = 39
+    hall.happen(snapshot=room_pb2.RoomSnapshot(revision=40), rewound=True)
+    hall.happen(hand_raised=room_events_pb2.HandRaised(room_id=ROOM_ID))
+    assert [(await anext(events)).revision for _ in range(2)] == [40, 41]
+    await events.aclose()
 
 
 async def test_leaving_the_event_stream_early_closes_it_at_the_server(hall: Hall, client: Client) -> None:
@@ -76,6 +105,7 @@ async def test_leaving_the_event_stream_early_closes_it_at_the_server(hall: Hall
 
 async def test_a_sign_in_that_ended_ends_the_event_stream(hall: Hall, client: Client) -> None:
     events = client.watch(ROOM_ID)
+    await anext(events)
     await anext(events)
     hall.mint.revocations.revoke_sign_in(SIGN_IN_ID)
     hall.cut_streams(NotSignedIn())

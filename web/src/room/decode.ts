@@ -1,5 +1,5 @@
 // What a message of the event stream means, and how long to wait when the stream breaks. Pure.
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { RoomEventSchema, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { SseMessage } from './sse.ts';
 
@@ -11,11 +11,13 @@ export function waitBefore(failures: number, random: number, hint = 0): number {
   return hint * (failures === 0 ? random : 1) + random * Math.min(first * 2 ** failures, longest);
 }
 
-/** The event a message carries; undefined for names this client does not know. */
+/** The event a message carries; of a newer server's kinds of event only the revision; undefined for what is no event of a room. */
 export function decodeEvent(message: SseMessage): RoomEvent | undefined {
   const name = message.event.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
-  if (!RoomEventSchema.fields.some((field) => field.localName === name)) return undefined;
   const data = JSON.parse(message.data) as Record<string, JsonValue>;
+  if (!RoomEventSchema.fields.some((field) => field.localName === name)) {
+    return typeof data.revision === 'string' ? create(RoomEventSchema, { revision: BigInt(data.revision) }) : undefined;
+  }
   // The whole RoomEvent, or only what happened with the revision in the message's id.
   const whole = name in data || message.event in data ? data : { [name]: data, revision: message.id || '0' };
   return fromJson(RoomEventSchema, whole, { ignoreUnknownFields: true });

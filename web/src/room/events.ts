@@ -6,8 +6,10 @@ import { decodeEvent, waitBefore } from './decode.ts';
 import { SseParser, type SseMessage } from './sse.ts';
 
 export interface StreamListener {
+  /** The revision of what is shown: the stream goes on after it. */
+  revision(): bigint;
   event(event: RoomEvent): void;
-  /** True once events flow, false while the stream is down. */
+  /** True when the stream opened, before what was missed meanwhile comes; false while it is down. */
   connected(up: boolean): void;
   /** The server will not let this person watch; the reason decides what happens next. */
   refused(refusal: Refusal): void;
@@ -16,12 +18,12 @@ export interface StreamListener {
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
 
-/** Follows a room until closed; resumes after the last revision with waits that spread. */
+/** Follows a room until closed; resumes after what is shown, with waits that spread. */
 export class RoomEvents {
   #room: string;
   #listener: StreamListener;
   #stop = new AbortController();
-  #last = '';
+  #afresh = false;
   #failures = 0;
   #wake: (() => void) | null = null;
   #current: AbortController | null = null;
@@ -41,9 +43,9 @@ export class RoomEvents {
     this.#wake?.();
   }
 
-  /** Drops what is known and asks for a snapshot: after a gap in revisions. */
-  resync(): void {
-    this.#last = '';
+  /** After a gap in revisions: asks again for what came after what is shown, or `afresh` for a snapshot. */
+  resync(afresh = false): void {
+    this.#afresh = afresh;
     this.#current?.abort();
   }
 
@@ -71,6 +73,8 @@ export class RoomEvents {
     let timer = setTimeout(() => abort.abort(), silence);
     try {
       const response = await this.#open(abort.signal);
+      this.#afresh = false;
+      this.#listener.connected(true);
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       const parser = new SseParser();
       const decoder = new TextDecoder();
@@ -90,7 +94,8 @@ export class RoomEvents {
 
   async #open(signal: AbortSignal, again = true): Promise<Response> {
     const headers: Record<string, string> = { Accept: 'text/event-stream', ...clientHeader };
-    if (this.#last) headers['Last-Event-ID'] = this.#last;
+    const revision = this.#afresh ? 0n : this.#listener.revision();
+    if (revision > 0n) headers['Last-Event-ID'] = revision.toString();
     const response = await fetch(`/events/${this.#room}`, { headers, signal, credentials: 'same-origin', cache: 'no-store' });
     if (response.ok) return response;
     if (response.status === 401 && again && (await renewSignIn())) return this.#open(signal, false);
@@ -101,9 +106,7 @@ export class RoomEvents {
     if (message.event === 'resync') return this.resync();
     const event = decodeEvent(message);
     if (!event) return;
-    if (message.id) this.#last = message.id;
     this.#failures = 0;
-    this.#listener.connected(true);
     this.#listener.event(event);
   }
 

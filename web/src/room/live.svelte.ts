@@ -1,6 +1,6 @@
 // One room being lived in: its seat, its event stream and its sound, kept together while pages come and go.
 import { type MediaPermit, MediaKind, Role, RoomState, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
-import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import type { MediaMoved, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { RoomDirectoryService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
 import { t } from '../i18n/i18n.svelte.ts';
 import { callAndGo, rooms } from '../lib/api.ts';
@@ -14,13 +14,14 @@ import { pauseBefore, worthAnotherTry } from './knocking.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import { HandQueue } from './queue.svelte.ts';
-import { begin, missed, ownStageSeat, reduce, type RoomView } from './reducer.ts';
+import { begin, missed, ownStageSeat, reduce, rejoined, type RoomView } from './reducer.ts';
 import { Sound } from './sound.svelte.ts';
 
 /** A stream that is away for a shorter time is nobody's worry. */
 const unnoticed = 2_500;
-/** A snapshot is asked for at most this often. */
+/** What was missed is asked for at most this often. */
 const resyncEvery = 5_000;
+const handsMayHaveChanged = new Set<RoomEvent['event']['case']>(['handRaised', 'handLowered', 'handsAttended', 'snapshot']);
 
 export class LiveRoom {
   readonly id: string;
@@ -36,6 +37,8 @@ export class LiveRoom {
   /** True while the event stream is away for longer than a moment. */
   stale = $state(false);
   readonly #board: NoticeBoard;
+  /** True while the server itself cannot tell whether anything newer has happened. */
+  mayBeOld = $state(false);
   /** Rises when the hand queue may have changed. */
   handsVersion = $state(0);
   /** The hands that are up, for who moderates. */
@@ -53,6 +56,10 @@ export class LiveRoom {
   #staleTimer: ReturnType<typeof setTimeout> | undefined;
   #resyncedAt = -Infinity;
   #gapAt = 0n;
+  #resyncedFrom = -1n;
+  /** What was shown when the stream opened, until the stream has told what happened before. */
+  #past: RoomView | null = null;
+  #moved: MediaMoved | null = null;
 
   constructor(id: string, key: string, me: string) {
     this.id = id;
@@ -119,6 +126,7 @@ export class LiveRoom {
       await this.#soundFor(permit);
       if (this.left) return;
       this.#events = new RoomEvents(this.id, {
+        revision: () => this.view?.revision ?? 0n,
         event: (event) => this.take(event),
         connected: (up) => this.#connected(up),
         refused: (refusal) => void this.#streamRefused(refusal),
@@ -146,7 +154,7 @@ export class LiveRoom {
     this.#joining ??= rooms.joinRoom({ roomId: this.id, roomKey: this.key }).finally(() => (this.#joining = null));
     const joined = await this.#joining;
     if (joined.snapshot) {
-      this.view = begin(joined.snapshot, joined.seat, this.me);
+      this.view = rejoined(this.view, begin(joined.snapshot, joined.seat, this.me), this.me);
       if (joined.roomKey) this.view.room.roomKey = joined.roomKey;
     }
     return joined;
@@ -192,18 +200,30 @@ export class LiveRoom {
   take(event: RoomEvent): void {
     const before = this.view;
     if (!before) return;
-    if (missed(before, event)) this.#gap(event);
+    const { event: fact } = event;
+    if (fact.case === 'streamStatus') this.mayBeOld = fact.value.mayBeOld;
+    if (missed(before, event)) {
+      this.#gap(event);
+      if (fact.case !== 'pulse' && fact.case !== 'streamStatus') return;
+    }
     const after = reduce(before, event, this.me);
     this.view = after;
-    const name = event.event.case;
-    if (name === 'handRaised' || name === 'handLowered' || name === 'handsAttended' || name === 'snapshot') this.handsVersion++;
-    if (this.moderating) this.#moderate(before, after, event);
+    if (fact.case === 'mediaMoved' && after !== before) this.#moved = fact.value;
+    // What happened before the stream came is shown as it came out; what to do follows from that once it is all here.
+    if (this.#past && fact.case !== 'pulse' && fact.case !== 'streamStatus') return;
+    const from = this.#past ?? before;
+    if (this.#past || handsMayHaveChanged.has(fact.case)) this.handsVersion++;
+    if (this.moderating) this.#moderate(from, after, event);
+    this.#past = null;
     this.#board.put(announce(before, after, event, this.me), after);
-    this.#follow(before, after, event);
+    if (after === from) return;
+    this.#follow(from, after);
   }
 
   /** Sound and microphone follow what was decided elsewhere. */
-  #follow(before: RoomView, after: RoomView, { event: fact }: RoomEvent): void {
+  #follow(before: RoomView, after: RoomView): void {
+    const moved = this.#moved;
+    this.#moved = null;
     if (after.gone) return this.#leaveBehind();
     if (after.takenOverEpoch > before.takenOverEpoch) void this.#takenOver(after.takenOverEpoch);
     const was = ownStageSeat(before, this.me) !== undefined;
@@ -214,14 +234,12 @@ export class LiveRoom {
     if (was && !is && this.sound.kind === 'stage') void this.descend(undefined, undefined);
     if (!was && is && this.sound.kind === 'audience') void this.#soundFor();
     this.#obeyMute();
-    if (fact.case === 'mediaMoved' && (!fact.value.relayId || fact.value.relayId === this.sound.relay)) {
-      this.sound.renew(fact.value.spreadMilliseconds);
-    }
+    if (moved && (!moved.relayId || moved.relayId === this.sound.relay)) this.sound.renew(moved.spreadMilliseconds);
   }
 
   /** What who moderates must learn, on whichever page they are. */
   #moderate(before: RoomView, after: RoomView, event: RoomEvent): void {
-    this.queue.refresh();
+    if (event.event.case !== 'pulse' || after.hands !== before.hands) this.queue.refresh();
     if (event.event.case === 'handRaised' && after.hands > before.hands) chime();
     const told = forModerators(event, this.me);
     if (told) toasts.say(told.key, { name: this.queue.nameOf(told.user) || nameIn(before, told.user) || t('room.someone') });
@@ -248,11 +266,15 @@ export class LiveRoom {
     if (event.event.case === 'pulse' && !again) return;
     if (now - this.#resyncedAt < resyncEvery) return;
     this.#resyncedAt = now;
-    this.#events?.resync();
+    // The same gap again cannot be closed by what came after it.
+    const afresh = this.#resyncedFrom === this.#gapAt;
+    this.#resyncedFrom = this.#gapAt;
+    this.#events?.resync(afresh);
   }
 
   #connected(up: boolean): void {
     if (up) {
+      this.#past ??= this.view;
       clearTimeout(this.#staleTimer);
       this.#staleTimer = undefined;
       this.stale = false;

@@ -3,18 +3,26 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { Refusal } from '../lib/refusal.ts';
+import type { StreamListener } from './events.ts';
 import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 
 const microphone = { open: vi.fn(async () => true), granted: async () => true, enable: vi.fn(), close: vi.fn(), track: null };
 class FakeSound {
   kind = 'audience';
+  relay = 'relay1';
+  renew = vi.fn();
   start = vi.fn(async (kind: string) => void (this.kind = kind));
   sendMicrophone = vi.fn(async () => undefined);
 }
 
 const rooms = { joinRoom: vi.fn(), leaveRoom: vi.fn(async () => ({})) };
+let stream: StreamListener;
 class FakeEvents {
   close = (): void => undefined;
+  resync = vi.fn();
+  constructor(_room: string, listener: StreamListener) {
+    stream = listener;
+  }
 }
 
 vi.mock('../lib/api.ts', () => ({ rooms, callAndGo: () => undefined }));
@@ -59,7 +67,7 @@ test('a hand sounds for who moderates, on whichever page, and for nobody else', 
   const raised = (revision: bigint): ReturnType<typeof event> => event(revision, { case: 'handRaised', value: { userId: 'omar00000001', handCount: Number(revision) } });
   room.take(raised(9n));
   expect(chime).not.toHaveBeenCalled();
-  room.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] });
+  room.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)], revision: 9n });
   room.take(raised(10n));
   expect(chime).toHaveBeenCalledTimes(1);
 });
@@ -139,5 +147,71 @@ describe('a room without a place just now', () => {
     expect(room.waiting).toBe(false);
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(rooms.joinRoom).toHaveBeenCalledTimes(tries);
+  });
+});
+
+describe('what happened before the stream came', () => {
+  const listening = create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n });
+  const status = (revision: bigint, mayBeOld = false): ReturnType<typeof event> => event(revision, { case: 'streamStatus', value: { mayBeOld } });
+  const mine = (revision: bigint, cause = 'stageJoined'): ReturnType<typeof event> =>
+    cause === 'stageJoined' ? event(revision, { case: 'stageJoined', value: { seat: seat(me) } }) : event(revision, { case: 'stageLeft', value: { userId: me, cause, byUserId: 'lina00000001' } });
+  let sound: FakeSound;
+
+  beforeEach(async () => {
+    rooms.joinRoom.mockReset().mockResolvedValue({ snapshot: snapshot({ revision: 20n }), seat: listening, permit: undefined, roomKey: '' });
+    room = new LiveRoom('room00000001', '', me);
+    await room.enter();
+    sound = room.sound as unknown as FakeSound;
+    vi.clearAllMocks();
+    stream.connected(true);
+  });
+
+  test('opens no microphone, asks for no permit, announces nothing and throws nobody out', () => {
+    expect(stream.revision()).toBe(20n);
+    for (const each of [mine(12n), event(13n, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true }), byUserId: 'lina00000001' } }), mine(14n, 'moved'), event(15n, { case: 'personRemoved', value: { userId: me } })]) {
+      stream.event(each);
+    }
+    stream.event(event(11n, { case: 'snapshot', value: { ...snapshot({ stage: [seat(me)], revision: 11n }) } }));
+    stream.event(status(20n));
+    expect(microphone.open).not.toHaveBeenCalled();
+    expect(sound.start).not.toHaveBeenCalled();
+    expect([room.notice, room.view?.gone, room.onStage, room.view?.revision]).toEqual([null, null, false, 20n]);
+  });
+
+  test('is acted on once, by what came of it, when the stream was away', () => {
+    stream.event(mine(21n));
+    stream.event(mine(22n, 'moved'));
+    expect(room.view?.revision).toBe(22n);
+    stream.event(status(22n));
+    expect([sound.start.mock.calls.length, microphone.open.mock.calls.length, room.notice]).toEqual([0, 0, null]);
+
+    stream.connected(true);
+    stream.event(mine(23n));
+    expect(sound.start).not.toHaveBeenCalled();
+    stream.event(event(24n, { case: 'mediaMoved', value: { relayId: 'relay1', spreadMilliseconds: 5 } }));
+    stream.event(event(24n, { case: 'pulse', value: { listenerCount: 1 } }));
+    expect(microphone.open).toHaveBeenCalledTimes(1);
+    expect(sound.renew).toHaveBeenCalledTimes(1);
+  });
+
+  test('ends with the status: from there on things are announced and acted on as they happen', () => {
+    stream.event(status(20n));
+    stream.event(mine(21n));
+    stream.event(mine(22n, 'moved'));
+    expect(microphone.open).toHaveBeenCalledTimes(1);
+    expect(room.notice?.key).toBe('notice.movedBy');
+  });
+
+  test('that something may be old is said until it no longer is', () => {
+    stream.event(status(20n, true));
+    expect(room.mayBeOld).toBe(true);
+    stream.event(status(20n));
+    expect(room.mayBeOld).toBe(false);
+  });
+
+  test('nothing is put on top of a gap: what is missing is asked for after what is shown', () => {
+    stream.event(status(20n));
+    stream.event(event(22n, { case: 'personRemoved', value: { userId: me } }));
+    expect([room.view?.gone, stream.revision()]).toEqual([null, 20n]);
   });
 });

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
-import { inOrder, missed, ownStageSeat, reduce } from './reducer.ts';
+import { inOrder, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
 
 const lina = 'lina00000001';
 const omar = 'omar0000000002';
@@ -92,11 +92,28 @@ describe('revisions', () => {
     expect(reduce(before, event(6n, { case: 'handRaised', value: { userId: omar, handCount: 9 } }), me)).toBe(before);
   });
 
-  test('two facts of one change are both taken', () => {
-    const joined = reduce(view({ hand: create(HandSchema) }), event(8n, { case: 'stageJoined', value: { seat: seat(omar) } }), me);
-    const both = reduce(joined, event(8n, { case: 'handLowered', value: { userId: omar, handCount: 4 } }), me);
-    expect(both.hands).toBe(4);
-    expect(both.stage).toHaveLength(2);
+  test('a fact that comes again changes nothing', () => {
+    const raised = event(8n, { case: 'handRaised', value: { userId: omar, handCount: 4 } });
+    const once = reduce(view(), raised, me);
+    expect(reduce(once, raised, me)).toBe(once);
+    expect(reduce(once, event(7n, { case: 'personRemoved', value: { userId: me } }), me)).toBe(once);
+  });
+
+  test('a snapshot older than the view changes nothing, unless the room itself went back', () => {
+    const before = view({}, { revision: 70n });
+    const older = event(64n, { case: 'snapshot', value: { ...snapshot({ stage: [seat(me)], revision: 64n }) } });
+    expect(reduce(before, older, me)).toBe(before);
+    const back = reduce(before, Object.assign(older, { rewound: true }), me);
+    expect([back.revision, back.stage.length, back.own.role]).toEqual([64n, 1, Role.SPEAKER]);
+  });
+
+  test('taking the seat again never takes the view back behind what the stream brought', () => {
+    const shown = view({}, { stage: [seat(lina, Role.MODERATOR), seat(me)], revision: 9n });
+    const late = view({ epoch: 8n });
+    expect(rejoined(shown, late, me)).toMatchObject({ revision: 9n, stage: shown.stage, own: { epoch: 8n, role: Role.SPEAKER } });
+    const newer = view({ epoch: 8n }, { revision: 12n });
+    expect(rejoined(shown, newer, me)).toBe(newer);
+    expect(rejoined(null, late, me)).toBe(late);
   });
 
   test('a gap is noticed, the next revision and a snapshot are not one', () => {

@@ -38,22 +38,34 @@ export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: stri
   return own ? withSnapshot(view, snapshot, me, own) : withSnapshot(view, snapshot, me, view.own);
 }
 
-/** The view after an event. One change may bring several facts of the same revision; older ones change nothing. */
+/** The view after the seat was taken again: its answer may be older than what the stream brought meanwhile. */
+export function rejoined(view: RoomView | null, answer: RoomView, me: string): RoomView {
+  if (!view || view.gone || answer.revision >= view.revision) return answer;
+  const seat = ownStageSeat(view, me);
+  const offer = view.offers.find((entry) => entry.userId === me);
+  return { ...view, own: { ...answer.own, ...place(seat), offer: seat ? undefined : offer } };
+}
+
+/**
+ * The view after an event. Every fact has a revision of its own: one that the view has, and a snapshot no newer than it,
+ * change nothing, unless the server says that the room went back to an older state.
+ */
 export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
   const { event: fact } = event;
-  if (fact.case === 'snapshot') return withSnapshot(view, fact.value, me, view.own);
+  if (fact.case === 'snapshot') return event.revision > view.revision || event.rewound ? withSnapshot(view, fact.value, me, view.own) : view;
+  if (fact.case === 'streamStatus') return view;
   if (fact.case === 'pulse') {
     const sample = fact.value.audienceSample;
     return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
   }
-  if (event.revision < view.revision) return view;
+  if (event.revision <= view.revision) return view;
   return applyFact({ ...view, revision: event.revision }, event, me);
 }
 
 /** True when events between the view and this one are missing. */
 export function missed(view: RoomView, event: RoomEvent): boolean {
   if (event.event.case === 'snapshot') return false;
-  if (event.event.case === 'pulse') return event.revision > view.revision;
+  if (event.event.case === 'pulse' || event.event.case === 'streamStatus') return event.revision > view.revision;
   return event.revision > view.revision + 1n;
 }
 
