@@ -11,6 +11,11 @@ from tests.support.stack import Stack
 from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
 
 GAP_SECONDS = 0.5
+COUNT_MICROPHONES = """
+window.microphonesOpened = 0;
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = (asked) => { window.microphonesOpened++; return open(asked); };
+"""
 SESSIONS = 'majlis_media_relay_sessions{kind="audience"'
 
 
@@ -74,6 +79,42 @@ async def test_a_closed_tab_ends_its_session_and_the_room_counts_one_less(
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"the closed tab's session is still there: {lines}")
+
+
+async def test_coming_back_shows_the_past_and_does_not_live_it_again(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina, omar, _ = await two_in_a_room(house, stack, tones)
+    await story.raise_hand(omar)
+    await story.bring_up(lina, omar)
+    await story.press_on_person(lina, omar.name, "mute-person")
+    await expect(story.shown(omar, "notice")).to_contain_text("muted you")
+    await story.shown(omar, "leave-stage").click()
+    await expect(story.shown(omar, "primary-state")).to_have_attribute("data-state", "raise")
+    await expect(story.shown(lina, "stage-seat")).to_have_count(1)
+    asked: list[str] = []
+    omar.page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    await omar.page.add_init_script(COUNT_MICROPHONES)
+    await omar.page.reload()
+    await story.sounding(omar)
+    assert power_at(await omar.hear(2.0), 440) > 0.5
+    await expect(story.shown(omar, "primary-state")).to_have_attribute("data-state", "raise")
+    await expect(story.shown(omar, "notice")).to_have_count(0)
+    assert await omar.page.evaluate("window.microphonesOpened") == 0
+    assert "JoinRoom" in asked
+    assert "GetMediaPermit" not in asked
+
+    # Removed, and let in again at once: the removal is over.
+    await story.shown(lina, "listener").first.click()
+    await story.shown(lina, "remove-person").click()
+    await expect(story.shown(omar, "gone")).to_have_attribute("data-why", "removed")
+    removal = story.shown(lina, "toast").filter(has_text="removed")
+    async with lina.page.expect_response("**/ReadmitPerson"):
+        await removal.get_by_role("button").click()
+    await omar.page.reload()
+    await story.sounding(omar)
+    assert power_at(await omar.hear(2.0), 440) > 0.5
+    await expect(story.shown(omar, "gone")).to_have_count(0)
 
 
 async def test_somebody_for_whom_the_server_has_no_room_comes_in_by_itself_as_soon_as_it_has(
