@@ -157,7 +157,7 @@ async def test_while_the_bus_is_away_readers_learn_what_happens_from_the_directo
         origin.directory.revision += 1
         assert (await one.until("snapshot")).event_id == 12
         nats_server.start()
-        await eventually(lambda: origin.gateway.bus.connected, seconds=10)
+        await eventually(lambda: origin.gateway.bus.connected and bus.connected, seconds=10)
         await say(origin, bus, hand())
         assert (await one.until("hand_raised")).event_id == 13
 
