@@ -208,6 +208,6 @@ def invite_handler(cases: ModerationCases) -> Callable[[Any], Awaitable[None]]:
 
     async def handle(fact: invite_facts_pb2.InvitationRedeemed) -> None:
         if fact.room_id:
-            await cases.invited_into(fact.room_id, fact.user_id)
+            await cases.invited_into(fact.room_id, fact.user_id, fact.inviter_id)
 
     return handle

@@ -89,3 +89,24 @@ async def test_a_page_opened_while_the_server_is_away_says_so_and_comes_back_by_
     await expect(story.shown(lina, "unreachable")).to_contain_text("Majlis cannot be reached")
     await lina.context.set_offline(False)
     await expect(story.shown(lina, "start-room").first).to_be_visible(timeout=15_000)
+
+
+async def test_a_stranger_at_a_room_s_link_learns_what_waits_and_a_ticket_leads_straight_in(
+    stack: Stack, house: House
+) -> None:
+    lina = await house.arrives("Lina Haddad")
+    await story.arrive(lina, stack, "lina")
+    room = await story.start_room(lina, "Talking across borders")
+    sami = await house.arrives("Sami Darwish", viewport=(360, 780))
+    await sami.page.goto(room)
+    await expect(story.shown(sami, "room-ahead")).to_contain_text("Talking across borders")
+    await expect(story.shown(sami, "room-ahead")).to_contain_text("Lina Haddad")
+    await story.shown(lina, "room-menu").click()
+    await story.shown(lina, "invite-here").click()
+    await story.shown(lina, "make-ticket").click()
+    link = (await story.shown(lina, "invitation-url").inner_text()).strip()
+    await sami.page.goto(link)
+    await story.shown(sami, "accept-invitation").click()
+    await story.introduce(sami, "sami")
+    await sami.page.wait_for_url(room)
+    await story.sounding(sami)

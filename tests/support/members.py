@@ -34,7 +34,7 @@ async def owner_of(stack: Stack) -> Member:
     """The owner: by the one-time link at first, later by the sign-in that made; with invitations for everybody."""
     if stack.owner_refresh_token:
         return await _owner_again(stack)
-    profile = account_pb2.NewProfile(handle="lina", display_name="Lina Haddad")
+    profile = account_pb2.NewProfile(handle="salma", display_name="Salma Nour")
     request = auth_service_pb2.SetUpOwnerRequest(token=stack.owner_link.partition("#")[2], profile=profile)
     async with await Client.connect(stack.url) as client:
         answer = await client.auth.SetUpOwner(request)

@@ -225,12 +225,14 @@ class ModerationCases:
                 act = Act("auth", "profile_changed", live.room.room_id, {"person": user_id})
                 await self._rooms.change(live.room.room_id, act, lambda room, _: moderation.renamed(room, user_id, now))
 
-    async def invited_into(self, room_id: str, user_id: str) -> None:
-        """Makes somebody who redeemed an invitation to a room its guest; a room that is over needs none."""
+    async def invited_into(self, room_id: str, user_id: str, inviter_id: str) -> None:
+        """Makes somebody who redeemed an invitation to a room its guest, if who invited may let people in there."""
         now = self._clock.now()
 
         def decide(room: Room, _: object) -> None:
-            moderation.ask_in(room, user_id, now)
+            # Anybody can put a room's id into an invitation of theirs: that opens no closed door.
+            if room.is_moderator(inviter_id) or room.creator_id == inviter_id:
+                moderation.ask_in(room, user_id, now)
 
         if self._rooms.get(room_id) is not None:
             await self._rooms.change(

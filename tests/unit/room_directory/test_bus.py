@@ -95,8 +95,8 @@ class Cases:
     async def account_closed(self, closed: Ended, action: str) -> None:
         self.calls.append((action, closed.user_id))
 
-    async def invited_into(self, room_id: str, user_id: str) -> None:
-        self.calls.append(("invited_into", room_id, user_id))
+    async def invited_into(self, room_id: str, user_id: str, inviter_id: str) -> None:
+        self.calls.append(("invited_into", room_id, user_id, inviter_id))
 
 
 async def heard(fact: Any) -> tuple[list[tuple[str, ...]], RevocationList]:
@@ -133,6 +133,6 @@ async def test_signing_out_everywhere_and_deletion_are_acted_on() -> None:
 async def test_an_invitation_into_a_room_makes_a_guest_and_one_without_a_room_does_not() -> None:
     cases = Cases()
     handle = invite_handler(cases)  # type: ignore[arg-type]
-    await handle(invite_facts_pb2.InvitationRedeemed(user_id="omar", room_id="room"))
+    await handle(invite_facts_pb2.InvitationRedeemed(user_id="omar", inviter_id="lina", room_id="room"))
     await handle(invite_facts_pb2.InvitationRedeemed(user_id="nadia"))
-    assert cases.calls == [("invited_into", "room", "omar")]
+    assert cases.calls == [("invited_into", "room", "omar", "lina")]
