@@ -12,6 +12,33 @@ LogFormat = Literal["json", "text"]
 Logger = structlog.stdlib.BoundLogger
 
 _ours: set[str] = set()
+_format: LogFormat = "text"
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines; one that cannot be written is counted, and said when that works again: never a traceback."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._why = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line, after one that stands for those that were lost."""
+        try:
+            if self._lost:
+                text = f"{self._lost} lines are missing here: {self._why}"
+                note = logging.LogRecord("log", logging.WARNING, __file__, 0, text, (), None)
+                self._write(self.format(note))
+                self._lost = 0
+            self._write(self.format(record))
+        except Exception as error:  # noqa: BLE001 - a disk that is full, or a line whose values cannot be shown
+            self._lost += 1
+            self._why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text + self.terminator)
+        self.flush()
 
 
 class Pii:
@@ -51,6 +78,8 @@ def bind(**ids: str) -> None:
 
 def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | None = None) -> None:
     """Sends every log line of the process through one formatter to `stream` (stderr); of libraries only warnings."""
+    global _format  # noqa: PLW0603 - a process has one log
+    _format = log_format
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -72,7 +101,7 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr)
     handler.addFilter(_worth_a_line)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -86,6 +115,16 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def is_configured() -> bool:
+    """Whether lines go where `configure` has sent them."""
+    return any(isinstance(handler, _Handler) for handler in logging.getLogger().handlers)
+
+
+def is_for_programs() -> bool:
+    """Whether programs read the lines, which then are JSON objects and nothing else."""
+    return is_configured() and _format == "json"
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:

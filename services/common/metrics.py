@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -19,7 +22,11 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from services.common.net import PortTaken, split_address
+from services.common.throttle import Throttle
 from services.common.version import VERSION
+
+# Not by services.common.log, which stands on this file; its form is that of all lines.
+_log = logging.getLogger("metrics")
 
 _BEAT_SECONDS = 1.0
 _NOT_READY_AFTER_SECONDS = 3.0
@@ -125,9 +132,27 @@ class Metrics:
 
 
 class _Server(ThreadingHTTPServer):
+    """A server whose clients may leave or stand still: that is worth a line now and then, and no traceback."""
+
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 16
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._failures = Throttle(60.0)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the base class's signature)
+        """Tells of an answer that did not arrive."""
+        left_out = self._failures.passes()
+        if left_out is None:
+            return
+        error = sys.exception()
+        if isinstance(error, OSError):
+            why = error.strerror or type(error).__name__
+            _log.warning("a scrape or probe was not answered to its end: %s (and %d before it)", why, left_out)
+        else:
+            _log.error("a scrape or probe failed (and %d before it)", left_out, exc_info=error)
 
 
 def _handler_for(metrics: Metrics) -> type[BaseHTTPRequestHandler]:

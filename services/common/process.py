@@ -16,9 +16,11 @@ from typing import NoReturn
 import uvloop
 
 from services.common import tracing
+from services.common.log import get_logger, is_for_programs
 from services.common.net import PortTaken
 from services.common.private import UMASK
 from services.common.settings import SettingsError
+from services.common.stray import take_in
 
 EXIT_CANNOT_START = 2
 
@@ -49,6 +51,7 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
     SIGTERM or SIGINT requests the stop, so that `main` drains and returns; a second one ends the process at once.
     A SettingsError or a taken port is printed as one line and exits with code 2.
     """
+    take_in()
     raise_open_files_limit()
     os.umask(UMASK)
     calm_collector()
@@ -56,11 +59,19 @@ def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_stopped(main))
     except (SettingsError, PortTaken) as error:
-        print(f"{Path(sys.argv[0]).parent.name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (for the person at the terminal)
+        _say(str(error))
         sys.exit(EXIT_CANNOT_START)
     finally:
         tracing.stop()
     sys.exit(0)
+
+
+def _say(why: str) -> None:
+    """Says in one line why it cannot go on, to whoever reads its lines."""
+    if is_for_programs():
+        get_logger("process").error("cannot go on", why=why)
+    else:
+        print(f"{Path(sys.argv[0]).parent.name}: {why}", file=sys.stderr, flush=True)  # noqa: T201 (for the person at the terminal)
 
 
 def calm_collector() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import io
 import json
 import logging
@@ -207,6 +208,33 @@ def test_a_log_line_is_one_json_object_with_its_service_and_context(own_logging:
     assert (entry["service"], entry["logger"], entry["level"]) == ("oven", "bake", "info")
     assert (entry["request_id"], entry["pizza"], entry["name_arabic"]) == ("abc", "margherita", "ليلى")
     assert "ليلى" in line
+
+
+class _FullDisk(io.StringIO):
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lines_that_a_full_disk_lost_are_counted_in_the_log_itself(
+    own_logging: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert own_logging.getvalue() == ""
+    disk = _FullDisk()
+    log.configure("oven", "json", "info", disk)
+    bake = log.get_logger("bake")
+    disk.full = True
+    bake.info("lost")
+    bake.info("lost too")
+    disk.full = False
+    bake.info("kept")
+    note, line = (json.loads(each) for each in disk.getvalue().splitlines())
+    assert note["event"] == "2 lines are missing here: No space left on device"
+    assert line["event"] == "kept"
+    assert capsys.readouterr() == ("", "")
 
 
 def test_personal_data_never_reaches_a_log_line(own_logging: io.StringIO) -> None:
