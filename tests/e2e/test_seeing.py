@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -292,9 +291,8 @@ async def test_a_slow_bucket_of_a_histogram_leads_to_a_trace(story: Story) -> No
 
 @pytest.fixture(scope="module")
 def prometheus(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Prometheus, looking at that system with the deployment's rules."""
-    ports = {s.replace("_", "-"): urlsplit(str(story.stack.part(s)["ready_url"])).netloc for s in SERVICES}
-    with scraping(tmp_path_factory.mktemp("prometheus"), ports) as server:
+    """Prometheus, looking at that system as the guide for one machine has it."""
+    with scraping(tmp_path_factory.mktemp("prometheus"), story.stack.state) as server:
         yield server
 
 
@@ -334,6 +332,16 @@ async def test_every_expression_of_dashboards_and_alerts_fits_what_a_running_sys
                 unfit[where] = f"{sorted(missing)} in {expression}"
     assert not unfit
     assert of_ours > 60, "too few expressions have series to tell anything"
+
+
+async def test_prometheus_beside_make_run_sees_every_part_and_calls_none_down(prometheus: Prometheus) -> None:
+    up = await asyncio.to_thread(prometheus.query, 'up{job!~"backup|canary"}')
+    jobs = {(each["metric"]["job"], each["metric"]["instance"], each["value"][1]) for each in up}
+    assert jobs == {(name, name, "1") for name in (service.replace("_", "-") for service in SERVICES)}
+    rules = await asyncio.to_thread(prometheus.ask, "rules", type="alert")
+    states = {rule["name"]: rule["state"] for group in rules["groups"] for rule in group["rules"]}
+    down = {name: states[name] for name in ("ServiceDown", "RelayDown", "EventLoopStuck", "DirectoryCopies")}
+    assert set(down.values()) == {"inactive"}, down
 
 
 async def test_prometheus_takes_in_exemplars_that_lead_to_traces(story: Story, prometheus: Prometheus) -> None:
