@@ -90,10 +90,11 @@ class DirectoryClient:
         response = await self._stub.GetMediaPermit(request, metadata=_as(token, network))
         return response.permit.permit
 
-    async def join(self, room_id: str, token: str, network: str) -> None:
-        """Seats the bearer of an access token."""
-        request = room_directory_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=True)
-        await self._stub.JoinRoom(request, metadata=_as(token, network))
+    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
+        """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
+        request = room_directory_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
+        response = await self._stub.JoinRoom(request, metadata=_as(token, network))
+        return response.permit.permit
 
     async def preview_room(self, room_id: str, network: str) -> Preview:
         """What the link of an open room shows to anyone. Raises the refusals of room_directory."""

@@ -28,8 +28,8 @@ class Directory(Protocol):
         """A media permit for the bearer of an access token."""
         ...
 
-    async def join(self, room_id: str, token: str, network: str) -> None:
-        """Seats the bearer of an access token."""
+    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
+        """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         ...
 
     async def relays(self) -> list[Relay]:
@@ -133,8 +133,11 @@ class MediaSessions:
         except DomainError as error:
             if error.reason != "NOT_IN_ROOM":
                 raise
-            await self._directory.join(room_id, token, network)
-            permit = await self._directory.permit(room_id, kind, token, network)
+            # To listen in one step: whoever cannot be heard to now takes no seat either.
+            permit = await self._directory.join(room_id, token, network, without_permit=kind != AUDIENCE)
+            claims = read_permit(permit)
+            if claims is None or claims.kind != _KIND_NAMES[kind]:
+                permit = await self._directory.permit(room_id, kind, token, network)
         return permit, access.user_id
 
     async def _create(

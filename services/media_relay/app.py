@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 from services.common import log
 from services.common.clock import Clock
 from services.media_relay.domain.capacity import PacketMs, stage_cost
-from services.media_relay.domain.events import Cause, Event, MuteChanged, SessionEnded, SessionPaused
+from services.media_relay.domain.errors import PermitSpent
+from services.media_relay.domain.events import Cause, Event, MuteChanged, PermitRefused, SessionEnded, SessionPaused
 from services.media_relay.domain.permits import Kind, Permit, permit_from_claims
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
@@ -202,6 +203,16 @@ class RelayApp:
         """Opens a session; the permit is spent only when that succeeds."""
         permit = permit_from_claims(await self._verify(permit_text))
         log.bind(room_id=permit.room_id)
+        try:
+            return await self._admit(permit, permit_text, offer_sdp)
+        except PermitSpent:
+            raise
+        except BaseException:
+            # Refused, or its caller went away: the directory need not keep room for it.
+            self._carry_out([PermitRefused(permit)])
+            raise
+
+    async def _admit(self, permit: Permit, permit_text: str, offer_sdp: str) -> Opened:
         plan = plan_session(parse_offer(offer_sdp), permit.kind)
         listening = self.relay.capacity.audience_cost()
         cost = listening if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))

@@ -1,7 +1,7 @@
 """Heartbeats on the bus: this relay's load out, other relays' in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
@@ -14,13 +14,24 @@ FIRST_HEARTBEAT_SECONDS = 0.2
 """At first more often: the others start beside this one, and nobody enters a room before they have heard one."""
 _SLOWER = 1.15
 SOONEST_SECONDS = 0.1
+REPORT_SECONDS = 0.3
+"""How long a heartbeat waits for the directory to hear of the sessions that it counts."""
 
 
 class Heartbeat:
     """Publishes the load each second, and soon after something others should know at once."""
 
-    def __init__(self, bus: Bus, app: RelayApp, meter: LoadMeter, heard: Callable[[RelayLoad], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        app: RelayApp,
+        meter: LoadMeter,
+        heard: Callable[[RelayLoad], None],
+        report: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """`report` sends what waits to be told of sessions, within so many seconds."""
         self._bus = bus
+        self._report = report
         self._meter = meter
         self._hear = heard
         self._urgent = asyncio.Event()
@@ -46,6 +57,7 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Publishes the load now."""
+        await self._report(REPORT_SECONDS)
         self._meter.measure()
         load = self._meter.load()
         load.sent_at.GetCurrentTime()

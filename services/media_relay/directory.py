@@ -1,6 +1,7 @@
 """The directory as the relay needs it: the keys that verify permits, and reports of what became of sessions."""
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from majlis.room_directory.v1.sessions_pb2 import (
     SESSION_EVENT_ENDED,
     SESSION_EVENT_IDLE,
     SESSION_EVENT_OPENED,
+    SESSION_EVENT_REFUSED,
     SessionChange,
 )
 
@@ -22,8 +24,15 @@ from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.tokens import TokenVerifier
 from services.media_relay.domain.errors import PermitInvalid
-from services.media_relay.domain.events import Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
-from services.media_relay.domain.permits import Kind
+from services.media_relay.domain.events import (
+    Event,
+    PermitRefused,
+    SessionConnected,
+    SessionEnded,
+    SessionIdle,
+    SessionOpened,
+)
+from services.media_relay.domain.permits import Kind, Permit
 
 PERMIT_TYPE = "permit+jwt"
 ISSUER = "room_directory"
@@ -97,6 +106,7 @@ class SessionReports:
         self._boot_id = boot_id
         self._pending: deque[SessionChange] = deque()
         self._arrived = asyncio.Event()
+        self._sending = asyncio.Lock()
         self._lost = metrics.counter(
             "majlis_media_relay_reports_lost_total", "Session reports the directory never got.", ("why",)
         )
@@ -121,11 +131,22 @@ class SessionReports:
             await self._arrived.wait()
             await asyncio.sleep(delay)
             delay = CROWD_DELAY_SECONDS if len(self._pending) > _CROWD else BATCH_DELAY_SECONDS
-            if await self._send_batch():
+            if await self._send():
                 pause = _FIRST_PAUSE_SECONDS
                 continue
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
             pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+
+    async def hurry(self, seconds: float) -> None:
+        """Sends what waits now, for so long at most: a load that counts sessions should not arrive before they do."""
+        if self._pending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._send()
+
+    async def _send(self) -> bool:
+        async with self._sending:
+            return not self._pending or await self._send_batch()
 
     async def flush(self, seconds: float) -> None:
         """Sends what is left before the relay stops, for so long at most; `run` must have ended."""
@@ -158,8 +179,8 @@ class SessionReports:
             self._arrived.clear()
 
     def _coalesce(self) -> None:
-        last = {change.session_id: change for change in self._pending}
-        kept = [change for change in self._pending if last[change.session_id] is change]
+        last = {change.session_id or change.permit_id: change for change in self._pending}
+        kept = [change for change in self._pending if last[change.session_id or change.permit_id] is change]
         excess = max(0, len(kept) - MOST_PENDING // 2)
         self._lost.labels("queue_full").inc(excess)
         self._pending = deque(kept[excess:])
@@ -172,6 +193,8 @@ def _change_of(event: Event) -> SessionChange | None:
         SessionIdle: SESSION_EVENT_IDLE,
         SessionEnded: SESSION_EVENT_ENDED,
     }
+    if isinstance(event, PermitRefused):
+        return _refusal(event.permit)
     kind = kinds.get(type(event))
     if kind is None:
         return None
@@ -186,5 +209,17 @@ def _change_of(event: Event) -> SessionChange | None:
         cause=event.cause.value if isinstance(event, SessionEnded) else "",
         sign_in_id=permit.sign_in_id,
         issued_at=permit.issued_at,
+        permit_id=permit.permit_id,
+        serial=event.session.serial,
+    )
+
+
+def _refusal(permit: Permit) -> SessionChange:
+    return SessionChange(
+        room_id=permit.room_id,
+        user_id=permit.user_id,
+        epoch=permit.epoch,
+        kind=MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else MEDIA_KIND_AUDIENCE,
+        event=SESSION_EVENT_REFUSED,
         permit_id=permit.permit_id,
     )

@@ -49,6 +49,8 @@ class LoadMeter:
             packets_per_second=max(self.packets_per_second, relay.capacity.promised),
             packets_per_second_budget=relay.capacity.budget,
             sessions=len(relay.sessions),
+            newest_session=relay.opened,
+            packets_per_listener=relay.capacity.audience_cost(),
             draining=relay.draining,
             move_within_milliseconds=self._move_within(),
             rooms=rooms,

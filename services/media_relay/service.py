@@ -165,7 +165,7 @@ class RelayService:
         self.server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
         await self.server.start()
         meter.grpc_address = self._grpc_address()
-        self.heartbeat = Heartbeat(self.bus, self.app, meter, self._heard)
+        self.heartbeat = Heartbeat(self.bus, self.app, meter, self._heard, self.reports.hurry)
         await self.heartbeat.start()
         self.bus.on_reconnect(self.heartbeat.beat)
         # Sound does not wait for the bus: its first connection goes on beside the RPCs.

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from services.common.metrics import Metrics
-from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle
+from services.media_relay.domain.events import Cause, Event, PermitRefused, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.relay import Relay
 
@@ -101,6 +101,8 @@ class RelayMetrics:
 
     def happened(self, event: Event, now: float) -> None:
         """Counts what became of a session."""
+        if isinstance(event, PermitRefused):
+            return
         kind = event.session.kind.value
         if isinstance(event, SessionEnded):
             self._ended.labels(kind, event.cause.value).inc()

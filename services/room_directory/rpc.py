@@ -284,6 +284,9 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.ReportStreamsResponse()
 
     async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:
+        for each in request.changes:
+            if each.event == sessions_pb2.SESSION_EVENT_REFUSED:
+                self._app.fleet.give_back(request.relay_id, each.room_id, each.user_id, each.permit_id)
         read = [(each.room_id, wire.session_news(each, request.relay_id)) for each in request.changes]
         changes = [(room_id, news) for room_id, news in read if news is not None]
         await self._app.presence.report_sessions(request.relay_id, request.boot_id, changes)

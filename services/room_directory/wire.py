@@ -16,7 +16,7 @@ from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
-from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.placement import AUDIENCE_PACKETS, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -276,4 +276,6 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         sessions=load.sessions,
         draining=load.draining,
         move_within_milliseconds=load.move_within_milliseconds,
+        newest_session=load.newest_session,
+        packets_per_listener=load.packets_per_listener or AUDIENCE_PACKETS,
     )

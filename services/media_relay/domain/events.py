@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.media_relay.domain.permits import Permit
 from services.media_relay.domain.sessions import MediaSession
 
 
@@ -60,4 +61,11 @@ class SessionEnded:
     cause: Cause
 
 
-Event = SessionOpened | SessionConnected | SessionIdle | SessionPaused | MuteChanged | SessionEnded
+@dataclass(frozen=True, slots=True)
+class PermitRefused:
+    """A permit was shown and opened nothing: what was kept for it is free."""
+
+    permit: Permit
+
+
+Event = PermitRefused | SessionOpened | SessionConnected | SessionIdle | SessionPaused | MuteChanged | SessionEnded

@@ -37,6 +37,8 @@ class Permit:
     relay_id: str
     boot_id: str
     home_relay_id: str
+    returning: bool = False
+    """Whether the person had a session in the room lately, there or on another relay."""
     sign_in_id: str = ""
     """The sign-in or personal token that fetched it; empty when it does not say."""
     issued_at: int = 0
@@ -69,6 +71,7 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             relay_id=_text(claims, "relay"),
             boot_id=_text(claims, "boot"),
             home_relay_id=_text(claims, "home"),
+            returning=claims.get("back") is True,
             sign_in_id=_text(claims, "sid") if claims.get("sid") else "",
             issued_at=_number(claims, "sat", 0),
         )

@@ -36,6 +36,8 @@ class Relay:
         self.rooms = RoomBook(relay_id)
         self.seats = SeatBook()
         self.spent = SpentPermits()
+        self.opened = 0
+        """Sessions since this start: the serial of the newest."""
 
     def check(self, permit: Permit, cost: int, now: float) -> None:
         """Raises the reason why this permit opens no session of this cost here and now; changes nothing."""
@@ -46,7 +48,7 @@ class Relay:
         self.rooms.check(permit)
         self.seats.check(permit)
         self.spent.check(permit.permit_id, now)
-        preferred = permit.kind is Kind.STAGE or self.seats.known(permit.seat)
+        preferred = permit.kind is Kind.STAGE or permit.returning or self.seats.known(permit.seat)
         self.capacity.check(cost, preferred=preferred)
 
     def open(self, session: MediaSession, now: float) -> list[Event]:
@@ -61,6 +63,8 @@ class Relay:
         for other in half_open[: max(0, len(half_open) - HALF_OPEN_PER_SEAT + 1)]:
             events += self._end(other, Cause.EXPIRED)
         self.capacity.promise(session.cost)
+        self.opened += 1
+        session.serial = self.opened
         self.sessions.add(session)
         self.seats.seen(permit.seat, now)
         return [*events, SessionOpened(session)]
@@ -190,6 +194,7 @@ class Relay:
         if session.connected or not (session.keyed and session.nominated):
             return []
         session.connected = True
+        self.seats.heard(session.permit.seat, now)
         siblings = [other for other in self.sessions.of_seat(session.permit.seat) if other is not session]
         if any(other.connected and other.epoch > session.epoch for other in siblings):
             return self._end(session, Cause.SEAT_ENDED)

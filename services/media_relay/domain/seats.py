@@ -52,6 +52,8 @@ class _Memory:
     mute_epoch: int = -1
     stream_gone_epoch: int = -1
     ended_sign_ins: list[str] = field(default_factory=list)
+    heard: bool = False
+    """Whether a session of the seat was connected here."""
     forget_at: float = 0.0
 
 
@@ -78,8 +80,13 @@ class SeatBook:
         return memory is not None and permit.epoch < memory.floor
 
     def known(self, seat: Seat) -> bool:
-        """Whether the seat was seen here within the last minute: somebody who is coming back."""
-        return seat in self._seats
+        """Whether a session of the seat was connected here within the last minute: somebody who is coming back."""
+        memory = self._seats.get(seat)
+        return memory is not None and memory.heard
+
+    def heard(self, seat: Seat, now: float) -> None:
+        """A session of the seat is connected."""
+        self._remember(seat, now).heard = True
 
     def seen(self, seat: Seat, now: float) -> None:
         """Keeps the seat's memory from now for a while."""
@@ -123,7 +130,10 @@ class SeatBook:
         return memory is not None and memory.stream_gone_epoch >= permit.epoch
 
     def forget(self, now: float, in_use: frozenset[Seat]) -> None:
-        """Drops seats without sessions whose time is over."""
+        """Drops seats without sessions whose time is over; that of those with one begins anew."""
+        for seat in in_use:
+            if seat in self._seats:
+                self._remember(seat, now)
         for seat in [seat for seat, memory in self._seats.items() if memory.forget_at <= now and seat not in in_use]:
             del self._seats[seat]
 

@@ -23,6 +23,8 @@ class MediaSession:
     etag: str
     remote_ufrag: str
     opened_at: float
+    serial: int = 0
+    """Which session of this start of the relay it is, from 1."""
     keyed: bool = False
     nominated: bool = False
     connected: bool = False

@@ -22,7 +22,6 @@ from services.room_directory.domain.adoption import adopt_sessions
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
-    AUDIENCE_PACKETS,
     STAGE_PACKETS,
     STALE_SECONDS,
     Newcomer,
@@ -32,7 +31,7 @@ from services.room_directory.domain.placement import (
 )
 from services.room_directory.domain.presence import SessionNews, ask_to_move, move_media, review
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import MediaKind
+from services.room_directory.domain.seats import MediaKind, SessionState
 
 _ASK_AFTER_SECONDS = 1.2
 """A relay whose heartbeat is older is asked for its load directly."""
@@ -129,6 +128,7 @@ class Fleet:
             await self._welcome(known, report)
             return
         report.reserved = known.reserved
+        report.reserved.counted(report.newest_session)
         self.relays[report.relay_id] = report
         returned = report.relay_id in self._lost
         self._lost.discard(report.relay_id)
@@ -271,8 +271,10 @@ class Fleet:
         home = self._choose_home()
         return home.relay_id if home else ""
 
-    def place(self, live: LiveRoom, user_id: str, kind: MediaKind, *, returning: bool = False) -> RelayLoadState:
-        """Chooses and reserves a relay for a media session. Raises NoRelay."""
+    def place(
+        self, live: LiveRoom, user_id: str, kind: MediaKind, permit_id: str = "", *, returning: bool = False
+    ) -> RelayLoadState:
+        """Chooses a relay for a media session and keeps room for its permit, not for older ones. Raises NoRelay."""
         now = self._clock.monotonic()
         room, share = live.room, self._limits.relay_share
         relay: RelayLoadState | None
@@ -283,20 +285,40 @@ class Fleet:
             ):
                 relay = None
         else:
-            packets = AUDIENCE_PACKETS
             who = Newcomer(seat=(room.room_id, user_id), in_room=frozenset(live.relays), returning=returning)
             relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
         if relay is None or not room.home_relay_id:
             raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
-        relay.reserve(room.room_id, user_id, packets, now)
+        if kind is not MediaKind.STAGE:
+            packets = relay.packets_per_listener
+        self.release(room.room_id, user_id)
+        relay.reserve(room.room_id, user_id, packets, now, permit_id)
         self._rooms.served_by(live, (relay.relay_id,))
         return relay
 
-    def confirm(self, relay_id: str, room_id: str, user_id: str) -> None:
-        """Notes that a reserved session is connected."""
+    def release(self, room_id: str, user_id: str) -> None:
+        """Takes back what was reserved for a seat, wherever that was: it has one permit that counts, or none."""
+        for relay in self.relays.values():
+            relay.reserved.release((room_id, user_id))
+
+    def give_back(self, relay_id: str, room_id: str, user_id: str, permit_id: str) -> None:
+        """A permit came to nothing on that relay."""
         relay = self.relays.get(relay_id)
         if relay is not None:
-            relay.confirm(room_id, user_id, self._clock.monotonic())
+            relay.reserved.give_back((room_id, user_id), permit_id)
+
+    def heard(self, relay_id: str, room_id: str, news: SessionNews) -> None:
+        """Notes what a session means for what was reserved for its permit."""
+        relay = self.relays.get(relay_id)
+        if relay is None:
+            return
+        if news.state is SessionState.DOWN:
+            self.give_back(relay_id, room_id, news.user_id, news.permit_id)
+        elif news.serial:
+            relay.opened((room_id, news.user_id), news.permit_id, news.serial)
+        elif news.state is SessionState.UP:
+            # A relay of an older release: some report within a moment counts it.
+            relay.confirm(room_id, news.user_id, self._clock.monotonic())
 
     def is_current(self, relay_id: str, boot_id: str) -> bool:
         """Whether news from this start of a relay still counts; of a relay not known yet, any does."""

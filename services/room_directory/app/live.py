@@ -177,6 +177,7 @@ class LiveRooms:
         if stored is None:
             raise RoomNotFound
         stored.seats, stored.gone, stored.empty_since = live.room.seats, live.room.gone, live.room.empty_since
+        stored.sounded = live.room.sounded
         stored.attended, stored.attended_until = live.room.attended, live.room.attended_until
         live.room = stored
 

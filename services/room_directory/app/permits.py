@@ -27,6 +27,16 @@ class Permit:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a session is to be opened, and the permit for which that relay keeps room."""
+
+    relay: RelayLoadState
+    permit_id: str
+    returning: bool
+    """Whether the person had a session in the room lately: they may use what a relay keeps back."""
+
+
 class Permits:
     """Issues permits with the deployment as their audience."""
 
@@ -37,8 +47,13 @@ class Permits:
         self._deployment = deployment
         self._life = timedelta(seconds=life_seconds)
 
-    def issue(self, room: Room, seat: Seat, kind: MediaKind, relay: RelayLoadState, proof: Proof) -> Permit:
-        """A permit for this seat on this relay, fetched by somebody who is signed in that way."""
+    def new_id(self) -> str:
+        """The id of a permit to come."""
+        return self._ids.new_id()
+
+    def issue(self, room: Room, seat: Seat, kind: MediaKind, placed: Placed, proof: Proof) -> Permit:
+        """A permit for this seat where it was placed, fetched by somebody who is signed in that way."""
+        relay = placed.relay
         now = self._clock.now()
         expires_at = now + self._life
         on_stage = room.stage.get(seat.user_id)
@@ -48,7 +63,8 @@ class Permits:
             "sub": seat.user_id,
             "iat": int(now.timestamp()),
             "exp": int(expires_at.timestamp()),
-            "jti": self._ids.new_id(),
+            "jti": placed.permit_id,
+            "back": placed.returning,
             "sid": proof.sign_in_id,
             "sat": proof.issued_at,
             "room": room.room_id,

@@ -83,8 +83,7 @@ class Presence:
         by_room: defaultdict[str, list[SessionNews]] = defaultdict(list)
         for room_id, news in changes:
             by_room[room_id].append(news)
-            if news.state is SessionState.UP:
-                self._fleet.confirm(relay_id, room_id, news.user_id)
+            self._fleet.heard(relay_id, room_id, news)
         now = self._clock.now()
         for room_id, all_news in by_room.items():
 

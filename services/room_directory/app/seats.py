@@ -7,11 +7,10 @@ from services.common.errors import DomainError
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import Changed, LiveRoom, LiveRooms, TakeEpoch
-from services.room_directory.app.permits import Permit, Permits
+from services.room_directory.app.permits import Permit, Permits, Placed
 from services.room_directory.app.ports import Act, Counters
 from services.room_directory.domain.entry import check_media, leave_room, take_seat
 from services.room_directory.domain.people import Actor
-from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind
 
@@ -53,7 +52,7 @@ class SeatCases:
         live = await self._rooms.find(room_id)
         now = self._clock.now()
 
-        def decide(room: Room, take_epoch: TakeEpoch) -> RelayLoadState | None:
+        def decide(room: Room, take_epoch: TakeEpoch) -> Placed | None:
             blocked = self._blocks.keep_out(room, actor.user_id)
             take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now)
             return None if without_permit else self._place(live, room, actor.user_id)
@@ -64,6 +63,9 @@ class SeatCases:
             self._counters.joined(error.reason.lower())
             raise
         self._counters.joined("seated")
+        if changed.result is None:
+            # The seat has a new epoch: a permit of before opens nothing.
+            self._fleet.release(room_id, actor.user_id)
         return self._seated(changed, actor)
 
     async def leave_room(self, actor: Actor, room_id: str, epoch: int) -> None:
@@ -77,6 +79,7 @@ class SeatCases:
             Act(actor.user_id, "leave_room", room_id),
             lambda room, take_epoch: leave_room(room, actor, epoch, epoch=take_epoch(), now=now),
         )
+        self._fleet.release(room_id, actor.user_id)
 
     async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind) -> Seated:
         """A permit for another media session of the caller's seat.
@@ -85,7 +88,7 @@ class SeatCases:
         """
         live = await self._rooms.find(room_id)
 
-        def decide(room: Room, _: TakeEpoch) -> RelayLoadState:
+        def decide(room: Room, _: TakeEpoch) -> Placed:
             check_media(room, actor, kind)
             return self._place(live, room, actor.user_id)
 
@@ -100,22 +103,22 @@ class SeatCases:
         kind = kind_for(live.room, actor.user_id)
         return await self.get_media_permit(actor, live.room.room_id, kind)
 
-    def _place(self, live: LiveRoom, room: Room, user_id: str) -> RelayLoadState:
-        # The room as it was: somebody who holds a seat there already is coming back.
-        returning = user_id in live.room.seats
-        relay = self._fleet.place(live, user_id, kind_for(room, user_id), returning=returning)
+    def _place(self, live: LiveRoom, room: Room, user_id: str) -> Placed:
+        # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
+        returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
+        relay = self._fleet.place(live, user_id, kind_for(room, user_id), permit_id, returning=returning)
         seat = room.seats[user_id]
         if not seat.session_id:
             room.seats[user_id] = replace(seat, relay_id=relay.relay_id)
-        return relay
+        return Placed(relay, permit_id, returning)
 
-    def _seated(self, changed: Changed[RelayLoadState] | Changed[RelayLoadState | None], actor: Actor) -> Seated:
-        relay, room = changed.result, changed.room
-        if relay is None:
+    def _seated(self, changed: Changed[Placed] | Changed[Placed | None], actor: Actor) -> Seated:
+        placed, room = changed.result, changed.room
+        if placed is None:
             return Seated(changed.live, room, None)
         seat = room.seats[actor.user_id]
         return Seated(
-            changed.live, room, self._permits.issue(room, seat, kind_for(room, actor.user_id), relay, actor.proof)
+            changed.live, room, self._permits.issue(room, seat, kind_for(room, actor.user_id), placed, actor.proof)
         )
 
 

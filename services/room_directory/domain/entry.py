@@ -58,6 +58,7 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
         absent_since=now,
         proof=actor.proof,
     )
+    room.note_silence(user_id, now)
     room.seats[user_id] = seat
     if on_stage is not None:
         room.put_on_stage(replace(on_stage, epoch=epoch))
@@ -86,7 +87,7 @@ def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: da
         change_seat(room, replace(on_stage, epoch=epoch, connected=False, lost_at=now), "", now)
     else:
         drop_from_stage(room, user_id, epoch=epoch, cause="left", by_user_id="", now=now)
-    room.vacate(user_id, epoch)
+    room.vacate(user_id, epoch, now)
     review(room, now)
 
 

@@ -102,7 +102,7 @@ def put_out(room: Room, user_id: str, *, cause: str, by_user_id: str, epoch: int
     close_offer(room, user_id, "left", now)
     drop_from_stage(room, user_id, epoch=epoch, cause=cause, by_user_id=by_user_id, now=now)
     room.raise_floor(user_id, epoch)
-    room.vacate(user_id, epoch)
+    room.vacate(user_id, epoch, now)
 
 
 def renamed(room: Room, user_id: str, now: datetime) -> None:

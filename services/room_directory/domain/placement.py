@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import heappop, heappush
 
 AUDIENCE_PACKETS = 50
 """Packets a second of one listener, at frames of 20 ms."""
-STAGE_PACKETS = 200
-"""Packets a second to one person on stage: four slots."""
+STAGE_PACKETS = 250
+"""Packets a second of one person on stage: four slots, and the microphone's own way in."""
 STALE_SECONDS = 2.0
 """A load older than this says nothing."""
 RESERVED_SECONDS = 10.0
@@ -27,29 +28,60 @@ SeatKey = tuple[str, str]
 """Room and person."""
 
 
+@dataclass(slots=True)
+class _Held:
+    until: float
+    packets: int
+    permit_id: str
+    serial: int = 0
+    """Of the session that the permit opened: once a report counts it, the promise is kept."""
+
+
 class Reservations:
     """Capacity promised with permits and not yet seen in the relay's own reports; every step costs the same."""
 
     def __init__(self) -> None:
-        self._held: dict[SeatKey, tuple[float, int]] = {}
+        self._held: dict[SeatKey, _Held] = {}
         # Two queues, each in order of time: promises as given, and those that were shortened.
         self._ends: deque[tuple[float, SeatKey]] = deque()
         self._shortened: deque[tuple[float, SeatKey]] = deque()
+        self._opened: list[tuple[int, SeatKey]] = []
         self._total = 0
 
-    def hold(self, seat: SeatKey, packets: int, until: float) -> None:
+    def hold(self, seat: SeatKey, packets: int, until: float, permit_id: str = "") -> None:
         """Promises packets a second to a seat; a later promise to the same seat replaces an older one."""
-        self._release(seat)
-        self._held[seat] = (until, packets)
+        self.release(seat)
+        self._held[seat] = _Held(until, packets, permit_id)
         self._ends.append((until, seat))
         self._total += packets
 
     def shorten(self, seat: SeatKey, until: float) -> None:
         """Lets a promise end earlier."""
         held = self._held.get(seat)
-        if held is not None and until < held[0]:
-            self._held[seat] = (until, held[1])
+        if held is not None and until < held.until:
+            held.until = until
             self._shortened.append((until, seat))
+
+    def opened(self, seat: SeatKey, permit_id: str, serial: int) -> None:
+        """The permit opened this session: the promise stands until a report counts it."""
+        held = self._held.get(seat)
+        if held is not None and held.permit_id == permit_id and not held.serial:
+            held.serial = serial
+            heappush(self._opened, (serial, seat))
+
+    def counted(self, newest: int) -> None:
+        """A report counts all sessions up to this one."""
+        while self._opened and self._opened[0][0] <= newest:
+            serial, seat = heappop(self._opened)
+            held = self._held.get(seat)
+            if held is not None and held.serial == serial:
+                self.release(seat)
+
+    def give_back(self, seat: SeatKey, permit_id: str) -> None:
+        """The permit came to nothing, or to an end; a newer promise to the seat stands."""
+        held = self._held.get(seat)
+        if held is not None and held.permit_id == permit_id:
+            self.release(seat)
 
     def total(self, now: float, but: SeatKey | None = None) -> int:
         """Packets a second promised now, but to one seat."""
@@ -57,15 +89,16 @@ class Reservations:
             while ends and ends[0][0] <= now:
                 _, seat = ends.popleft()
                 held = self._held.get(seat)
-                if held is not None and held[0] <= now:
-                    self._release(seat)
+                if held is not None and held.until <= now:
+                    self.release(seat)
         own = self._held.get(but) if but is not None else None
-        return self._total - (own[1] if own is not None and own[0] > now else 0)
+        return self._total - (own.packets if own is not None and own.until > now else 0)
 
-    def _release(self, seat: SeatKey) -> None:
+    def release(self, seat: SeatKey) -> None:
+        """Takes a promise back, if there is one."""
         held = self._held.pop(seat, None)
         if held is not None:
-            self._total -= held[1]
+            self._total -= held.packets
 
 
 class Placement(StrEnum):
@@ -89,6 +122,9 @@ class RelayLoadState:
     """Packets it may send a second; 0 while it has not measured itself yet."""
     sessions: int = 0
     draining: bool = False
+    newest_session: int = 0
+    """Serial of the newest session that the last report counts."""
+    packets_per_listener: int = AUDIENCE_PACKETS
     move_within_milliseconds: int = 0
     """While it drains: how long its people have to move elsewhere in peace."""
     seen_at: float = float("-inf")
@@ -111,7 +147,7 @@ class RelayLoadState:
 
     def committed(self, now: float, but: SeatKey | None = None) -> int:
         """Packets a second in use or promised, but to one seat; a silent room is counted as if somebody spoke."""
-        return max(self.packets_per_second, self.sessions * AUDIENCE_PACKETS) + self.reserved.total(now, but)
+        return max(self.packets_per_second, self.sessions * self.packets_per_listener) + self.reserved.total(now, but)
 
     def fullness(self, now: float) -> float:
         """Share of the budget that is committed."""
@@ -121,13 +157,18 @@ class RelayLoadState:
         """Whether `packets` more a second stay within `share` of the budget; a seat's own promise is replaced."""
         return not self.budget or self.committed(now, seat) + packets <= self.budget * share
 
-    def reserve(self, room_id: str, user_id: str, packets: int, now: float) -> None:
+    def reserve(self, room_id: str, user_id: str, packets: int, now: float, permit_id: str = "") -> None:
         """Holds capacity for a permit."""
-        self.reserved.hold((room_id, user_id), packets, now + RESERVED_SECONDS)
+        self.reserved.hold((room_id, user_id), packets, now + RESERVED_SECONDS, permit_id)
 
     def confirm(self, room_id: str, user_id: str, now: float) -> None:
-        """Lets a promise run out soon: its session is connected and shows in the reports."""
+        """Lets a promise run out soon: its session is connected and shows in the reports of any relay."""
         self.reserved.shorten((room_id, user_id), now + CONFIRMED_SECONDS)
+
+    def opened(self, seat: SeatKey, permit_id: str, serial: int) -> None:
+        """A permit opened a session; from the report on that counts it, it is not counted here."""
+        self.reserved.opened(seat, permit_id, serial)
+        self.reserved.counted(self.newest_session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +191,11 @@ def choose_audience_relay(
     not filled yet. `share` is how much of its budget a relay may give away.
     """
     limit = share if who.returning else share * (1.0 - STAGE_SHARE)
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(AUDIENCE_PACKETS, limit, now, who.seat)]
+    able = [
+        relay
+        for relay in relays
+        if relay.accepts(now) and relay.has_room(relay.packets_per_listener, limit, now, who.seat)
+    ]
     if placement is Placement.FILL:
         first = _first_to_fill(able, share, now)
         if first is not None:

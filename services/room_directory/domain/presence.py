@@ -97,6 +97,8 @@ def ask_to_move(room: Room, relay_id: str, new_home_id: str, spread_milliseconds
 
 def put_seat(room: Room, seat: Seat, now: datetime) -> None:
     """Keeps a seat and works out since when its person is absent."""
+    if not seat.sounds():
+        room.note_silence(seat.user_id, now)
     there = seat.in_use()
     absent_since = None if there else (seat.absent_since or now)
     room.seats[seat.user_id] = replace(seat, absent_since=absent_since)
@@ -195,7 +197,7 @@ def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:
     drop_hand(room, user_id, "left", now)
     close_offer(room, user_id, "left", now)
     drop_from_stage(room, user_id, epoch=epoch, cause="connection_lost", by_user_id="", now=now)
-    room.vacate(user_id, epoch)
+    room.vacate(user_id, epoch, now)
 
 
 def _end_if_over(room: Room, now: datetime) -> None:

@@ -25,6 +25,8 @@ from services.room_directory.domain.texts import clean_description, clean_title
 FACES = 5
 MOST_GONE = 20_000
 """How many people who left are remembered: late news of their sessions must not seat them again."""
+RETURNING_SECONDS = 120.0
+"""How long somebody who lost or left their sound may use what relays keep back for those who come back."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class Room:
     seats: dict[str, Seat] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
     """The least epoch a session may have, of those who gave their seat up since this process started."""
+    sounded: dict[str, datetime] = field(default_factory=dict)
+    """Until when somebody had a media session, of those who had one lately and have none now; oldest first."""
     empty_since: datetime | None = None
     attended: bool = False
     """Whether a moderator looks at the hands, as far as was told."""
@@ -80,7 +84,7 @@ class Room:
         room = copy.copy(self)
         room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
-        room.seats, room.gone = self.seats.copy(), self.gone.copy()
+        room.seats, room.gone, room.sounded = self.seats.copy(), self.gone.copy(), self.sounded.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 
@@ -196,8 +200,29 @@ class Room:
         kept = on_stage.epoch if on_stage is not None and user_id not in self.seats else 0
         return max(self.floors.get(user_id, 0), self.gone.get(user_id, 0), kept)
 
-    def vacate(self, user_id: str, epoch: int) -> None:
+    def had_sound(self, user_id: str, now: datetime) -> bool:
+        """Whether the person has a media session here, or had one lately: who comes back is no newcomer."""
+        seat, until = self.seats.get(user_id), self.sounded.get(user_id)
+        if seat is not None and seat.sounds():
+            return True
+        return until is not None and (now - until).total_seconds() <= RETURNING_SECONDS
+
+    def note_silence(self, user_id: str, now: datetime) -> None:
+        """Remembers somebody whose media session is about to be counted out; nothing for who has none."""
+        seat = self.seats.get(user_id)
+        if seat is None or not seat.sounds():
+            return
+        self.sounded.pop(user_id, None)
+        self.sounded[user_id] = now
+        while self.sounded:
+            oldest = next(iter(self.sounded))
+            if len(self.sounded) <= MOST_GONE and (now - self.sounded[oldest]).total_seconds() <= RETURNING_SECONDS:
+                return
+            del self.sounded[oldest]
+
+    def vacate(self, user_id: str, epoch: int, now: datetime) -> None:
         """Takes the person's seat away and ends its sessions; `epoch` is newer than any of theirs."""
+        self.note_silence(user_id, now)
         self.seats.pop(user_id, None)
         self.gone[user_id] = epoch
         if len(self.gone) > MOST_GONE:
@@ -208,6 +233,7 @@ class Room:
         """Gives a seat its next epoch when the role of its device changes."""
         seat = self.seats.get(user_id)
         if seat is not None:
+            self.note_silence(user_id, now)
             # The session of the old epoch goes on until the new one connects; a stream is never touched.
             self.seats[user_id] = replace(
                 seat,

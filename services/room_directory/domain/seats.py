@@ -101,9 +101,13 @@ class Seat:
     absent_since: datetime | None = None
     """Since when neither session nor stream is there; None while one is."""
 
+    def sounds(self) -> bool:
+        """Whether its media session is connected."""
+        return self.session in (SessionState.UP, SessionState.IDLE)
+
     def in_use(self) -> bool:
         """Whether a device is known to hold this seat now."""
-        return self.stream or self.session in (SessionState.UP, SessionState.IDLE)
+        return self.stream or self.sounds()
 
     def lost(self, now: datetime, patience_seconds: float) -> bool:
         """Whether the connection counts as dropped, as far as the stage is concerned."""

@@ -14,6 +14,7 @@ from services.media_relay.domain.errors import (
     SeatStale,
     WrongRelay,
 )
+from services.media_relay.domain.events import Cause, PermitRefused
 from services.media_relay.domain.permits import SpentPermits, permit_from_claims
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
@@ -117,7 +118,7 @@ async def test_a_permit_of_an_older_owner_is_refused_and_of_a_newer_one_taken() 
 
 async def test_a_full_relay_keeps_a_tenth_for_the_stage_and_for_people_coming_back() -> None:
     bench = RelayBench(budget=1000)
-    sessions = [await bench.open(sub=f"user{n:06d}") for n in range(18)]
+    sessions = [await bench.connect(sub=f"user{n:06d}") for n in range(18)]
     with pytest.raises(RelayFull) as refused:
         await bench.open(sub="user999999")
     assert refused.value.retry_after_seconds
@@ -126,6 +127,39 @@ async def test_a_full_relay_keeps_a_tenth_for_the_stage_and_for_people_coming_ba
     assert bench.alive(await bench.open(sub="user000000", epoch=3)), "from what is kept back"
     with pytest.raises(RelayFull):
         await bench.open("stage", sub="user999999")
+
+
+async def test_who_never_heard_anything_is_no_returning_listener_however_often_they_knock() -> None:
+    bench = RelayBench(budget=1000)
+    for n in range(17):
+        await bench.open(sub=f"user{n:06d}")
+    await bench.app.apply_seat_changes([SeatChange(ROOM, "user999999", 1, 2, SeatAction.END)])
+    await bench.open(sub="user999999", epoch=2)
+    with pytest.raises(RelayFull):
+        await bench.open(sub="user999999", epoch=2)
+    assert bench.alive(await bench.open(sub="user999999", epoch=2, back=True)), (
+        "the directory knows them from elsewhere"
+    )
+
+
+async def test_who_listened_for_an_hour_is_known_for_a_minute_after() -> None:
+    bench = RelayBench(budget=1000)
+    mine = await bench.connect()
+    bench.later(3600)
+    for n in range(17):
+        await bench.open(sub=f"user{n:06d}")
+    bench.app.on_gone(bench.handle(mine), Cause.EXPIRED)
+    await bench.open(sub="user999999")
+    bench.later(5)
+    assert bench.alive(await bench.open(epoch=2))
+
+
+async def test_what_was_kept_for_a_refused_permit_is_given_back() -> None:
+    bench = RelayBench()
+    permit = bench.permit()
+    with pytest.raises(OfferInvalid):
+        await bench.app.create_session(permit, "v=0\r\nnonsense\r\n")
+    assert [event.permit.permit_id for event in bench.recorder.events if isinstance(event, PermitRefused)] == ["jti1"]
 
 
 async def test_what_a_session_was_promised_is_free_again_when_it_ends() -> None:

@@ -44,7 +44,7 @@ def test_a_tenth_is_kept_for_the_stage_and_for_people_coming_back() -> None:
     nearly_full = relay("a", 860)
     assert choose(nearly_full) is None
     assert choose(nearly_full, returning=True) == "a"
-    assert choose_home_relay([relay("a", 790)], 1.0, NOW) is not None
+    assert choose_home_relay([relay("a", 740)], 1.0, NOW) is not None
 
 
 def test_silent_sessions_count_as_if_somebody_spoke() -> None:
@@ -79,6 +79,39 @@ def test_a_confirmed_promise_counts_until_the_report_shows_its_session() -> None
         state.confirm("room", f"guest{number}", NOW + number * 0.01)
     assert state.committed(NOW + CONFIRMED_SECONDS + 0.495) == 50
     assert state.committed(NOW + CONFIRMED_SECONDS + 1) == 0
+
+
+def test_a_promise_is_not_counted_beside_the_session_it_became() -> None:
+    state = relay("a")
+    seat = ("room", "omar")
+    state.reserve("room", "omar", 50, NOW, "permit")
+    state.opened(seat, "permit", 7)
+    assert state.committed(NOW) == 50, "no report counts the session yet"
+    state.reserved.counted(6)
+    assert state.committed(NOW) == 50
+    state.reserved.counted(7)
+    assert state.committed(NOW) == 0
+
+
+def test_a_session_that_a_report_counted_before_its_news_came_is_not_counted_twice() -> None:
+    state = relay("a", newest_session=9)
+    state.reserve("room", "omar", 50, NOW, "permit")
+    state.opened(("room", "omar"), "permit", 7)
+    assert state.committed(NOW) == 0
+
+
+def test_a_try_that_came_to_nothing_gives_its_promise_back_and_not_that_of_a_newer_one() -> None:
+    state = relay("a")
+    state.reserve("room", "omar", 50, NOW, "second")
+    state.reserved.give_back(("room", "omar"), "first")
+    assert state.committed(NOW) == 50
+    state.reserved.give_back(("room", "omar"), "second")
+    assert state.committed(NOW) == 0
+
+
+def test_listeners_are_counted_with_what_their_relay_says_they_cost() -> None:
+    assert choose(relay("a", 880, packets_per_listener=17)) == "a"
+    assert choose(relay("a", 880)) is None
 
 
 def test_a_relay_that_has_not_measured_itself_yet_takes_sessions() -> None:

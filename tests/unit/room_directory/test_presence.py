@@ -1,10 +1,12 @@
 """Connections that drop, moderators who are lost, rooms that are left."""
 
+from datetime import timedelta
+
 from services.room_directory.domain import stage
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.events import RoomUpdated, SeatAction, StageLeft, StageSeatChanged
 from services.room_directory.domain.people import Actor
-from services.room_directory.domain.presence import forget_sessions, is_due, review, set_stream
+from services.room_directory.domain.presence import forget_sessions, is_due, move_media, review, set_stream
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.seats import RoomState, SessionState
 from tests.unit.room_directory.rooms import Hall
@@ -237,3 +239,24 @@ def test_the_first_stream_of_a_seat_orders_nothing_and_one_that_comes_back_is_to
     hall.stream("nadia", False)
     hall.stream("nadia", True)
     assert hall.orders("nadia") == [(SeatAction.STREAM_GONE, epoch), (SeatAction.STREAM_BACK, epoch)]
+
+
+def test_a_seat_alone_makes_nobody_a_returning_listener_and_sound_does_for_two_minutes() -> None:
+    hall = Hall()
+    hall.join("knocker")
+    assert not hall.room.had_sound("knocker", hall.now)
+    hall.listen("omar")
+    assert hall.room.had_sound("omar", hall.now)
+    hall.now += timedelta(seconds=600)
+    leave_room(hall.room, Actor("omar"), 0, epoch=hall.epoch(), now=hall.now)
+    assert hall.room.had_sound("omar", hall.now)
+    hall.now += timedelta(seconds=121)
+    assert not hall.room.had_sound("omar", hall.now)
+
+
+def test_who_lost_their_relay_is_a_returning_listener() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    move_media(hall.room, "relay00000", "relay00001", 0, hall.now)
+    hall.join("omar")
+    assert hall.room.had_sound("omar", hall.now)
