@@ -106,6 +106,7 @@ async def test_a_stranger_at_a_room_s_link_learns_what_waits_and_a_ticket_leads_
     await story.shown(lina, "make-ticket").click()
     link = (await story.shown(lina, "invitation-url").inner_text()).strip()
     await sami.page.goto(link)
+    await expect(sami.page.get_by_text("It leads straight into")).to_contain_text("Talking across borders")
     await story.shown(sami, "accept-invitation").click()
     await story.introduce(sami, "sami")
     await sami.page.wait_for_url(room)
