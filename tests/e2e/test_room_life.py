@@ -1,6 +1,7 @@
 """What a person notices in a room: changing places without a gap, a second device, a closed tab."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from playwright.async_api import Route, expect
@@ -159,3 +160,12 @@ async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is
     await expect(told).to_contain_text("Omar Aziz")
     await expect(story.shown(lina, "hand-queue-item")).to_have_count(0)
     await expect(story.shown(omar, "primary-state")).to_have_attribute("data-state", "raise")
+
+    # Somebody who takes a name that reads like hers: both have their handles beside their names then.
+    body = json.dumps({"displayName": "Lin\u0430 Haddad"})
+    request = {"method": "POST", "headers": {"content-type": "application/json"}, "body": body}
+    rename = "(request) => fetch('/majlis.auth.v1.AuthService/UpdateProfile', request).then((answer) => answer.status)"
+    assert await omar.page.evaluate(rename, request) == 200
+    await story.raise_hand(omar)
+    await expect(story.shown(lina, "hand-queue-item").get_by_test_id("handle-beside")).to_be_visible()
+    await expect(story.shown(lina, "stage-seat").get_by_test_id("handle-beside")).to_be_visible()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 
+from services.common.digits import western_digits
 from services.common.pasted import tidy
 
 CODE_BYTES = 16
@@ -16,8 +17,8 @@ def code_of(secret: bytes, invitation_id: str) -> str:
 
 
 def code_hash(code: str) -> str:
-    """What is kept of a code; people may have typed it in capitals, or copied along what stood around it."""
-    return hashlib.sha256(tidy("".join(code.split())).lower().encode()).hexdigest()
+    """What is kept of a code, which people may have typed in capitals or other digits, or copied with its surroundings."""
+    return hashlib.sha256(tidy(western_digits(code)).lower().encode()).hexdigest()
 
 
 def request_hash(request_id: str) -> str:

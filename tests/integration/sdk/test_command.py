@@ -133,7 +133,7 @@ async def test_a_room_is_started(signed_in: Terminal) -> None:
 
 
 async def test_a_title_that_is_too_long_is_refused_by_the_contract(signed_in: Terminal) -> None:
-    code, _, err = await signed_in.run("create", "--title", "x" * 61)
+    code, _, err = await signed_in.run("create", "--title", "x" * 601)
     assert code == 1
     assert "title" in err
     assert "FIELD_INVALID" in err

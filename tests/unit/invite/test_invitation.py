@@ -135,6 +135,7 @@ def test_code_is_128_bits_that_depend_on_secret_and_id(secret: bytes, invitation
 
 def test_code_typed_in_capitals_with_spaces_is_the_same() -> None:
     assert code_hash(" ABCD efgh ") == code_hash("abcdefgh")
+    assert code_hash("\u200fab\u0662\u0667-c\uff14") == code_hash("ab27c4")
     assert code_hash("\u200f«abcd\u200befgh».") == code_hash("abcdefgh")
     assert link_of("http://localhost:8080/", "abc") == "http://localhost:8080/i/abc"
 
