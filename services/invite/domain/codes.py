@@ -17,7 +17,7 @@ def code_of(secret: bytes, invitation_id: str) -> str:
 
 
 def code_hash(code: str) -> str:
-    """What is kept of a code, which people may have typed in capitals or other digits, or copied with its surroundings."""
+    """What is kept of a code, typed perhaps in capitals or other digits, or copied with what surrounded it."""
     return hashlib.sha256(tidy(western_digits(code)).lower().encode()).hexdigest()
 
 
