@@ -71,8 +71,12 @@ class PacketCore(StageCore, Protocol):
 class Handshakes(Protocol):
     """What is needed of DTLS; the keys come back through `RelayApp.on_keys`."""
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint]) -> Fingerprint:
-        """Gets ready for a session's handshake; returns our own fingerprint."""
+    def expect(self, handle: int, fingerprints: list[Fingerprint], *, begins: bool) -> Fingerprint:
+        """Gets ready for a session's handshake, which we begin or the client; returns our own fingerprint."""
+        ...
+
+    def reachable(self, handle: int) -> None:
+        """The client's address is known: a handshake that is ours to begin begins."""
         ...
 
     def forget(self, handle: int) -> None:
@@ -288,6 +292,8 @@ class RelayApp:
         session = self.relay.sessions.of_handle(handle)
         if session is not None:
             self._carry_out(self.relay.nominated(session, self._clock.monotonic()))
+            if self._handshakes is not None:
+                self._handshakes.reachable(handle)
 
     def on_idle(self, handle: int) -> None:
         """No check and no authenticated packet for five seconds."""
@@ -337,7 +343,8 @@ class RelayApp:
         first = not self.relay.sessions.of_room(permit.room_id)
         ufrag, pwd = self._random.ice_credentials()
         handle = self._core.add_session(ufrag, pwd)
-        fingerprint = self._handshakes.expect(handle, plan.offer.fingerprints)
+        offer = plan.offer
+        fingerprint = self._handshakes.expect(handle, offer.fingerprints, begins=offer.waits_for_dtls)
         session = MediaSession(
             session_id=self._random.session_id(),
             permit=permit,

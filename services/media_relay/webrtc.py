@@ -1,7 +1,7 @@
 """DTLS over the packet core's datagrams: the only file that imports aiortc, or touches its private names."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from services.common.log import get_logger
 from services.common.tasks import Background
 from services.common.throttle import Throttle
 from services.media_relay.app import SrtpProfile
+from services.media_relay.dtls_trouble import Explained, allow_curves
 from services.media_relay.sdp.offer import Fingerprint
 
 SETTLE_SECONDS = 10.0
@@ -36,6 +37,12 @@ _PROFILES: dict[SrtpProfile, SRTPProtectionProfile] = {
     "AEAD_AES_256_GCM": SRTP_AEAD_AES_256_GCM,
     "AES128_CM_HMAC_SHA1_80": SRTP_AES128_CM_SHA1_80,
 }
+
+_CIPHERS = b":".join(
+    b"ECDHE-" + kind + b"-" + cipher
+    for kind in (b"ECDSA", b"RSA")
+    for cipher in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+)
 
 _log = get_logger("webrtc")
 
@@ -66,6 +73,9 @@ class Certificate(RTCCertificate):
     def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
         if self._context is None:
             self._context = super()._create_ssl_context(srtp_profiles)
+            # The fingerprint proves a certificate, whatever it is made of: RSA where we are the client, and all curves.
+            self._context.set_cipher_list(_CIPHERS)
+            allow_curves(self._context)
         return self._context
 
 
@@ -89,11 +99,22 @@ class _Datagrams:
 class _Dtls(RTCDtlsTransport):
     """aiortc's transport, except that the SRTP keys are handed on instead of being used here."""
 
-    def __init__(self, datagrams: _Datagrams, certificate: Certificate) -> None:
+    def __init__(self, datagrams: _Datagrams, certificate: Certificate, role: str = "server") -> None:
         super().__init__(cast("Any", datagrams), [certificate])
         self._srtp_profiles = list(_PROFILES.values())
-        self._set_role("server")
+        self._set_role(role)
         self.keys: SrtpKeys | None = None
+        self._explained: Explained | None = None
+
+    def why(self, fingerprints: Sequence[Fingerprint]) -> str:
+        """Why there are no keys."""
+        return "no handshake took place" if self._explained is None else self._explained.why(fingerprints)
+
+    def _set_state(self, state: State) -> None:
+        if state is State.CONNECTING and self._ssl is not None:
+            self._explained = Explained(self._ssl)
+            self._ssl = cast("SSL.Connection", self._explained)
+        super()._set_state(state)
 
     def _setup_srtp(self) -> None:
         assert self._ssl is not None
@@ -102,8 +123,10 @@ class _Dtls(RTCDtlsTransport):
             if profile.openssl_profile == chosen:
                 size = 2 * (profile.key_length + profile.salt_length)
                 material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", size)
-                # We are the server: our keys are the second of each pair (RFC 5764 §4.2).
-                self.keys = SrtpKeys(name, profile.get_key_and_salt(material, 1), profile.get_key_and_salt(material, 0))
+                # Of each pair the first is the client's (RFC 5764 §4.2).
+                client, server = (profile.get_key_and_salt(material, at) for at in (0, 1))
+                ours, theirs = (server, client) if self._role == "server" else (client, server)
+                self.keys = SrtpKeys(name, ours, theirs)
                 return
         self._set_state(State.FAILED)
 
@@ -120,6 +143,7 @@ class _Dtls(RTCDtlsTransport):
 class _Expected:
     certificate: Certificate
     fingerprints: list[Fingerprint]
+    begins: bool
     datagrams: _Datagrams | None = None
     transport: _Dtls | None = None
     running: asyncio.Task[None] | None = None
@@ -127,8 +151,9 @@ class _Expected:
 
 
 class Handshakes:
-    """The handshakes of sessions that are being opened. Nothing is allocated until a client's first flight arrives.
+    """The handshakes of sessions that are being opened.
 
+    Nothing is allocated until a client's first flight arrives, or, where it waits for ours, until its address is known.
     `on_keys` is called once with the keys, `on_failed` when a handshake fails, `on_closed` when a client says goodbye
     within ten seconds of its start.
     """
@@ -157,13 +182,13 @@ class Handshakes:
         """Handshakes expected, running or settling."""
         return len(self._expected)
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint]) -> Fingerprint:
-        """Gets ready for a session's handshake; returns the fingerprint to announce to it."""
+    def expect(self, handle: int, fingerprints: list[Fingerprint], *, begins: bool = False) -> Fingerprint:
+        """Gets ready for a session's handshake, which we begin or the client; returns the fingerprint to announce."""
         now = asyncio.get_running_loop().time()
         if now >= self._certificate_until:
             self._certificate = Certificate.generateCertificate()
             self._certificate_until = now + CERTIFICATE_SECONDS
-        self._expected[handle] = _Expected(self._certificate, fingerprints)
+        self._expected[handle] = _Expected(self._certificate, fingerprints, begins)
         return self._certificate.fingerprint
 
     def feed(self, handle: int, datagram: bytes) -> None:
@@ -171,11 +196,15 @@ class Handshakes:
         expected = self._expected.get(handle)
         if expected is None:
             return
-        if expected.datagrams is None:
-            expected.datagrams = _Datagrams(lambda data: self._send(handle, data))
-            expected.running = self._background.spawn("DTLS handshake", lambda: self._run(handle, expected))
-        if not expected.datagrams.incoming.full():
-            expected.datagrams.incoming.put_nowait(datagram)
+        incoming = self._started(handle, expected).incoming
+        if not incoming.full():
+            incoming.put_nowait(datagram)
+
+    def reachable(self, handle: int) -> None:
+        """The client's address is known: a handshake that is ours to begin begins."""
+        expected = self._expected.get(handle)
+        if expected is not None and expected.begins:
+            self._started(handle, expected)
 
     def forget(self, handle: int) -> None:
         """Drops what is kept of a session's handshake."""
@@ -196,21 +225,29 @@ class Handshakes:
         for handle in list(self._expected):
             self.forget(handle)
 
+    def _started(self, handle: int, expected: _Expected) -> _Datagrams:
+        """The datagrams of a handshake, which begins with them."""
+        if expected.datagrams is None:
+            expected.datagrams = _Datagrams(lambda data: self._send(handle, data))
+            expected.running = self._background.spawn("DTLS handshake", lambda: self._run(handle, expected))
+        return expected.datagrams
+
     async def _run(self, handle: int, expected: _Expected) -> None:
         assert expected.datagrams is not None
-        transport = expected.transport = _Dtls(expected.datagrams, expected.certificate)
+        role = "client" if expected.begins else "server"
+        transport = expected.transport = _Dtls(expected.datagrams, expected.certificate, role)
         remote = [RTCDtlsFingerprint(algorithm=each.algorithm, value=each.value) for each in expected.fingerprints]
-        why = "the DTLS handshake failed: wrong certificate, or no SRTP profile in common"
+        why = ""
         try:
             await transport.start(RTCDtlsParameters(fingerprints=remote))
         except Exception as error:  # noqa: BLE001
             # Whatever the other end made OpenSSL stumble over is this session's failure only.
-            why = f"the DTLS handshake failed: {error!r}"
+            why = repr(error)
         expected.running = None
         if self._expected.get(handle) is not expected:
             transport.drop()
         elif transport.keys is None:
-            self._fail(handle, why)
+            self._fail(handle, why or transport.why(expected.fingerprints))
         else:
             transport.on("statechange", lambda: self._closed(handle, expected))
             expected.timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle, handle, expected)
@@ -228,6 +265,6 @@ class Handshakes:
 
     def _fail(self, handle: int, why: str) -> None:
         if (left_out := self._failure_lines.passes()) is not None:
-            _log.info("no keys for a session", handle=handle, why=why, left_out=left_out)
+            _log.info("the DTLS handshake failed", handle=handle, why=why, left_out=left_out)
         self.forget(handle)
         self._on_failed(handle)

@@ -122,10 +122,18 @@ class FakeHandshakes:
     """Handshakes that are done when the test says so."""
 
     expected: dict[int, list[Fingerprint]] = field(default_factory=dict)
+    ours_to_begin: set[int] = field(default_factory=set)
+    begun: list[int] = field(default_factory=list)
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint]) -> Fingerprint:
+    def expect(self, handle: int, fingerprints: list[Fingerprint], *, begins: bool) -> Fingerprint:
         self.expected[handle] = fingerprints
+        if begins:
+            self.ours_to_begin.add(handle)
         return FINGERPRINT
+
+    def reachable(self, handle: int) -> None:
+        if handle in self.ours_to_begin:
+            self.begun.append(handle)
 
     def forget(self, handle: int) -> None:
         self.expected.pop(handle, None)

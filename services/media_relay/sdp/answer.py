@@ -1,6 +1,7 @@
 """Decides which m-lines of an offer are taken, and writes the answer of an ICE-lite end."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ MOST_SLOTS = 4
 MICROPHONE_BITRATE = 40_000
 """Bits a second of a microphone at most: good mono speech, with room for in-band error correction."""
 
+# Of an offer only what cannot become a line of its own is repeated.
+_PARAMETERS = re.compile(r"[A-Za-z0-9=;,/+ ._-]{1,200}\Z")
 _SENDS = frozenset({"sendonly", "sendrecv"})
 _RECEIVES = frozenset({"recvonly", "sendrecv"})
 
@@ -44,11 +47,19 @@ class Microphone:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which m-lines of an offer are taken for what; the others are refused with port 0."""
+    """Which m-lines of an offer are taken for what; the others are refused with port 0, or kept without use."""
 
     offer: Offer
     microphone: Microphone | None = None
     outgoing: list[Outgoing] = field(default_factory=list)
+
+    @property
+    def kept(self) -> int | None:
+        """An unwanted m-line that may not be refused: the group's transport is described there (RFC 9143 §7.3.3)."""
+        taken = {each.index for each in self.outgoing} | ({self.microphone.index} if self.microphone else set())
+        tagged = self.offer.tagged
+        shares = any(self.offer.media[index].mid in self.offer.bundled for index in taken)
+        return tagged if shares and tagged is not None and tagged not in taken else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ def _plan_stage(offer: Offer, usable: list[int]) -> Plan:
     at = next((index for index in usable if offer.media[index].direction in _SENDS), None)
     if at is None:
         raise OfferInvalid("a speaker's offer needs one audio m-line that sends (a=sendonly)")
+    _refuse_more_than_a_microphone(offer, at)
     media = offer.media[at]
     microphone = Microphone(at, media.opus or 0, media.extensions.get(LEVEL_URI))
     slots = [
@@ -90,6 +102,17 @@ def _plan_stage(offer: Offer, usable: list[int]) -> Plan:
     ]
     outgoing = [_outgoing(offer.media[index], index, red=False) for index in slots[:MOST_SLOTS]]
     return Plan(offer, microphone, outgoing)
+
+
+def _refuse_more_than_a_microphone(offer: Offer, microphone: int) -> None:
+    """What cannot be taken must not be offered: by WHIP all is published or nothing (RFC 9725 §4.4.3)."""
+    for index, media in enumerate(offer.media):
+        if index == microphone or media.stopped or media.direction == "inactive":
+            continue
+        if media.kind != "audio":
+            raise OfferInvalid(f"the offer has {media.kind}, and a room has sound only: offer one audio m-line")
+        if media.direction in _SENDS:
+            raise OfferInvalid("the offer sends more than one audio m-line: a speaker has one microphone")
 
 
 def _shares_transport(offer: Offer, first: int, other: int) -> bool:
@@ -105,29 +128,40 @@ def _outgoing(media: OfferedMedia, index: int, *, red: bool) -> Outgoing:
 def write_answer(plan: Plan, session_number: int, ice: IceLocal, fingerprint: Fingerprint, ssrcs: Sequence[int]) -> str:
     """The SDP answer; `ssrcs` are those of `plan.outgoing`, in order. `session_number` goes into the o-line."""
     taken = _taken(plan)
-    mids = [plan.offer.media[index].mid for index in sorted(taken)]
     lines = [
         "v=0",
         f"o=- {session_number} 1 IN IP4 0.0.0.0",
         "s=-",
         "t=0 0",
         "a=ice-lite",
-        *([f"a=group:BUNDLE {' '.join(mids)}"] if all(mids) and _group_offered(plan.offer, mids) else []),
+        *_group(plan, taken),
         "a=msid-semantic: WMS *",
     ]
+    transport = _transport(ice, fingerprint, begins=plan.offer.waits_for_dtls)
     ssrc_of = {each.index: ssrc for each, ssrc in zip(plan.outgoing, ssrcs, strict=True)}
     for index, media in enumerate(plan.offer.media):
-        if index not in taken:
+        if index == plan.kept:
+            lines += [*_kept(media, ice), *transport]
+        elif index not in taken:
             lines += _refused(media)
         elif plan.microphone is not None and index == plan.microphone.index:
-            lines += [*_head(media, [plan.microphone.payload_type], ice), *_microphone(plan.microphone)]
-            lines += _transport(ice, fingerprint)
+            lines += [*_head(media, [plan.microphone.payload_type], ice), *_microphone(plan.microphone), *transport]
         else:
             each = next(out for out in plan.outgoing if out.index == index)
             formats = [each.payload_type] + ([each.red_payload_type] if each.red_payload_type else [])
-            lines += [*_head(media, formats, ice), *_sent(each, ssrc_of[index], plan.microphone is not None)]
-            lines += _transport(ice, fingerprint)
+            sent = _sent(each, ssrc_of[index], plan.microphone is not None)
+            lines += [*_head(media, formats, ice), *sent, *transport]
     return "\r\n".join(lines) + "\r\n"
+
+
+def _group(plan: Plan, taken: set[int]) -> list[str]:
+    """The BUNDLE group of what is answered, the m-line with the transport first; none where not all are in it."""
+    mids = {plan.offer.media[index].mid for index in taken}
+    if not all(mids) or not plan.offer.bundled or not mids <= set(plan.offer.bundled):
+        return []
+    if plan.kept is not None:
+        mids.add(plan.offer.media[plan.kept].mid)
+    return [f"a=group:BUNDLE {' '.join(dict.fromkeys(mid for mid in plan.offer.bundled if mid in mids))}"]
 
 
 def _taken(plan: Plan) -> set[int]:
@@ -135,15 +169,11 @@ def _taken(plan: Plan) -> set[int]:
     return taken | {plan.microphone.index} if plan.microphone is not None else taken
 
 
-def _group_offered(offer: Offer, mids: list[str]) -> bool:
-    return bool(offer.bundled) and set(mids) <= set(offer.bundled)
-
-
-def _head(media: OfferedMedia, formats: list[int], ice: IceLocal) -> list[str]:
+def _head(media: OfferedMedia, formats: Sequence[int | str], ice: IceLocal) -> list[str]:
     host, port = ice.addresses[0]
     version = ipaddress.ip_address(host).version
     return [
-        f"m=audio {port} {media.profile} {' '.join(map(str, formats))}",
+        f"m={media.kind} {port} {media.profile} {' '.join(map(str, formats))}",
         f"c=IN IP{version} {host}",
         *([f"a=mid:{media.mid}"] if media.mid else []),
     ]
@@ -177,13 +207,30 @@ def _sent(each: Outgoing, ssrc: int, on_stage: bool) -> list[str]:
     ]
 
 
-def _transport(ice: IceLocal, fingerprint: Fingerprint) -> list[str]:
+def _transport(ice: IceLocal, fingerprint: Fingerprint, *, begins: bool) -> list[str]:
     return [
         f"a=ice-ufrag:{ice.ufrag}",
         f"a=ice-pwd:{ice.pwd}",
         f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
-        "a=setup:passive",
+        f"a=setup:{'active' if begins else 'passive'}",
         *candidate_lines(ice.addresses),
+    ]
+
+
+def _kept(media: OfferedMedia, ice: IceLocal) -> list[str]:
+    """An m-line that nothing comes or goes on, in the first format offered."""
+    if media.kind == "application":
+        return [*_head(media, media.formats, ice), "a=sctp-port:5000"]
+    first = media.formats[0]
+    payload_type = int(first) if first.isascii() and first.isdecimal() else -1
+    name, rate, _ = media.codecs.get(payload_type, ("", 0, 0))
+    parameters = media.parameters.get(payload_type, "")
+    return [
+        *_head(media, [first], ice),
+        "a=inactive",
+        "a=rtcp-mux",
+        *([f"a=rtpmap:{payload_type} {name}/{rate}"] if name else []),
+        *([f"a=fmtp:{payload_type} {parameters}"] if _PARAMETERS.match(parameters) else []),
     ]
 
 

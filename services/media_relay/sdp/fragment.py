@@ -27,7 +27,7 @@ def parse_fragment(text: str) -> Fragment:
     """Reads an application/trickle-ice-sdpfrag. Raises FragmentInvalid saying what is wrong."""
     ufrag = pwd = mid = ""
     useful = False
-    for line in text.replace("\r\n", "\n").split("\n"):
+    for line in text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"):
         if not line:
             continue
         if not _LINE.match(line):

@@ -83,6 +83,14 @@ class Offer:
     """Mids of the BUNDLE group (RFC 9143), empty when none is offered."""
     ufrag: str
     fingerprints: list[Fingerprint]
+    waits_for_dtls: bool = False
+    """The offerer leaves it to us to begin the DTLS handshake (a=setup:passive, RFC 8842 §5.3)."""
+
+    @property
+    def tagged(self) -> int | None:
+        """The m-line whose transport the BUNDLE group uses: its first one in use (RFC 9143 §7.2.1)."""
+        index_of = {media.mid: index for index, media in enumerate(self.media) if media.mid and not media.stopped}
+        return next((index_of[mid] for mid in self.bundled if mid in index_of), None)
 
 
 @dataclass(slots=True)
@@ -114,7 +122,9 @@ class _Transport:
 
 def parse_offer(text: str) -> Offer:
     """Reads an SDP offer (RFC 8866, RFC 8829). Raises OfferInvalid saying what is missing or malformed."""
-    lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    # Editors put a byte order mark before what they save; it says nothing and harms nothing.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line.rstrip() for line in text.split("\n")]
     if len(lines) > MOST_LINES:
         raise OfferInvalid("the offer is too long")
     if not lines or not lines[0].startswith("v=0"):
@@ -122,9 +132,10 @@ def parse_offer(text: str) -> Offer:
     session, media = _Transport(), []
     transports: list[_Transport] = []
     bundled: list[str] = []
+    direction = "sendrecv"
     for line in lines:
         if line.startswith("m="):
-            media.append(_read_media(line))
+            media.append(_read_media(line, direction))
             transports.append(_Transport())
             if len(media) > MOST_MEDIA:
                 raise OfferInvalid(f"the offer has more than {MOST_MEDIA} m-lines")
@@ -135,6 +146,11 @@ def parse_offer(text: str) -> Offer:
                 _read_attribute(media[-1], name, value.strip())
             elif name == "group" and value.startswith("BUNDLE"):
                 bundled = value.split()[1:]
+            elif name in _DIRECTIONS:
+                # Holds for every m-line that says nothing else (RFC 8866 §6.7).
+                direction = name
+            elif name == "ice-lite":
+                raise OfferInvalid("a=ice-lite cannot be answered: this end is ICE-lite, and one must make the checks")
     if not media:
         raise OfferInvalid("the offer has no m-line")
     _check_mids(media)
@@ -152,14 +168,14 @@ def _with_transport(
     if not _ICE_TEXT.match(ufrag) or not _ICE_TEXT.match(pwd) or len(pwd) < 22:
         raise OfferInvalid("a=ice-ufrag or a=ice-pwd is malformed (RFC 8839 §5.4)")
     setup = chosen.setup or session.setup or "actpass"
-    if setup not in {"actpass", "active"}:
-        raise OfferInvalid(f"a=setup:{setup} cannot be answered: offer actpass or active (RFC 8842 §5.2)")
+    if setup not in {"actpass", "active", "passive"}:
+        raise OfferInvalid(f"a=setup:{setup} cannot be answered: offer actpass, active or passive (RFC 8842 §5.2)")
     fingerprints = chosen.fingerprints or session.fingerprints
     if not fingerprints:
         raise OfferInvalid(
             "the offer has no a=fingerprint of sha-256, sha-384 or sha-512: media here is always DTLS-SRTP"
         )
-    return Offer(media, bundled, ufrag, fingerprints)
+    return Offer(media, bundled, ufrag, fingerprints, waits_for_dtls=setup == "passive")
 
 
 def _number(text: str) -> int | None:
@@ -167,7 +183,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
 
 
-def _read_media(line: str) -> OfferedMedia:
+def _read_media(line: str, direction: str) -> OfferedMedia:
     parts = line[2:].split()
     if len(parts) < 4:
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
@@ -177,7 +193,7 @@ def _read_media(line: str) -> OfferedMedia:
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
     if not all(_TOKEN.match(text) for text in formats) or not re.match(r"[A-Za-z0-9/]{1,64}\Z", profile):
         raise OfferInvalid(f"the m-line cannot be read: {line[:80]}")
-    return OfferedMedia(kind, number, profile, formats)
+    return OfferedMedia(kind, number, profile, formats, direction=direction)
 
 
 def _read_attribute(media: OfferedMedia, name: str, value: str) -> None:

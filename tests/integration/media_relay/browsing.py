@@ -31,7 +31,7 @@ ANSWER = """async sdp => {
 PITCHES = """async () => {
   const context = new AudioContext({sampleRate: 48000})
   const found = {}
-  for (const [mid, track, receiver] of tracks) {
+  for (const [mid, track, receiver] of tracks.filter(each => each[1].kind === 'audio')) {
     const analyser = context.createAnalyser()
     analyser.fftSize = 8192
     context.createMediaStreamSource(new MediaStream([track])).connect(analyser)

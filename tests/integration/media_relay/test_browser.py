@@ -22,6 +22,15 @@ REMOTE_FRAGMENT = """async () => {
   const transport = [...rows.values()].find(each => each.type === 'transport')
   return rows.get(rows.get(transport.selectedCandidatePairId).remoteCandidateId).usernameFragment
 }"""
+VIDEO_FIRST = """async () => {
+  const pc = window.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'})
+  window.tracks = []
+  pc.ontrack = event => window.tracks.push([event.transceiver.mid, event.track, event.receiver])
+  pc.addTransceiver('video', {direction: 'recvonly'})
+  pc.addTransceiver('audio', {direction: 'recvonly'})
+  await pc.setLocalDescription()
+  return pc.localDescription.sdp
+}"""
 CLEAN_SECONDS = 3
 PATIENCE_SECONDS = 20
 BRIDGED_SAMPLES = 48 * 120
@@ -79,6 +88,18 @@ async def test_a_listening_browser_hears_the_programme_without_concealment_and_s
     assert sources == [4711]
     assert after["packetsLost"] == 0
     assert "AEAD_AES_128_GCM" in str(await page.evaluate(STATS))
+
+
+async def test_a_page_that_asks_for_video_first_in_one_bundle_hears(fleet: Fleet, page: Page) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 440.0, slots=0, sub="user000002")
+    text = await page.evaluate(VIDEO_FIRST)
+    request = pb.CreateSessionRequest(permit=fleet.directory.permit(relay, "audience"), offer_sdp=text)
+    opened = await fleet.gateway(relay).CreateSession(request)
+    assert await page.evaluate(ANSWER, opened.answer_sdp) == "connected"
+    await asyncio.sleep(1.5)
+    pitches = (await page.evaluate(PITCHES)).values()
+    assert any(near(hertz, 440.0) for hertz, _ in pitches), pitches
 
 
 async def nothing_concealed(page: Page, seconds: int) -> dict[str, Any]:

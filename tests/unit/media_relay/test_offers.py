@@ -13,7 +13,9 @@ from tests.support.relay_fakes import FINGERPRINT, offer
 
 ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", [("192.0.2.1", 5004), ("2001:db8::1", 5006)])
 LISTENERS = ("chromium_listener", "firefox_listener", "safari_listener", "pion_listener", "aiortc_listener")
-SPEAKERS = ("chromium_stage", "obs_speaker", "gstreamer_speaker", "str0m_stage")
+SPEAKERS = ("chromium_stage", "ffmpeg_speaker", "gstreamer_speaker", "str0m_stage")
+BEGUN_BY_US = ("ffmpeg_speaker",)
+"""Whose offers say a=setup:passive."""
 
 
 def answer(text: str, kind: Kind) -> str:
@@ -49,7 +51,9 @@ def test_a_speaker_of_any_client_is_heard_with_opus(client: str) -> None:
 
 
 @pytest.mark.parametrize("client", [*LISTENERS, *SPEAKERS])
-def test_every_answer_has_as_many_m_lines_as_its_offer_and_is_an_ice_lite_passive_end(client: str) -> None:
+def test_every_answer_has_as_many_m_lines_as_its_offer_and_is_an_ice_lite_end_with_the_other_dtls_role(
+    client: str,
+) -> None:
     text = answer(offer(client), Kind.STAGE if client in SPEAKERS else Kind.AUDIENCE)
     answered = SessionDescription.parse(text)
     assert [media.kind for media in answered.media] == re.findall(r"^m=(\w+)", offer(client), re.MULTILINE)
@@ -59,7 +63,7 @@ def test_every_answer_has_as_many_m_lines_as_its_offer_and_is_an_ice_lite_passiv
         if not media.port:
             continue
         assert media.dtls is not None
-        assert media.dtls.role == "server"
+        assert media.dtls.role == ("client" if client in BEGUN_BY_US else "server")
         assert media.rtcp_mux or "a=rtcp-mux" in text
         assert [(c.ip, c.port) for c in media.ice_candidates] == [("192.0.2.1", 5004), ("2001:db8::1", 5006)]
         assert media.ice_candidates[0].priority > media.ice_candidates[1].priority
@@ -94,11 +98,57 @@ def test_redundancy_is_never_taken_for_a_microphone_nor_given_on_stage() -> None
     assert "red/48000" not in answer(offer("chromium_stage"), Kind.STAGE)
 
 
-def test_video_is_refused_with_port_zero_and_left_out_of_the_bundle() -> None:
-    for client, kind in (("obs_speaker", Kind.STAGE), ("safari_listener", Kind.AUDIENCE)):
-        text = answer(offer(client), kind)
-        assert "a=group:BUNDLE 0\r\n" in text
-        assert lines_of(text, 1)[0].startswith("video 0 ")
+def test_a_listeners_video_is_refused_with_port_zero_and_left_out_of_the_bundle() -> None:
+    text = answer(offer("safari_listener"), Kind.AUDIENCE)
+    assert "a=group:BUNDLE 0\r\n" in text
+    assert lines_of(text, 1)[0].startswith("video 0 ")
+
+
+def test_an_unwanted_m_line_that_has_the_bundles_transport_stays_in_it_without_use() -> None:
+    text = answer(video_first(), Kind.AUDIENCE)
+    assert "a=group:BUNDLE 1 0\r\n" in text
+    video = lines_of(text, 0)
+    assert video[0] == "video 5004 UDP/TLS/RTP/SAVPF 100"
+    assert {"a=inactive", "a=rtcp-mux", "a=mid:1", "a=rtpmap:100 h264/90000", "a=setup:passive"} <= set(video)
+    assert any(line.startswith("a=candidate:1 ") for line in video)
+    assert lines_of(text, 1)[0].startswith("audio 5004 ")
+
+
+def video_first() -> str:
+    """A listener's offer whose video comes first and has the transport that all share."""
+    head, audio, video = re.split(r"(?m)^(?=m=)", offer("safari_listener"))
+    return head.replace("BUNDLE 0 1", "BUNDLE 1 0") + video + audio
+
+
+def test_an_m_line_whose_transport_is_its_own_is_refused_though_it_comes_first() -> None:
+    text = answer(video_first().replace("BUNDLE 1 0", "BUNDLE 0"), Kind.AUDIENCE)
+    assert lines_of(text, 0)[0].startswith("video 0 ")
+    assert "a=group:BUNDLE 0\r\n" in text
+
+
+@pytest.mark.parametrize("client", ["obs_speaker", "chromium_stage"])
+def test_a_speaker_who_offers_more_than_a_microphone_is_refused(client: str) -> None:
+    text = offer(client)
+    if client == "chromium_stage":
+        second = text.index("m=audio", text.index("m=audio") + 1)
+        text = text[:second] + text[second:].replace("a=recvonly", "a=sendonly", 1)
+    with pytest.raises(OfferInvalid, match="sound only" if client == "obs_speaker" else "one microphone"):
+        answer(text, Kind.STAGE)
+
+
+def test_a_direction_of_the_whole_session_holds_for_m_lines_without_their_own() -> None:
+    text = offer("chromium_listener").replace("a=recvonly\r\n", "").replace("t=0 0\r\n", "t=0 0\r\na=recvonly\r\n")
+    assert answer(text, Kind.AUDIENCE) == answer(offer("chromium_listener"), Kind.AUDIENCE)
+    with pytest.raises(OfferInvalid, match="that sends"):
+        answer(text, Kind.STAGE)
+    with pytest.raises(OfferInvalid, match="that receives"):
+        answer(text.replace("a=recvonly", "a=sendonly"), Kind.AUDIENCE)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert answer("\ufeff" + offer("chromium_listener"), Kind.AUDIENCE) == answer(
+        offer("chromium_listener"), Kind.AUDIENCE
+    )
 
 
 def test_a_slot_outside_the_bundle_is_refused_since_there_is_one_transport() -> None:
@@ -135,7 +185,8 @@ def test_an_offer_with_bare_newlines_is_read_like_one_with_both() -> None:
         ("a=ice-pwd:0nUeR8fBz5dHqPjY2cLk3mWs", "a=ice-pwd:short", "malformed"),
         ("a=fingerprint:sha-256", "a=fingerprint:sha-1", "no a=fingerprint"),
         ("a=fingerprint:sha-256 A1:", "a=fingerprint:sha-256 ", "not a digest"),
-        ("a=setup:actpass", "a=setup:passive", "offer actpass or active"),
+        ("a=setup:actpass", "a=setup:holdconn", "offer actpass, active or passive"),
+        ("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n", "ice-lite"),
         ("a=rtcp-mux\r\n", "", "rtcp-mux"),
         ("a=recvonly", "a=sendonly", "that receives"),
         ("UDP/TLS/RTP/SAVPF", "RTP/AVP", "no audio m-line with opus"),
