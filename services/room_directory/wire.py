@@ -142,6 +142,7 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         ended_at=moment(card.ended_at),
         listener_count=card.listener_count,
         listener_limit=card.listener_limit,
+        people_count=card.people_count,
         faces=[stage_seat(seat, people) for seat in card.faces],
         room_key=room_key,
         revision=card.revision,
@@ -151,7 +152,10 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
 def room_preview(card: RoomCard) -> room_directory_service_pb2.RoomPreview:
     """What somebody before the door may know: no name, no face, no way in."""
     return room_directory_service_pb2.RoomPreview(
-        title=card.title, language=card.language, listener_count=card.listener_count
+        title=card.title,
+        language=card.language,
+        listener_count=card.listener_count,
+        people_count=card.people_count,
     )
 
 

@@ -110,7 +110,7 @@ async def speaks_and_leaves(omar: Person, owner: Member, room_id: str) -> None:
     await usable(omar, "invited to speak")
     await press(omar, "accept-offer")
     await expect(shown(omar, "primary-state")).to_have_attribute("data-state", "speaking")
-    await expect(page.get_by_role("button", name="Mute", exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name="You are live Mute", exact=True)).to_be_visible()
     await usable(omar, "on stage")
     await press(omar, "mute-toggle", key="Space")
     seat = page.get_by_role("button", name="Omar Aziz")

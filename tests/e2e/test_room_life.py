@@ -70,7 +70,7 @@ async def test_a_closed_tab_ends_its_session_and_the_room_counts_one_less(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
     lina, omar, _ = await two_in_a_room(house, stack, tones)
-    await expect(story.shown(lina, "listener-count")).to_contain_text("1")
+    await expect(story.shown(lina, "people-count")).to_have_text("2 people here")
     await omar.browser.close()
     house.people.remove(omar)
     for _ in range(150):

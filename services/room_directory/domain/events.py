@@ -23,6 +23,7 @@ class RoomCard:
     ended_at: datetime | None
     listener_count: int
     listener_limit: int
+    people_count: int
     faces: tuple[StageSeat, ...]
     revision: int
 

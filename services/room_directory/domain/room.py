@@ -136,6 +136,7 @@ class Room:
             ended_at=self.ended_at,
             listener_count=self.listener_count(),
             listener_limit=self.rules.listener_limit,
+            people_count=len(self.seats),
             faces=tuple(self.stage_in_order()[:FACES]),
             revision=self.revision,
         )

@@ -53,6 +53,8 @@ async def test_a_newcomer_sees_the_busiest_open_rooms_and_no_closed_one() -> Non
     shown = await previews.preview(CODE, "10.0.0.0/24")
     assert [(card.title, card.listener_count) for card in shown] == [("Full", 5), ("Fair", 3), ("Small", 1)]
     assert len(shown) == MOST_SHOWN
+    # Whoever leads is there too: two people who talk are no empty room.
+    assert [card.people_count for card in shown] == [6, 4, 2]
 
 
 async def test_without_a_code_that_works_nothing_is_seen_and_the_network_is_counted() -> None:
