@@ -118,9 +118,11 @@ class RoomCases:
         return live.room if live is not None else await self._store.load(room_id)
 
     async def list_rooms(self, actor: Actor, *, offset: int, limit: int) -> tuple[list[RoomCard], int | None]:
-        """Live rooms the caller may enter, busiest first; and where the next page begins, None at the end."""
+        """Rooms the caller may enter: led ones first, then the busiest; and where the next page begins, or None."""
         visible = [live.room for live in self._rooms if self._may_enter(live.room, actor)]
-        visible.sort(key=lambda room: (-len(room.seats), room.started_at, room.room_id))
+        visible.sort(
+            key=lambda room: (room.state is not RoomState.LIVE, -len(room.seats), room.started_at, room.room_id)
+        )
         page = [room.card() for room in visible[offset : offset + limit]]
         await self._people.get(person for card in page for person in people_of(card))
         more = offset + limit

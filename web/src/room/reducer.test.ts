@@ -38,6 +38,14 @@ describe('the stage', () => {
     expect(ownStageSeat(after, me)).toBeUndefined();
   });
 
+  test('who goes up or comes down is counted once, before the next pulse says so', () => {
+    const before = view({}, { audienceSample: [person(omar)] });
+    const up = reduce(before, event(8n, { case: 'stageJoined', value: { seat: seat(omar) } }), me);
+    const down = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: 'back_to_audience' } }), me);
+    const gone = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: 'left' } }), me);
+    expect([before.listeners, up.listeners, down.listeners, gone.listeners]).toEqual([3, 2, 3, 2]);
+  });
+
   test('moderators stand first', () => {
     expect(inOrder([seat(omar), seat(lina, Role.MODERATOR)]).map((one) => one.person?.userId)).toEqual([lina, omar]);
   });

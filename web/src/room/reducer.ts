@@ -89,7 +89,7 @@ function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): Room
     case 'stageSeatChanged':
       return fact.value.seat ? seatChanged(view, fact.value.seat, me) : view;
     case 'stageLeft':
-      return stageLeft(view, fact.value.userId, me);
+      return stageLeft(view, fact.value.userId, me, fact.value.cause);
     case 'personRemoved':
       return personRemoved(view, fact.value.userId, me);
     case 'seatTakenOver':
@@ -147,7 +147,9 @@ function stageJoined(view: RoomView, seat: StageSeat, me: string): RoomView {
   const offers = view.offers.filter((offer) => offer.userId !== user);
   const sample = view.sample.filter((person) => person.userId !== user);
   const own = user === me ? { ...view.own, ...place(seat), offer: undefined, hand: undefined, handPosition: 0 } : view.own;
-  return { ...view, stage, offers, sample, own };
+  // Who goes up came from the audience; the next pulse counts anew.
+  const listeners = stage.length > view.stage.length ? Math.max(0, view.listeners - 1) : view.listeners;
+  return { ...view, stage, offers, sample, own, listeners };
 }
 
 function seatChanged(view: RoomView, seat: StageSeat, me: string): RoomView {
@@ -157,9 +159,11 @@ function seatChanged(view: RoomView, seat: StageSeat, me: string): RoomView {
   return { ...view, stage, own: user === me ? { ...view.own, ...place(seat) } : view.own };
 }
 
-function stageLeft(view: RoomView, user: string, me: string): RoomView {
+function stageLeft(view: RoomView, user: string, me: string, cause = ''): RoomView {
+  const stays = cause === 'moved' || cause === 'back_to_audience';
   const stage = view.stage.filter((entry) => entry.person?.userId !== user);
-  return { ...view, stage, own: user === me ? { ...view.own, ...place(undefined) } : view.own };
+  const listeners = view.listeners + (stays ? view.stage.length - stage.length : 0);
+  return { ...view, stage, listeners, own: user === me ? { ...view.own, ...place(undefined) } : view.own };
 }
 
 function personRemoved(view: RoomView, user: string, me: string): RoomView {
