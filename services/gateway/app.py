@@ -33,6 +33,8 @@ _KEEP_EMPTY_FEED_SECONDS = 30.0
 _ROUND_SECONDS = 0.5
 """How often every room is asked whether the bus fell silent for it."""
 _LOOKS_AT_ONCE = 16
+_LINGER_SECONDS = 10.0
+"""How long somebody who asks from time to time counts as watching after each answer."""
 _MISSES_BEFORE_CUT = 2
 _CHECKS_A_ROUND = 60
 _SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
@@ -132,7 +134,11 @@ class Watching:
             feed.touched_at = asyncio.get_running_loop().time() if not feed.subscribers else feed.touched_at
         self._free_place(subscriber.user_id)
         self._cuts.labels(subscriber.why.reason if subscriber.why is not None else "CLOSED").inc()
-        self._reports.closed(subscriber.room_id, subscriber.user_id, subscriber.epoch)
+        told = partial(self._reports.closed, subscriber.room_id, subscriber.user_id, subscriber.epoch)
+        if subscriber.lingers:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, told)
+        else:
+            told()
 
     def revoke(self, user_id: str, sign_in_id: str, at: datetime) -> None:
         """A sign-in ended, or all of a person's when `sign_in_id` is empty: refuses its tokens, cuts its streams."""

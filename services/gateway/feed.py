@@ -29,6 +29,7 @@ SILENCE_SECONDS = 3.0
 """A bus that brings no pulse of a live room for this long brings no events either."""
 _LOOK_SECONDS = 1.0
 """How often the directory is asked while the bus is silent."""
+_KEEP_LOOKING_SECONDS = 10.0
 OLD_AFTER_SECONDS = 4.0
 """What is shown may be old when neither the bus nor the directory was heard for this long."""
 
@@ -65,6 +66,7 @@ class Feed:
         self._heard_at = self._fresh_at = _now()
         """Loop times at which the bus, and the bus or the directory, last told how things stand."""
         self._look_at = 0.0
+        self._joined_at = -_KEEP_LOOKING_SECONDS
         self._may_be_old = False
 
     @property
@@ -92,6 +94,7 @@ class Feed:
             self._watch_gap()
         subscriber.prefill([*missed, of_status(self._ring.revision, may_be_old=self._may_be_old)], _now())
         self.subscribers.add(subscriber)
+        self._joined_at = _now()
         if self.is_over:
             subscriber.end()
         return "resumed" if resumed else "snapshot"
@@ -122,7 +125,9 @@ class Feed:
     def wants_a_look(self, now: float) -> bool:
         """Whether the directory should be asked at `now` (loop seconds), since the bus is silent: see `look`."""
         silent = now - self._heard_at > SILENCE_SECONDS
-        return silent and now >= self._look_at and bool(self.subscribers) and not self.is_over
+        # Some readers ask from time to time instead of staying.
+        watched = bool(self.subscribers) or now - self._joined_at < _KEEP_LOOKING_SECONDS
+        return silent and now >= self._look_at and watched and not self.is_over
 
     async def look(self) -> None:
         """Asks the directory what the bus does not tell, once for all readers."""

@@ -52,7 +52,7 @@ class Settings(ServiceSettings):
     max_streams: int = 20_000
     """Event streams open at once."""
     max_streams_per_user: int = 12
-    """Event streams of one person open at once."""
+    """Event streams of one person open at once; the tabs of one browser hold three."""
     stream_opens_per_second: float = 300.0
     """Event streams opened a second, so that a crowd that comes back does not stop the rest."""
     stream_queue_events: int = 256

@@ -29,6 +29,7 @@ class Subscriber:
         "epoch",
         "has",
         "issued_at",
+        "lingers",
         "misses",
         "on_end",
         "room_id",
@@ -48,6 +49,8 @@ class Subscriber:
         """Of the seat when the stream was opened."""
         self.has = 0
         """The newest revision the reader has, by what it said and what was sent: it is never taken back."""
+        self.lingers = False
+        """Whether its reader is about to come again: it asks from time to time, and holds no connection meanwhile."""
         self.misses = 0
         """Times in a row that the seat could not be confirmed."""
         self.ended = False

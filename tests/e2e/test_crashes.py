@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -90,6 +92,32 @@ async def test_after_the_relay_crashes_everybody_hears_again_without_a_tap(
     assert longest_silence(heard) < BACK_SECONDS, f"{longest_silence(heard):.1f} s without sound"
     assert power_at(heard[-48_000:], 440) > 0.5
     await expect(story.shown(omar, "stage-seat")).to_have_count(1)
+
+
+async def test_while_the_bus_is_silent_hands_are_seen_and_what_may_be_old_is_said(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina", voice=tones[440])
+    omar = await house.arrives("Omar")
+    await story.arrive_together(stack, lina, omar)
+    room = await story.start_room(lina, "Talking across borders")
+    await story.enter(omar, room)
+    bus, directory = stack.pid("nats"), stack.pid("room_directory")
+    try:
+        os.kill(bus, signal.SIGSTOP)
+        await asyncio.sleep(1.0)
+        await story.raise_hand(omar, "Is anybody there?")
+        await expect(story.shown(lina, "hand-queue-item")).to_contain_text("Is anybody there?")
+        await expect(story.shown(lina, "may-be-old")).to_have_count(0)
+        # Nobody is left to ask.
+        os.kill(directory, signal.SIGSTOP)
+        await expect(story.shown(omar, "may-be-old")).to_be_visible()
+    finally:
+        os.kill(directory, signal.SIGCONT)
+        os.kill(bus, signal.SIGCONT)
+    await expect(story.shown(omar, "may-be-old")).to_have_count(0)
+    await story.bring_up(lina, omar)
+    await expect(story.shown(lina, "stage-seat")).to_have_count(2)
 
 
 def longest_silence(samples: Samples) -> float:

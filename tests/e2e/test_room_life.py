@@ -4,10 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 
+from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from playwright.async_api import Route, expect
 
 from tests.support import story
 from tests.support.browser import House, Person
+from tests.support.members import friend_of, owner_of
 from tests.support.stack import Stack
 from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
 
@@ -116,6 +118,28 @@ async def test_coming_back_shows_the_past_and_does_not_live_it_again(
     await story.sounding(omar)
     assert power_at(await omar.hear(2.0), 440) > 0.5
     await expect(story.shown(omar, "gone")).to_have_count(0)
+
+
+async def test_seven_tabs_of_one_browser_all_live(stack: Stack, house: House) -> None:
+    owner = await owner_of(stack)
+    hosts = [owner, *[await friend_of(stack, owner, f"host{number}") for number in range(6)]]
+    rooms = [(await host.client.create_room(f"Room of {host.user_id}")).room_id for host in hosts]
+    omar = await house.arrives("Omar Aziz")
+    await story.arrive_together(stack, omar)
+    tabs = [omar.page, *[await omar.context.new_page() for _ in rooms[1:]]]
+    for tab, room_id in zip(tabs, rooms, strict=True):
+        await tab.goto(f"{stack.url}/r/{room_id}")
+        await expect(tab.get_by_test_id("status")).to_have_attribute("data-sound", "on")
+    # Tabs with and without a stream of their own see what happens, and calls get through.
+    await owner.client.rooms.EndRoom(rooms_pb2.EndRoomRequest(room_id=rooms[0]))
+    await owner.client.rooms.EndRoom(rooms_pb2.EndRoomRequest(room_id=rooms[6]))
+    for tab in (tabs[0], tabs[6]):
+        await expect(tab.get_by_test_id("gone")).to_have_attribute("data-why", "ended")
+    await tabs[5].get_by_test_id("primary-action").click()
+    await tabs[5].get_by_test_id("raise-hand").click()
+    await expect(tabs[5].get_by_test_id("hand-up")).to_be_visible()
+    for host in hosts:
+        await host.leave_for_good()
 
 
 async def test_somebody_for_whom_the_server_has_no_room_comes_in_by_itself_as_soon_as_it_has(

@@ -33,7 +33,7 @@ _HEADERS: tuple[Header, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Serves GET /events/<room>."""
+    """Serves GET /events/<room>; with `?once=1` it answers what the reader lacks now and ends."""
 
     callers: Callers
     identities: Identities
@@ -53,11 +53,24 @@ class Events:
     async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> None:
         """Streams until seat, sign-in, room, client or gateway ends it. Raises only before the first byte."""
         access, room_id, after = await self.admit(request)
+        once = _once(request)
         subscriber = await self.watching.watch(access, room_id, after)
+        subscriber.lingers = once
         try:
-            await self._stream(subscriber, request, send, headers)
+            if once:
+                await self._answer(subscriber, send, headers)
+            else:
+                await self._stream(subscriber, request, send, headers)
         finally:
             self.watching.leave(subscriber)
+
+    async def _answer(self, subscriber: Subscriber, send: Send, headers: tuple[Header, ...]) -> None:
+        """What the reader lacks, and the end: for one that asks from time to time and holds no connection."""
+        text = b"".join([frame.sse for frame in await subscriber.take()])
+        if subscriber.ended:
+            text += self._last_word(subscriber)
+        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
+        await send({"type": "http.response.body", "body": text, "more_body": False})
 
     async def _stream(self, subscriber: Subscriber, request: Request, send: Send, headers: tuple[Header, ...]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
@@ -120,6 +133,14 @@ def _after(request: Request) -> int | None:
     if not text.isdecimal() or len(text) > 20:
         raise BodyInvalid("the last event id is a number")
     return int(text)
+
+
+def _once(request: Request) -> bool:
+    """Whether the client wants an answer instead of a stream. Raises BodyInvalid for anything but 0 and 1."""
+    text = request.query().get("once", "0")
+    if text not in ("0", "1"):
+        raise BodyInvalid("once is 0 or 1")
+    return text == "1"
 
 
 def _part(data: bytes) -> dict[str, object]:

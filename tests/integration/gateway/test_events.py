@@ -88,6 +88,24 @@ async def test_a_returning_reader_gets_only_what_it_missed(origin: Origin, bus: 
     assert origin.directory.snapshots_given == 1
 
 
+async def test_a_reader_that_asks_from_time_to_time_gets_what_it_lacks_and_counts_as_watching(
+    origin: Origin, bus: Bus
+) -> None:
+    async with stream(origin, path=f"/events/{ROOM}?once=1") as events:
+        assert [(await events.until(name)).event_id for name in ("snapshot", "stream_status")] == [10, 10]
+        assert await events.next() is None
+    await say(origin, bus, hand())
+    await eventually(lambda: origin.gateway.watching._feeds[ROOM].revision == 11)
+    async with stream(origin, path=f"/events/{ROOM}?once=1&after=10") as events:
+        assert [(await events.until(name)).event_id for name in ("hand_raised", "stream_status")] == [11, 11]
+        assert await events.next() is None
+    assert origin.gateway.watching.open_streams == 0
+    await eventually(lambda: bool(origin.directory.reported))
+    assert all(change.open for change in origin.directory.reported)
+    async with stream(origin, path=f"/events/{ROOM}?once=maybe") as events:
+        assert events.status == 400
+
+
 async def test_a_reader_beyond_the_rings_reach_gets_a_snapshot(origin: Origin, bus: Bus) -> None:
     async with stream(origin, **{"Last-Event-ID": "3"}) as events:
         first = await events.next()

@@ -4,6 +4,7 @@ import { clientHeader, renewSignIn } from '../lib/api.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { decodeEvent, waitBefore } from './decode.ts';
 import { SseParser, type SseMessage } from './sse.ts';
+import { takeSlot } from './stream-slots.ts';
 
 export interface StreamListener {
   /** The revision of what is shown: the stream goes on after it. */
@@ -18,12 +19,16 @@ export interface StreamListener {
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
 
+/** How often a tab asks that holds no stream, since others of this browser hold as many as may be. */
+const askEvery = 2_000;
+
 /** Follows a room until closed; resumes after what is shown, with waits that spread. */
 export class RoomEvents {
   #room: string;
   #listener: StreamListener;
   #stop = new AbortController();
   #afresh = false;
+  #up = false;
   #failures = 0;
   #wake: (() => void) | null = null;
   #current: AbortController | null = null;
@@ -53,28 +58,40 @@ export class RoomEvents {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      let streams = true;
       try {
-        await this.#follow();
+        const release = await takeSlot();
+        if (this.#stop.signal.aborted) return release?.();
+        streams = release !== null;
+        await this.#follow(streams).finally(release ?? undefined);
       } catch (error) {
         if (error instanceof Refusal && error.status !== 401 && error.status < 500 && error.status !== 429) {
           this.#listener.refused(error);
           return;
         }
+        streams = true;
       }
       if (this.#stop.signal.aborted) return;
+      if (!streams) {
+        await this.#pause(askEvery * (0.5 + Math.random()));
+        continue;
+      }
+      this.#up = false;
       this.#listener.connected(false);
       await this.#pause(waitBefore(this.#failures++, Math.random(), this.#retry));
     }
   }
 
-  async #follow(): Promise<void> {
+  /** A stream until it ends, or an answer with what is missing now. */
+  async #follow(streams: boolean): Promise<void> {
     const abort = new AbortController();
     this.#current = abort;
     let timer = setTimeout(() => abort.abort(), silence);
     try {
-      const response = await this.#open(abort.signal);
+      const response = await this.#open(streams ? '' : '?once=1', abort.signal);
       this.#afresh = false;
-      this.#listener.connected(true);
+      if (!this.#up) this.#listener.connected(true);
+      this.#up = true;
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       const parser = new SseParser();
       const decoder = new TextDecoder();
@@ -84,7 +101,7 @@ export class RoomEvents {
         clearTimeout(timer);
         timer = setTimeout(() => abort.abort(), silence);
         for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(message);
-        this.#retry = parser.retry;
+        if (parser.retry) this.#retry = parser.retry;
       }
     } finally {
       clearTimeout(timer);
@@ -92,18 +109,18 @@ export class RoomEvents {
     }
   }
 
-  async #open(signal: AbortSignal, again = true): Promise<Response> {
+  async #open(query: string, signal: AbortSignal, again = true): Promise<Response> {
     const headers: Record<string, string> = { Accept: 'text/event-stream', ...clientHeader };
     const revision = this.#afresh ? 0n : this.#listener.revision();
     if (revision > 0n) headers['Last-Event-ID'] = revision.toString();
-    const response = await fetch(`/events/${this.#room}`, { headers, signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await fetch(`/events/${this.#room}${query}`, { headers, signal, credentials: 'same-origin', cache: 'no-store' });
     if (response.ok) return response;
-    if (response.status === 401 && again && (await renewSignIn())) return this.#open(signal, false);
+    if (response.status === 401 && again && (await renewSignIn())) return this.#open(query, signal, false);
     throw new Refusal(response.status, await reasonIn(response));
   }
 
   #take(message: SseMessage): void {
-    if (message.event === 'resync') return this.resync();
+    if (message.event === 'resync') return this.#current?.abort();
     const event = decodeEvent(message);
     if (!event) return;
     this.#failures = 0;

@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
-import { event, me, offer, seat, view } from './fixtures.ts';
+import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators } from './notices.ts';
 import { reduce, type RoomView } from './reducer.ts';
@@ -20,6 +20,13 @@ test('being muted names the moderator; muting oneself says nothing', () => {
   const muted = seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true });
   expect(said(before, { case: 'stageSeatChanged', value: { seat: muted, byUserId: lina } })).toMatchObject({ key: 'notice.mutedBy', name: 'lina' });
   expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER, { muted: true }), byUserId: me } })).toBeNull();
+});
+
+test('being muted is said too when a snapshot takes the place of the event', () => {
+  const before = view({ role: Role.SPEAKER }, { stage });
+  const muted = seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true });
+  expect(said(before, { case: 'snapshot', value: { ...snapshot({ stage: [muted], revision: 8n }) } })).toMatchObject({ key: 'notice.mutedBy', name: '' });
+  expect(said(before, { case: 'snapshot', value: { ...snapshot({ stage, revision: 8n }) } })).toBeNull();
 });
 
 test('being moved, made moderator or named successor is said', () => {

@@ -61,6 +61,11 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
     case 'roomUpdated':
       if (before.room.state !== RoomState.LIVE && after.room.state === RoomState.LIVE) return say('notice.live');
       return null;
+    case 'snapshot': {
+      // In place of events that were lost: what became of the person is known, by whom is not.
+      const was = ownStageSeat(before, me);
+      return was && !was.mutedByModerator && ownStageSeat(after, me)?.mutedByModerator ? say('notice.mutedBy') : null;
+    }
     default:
       return null;
   }
