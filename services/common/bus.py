@@ -17,6 +17,7 @@ from services.common import tracing
 from services.common.bus_login import BusLogin
 from services.common.bus_stream import StreamClient
 from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
+from services.common.errors import StorageUnavailable
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings
@@ -219,6 +220,9 @@ class Bus:
         with tracing.serve(f"handle {event.DESCRIPTOR.name}", traceparent, "consumer") as span:
             try:
                 await handler(event)
+            except StorageUnavailable as error:
+                # The database has said so in a line of its own; facts are read again.
+                span.fail(error.reason)
             except Exception as error:  # noqa: BLE001 (logged with its stack)
                 span.fail(type(error).__name__)
                 _log.exception("event handler failed", event_type=event.DESCRIPTOR.full_name)

@@ -13,13 +13,15 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, make_url, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
-from services.common.errors import Conflict
+from services.common.errors import Conflict, StorageUnavailable
 from services.common.log import get_logger
 from services.common.metrics import Metrics
 from services.common.settings import SettingsError
+from services.common.throttle import Throttle
 
 __all__ = ["Conflict", "Database", "UtcDateTime", "retry_conflicts"]
 
@@ -32,6 +34,14 @@ MOST_CONNECTIONS = 20
 _KEPT = 10
 # Serialization failure and deadlock (PostgreSQL, appendix A).
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
+
+# Classes of states of PostgreSQL in which nothing can be written or nobody answers: connection, resources, shutdown.
+_AWAY_SQLSTATES = ("08", "53", "57P")
+_READ_ONLY_SQLSTATE = "25006"
+# Primary result codes of SQLite: busy, locked, read-only, I/O error, full, cannot open.
+_AWAY_SQLITE = {5, 6, 8, 10, 13, 14}
+_AGAIN_SECONDS = 2.0
+_COMPLAIN_SECONDS = 60.0
 
 _log = get_logger("database")
 
@@ -70,6 +80,8 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # SQLite has one writer: waiting here is fair, waiting inside SQLite is polling.
         self._writer = asyncio.Lock()
+        self._complaint = Throttle(_COMPLAIN_SECONDS)
+        self._is_away = False
         self._waited: Callable[[float], None] = _unseen
         self._conflicted: Callable[[], None] = _unseen
 
@@ -88,7 +100,8 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction that commits at the end of the block and rolls back when it raises.
 
-        Raises Conflict when another writer got in between; nothing was changed then.
+        Raises Conflict when another writer got in between, and StorageUnavailable when the database takes nothing now;
+        nothing was changed then.
         """
         wanted = time.perf_counter()
         async with contextlib.AsyncExitStack() as stack:
@@ -96,21 +109,50 @@ class Database:
                 await stack.enter_async_context(self._writer)
             try:
                 async with self._sessions() as session:
-                    await session.connection(execution_options={_WRITING: True})
+                    await self._connect(session, {_WRITING: True})
                     self._waited(time.perf_counter() - wanted)
                     yield session
                     await session.commit()
             except DBAPIError as error:
-                if is_retryable(error):
+                # Whoever holds SQLite's lock for longer than it waits is no other writer of ours.
+                waited_out = time.perf_counter() - wanted >= _BUSY_TIMEOUT_MILLISECONDS / 1000
+                if is_retryable(error) and not waited_out:
                     self._conflicted()
                     raise Conflict("another change came between") from error
+                if is_away(error):
+                    raise self._away(error) from error
                 raise
+        if self._is_away:
+            self._is_away = False
+            _log.warning("the database takes writes again", schema=self.schema)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that sees one state of the database and never commits."""
-        async with self._sessions() as session:
-            yield session
+        """A transaction that sees one state of the database and never commits. Raises StorageUnavailable."""
+        try:
+            async with self._sessions() as session:
+                await self._connect(session, {})
+                yield session
+        except DBAPIError as error:
+            if is_away(error):
+                raise self._away(error) from error
+            raise
+
+    async def _connect(self, session: AsyncSession, options: dict[str, Any]) -> None:
+        try:
+            await session.connection(execution_options=options)
+        except (OSError, PoolTimeout) as error:
+            # Drivers let the system's own errors through while they connect.
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> StorageUnavailable:
+        """One line a minute for an operator; callers are told each."""
+        self._is_away = True
+        left_out = self._complaint.passes()
+        if left_out is not None:
+            why = str(getattr(error, "orig", None) or error)
+            _log.error("the database takes nothing now", schema=self.schema, error=why, lines_left_out=left_out)
+        return StorageUnavailable("what this needs cannot be written or read now", retry_after_seconds=_AGAIN_SECONDS)
 
     async def create_all(self, metadata: MetaData) -> None:
         """Creates missing tables as the code has them now; deployments use `migrate` instead."""
@@ -132,6 +174,15 @@ def is_retryable(error: DBAPIError) -> bool:
     """Whether the transaction lost against another one and may simply be run again."""
     state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
     return state in _RETRYABLE_SQLSTATES or "database is locked" in str(error.orig)
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be written or reached at all just now, whatever is asked of it."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _AWAY_SQLITE
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
+    return error.connection_invalidated or state == _READ_ONLY_SQLSTATE or state.startswith(_AWAY_SQLSTATES)
 
 
 def retry_conflicts(times: int = 5) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:

@@ -102,6 +102,13 @@ class PartUnavailable(DomainError):
     reason = "PART_UNAVAILABLE"
 
 
+class StorageUnavailable(DomainError):
+    """What a service keeps cannot be written or read now: its disk is full or read-only, its database is away."""
+
+    kind = "unavailable"
+    reason = "STORAGE_UNAVAILABLE"
+
+
 class Draining(DomainError):
     """This process is stopping; another copy, or this one a moment later, will answer."""
 

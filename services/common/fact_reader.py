@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from services.common.errors import DomainError
+from services.common.errors import DomainError, StorageUnavailable
 from services.common.log import get_logger
+from services.common.throttle import Throttle
 
 ListFacts = Callable[[int, int], Awaitable[Sequence[Message]]]
 FactHandler = Callable[[Any], Awaitable[None]]
@@ -23,6 +24,7 @@ _AWAY_SECONDS = 0.5
 """How often the source is asked while the bus is away: a sign-in that ended must not wait for the bus."""
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
+_COMPLAIN_SECONDS = 60.0
 
 _log = get_logger("facts")
 
@@ -101,6 +103,7 @@ class FactReader:
         self._cursor = cursor
         self._last = 0
         self._busy = asyncio.Lock()
+        self._complaint = Throttle(_COMPLAIN_SECONDS)
         self._wake = asyncio.Event()
 
     @property
@@ -166,7 +169,9 @@ class FactReader:
         try:
             await self.catch_up()
         except DomainError as error:
-            _log.info("facts are not to be had yet", source=self._source, reason=error.reason)
+            left_out = self._complaint.passes()
+            if left_out is not None:
+                _log.info("facts wait", source=self._source, reason=error.reason, lines_left_out=left_out)
             return False
         except Exception:  # noqa: BLE001 (logged with its stack)
             _log.exception("a fact could not be handled; trying again", source=self._source, last=self._last)
@@ -189,7 +194,9 @@ class FactReader:
 
     async def _take(self, number: int, event: Message) -> None:
         await self._handler(event)
-        await self._cursor.save(self._source, number)
+        # Handled again after a restart, if it cannot be noted now; those that follow must not wait for that.
+        with contextlib.suppress(StorageUnavailable):
+            await self._cursor.save(self._source, number)
         self._last = number
 
 

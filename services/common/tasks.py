@@ -6,11 +6,14 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Self
 
+from services.common.errors import DomainError
 from services.common.log import get_logger
+from services.common.throttle import Throttle
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _CANCELLATIONS = 5
+_COMPLAIN_SECONDS = 60.0
 
 _log = get_logger("tasks")
 
@@ -24,6 +27,7 @@ class Background:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._complaints: dict[str, Throttle] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,8 +79,17 @@ class Background:
     async def _run_once(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
             await run()
-        except Exception:  # noqa: BLE001 (logged with its stack)
-            _log.exception("background task failed", task=name)
+        except Exception as error:  # noqa: BLE001 (logged)
+            self._complain(name, error)
+
+    def _complain(self, name: str, error: Exception, **fields: float) -> None:
+        """A fault with its stack; that another part is away is no fault of the task's, and one line a minute."""
+        if not isinstance(error, DomainError) or error.kind != "unavailable":
+            _log.error("background task failed", task=name, exc_info=error, **fields)
+            return
+        left_out = self._complaints.setdefault(name, Throttle(_COMPLAIN_SECONDS)).passes()
+        if left_out is not None:
+            _log.info("background task waits", task=name, reason=error.reason, lines_left_out=left_out)
 
     async def _run_for_ever(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -85,8 +98,8 @@ class Background:
             started = loop.time()
             try:
                 await run()
-            except Exception:  # noqa: BLE001 (logged with its stack)
-                _log.exception("background task failed", task=name, again_in_seconds=round(pause, 2))
+            except Exception as error:  # noqa: BLE001 (logged)
+                self._complain(name, error, again_in_seconds=round(pause, 2))
             else:
                 return
             if loop.time() - started > 2 * _LONGEST_PAUSE_SECONDS:

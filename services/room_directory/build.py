@@ -1,5 +1,6 @@
 """Puts the parts of room_directory together."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from services.common.audit import SEAL_EVERY_SECONDS
 from services.common.bus import Bus
 from services.common.clock import Clock
 from services.common.database import Database
+from services.common.errors import StorageUnavailable
 from services.common.fact_reader import FactReader
 from services.common.key_ring import KeyRing
 from services.common.metrics import Metrics
@@ -43,6 +45,7 @@ TICK_SECONDS = 0.5
 PULSE_SECONDS = 1.0
 LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.5
+WRITE_SECONDS = 1.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
@@ -157,6 +160,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("learn people", LEARN_SECONDS, parts.app.presence.learn)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
+    background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
     parts.retention.start(background)
     background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
@@ -182,11 +186,19 @@ async def listen(parts: Parts, background: Background) -> None:
 async def stop(parts: Parts) -> None:
     """Lets relays have their orders, then closes every connection."""
     await parts.dispatch.settle_all(_SETTLE_SECONDS)
+    with suppress(StorageUnavailable):
+        await _write_waiting(parts)
     await parts.bus.close()
     await parts.app.fleet.close()
     await parts.auth.close()
     if parts.invite is not None:
         await parts.invite.close()
+
+
+async def _write_waiting(parts: Parts) -> None:
+    await parts.rooms.write_waiting()
+    await parts.app.moderation.write_waiting()
+    await parts.app.fleet.remember_waiting()
 
 
 async def _seal(parts: Parts) -> None:

@@ -102,8 +102,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.UpdateRoomResponse(room=await self._room(room))
 
     async def EndRoom(self, request: pb.EndRoomRequest, context: Any) -> pb.EndRoomResponse:
-        await self._app.rooms.end_room(_actor(), request.room_id)
-        return pb.EndRoomResponse()
+        unsaved = await self._app.rooms.end_room(_actor(), request.room_id)
+        return pb.EndRoomResponse(unsaved=unsaved)
 
     # The caller's seat.
 
@@ -148,8 +148,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.AttendHandsResponse()
 
     async def DismissHand(self, request: pb.DismissHandRequest, context: Any) -> pb.DismissHandResponse:
-        await self._app.stage.dismiss_hand(_actor(), request.room_id, request.user_id)
-        return pb.DismissHandResponse()
+        unsaved = await self._app.stage.dismiss_hand(_actor(), request.room_id, request.user_id)
+        return pb.DismissHandResponse(unsaved=unsaved)
 
     # The stage.
 
@@ -158,8 +158,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.OfferStageResponse(offer=wire.offer(offer))
 
     async def WithdrawOffer(self, request: pb.WithdrawOfferRequest, context: Any) -> pb.WithdrawOfferResponse:
-        await self._app.stage.withdraw_offer(_actor(), request.room_id, request.user_id)
-        return pb.WithdrawOfferResponse()
+        unsaved = await self._app.stage.withdraw_offer(_actor(), request.room_id, request.user_id)
+        return pb.WithdrawOfferResponse(unsaved=unsaved)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Any) -> pb.AcceptOfferResponse:
         live = await self._app.stage.accept_offer(_actor(), request.room_id, request.offer_id)
@@ -180,12 +180,12 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.SetOwnMuteResponse(seat=self._own_seat(room))
 
     async def MuteSpeaker(self, request: pb.MuteSpeakerRequest, context: Any) -> pb.MuteSpeakerResponse:
-        await self._app.stage.mute_speaker(_actor(), request.room_id, request.user_id)
-        return pb.MuteSpeakerResponse()
+        unsaved = await self._app.stage.mute_speaker(_actor(), request.room_id, request.user_id)
+        return pb.MuteSpeakerResponse(unsaved=unsaved)
 
     async def MoveToAudience(self, request: pb.MoveToAudienceRequest, context: Any) -> pb.MoveToAudienceResponse:
-        await self._app.stage.move_to_audience(_actor(), request.room_id, request.user_id)
-        return pb.MoveToAudienceResponse()
+        unsaved = await self._app.stage.move_to_audience(_actor(), request.room_id, request.user_id)
+        return pb.MoveToAudienceResponse(unsaved=unsaved)
 
     async def MakeModerator(self, request: pb.MakeModeratorRequest, context: Any) -> pb.MakeModeratorResponse:
         await self._app.stage.make_moderator(_actor(), request.room_id, request.user_id)
@@ -198,8 +198,8 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
     # Who may be in the room.
 
     async def RemovePerson(self, request: pb.RemovePersonRequest, context: Any) -> pb.RemovePersonResponse:
-        await self._app.moderation.remove_person(_actor(), request.room_id, request.user_id)
-        return pb.RemovePersonResponse()
+        unsaved = await self._app.moderation.remove_person(_actor(), request.room_id, request.user_id)
+        return pb.RemovePersonResponse(unsaved=unsaved)
 
     async def ReadmitPerson(self, request: pb.ReadmitPersonRequest, context: Any) -> pb.ReadmitPersonResponse:
         await self._app.moderation.readmit_person(_actor(), request.room_id, request.user_id)
@@ -229,8 +229,9 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
         return pb.ReportPersonResponse(report_id=report_id)
 
     async def BlockPerson(self, request: pb.BlockPersonRequest, context: Any) -> pb.BlockPersonResponse:
-        await self._app.moderation.block_person(_actor(), request.user_id)
-        return pb.BlockPersonResponse()
+        blocked = await self._app.moderation.block_person(_actor(), request.user_id)
+        rooms = [pb.RoomOfBlocked(room_id=room_id, title=title) for room_id, title in blocked.rooms]
+        return pb.BlockPersonResponse(rooms=rooms, unsaved=blocked.unsaved)
 
     async def UnblockPerson(self, request: pb.UnblockPersonRequest, context: Any) -> pb.UnblockPersonResponse:
         await self._app.moderation.unblock_person(_actor(), request.user_id)

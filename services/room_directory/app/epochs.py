@@ -4,6 +4,8 @@ BLOCK = 100_000
 _LOW = 50_000
 """Below so many left, the next block is reserved: more than a single change can take."""
 
+_LEAST = 1_000
+
 
 class Epochs:
     """The epochs of one room; those up to `ceiling` are reserved."""
@@ -33,6 +35,11 @@ class Epochs:
     def is_low(self) -> bool:
         """Whether the next block should be reserved before the next change."""
         return self.ceiling - self._next < _LOW
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether there are enough for now, although the next block could not be reserved."""
+        return self.ceiling - self._next > _LEAST
 
     def next_ceiling(self) -> int:
         """The ceiling to record before `extend`."""

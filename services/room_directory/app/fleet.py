@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from services.common.clock import Clock
-from services.common.errors import DomainError
+from services.common.errors import DomainError, StorageUnavailable
 from services.common.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
@@ -69,6 +69,7 @@ class Fleet:
         self._clients: dict[str, RelayClient] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lost: set[str] = set()
+        self._unremembered: set[str] = set()
         self._judge_from = 0.0
         """Monotonic time from which silence counts against a relay: after a start each has its whole time to answer."""
         self._adopted: dict[str, str] = {}
@@ -138,7 +139,7 @@ class Fleet:
     async def _welcome(self, known: RelayLoadState | None, report: RelayLoadState) -> None:
         """A relay never seen, or a new start of one: what an older start carried is gone."""
         restarted = known is not None and known.boot_id != report.boot_id
-        await self._memory.remember_relay(StoredRelay(report.relay_id, report.boot_id, report.grpc_address))
+        await self._remember(report)
         self._lost.discard(report.relay_id)
         if restarted:
             self._dispatch.clear_orders(report.relay_id)
@@ -149,6 +150,20 @@ class Fleet:
             # Permits name the home of the stage, so people may knock before the relay has acknowledged its part.
             await self._after_restart(report.relay_id)
         await self._adopt(report)
+
+    async def _remember(self, relay: RelayLoadState) -> None:
+        """For the next start; a relay serves also while that cannot be written."""
+        try:
+            await self._memory.remember_relay(StoredRelay(relay.relay_id, relay.boot_id, relay.grpc_address))
+        except StorageUnavailable:
+            self._unremembered.add(relay.relay_id)
+        else:
+            self._unremembered.discard(relay.relay_id)
+
+    async def remember_waiting(self) -> None:
+        """Writes down the relays that could not be when they came; call it every second."""
+        for relay_id in list(self._unremembered):
+            await self._remember(self.relays[relay_id])
 
     def _open(self, state: RelayLoadState) -> None:
         older = self.relays.get(state.relay_id)
@@ -174,7 +189,7 @@ class Fleet:
                 await self._end_if_over(relay.relay_id, room_id)
                 continue
             self._rooms.served_by(live, (relay.relay_id,))
-            act = Act("room_directory", "adopt_sessions", room_id, {"relay": relay.relay_id})
+            act = Act("room_directory", "adopt_sessions", room_id, {"relay": relay.relay_id}, goes_on=True)
             await self._rooms.change(room_id, act, self._adopting(news))
         self._adopted[relay.relay_id] = relay.boot_id
 
@@ -254,7 +269,7 @@ class Fleet:
 
     async def _change_media(self, live: LiveRoom, relay_id: str, home_id: str, decide: Callable[[Room], None]) -> None:
         room_id = live.room.room_id
-        act = Act("room_directory", "move_media", room_id, {"relay": relay_id, "home": home_id})
+        act = Act("room_directory", "move_media", room_id, {"relay": relay_id, "home": home_id}, goes_on=True)
         try:
             await self._rooms.change(room_id, act, lambda room, _: decide(room))
         except DomainError as error:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from services.common.clock import Clock
-from services.common.errors import Conflict
+from services.common.errors import Conflict, StorageUnavailable
 from services.common.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
-from services.room_directory.app.ports import Act, Announcer, Counters, RoomPart, RoomStore
+from services.room_directory.app.ports import Act, Announcer, Counters, Deed, RoomPart, RoomStore
+from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
 from services.room_directory.domain.people import Person
@@ -38,6 +39,9 @@ class LiveRoom:
     sample: tuple[str, ...] = ()
     """Who of the audience is shown; renewed with the pulse."""
     sample_told: tuple[Person, ...] = ()
+    saved: Room | None = None
+    """What rows say, while changes wait to be written; None when that is the room itself."""
+    deeds: list[Deed] = field(default_factory=list)
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
 
@@ -49,6 +53,8 @@ class Changed(Generic[R]):
     live: LiveRoom
     room: Room
     result: R
+    unsaved: bool = False
+    """True when it holds, but a restart before it is written would undo it."""
 
 
 class LiveRooms:
@@ -66,6 +72,7 @@ class LiveRooms:
     ) -> None:
         self.rules = rules
         self._store = store
+        self._writer = Writer(store, clock)
         self._announcer = announcer
         self._dispatch = dispatch
         self._clock = clock
@@ -93,6 +100,8 @@ class LiveRooms:
         """Whether a room is recorded as over; False for one that is not known."""
         if room_id in self._rooms:
             return False
+        if self._writer.has_ended(room_id):
+            return True
         stored = await self._store.load(room_id)
         return stored is not None and stored.state is RoomState.ENDED
 
@@ -127,7 +136,8 @@ class LiveRooms:
         """Decides on a draft of the room, writes it if rows changed, keeps it, and tells relays and the world.
 
         A refusal of `decide` changes nothing. A conflict with another writer makes it decide again on what that one
-        wrote, five times at most; then Conflict is raised.
+        wrote, five times at most; then Conflict is raised. While nothing can be written an act that goes on holds in
+        memory and is written later, and any other is refused with StorageUnavailable.
         """
         live = await self.find(room_id)
         async with live.lock:
@@ -138,13 +148,13 @@ class LiveRooms:
                 draft = live.room.draft()
                 result = decide(draft, live.epochs.take)
                 try:
-                    await self._keep(live, draft, act)
+                    saved = await self._keep(live, draft, act)
                 except Conflict:
                     if attempt == _TRIES:
                         raise
                     await self._reload(live)
                 else:
-                    return Changed(live, draft, result)
+                    return Changed(live, draft, result, unsaved=not saved)
         raise AssertionError("unreachable")
 
     async def enforce(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
@@ -154,11 +164,14 @@ class LiveRooms:
         await self._dispatch.acknowledged(tuple(changed.live.relays), changed.room.orders)
         return changed
 
-    async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> None:
-        before = live.room
+    async def write_waiting(self) -> None:
+        """Writes what could not be written when it happened; call it every second."""
+        await self._writer.write_waiting(self)
+
+    async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> bool:
+        before, saved = live.room, True
         if draft.changed:
-            draft.version = before.version + 1
-            await self._store.save(before, draft, act)
+            saved = await self._writer.write(live, draft, act)
             self._counters.changed(act.action)
         live.room = draft
         live.relays.add(draft.home_relay_id)
@@ -170,7 +183,9 @@ class LiveRooms:
             self._announcer.tell(draft.facts)
         if draft.state is RoomState.ENDED:
             self._rooms.pop(draft.room_id, None)
+            self._writer.over(live)
             _log.info("room over", room_id=draft.room_id, revision=draft.revision)
+        return saved
 
     async def _reload(self, live: LiveRoom) -> None:
         stored = await self._store.load(live.room.room_id)
@@ -179,13 +194,19 @@ class LiveRooms:
         stored.seats, stored.gone, stored.empty_since = live.room.seats, live.room.gone, live.room.empty_since
         stored.sounded = live.room.sounded
         stored.attended, stored.attended_until = live.room.attended, live.room.attended_until
-        live.room = stored
+        live.room, live.saved, live.deeds = stored, None, []
 
     async def _reserve(self, live: LiveRoom) -> None:
         if live.epochs.is_low:
             ceiling = live.epochs.next_ceiling()
-            await self._store.reserve_epochs(live.room.room_id, ceiling)
-            live.epochs.extend(ceiling)
+            try:
+                await self._store.reserve_epochs(live.room.room_id, ceiling)
+            except StorageUnavailable:
+                # Reserved well ahead: there are enough for a long time.
+                if not live.epochs.can_wait:
+                    raise
+            else:
+                live.epochs.extend(ceiling)
 
     def configure_relay(self, relay_id: str) -> None:
         """Tells a relay its part in every room it serves."""

@@ -1,13 +1,15 @@
 """Who may be in a room, reports and blocks, and accounts that are closed."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.clock import Clock
+from services.common.errors import StorageUnavailable
 from services.common.folding import matches
 from services.common.limits import TokenBuckets
 from services.room_directory.app.blocks import Blocks
-from services.room_directory.app.live import Decide, LiveRooms, TakeEpoch
+from services.room_directory.app.live import Changed, Decide, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Ids, Ledger, Limits, ReportRecord
 from services.room_directory.domain import moderation
@@ -26,6 +28,18 @@ from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Hand
 from services.room_directory.domain.texts import clean_report
+
+_MOST_UNWRITTEN = 1000
+"""Blocks that may wait to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What came of a block."""
+
+    rooms: tuple[tuple[str, str], ...]
+    """Id and title of each room that the caller leads and the person is in: a block puts nobody out."""
+    unsaved: bool
 
 
 class ModerationCases:
@@ -48,20 +62,22 @@ class ModerationCases:
         self._people = people
         self._blocks = blocks
         self._ended = ended
+        self._unwritten: dict[tuple[str, str], Act] = {}
         self._ids = ids
         self._clock = clock
         self._report_rate = TokenBuckets(limits.reports_per_hour, limits.reports_per_hour / 3600.0)
 
     # In a room.
 
-    async def remove_person(self, actor: Actor, room_id: str, user_id: str) -> None:
-        """Puts somebody out; they cannot return. Raises NotAllowed."""
+    async def remove_person(self, actor: Actor, room_id: str, user_id: str) -> bool:
+        """Puts somebody out; they cannot return. Says whether that could not be written. Raises NotAllowed."""
         now = self._clock.now()
-        await self._rooms.enforce(
+        changed: Changed[None] = await self._rooms.enforce(
             room_id,
-            Act(actor.user_id, "remove_person", room_id, {"person": user_id}),
+            Act(actor.user_id, "remove_person", room_id, {"person": user_id}, goes_on=True),
             lambda room, take_epoch: moderation.remove_person(room, actor, user_id, epoch=take_epoch(), now=now),
         )
+        return changed.unsaved
 
     async def readmit_person(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Lets a removed person come back. Raises NotAllowed."""
@@ -144,18 +160,40 @@ class ModerationCases:
 
     # Blocks.
 
-    async def block_person(self, actor: Actor, user_id: str) -> None:
-        """Keeps a person out of the rooms the caller leads. Raises PersonNotFound."""
-        if self._blocks.has(actor.user_id, user_id):
-            return
-        await self._people.require(user_id)
-        await self._ledger.block(actor.user_id, user_id, Act(actor.user_id, "block_person", user_id))
-        self._blocks.add(actor.user_id, user_id)
+    async def block_person(self, actor: Actor, user_id: str) -> Blocked:
+        """Keeps a person out of the rooms the caller leads, and says in which of them they are now.
+
+        Raises PersonNotFound.
+        """
+        pair = (actor.user_id, user_id)
+        if not self._blocks.has(*pair):
+            await self._people.require(user_id)
+            act = Act(actor.user_id, "block_person", user_id, goes_on=True)
+            try:
+                await self._ledger.block(*pair, act)
+            except StorageUnavailable:
+                if len(self._unwritten) >= _MOST_UNWRITTEN:
+                    raise
+                self._unwritten[pair] = act
+            self._blocks.add(*pair)
+        here = [live.room for live in self._rooms if self._leads_with(live.room, *pair)]
+        return Blocked(tuple((room.room_id, room.title) for room in here), unsaved=pair in self._unwritten)
+
+    @staticmethod
+    def _leads_with(room: Room, leader_id: str, user_id: str) -> bool:
+        return room.is_moderator(leader_id) and (user_id in room.seats or user_id in room.stage)
 
     async def unblock_person(self, actor: Actor, user_id: str) -> None:
         """Lifts a block."""
         await self._ledger.unblock(actor.user_id, user_id, Act(actor.user_id, "unblock_person", user_id))
+        self._unwritten.pop((actor.user_id, user_id), None)
         self._blocks.discard(actor.user_id, user_id)
+
+    async def write_waiting(self) -> None:
+        """Writes blocks that could not be written when they were made. Raises StorageUnavailable."""
+        for pair, act in list(self._unwritten.items()):
+            await self._ledger.block(*pair, act)
+            self._unwritten.pop(pair, None)
 
     async def list_blocked(self, actor: Actor) -> list[str]:
         """Whom the caller blocked, newest first."""
@@ -222,7 +260,7 @@ class ModerationCases:
         now = self._clock.now()
         for live in self._rooms:
             if user_id in live.room.stage or user_id == live.room.creator_id:
-                act = Act("auth", "profile_changed", live.room.room_id, {"person": user_id})
+                act = Act("auth", "profile_changed", live.room.room_id, {"person": user_id}, goes_on=True)
                 await self._rooms.change(live.room.room_id, act, lambda room, _: moderation.renamed(room, user_id, now))
 
     async def invited_into(self, room_id: str, user_id: str, inviter_id: str) -> None:

@@ -25,6 +25,16 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """An act as the audit keeps it: when, and what came of it."""
+
+    act: Act
+    at: datetime
+    revision: int
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRelay:
     """A relay as it is remembered over restarts."""
 
@@ -90,8 +100,8 @@ class RoomStore(Protocol):
         """Writes a new room. Raises Conflict when the request made one already."""
         ...
 
-    async def save(self, before: Room, room: Room, act: Act) -> None:
-        """Writes what changed, at the version that was loaded. Raises Conflict."""
+    async def save(self, before: Room, room: Room, deeds: Sequence[Deed]) -> None:
+        """Writes what changed since rows were as in `before`. Raises Conflict, StorageUnavailable."""
         ...
 
     async def reserve_epochs(self, room_id: str, ceiling: int) -> None:

@@ -74,7 +74,7 @@ class Presence:
                 review(room, now)
 
             if self._rooms.get(room_id) is not None:
-                await self._rooms.change(room_id, Act("gateway", "report_streams", room_id), decide)
+                await self._rooms.change(room_id, Act("gateway", "report_streams", room_id, goes_on=True), decide)
 
     async def report_sessions(self, relay_id: str, boot_id: str, changes: Iterable[tuple[str, SessionNews]]) -> None:
         """Takes in what became of media sessions; news of an older start of the relay is void."""
@@ -99,7 +99,7 @@ class Presence:
             live = self._rooms.get(room_id)
             if live is not None:
                 self._rooms.served_by(live, (relay_id,))
-                await self._rooms.change(room_id, Act("media_relay", "report_sessions", room_id), decide)
+                await self._rooms.change(room_id, Act("media_relay", "report_sessions", room_id, goes_on=True), decide)
 
     def _note_first_sound(self, room: Room, news: SessionNews, now: datetime) -> None:
         seat = room.seats.get(news.user_id)
@@ -118,7 +118,7 @@ class Presence:
                 continue
             room_id = live.room.room_id
             try:
-                await self._rooms.change(room_id, Act("room_directory", "tick", room_id), self._tick)
+                await self._rooms.change(room_id, Act("room_directory", "tick", room_id, goes_on=True), self._tick)
             except DomainError as error:
                 _log.info("a room's time could not be kept", room_id=room_id, reason=error.reason)
 

@@ -25,7 +25,7 @@ from services.room_directory.domain.events import RoomCard
 from services.room_directory.domain.moderation import RoomEdit, end_room, update_room
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room, create_room
-from services.room_directory.domain.seats import HandMode, RoomState, Seat, Visibility
+from services.room_directory.domain.seats import HandMode, Seat, Visibility
 
 _CONFIGURED_SECONDS = 0.5
 
@@ -172,16 +172,15 @@ class RoomCases:
         )
         return changed.room
 
-    async def end_room(self, actor: Actor, room_id: str) -> None:
-        """Ends a room for all; one that is over stays over. Raises NotAllowed, RoomNotFound."""
+    async def end_room(self, actor: Actor, room_id: str) -> bool:
+        """Ends a room for all, once; says whether that could not be written. Raises NotAllowed, RoomNotFound."""
         if self._rooms.get(room_id) is None:
-            stored = await self._store.load(room_id)
-            if stored is None or stored.state is not RoomState.ENDED:
+            if not await self._rooms.is_over(room_id):
                 raise RoomNotFound
-            return
+            return False
         now = self._clock.now()
-        act = Act(actor.user_id, "end_room", room_id)
-        await self._rooms.change(room_id, act, lambda room, _: end_room(room, actor, now))
+        act = Act(actor.user_id, "end_room", room_id, goes_on=True)
+        return (await self._rooms.change(room_id, act, lambda room, _: end_room(room, actor, now))).unsaved
 
     async def learn_people(self, room: Room) -> None:
         """Fetches the profiles a snapshot shows, where they are not known."""

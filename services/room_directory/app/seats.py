@@ -58,7 +58,7 @@ class SeatCases:
             return None if without_permit else self._place(live, room, actor.user_id)
 
         try:
-            changed = await self._rooms.change(room_id, Act(actor.user_id, "join_room", room_id), decide)
+            changed = await self._rooms.change(room_id, Act(actor.user_id, "join_room", room_id, goes_on=True), decide)
         except DomainError as error:
             self._counters.joined(error.reason.lower())
             raise
@@ -76,7 +76,7 @@ class SeatCases:
         now = self._clock.now()
         await self._rooms.enforce(
             room_id,
-            Act(actor.user_id, "leave_room", room_id),
+            Act(actor.user_id, "leave_room", room_id, goes_on=True),
             lambda room, take_epoch: leave_room(room, actor, epoch, epoch=take_epoch(), now=now),
         )
         self._fleet.release(room_id, actor.user_id)
@@ -92,7 +92,9 @@ class SeatCases:
             check_media(room, actor, kind)
             return self._place(live, room, actor.user_id)
 
-        changed = await self._rooms.change(room_id, Act(actor.user_id, "get_media_permit", room_id), decide)
+        changed = await self._rooms.change(
+            room_id, Act(actor.user_id, "get_media_permit", room_id, goes_on=True), decide
+        )
         return self._seated(changed, actor)
 
     async def permit_after(self, actor: Actor, live: LiveRoom) -> Seated:

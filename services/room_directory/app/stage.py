@@ -12,6 +12,8 @@ from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Hand, Offer
 
 _MEMBER_TRIES = 8
+_GO_ON = {"dismiss_hand", "withdraw_offer", "mute_speaker", "move_to_audience"}
+"""What moderators take from somebody: it must not wait for a disk. What they give is nothing unless it is written."""
 
 
 class StageCases:
@@ -30,7 +32,7 @@ class StageCases:
         if wait:
             raise RateLimited("hands go up less often", retry_after_seconds=wait)
         now = self._clock.now()
-        act = Act(actor.user_id, "raise_hand", room_id)
+        act = Act(actor.user_id, "raise_hand", room_id, goes_on=True)
         return (
             await self._rooms.change(room_id, act, lambda room, _: hands.raise_hand(room, actor, question, now))
         ).room
@@ -38,7 +40,7 @@ class StageCases:
     async def lower_hand(self, actor: Actor, room_id: str) -> Room:
         """Takes the caller's hand down. Raises NotInRoom."""
         now = self._clock.now()
-        act = Act(actor.user_id, "lower_hand", room_id)
+        act = Act(actor.user_id, "lower_hand", room_id, goes_on=True)
         return (await self._rooms.change(room_id, act, lambda room, _: hands.lower_hand(room, actor, now))).room
 
     async def list_hands(self, actor: Actor, room_id: str) -> tuple[list[Hand], Room]:
@@ -51,14 +53,17 @@ class StageCases:
     async def attend_hands(self, actor: Actor, room_id: str) -> None:
         """Lets hands' time run, for a moderator looks at them. Raises NotAllowed."""
         now = self._clock.now()
-        act = Act(actor.user_id, "attend_hands", room_id)
+        act = Act(actor.user_id, "attend_hands", room_id, goes_on=True)
         await self._rooms.change(room_id, act, lambda room, _: hands.attend(room, actor, now))
 
-    async def dismiss_hand(self, actor: Actor, room_id: str, user_id: str) -> None:
-        """Takes somebody's hand down. Raises NotAllowed."""
+    async def dismiss_hand(self, actor: Actor, room_id: str, user_id: str) -> bool:
+        """Takes somebody's hand down. Says whether that could not be written. Raises NotAllowed."""
         now = self._clock.now()
         act = self._upon(actor, "dismiss_hand", room_id, user_id)
-        await self._rooms.change(room_id, act, lambda room, _: hands.dismiss_hand(room, actor, user_id, now))
+        changed: Changed[None] = await self._rooms.change(
+            room_id, act, lambda room, _: hands.dismiss_hand(room, actor, user_id, now)
+        )
+        return changed.unsaved
 
     async def offer_stage(self, actor: Actor, room_id: str, user_id: str) -> Offer:
         """Offers a listener the stage. Raises NotAllowed, NotInRoom, StageFull, StageClosed."""
@@ -70,11 +75,14 @@ class StageCases:
         await self._people.get((user_id,))
         return changed.result
 
-    async def withdraw_offer(self, actor: Actor, room_id: str, user_id: str) -> None:
-        """Takes an offer back. Raises NotAllowed."""
+    async def withdraw_offer(self, actor: Actor, room_id: str, user_id: str) -> bool:
+        """Takes an offer back. Says whether that could not be written. Raises NotAllowed."""
         now = self._clock.now()
         act = self._upon(actor, "withdraw_offer", room_id, user_id)
-        await self._rooms.change(room_id, act, lambda room, _: stage.withdraw_offer(room, actor, user_id, now))
+        changed: Changed[None] = await self._rooms.change(
+            room_id, act, lambda room, _: stage.withdraw_offer(room, actor, user_id, now)
+        )
+        return changed.unsaved
 
     async def accept_offer(self, actor: Actor, room_id: str, offer_id: str) -> LiveRoom:
         """Brings the caller on stage. Raises OfferGone, StageFull, StageClosed."""
@@ -91,7 +99,7 @@ class StageCases:
     async def decline_offer(self, actor: Actor, room_id: str, offer_id: str) -> Room:
         """Says no to an offer. Raises OfferGone."""
         now = self._clock.now()
-        act = Act(actor.user_id, "decline_offer", room_id)
+        act = Act(actor.user_id, "decline_offer", room_id, goes_on=True)
         changed = await self._rooms.change(
             room_id, act, lambda room, _: stage.decline_offer(room, actor, offer_id, now)
         )
@@ -102,7 +110,7 @@ class StageCases:
         now = self._clock.now()
         changed = await self._rooms.enforce(
             room_id,
-            Act(actor.user_id, "leave_stage", room_id),
+            Act(actor.user_id, "leave_stage", room_id, goes_on=True),
             lambda room, take_epoch: stage.leave_stage(room, actor, epoch=take_epoch(), now=now),
         )
         return changed.live
@@ -110,26 +118,30 @@ class StageCases:
     async def set_own_mute(self, actor: Actor, room_id: str, muted: bool) -> Room:
         """Switches the caller's own microphone. Raises NotAllowed, StageClosed."""
         now = self._clock.now()
-        act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()})
+        act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()}, goes_on=True)
         return (
             await self._rooms.enforce(room_id, act, lambda room, _: stage.set_own_mute(room, actor, muted, now))
         ).room
 
-    async def mute_speaker(self, actor: Actor, room_id: str, user_id: str) -> None:
-        """Switches somebody's microphone off. Raises NotAllowed, NotOnStage."""
+    async def mute_speaker(self, actor: Actor, room_id: str, user_id: str) -> bool:
+        """Switches somebody's microphone off. Says whether that could not be written. Raises NotAllowed, NotOnStage."""
         now = self._clock.now()
         act = self._upon(actor, "mute_speaker", room_id, user_id)
-        await self._rooms.enforce(room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now))
+        changed: Changed[None] = await self._rooms.enforce(
+            room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now)
+        )
+        return changed.unsaved
 
-    async def move_to_audience(self, actor: Actor, room_id: str, user_id: str) -> None:
-        """Sends a speaker to the audience. Raises NotAllowed, NotOnStage."""
+    async def move_to_audience(self, actor: Actor, room_id: str, user_id: str) -> bool:
+        """Sends a speaker to the audience. Says whether that could not be written. Raises NotAllowed, NotOnStage."""
         now = self._clock.now()
         act = self._upon(actor, "move_to_audience", room_id, user_id)
-        await self._rooms.enforce(
+        changed: Changed[None] = await self._rooms.enforce(
             room_id,
             act,
             lambda room, take_epoch: stage.move_to_audience(room, actor, user_id, epoch=take_epoch(), now=now),
         )
+        return changed.unsaved
 
     async def make_moderator(self, actor: Actor, room_id: str, user_id: str) -> None:
         """Lets a speaker lead too. Raises NotAllowed, NotOnStage."""
@@ -152,4 +164,4 @@ class StageCases:
         raise RuntimeError("no free member number found: the source of randomness repeats itself")
 
     def _upon(self, actor: Actor, action: str, room_id: str, user_id: str) -> Act:
-        return Act(actor.user_id, action, room_id, {"person": user_id})
+        return Act(actor.user_id, action, room_id, {"person": user_id}, goes_on=action in _GO_ON)

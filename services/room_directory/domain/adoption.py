@@ -45,6 +45,10 @@ def adopt_sessions(
         if seat.proof == UNKNOWN:
             put_seat(room, replace(seat, proof=news.proof), now)
         set_session(room, news, now)
+        on_stage = room.stage.get(news.user_id)
+        if on_stage is not None and on_stage.muted and news.epoch == seat.epoch:
+            # What rows say counts, whatever the relay was told last and could not be written.
+            room.order(news.user_id, seat.epoch, SeatAction.MUTE)
 
 
 def adopt_stream(room: Room, user_id: str, epoch: int, now: datetime) -> None:

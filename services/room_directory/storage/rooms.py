@@ -1,7 +1,7 @@
 """Rooms in and out of the database, each change at the version it was decided on."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, and_, delete, insert, select, update
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
 from services.common.database import Conflict, Database
-from services.room_directory.app.ports import Act
+from services.room_directory.app.ports import Act, Deed
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
 from services.room_directory.storage.rows import PERSON_TABLES, person_values, read_room, room_values
@@ -57,11 +57,12 @@ class SqlRoomStore:
                 await session.execute(insert(rooms).values(values))
                 for part in PERSON_TABLES:
                     await _write_part(session, room.room_id, part, {}, getattr(room, part))
-                await self._record(session, act, room)
+                facts = tuple(type(fact).__name__ for fact in room.facts)
+                await self._record(session, Deed(act, self._clock.now(), room.revision, facts))
         except IntegrityError as error:
             raise Conflict("this request made a room already") from error
 
-    async def save(self, before: Room, room: Room, act: Act) -> None:
+    async def save(self, before: Room, room: Room, deeds: Sequence[Deed]) -> None:
         """Writes what changed, at the version that was loaded. Raises Conflict when another version is there."""
         at_version = and_(rooms.c.room_id == room.room_id, rooms.c.version == before.version)
         async with self._database.write() as session:
@@ -70,7 +71,8 @@ class SqlRoomStore:
                 raise Conflict("another change of the room came between")
             for part in PERSON_TABLES:
                 await _write_part(session, room.room_id, part, getattr(before, part), getattr(room, part))
-            await self._record(session, act, room)
+            for deed in deeds:
+                await self._record(session, deed)
 
     async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
         """Records that epochs below `ceiling` may be in use; the ceiling never goes back."""
@@ -78,15 +80,15 @@ class SqlRoomStore:
         async with self._database.write() as session:
             await session.execute(update(rooms).where(lower).values(epoch_ceiling=ceiling))
 
-    async def _record(self, session: AsyncSession, act: Act, room: Room) -> None:
-        facts = [type(fact).__name__ for fact in room.facts]
+    async def _record(self, session: AsyncSession, deed: Deed) -> None:
+        act = deed.act
         await audit.append(
             session,
-            now=self._clock.now(),
+            now=deed.at,
             actor=act.actor_id,
             action=act.action,
             target=act.target,
-            detail={**act.detail, "revision": room.revision, "facts": facts},
+            detail={**act.detail, "revision": deed.revision, "facts": list(deed.facts)},
         )
 
 

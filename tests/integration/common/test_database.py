@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.common.database import Conflict, Database, UtcDateTime, retry_conflicts
+from services.common.errors import StorageUnavailable
 from services.common.metrics import Metrics
 from services.common.migrations import migrate
 from services.common.settings import SettingsError
+from tests.support.storage import read_only
 
 METADATA = MetaData()
 PIZZA = Table(
@@ -255,3 +257,33 @@ async def test_what_waits_for_the_database_is_shown(pizzas: Database) -> None:
         assert value("wait_seconds_count") == 1
     assert value("connections") == 0
     assert value("connections_limit") == 20
+
+
+async def test_a_database_that_takes_no_writes_is_refused_as_such_and_recovers_by_itself(tmp_path: Path) -> None:
+    pizzas = Database(f"sqlite+aiosqlite:///{tmp_path}/pizza.db")
+    await pizzas.create_all(METADATA)
+    async with read_only(pizzas):
+        with pytest.raises(StorageUnavailable):
+            async with pizzas.write() as session:
+                await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+        async with pizzas.read() as session:
+            assert await session.scalar(select(func.count()).select_from(PIZZA)) == 0
+    async with pizzas.write() as session:
+        await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+    assert await slices(pizzas) == 8
+    await pizzas.close()
+
+
+async def test_a_database_that_nobody_answers_for_is_refused_as_such() -> None:
+    away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/pizza")
+    for use in (away.read, away.write):
+        with pytest.raises(StorageUnavailable):
+            async with use() as session:
+                await session.scalar(select(1))
+    await away.close()
+
+
+async def test_a_fault_of_the_code_is_not_taken_for_one_of_the_disk(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.write() as session:
+            await session.execute(text("SELECT * FROM no_such_table"))

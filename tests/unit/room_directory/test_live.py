@@ -1,15 +1,15 @@
 """Changing a room: kept whole, told once, decided again after a conflict."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from services.common.errors import Conflict
+from services.common.errors import Conflict, StorageUnavailable
 from services.common.tasks import Background
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.live import LiveRooms
-from services.room_directory.app.ports import Act, Pulse
+from services.room_directory.app.ports import Act, Deed, Pulse
 from services.room_directory.domain import hands
 from services.room_directory.domain.entry import take_seat
 from services.room_directory.domain.errors import NotAllowed, RoomEnded, RoomNotFound
@@ -35,6 +35,8 @@ class Store:
         self.ceilings: dict[str, int] = {}
         self.saves = 0
         self.others: list[Room] = []
+        self.deeds: list[Deed] = []
+        self.full = False
 
     async def load_live(self) -> list[tuple[Room, int]]:
         return [(room.draft(), self.ceilings[room_id]) for room_id, room in self.rooms.items()]
@@ -49,7 +51,10 @@ class Store:
     async def create(self, room: Room, epoch_ceiling: int, act: Act) -> None:
         self.rooms[room.room_id], self.ceilings[room.room_id] = room.draft(), epoch_ceiling
 
-    async def save(self, before: Room, room: Room, act: Act) -> None:
+    async def save(self, before: Room, room: Room, deeds: Sequence[Deed]) -> None:
+        if self.full:
+            raise StorageUnavailable
+        self.deeds += deeds
         if self.others:
             self.rooms[room.room_id] = self.others.pop(0)
         if self.rooms[room.room_id].version != before.version:

@@ -1,0 +1,55 @@
+"""Databases that take nothing for a while: on a disk that is full, or opened for reading alone."""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from services.common.database import Database
+
+
+@asynccontextmanager
+async def read_only(database: Database) -> AsyncIterator[None]:
+    """SQLite refuses every write, as on a disk that was remounted for reading."""
+
+    def forbid(connection: Any, _: Any) -> None:
+        connection.cursor().execute("PRAGMA query_only=ON")
+
+    event.listen(database.engine.sync_engine, "connect", forbid)
+    await database.engine.dispose()
+    try:
+        yield
+    finally:
+        event.remove(database.engine.sync_engine, "connect", forbid)
+        await database.engine.dispose()
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[None]:
+    """A disk of one megabyte at that folder; skips the test where one may not be mounted."""
+    place.mkdir(exist_ok=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextmanager
+def full(place: Path) -> Iterator[None]:
+    """Fills what is left of the disk, and gives it back."""
+    filler = place / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+    except OSError:
+        yield
+    finally:
+        filler.unlink()
