@@ -25,7 +25,7 @@ from services.room_directory.domain.events import RoomCard
 from services.room_directory.domain.moderation import RoomEdit, end_room, update_room
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room, create_room
-from services.room_directory.domain.seats import HandMode, Seat, Visibility
+from services.room_directory.domain.seats import HandMode, RoomState, Seat, Visibility
 
 _CONFIGURED_SECONDS = 0.5
 
