@@ -180,10 +180,10 @@ class Watching:
             # A crowd comes back spread out, or it would meet itself again.
             spread = random.uniform(1.0, _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
             raise RateLimited("many people come back just now", retry_after_seconds=wait + spread)
-        if self.open_streams >= self._settings.max_streams or (
-            self._places[user_id] >= self._settings.max_streams_per_user
-        ):
-            self._joins.labels("refused").inc()
+        own = self._places[user_id] >= self._settings.max_streams_per_user
+        if own or self.open_streams >= self._settings.max_streams:
+            # One person who has too many is no sign of a hall that has too few.
+            self._joins.labels("too_many_of_one" if own else "refused").inc()
             raise TooManyStreams("too many event streams are open", retry_after_seconds=10.0)
         self.open_streams += 1
         self._places[user_id] += 1

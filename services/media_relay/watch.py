@@ -7,10 +7,12 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.common.distinct import Distinct
 from services.common.metrics import Metrics
 from services.media_relay.domain.events import Cause, Event, PermitRefused, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.relay import Relay
+from services.media_relay.domain.sessions import MediaSession
 
 SAMPLED_AT_ONCE = 50
 
@@ -23,6 +25,27 @@ _NOBODYS_WISH = {Cause.EXPIRED, Cause.DRAINING, Cause.FAILED}
 _LOSS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _SHORT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _CONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+IN_TIME_SECONDS = 2.0
+"""What the objective for joining allows from the answer to sound."""
+LOSSY = 0.05
+"""What the objective for sound allows to be lost."""
+_NOW_SECONDS = 300.0
+_RESULTS = ("connected", "slow", "failed", "unheard", "abandoned")
+_FELT = {Cause.DRAINING.value, Cause.FAILED.value, "idle"}
+
+
+def _without_sound(event: SessionEnded) -> str:
+    """What became of a session that never connected; what only its client can cause is no failure of ours.
+
+    Nothing came by UDP: one network, or one program that never meant to, can cause that; when many people are unheard
+    it is our port, and an alert of its own tells. One that somebody took back before it connected is theirs too.
+    """
+    session = event.session
+    if session.nominated or session.keyed or event.cause in (Cause.FAILED, Cause.DRAINING):
+        return "failed"
+    return "unheard" if event.cause is Cause.EXPIRED else "abandoned"
 
 
 class Stats(Protocol):
@@ -73,6 +96,22 @@ class RelayMetrics:
         self._connect = metrics.histogram(
             f"{_PREFIX}connect_seconds", "From answer to media: checks and handshake.", ("kind",), _CONNECT_SECONDS
         )
+        self._outcomes = metrics.counter(
+            f"{_PREFIX}join_people_total",
+            "People by what became of their sessions, each once an hour for each result: connected within 2 s, slow, "
+            "failed after packets came, unheard (no packet came), abandoned by their own client.",
+            ("result",),
+        )
+        for result in _RESULTS:
+            self._outcomes.labels(result)
+        self._interrupted = metrics.counter(
+            f"{_PREFIX}interrupted_people_total", "People whose sound stopped unasked, each once in five minutes."
+        )
+        self._lossy = metrics.counter(
+            f"{_PREFIX}lossy_people_total", "People who lost more than 5 % in a sample, each once an hour."
+        )
+        self._people = Distinct()
+        self._people_now = Distinct(_NOW_SECONDS)
         self._loss = metrics.histogram(
             f"{_PREFIX}client_loss_ratio", "Share of packets clients report lost, sampled.", ("kind",), _LOSS
         )
@@ -107,12 +146,27 @@ class RelayMetrics:
         if isinstance(event, SessionEnded):
             self._ended.labels(kind, event.cause.value).inc()
             if event.session.was_connected and event.cause in _NOBODYS_WISH:
-                self._interruptions.labels(kind, event.cause.value).inc()
+                self._interrupt(event.session, event.cause.value)
+            if not event.session.was_connected:
+                self._became(event.session, _without_sound(event))
         elif isinstance(event, SessionIdle):
-            self._interruptions.labels(kind, "idle").inc()
+            self._interrupt(event.session, "idle")
         elif isinstance(event, SessionConnected) and not event.session.was_connected:
             event.session.was_connected = True
-            self._connect.labels(kind).observe(max(0.0, now - event.session.opened_at))
+            waited = max(0.0, now - event.session.opened_at)
+            self._connect.labels(kind).observe(waited)
+            self._became(event.session, "connected" if waited <= IN_TIME_SECONDS else "slow")
+
+    def _interrupt(self, session: MediaSession, cause: str) -> None:
+        self._interruptions.labels(session.kind.value, cause).inc()
+        if cause in _FELT and self._people_now.first(session.permit.user_id):
+            self._interrupted.inc()
+
+    def _became(self, session: MediaSession, result: str) -> None:
+        # Slow and failed are one to the person, and to the objective.
+        what = "failed" if result == "slow" else result
+        if self._people.first((session.permit.user_id, what)):
+            self._outcomes.labels(result).inc()
 
     async def sample(self) -> None:
         """Reads the quality of some sessions, the next ones each time; call it every few seconds."""
@@ -128,6 +182,8 @@ class RelayMetrics:
                 # No report has come from this client yet: its zeros would say nothing.
                 continue
             self._loss.labels(session.kind.value).observe(stats.fraction_lost)
+            if stats.fraction_lost > LOSSY and self._people.first((session.permit.user_id, "lossy")):
+                self._lossy.inc()
             self._jitter.labels(session.kind.value).observe(stats.jitter_seconds)
             self._round_trip.labels(session.kind.value).observe(stats.round_trip_seconds)
 

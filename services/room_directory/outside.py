@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime
 
 from services.common.clock import Clock
+from services.common.distinct import Distinct
 from services.common.ids import new_id
 from services.common.metrics import Metrics
 
@@ -54,6 +55,10 @@ class PrometheusCounters:
         self._listeners = metrics.gauge("majlis_room_directory_listeners", "Seats in the audiences of all rooms.")
         self._hands = metrics.gauge("majlis_room_directory_hands", "Hands that are up.")
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
+        self._unplaced = metrics.counter(
+            "majlis_room_directory_unplaced_people_total", "People for whom no relay had room, each once an hour."
+        )
+        self._people = Distinct()
         self._join_seconds = metrics.histogram(
             "majlis_room_directory_join_seconds",
             "From taking a seat to sound, as the relay reports it; of seats whose sound came within a minute.",
@@ -68,9 +73,11 @@ class PrometheusCounters:
             "majlis_room_directory_relay_change_seconds", "From an order about a seat to the relay's acknowledgement."
         )
 
-    def joined(self, result: str) -> None:
-        """Counts a try to take a seat."""
+    def joined(self, result: str, user_id: str) -> None:
+        """Counts a try to take a seat, and whom no relay has room for."""
         self._joins.labels(result).inc()
+        if result == "no_relay" and self._people.first(user_id):
+            self._unplaced.inc()
 
     def sounding(self, seconds: float) -> None:
         """Notes how long somebody waited for sound."""

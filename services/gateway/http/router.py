@@ -8,6 +8,7 @@ from functools import lru_cache
 import structlog
 
 from services.common import tracing
+from services.common.distinct import Distinct
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
@@ -38,6 +39,7 @@ from services.gateway.status import status_from
 _log = get_logger("http")
 
 _NETWORKS_KEPT = 4096
+_FAILING_SECONDS = 300.0
 _INFO = "/.well-known/majlis.json"
 # Streams last for hours and files are nobody's question: only these begin a trace.
 _TRACED = {"rpc", "media"}
@@ -75,6 +77,11 @@ class Application:
         self._requests = metrics.counter(
             "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
         )
+        self._failing = metrics.counter(
+            "majlis_gateway_http_failing_networks_total",
+            "Networks of clients that were answered by a fault, each once in five minutes.",
+        )
+        self._networks_failing = Distinct(_FAILING_SECONDS)
         self._seconds = metrics.histogram(
             "majlis_gateway_http_duration_seconds", "Time to answer an HTTP request; streams are not in it.", ("route",)
         )
@@ -119,6 +126,8 @@ class Application:
         span.note("http.response.status_code", response.status)
         if response.status >= 500:
             span.fail(str(response.status))
+            if self._networks_failing.first(request.network):
+                self._failing.inc()
         await response.send(send, without_body=request.method == "HEAD")
         seconds = time.perf_counter() - started
         self._seconds.labels(route).observe(seconds, tracing.exemplar())

@@ -220,7 +220,7 @@ class Signer(Protocol):
 class Counters(Protocol):
     """What operators want to count."""
 
-    def joined(self, result: str) -> None:
+    def joined(self, result: str, user_id: str) -> None:
         """Somebody tried to take a seat: "seated", or the reason they could not."""
         ...
 

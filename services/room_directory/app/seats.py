@@ -60,9 +60,9 @@ class SeatCases:
         try:
             changed = await self._rooms.change(room_id, Act(actor.user_id, "join_room", room_id, goes_on=True), decide)
         except DomainError as error:
-            self._counters.joined(error.reason.lower())
+            self._counters.joined(error.reason.lower(), actor.user_id)
             raise
-        self._counters.joined("seated")
+        self._counters.joined("seated", actor.user_id)
         if changed.result is None:
             # The seat has a new epoch: a permit of before opens nothing.
             self._fleet.release(room_id, actor.user_id)

@@ -72,3 +72,34 @@ async def test_sound_that_stops_unasked_is_an_interruption_and_a_farewell_is_non
         if sample.name == "majlis_media_relay_interruptions_total"
     }
     assert counted == {"idle": 1, "expired": 1, "draining": 1}
+    assert metrics.registry.get_sample_value("majlis_media_relay_interrupted_people_total") == 2
+
+
+async def test_a_person_whose_tries_fail_again_and_again_counts_once_and_what_only_a_client_causes_is_no_failure() -> (
+    None
+):
+    bench, metrics = RelayBench(), Metrics("media_relay")
+    watch = RelayMetrics(metrics, bench.app.relay, QuietCore())  # type: ignore[arg-type]
+
+    async def one(sub: str, cause: Cause, *, reached: bool = False) -> None:
+        await bench.open(sub=sub)
+        session = bench.app.list_sessions()[-1]
+        session.nominated = reached
+        watch.happened(SessionEnded(session, cause), 20.0)
+
+    for _ in range(10):
+        await one("silent0000", Cause.EXPIRED)  # ten offers, and never a packet
+        await one("leaver0000", Cause.DELETED)
+        await one("broken0000", Cause.EXPIRED, reached=True)
+    await one("broken0001", Cause.FAILED)
+    for sub, now in (("quick00000", 1.5), ("quick00000", 1.5), ("slow000000", 2.5)):
+        await bench.open(sub=sub)
+        session = bench.app.list_sessions()[-1]
+        watch.happened(SessionConnected(session), session.opened_at + now)
+    counted = {
+        sample.labels["result"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "majlis_media_relay_join_people_total"
+    }
+    assert counted == {"connected": 1, "slow": 1, "failed": 2, "unheard": 1, "abandoned": 1}

@@ -85,7 +85,7 @@ class Counters:
     def __init__(self) -> None:
         self.actions: list[str] = []
 
-    def joined(self, result: str) -> None:
+    def joined(self, result: str, user_id: str) -> None:
         raise AssertionError("nobody joins through a use case here")
 
     def sounding(self, seconds: float) -> None:
