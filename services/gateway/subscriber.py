@@ -68,13 +68,13 @@ class Subscriber:
 
     def prefill(self, frames: Iterable[Frame], now: float) -> None:
         """What the reader needs before the first live event; this may exceed the queue's limit."""
-        self._queue.extend(frame for frame in frames if self._is_news(frame))
+        self._queue.extend(frame for frame in frames if not frame.brings_to or self._brings_news(frame))
         self._oldest_at = now
         self._limit += len(self._queue)
 
     def push(self, frame: Frame, now: float) -> None:
         """Adds a live event at `now` (loop seconds), or ends a reader that is too far behind."""
-        if self.ended or not self._is_news(frame):
+        if self.ended or (frame.brings_to and not self._brings_news(frame)):
             return
         if not self._queue:
             if self.sink is not None and not self._handed_over and self.sink(frame):
@@ -115,11 +115,10 @@ class Subscriber:
         self._handed_over = True
         return frames
 
-    def _is_news(self, frame: Frame) -> bool:
-        if frame.brings_to:
-            if frame.brings_to <= self.has and not frame.rewinds:
-                return False
-            self.has = frame.brings_to
+    def _brings_news(self, frame: Frame) -> bool:
+        if frame.brings_to <= self.has and not frame.rewinds:
+            return False
+        self.has = frame.brings_to
         return True
 
     def _wake(self) -> None:

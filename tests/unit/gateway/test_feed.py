@@ -235,6 +235,15 @@ async def test_a_room_that_nobody_watches_is_not_looked_at(feed: Feed) -> None:
     assert not feed.wants_a_look(asyncio.get_running_loop().time() + 100)
 
 
+async def test_a_room_whose_reader_asks_from_time_to_time_is_looked_at_until_it_stays_away(feed: Feed) -> None:
+    reader = person()
+    await feed.join(reader, None)
+    feed.subscribers.discard(reader)
+    now = asyncio.get_running_loop().time()
+    assert feed.wants_a_look(now + SILENCE_SECONDS + 0.5)
+    assert not feed.wants_a_look(now + 30)
+
+
 async def test_readers_are_told_when_what_they_see_may_be_old_and_when_it_is_not(
     feed: Feed, directory: Directory
 ) -> None:
