@@ -119,6 +119,12 @@ async def test_coming_back_shows_the_past_and_does_not_live_it_again(
     assert power_at(await omar.hear(2.0), 440) > 0.5
     await expect(story.shown(omar, "gone")).to_have_count(0)
 
+    # A block lets nobody in and puts nobody out: the sheet says so and offers it.
+    await story.shown(lina, "listener").first.click()
+    await story.shown(lina, "block-person").click()
+    await story.shown(lina, "remove-blocked").click()
+    await expect(story.shown(omar, "gone")).to_have_attribute("data-why", "removed")
+
 
 async def test_seven_tabs_of_one_browser_all_live(stack: Stack, house: House) -> None:
     owner = await owner_of(stack)

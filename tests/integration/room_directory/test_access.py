@@ -271,3 +271,18 @@ async def test_an_operator_may_end_any_room_and_others_may_not(world: World) -> 
     await world.call("lina", "EndRoom", end)
     unknown = pb.EndRoomRequest(room_id="room0000000000000")
     assert await refusal(world.call("lina", "EndRoom", unknown)) == "ROOM_NOT_FOUND"
+
+
+async def test_blocking_somebody_who_is_inside_names_the_rooms_and_puts_nobody_out(world: World) -> None:
+    await world.relay()
+    led = (await world.create("lina")).room_id
+    elsewhere = (await world.create("nadia", title="Another")).room_id
+    for room_id in (led, elsewhere):
+        await world.join("omar", room_id)
+    blocked = await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("omar")))
+    assert [(room.room_id, room.title) for room in blocked.rooms] == [(led, "Stars over Sanaa")]
+    assert world.listeners(led) == 1
+    again = await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("omar")))
+    assert [room.room_id for room in again.rooms] == [led]
+    await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=led, user_id=person("omar")))
+    assert not (await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("omar")))).rooms

@@ -51,6 +51,7 @@ const texts: Record<string, Key> = {
   TOO_MANY_ROOMS: 'refused.TOO_MANY_ROOMS',
   PERSON_NOT_FOUND: 'refused.PERSON_NOT_FOUND',
   FIELD_INVALID: 'refused.FIELD_INVALID',
+  STORAGE_UNAVAILABLE: 'refused.STORAGE_UNAVAILABLE',
 };
 
 /** The reason's word, without its enum's prefix; empty when there is none. */
@@ -88,7 +89,7 @@ export class Refusal extends Error {
 }
 
 /** Refusals that end by themselves: seats come free, relays come back, a limit fills up again. */
-const passing = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'DRAINING', 'TOO_SLOW', 'CONFLICT', 'RATE_LIMITED']);
+const passing = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'STORAGE_UNAVAILABLE', 'DRAINING', 'TOO_SLOW', 'CONFLICT', 'RATE_LIMITED']);
 
 /**
  * What a refusal lets one hope for: no answer came at all; it passes by itself; a fault of the server, which may be gone

@@ -81,6 +81,13 @@ function seatOf(view: RoomView, person: Profile): StageSeat | undefined {
   return view.stage.find((seat) => seat.person?.userId === person.userId);
 }
 
+/** A moderator's act; where it holds but could not be written, that is said. Whether it took effect. */
+async function enforce(call: () => Promise<{ unsaved: boolean }>): Promise<boolean> {
+  const answer = await attempt(call);
+  if (answer?.unsaved) toasts.say('moderate.unsaved');
+  return answer !== undefined;
+}
+
 export async function withdrawOffer(room: LiveRoom, userId: string): Promise<void> {
   await attempt(() => rooms.withdrawOffer({ roomId: room.id, userId }));
 }
@@ -90,18 +97,18 @@ export async function dismissHand(room: LiveRoom, userId: string): Promise<void>
 }
 
 export async function muteSpeaker(room: LiveRoom, person: Profile): Promise<void> {
-  if (!(await attempt(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId })))) return;
+  if (!(await enforce(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId })))) return;
   toasts.say('moderate.muted', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.muted === true));
 }
 
 export async function moveToAudience(room: LiveRoom, person: Profile): Promise<void> {
-  if (!(await attempt(() => rooms.moveToAudience({ roomId: room.id, userId: person.userId })))) return;
+  if (!(await enforce(() => rooms.moveToAudience({ roomId: room.id, userId: person.userId })))) return;
   const below = (view: RoomView): boolean => !seatOf(view, person) && !view.offers.some((offer) => offer.userId === person.userId);
   toasts.say('moderate.moved', { name: person.displayName }, () => attempt(() => rooms.offerStage({ roomId: room.id, userId: person.userId })), whileIn(room, below));
 }
 
 export async function removePerson(room: LiveRoom, person: Profile): Promise<void> {
-  if (!(await attempt(() => rooms.removePerson({ roomId: room.id, userId: person.userId })))) return;
+  if (!(await enforce(() => rooms.removePerson({ roomId: room.id, userId: person.userId })))) return;
   toasts.say('moderate.removed', { name: person.displayName }, () => attempt(() => rooms.readmitPerson({ roomId: room.id, userId: person.userId })), whileIn(room, () => true));
 }
 
@@ -115,9 +122,12 @@ export async function nameSuccessor(room: LiveRoom, person: Profile, named: bool
   if (named) toasts.say('moderate.successor', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.successor === true));
 }
 
-export async function blockPerson(person: Profile): Promise<void> {
-  if (!(await attempt(() => rooms.blockPerson({ userId: person.userId })))) return;
-  toasts.say('moderate.blocked', { name: person.displayName }, () => attempt(() => rooms.unblockPerson({ userId: person.userId })));
+/** Keeps a person out of the rooms the caller leads; whether they are still inside this one, for a block puts nobody out. */
+export async function blockPerson(room: LiveRoom, person: Profile): Promise<boolean> {
+  const answer = await attempt(() => rooms.blockPerson({ userId: person.userId }));
+  if (answer?.unsaved) toasts.say('moderate.unsaved');
+  if (answer) toasts.say('moderate.blocked', { name: person.displayName }, () => attempt(() => rooms.unblockPerson({ userId: person.userId })));
+  return answer?.rooms.some((led) => led.roomId === room.id) ?? false;
 }
 
 export async function reportPerson(room: LiveRoom, person: Profile, kind: ReportKind, text: string): Promise<boolean> {
@@ -148,5 +158,5 @@ export async function shareRoom(room: LiveRoom): Promise<void> {
 }
 
 export async function endRoom(room: LiveRoom): Promise<void> {
-  await attempt(() => rooms.endRoom({ roomId: room.id }));
+  await enforce(() => rooms.endRoom({ roomId: room.id }));
 }
