@@ -48,6 +48,13 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         done = await self._app.accounts.set_up_owner(request.token, to.new_profile(request.profile), visitor(context))
         return pb.SetUpOwnerResponse(account=to.own(done.own), tokens=to.tokens(done.tokens))
 
+    async def CheckOwnerLink(self, request: pb.CheckOwnerLinkRequest, context: Any) -> pb.CheckOwnerLinkResponse:
+        await self._app.accounts.check_owner_link(request.token)
+        return pb.CheckOwnerLinkResponse()
+
+    async def ProposeHandle(self, request: pb.ProposeHandleRequest, context: Any) -> pb.ProposeHandleResponse:
+        return pb.ProposeHandleResponse(handle=self._app.accounts.propose_handle(request.display_name))
+
     async def CreateAccount(self, request: pb.CreateAccountRequest, context: Any) -> pb.CreateAccountResponse:
         done = await self._app.accounts.create_account(
             request.redemption_id, to.new_profile(request.profile), request.inviter_id, visitor(context)

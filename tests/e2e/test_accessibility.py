@@ -57,8 +57,8 @@ async def test_everything_can_be_done_by_keyboard_and_axe_finds_nothing_serious(
 
 async def comes_in(omar: Person, stack: Stack, link: str) -> None:
     await omar.page.goto(f"{stack.url}/setup#{'a' * 32}")
-    await expect(shown(omar, "submit-name")).to_be_visible()
-    await usable(omar, "owner set-up")
+    await expect(shown(omar, "owner-link-refused")).to_be_visible()
+    await usable(omar, "an owner link that does not work")
     await omar.page.goto(f"{stack.url}/i/{'a' * 26}")
     await expect(omar.page.get_by_role("alert")).to_be_visible()
     await usable(omar, "an invitation that does not work")

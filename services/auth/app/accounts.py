@@ -22,6 +22,7 @@ from services.auth.domain.errors import (
 )
 from services.auth.domain.names import handle as normal_handle
 from services.auth.domain.official import check_display_name, check_handle
+from services.auth.domain.proposed_handle import alternatives, proposed_handle
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
@@ -44,15 +45,22 @@ class Accounts:
         """Turns the owner link into the first operator. Raises OwnerLinkInvalid, HandleTaken or a name's refusal."""
         now = self._clock.now()
         async with self._store.write() as tx:
-            link = await tx.get_owner_link()
-            if link is None or link.used_at is not None or link.token_hash != token_hash(token):
-                raise OwnerLinkInvalid("this link was used already or never existed")
+            link = await _unused_owner_link(tx, token)
             account = await self._open(tx, self._chance.new_id(), profile, now, operator=True)
             await tx.put_owner_link(OwnerLink(link.token_hash, now))
             await tx.audit(now, account.user_id, "owner_set_up", account.user_id)
             signed_in = await self._sessions.start(tx, account, visitor, now)
         self._counters.account_created()
         return signed_in
+
+    async def check_owner_link(self, token: str) -> None:
+        """Raises OwnerLinkInvalid unless the link still works."""
+        async with self._store.read() as tx:
+            await _unused_owner_link(tx, token)
+
+    def propose_handle(self, display_name: str) -> str:
+        """A handle made of a name, or ""; it may be taken."""
+        return proposed_handle(display_name)
 
     @retry_conflicts()
     async def create_account(
@@ -176,14 +184,27 @@ class Accounts:
             check_handle(account.handle, operators)
 
     async def _must_be_free(self, tx: Tx, handle: str) -> None:
-        if await tx.find_by_handle(handle) is not None:
-            raise HandleTaken(f"@{handle} is taken", metadata={"handle": handle})
+        if await tx.find_by_handle(handle) is None:
+            return
+        taken = {"handle": handle}
+        for other in alternatives(handle):
+            if await tx.find_by_handle(other) is None:
+                taken["free"] = other
+                break
+        raise HandleTaken(f"@{handle} is taken", metadata=taken)
 
     async def _by_handle(self, tx: Tx, handle: str) -> Account | None:
         try:
             return await tx.find_by_handle(normal_handle(handle))
         except HandleInvalid:
             return None
+
+
+async def _unused_owner_link(tx: Tx, token: str) -> OwnerLink:
+    link = await tx.get_owner_link()
+    if link is None or link.used_at is not None or link.token_hash != token_hash(token):
+        raise OwnerLinkInvalid("this link was used already or never existed")
+    return link
 
 
 async def own_account(tx: Tx, user_id: str) -> OwnAccount:

@@ -31,6 +31,9 @@ async def test_owner_link_makes_the_first_operator_once(hall: Hall) -> None:
     assert link.stat().st_mode & 0o777 == 0o600
     assert link.read_text().startswith("http://localhost:8080/setup#")
     token = link.read_text().strip().partition("#")[2]
+    await hall.parts.app.accounts.check_owner_link(token)
+    with pytest.raises(OwnerLinkInvalid):
+        await hall.parts.app.accounts.check_owner_link(token[::-1])
     owner = await hall.owner()
     assert owner.own.account.operator
     assert owner.tokens is not None
@@ -38,6 +41,8 @@ async def test_owner_link_makes_the_first_operator_once(hall: Hall) -> None:
     assert not link.exists()
     with pytest.raises(OwnerLinkInvalid):
         await hall.parts.app.accounts.set_up_owner(token, BORIS, Visitor())
+    with pytest.raises(OwnerLinkInvalid):
+        await hall.parts.app.accounts.check_owner_link(token)
 
 
 async def test_owner_link_stays_the_same_until_used_and_is_replaced_when_its_file_is_lost(hall: Hall) -> None:
@@ -99,8 +104,13 @@ async def test_settled_redemption_names_its_account_or_never_gets_one(hall: Hall
 
 async def test_handle_belongs_to_one_person_however_it_is_typed(hall: Hall) -> None:
     boris, other = await hall.member("boris"), await hall.member("other")
-    with pytest.raises(HandleTaken):
+    with pytest.raises(HandleTaken) as taken:
         await hall.member("BORIS")
+    assert taken.value.metadata["free"] == "boris_2"
+    await hall.member("boris_2")
+    with pytest.raises(HandleTaken) as taken:
+        await hall.member("boris")
+    assert taken.value.metadata["free"] == "boris_3"
     with pytest.raises(HandleTaken):
         await hall.parts.app.accounts.update_profile(other.own.account.user_id, ProfileChange(handle="@Boris"))
     assert (await hall.parts.app.accounts.get_profile(handle="@Boris")).user_id == boris.own.account.user_id

@@ -27,6 +27,11 @@ export function initials(name: string): string {
   return (start + first(words.at(-1))).toLocaleUpperCase();
 }
 
+/** Whether a name is written in Latin letters alone, accents included. */
+export function isLatin(name: string): boolean {
+  return !/[^\p{Script=Latin}\P{L}]/u.test(name);
+}
+
 /** A handle made from a name: ASCII letters, digits and underscores, 3 to 24; empty when the name gives too little. */
 export function suggestHandle(name: string): string {
   const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^[_0-9]+|_+$/g, '').slice(0, 24);

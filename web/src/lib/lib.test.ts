@@ -1,8 +1,8 @@
 // Small pure helpers: times, names, addresses, refusals.
 import { Code, ConnectError } from '@connectrpc/connect';
 import { expect, test } from 'vitest';
-import { clock, initials, suggestHandle } from './format.ts';
-import { explain, outlook, passes, reasonIn, reasonOf, Refusal } from './refusal.ts';
+import { clock, initials, isLatin, suggestHandle } from './format.ts';
+import { explain, outlook, passes, reasonIn, reasonOf, Refusal, retryAfter, valueOf } from './refusal.ts';
 import { parse } from './router.svelte.ts';
 
 const at = (path: string): ReturnType<typeof parse> => parse(new URL(path, 'https://hall.example'));
@@ -25,6 +25,7 @@ test('a handle is suggested from Latin names only', () => {
   expect(suggestHandle('Sami Haddad')).toBe('sami_haddad');
   expect(suggestHandle('عمر')).toBe('');
   expect(suggestHandle('3 Bo')).toBe('');
+  expect(['Zoë Müller', 'O’Brien 3', '🙂', 'Лина', 'Sami حداد'].map(isLatin)).toEqual([true, true, true, false, false]);
 });
 
 test('addresses lead to pages', () => {
@@ -64,6 +65,13 @@ test('every refusal has words', () => {
   expect(explain(refusedWith(Code.Internal, { debug: { reason: 'SOMETHING_NEW' } }))).toBe('refused.fault');
   expect(explain(new TypeError('Failed to fetch'))).toBe('refused.offline');
   expect(explain(new Refusal(503, 'RELAY_FULL'))).toBe('refused.NO_RELAY');
+});
+
+test('what a refusal adds is read: the handle that is free, the time to wait', () => {
+  const taken = refusedWith(Code.AlreadyExists, { debug: { reason: 'HANDLE_TAKEN', metadata: { free: 'lina_2' } } });
+  expect([valueOf(taken, 'free'), valueOf(taken, 'other'), retryAfter(taken)]).toEqual(['lina_2', '', 0]);
+  const often = refusedWith(Code.ResourceExhausted, { type: 'google.rpc.RetryInfo', debug: { retryDelay: '12.5s' } });
+  expect([retryAfter(often), valueOf(often, 'free'), retryAfter(new Error('other'))]).toEqual([12_500, '', 0]);
 });
 
 test('only what never answered is called unreachable', () => {

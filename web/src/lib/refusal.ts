@@ -54,6 +54,26 @@ const texts: Record<string, Key> = {
   STORAGE_UNAVAILABLE: 'refused.STORAGE_UNAVAILABLE',
 };
 
+/** The readable form of a detail of a refusal, by the name of its type. */
+function detail(error: unknown, type: string): Record<string, unknown> {
+  if (!(error instanceof ConnectError)) return {};
+  for (const one of error.details) {
+    if ('type' in one && one.type === type && 'debug' in one && one.debug && typeof one.debug === 'object') return one.debug as Record<string, unknown>;
+  }
+  return {};
+}
+
+/** A value that explains the refusal; empty when there is none by that name. */
+export function valueOf(error: unknown, name: string): string {
+  const value = (detail(error, 'google.rpc.ErrorInfo')['metadata'] as Record<string, unknown> | undefined)?.[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** Milliseconds after which the server would hear the same call again; 0 when it does not say. */
+export function retryAfter(error: unknown): number {
+  return (Number.parseFloat(String(detail(error, 'google.rpc.RetryInfo')['retryDelay'])) || 0) * 1000;
+}
+
 /** The reason's word, without its enum's prefix; empty when there is none. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof ConnectError)) return error instanceof Refusal ? error.reason : '';
