@@ -31,14 +31,29 @@ function parts(bundle: NonNullable<IndexHtmlTransformContext['bundle']>): HtmlTa
     .map((name) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, fetchpriority: 'low', href: `/${name}` }, injectTo: 'head' }));
 }
 
+const early = new URL('./theme.js', import.meta.url);
+
+/** The script that runs before the first paint: a file, since the content security policy allows none in the page. */
+function theme(bundle: IndexHtmlTransformContext['bundle']): string {
+  const built = Object.values(bundle ?? {}).find((file) => file.type === 'asset' && file.names.includes('theme.js'));
+  return `<script src="/${built ? built.fileName : 'build/theme.js'}"></script>`;
+}
+
 /** Fills the page's frame. */
 export function shell(): Plugin {
+  let building = false;
   return {
     name: 'shell',
+    configResolved(config) {
+      building = config.command === 'build';
+    },
+    buildStart() {
+      if (building) this.emitFile({ type: 'asset', name: 'theme.js', source: readFileSync(early, 'utf8') });
+    },
     transformIndexHtml: {
       order: 'post',
       handler: (html, context) => ({
-        html: html.replace('<!--boot-->', boot()),
+        html: html.replace('<!--boot-->', boot()).replace('<!--theme-->', theme(context.bundle)),
         tags: context.bundle ? parts(context.bundle) : [],
       }),
     },

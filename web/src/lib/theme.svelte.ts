@@ -1,4 +1,4 @@
-// Paper or night: follows the system until somebody chooses.
+// Paper or night: follows the system, by the style sheet alone, until somebody chooses.
 import { keep, recall } from './storage.ts';
 
 export type ThemeChoice = 'system' | 'paper' | 'night';
@@ -9,7 +9,6 @@ class Theme {
   start(): void {
     const kept = recall('theme');
     if (kept === 'paper' || kept === 'night') this.choice = kept;
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#apply());
     this.#apply();
   }
 
@@ -20,10 +19,15 @@ class Theme {
   }
 
   #apply(): void {
-    const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    const shown = this.choice === 'system' ? (dark ? 'night' : 'paper') : this.choice;
-    document.documentElement.dataset['theme'] = shown;
-    document.querySelector('meta[name=theme-color]')?.setAttribute('content', shown === 'night' ? '#10161a' : '#f7f3ea');
+    const { choice } = this;
+    if (choice === 'system') delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = choice;
+    const scheme = choice === 'system' ? 'light dark' : choice === 'night' ? 'dark' : 'light';
+    document.querySelector('meta[name=color-scheme]')?.setAttribute('content', scheme);
+    for (const meta of document.querySelectorAll('meta[name=theme-color]')) {
+      const night = choice === 'system' ? meta.getAttribute('media')?.includes('dark') : choice === 'night';
+      meta.setAttribute('content', night ? '#10161a' : '#f7f3ea');
+    }
   }
 }
 
