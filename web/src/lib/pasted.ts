@@ -1,7 +1,7 @@
 // Codes and links as people paste them: with the quotes, brackets and full stops of the sentence they stood in. Pure.
 
 /** Marks that no reader sees: soft hyphen, zero-width characters, marks and isolates of direction (UAX 9), byte order mark. */
-const invisible = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+const invisible = /\p{Cf}/gu;
 const around = /^[^A-Za-z0-9_-]+|[^A-Za-z0-9_-]+$/g;
 
 /** A code, key or token without what surrounds it; what is inside stays, but for marks that nobody sees. */
