@@ -20,6 +20,7 @@ from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
 from services.common.key_ring import ALGORITHM, JWS, KeyRing
 from services.common.log import get_logger
 from services.common.metrics import Metrics
+from services.common.strict_json import read_json
 
 __all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier", "refusal_counter"]
 
@@ -34,6 +35,7 @@ _HEADER_FIELDS = {"alg", "kid", "typ"}
 _REFETCH_AT_MOST_EVERY_SECONDS = 5.0
 _FETCH_DEADLINE_SECONDS = 5.0
 _LONGEST_TOKEN = 8192
+_END_OF_TIME = 253_402_300_800
 # A person's calls come close together with the same token, and checking a signature is the dearest part of a call.
 _REMEMBERED_TOKENS = 8192
 
@@ -217,8 +219,8 @@ class TokenVerifier:
         return claims
 
     def _check_times(self, claims: Mapping[str, Any], leeway_seconds: int) -> None:
-        if not all(_is_number(claims.get(name, 0)) for name in ("iat", "exp", "nbf")):
-            raise TokenRefused("malformed", "a time of the token is not a number")
+        if not all(_is_time(claims.get(name, 0)) for name in ("iat", "exp", "nbf")):
+            raise TokenRefused("malformed", "a time of the token is no time")
         now = self._clock.now().timestamp()
         # A clock that lags must not refuse everybody: a beginning may be further off than an end.
         if max(claims["iat"], claims.get("nbf", 0)) > now + LEEWAY_SECONDS:
@@ -254,7 +256,7 @@ class TokenVerifier:
 
 def _claims_in(payload: bytes) -> dict[str, Any]:
     try:
-        claims = json.loads(payload)
+        claims = read_json(payload)
     except ValueError as error:
         raise TokenRefused("malformed", "the token holds no claims") from error
     if not isinstance(claims, dict):
@@ -283,7 +285,7 @@ def _key_id_in(header_part: str, token_type: str) -> str:
     try:
         # The library reads whole tokens only; the other two parts do not matter here.
         header = jwt.get_unverified_header(f"{header_part}.e30.")
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise TokenRefused("malformed", f"the token cannot be read: {error}") from error
     # Keys or addresses inside a token (jwk, jku, x5u) are an attack: a header with more than the three is refused.
     if set(header) - _HEADER_FIELDS or header.get("alg") != ALGORITHM or header.get("typ") != token_type:
@@ -294,8 +296,9 @@ def _key_id_in(header_part: str, token_type: str) -> str:
     return key_id
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_time(value: object) -> bool:
+    """Whether it is a NumericDate (RFC 7519 §2) that a clock can show: not before 1970, not after the year 9999."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME
 
 
 def _is_texts(value: object) -> bool:

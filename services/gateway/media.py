@@ -115,11 +115,16 @@ class MediaSessions:
         await stub.DeleteSession(request, timeout=_RELAY_DEADLINE_SECONDS)
 
     async def permit_of(self, session_id: str, sealed: str | None, shown: str, network: str) -> str:
-        """The permit that opened a session: what the client shows, or what its session's address holds for it."""
-        if sealed is None:
+        """The permit that opened a session: what the client shows, or what its session's address holds for it.
+
+        Raises NotSignedIn or TokenExpired for a token that proves nobody, CallerNotAllowed for somebody else's.
+        """
+        if sealed is None and read_permit(shown) is not None:
             return shown
         token = await self._identities.access_token(shown, network)
         access = await self._identities.verify(token)
+        if sealed is None:
+            raise CallerNotAllowed("this session takes the permit that opened it")
         return self._seal.open(sealed, session_id, access.user_id)
 
     async def _fetch_permit(

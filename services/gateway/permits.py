@@ -1,8 +1,6 @@
 """Reads where a media permit leads, and seals permits into the addresses of sessions opened without one."""
 
 import base64
-import binascii
-import json
 import os
 from dataclasses import dataclass
 
@@ -11,7 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from services.common.errors import NotSignedIn
+from services.common.errors import CallerNotAllowed
+from services.common.strict_json import read_json
 
 PERMIT_TYPE = "permit+jwt"
 _NONCE_BYTES = 12
@@ -57,12 +56,12 @@ class PermitSeal:
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def open(self, sealed: str, session_id: str, user_id: str) -> str:
-        """The permit. Raises NotSignedIn when it was sealed for another session or person, or not by us."""
+        """The permit. Raises CallerNotAllowed when it was sealed for another session or person, or not by us."""
         try:
             data = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
             permit = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound_to(session_id, user_id))
-        except (binascii.Error, ValueError, InvalidTag):
-            raise NotSignedIn("this session is not yours") from None
+        except (ValueError, InvalidTag):
+            raise CallerNotAllowed("this session is not yours") from None
         return permit.decode()
 
 
@@ -72,7 +71,7 @@ def _bound_to(session_id: str, user_id: str) -> bytes:
 
 def _json_part(part: str) -> dict[str, object]:
     try:
-        value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
+        value = read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -172,6 +172,8 @@ async def test_a_permit_of_somebody_else_changes_nothing(origin: Origin) -> None
     location = (await post(origin, permit(origin))).headers["location"]
     stolen = await origin.client.delete(location, headers={"Authorization": f"Bearer {permit(origin)}"})
     assert stolen.status_code == 403
+    signed_in = {"Authorization": f"Bearer {origin.mint.token('user000000000002')}"}
+    assert (await origin.client.delete(location, headers=signed_in)).status_code == 403
     assert len(origin.relay.sessions) == 1
 
 
@@ -185,7 +187,10 @@ async def test_a_standard_client_comes_with_an_access_token_and_is_seated(origin
     assert trickled.status_code == 204
     other = origin.mint.token("user000000000002")
     stolen = await origin.client.delete(location, headers={"Authorization": f"Bearer {other}"})
-    assert stolen.status_code == 401
+    assert (stolen.status_code, stolen.json()["reason"]) == (403, "CALLER_NOT_ALLOWED")
+    assert (await patch(origin, location, other, **{"If-Match": '"ice-1"'})).status_code == 403
+    forged = await origin.client.delete(location, headers={"Authorization": "Bearer not.a.token"})
+    assert forged.status_code == 401
     assert len(origin.relay.sessions) == 1
     fresh = origin.mint.token()
     assert (await origin.client.delete(location, headers={"Authorization": f"Bearer {fresh}"})).status_code == 200

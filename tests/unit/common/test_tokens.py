@@ -17,6 +17,8 @@ from services.common.tokens import RevocationList, TokenVerifier, refusal_counte
 from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import DEPLOYMENT, SIGN_IN_ID, USER_ID, TokenMint
 
+ODD_TIMES = (float("nan"), float("inf"), float("-inf"), -1, 10**400, 10**18, True, False, "0", [], {})
+
 
 @pytest.fixture
 def clock() -> FakeClock:
@@ -84,6 +86,7 @@ async def test_a_token_from_a_clock_that_runs_a_little_ahead_is_good(mint: Token
         {"exp": True},
         {"iat": None},
         {"nbf": 4102444800},
+        *({name: value} for name in ("exp", "iat", "nbf") for value in ODD_TIMES),
         {"scp": "listen"},
         {"scp": [1]},
     ],
@@ -92,6 +95,14 @@ async def test_a_wrong_claim_is_refused(mint: TokenMint, changes: dict[str, Any]
     token = mint.token(**changes)
     with pytest.raises(NotSignedIn):
         await mint.verifier().verify_access(token)
+
+
+@pytest.mark.parametrize("header", [b"[" * 4000, b'{"alg":NaN}', b"\xff", b"[]", b"null", b'"\\ud800"'])
+async def test_a_header_that_cannot_be_read_is_refused_like_any_other(mint: TokenMint, header: bytes) -> None:
+    _, body, signature = mint.token().split(".")
+    head = base64.urlsafe_b64encode(header).rstrip(b"=").decode()
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(f"{head}.{body}.{signature}")
 
 
 async def test_a_token_of_another_type_is_no_access_token(mint: TokenMint) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from services.common.errors import NotSignedIn
+from services.common.errors import CallerNotAllowed
 from services.gateway.permits import PermitSeal, read_permit
 
 
@@ -54,13 +54,13 @@ def test_a_sealed_permit_opens_for_its_person_and_session_only() -> None:
     assert seal.open(sealed, "session0000000001", "user000000000001") == "permit"
     assert PermitSeal("a secret of the deployment").open(sealed, "session0000000001", "user000000000001") == "permit"
     for session, person in (("session0000000002", "user000000000001"), ("session0000000001", "user000000000002")):
-        with pytest.raises(NotSignedIn):
+        with pytest.raises(CallerNotAllowed):
             seal.open(sealed, session, person)
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(CallerNotAllowed):
         PermitSeal("another secret").open(sealed, "session0000000001", "user000000000001")
 
 
 @pytest.mark.parametrize("sealed", ["", "x", "AAAA", "!!!!", "A" * 2000, "é"])
 def test_a_seal_that_is_not_ours_opens_nothing(sealed: str) -> None:
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(CallerNotAllowed):
         PermitSeal("a secret").open(sealed, "session0000000001", "user000000000001")
