@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 LEFT: Mapping[str, tuple[str, ...]] = {
     "an operator changes it for his own hall, in his overlay or .env": (
         "LOG_LEVEL", "TRACES_ENDPOINT", "TRACES_SHARE", "SHUTDOWN_GRACE_SECONDS", "GATEWAY_EXTRA_ORIGINS",
+        "GATEWAY_PROXY_HEADER",
         "AUTH_MAILER", "AUTH_MAIL_DIRECTORY", "AUTH_MAIL_FROM", "AUTH_SMTP_HOST", "AUTH_SMTP_PORT",
         "AUTH_SMTP_SECURITY", "AUTH_SMTP_USER", "AUTH_SMTP_PASSWORD_FILE",
         "GATEWAY_ICE_SERVERS", "GATEWAY_TURN_SECRET_FILE", "GATEWAY_TURN_CREDENTIAL_HOURS",

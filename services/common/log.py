@@ -2,11 +2,13 @@
 
 import logging
 import sys
+import threading
 from typing import Any, Literal, TextIO
 
 import structlog
 
 from services.common import tracing
+from services.common.throttle import Throttles
 
 LogFormat = Literal["json", "text"]
 Logger = structlog.stdlib.BoundLogger
@@ -102,7 +104,7 @@ def configure(service: str, log_format: LogFormat, level: str, stream: TextIO | 
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream or sys.stderr)
-    handler.addFilter(_worth_a_line)
+    handler.addFilter(_WorthALine())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -127,9 +129,30 @@ def is_for_programs() -> bool:
     return is_configured() and _format == "json"
 
 
-def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether a line is ours or a warning: what libraries say every day repeats people's data that they were given."""
-    return record.name in _ours or record.levelno >= logging.WARNING
+class _WorthALine(logging.Filter):
+    """Lets lines of ours through, and of libraries warnings, one of a kind in ten seconds.
+
+    What libraries say every day repeats people's data that they were given, and what they warn of is often what a
+    stranger sent: a packet or a request that is none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._throttles = Throttles()
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        if record.name in _ours:
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        kind = record.exc_info[0] if record.exc_info else None
+        with self._lock:
+            left_out = self._throttles.passes((record.name, record.lineno, kind))
+        if left_out:
+            record.msg = f"{record.msg} (and {left_out} lines like it before)"
+        return left_out is not None
 
 
 def _add_trace(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -2,13 +2,12 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from majlis.contract.v1 import common_errors_pb2
 
 from services.common.certificates import CertificateMetrics
@@ -19,7 +18,10 @@ from services.common.peer_identity import PeerIdentities
 from services.common.rpc_caller import Caller, current_caller
 from services.common.rpc_errors import enum_reasons
 from services.common.rpc_guard import Guard, ServiceIdentity
+from services.common.rpc_health import Health
 from services.common.rpc_policy import PolicyMissing, policies_of
+from services.common.rpc_reading import ReadingHandler
+from services.common.rpc_reflection import pool_of, reflection_handlers
 from services.common.settings import ServiceSettings
 from services.common.tls import server_credentials, service_files
 from services.common.tokens import TokenVerifier
@@ -46,11 +48,16 @@ class Handlers:
     """A server as generated code sees it, that takes each service's handlers as a whole.
 
     Generated code also registers each method by itself, and grpcio's asyncio server then waits for the next call of
-    every registered method at once: with forty methods, each call pays for forty futures.
+    every registered method at once: with forty methods, each call pays for forty futures. None of the handlers fails
+    on a request that it cannot read.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
-        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+        self._server = server
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Adds the handlers of services."""
+        self._server.add_generic_rpc_handlers(tuple(ReadingHandler(each) for each in generic_rpc_handlers))
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:
         """Nothing: the same handlers were given to `add_generic_rpc_handlers`."""
@@ -90,7 +97,8 @@ class RpcServer:
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
         # It has what generated code needs of a server; the library's class would want much more of it.
         self._handlers = cast("grpc.aio.Server", Handlers(self._server))
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
+        self._services: list[ServiceDescriptor] = []
         self._names: list[str] = []
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._handlers)
 
@@ -107,14 +115,14 @@ class RpcServer:
                 raise PolicyMissing(f"{policy.path} needs a token, but this server has no verifier")
         self._guard.cover(policies, documented_reasons(service))
         add_to_server(servicer, self._handlers)
+        self._services.append(service)
         self._names.append(service.full_name)
 
     async def start(self) -> None:
         """Binds and serves; `port` is then known. Raises PortTaken."""
         listen = self._settings.grpc_listen
-        shown = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflecting = reflection.aio.ReflectionServicer(shown)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self._handlers)
+        pool = pool_of(service.file for service in self._services)
+        self._handlers.add_generic_rpc_handlers(reflection_handlers(self._names, pool))
         try:
             if self._credentials is None:
                 self.port = self._server.add_insecure_port(listen)

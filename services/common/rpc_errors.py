@@ -67,7 +67,9 @@ def status_of(error: DomainError) -> status_pb2.Status:
         for path, problem in error.fields:
             bad.field_violations.add(field=path, description=problem)
         details.append(bad)
-    status = status_pb2.Status(code=code_of(error).value[0], message=error.message[:_LONGEST_MESSAGE])
+    # A refusal that quotes what it refuses may quote what is no text.
+    message = error.message[:_LONGEST_MESSAGE].encode(errors="replace").decode()
+    status = status_pb2.Status(code=code_of(error).value[0], message=message)
     for detail in details:
         status.details.add().Pack(detail)
     return status

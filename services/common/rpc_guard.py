@@ -23,12 +23,15 @@ from services.common.rpc_caller import (
     REQUEST_ID,
     SERVICE_NAME,
     SERVICE_SECRET,
+    caller_or_none,
     request_id_from,
     set_caller,
     set_remaining,
 )
 from services.common.rpc_errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
 from services.common.rpc_policy import MethodPolicy, admit
+from services.common.rpc_reading import check_readable
+from services.common.throttle import Throttles
 from services.common.tokens import TokenVerifier
 
 if TYPE_CHECKING:
@@ -83,6 +86,8 @@ class Guard(grpc.aio.ServerInterceptor):
         # Bound once: the logger of a module is looked up anew for each line.
         self._log = _log.bind()
         self._wrapped: dict[str, Handler] = {}
+        self._strangers = Throttles()
+        self._faults = Throttles()
         self._requests = metrics.counter(
             "majlis_rpc_requests_total", "RPCs answered, by status code.", ("service", "method", "code")
         )
@@ -157,6 +162,7 @@ class Guard(grpc.aio.ServerInterceptor):
             request_id=request_id,
         )
         set_caller(caller)
+        check_readable(request)
         if not policy.streams_out:
             set_remaining(_remaining(context))
         validate(request)
@@ -198,7 +204,9 @@ class Guard(grpc.aio.ServerInterceptor):
         if isinstance(error, TimeoutError):
             return TooSlow("the answer was not there in time")
         if not isinstance(error, DomainError):
-            self._log.error("RPC failed", method=policy.path, exc_info=error)
+            left_out = self._faults.passes((policy.path, type(error)))
+            if left_out is not None:
+                self._log.error("RPC failed", method=policy.path, left_out=left_out, exc_info=error)
             return DomainError("a fault of ours; the log has it under this request's id")
         # Reasons of other services are documented in their contracts, and were checked where they arose.
         if error.reason not in self._reasons and not isinstance(error, RemoteError):
@@ -214,11 +222,21 @@ class Guard(grpc.aio.ServerInterceptor):
             self._durations.labels(policy.service, policy.method).observe(seconds, tracing.exemplar())
         fields = {"method": policy.path, "code": code, "milliseconds": round(seconds * 1000, 1)}
         if refusal is not None:
-            self._log.info("RPC refused", reason=refusal.reason, **fields)
+            self._say_refused(policy, refusal.reason, fields)
         elif policy.no_side_effects:
             self._log.debug("RPC served", **fields)
         else:
             self._log.info("RPC served", **fields)
+
+    def _say_refused(self, policy: MethodPolicy, reason: str, fields: dict[str, Any]) -> None:
+        """A line for each refusal of somebody known; of strangers one a kind now and then, or they would fill disks."""
+        caller = caller_or_none()
+        if caller is not None and caller.kind != "public":
+            self._log.info("RPC refused", reason=reason, **fields)
+            return
+        left_out = self._strangers.passes((policy.path, reason))
+        if left_out is not None:
+            self._log.info("RPC refused", reason=reason, left_out=left_out, **fields)
 
 
 def validate(message: Message) -> None:

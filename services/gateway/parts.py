@@ -20,12 +20,14 @@ from services.common.tokens import RevocationList, TokenVerifier, refusal_counte
 from services.gateway.app import Watching
 from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.card import Cards
+from services.gateway.client_networks import ClientNetworks
 from services.gateway.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
 from services.gateway.domain.origins import Origins
 from services.gateway.domain.relays import RelayTable
+from services.gateway.faults import Faults
 from services.gateway.forwarder import Forwarder
 from services.gateway.http.caller import Callers
 from services.gateway.http.connect import Connect
@@ -104,6 +106,7 @@ class Gateway:
         self.facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
         self.info = ServerInfo(settings, "")
         local = {GET_SERVER_INFO: self.info.answer}
+        faults, networks = Faults(), ClientNetworks(_proxies(settings))
         limits = TokenBuckets(settings.request_burst, settings.requests_per_second, max_keys=50_000)
         jar = _cookie_jar(settings, catalogue)
         callers = Callers(identities, jar, Origins(settings.public_url, settings.extra_origins, (http_port,)))
@@ -113,18 +116,19 @@ class Gateway:
         self.app = Application(
             Parts(
                 connect=Connect(catalogue, outward.forwarder, callers, jar, local),
-                streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching),
+                streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching, faults),
                 events=Events(callers, identities, self.watching),
                 media=Media(sessions, ice),
                 site=_landing(settings, directory, InviteClient(outward.invite_channel)),
                 info=self.info.describe,
             ),
             limits,
-            _proxies(settings),
+            networks,
             security_headers(is_secure=settings.is_secure),
-            metrics,
+            metrics=metrics,
+            faults=faults,
         )
-        public = PublicParts(catalogue, outward.forwarder, identities, self.watching, limits, local)
+        public = PublicParts(catalogue, outward.forwarder, identities, self.watching, limits, local, faults, networks)
         self.grpc = PublicGrpcServer(PublicRpcs(public, metrics, time.monotonic), services, settings)
 
     async def start(self) -> int:
@@ -218,6 +222,6 @@ def _ice_offer(settings: Settings) -> IceOffer:
 
 def _proxies(settings: Settings) -> Proxies:
     try:
-        return Proxies(settings.trusted_proxies)
+        return Proxies(settings.trusted_proxies, settings.proxy_header)
     except ValueError as error:
-        raise SettingsError(f"GATEWAY_TRUSTED_PROXIES: {error}") from error
+        raise SettingsError(f"GATEWAY_TRUSTED_PROXIES, GATEWAY_PROXY_HEADER: {error}") from error

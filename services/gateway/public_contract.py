@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from majlis.contract.v1 import options_pb2
 
 from services.common.rpc_policy import policy_of
+from services.common.rpc_reflection import with_imports
 
 
 def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.DescriptorPool, list[str]]:
@@ -17,7 +18,7 @@ def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.
     needed = _reachable(kept)
     files: dict[str, FileDescriptor] = {}
     for service in kept:
-        _collect(service.file, files)
+        with_imports(service.file, files)
     pool = descriptor_pool.DescriptorPool()
     for file in files.values():
         pool.Add(_pruned(file, needed))
@@ -44,15 +45,6 @@ def _reachable(services: Iterable[ServiceDescriptor]) -> set[str]:
             if message.containing_type is not None:
                 waiting.append(message.containing_type)
     return seen
-
-
-def _collect(file: FileDescriptor, files: dict[str, FileDescriptor]) -> None:
-    """A file after all it imports."""
-    if file.name in files:
-        return
-    for imported in file.dependencies:
-        _collect(imported, files)
-    files[file.name] = file
 
 
 def _pruned(file: FileDescriptor, needed: set[str]) -> FileDescriptorProto:

@@ -8,25 +8,29 @@ from urllib.parse import unquote
 import grpc
 import structlog
 from google.rpc import status_pb2  # type: ignore[import-untyped]
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common import tracing
 from services.common.errors import DomainError, NotSignedIn
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
-from services.common.net import PortTaken, has_ipv6, network_of, split_address
+from services.common.net import PortTaken, has_ipv6, split_address
 from services.common.rpc import Handlers
 from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
 from services.common.rpc_errors import STATUS_DETAILS
 from services.common.rpc_guard import text_metadata
+from services.common.rpc_health import Health
+from services.common.rpc_reflection import reflection_handlers
 from services.common.tls import server_credentials
 from services.gateway.app import Watching
+from services.gateway.client_networks import ClientNetworks
 from services.gateway.domain.errors import RateLimited
+from services.gateway.faults import Faults
 from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
 from services.gateway.http.asgi import LARGEST_BODY_BYTES
 from services.gateway.http.caller import FORWARDED_USER_AGENT, harmless
+from services.gateway.http.wire import readable
 from services.gateway.identity import Identities, bearer_of
 from services.gateway.local_rpcs import WATCH, watch
 from services.gateway.offered import Catalogue, Offered
@@ -62,6 +66,8 @@ class PublicParts:
     watching: Watching
     limits: TokenBuckets
     local: Mapping[str, LocalRpc]
+    faults: Faults
+    addresses: ClientNetworks
 
 
 class PublicRpcs(grpc.GenericRpcHandler):
@@ -88,6 +94,7 @@ class PublicRpcs(grpc.GenericRpcHandler):
         async def call(request: bytes, context: Any) -> bytes:
             async def answer() -> bytes:
                 metadata, _ = await self._admit(offered, context)
+                readable(request, offered.request_type)
                 local = self._parts.local.get(offered.path)
                 if local is not None:
                     return await local(request, metadata)
@@ -99,6 +106,8 @@ class PublicRpcs(grpc.GenericRpcHandler):
                     response = await answer()
             except (DomainError, UpstreamRefused) as error:
                 return await self._refuse(offered, context, status_from(error))
+            except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+                return await self._refuse(offered, context, status_from(self._parts.faults.note(offered.path, error)))
             self._requests.labels(offered.policy.method, "ok").inc()
             return response
 
@@ -108,6 +117,7 @@ class PublicRpcs(grpc.GenericRpcHandler):
         async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:
             try:
                 metadata, token = await self._admit(offered, context)
+                readable(request, offered.request_type)
                 if offered.path == WATCH:
                     access = await self._parts.identities.verify(token or "", offered.policy.scope)
                     responses = watch(self._parts.watching, access, request)
@@ -117,6 +127,8 @@ class PublicRpcs(grpc.GenericRpcHandler):
                     yield response
             except (DomainError, UpstreamRefused) as error:
                 await self._refuse(offered, context, status_from(error))
+            except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+                await self._refuse(offered, context, status_from(self._parts.faults.note(offered.path, error)))
             else:
                 self._requests.labels(offered.policy.method, "ok").inc()
 
@@ -124,11 +136,13 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
     async def _admit(self, offered: Offered, context: Any) -> tuple[Metadata, str | None]:
         """What the owner is told, and the access token. Raises RateLimited or NotSignedIn."""
-        network = network_of(peer_address(context.peer()))
+        given = text_metadata(context.invocation_metadata())
+        network = self._parts.addresses.of(
+            peer_address(context.peer()), given.get("x-forwarded-for", ""), given.get("forwarded", "")
+        )
         wait = self._parts.limits.take(network, self._now())
         if wait > 0:
             raise RateLimited("too many requests from your network", retry_after_seconds=max(1.0, wait))
-        given = text_metadata(context.invocation_metadata())
         token = bearer_of(given.get(AUTHORIZATION))
         if token is not None:
             token = await self._parts.identities.access_token(token, network)
@@ -160,12 +174,11 @@ class PublicGrpcServer:
         self._settings = settings
         self._certificate = public_certificate(settings)
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         handlers = cast("grpc.aio.Server", Handlers(self._server))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
         pool, names = public_pool(catalogue_services)
-        servicer = reflection.aio.ReflectionServicer([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], pool)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, handlers)
+        handlers.add_generic_rpc_handlers(reflection_handlers(names, pool))
         self._server.add_generic_rpc_handlers((handler,))
         self._names = names
 

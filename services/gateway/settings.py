@@ -28,7 +28,10 @@ class Settings(ServiceSettings):
     tls_key: Path | None = None
     """PEM private key of tls_cert."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies whose X-Forwarded-For header is believed."""
+    """Addresses or networks of proxies whose X-Forwarded-For or Forwarded header is believed."""
+    proxy_header: str = ""
+    """The header they write, x-forwarded-for or forwarded: only that is read. Empty reads either, and where both come
+    they must lead to the same client."""
     web_directory: Path = Path("web/dist")
     """Folder with the built web client."""
     trusted_types_policies: tuple[str, ...] = ("majlis", "svelte-trusted-html")

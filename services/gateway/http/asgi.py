@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import parse_qs
+from urllib.parse import unquote_to_bytes
 
 from services.gateway.domain.errors import BodyInvalid, BodyTooSlow, TooLarge
 
@@ -15,6 +15,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 LARGEST_BODY_BYTES = 256 * 1024
 BODY_DEADLINE_SECONDS = 10.0
+_MOST_PARAMETERS = 32
 
 
 class Connection(Protocol):
@@ -80,13 +81,15 @@ class Request:
         connection: Connection | None = self._scope.get("majlis.connection")
         return connection
 
-    def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the first. Raises BodyInvalid for too many."""
-        try:
-            pairs = parse_qs(self._scope.get("query_string", b"").decode("latin-1"), max_num_fields=32)
-        except ValueError:
-            raise BodyInvalid("the query has too many parameters") from None
-        return {name: values[0] for name, values in pairs.items()}
+    def query(self) -> dict[str, bytes]:
+        """The query's parameters, unescaped; of a repeated one the first. Raises BodyInvalid for too many."""
+        pairs = self._scope.get("query_string", b"").replace(b"+", b" ").split(b"&")
+        if len(pairs) > _MOST_PARAMETERS:
+            raise BodyInvalid("the query has too many parameters")
+        parameters: dict[str, bytes] = {}
+        for name, _, value in (pair.partition(b"=") for pair in pairs):
+            parameters.setdefault(unquote_to_bytes(name).decode("latin-1"), unquote_to_bytes(value))
+        return parameters
 
     def content_type(self) -> str:
         """The media type of the body, without parameters, in lower case."""

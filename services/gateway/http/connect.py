@@ -13,7 +13,16 @@ from services.gateway.domain.errors import BodyInvalid
 from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, HttpCaller, metadata_for
-from services.gateway.http.wire import ACCEPTED, Wire, as_bytes, connect_refusal, message_of, parse_proto, wire_for
+from services.gateway.http.wire import (
+    ACCEPTED,
+    Wire,
+    as_bytes,
+    connect_refusal,
+    message_of,
+    parse_proto,
+    refusal,
+    wire_for,
+)
 from services.gateway.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
 from services.gateway.status import not_offered, status_from
 
@@ -40,11 +49,11 @@ class Connect:
         """The response; refusals are answered in the protocol of the request."""
         offered = self.catalogue.find(request.path)
         if offered is None or offered.policy.streams_out:
-            return connect_refusal(not_offered(request.path))
+            return refusal(request.content_type(), not_offered(request.path))
         if request.method == "GET" and offered.policy.no_side_effects:
             return await self._get(request, offered)
         if request.method != "POST":
-            return method_not_allowed("POST")
+            return method_not_allowed(*(("GET", "POST") if offered.policy.no_side_effects else ("POST",)))
         wire = wire_for(request.content_type())
         if wire is None or request.header(b"content-encoding") not in (None, "identity"):
             accepted = (b"accept-post", ACCEPTED.encode())
@@ -57,8 +66,9 @@ class Connect:
             query = request.query()
         except BodyInvalid as error:
             return connect_refusal(status_from(error))
-        wire = wire_for(f"application/{query.get('encoding', '')}")
-        if wire is None or query.get("compression", "identity") != "identity":
+        encoding = query.get("encoding", b"").decode("latin-1")
+        wire = wire_for(f"application/{encoding}") if encoding in ("json", "proto") else None
+        if wire is None or query.get("compression", b"identity") != b"identity":
             return json_response(415, {"code": "unknown", "message": "encoding must be json or proto, uncompressed"})
 
         async def message() -> bytes:

@@ -1,6 +1,7 @@
 """The server-streaming RPCs over HTTP: Connect streams with JSON or protobuf, and gRPC-web."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -10,10 +11,11 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError, NotSignedIn
 from services.gateway.app import Watching
+from services.gateway.faults import Faults
 from services.gateway.forwarder import Forwarder, UpstreamRefused
 from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, metadata_for
-from services.gateway.http.wire import as_bytes, frame, parse_json, trailers, unframe
+from services.gateway.http.wire import as_bytes, frame, from_text, parse_json, readable, trailers, unframe
 from services.gateway.identity import Identities
 from services.gateway.json_writer import to_json
 from services.gateway.local_rpcs import WATCH, watch
@@ -24,6 +26,8 @@ _END = 0x02
 _JSON = "application/connect+json"
 _PROTO = "application/connect+proto"
 _WEB = ("application/grpc-web", "application/grpc-web+proto")
+_WEB_TEXT = ("application/grpc-web-text", "application/grpc-web-text+proto")
+_KNOWN = (_JSON, _PROTO, *_WEB, *_WEB_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class ConnectStream:
     callers: Callers
     identities: Identities
     watching: Watching
+    faults: Faults
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of them."""
@@ -49,8 +54,9 @@ class ConnectStream:
         refusal: Response | None = None
         if request.method != "POST":
             refusal = method_not_allowed("POST")
-        elif content_type not in (_JSON, _PROTO, *_WEB):
-            refusal = json_response(415, {"code": "unknown", "message": f"send {_JSON}, {_PROTO} or {_WEB[1]}"})
+        elif content_type not in _KNOWN:
+            accepted = (b"accept-post", ", ".join(_KNOWN).encode())
+            refusal = json_response(415, {"code": "unknown", "message": f"send one of {', '.join(_KNOWN)}"}, accepted)
         if refusal is not None:
             refusal.headers.extend(headers)
             await refusal.send(send)
@@ -58,9 +64,13 @@ class ConnectStream:
         kind = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store"), *headers]
         await send({"type": "http.response.start", "status": 200, "headers": kind})
         write = to_frame_json(offered) if content_type == _JSON else _frame
+        if content_type in _WEB_TEXT:
+            write = _frame_text
         async with _while_connected(request):
             status = await self._pass_on(request, offered, send, write)
-            last = trailers(status) if content_type in _WEB else _end_of_stream(status)
+            last = _end_of_stream(status) if content_type in (_JSON, _PROTO) else trailers(status)
+            if content_type in _WEB_TEXT:
+                last = base64.b64encode(last)
             await send({"type": "http.response.body", "body": last, "more_body": False})
         return 200
 
@@ -73,15 +83,20 @@ class ConnectStream:
                     await send({"type": "http.response.body", "body": write(response), "more_body": True})
         except (DomainError, UpstreamRefused) as error:
             return status_from(error)
+        except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+            return status_from(self.faults.note(offered.path, error))
         return status_pb2.Status()
 
     async def _responses(self, request: Request, offered: Offered) -> AsyncIterator[bytes]:
         caller = await self.callers.identify(request)
         if offered.policy.needs_token and caller.access_token is None:
             raise NotSignedIn("this RPC needs an access token")
-        body = unframe(await request.body())
+        body = await request.body()
+        body = unframe(from_text(body) if request.content_type() in _WEB_TEXT else body)
         if request.content_type() == _JSON:
             body = as_bytes(parse_json(body or b"{}", offered.request_type))
+        else:
+            body = readable(body, offered.request_type)
         if offered.path == WATCH:
             access = await self.identities.verify(caller.access_token or "", offered.policy.scope)
             responses = watch(self.watching, access, body)
@@ -126,6 +141,11 @@ def to_frame_json(offered: Offered) -> Callable[[bytes], bytes]:
 
 def _frame(response: bytes) -> bytes:
     return frame(0, response)
+
+
+def _frame_text(response: bytes) -> bytes:
+    # Each piece of base64 ends with its own padding, so that a reader can take what is there.
+    return base64.b64encode(frame(0, response))
 
 
 def _end_of_stream(status: status_pb2.Status) -> bytes:

@@ -127,7 +127,7 @@ def _bound(subscriber: Subscriber, connection: Connection | None) -> Iterator[No
 
 def _after(request: Request) -> int | None:
     """The last revision the client has: its Last-Event-ID, or `?after=`. Raises BodyInvalid for what is no number."""
-    text = request.header(b"last-event-id") or request.query().get("after")
+    text = request.header(b"last-event-id") or request.query().get("after", b"").decode("latin-1")
     if not text:
         return None
     if not text.isdecimal() or len(text) > 20:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import structlog
 
@@ -13,10 +12,10 @@ from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
 from services.common.log import get_logger
 from services.common.metrics import Metrics
-from services.common.net import network_of
 from services.common.rpc_caller import request_id_from, set_request_id
+from services.gateway.client_networks import ClientNetworks
 from services.gateway.domain.errors import RateLimited
-from services.gateway.domain.networks import Proxies
+from services.gateway.faults import Faults
 from services.gateway.http.asgi import (
     Disconnected,
     Header,
@@ -33,12 +32,11 @@ from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
-from services.gateway.http.wire import connect_refusal
+from services.gateway.http.wire import refusal
 from services.gateway.status import status_from
 
 _log = get_logger("http")
 
-_NETWORKS_KEPT = 4096
 _FAILING_SECONDS = 300.0
 _INFO = "/.well-known/majlis.json"
 # Streams last for hours and files are nobody's question: only these begin a trace.
@@ -65,15 +63,22 @@ class Application:
     """The whole origin."""
 
     def __init__(
-        self, parts: Parts, limits: TokenBuckets, proxies: Proxies, headers: tuple[Header, ...], metrics: Metrics
+        self,
+        parts: Parts,
+        limits: TokenBuckets,
+        networks: ClientNetworks,
+        headers: tuple[Header, ...],
+        *,
+        metrics: Metrics,
+        faults: Faults,
     ) -> None:
         self._parts = parts
         self._limits = limits
-        self._proxies = proxies
+        self._networks = networks
+        self._faults = faults
         self._headers = headers
         # Bound once: the logger of a module is looked up anew for each line.
         self._log = _log.bind()
-        self._network = lru_cache(_NETWORKS_KEPT)(network_of)
         self._requests = metrics.counter(
             "majlis_gateway_http_requests_total", "HTTP requests answered.", ("route", "code")
         )
@@ -91,7 +96,9 @@ class Application:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        request.network = self._network(self._proxies.client(request.peer, request.header(b"x-forwarded-for") or ""))
+        request.network = self._networks.of(
+            request.peer, request.header(b"x-forwarded-for") or "", request.header(b"forwarded") or ""
+        )
         route, answer = self._route(request)
         if route != "site":
             request.request_id = request_id_from(request.header(b"x-request-id"))
@@ -165,12 +172,11 @@ class Application:
                 self._limit(request)
             return await answer(request)
         except DomainError as error:
-            return _refusal(route, error)
+            return _refusal(request, route, error)
         except Disconnected:
             raise
-        except Exception:  # noqa: BLE001 (logged with its stack; the client learns only that it happened)
-            self._log.exception("request failed", what=self._name(request, route))
-            return _refusal(route, DomainError("a fault of ours"))
+        except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+            return _refusal(request, route, self._faults.note(self._name(request, route), error))
 
     async def _stream(self, request: Request, send: Send) -> None:
         """An event stream; what keeps it from opening is answered as a problem."""
@@ -182,6 +188,8 @@ class Application:
                 await self._parts.events.serve(request, send, self._headers)
             except DomainError as error:
                 response = problem(error)
+            except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+                response = problem(self._faults.note("events", error))
             else:
                 self._requests.labels("events", "200").inc()
                 return
@@ -194,7 +202,7 @@ class Application:
         try:
             self._limit(request)
         except DomainError as error:
-            response = connect_refusal(status_from(error))
+            response = refusal(request.content_type(), status_from(error))
             response.headers.extend(self._headers)
             await response.send(send)
             self._requests.labels("rpc", str(response.status)).inc()
@@ -213,9 +221,9 @@ class Application:
         return json_response(200, self._parts.info(), (b"access-control-allow-origin", b"*"))
 
 
-def _refusal(route: str, error: DomainError) -> Response:
+def _refusal(request: Request, route: str, error: DomainError) -> Response:
     if route == "rpc":
-        return connect_refusal(status_from(error))
+        return refusal(request.content_type(), status_from(error))
     return refuse(error) if route == "media" else problem(error)
 
 

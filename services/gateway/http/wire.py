@@ -1,8 +1,7 @@
 """The unary protocols of the public API: Connect with JSON or protobuf, and gRPC-web."""
 
 import base64
-import binascii
-import json
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.rpc_errors import STATUS_DETAILS
+from services.common.strict_json import read_json
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.asgi import Header, Response, json_response
 from services.gateway.json_writer import to_json
@@ -20,6 +20,8 @@ from services.gateway.status import connect_error, http_status, retry_after_seco
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _TRAILERS = 0x80
+_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
+_BASE64_PIECE = re.compile(rb"[^=]*=*", re.DOTALL)
 
 
 class Wire(Protocol):
@@ -62,8 +64,8 @@ class _ConnectProto:
 
     needs_message = False
 
-    def request(self, body: bytes, _message_type: type[Message], /) -> bytes | Message:
-        return body
+    def request(self, body: bytes, message_type: type[Message], /) -> bytes | Message:
+        return readable(body, message_type)
 
     def response(self, message: bytes | Message) -> Response:
         return Response(200, [(b"content-type", b"application/proto"), _NO_STORE], as_bytes(message))
@@ -81,13 +83,8 @@ class _GrpcWeb:
         self._text = text
         self._type = b"application/grpc-web-text+proto" if text else b"application/grpc-web+proto"
 
-    def request(self, body: bytes, _message_type: type[Message], /) -> bytes | Message:
-        if self._text:
-            try:
-                body = base64.b64decode(body, validate=True)
-            except binascii.Error:
-                raise BodyInvalid("the body is not base64") from None
-        return unframe(body)
+    def request(self, body: bytes, message_type: type[Message], /) -> bytes | Message:
+        return readable(unframe(from_text(body) if self._text else body), message_type)
 
     def response(self, message: bytes | Message) -> Response:
         return self._answer(frame(0, as_bytes(message)) + trailers(status_pb2.Status()))
@@ -115,15 +112,32 @@ def wire_for(content_type: str) -> Wire | None:
     return _WIRES.get(content_type)
 
 
-def message_of(query: Mapping[str, str]) -> bytes:
+def message_of(query: Mapping[str, bytes]) -> bytes:
     """The message in the query of a Connect GET. Raises BodyInvalid."""
-    text = query.get("message", "")
-    if query.get("base64") != "1":
-        return text.encode("latin-1", "replace")
+    if query.get("connect", b"v1") != b"v1":
+        raise BodyInvalid("the query's connect must be v1")
+    message = query.get("message", b"")
+    if "base64" not in query:
+        return message
+    if query["base64"] != b"1":
+        raise BodyInvalid("the query's base64 must be 1, or left out")
+    if _BASE64URL.fullmatch(message) is None:
+        raise BodyInvalid("the message is not base64url")
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return base64.urlsafe_b64decode(message + b"=" * (-len(message) % 4))
     except ValueError:
         raise BodyInvalid("the message is not base64url") from None
+
+
+def from_text(body: bytes) -> bytes:
+    """What a body of gRPC-web-text stands for: base64, of the whole or of one piece after the other.
+
+    Raises BodyInvalid.
+    """
+    try:
+        return b"".join(base64.b64decode(piece, validate=True) for piece in _BASE64_PIECE.findall(body))
+    except ValueError:
+        raise BodyInvalid("the body is not base64") from None
 
 
 def connect_refusal(status: status_pb2.Status) -> Response:
@@ -137,14 +151,26 @@ def parse_json(body: bytes, message_type: type[Message]) -> Message:
     """A message from its JSON form; fields this version does not know are skipped. Raises BodyInvalid."""
     message = message_type()
     try:
-        value = json.loads(body)
-        json_format.ParseDict(value, message, ignore_unknown_fields=True)
+        json_format.ParseDict(_object(body, message_type), message, ignore_unknown_fields=True)
     except RecursionError:
         raise BodyInvalid("the body is nested too deeply") from None
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, KeyError) as error:
-        # The parser meets values of a wrong kind with errors of many kinds.
+    except Exception as error:  # noqa: BLE001 (the parser meets values of a wrong kind with errors of every kind)
         raise BodyInvalid(f"the body is not a {message_type.DESCRIPTOR.name}: {str(error)[:200]}") from None
     return message
+
+
+def _object(body: bytes, message_type: type[Message]) -> Any:
+    value = read_json(body)
+    # The parser would take an empty list, or nothing, for an empty message.
+    if not isinstance(value, dict) and not message_type.DESCRIPTOR.full_name.startswith("google.protobuf."):
+        raise ValueError("it is not an object")
+    return value
+
+
+def readable(body: bytes, message_type: type[Message]) -> bytes:
+    """The bytes as they are, once it is known that their owner can read them. Raises BodyInvalid."""
+    parse_proto(body, message_type)
+    return body
 
 
 def parse_proto(body: bytes, message_type: type[Message]) -> Message:
@@ -158,6 +184,12 @@ def parse_proto(body: bytes, message_type: type[Message]) -> Message:
 def as_bytes(message: bytes | Message) -> bytes:
     """Protobuf bytes of what may be bytes already."""
     return message if isinstance(message, bytes) else message.SerializeToString()
+
+
+def refusal(content_type: str, status: status_pb2.Status) -> Response:
+    """A refusal in the protocol of a request whose RPC was not reached."""
+    wire = wire_for(content_type)
+    return connect_refusal(status) if wire is None else wire.error(status)
 
 
 def frame(flags: int, payload: Any) -> bytes:

@@ -218,6 +218,18 @@ async def test_a_fault_of_ours_leaks_nothing(stub: Any, served: RpcHarness, serv
     assert "hunter2" not in str(error.value) + str(error.value.trailing_metadata())
 
 
+async def test_bytes_that_are_no_request_are_the_callers_mistake_and_reach_no_handler(
+    served: RpcHarness, servicer: Auth
+) -> None:
+    servicer.act = lambda: int("never reached")
+    for method in AUTH.methods:
+        call: Any = served.channel.unary_unary(f"/{AUTH.full_name}/{method.name}")
+        for metadata in ((), served.as_user(operator=True), served.as_service("gateway"), served.as_service("invite")):
+            code, reason, _ = await refused(call(b"\xff", metadata=metadata, timeout=10))
+            assert code in ("INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED"), method.name
+            assert (code == "INVALID_ARGUMENT") == (reason == "FIELD_INVALID")
+
+
 async def test_a_reason_the_contract_does_not_document_fails_tests(
     stub: Any, served: RpcHarness, servicer: Auth
 ) -> None:

@@ -144,6 +144,81 @@ async def test_watch_gives_the_snapshot_and_then_what_happens(
     await bus.close()
 
 
+@pytest.mark.parametrize("package", ["grpc.reflection.v1alpha", "grpc.reflection.v1"])
+async def test_both_versions_of_reflection_describe_all_they_list(channel: grpc.aio.Channel, package: str) -> None:
+    call: Any = channel.stream_stream(
+        f"/{package}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+
+    async def ask(**question: Any) -> Any:
+        return await anext(aiter(call(iter([reflection_pb2.ServerReflectionRequest(**question)]), timeout=10)))
+
+    listed = {each.name for each in (await ask(list_services="")).list_services_response.service}
+    assert {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= listed
+    members = (
+        "majlis.auth.v1.AuthService.GetMe",
+        "grpc.health.v1.Health.Watch",
+        "majlis.auth.v1.Profile.user_id",
+        "majlis.room_directory.v1.ROLE_LISTENER",
+        "majlis.room_directory.v1.Role.ROLE_LISTENER",
+    )
+    for symbol in (*listed, *members):
+        answer = await ask(file_containing_symbol=symbol)
+        assert answer.file_descriptor_response.file_descriptor_proto, symbol
+        assert answer.original_request.file_containing_symbol == symbol
+    for symbol in (
+        "majlis.auth.v1.AuthService.NoSuch",
+        "majlis.auth.v1.AuthService.ListFacts",
+        "",
+        ".",
+        "\0",
+        "x" * 500,
+    ):
+        assert (await ask(file_containing_symbol=symbol)).error_response.error_code == 5
+
+
+async def test_health_answers_all_its_rpcs(channel: grpc.aio.Channel) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    serving = health_pb2.HealthCheckResponse.SERVING
+    for name in ("", "majlis.auth.v1.AuthService"):
+        asked = health_pb2.HealthCheckRequest(service=name)
+        assert (await stub.Check(asked, timeout=10)).status == serving
+        assert (await stub.Watch(asked, timeout=10).read()).status == serving
+    listed = (await stub.List(health_pb2.HealthListRequest(), timeout=10)).statuses
+    assert listed["majlis.auth.v1.AuthService"].status == serving
+
+
+@pytest.mark.parametrize(
+    ("path", "streams_in", "streams_out"),
+    [
+        ("/grpc.health.v1.Health/Check", False, False),
+        ("/grpc.health.v1.Health/Watch", False, True),
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", True, True),
+        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", True, True),
+    ],
+)
+async def test_health_and_reflection_refuse_what_they_cannot_read(
+    channel: grpc.aio.Channel, path: str, streams_in: bool, streams_out: bool
+) -> None:
+    async def send() -> None:
+        if streams_in:
+            both: Any = channel.stream_stream(path)
+            await anext(aiter(both(iter([b"\xff"]), timeout=10)))
+        elif streams_out:
+            stream: Any = channel.unary_stream(path)
+            await stream(b"\xff", timeout=10).read()
+        else:
+            unary: Any = channel.unary_unary(path)
+            await unary(b"\xff", timeout=10)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await send()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_of(caught.value) == "FIELD_INVALID"
+
+
 async def test_watch_without_a_seat_is_refused(origin: Origin, channel: grpc.aio.Channel) -> None:
     stub: Any = event_service_pb2_grpc.EventServiceStub(channel)
     call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))

@@ -17,7 +17,7 @@ from services.common.tokens import RevocationList, TokenVerifier, refusal_counte
 from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import DEPLOYMENT, SIGN_IN_ID, USER_ID, TokenMint
 
-ODD_TIMES = (float("nan"), float("inf"), float("-inf"), -1, 10**400, 10**18, True, False, "0", [], {})
+ODD_TIMES: tuple[Any, ...] = (float("nan"), float("inf"), float("-inf"), -1, 10**400, 10**18, True, False, "0", [], {})
 
 
 @pytest.fixture
