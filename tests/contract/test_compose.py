@@ -241,3 +241,17 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
     assert source["url"] == "http://prometheus:9090"
     provider = yaml.safe_load((provisioning / "dashboards" / "majlis.yaml").read_text())["providers"][0]
     assert any(volume.endswith(f":{provider['options']['path']}:ro") for volume in PARTS["grafana"]["volumes"])
+
+
+def test_the_bus_keeps_nothing_on_a_disk_wherever_it_runs() -> None:
+    assert not [each for each in PARTS["nats"]["volumes"] if not each.endswith(":ro")]
+    assert "nats" not in COMPOSE["volumes"]
+    local = nats_config.local("127.0.0.1:1", "127.0.0.1:2", dict.fromkeys(nats_config.SERVICES, "U"))
+    for text in (local, *nats_config.files().values()):
+        assert "jetstream" not in text
+    for kind in ("single", "cluster"):
+        text = (ROOT / "k8s" / "components" / f"nats-{kind}" / "nats.yaml").read_text()
+        server = next(yaml.safe_load_all(text))["spec"]
+        assert "volumeClaimTemplates" not in server
+        probes = {name: value for name, value in server["template"]["spec"]["containers"][0].items() if "Probe" in name}
+        assert {probe["httpGet"]["path"] for probe in probes.values()} == {"/healthz"}

@@ -84,6 +84,27 @@ def _access(folder: Path, port: int) -> tuple[Path, Path]:
     return tokens, config
 
 
+def api_options(folder: Path, etcd: str, port: int, tokens: Path, key: Path) -> list[str]:
+    """What the API server is told."""
+    return [
+        f"--etcd-servers={etcd}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder / 'certificates'}",
+        # Its address is written nowhere: loopback is none that a cluster may have.
+        "--endpoint-reconciler-type=none",
+        # It puts a finalizer on volume claims that only a controller takes away, and none runs here: they would be
+        # "being deleted" for ever, and the next folder that has one of the same name could not be applied.
+        "--disable-admission-plugins=StorageObjectInUseProtection",
+        "--service-account-issuer=https://majlis.example",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.0.0.0/16",
+    ]
+
+
 @contextmanager
 def control_plane(programs: Mapping[str, Path]) -> Iterator[Kubectl]:
     """A fresh control plane. Raises SystemExit when it does not start."""
@@ -101,23 +122,8 @@ def control_plane(programs: Mapping[str, Path]) -> Iterator[Kubectl]:
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
         ]
-        key = _key(folder)
         tokens, config = _access(folder, port)
-        api = [
-            str(programs["kube-apiserver"]),
-            f"--etcd-servers={client}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--cert-dir={folder / 'certificates'}",
-            # Its address is written nowhere: loopback is none that a cluster may have.
-            "--endpoint-reconciler-type=none",
-            "--service-account-issuer=https://majlis.example",
-            f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}",
-            f"--token-auth-file={tokens}",
-            "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.0.0.0/16",
-        ]
+        api = [str(programs["kube-apiserver"]), *api_options(folder, client, port, tokens, _key(folder))]
         stack.enter_context(running(etcd, folder / "etcd.log"))
         server = stack.enter_context(running(api, folder / "kube-apiserver.log"))
         kubectl = Kubectl(config)
