@@ -26,13 +26,12 @@ def skeleton(text: str) -> str:
 
     Accents and case go, other than in UTS 39: neither makes another person of the one a name reads like.
     """
-    table = _prototypes()
     typed = "".join(
-        drawn if len(drawn := table.get(char, char)) == 1 and drawn.isascii() else char for char in _bare(text)
+        drawn if len(drawn := _PROTOTYPES.get(char, char)) == 1 and drawn.isascii() else char for char in _bare(text)
     )
-    capitals = "".join(table.get(char, char) for char in _bare(typed.upper()))
+    capitals = "".join(_PROTOTYPES.get(char, char) for char in _bare(typed.upper()))
     # In small letters an i is hardly told from an l, and LINA would not read as Lina without it.
-    return "".join(table.get(char, char) for char in _bare(capitals.casefold())).replace("i", "l")
+    return "".join(_PROTOTYPES.get(char, char) for char in _bare(capitals.casefold())).replace("i", "l")
 
 
 def words(text: str) -> list[str]:
@@ -50,7 +49,6 @@ def _bare(text: str) -> str:
     return _ACCENT.sub("", _UNSEEN.sub("", unicodedata.normalize("NFKD", text.translate(_SHAPES))))
 
 
-@functools.cache
 def _prototypes() -> dict[str, str]:
     """For each confusable character the one it is drawn as.
 
@@ -67,3 +65,7 @@ def _prototypes() -> dict[str, str]:
         if best != char:
             table[char] = best
     return table
+
+
+# At the start: reading it takes longer than anybody should wait for an answer.
+_PROTOTYPES = _prototypes()

@@ -70,6 +70,31 @@ async def test_a_person_signs_out_and_comes_back_by_code_and_by_passkey(
     await expect(lina.page.get_by_role("link", name="Sign in as someone else")).to_be_visible()
 
 
+async def test_a_name_keeps_every_emoji_and_one_that_is_too_long_is_said_to_be_and_not_cut(
+    stack: Stack, house: House
+) -> None:
+    lina = await house.arrives("Lina Haddad")
+    await story.arrive(lina, stack, "lina")
+    await lina.page.goto(f"{stack.url}/profile")
+    name = story.shown(lina, "profile-name")
+    families = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * 41
+    await name.fill(families)
+    await expect(lina.page.get_by_text("At most 40 characters; this has 41.")).to_be_visible()
+    await story.shown(lina, "save-profile").click()
+    await expect(name).to_have_value(families)
+    for refused, why in (("\U0001f6e1 Moderator", "reads like an operator"), ("Lina\u202eHaddad", "turn text around")):
+        await name.fill(refused)
+        await story.shown(lina, "save-profile").click()
+        await expect(lina.page.get_by_text(why)).to_be_visible()
+    england = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    kept = f"Lina {england} 1\ufe0f\u20e3 \U0001f642\u200d\u2194\ufe0f"
+    await name.fill(f"{kept}\u200f ")
+    await story.shown(lina, "save-profile").click()
+    await expect(lina.page.get_by_text("Saved", exact=True)).to_be_visible()
+    await lina.page.reload()
+    await expect(name).to_have_value(kept)
+
+
 async def test_on_an_unencrypted_address_the_page_says_what_is_missing_and_why(stack: Stack, house: House) -> None:
     stranger = await house.arrives(
         "A stranger", extra_flags=("--host-resolver-rules=MAP hall.example 127.0.0.1",), locale="en"
