@@ -31,11 +31,13 @@ class Person:
     user_id: str
     access_token: str
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
         environment = {**os.environ, "MAJLIS_CONFIG_DIR": str(self.home), "LC_ALL": "en_GB.UTF-8"}
         return subprocess.Popen(
             [sys.executable, "-m", "majlis_client", *arguments],
             env=environment,
+            cwd=cwd,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -20,6 +20,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 from majlis.room_directory.v1 import room_pb2
 
+from majlis_client import sleeping
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import HttpOrigin, refusal
 from majlis_client.player import Microphone
@@ -43,7 +44,7 @@ aioice.ice.get_host_addresses = _host_addresses
 
 
 class MediaSession:
-    """An open session. `ended` is set when it is closed here, the connection is lost, or handler or microphone failed.
+    """An open session. `ended` is set when it is closed, lost or slept over, or when a handler or the microphone failed.
 
     `failure` is then what the handler or the microphone raised, or None.
     """
@@ -136,6 +137,7 @@ class MediaSession:
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             self._start_reading()
             await self._until_connected()
+            self._readers.append(asyncio.get_running_loop().create_task(self._end_after_sleep()))
         except TimeoutError:
             await self.close()
             raise MajlisError("unavailable", "MEDIA_BLOCKED", "no way through the network to the relay") from None
@@ -175,6 +177,11 @@ class MediaSession:
             # None where the answer keeps a slot shut.
             if track is not None:
                 self._readers.append(asyncio.get_running_loop().create_task(self._read(track, on_frame)))
+
+    async def _end_after_sleep(self) -> None:
+        """The relay let go of a connection that slept; ICE here would notice only half a minute later."""
+        await sleeping.slept()
+        self.ended.set()
 
     async def _read(self, track: MediaStreamTrack, on_frame: FrameHandler) -> None:
         try:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
-from majlis_client import Client, MajlisError, MediaSession, listen, speak
+from majlis_client import Client, MajlisError, MediaSession, listen, sleeping, speak
 from majlis_client.backoff import Backoff
 from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
@@ -76,6 +76,20 @@ async def test_a_lost_session_is_opened_again_and_the_gap_is_silent(hall: Hall, 
     assert not loud[first:last].all()
     assert pitch(samples[-RATE // 2 :]) == pytest.approx(440, abs=5)
     assert recording.seconds == pytest.approx(6, abs=1.0)
+
+
+async def test_a_listener_who_slept_hears_on_at_once(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that sleeps, or a stopped process: here only the clock goes on."""
+    listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
+    await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
+    await asyncio.sleep(0.5)
+    awake = sleeping.clock
+    monkeypatch.setattr(sleeping, "clock", lambda: awake() + 40)
+    await eventually(lambda: len(hall.peers) == 2)
+    hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
+    assert (await listening).reconnects == 1
 
 
 async def test_sound_that_moves_is_fetched_anew_at_once(hall: Hall, client: Client, tmp_path: Path) -> None:
@@ -164,12 +178,12 @@ async def test_one_program_watches_speaks_and_watches_on(hall: Hall, client: Cli
 
     await client.join(ROOM_ID, without_permit=True)
     watching = asyncio.ensure_future(watch())
-    await eventually(lambda: seen == ["snapshot"])
+    await eventually(lambda: "stream_status" in seen)
     assert (await speak(client, ROOM_ID, tmp_path / "word.wav")).why == "finished"
     assert (hall.epoch, hall.left) == (1, ["stage"])
     # Taking the seat anew does not end it either, for it is the same program that holds it.
     await client.join(ROOM_ID, without_permit=True)
-    await eventually(lambda: seen.count("snapshot") == 2)
+    await eventually(lambda: seen.count("stream_status") == 2)
     hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
     await asyncio.wait_for(watching, 10)
     assert seen[-1] == "room_ended"

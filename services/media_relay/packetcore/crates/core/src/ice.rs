@@ -216,13 +216,13 @@ impl LiteAgent {
         if !message.integrity_is_valid(&credentials.key) {
             return Err(Refusal::Integrity);
         }
-        if let Some(kind) = message.unknown_required {
-            stun::write_error(reply, &message.transaction, 420, Some(kind), &credentials.key);
+        if !message.unknown_required.is_empty() {
+            stun::write_error(reply, &message.transaction, 420, &message.unknown_required, &credentials.key);
             return Ok(Outcome::default());
         }
         if message.controlled {
             // A lite agent is always the controlled side (RFC 8445 §6.1.1); 487 makes the peer switch.
-            stun::write_error(reply, &message.transaction, 487, None, &credentials.key);
+            stun::write_error(reply, &message.transaction, 487, &[], &credentials.key);
             return Ok(Outcome::default());
         }
         stun::write_success(reply, &message.transaction, path.remote, &credentials.key);

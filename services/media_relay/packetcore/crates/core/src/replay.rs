@@ -13,6 +13,11 @@ pub struct ReplayWindow {
 }
 
 impl ReplayWindow {
+    /// A window that takes nothing up to `highest`, for all of it may have been accepted.
+    pub fn after(highest: u64) -> Self {
+        Self { next: highest + 1, mask: u128::MAX }
+    }
+
     /// The newest accepted index.
     pub fn highest(&self) -> Option<u64> {
         self.next.checked_sub(1)

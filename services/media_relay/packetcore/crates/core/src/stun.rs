@@ -53,8 +53,8 @@ pub struct Message<'a> {
     pub use_candidate: bool,
     /// The sender believes that it is the controlled side.
     pub controlled: bool,
-    /// First comprehension-required attribute we do not know.
-    pub unknown_required: Option<u16>,
+    /// Comprehension-required attributes that we do not know, in order (RFC 8489 §14.13).
+    pub unknown_required: Vec<u16>,
     /// Whether a (correct) FINGERPRINT was there.
     pub fingerprint: bool,
 }
@@ -76,7 +76,7 @@ impl<'a> Message<'a> {
             username: None,
             use_candidate: false,
             controlled: false,
-            unknown_required: None,
+            unknown_required: Vec::new(),
             fingerprint: false,
         };
         let mut at = HEADER;
@@ -111,7 +111,7 @@ impl<'a> Message<'a> {
             USE_CANDIDATE => self.use_candidate = true,
             ICE_CONTROLLED => self.controlled = true,
             PRIORITY | XOR_MAPPED_ADDRESS | ERROR_CODE | UNKNOWN_ATTRIBUTES => {}
-            0x0000..=0x7fff => self.unknown_required = self.unknown_required.or(Some(kind)),
+            0x0000..=0x7fff if !self.unknown_required.contains(&kind) => self.unknown_required.push(kind),
             _ => {}
         }
         Ok(end)
@@ -184,12 +184,13 @@ pub fn write_success(out: &mut Vec<u8>, transaction: &TransactionId, mapped: Soc
     finish(out, key);
 }
 
-/// Writes an error response with `code` (300..=699) and, for 420, the attribute that was not understood.
-pub fn write_error(out: &mut Vec<u8>, transaction: &TransactionId, code: u16, unknown: Option<u16>, key: &hmac::Key) {
+/// Writes an error response with `code` (300..=699) and, for 420, all attributes that were not understood.
+pub fn write_error(out: &mut Vec<u8>, transaction: &TransactionId, code: u16, unknown: &[u16], key: &hmac::Key) {
     begin(out, BINDING_ERROR, transaction);
     attribute(out, ERROR_CODE, &[0, 0, (code / 100) as u8, (code % 100) as u8]);
-    if let Some(kind) = unknown {
-        attribute(out, UNKNOWN_ATTRIBUTES, &kind.to_be_bytes());
+    if !unknown.is_empty() {
+        let list: Vec<u8> = unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
+        attribute(out, UNKNOWN_ATTRIBUTES, &list);
     }
     finish(out, key);
 }

@@ -59,6 +59,25 @@ fn use_candidate_behind_the_integrity_check_does_not_count() {
 }
 
 #[test]
+fn all_attributes_that_are_not_understood_are_named() {
+    let mut request = bytes(REQUEST);
+    request.truncate(20);
+    for kind in [0x0019u16, 0x8028 ^ 0x8000, 0x0019, 0x7f00, 0xc001] {
+        request.extend(kind.to_be_bytes());
+        request.extend([0, 0]);
+    }
+    request[3] = (request.len() - 20) as u8;
+    let message = Message::parse(&request).expect("well-formed");
+    assert_eq!(message.unknown_required, [0x0019, 0x0028, 0x7f00]);
+    let mut out = Vec::new();
+    let key = stun::integrity_key("some password");
+    stun::write_error(&mut out, &message.transaction, 420, &message.unknown_required, &key);
+    let named = [0, 0x0a, 0, 6, 0, 0x19, 0, 0x28, 0x7f, 0, 0, 0];
+    assert_eq!(out[28..40], named, "after ERROR-CODE, padded");
+    assert!(Message::parse(&out).expect("valid").integrity_is_valid(&key));
+}
+
+#[test]
 fn every_cut_and_every_wrong_length_is_refused() {
     let request = bytes(REQUEST);
     for len in 0..request.len() {

@@ -70,9 +70,6 @@ pub enum SrtpError {
     /// The index was seen before or is too old to know.
     #[error("packet is a replay")]
     Replay,
-    /// More SSRCs than one session may use.
-    #[error("too many SSRCs in one session")]
-    TooManySsrcs,
     /// The SSRC has a stream under this key already.
     #[error("SSRC is in use under this key")]
     SsrcInUse,

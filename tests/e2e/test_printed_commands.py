@@ -1,0 +1,97 @@
+"""What the pages print for people to type, typed against the running system; only names and addresses are filled in."""
+
+import asyncio
+import json
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from majlis.auth.v1 import auth_service_pb2
+from majlis_client import Client, FixedToken
+
+from tests.e2e.test_command import SCOPES, Person, heard_in, host_of, invited, offer_stage_when_asked, seconds_of
+from tests.support import voices
+from tests.support.printed import ROOT, blocks, printed
+from tests.support.stack import Stack
+
+SDK_PAGE = ROOT / "sdk" / "python" / "README.md"
+CLIENT_PAGES = ("README.md", "sdk/python/README.md")
+
+
+def typed(stack: Stack, room: str, token: str) -> list[list[str]]:
+    """The client's commands as the pages print them, each once, in their order."""
+    found: dict[str, None] = {}
+    for each in printed():
+        if each.page in CLIENT_PAGES and re.match(r"(\.venv/bin/)?majlis [a-z]", each.command):
+            found.setdefault(each.command)
+    filled = [
+        command.replace("http://localhost:8080", stack.url)
+        .replace("https://hall.example", stack.url)
+        .replace("mjp_…", token)
+        .replace("ROOM", room)
+        .replace("--seconds 60", "--seconds 4")
+        for command in found
+    ]
+    return [shlex.split(command)[1:] for command in filled]
+
+
+async def run(guest: Person, arguments: list[str], token: str, stack: Stack, host: Person) -> str:
+    """Types one command, does what it waits for, and returns what it said."""
+    process = guest.start(*arguments, cwd=guest.home)
+    given, offering = None, None
+    if arguments[-2:] == ["--token", "-"]:
+        given = f"{token}\n"
+    elif arguments[0] in {"speak", "raise-hand"}:
+        room = arguments[arguments.index("--room") + 1]
+        offering = asyncio.ensure_future(offer_stage_when_asked(stack, host, room))
+    elif arguments[0] == "listen" and "--seconds" not in arguments:
+        await asyncio.sleep(4)
+        process.send_signal(signal.SIGINT)
+    try:
+        out, err = await asyncio.to_thread(process.communicate, given, 60)
+    finally:
+        process.kill()
+        if offering is not None:
+            offering.cancel()
+    assert (process.returncode, err) == (0, ""), f"{arguments}: {out}{err}"
+    return out
+
+
+async def test_what_the_pages_print_does_what_they_say(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = await host_of(tmp_path / "host", stack)
+    guest = await invited(tmp_path / "guest", stack, host, "samir")
+    room = json.loads(await host.run("create", "--title", "Evening talk", "--json"))["room_id"]
+    voices.tone(guest.home / "question.wav", 700, 3.0)
+    async with await Client.connect(stack.url, FixedToken(guest.access_token)) as client:
+        request = auth_service_pb2.CreatePersonalTokenRequest(label="pages", scopes=SCOPES)
+        token = (await client.auth.CreatePersonalToken(request)).personal_token
+    talking = host.start("speak", "--room", room, "--loop", str(voices.tone(tmp_path / "talk.wav", 440, 5.0)))
+    said: dict[str, str] = {}
+    try:
+        script = blocks(SDK_PAGE, "python")[0].replace("https://hall.example", stack.url).replace("mjp_...", token)
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", script.replace("seconds=30", "seconds=3")), cwd=guest.home,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(program.communicate(), 60)
+        assert (program.returncode, err) == (0, b"")
+        assert b"stopped" in out
+        for arguments in typed(stack, room, token):
+            if arguments[0] == "login" and "--token" not in arguments:
+                # It asks for an address and a code: tests/integration/sdk/test_command.py types them.
+                continue
+            said[arguments[0]] = await run(guest, arguments, token, stack, host)
+    finally:
+        talking.terminate()
+        await asyncio.to_thread(talking.communicate)
+    assert set(said) == {"login", "rooms", "listen", "create", "speak", "raise-hand", "invite"}
+    assert room in said["rooms"]
+    assert seconds_of(heard_in(guest.home / "heard.ogg"), 440) > 1
+    assert "Said 3.0 s." in said["speak"]
+    assert "You are offered the stage." in said["raise-hand"]
+    assert f"{stack.url}/i/" in said["invite"]
