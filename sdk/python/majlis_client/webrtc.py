@@ -44,7 +44,7 @@ aioice.ice.get_host_addresses = _host_addresses
 
 
 class MediaSession:
-    """An open session. `ended` is set when it is closed, lost or slept over, or when a handler or the microphone failed.
+    """An open session. `ended` is set when it is closed, lost or slept over, or when handler or microphone failed.
 
     `failure` is then what the handler or the microphone raised, or None.
     """
