@@ -31,6 +31,7 @@ _log = logging.getLogger("metrics")
 _BEAT_SECONDS = 1.0
 _NOT_READY_AFTER_SECONDS = 3.0
 """A loop that is so late serves nobody: what waits for an answer should go elsewhere."""
+_METHODS = "GET, HEAD, OPTIONS"
 _STUCK_AFTER_SECONDS = 10.0
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -156,35 +157,63 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler_for(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 5.0
+    return type("Handler", (_Handler,), {"metrics": metrics})
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                # OpenMetrics, with exemplars, for who asks for it; else the classic text.
-                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-                self._answer(200, encode(metrics.registry), content_type)
-            elif path == "/healthz":
-                alive = metrics.loop_is_alive()
-                self._answer_json(200 if alive else 503, {"alive": alive})
-            elif path == "/readyz":
-                waiting = metrics.not_ready()
-                self._answer_json(503 if waiting else 200, {"ready": not waiting, "waiting_for": waiting})
-            else:
-                self._answer_json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
 
-        def _answer_json(self, status: int, body: dict[str, object]) -> None:
-            self._answer(status, json.dumps(body).encode(), "application/json")
+class _Handler(BaseHTTPRequestHandler):
+    metrics: Metrics
+    timeout = 5.0
 
-        def _answer(self, status: int, body: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            # OpenMetrics, with exemplars, for who asks for it; else the classic text.
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+            self._answer(200, encode(self.metrics.registry), content_type)
+        elif path == "/healthz":
+            alive = self.metrics.loop_is_alive()
+            self._answer_json(200 if alive else 503, {"alive": alive})
+        elif path == "/readyz":
+            waiting = self.metrics.not_ready()
+            self._answer_json(503 if waiting else 200, {"ready": not waiting, "waiting_for": waiting})
+        else:
+            self._answer_json(404, {"paths": ["/metrics", "/healthz", "/readyz"]})
+
+    def do_HEAD(self) -> None:
+        # Only the body stays away, by `_answer`.
+        self.do_GET()
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.send_header("Allow", _METHODS)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        # Whatever body came is not read, so nothing after it can be.
+        self.close_connection = True
+        self._answer_json(405, {"methods": _METHODS}, allow=True)
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
+    def _answer_json(self, status: int, body: dict[str, object], *, allow: bool = False) -> None:
+        self._answer(status, json.dumps(body).encode(), "application/json", allow=allow)
+
+    def _answer(self, status: int, body: bytes, content_type: str, *, allow: bool = False) -> None:
+        self.send_response(status)
+        if allow:
+            self.send_header("Allow", _METHODS)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is inherited)
-            """Probes come every few seconds: they are not worth a line."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is inherited)
+        """Probes come every few seconds: they are not worth a line."""

@@ -149,4 +149,5 @@ def method_not_allowed(*allowed: str) -> Response:
     """405 with what is allowed instead."""
     allow = ", ".join(allowed)
     problem = {"title": "Method Not Allowed", "status": 405, "detail": f"This address knows {allow}."}
+    problem |= {"type": "about:blank", "reason": "METHOD_NOT_ALLOWED"}
     return json_response(405, problem, (b"allow", allow.encode()), media_type=b"application/problem+json")

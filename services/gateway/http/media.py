@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from majlis.room_directory.v1 import room_pb2
 
@@ -90,7 +91,7 @@ class Media:
             raise RemoteError("not_found", "ROOM_NOT_FOUND", "no such room")
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
-            return _problem(400, "the body is no SDP offer")
+            return _problem(400, "FIELD_INVALID", "the body is no SDP offer")
         opened = await self.sessions.open(room_id, kind, shown, request.network, offer)
         headers = [
             (b"content-type", SDP.encode()),
@@ -125,7 +126,7 @@ class Media:
             return _unsupported(FRAGMENT, b"accept-patch")
         if_match = request.header(b"if-match")
         if request.method == "PATCH" and not if_match:
-            return _problem(428, "If-Match must carry the session's ETag, or * to restart ICE")
+            return _problem(428, "IF_MATCH_MISSING", "If-Match must carry the session's ETag, or * to restart ICE")
         permit = await self.sessions.permit_of(session_id, sealed, shown, request.network)
         if request.method == "DELETE":
             await self.sessions.delete(relay_id, session_id, permit)
@@ -134,7 +135,7 @@ class Media:
 
     async def _patch(self, request: Request, relay_id: str, session_id: str, permit: str, if_match: str) -> Response:
         if len(if_match) > _LONGEST_TAG:
-            return _problem(412, "that ETag is not one of ours")
+            return _problem(412, "ETAG_MISMATCH", "that ETag is not one of ours")
         fragment = _text(await request.body(_LARGEST_FRAGMENT))
         patched = await self.sessions.patch(relay_id, session_id, permit, if_match, fragment)
         if not patched.fragment:
@@ -163,13 +164,14 @@ def _options(methods: str, *headers: Header) -> Response:
 
 
 def _unsupported(media_type: str, header: bytes) -> Response:
-    response = _problem(415, f"the body must be {media_type}")
+    response = _problem(415, "MEDIA_TYPE_UNSUPPORTED", f"the body must be {media_type}")
     response.headers.append((header, media_type.encode()))
     return response
 
 
-def _problem(status: int, detail: str) -> Response:
-    return json_response(status, {"type": "about:blank", "status": status, "detail": detail}, media_type=PROBLEM)
+def _problem(status: int, reason: str, detail: str) -> Response:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return json_response(status, {**body, "reason": reason}, media_type=PROBLEM)
 
 
 def _links(servers: Iterable[IceServer]) -> list[Header]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.gateway.http.asgi import Header, Request, Response, method_not_allowed
+from services.gateway.http.negotiation import is_current, preferred
 from services.gateway.http.pages import page_of
 from services.gateway.settings import Settings
 
@@ -95,16 +96,17 @@ class StaticSite:
 
     def _answer(self, request: Request, file: File, *, is_asset: bool, status: int = 200) -> Response:
         cache = b"public, max-age=31536000, immutable" if is_asset else b"no-cache"
-        headers: list[Header] = [(b"cache-control", cache), (b"etag", file.etag), (b"vary", b"accept-encoding")]
+        coding = preferred(request.header(b"accept-encoding"), tuple(file.encoded))
+        # One tag for each coding: their bytes differ (RFC 9110 §8.8.3).
+        etag = file.etag if coding is None else b'%s-%s"' % (file.etag[:-1], coding.encode())
+        headers: list[Header] = [(b"cache-control", cache), (b"etag", etag), (b"vary", b"accept-encoding")]
         headers.extend(self._page_headers)
-        if status == 200 and file.etag.decode() in (request.header(b"if-none-match") or ""):
+        if status == 200 and is_current(request.header(b"if-none-match"), etag.decode()):
             return Response(304, headers)
         headers.append((b"content-type", file.content_type))
-        accepted = request.header(b"accept-encoding") or ""
-        for name, _ in _ENCODINGS:
-            if name in accepted and name in file.encoded:
-                return Response(status, [*headers, (b"content-encoding", name.encode())], file.encoded[name])
-        return Response(status, headers, file.body)
+        if coding is None:
+            return Response(status, headers, file.body)
+        return Response(status, [*headers, (b"content-encoding", coding.encode())], file.encoded[coding])
 
     def _load_when_changed(self) -> None:
         """Reads the folder at first, and again when a build replaced the page."""

@@ -1,6 +1,7 @@
 """What the private port of a service shows."""
 
 import asyncio
+import http.client
 import json
 import threading
 import urllib.error
@@ -102,6 +103,27 @@ async def test_a_process_tells_its_version_and_that_it_drains(metrics: Metrics) 
     assert draining() == 0
     metrics.ready = False
     assert draining() == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/else"])
+async def test_probes_may_ask_without_wanting_the_body_and_for_what_is_allowed(metrics: Metrics, path: str) -> None:
+    port = await metrics.serve("127.0.0.1:0")
+
+    def ask(method: str) -> tuple[int, str, bytes, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        told = (answer.status, answer.getheader("Allow", ""), answer.read(), answer.getheader("Content-Length", ""))
+        connection.close()
+        return told
+
+    got = await asyncio.to_thread(ask, "GET")
+    status, _, body, length = await asyncio.to_thread(ask, "HEAD")
+    assert (status, body) == (got[0], b"")
+    assert int(length) > 0
+    assert (await asyncio.to_thread(ask, "OPTIONS"))[:3] == (204, "GET, HEAD, OPTIONS", b"")
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert (await asyncio.to_thread(ask, method))[:2] == (405, "GET, HEAD, OPTIONS")
 
 
 async def test_an_unknown_path_is_answered_with_the_known_ones(metrics: Metrics) -> None:

@@ -4,8 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
+from majlis.contract.v1.common_errors_pb2 import CommonErrorReason
+from majlis.gateway.v1.gateway_errors_pb2 import GatewayErrorReason
 from majlis.media_relay.v1 import media_relay_service_pb2
+from majlis.media_relay.v1.media_relay_errors_pb2 import MediaRelayErrorReason
 from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.bus import Bus
 from services.common.metrics import Metrics
@@ -210,6 +214,31 @@ async def test_a_token_without_the_scope_cannot_speak(origin: Origin) -> None:
     response = await post(origin, origin.mint.token(scopes=("listen",)), path=f"/whip/{ROOM}")
     assert response.status_code == 403
     assert response.json()["reason"] == "SCOPE_MISSING"
+
+
+async def test_every_refusal_carries_a_reason(origin: Origin) -> None:
+    shown = permit(origin)
+    location = (await post(origin, shown)).headers["location"]
+    refusals = [
+        await post(origin, permit(origin), **{"Content-Type": "text/plain"}),
+        await post(origin, permit(origin), offer="v=0"),
+        await post(origin, None),
+        await post(origin, permit(origin), path="/whep/nowhere"),
+        await patch(origin, location, shown),
+        await patch(origin, location, shown, **{"If-Match": "x" * 200}),
+        await patch(origin, location, shown, **{"If-Match": '"other"'}),
+        await patch(origin, location, shown, **{"If-Match": "*", "Content-Type": "text/plain"}),
+        await origin.client.delete("/media/x/y"),
+        *[await origin.client.get(path) for path in (f"/whep/{ROOM}", f"/whip/{ROOM}", location, "/media/x")],
+    ]
+    reasons = set(GatewayErrorReason.keys()) | set(CommonErrorReason.keys()) | set(MediaRelayErrorReason.keys())
+    reasons |= set(RoomDirectoryErrorReason.keys())
+    known = {name.partition("_ERROR_REASON_")[2] for name in reasons}
+    for each in refusals:
+        assert each.status_code >= 400
+        assert each.headers["content-type"] == "application/problem+json"
+        assert each.json()["reason"] in known, each.text
+        assert each.json()["title"]
 
 
 async def test_an_unknown_session_is_404(origin: Origin) -> None:

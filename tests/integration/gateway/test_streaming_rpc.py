@@ -56,6 +56,30 @@ async def test_watch_streams_to_grpc_web_clients(origin: Origin) -> None:
     assert event_service_pb2.WatchResponse.FromString(payload).event.snapshot.room.title == "Evening"
 
 
+async def test_watch_streams_to_grpc_web_clients_that_read_text(origin: Origin) -> None:
+    origin.directory.seat()
+    headers = {"Content-Type": "application/grpc-web-text", **origin.bearer()}
+    body = base64.b64encode(framed(event_service_pb2.WatchRequest(room_id=ROOM).SerializeToString()))
+    async with origin.client.stream("POST", WATCH, content=body, headers=headers) as response:
+        assert response.headers["content-type"] == "application/grpc-web-text"
+        async with asyncio.timeout(5):
+            text = await anext(response.aiter_bytes())
+    payload = base64.b64decode(text)[5:]
+    assert event_service_pb2.WatchResponse.FromString(payload).event.snapshot.room.title == "Evening"
+    refused = await origin.client.post(WATCH, content=body, headers={"Content-Type": "application/grpc-web-text"})
+    assert b"grpc-status: 16\r\n" in base64.b64decode(refused.content)
+
+
+async def test_what_is_asked_with_get_may_be_of_any_script(origin: Origin) -> None:
+    path = "/majlis.auth.v1.AuthService/GetMe"
+    for text in ("أمل", "José", "🏴", "a b"):
+        message = json.dumps({"note": text}, ensure_ascii=False)
+        packed = base64.urlsafe_b64encode(message.encode()).decode().rstrip("=")
+        for query in ({"message": message}, {"message": packed, "base64": "1"}):
+            answer = await origin.client.get(path, params={"encoding": "json", **query}, headers=origin.bearer())
+            assert answer.status_code == 200, (text, query)
+
+
 async def test_a_refused_watch_says_why_in_its_last_frame(origin: Origin) -> None:
     body = framed(json.dumps({"roomId": ROOM}).encode())
     cases: list[tuple[dict[str, str], str]] = [({}, "NOT_SIGNED_IN"), (origin.bearer(), "NOT_IN_ROOM")]
