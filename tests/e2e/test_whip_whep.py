@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from majlis.auth.v1 import auth_service_pb2
 from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 
 from tests.support import load_tool, voices
-from tests.support.members import friend_of, owner_of
+from tests.support.members import Member, friend_of, owner_of
 from tests.support.recordings import samples_of
 from tests.support.stack import Stack
 
@@ -50,3 +51,39 @@ async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
             await load_tool.hearing(stack.url, room_id, guest.access_token, 1.0)
     await owner.leave_for_good()
     await guest.leave_for_good()
+
+
+async def test_a_revoked_token_neither_hears_nor_speaks_a_second_later_and_other_devices_go_on(
+    stack: Stack, tones: dict[int, Path], tmp_path: Path
+) -> None:
+    owner = await owner_of(stack)
+    guest, other = await friend_of(stack, owner, "omar"), await friend_of(stack, owner, "nadia")
+    room_id = (await owner.client.create_room("Revoked")).room_id
+    # The microphone of a program, for a place on stage that the owner holds by another sign-in.
+    mouth_id, mouth = await personal_token(owner, "listen", "speak")
+    ear_id, ear = await personal_token(guest, "listen")
+    revoked, kept = tmp_path / "revoked.wav", tmp_path / "kept.wav"
+    async with load_tool.speaking(stack.url, room_id, mouth, tones[440]):
+        listening = asyncio.gather(
+            load_tool.hearing(stack.url, room_id, ear, 8.0, revoked),
+            load_tool.hearing(stack.url, room_id, other.access_token, 8.0, kept),
+        )
+        await asyncio.sleep(2.5)
+        await guest.client.auth.RevokePersonalToken(auth_service_pb2.RevokePersonalTokenRequest(token_id=ear_id))
+        await asyncio.sleep(2.0)
+        await owner.client.auth.RevokePersonalToken(auth_service_pb2.RevokePersonalTokenRequest(token_id=mouth_id))
+        await listening
+    deaf, heard = samples_of(revoked), samples_of(kept)
+    assert voices.power_at(deaf[:48_000], 440) > 0.5
+    assert voices.rms(deaf[4 * 48_000 : 5 * 48_000]) < 0.005, "a revoked token still hears"
+    assert voices.power_at(heard[3 * 48_000 : 4 * 48_000], 440) > 0.5, "somebody else's session ended with it"
+    assert voices.rms(heard[-48_000:]) < 0.005, "a revoked token is still heard"
+    for each in (owner, guest, other):
+        await each.leave_for_good()
+
+
+async def personal_token(member: Member, *scopes: str) -> tuple[str, str]:
+    """Id and text of a new one."""
+    request = auth_service_pb2.CreatePersonalTokenRequest(label="program", scopes=scopes)
+    made = await member.client.auth.CreatePersonalToken(request)
+    return made.token.token_id, made.personal_token
