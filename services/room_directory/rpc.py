@@ -24,7 +24,7 @@ from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import HandMode, MediaKind, Visibility
+from services.room_directory.domain.seats import DeedKind, HandMode, MediaKind, Visibility
 from services.room_directory.snapshots import Snapshots
 
 _PAGE = 50
@@ -32,6 +32,11 @@ _SPEAK = "speak"
 """The scope that opens a microphone; two RPCs need it only when the caller is on stage."""
 _VISIBILITIES = {number: value for value, number in wire.VISIBILITIES.items()}
 _HAND_MODES = {number: value for value, number in wire.HAND_MODES.items()}
+_DEEDS = {
+    pb.DEED_MUTE: DeedKind.MUTE,
+    pb.DEED_MAKE_MODERATOR: DeedKind.MAKE_MODERATOR,
+    pb.DEED_DISMISS_HAND: DeedKind.DISMISS_HAND,
+}
 _REPORT_KINDS = {number: value for value, number in wire.REPORT_KINDS.items()}
 
 
@@ -190,6 +195,10 @@ class RoomDirectoryServicer(room_directory_service_pb2_grpc.RoomDirectoryService
     async def MakeModerator(self, request: pb.MakeModeratorRequest, context: Any) -> pb.MakeModeratorResponse:
         await self._app.stage.make_moderator(_actor(), request.room_id, request.user_id)
         return pb.MakeModeratorResponse()
+
+    async def TakeBack(self, request: pb.TakeBackRequest, context: Any) -> pb.TakeBackResponse:
+        await self._app.stage.take_back(_actor(), request.room_id, _DEEDS[request.deed], request.user_id)
+        return pb.TakeBackResponse()
 
     async def NameSuccessor(self, request: pb.NameSuccessorRequest, context: Any) -> pb.NameSuccessorResponse:
         await self._app.stage.name_successor(_actor(), request.room_id, request.user_id, request.named)

@@ -133,6 +133,12 @@ async def tell(stack: Stack, people: list[Person]) -> None:
     if omar.name == NAMES["en"][1] and os.environ.get("MAJLIS_PICTURES"):
         await picture(lina)
 
+    seat = story.shown(anna, "stage-seat").filter(has_text=omar.name)
+    await story.press_on_person(lina, omar.name, "mute-person")
+    await story.shown(lina, "toast").last.get_by_role("button").click()
+    await expect(story.shown(lina, "toast")).to_have_count(0)
+    await expect(seat).to_have_attribute("data-muted", "false")
+
     await story.press_on_person(lina, omar.name, "mute-person")
     await expect(story.shown(anna, "stage-seat").filter(has_text=omar.name)).to_have_attribute("data-muted", "true")
     await hears_only(anna, OWNER)

@@ -65,6 +65,7 @@ class ModerationCases:
         self._unwritten: dict[tuple[str, str], Act] = {}
         self._ids = ids
         self._clock = clock
+        self._roster_rate = TokenBuckets(limits.rosters_per_minute, limits.rosters_per_minute / 60.0)
         self._report_rate = TokenBuckets(limits.reports_per_hour, limits.reports_per_hour / 3600.0)
 
     # In a room.
@@ -99,17 +100,21 @@ class ModerationCases:
     ) -> tuple[list[tuple[str, Role, Hand | None]], int | None]:
         """Everyone in the room, stage first, as (person, role, hand); and where the next page begins.
 
-        Raises NotAllowed.
+        Whose hands are up is the moderators' to know. Raises NotAllowed, and RateLimited for anybody else.
         """
         room = (await self._rooms.find(room_id)).room
         room.require(actor, Action.LIST_ROSTER)
+        leads = room.is_moderator(actor.user_id)
+        wait = 0.0 if leads else self._roster_rate.take(actor.user_id, self._clock.monotonic())
+        if wait:
+            raise RateLimited("the list of who is here is limited", retry_after_seconds=wait)
         order = [seat.user_id for seat in room.stage_in_order()]
         order += [user_id for user_id in room.seats if user_id not in room.stage]
         if query:
             order = await self._matching(order, query.strip().removeprefix("@"))
         page, more = order[offset : offset + limit], offset + limit
         await self._people.get(page)
-        entries = [(user_id, room.role_of(user_id), room.hands.get(user_id)) for user_id in page]
+        entries = [(user_id, room.role_of(user_id), room.hands.get(user_id) if leads else None) for user_id in page]
         return entries, more if more < len(order) else None
 
     async def _matching(self, user_ids: list[str], query: str) -> list[str]:

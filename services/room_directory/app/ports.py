@@ -259,5 +259,6 @@ class Limits:
     permit_seconds: float = 15.0
     hands_per_minute: int = 6
     reports_per_hour: int = 10
+    rosters_per_minute: int = 30
     relay_lost_seconds: float = 3.0
     sample_size: int = 24

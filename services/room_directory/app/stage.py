@@ -5,11 +5,11 @@ from services.common.limits import TokenBuckets
 from services.room_directory.app.live import Changed, LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Ids, Limits
-from services.room_directory.domain import hands, stage
+from services.room_directory.domain import deeds, hands, stage
 from services.room_directory.domain.errors import RateLimited
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import Hand, Offer
+from services.room_directory.domain.seats import DeedKind, Hand, Offer
 
 _MEMBER_TRIES = 8
 _GO_ON = {"dismiss_hand", "withdraw_offer", "mute_speaker", "move_to_audience"}
@@ -61,7 +61,7 @@ class StageCases:
         now = self._clock.now()
         act = self._upon(actor, "dismiss_hand", room_id, user_id)
         changed: Changed[None] = await self._rooms.change(
-            room_id, act, lambda room, _: hands.dismiss_hand(room, actor, user_id, now)
+            room_id, act, lambda room, _: deeds.dismiss_hand(room, actor, user_id, now)
         )
         return changed.unsaved
 
@@ -128,7 +128,7 @@ class StageCases:
         now = self._clock.now()
         act = self._upon(actor, "mute_speaker", room_id, user_id)
         changed: Changed[None] = await self._rooms.enforce(
-            room_id, act, lambda room, _: stage.mute_speaker(room, actor, user_id, now)
+            room_id, act, lambda room, _: deeds.mute_speaker(room, actor, user_id, now)
         )
         return changed.unsaved
 
@@ -147,7 +147,13 @@ class StageCases:
         """Lets a speaker lead too. Raises NotAllowed, NotOnStage."""
         now = self._clock.now()
         act = self._upon(actor, "make_moderator", room_id, user_id)
-        await self._rooms.change(room_id, act, lambda room, _: stage.make_moderator(room, actor, user_id, now))
+        await self._rooms.change(room_id, act, lambda room, _: deeds.make_moderator(room, actor, user_id, now))
+
+    async def take_back(self, actor: Actor, room_id: str, kind: DeedKind, user_id: str) -> None:
+        """Takes back what the caller did to somebody a moment ago. Raises NotAllowed, NothingToTakeBack."""
+        now = self._clock.now()
+        act = Act(actor.user_id, "take_back", room_id, {"person": user_id, "what": kind.value})
+        await self._rooms.change(room_id, act, lambda room, _: deeds.take_back(room, actor, kind, user_id, now))
 
     async def name_successor(self, actor: Actor, room_id: str, user_id: str, named: bool) -> None:
         """Marks a speaker as successor, or clears the mark. Raises NotAllowed, NotOnStage."""

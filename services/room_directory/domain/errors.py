@@ -150,6 +150,13 @@ class ReportNotFound(DomainError):
     reason = "REPORT_NOT_FOUND"
 
 
+class NothingToTakeBack(DomainError):
+    """What the caller did is too long ago, or others changed it meanwhile."""
+
+    kind = "failed_precondition"
+    reason = "NOTHING_TO_TAKE_BACK"
+
+
 class RateLimited(DomainError):
     """Too many tries: wait as RetryInfo says."""
 

@@ -40,6 +40,7 @@ class Action(Enum):
     NAME_SUCCESSOR = "name_successor"
     ADD_GUEST = "add_guest"
     LIST_ROSTER = "list_roster"
+    TAKE_BACK = "take_back"
 
 
 _L, _S, _M, _I, _O = Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.INTERPRETER, Role.OUTSIDE
@@ -54,15 +55,18 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_L, Action.LOWER_HAND),
         (_L, Action.ACCEPT_OFFER),
         (_L, Action.DECLINE_OFFER),
+        (_L, Action.LIST_ROSTER),
         (_S, Action.SPEAK),
         (_S, Action.LOWER_HAND),
         (_S, Action.LEAVE_STAGE),
         (_S, Action.SET_OWN_MUTE),
+        (_S, Action.LIST_ROSTER),
         # An interpreter carries the talk into another language; no transition leads here yet.
         (_I, Action.SPEAK),
         (_I, Action.LOWER_HAND),
         (_I, Action.LEAVE_STAGE),
         (_I, Action.SET_OWN_MUTE),
+        (_I, Action.LIST_ROSTER),
         (_M, Action.SPEAK),
         (_M, Action.LOWER_HAND),
         (_M, Action.LEAVE_STAGE),
@@ -81,6 +85,7 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_M, Action.NAME_SUCCESSOR),
         (_M, Action.ADD_GUEST),
         (_M, Action.LIST_ROSTER),
+        (_M, Action.TAKE_BACK),
     }
 )
 """What each role may do at all."""

@@ -10,6 +10,8 @@ from services.room_directory.domain.events import Fact, RoomCard, RoomCreated, S
 from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
+    Deed,
+    DeedKind,
     Hand,
     HandMode,
     Offer,
@@ -74,6 +76,8 @@ class Room:
     """Whether a moderator looks at the hands, as far as was told."""
     attended_until: datetime | None = None
     """Until when a moderator looked, or looks."""
+    deeds: dict[tuple[str, DeedKind, str], Deed] = field(default_factory=dict)
+    """What moderators did a moment ago, by who did what to whom, oldest first."""
     changed: bool = False
     """True when rows must be written."""
     facts: list[Fact] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Room:
         room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
         room.seats, room.gone, room.sounded = self.seats.copy(), self.gone.copy(), self.sounded.copy()
+        room.deeds = self.deeds.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 

@@ -149,6 +149,22 @@ class Hand:
     expires_at: datetime
 
 
+class DeedKind(Enum):
+    """What a moderator can take back."""
+
+    MUTE = "mute"
+    MAKE_MODERATOR = "make_moderator"
+    DISMISS_HAND = "dismiss_hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What was before a moderator changed it; lives in memory only."""
+
+    at: datetime
+    was: StageSeat | Hand
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """An offer to come on stage."""

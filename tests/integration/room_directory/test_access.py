@@ -230,7 +230,9 @@ async def test_hands_go_up_only_so_often(world: World) -> None:
     assert await refusal(world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room_id))) == "RATE_LIMITED"
 
 
-async def test_moderators_read_the_roster_in_pages_and_search_it(world: World) -> None:
+async def test_whoever_is_in_the_room_reads_who_else_is_in_pages_and_searches_and_moderators_alone_see_hands(
+    world: World,
+) -> None:
     await world.relay()
     room_id = (await world.create("lina")).room_id
     for name in ("omar", "nadia", "yusuf"):
@@ -241,7 +243,30 @@ async def test_moderators_read_the_roster_in_pages_and_search_it(world: World) -
     assert [e.person.handle for e in (await world.call("lina", "ListRoster", rest)).entries] == ["nadia", "yusuf"]
     found = await world.call("lina", "ListRoster", pb.ListRosterRequest(room_id=room_id, query="NAD"))
     assert [entry.person.handle for entry in found.entries] == ["nadia"]
-    assert await refusal(world.call("omar", "ListRoster", pb.ListRosterRequest(room_id=room_id))) == "NOT_ALLOWED"
+    whole = pb.ListRosterRequest(room_id=room_id)
+    await world.call("nadia", "RaiseHand", pb.RaiseHandRequest(room_id=room_id))
+    assert [entry.hand_up for entry in (await world.call("lina", "ListRoster", whole)).entries].count(True) == 1
+    seen = (await world.call("omar", "ListRoster", whole)).entries
+    assert [(entry.person.handle, entry.hand_up) for entry in seen][2:] == [("nadia", False), ("yusuf", False)]
+    assert await refusal(world.call("stranger", "ListRoster", whole)) == "NOT_ALLOWED"
+    for _ in range(29):
+        await world.call("omar", "ListRoster", whole)
+    assert await refusal(world.call("omar", "ListRoster", whole)) == "RATE_LIMITED"
+    assert await world.call("lina", "ListRoster", whole)
+
+
+async def test_a_hand_put_down_is_taken_back_at_once_and_only_once(world: World) -> None:
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.join("omar", room_id)
+    await world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room_id, question="May I?"))
+    omar = (await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))).hands[0].person.user_id
+    await world.call("lina", "DismissHand", pb.DismissHandRequest(room_id=room_id, user_id=omar))
+    request = pb.TakeBackRequest(room_id=room_id, user_id=omar, deed=pb.DEED_DISMISS_HAND)
+    await world.call("lina", "TakeBack", request)
+    queue = (await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))).hands
+    assert [hand.question for hand in queue] == ["May I?"]
+    assert await refusal(world.call("lina", "TakeBack", request)) == "NOTHING_TO_TAKE_BACK"
 
 
 @on_both_databases

@@ -51,6 +51,7 @@ ATTEMPTS: dict[Action, Do] = {
     Action.NAME_SUCCESSOR: lambda hall, actor: stage.name_successor(hall.room, actor, "tarek", True, hall.now),
     Action.ADD_GUEST: lambda hall, actor: moderation.add_guest(hall.room, actor, "guest", hall.now),
     Action.LIST_ROSTER: lambda hall, actor: hall.room.require(actor, Action.LIST_ROSTER),
+    Action.TAKE_BACK: lambda hall, actor: hall.room.require(actor, Action.TAKE_BACK),
 }
 
 

@@ -1,6 +1,8 @@
 // What people do in a room: one function for each call, refusals shown where they happen.
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
+import { Deed } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
 import { HandMode, ReportKind, Role, Visibility, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { t } from '../i18n/i18n.svelte.ts';
 import { rooms } from '../lib/api.ts';
 import { share } from '../lib/share.ts';
 import { attempt, toasts } from '../lib/toasts.svelte.ts';
@@ -93,12 +95,18 @@ export async function withdrawOffer(room: LiveRoom, userId: string): Promise<voi
 }
 
 export async function dismissHand(room: LiveRoom, userId: string): Promise<void> {
-  await attempt(() => rooms.dismissHand({ roomId: room.id, userId }));
+  if (!(await enforce(() => rooms.dismissHand({ roomId: room.id, userId })))) return;
+  toasts.say('moderate.handDown', { name: room.queue.nameOf(userId) || t('room.someone') }, () => takeBack(room, userId, Deed.DISMISS_HAND), whileIn(room, () => true));
+}
+
+/** Undoes what was done a moment ago; where it is too late or others changed it meanwhile, that is said. */
+async function takeBack(room: LiveRoom, userId: string, deed: Deed): Promise<void> {
+  await attempt(() => rooms.takeBack({ roomId: room.id, userId, deed }));
 }
 
 export async function muteSpeaker(room: LiveRoom, person: Profile): Promise<void> {
   if (!(await enforce(() => rooms.muteSpeaker({ roomId: room.id, userId: person.userId })))) return;
-  toasts.say('moderate.muted', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.muted === true));
+  toasts.say('moderate.muted', { name: person.displayName }, () => takeBack(room, person.userId, Deed.MUTE), whileIn(room, (view) => seatOf(view, person)?.muted === true));
 }
 
 export async function moveToAudience(room: LiveRoom, person: Profile): Promise<void> {
@@ -114,7 +122,7 @@ export async function removePerson(room: LiveRoom, person: Profile): Promise<voi
 
 export async function makeModerator(room: LiveRoom, person: Profile): Promise<void> {
   if (!(await attempt(() => rooms.makeModerator({ roomId: room.id, userId: person.userId })))) return;
-  toasts.say('moderate.madeModerator', { name: person.displayName }, undefined, whileIn(room, (view) => seatOf(view, person)?.role === Role.MODERATOR));
+  toasts.say('moderate.madeModerator', { name: person.displayName }, () => takeBack(room, person.userId, Deed.MAKE_MODERATOR), whileIn(room, (view) => seatOf(view, person)?.role === Role.MODERATOR));
 }
 
 export async function nameSuccessor(room: LiveRoom, person: Profile, named: boolean): Promise<void> {
