@@ -92,7 +92,7 @@ async def test_only_invite_makes_accounts_and_only_services_read_facts(served: S
     for metadata in ((), bearer(owner.tokens.access_token), served.harness.as_service("gateway")):
         refusal = await reason_of(served.stub.CreateAccount(request, metadata=metadata))
         assert refusal == ("permission_denied", "CALLER_NOT_ALLOWED")
-    request.profile.handle = "boris"
+    request.profile.handle, request.profile.display_name = "boris", "Борис"
     made = await served.stub.CreateAccount(
         request,
         metadata=(
