@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from majlis.auth.v1 import account_pb2, auth_service_pb2
 from majlis.invite.v1 import invite_service_pb2
+from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from majlis_client import Client, FixedToken
 
 from tests.support import voices
@@ -105,9 +106,11 @@ async def offer_stage_when_asked(stack: Stack, host: Person, room_id: str) -> st
     """What a moderator does: waits for a hand and offers the stage; returns whose hand it was."""
     async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
         async for event in client.watch(room_id):
-            if event.HasField("hand_raised"):
-                await client.offer_stage(room_id, event.hand_raised.user_id)
-                return event.hand_raised.user_id
+            # Raised before the stream came, it is in the snapshot.
+            if event.HasField("hand_raised") or event.snapshot.hand_count:
+                [hand] = (await client.rooms.ListHands(rooms_pb2.ListHandsRequest(room_id=room_id))).hands
+                await client.offer_stage(room_id, hand.person.user_id)
+                return str(hand.person.user_id)
     raise AssertionError("the room ended")
 
 

@@ -101,6 +101,7 @@ class Hall:
         self.renewals = 0
         self.hands: list[str] = []
         self.offers_at_once = True
+        self.hand_fell = False
         self.left: list[str] = []
         self.permits = 0
         self.watchers: list[asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None]] = []
@@ -215,6 +216,8 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
 
     async def GetRoom(self, request: Any, context: Any) -> Any:
         seat = self.hall.seat() if self.hall.seated else room_pb2.OwnSeat()
+        if self.hall.hands and not self.hall.hand_fell:
+            seat.hand.question = self.hall.hands[-1]
         return directory_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=seat)
 
     async def LeaveRoom(self, request: Any, context: Any) -> Any:

@@ -312,10 +312,17 @@ async def _until_answered(client: Client, room: str, me: str) -> None:
             if any(offer.user_id == me for offer in offers):
                 print(say("hand.offered", room_id=room))
                 return
-            if event.HasField("hand_lowered") and event.hand_lowered.user_id in {me, ""}:
+            fell = event.HasField("hand_lowered") and event.hand_lowered.user_id in {me, ""}
+            if fell or (event.HasField("snapshot") and not await _hand_is_up(client, room)):
                 print(say("hand.fell"))
                 return
     _explain("room_ended", "")
+
+
+async def _hand_is_up(client: Client, room: str) -> bool:
+    """Whether the caller's hand is up; a snapshot, in place of events before it, does not say."""
+    answer = await client.rooms.GetRoom(room_directory_service_pb2.GetRoomRequest(room_id=room))
+    return bool(answer.seat.HasField("hand"))
 
 
 @app.command(help=say("help.invite"))

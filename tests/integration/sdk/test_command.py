@@ -239,6 +239,12 @@ async def test_a_hand_that_fell_is_told(signed_in: Terminal, hall: Hall) -> None
     assert "Your hand is down again." in out
 
 
+async def test_a_hand_that_fell_before_its_news_could_come_is_told(signed_in: Terminal, hall: Hall) -> None:
+    hall.offers_at_once, hall.hand_fell = False, True
+    _, out, _ = await signed_in.run("raise-hand", "--room", ROOM_ID)
+    assert "Your hand is down again." in out
+
+
 async def test_speaking_tells_each_step(signed_in: Terminal, hall: Hall, tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "word.wav"), "wb") as file:
         file.setnchannels(1)
