@@ -137,10 +137,10 @@ def _after(request: Request) -> int | None:
 
 def _once(request: Request) -> bool:
     """Whether the client wants an answer instead of a stream. Raises BodyInvalid for anything but 0 and 1."""
-    text = request.query().get("once", "0")
-    if text not in ("0", "1"):
+    text = request.query().get("once", b"0")
+    if text not in (b"0", b"1"):
         raise BodyInvalid("once is 0 or 1")
-    return text == "1"
+    return text == b"1"
 
 
 def _part(data: bytes) -> dict[str, object]:
