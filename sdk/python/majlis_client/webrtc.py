@@ -20,7 +20,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 from majlis.room_directory.v1 import room_pb2
 
-from majlis_client import sleeping
+from majlis_client import liveness
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import HttpOrigin, refusal
 from majlis_client.player import Microphone
@@ -137,7 +137,7 @@ class MediaSession:
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             self._start_reading()
             await self._until_connected()
-            self._readers.append(asyncio.get_running_loop().create_task(self._end_after_sleep()))
+            self._readers.append(asyncio.get_running_loop().create_task(self._end_when_gone()))
         except TimeoutError:
             await self.close()
             raise MajlisError("unavailable", "MEDIA_BLOCKED", "no way through the network to the relay") from None
@@ -178,10 +178,14 @@ class MediaSession:
             if track is not None:
                 self._readers.append(asyncio.get_running_loop().create_task(self._read(track, on_frame)))
 
-    async def _end_after_sleep(self) -> None:
-        """The relay let go of a connection that slept; ICE here would notice only half a minute later."""
-        await sleeping.slept()
+    async def _end_when_gone(self) -> None:
+        """A relay that crashed is silent, and one lets go of who slept; ICE here would notice half a minute later."""
+        await liveness.gone(self._packets_received)
         self.ended.set()
+
+    async def _packets_received(self) -> int:
+        stats = await self._peer.getTransceivers()[0].receiver.getStats()
+        return sum(int(each.packetsReceived) for each in stats.values() if each.type == "transport")
 
     async def _read(self, track: MediaStreamTrack, on_frame: FrameHandler) -> None:
         try:

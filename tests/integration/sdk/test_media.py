@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
-from majlis_client import Client, MajlisError, MediaSession, listen, sleeping, speak
+from majlis_client import Client, MajlisError, MediaSession, listen, liveness, speak
 from majlis_client.backoff import Backoff
 from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
@@ -85,8 +85,26 @@ async def test_a_listener_who_slept_hears_on_at_once(
     listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
     await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
     await asyncio.sleep(0.5)
-    awake = sleeping.clock
-    monkeypatch.setattr(sleeping, "clock", lambda: awake() + 40)
+    awake = liveness.clock
+    monkeypatch.setattr(liveness, "clock", lambda: awake() + 40)
+    await eventually(lambda: len(hall.peers) == 2)
+    hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
+    assert (await listening).reconnects == 1
+
+
+async def test_a_listener_leaves_a_relay_that_fell_silent(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that crashed sends neither sound nor reports, and tells nobody."""
+
+    async def nothing(_: bytes) -> None:
+        return
+
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 2.0)
+    listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
+    await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
+    await asyncio.sleep(0.5)
+    monkeypatch.setattr(hall.peers[0].getSenders()[0].transport, "_send_rtp", nothing)
     await eventually(lambda: len(hall.peers) == 2)
     hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
     assert (await listening).reconnects == 1
