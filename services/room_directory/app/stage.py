@@ -120,7 +120,7 @@ class StageCases:
         now = self._clock.now()
         act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()}, goes_on=True)
         return (
-            await self._rooms.enforce(room_id, act, lambda room, _: stage.set_own_mute(room, actor, muted, now))
+            await self._rooms.enforce(room_id, act, lambda room, _: deeds.set_own_mute(room, actor, muted, now))
         ).room
 
     async def mute_speaker(self, actor: Actor, room_id: str, user_id: str) -> bool:

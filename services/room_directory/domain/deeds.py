@@ -17,10 +17,18 @@ MOST_DEEDS = 64
 """What is remembered of a room: more than moderators can do in that time."""
 
 
+def set_own_mute(room: Room, actor: Actor, muted: bool, now: datetime) -> None:
+    """Switches the caller's own microphone; no mute of before can open it then. Raises NotAllowed, StageClosed."""
+    stage.set_own_mute(room, actor, muted, now)
+    _forget(room, DeedKind.MUTE, actor.user_id)
+
+
 def mute_speaker(room: Room, actor: Actor, user_id: str, now: datetime) -> None:
     """Switches somebody's microphone off; they may switch it on again. Raises NotAllowed, NotOnStage."""
     was = room.stage.get(user_id)
     stage.mute_speaker(room, actor, user_id, now)
+    # Whoever mutes too wants it off, so it is no longer one person's to take back.
+    _forget(room, DeedKind.MUTE, user_id, but_of=actor.user_id)
     if was is not None and not was.muted and user_id != actor.user_id:
         _remember(room, actor, DeedKind.MUTE, was, now)
 
@@ -29,6 +37,7 @@ def make_moderator(room: Room, actor: Actor, user_id: str, now: datetime) -> Non
     """Lets a speaker lead too. Raises NotAllowed, NotOnStage."""
     was = room.stage.get(user_id)
     stage.make_moderator(room, actor, user_id, now)
+    _forget(room, DeedKind.MAKE_MODERATOR, user_id, but_of=actor.user_id)
     if was is not None and was.role is not Role.MODERATOR:
         _remember(room, actor, DeedKind.MAKE_MODERATOR, was, now)
 
@@ -66,6 +75,13 @@ def _remember(room: Room, actor: Actor, kind: DeedKind, was: StageSeat | Hand, n
     kept = [(key, deed) for key, deed in room.deeds.items() if now - deed.at <= WINDOW]
     room.deeds = dict(kept[-MOST_DEEDS + 1 :])
     room.deeds[(actor.user_id, kind, was.user_id)] = Deed(at=now, was=was)
+
+
+def _forget(room: Room, kind: DeedKind, user_id: str, but_of: str = "") -> None:
+    """Lets go of what others did to somebody: somebody has decided anew."""
+    room.deeds = {
+        key: deed for key, deed in room.deeds.items() if key[0] == but_of or (key[1], key[2]) != (kind, user_id)
+    }
 
 
 def _hand_up_again(room: Room, hand: Hand, now: datetime) -> None:

@@ -51,6 +51,39 @@ def test_no_microphone_opens_later_than_ten_seconds_nor_one_that_was_off_before_
     assert hall.room.stage["sana"].muted
 
 
+def test_a_microphone_stays_off_that_its_owner_or_another_moderator_switched_off_since() -> None:
+    hall = Hall()
+    hall.speak("sana")
+    hall.speak("omar")
+    stage.make_moderator(hall.room, LINA, "omar", hall.now)
+    deeds.mute_speaker(hall.room, LINA, "sana", hall.now)
+    deeds.set_own_mute(hall.room, Actor("sana"), True, hall.now)
+    with pytest.raises(NothingToTakeBack):
+        back(hall, DeedKind.MUTE, "sana")
+    assert hall.room.stage["sana"].muted
+
+    # A mute of something long off brings nothing back of the one before it.
+    deeds.mute_speaker(hall.room, LINA, "sana", hall.now)
+    with pytest.raises(NothingToTakeBack):
+        back(hall, DeedKind.MUTE, "sana")
+
+    deeds.set_own_mute(hall.room, Actor("sana"), False, hall.now)
+    deeds.mute_speaker(hall.room, LINA, "sana", hall.now)
+    deeds.mute_speaker(hall.room, Actor("omar"), "sana", hall.now)
+    with pytest.raises(NothingToTakeBack):
+        back(hall, DeedKind.MUTE, "sana")
+    assert hall.room.stage["sana"].muted
+
+
+def test_a_mute_pressed_twice_is_taken_back_once() -> None:
+    hall = Hall()
+    hall.speak("sana")
+    deeds.mute_speaker(hall.room, LINA, "sana", hall.now)
+    deeds.mute_speaker(hall.room, LINA, "sana", hall.now)
+    back(hall, DeedKind.MUTE, "sana")
+    assert not hall.room.stage["sana"].muted
+
+
 def test_somebody_made_a_moderator_is_a_speaker_again_and_a_successor_still() -> None:
     hall = Hall()
     hall.speak("sana")
