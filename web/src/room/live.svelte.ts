@@ -14,7 +14,7 @@ import { pauseBefore, worthAnotherTry } from './knocking.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import { HandQueue } from './queue.svelte.ts';
-import { begin, missed, ownStageSeat, reduce, rejoined, type RoomView } from './reducer.ts';
+import { begin, missed, ownStageSeat, reduce, rejoined, type Gone, type RoomView } from './reducer.ts';
 import { Sound } from './sound.svelte.ts';
 
 /** A stream that is away for a shorter time is nobody's worry. */
@@ -22,6 +22,13 @@ const unnoticed = 2_500;
 /** What was missed is asked for at most this often. */
 const resyncEvery = 5_000;
 const handsMayHaveChanged = new Set<RoomEvent['event']['case']>(['handRaised', 'handLowered', 'handsAttended', 'snapshot']);
+
+/** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
+function whyGone(reason: string): Gone {
+  if (reason === 'REMOVED' || reason === 'BLOCKED') return 'removed';
+  if (reason === 'SEAT_TAKEN_OVER') return 'taken_over';
+  return reason === 'ROOM_ENDED' || reason === 'ROOM_NOT_FOUND' ? 'ended' : 'left';
+}
 
 export class LiveRoom {
   readonly id: string;
@@ -313,8 +320,7 @@ export class LiveRoom {
 
   #refused(reason: string): void {
     if (!this.view || this.view.gone) return;
-    const gone = reason === 'REMOVED' || reason === 'BLOCKED' ? 'removed' : reason === 'SEAT_TAKEN_OVER' ? 'taken_over' : 'ended';
-    this.view = { ...this.view, gone };
+    this.view = { ...this.view, gone: whyGone(reason) };
     this.#leaveBehind();
   }
 

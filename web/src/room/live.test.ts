@@ -8,6 +8,7 @@ import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 
 const microphone = { open: vi.fn(async () => true), granted: async () => true, enable: vi.fn(), close: vi.fn(), track: null };
 class FakeSound {
+  stop = vi.fn();
   kind = 'audience';
   relay = 'relay1';
   renew = vi.fn();
@@ -15,7 +16,7 @@ class FakeSound {
   sendMicrophone = vi.fn(async () => undefined);
 }
 
-const rooms = { joinRoom: vi.fn(), leaveRoom: vi.fn(async () => ({})) };
+const rooms = { joinRoom: vi.fn(), getRoom: vi.fn(), leaveRoom: vi.fn(async () => ({})) };
 let stream: StreamListener;
 class FakeEvents {
   close = (): void => undefined;
@@ -70,6 +71,18 @@ test('a hand sounds for who moderates, on whichever page, and for nobody else', 
   room.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)], revision: 9n });
   room.take(raised(10n));
   expect(chime).toHaveBeenCalledTimes(1);
+});
+
+test.each([
+  ['ROOM_ENDED', 'ended'],
+  ['REMOVED', 'removed'],
+  ['STORAGE_UNAVAILABLE', 'left'],
+])('a stream refused while the room says %s is shown as %s, never as an end that was not', async (reason, gone) => {
+  rooms.joinRoom.mockResolvedValueOnce({ snapshot: snapshot(), seat: create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n }), permit: undefined, roomKey: '' });
+  await room.enter();
+  rooms.getRoom.mockRejectedValueOnce(new Refusal(503, reason));
+  stream.refused(new Refusal(403, 'FORBIDDEN'));
+  await vi.waitFor(() => expect(room.view?.gone).toBe(gone));
 });
 
 describe('a room without a place just now', () => {
