@@ -137,7 +137,10 @@ class Consumer:
         self.handled.append(event.number)
 
 
-async def test_a_reader_catches_up_at_start_and_then_follows_the_bus(source: Source, background: Background) -> None:
+async def test_a_reader_catches_up_at_start_and_then_follows_the_bus(
+    source: Source, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.common.fact_reader._LOOK_AGAIN_SECONDS", 600)
     await source.happen()
     await source.happen()
     consumer = Consumer(source, MemoryCursor())
@@ -155,6 +158,16 @@ async def test_a_reader_asks_for_facts_itself_while_the_bus_is_away(source: Sour
     background.spawn("reader", consumer.reader.run)
     await eventually(lambda: len(source.asked) == 1)
     source.bus.connected = False
+    await source.happen()
+    await eventually(lambda: consumer.handled == [1], seconds=5.0)
+
+
+async def test_a_reader_does_not_wait_for_a_bus_that_hangs_while_it_looks_connected(
+    source: Source, background: Background
+) -> None:
+    consumer = Consumer(source, MemoryCursor())
+    background.spawn("reader", consumer.reader.run)
+    await eventually(lambda: len(source.asked) == 1)
     await source.happen()
     await eventually(lambda: consumer.handled == [1], seconds=5.0)
 
