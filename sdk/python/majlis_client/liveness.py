@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 LONGEST_SECONDS = 20.0
 """Less than the thirty seconds for which a relay keeps a connection without a sign of life (RFC 7675 §5.1)."""
-SILENT_SECONDS = 12.0
-"""Relays report every five seconds at least, also to who hears nothing: this long nobody is there."""
+QUIET_SECONDS = 4.0
+"""Where nobody speaks a relay sends nothing at all: after this long it is asked whether it is there."""
 _LOOK_SECONDS = 1.0
 
 
@@ -19,17 +19,21 @@ def clock() -> float:
         return time.time()
 
 
-async def gone(received: Callable[[], Awaitable[int]]) -> None:
-    """Returns once a connection is of no use: a sleep was too long for it, or nothing came for too long.
+async def gone(received: Callable[[], Awaitable[int]], answers: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once a connection is of no use: a sleep was too long for it, or the other end does not even answer.
 
-    `received` counts the packets that came so far.
+    `received` counts the packets that came so far; `answers` asks the other end, and waits as long as one may.
     """
-    packets, silent_since = -1, clock()
+    packets, quiet_since = -1, clock()
     while True:
         before = clock()
         await asyncio.sleep(_LOOK_SECONDS)
-        now, count = clock(), await received()
+        count = await received()
         if count != packets:
-            packets, silent_since = count, now
-        if now - before > LONGEST_SECONDS or now - silent_since > SILENT_SECONDS:
+            packets, quiet_since = count, clock()
+        elif clock() - quiet_since > QUIET_SECONDS:
+            if not await answers():
+                return
+            quiet_since = clock()
+        if clock() - before > LONGEST_SECONDS:
             return

@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 
+import aioice
 import aioice.ice
+import aioice.stun
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
@@ -26,6 +28,8 @@ from majlis_client.http_origin import HttpOrigin, refusal
 from majlis_client.player import Microphone
 
 CONNECT_SECONDS = 8.0
+_ASKED_AGAIN = 3
+"""Four checks are lost together on a network where nothing can be heard, too; they take seven and a half seconds."""
 _SDP = "application/sdp"
 
 FrameHandler = Callable[[AudioFrame], None]
@@ -180,8 +184,20 @@ class MediaSession:
 
     async def _end_when_gone(self) -> None:
         """A relay that crashed is silent, and one lets go of who slept; ICE here would notice half a minute later."""
-        await liveness.gone(self._packets_received)
+        await liveness.gone(self._packets_received, self._relay_answers)
         self.ended.set()
+
+    async def _relay_answers(self) -> bool:
+        """Whether the relay answers a STUN check, which it does in a room where nobody speaks too (RFC 7675)."""
+        ice = self._peer.getTransceivers()[0].receiver.transport.transport
+        connection: aioice.Connection = vars(ice)["_connection"]
+        for pair in vars(connection)["_nominated"].values():
+            with contextlib.suppress(aioice.stun.TransactionError, OSError):
+                request = connection.build_request(pair, nominate=False)
+                key = (connection.remote_password or "").encode()
+                await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=_ASKED_AGAIN)
+                return True
+        return False
 
     async def _packets_received(self) -> int:
         stats = await self._peer.getTransceivers()[0].receiver.getStats()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
-from majlis_client import Client, MajlisError, MediaSession, listen, liveness, speak
+from majlis_client import Client, MajlisError, MediaSession, listen, liveness, speak, webrtc
 from majlis_client.backoff import Backoff
 from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
@@ -92,22 +92,52 @@ async def test_a_listener_who_slept_hears_on_at_once(
     assert (await listening).reconnects == 1
 
 
-async def test_a_listener_leaves_a_relay_that_fell_silent(
-    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that crashed sends neither sound nor reports, and tells nobody."""
+def silence(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """From now on the first session is sent neither sound nor reports; returns its ICE connection."""
 
     async def nothing(_: bytes) -> None:
         return
 
-    monkeypatch.setattr(liveness, "SILENT_SECONDS", 2.0)
+    transport = hall.peers[0].getSenders()[0].transport
+    monkeypatch.setattr(transport, "_send_rtp", nothing)
+    return vars(transport.transport)["_connection"]
+
+
+async def test_a_listener_leaves_a_relay_that_fell_silent(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that crashed sends neither sound nor answers, and tells nobody."""
+    monkeypatch.setattr(liveness, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(webrtc, "_ASKED_AGAIN", 0)
     listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
     await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
     await asyncio.sleep(0.5)
-    monkeypatch.setattr(hall.peers[0].getSenders()[0].transport, "_send_rtp", nothing)
+    monkeypatch.setattr(silence(hall, monkeypatch), "request_received", lambda *_: None)
     await eventually(lambda: len(hall.peers) == 2)
     hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
     assert (await listening).reconnects == 1
+
+
+async def test_a_listener_stays_where_nobody_speaks(
+    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay has nothing to send then, but answers whoever asks."""
+    monkeypatch.setattr(liveness, "QUIET_SECONDS", 0.5)
+    listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
+    await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
+    await asyncio.sleep(0.5)
+    connection = silence(hall, monkeypatch)
+    asked, answer = [], connection.request_received
+
+    def note(*check: Any) -> None:
+        asked.append(check)
+        answer(*check)
+
+    monkeypatch.setattr(connection, "request_received", note)
+    await eventually(lambda: len(asked) >= 4)
+    hall.happen(room_ended=room_events_pb2.RoomEnded(room_id=ROOM_ID))
+    assert (await listening).reconnects == 0
+    assert len(hall.peers) == 1
 
 
 async def test_sound_that_moves_is_fetched_anew_at_once(hall: Hall, client: Client, tmp_path: Path) -> None:
