@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from majlis_client.errors import MajlisError
 
@@ -29,14 +29,18 @@ class HttpOrigin:
     """One origin, such as https://hall.example; paths are taken relative to it and never leave it."""
 
     def __init__(self, url: str, ca_file: Path | None = None) -> None:
-        parts = urlsplit(url if "//" in url else f"https://{url}")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url if "//" in url else f"https://{url}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = SplitResult("", "", "", "", ""), None, None
+        if parts.scheme not in {"http", "https"} or not host:
             raise MajlisError("invalid_argument", "ADDRESS_INVALID", f"{url} is not the address of a server")
         self.url = f"{parts.scheme}://{parts.netloc}"
-        self.host = parts.hostname
+        self.host = host
         self.secure = parts.scheme == "https"
         self.ca_file = ca_file
-        self._port = parts.port
+        self._port = port
 
     @property
     def on_this_machine(self) -> bool:

@@ -151,7 +151,9 @@ def parse_json(body: bytes, message_type: type[Message]) -> Message:
     """A message from its JSON form; fields this version does not know are skipped. Raises BodyInvalid."""
     message = message_type()
     try:
-        json_format.ParseDict(_object(body, message_type), message, ignore_unknown_fields=True)
+        value = _object(body, message_type)
+        _refuse_unknown_names(value, message_type.DESCRIPTOR)
+        json_format.ParseDict(value, message, ignore_unknown_fields=True)
     except RecursionError:
         raise BodyInvalid("the body is nested too deeply") from None
     except Exception as error:  # noqa: BLE001 (the parser meets values of a wrong kind with errors of every kind)
@@ -165,6 +167,19 @@ def _object(body: bytes, message_type: type[Message]) -> Any:
     if not isinstance(value, dict) and not message_type.DESCRIPTOR.full_name.startswith("google.protobuf."):
         raise ValueError("it is not an object")
     return value
+
+
+def _refuse_unknown_names(value: Any, descriptor: Any) -> None:
+    """The parser skips what it does not know, but a misspelt VISIBILITY_CLOSED would make an open room."""
+    if not isinstance(value, dict):
+        return
+    for field in descriptor.fields:
+        given = value.get(field.json_name, value.get(field.name))
+        for each in given if isinstance(given, list) else [given]:
+            if field.message_type is not None:
+                _refuse_unknown_names(each, field.message_type)
+            elif field.enum_type is not None and isinstance(each, str) and each not in field.enum_type.values_by_name:
+                raise ValueError(f"{field.name} is none of {', '.join(field.enum_type.values_by_name)}")
 
 
 def readable(body: bytes, message_type: type[Message]) -> bytes:

@@ -122,9 +122,10 @@ async def test_what_is_no_majlis_server_is_told_apart_from_silence(hall: Hall, t
     with pytest.raises(MajlisError) as refused:
         await discover("http://127.0.0.1:9")
     assert (refused.value.reason, refused.value.passing) == ("UNREACHABLE", True)
-    with pytest.raises(MajlisError) as refused:
-        await discover("ftp://hall.example")
-    assert refused.value.reason == "ADDRESS_INVALID"
+    for address in ("ftp://hall.example", "http://[::1", "http://hall.example:80)", "https://hall.example:99999"):
+        with pytest.raises(MajlisError) as refused:
+            await discover(address)
+        assert refused.value.reason == "ADDRESS_INVALID"
 
 
 async def test_a_path_cannot_lead_the_permit_to_another_server(client: Client) -> None:
