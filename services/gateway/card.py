@@ -4,16 +4,20 @@ import asyncio
 import re
 import sys
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 
 from services.common.log import get_logger
 from services.common.throttle import Throttle
-from services.gateway.domain.preview import Preview, card_svg
+from services.gateway.domain.preview import Lettering, Preview, card_svg
+from services.gateway.font_shapes import shapes_of
 from services.gateway.previews import words_for
 
 FONT_FOLDER = "card"
 """Folder of the built web client with the fonts, as TrueType."""
-FAMILIES = "IBM Plex Sans SemiBold, IBM Plex Sans Arabic SemiBold"
+FAMILY = "IBM Plex Sans SemiBold"
+ARABIC_FAMILY = "IBM Plex Sans Arabic SemiBold"
+_FIRST = "ibm-plex-sans-latin"
 _DRAW_SECONDS = 5.0
 _MOST_WAITING = 8
 _MOST_KEPT = 200
@@ -57,10 +61,13 @@ class Cards:
 
     async def _drawn(self, preview: Preview) -> bytes | None:
         mark = self._mark()
-        fonts = sorted((self._web / FONT_FOLDER).glob("*.ttf"))
+        # The first of a family is what a line begins with: Latin letters, which stand in most.
+        fonts = sorted((self._web / FONT_FOLDER).glob("*.ttf"), key=lambda font: (font.stem != _FIRST, font.stem))
         if not mark or not fonts:
             return None
-        svg = card_svg(preview, deployment=self._deployment, words=words_for(preview.kind), mark=mark, fonts=FAMILIES)
+        lettering = _lettering(tuple(fonts))
+        words = words_for(preview.kind)
+        svg = card_svg(preview, deployment=self._deployment, words=words, mark=mark, lettering=lettering)
         # Another process: what people wrote is laid out there, and nobody's events wait for it.
         command = (sys.executable, "-m", "services.gateway.draw_card", *(str(font) for font in fonts))
         process = await asyncio.create_subprocess_exec(
@@ -85,3 +92,8 @@ class Cards:
         except OSError:
             return ""
         return found.group(1) if found else ""
+
+
+@lru_cache(maxsize=1)
+def _lettering(fonts: tuple[Path, ...]) -> Lettering:
+    return Lettering(FAMILY, ARABIC_FAMILY, frozenset().union(*(shapes_of(font.read_bytes()) for font in fonts)))

@@ -1,5 +1,6 @@
 """What a link shows before it is opened: tags that stay tags, cards that fit, and one question for a crowd."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
@@ -7,11 +8,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from services.common.errors import DomainError
-from services.gateway.domain.preview import Preview, card_svg, drawable, head_of
+from services.gateway.domain.preview import Lettering, Preview, card_svg, drawable, head_of
 from services.gateway.previews import KEPT_SECONDS, LinkPreviews, words_for
 
 ROOM = Preview("room", "Talking across borders", "Lina Haddad")
 MARK = "M0 0L1 1Z"
+SHAPES = frozenset((*range(0x20, 0x7F), *range(0x400, 0x460), *range(0x600, 0x700), ord("·"), ord("…")))
+LETTERING = Lettering("Plex", "Plex Arabic", SHAPES)
 
 
 class Tags(HTMLParser):
@@ -43,8 +46,8 @@ def tags_of(preview: Preview) -> Tags:
 
 
 def lines_of(preview: Preview) -> list[str]:
-    svg = card_svg(preview, deployment="Majlis", words=words_for("room"), mark=MARK, fonts="IBM Plex Sans")
-    return [each.text or "" for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    svg = card_svg(preview, deployment="Majlis", words=words_for("room"), mark=MARK, lettering=LETTERING)
+    return ["".join(each.itertext()) for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_a_room_s_link_shows_title_host_and_card() -> None:
@@ -71,14 +74,38 @@ def test_a_title_of_any_length_fits_on_three_lines(title: str) -> None:
     assert max(len(line) for line in lines) <= 35
 
 
+def test_the_host_s_name_stands_clear_of_the_title_above_and_the_line_below() -> None:
+    for title in ("Stars", "حديث عبر الحدود Talking across borders وما بعده", "Как проверяют ракеты и зачем " * 3):
+        svg = card_svg(
+            Preview("room", title, "لينا حدّاد"), deployment="Majlis", words="Room", mark=MARK, lettering=LETTERING
+        )
+        texts = [(int(y), int(size)) for y, size in re.findall(r'y="(\d+)" font-size="(\d+)"', svg)]
+        assert texts[0][0] - texts[0][1] >= 72 + 88, "the title begins below the mark"
+        assert all(below - size >= above for (above, _), (below, size) in itertools.pairwise(texts))
+
+
 def test_letters_that_the_fonts_lack_are_not_drawn_as_boxes() -> None:
-    assert drawable("Rockets 🚀 today") == "Rockets today"
-    assert drawable("ロケット") == ""
+    assert drawable("Rockets 🚀 today", SHAPES) == "Rockets today"
+    assert drawable("تعال ‼️ 7️⃣", SHAPES) == "تعال 7"
+    assert drawable("ロケット", SHAPES) == ""
     assert lines_of(Preview("room", "ロケット", ""))[0] == "Majlis"
 
 
+def test_arabic_letters_are_drawn_by_their_own_font_wherever_they_stand_in_a_line() -> None:
+    for title, arabic in (("حديث عن Majlis", ["حديث عن"]), ("Majlis مع لينا و Omar", ["مع لينا و"]), ("Majlis", [])):
+        svg = card_svg(Preview("room", title, ""), deployment="Majlis", words="Room", mark=MARK, lettering=LETTERING)
+        assert re.findall(r'<tspan font-family="Plex Arabic">([^<]*)</tspan>', svg) == arabic
+
+
+def test_arabic_and_latin_words_never_share_a_line_of_a_card() -> None:
+    lines = lines_of(Preview("room", "حديث عبر 5 حدود Talking across borders وما بعده", "لينا Lina"))
+    assert lines[:-1] == ["حديث عبر 5 حدود", "Talking across borders", "وما بعده", "لينا…"]
+    assert lines_of(Preview("room", "Lina", "Omar"))[:-1] == ["Lina", "Omar"]
+
+
 def test_an_arabic_card_begins_at_the_right() -> None:
-    svg = card_svg(Preview("room", "مرحبا", "لينا"), deployment="Majlis", words=words_for("room"), mark=MARK, fonts="x")
+    arabic = Preview("room", "مرحبا", "لينا")
+    svg = card_svg(arabic, deployment="Majlis", words=words_for("room"), mark=MARK, lettering=LETTERING)
     assert set(re.findall(r'text-anchor="(\w+)"', svg)) == {"end"}
 
 

@@ -344,12 +344,12 @@ export class LiveRoom {
     if (seated) await rooms.leaveRoom({ roomId: this.id, epoch });
   }
 
-  /** The page goes away: a listener's seat goes with it; a place on stage is kept, so that a reload returns to it. */
+  /** The page goes away: a listener's seat goes with it; a place on stage or in the queue is kept, so that a reload returns to it. */
   vanish(): void {
     this.giveUp();
     if (!this.view || this.view.gone) return;
-    const { epoch } = this.view.own;
-    const listening = !this.onStage;
+    const { epoch, hand, offer } = this.view.own;
+    const listening = !this.onStage && !hand && !offer;
     this.#events?.close();
     this.sound.stop('leaving');
     if (listening) callAndGo(RoomDirectoryService.typeName, 'LeaveRoom', { roomId: this.id, epoch: epoch.toString() });

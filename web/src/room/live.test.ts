@@ -1,7 +1,7 @@
 // A room being lived in: what becomes of the microphone, with a sound that tests play.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
-import { OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { Refusal } from '../lib/refusal.ts';
 import type { StreamListener } from './events.ts';
 import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
@@ -12,6 +12,7 @@ class FakeSound {
   kind = 'audience';
   relay = 'relay1';
   renew = vi.fn();
+  stop = vi.fn();
   start = vi.fn(async (kind: string) => void (this.kind = kind));
   sendMicrophone = vi.fn(async () => undefined);
 }
@@ -26,7 +27,8 @@ class FakeEvents {
   }
 }
 
-vi.mock('../lib/api.ts', () => ({ rooms, callAndGo: () => undefined }));
+const callAndGo = vi.fn();
+vi.mock('../lib/api.ts', () => ({ rooms, callAndGo }));
 vi.mock('./events.ts', () => ({ RoomEvents: FakeEvents }));
 vi.mock('../media/microphone.svelte.ts', () => ({ microphone }));
 const chime = vi.fn();
@@ -62,6 +64,20 @@ test('who accepted keeps the microphone when the news of the offer comes before 
   room.moving = false;
   await room.climb(onStage, undefined);
   expect(microphone.close).not.toHaveBeenCalled();
+});
+
+test('a page that goes away gives a listener’s seat up, but not a raised hand, an offer or a place on stage: a reload returns to them', () => {
+  const left = (own: Parameters<typeof view>[0], snap: Parameters<typeof view>[1] = {}): boolean => {
+    callAndGo.mockClear();
+    room = new LiveRoom('room00000001', '', me);
+    room.view = view(own, snap);
+    room.vanish();
+    return callAndGo.mock.calls.length > 0;
+  };
+  expect(left({})).toBe(true);
+  expect(left({ hand: create(HandSchema) })).toBe(false);
+  expect(left({}, { offers: [offer(me)] })).toBe(false);
+  expect(left({ role: Role.SPEAKER }, { stage: [seat(me)] })).toBe(false);
 });
 
 test('a hand sounds for who moderates, on whichever page, and for nobody else', () => {

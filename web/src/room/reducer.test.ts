@@ -1,9 +1,10 @@
 // How a snapshot and events become what a person sees.
 import { create } from '@bufbuild/protobuf';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, test } from 'vitest';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
-import { inOrder, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
+import { inOrder, listenersShown, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
 
 const lina = 'lina00000001';
 const omar = 'omar0000000002';
@@ -51,12 +52,41 @@ describe('the stage', () => {
   });
 });
 
+describe('the faces of the audience', () => {
+  const names = (sample: string[], stage = [seat(lina)]): string[] =>
+    listenersShown(view({}, { stage, audienceSample: sample.map((each) => person(each)) }), person(me), 2).map((each) => each.userId);
+
+  test('who listens is among them, in the largest hall and before the sample knows them', () => {
+    expect(names([])).toEqual([me]);
+    expect(names([lina, omar])).toEqual([me, lina]);
+    expect(names([lina, omar, me])).toEqual([me, lina]);
+  });
+
+  test('nobody is there twice, and who speaks is not there', () => {
+    expect(names([lina, me])).toEqual([lina, me]);
+    expect(names([omar], [seat(me)])).toEqual([omar]);
+  });
+});
+
 describe('hands and offers', () => {
   test('the own hand falls when everyone’s does', () => {
     const before = view({ hand: create(HandSchema), handPosition: 1 });
     const after = reduce(before, event(8n, { case: 'handLowered', value: { userId: '', handCount: 0, cause: 'hands_off' } }), me);
     expect(after.own.hand).toBeUndefined();
     expect(after.hands).toBe(0);
+  });
+
+  test('the own hand is up again when a moderator takes “not now” back', () => {
+    const expiresAt = create(TimestampSchema, { seconds: 60n });
+    const again = reduce(view(), event(8n, { case: 'handRaised', value: { userId: me, handCount: 1, expiresAt } }), me);
+    expect([again.hands, again.own.hand?.expiresAt]).toEqual([1, expiresAt]);
+    const asked = view({ hand: create(HandSchema, { question: 'How?' }), handPosition: 2 });
+    const renewed = reduce(asked, event(8n, { case: 'handRaised', value: { userId: me, handCount: 2, expiresAt } }), me);
+    expect([renewed.own.hand?.question, renewed.own.handPosition]).toEqual(['How?', 2]);
+  });
+
+  test('another person’s hand leaves the own one down', () => {
+    expect(reduce(view(), event(8n, { case: 'handRaised', value: { userId: omar, handCount: 1 } }), me).own.hand).toBeUndefined();
   });
 
   test('another person’s hand leaves the own one up', () => {

@@ -1,8 +1,8 @@
 // What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
 import { create } from '@bufbuild/protobuf';
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
-import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { OwnSeatSchema, Role, RoomState, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { HandRaised, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { HandSchema, OwnSeatSchema, Role, RoomState, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 
 /** Why a person is no longer in the room. */
 export type Gone = 'removed' | 'ended' | 'taken_over' | 'left';
@@ -77,7 +77,7 @@ function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): Room
     case 'roomEnded':
       return { ...view, gone: 'ended' };
     case 'handRaised':
-      return { ...view, hands: fact.value.handCount };
+      return handRaised({ ...view, hands: fact.value.handCount }, fact.value, me);
     case 'handLowered':
       return handLowered({ ...view, hands: fact.value.handCount }, fact.value.userId, me);
     case 'stageOffered':
@@ -125,6 +125,13 @@ function place(seat: StageSeat | undefined): Pick<OwnSeat, 'role' | 'member'> {
 function withRoom(view: RoomView, room: Room): RoomView {
   const handsOff = room.handMode === 1 ? { hand: undefined, handPosition: 0 } : {};
   return { ...view, room: { ...room, roomKey: room.roomKey || view.room.roomKey }, own: { ...view.own, ...handsOff } };
+}
+
+/** The caller's own hand rises by more than their own call: on another device, or as a moderator takes "not now" back. Question and place are asked for then. */
+function handRaised(view: RoomView, { userId, expiresAt, occurredAt }: HandRaised, me: string): RoomView {
+  if (userId !== me) return view;
+  const hand = view.own.hand ?? create(HandSchema, { raisedAt: occurredAt });
+  return { ...view, own: { ...view.own, hand: { ...hand, expiresAt } } };
 }
 
 function handLowered(view: RoomView, user: string, me: string): RoomView {
@@ -180,6 +187,13 @@ export function inOrder(stage: StageSeat[]): StageSeat[] {
   const since = (seat: StageSeat): number => Number(seat.since?.seconds ?? 0n);
   const rank = (seat: StageSeat): number => (seat.role === Role.MODERATOR ? 0 : 1);
   return [...stage].sort((a, b) => rank(a) - rank(b) || since(a) - since(b));
+}
+
+/** Faces of the audience: the sample, in which who listens finds themselves whether or not it happens to hold them. */
+export function listenersShown(view: RoomView, own: Profile | undefined, most: number): Profile[] {
+  const listens = own !== undefined && view.own.role === Role.LISTENER && !view.gone;
+  const missing = listens && !view.sample.slice(0, most).some((each) => each.userId === own.userId);
+  return (missing ? [own, ...view.sample.filter((each) => each.userId !== own.userId)] : view.sample).slice(0, most);
 }
 
 /** The caller's own seat on stage, if any. */
