@@ -6,16 +6,21 @@ from services.auth.domain.account import Account
 from services.auth.domain.errors import DisplayNameMisleading, HandleMisleading
 from services.common.look_alikes import look, skeleton, words
 
-# Words that claim a role wherever they stand in a name, in the languages of the interface.
+# Words that claim a role wherever they stand in a name, in the languages of the interface: of men, women and several.
 _ROLES = (
-    *("admin", "administrator", "moderator", "moderators", "sysadmin", "support", "majlis"),
-    *("админ", "администратор", "администрация", "модератор", "техподдержка", "меджлис", "маджлис"),
-    *("الإدارة", "إدارة", "الدعم", "المشرف", "المدير", "مجلس", "المجلس"),
+    *("admin", "admins", "administrator", "administrators", "administration", "sysadmin", "support", "majlis"),
+    *("moderator", "moderators", "moderation"),
+    *("админ", "админы", "администратор", "администраторы", "администраторша", "администрация"),
+    *("модератор", "модераторы", "модераторша", "модерация", "техподдержка", "меджлис", "маджлис"),
+    *("الإدارة", "إدارة", "الدعم", "المشرف", "المشرفة", "المشرفون", "المشرفين", "المدير", "المديرة", "مجلس", "المجلس"),
 )
 # Words that claim one only where nothing else stands beside them: some are people's names, too.
 _ALONE = (
     *("owner", "operator", "official", "staff", "system", "team", "service", "mod", "host", "help", "the"),
+    *("operators", "owners", "mods", "hosts", "security", "room"),
     *("оператор", "владелец", "поддержка", "команда", "служба", "официальный", "система", "ведущий"),
+    *("операторы", "владелица", "поддержки", "официальная", "ведущая", "ведущие", "комнаты"),
+    *("مديرة", "مديرو", "مديري", "مشرفة", "مشرفو", "مشرفي", "الغرفة", "القاعة"),
     *("مدير", "مشرف", "مالك الموقع", "دعم", "رسمي", "الرسمي", "فريق", "الحوار", "مدير الحوار", "النظام", "الفني"),
 )
 
