@@ -105,6 +105,10 @@ class LiveRooms:
         stored = await self._store.load(room_id)
         return stored is not None and stored.state is RoomState.ENDED
 
+    def waits_to_end(self, room_id: str) -> bool:
+        """Whether a room is over here and that could not be written yet."""
+        return self._writer.has_ended(room_id)
+
     async def recall(self, room_id: str) -> Room:
         """A room that may be over. Raises RoomNotFound."""
         stored = await self._store.load(room_id)
@@ -169,7 +173,8 @@ class LiveRooms:
         await self._writer.write_waiting(self)
 
     async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> bool:
-        before, saved = live.room, True
+        # Where nothing changes, because it is so already, what made it so may still wait.
+        before, saved = live.room, live.saved is None
         if draft.changed:
             saved = await self._writer.write(live, draft, act)
             self._counters.changed(act.action)

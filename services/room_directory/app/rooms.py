@@ -177,7 +177,7 @@ class RoomCases:
         if self._rooms.get(room_id) is None:
             if not await self._rooms.is_over(room_id):
                 raise RoomNotFound
-            return False
+            return self._rooms.waits_to_end(room_id)
         now = self._clock.now()
         act = Act(actor.user_id, "end_room", room_id, goes_on=True)
         return (await self._rooms.change(room_id, act, lambda room, _: end_room(room, actor, now))).unsaved
