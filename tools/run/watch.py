@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +14,7 @@ from tools.run.plan import Part
 
 LOOK_SECONDS = 5.0
 STUCK_SECONDS = 60.0
-"""After so long a part that says it stands still is started again."""
+"""After so long a part that stands still is started again."""
 STOP_SECONDS = 5.0
 
 
@@ -40,15 +41,22 @@ class Waiting(Protocol):
         """Writes them."""
 
 
-def says_it_is_stuck(url: str) -> bool:
-    """Whether a part answers that its event loop does not turn; one that does not answer says nothing."""
+def stands_still(url: str, *, seconds: float = 2.0) -> bool:
+    """Whether a part says that its event loop does not turn, or takes a connection and says nothing.
+
+    That is what one does whose every thread is held up; one that takes none is only starting or ending.
+    """
     try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - an http:// address made by plan()
+        with urllib.request.urlopen(url, timeout=seconds):  # noqa: S310 - an http:// address made by plan()
             return False
     except urllib.error.HTTPError as error:
         error.close()
         return error.code == HTTPStatus.SERVICE_UNAVAILABLE
-    except OSError:
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, TimeoutError)
+    except TimeoutError:
+        return True
+    except (OSError, http.client.HTTPException):
         return False
 
 
@@ -60,7 +68,7 @@ class Watch:
         processes: Iterable[Watched],
         records: Waiting,
         *,
-        is_stuck: Callable[[str], bool] = says_it_is_stuck,
+        is_stuck: Callable[[str], bool] = stands_still,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._processes = [process for process in processes if process.part.alive_url]
