@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## Install, build and start everything (PORT= URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES=)
+run: ## Install, build and start everything (PORT= URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES= LISTEN= STATE=)
 	@$(READY)
 	@exec $(BIN)/python -m tools.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
 		$(if $(KEY),--key $(KEY)) $(if $(MEDIA_ADDRESS),--media-address $(MEDIA_ADDRESS)) \

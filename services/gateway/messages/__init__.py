@@ -1,1 +1,1 @@
-"""The texts of messages auth sends, one catalogue for each interface language."""
+"""The words of link previews, one catalogue for each interface language."""
