@@ -23,7 +23,7 @@ NO_DOCKER = "needs a container engine"
 
 HELD_BY: dict[str, str] = {
     r"(\.venv/bin/)?majlis (login|rooms|create|listen|speak|raise-hand|invite)\b": CLIENT,
-    r"majlis secrets\b.*\| ?kubectl|majlis secrets\b.*&& kubectl": NO_CLUSTER,
+    r"majlis secrets\b.*\| ?kubectl": NO_CLUSTER,
     r"majlis secrets\b": "tests/contract/test_compose.py",
     r"majlis (backup|restore|migrate)\b": OPS,
     r"majlis doctor\b": "tests/integration/ops/test_doctor.py",

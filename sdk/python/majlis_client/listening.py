@@ -29,6 +29,7 @@ class Recording:
     heard_seconds: float
     """How much of it came from the room; the rest is silence."""
     reconnects: int
+    """How often a session was lost or moved and asked for again; tries that were refused are not counted."""
     why: str
     """Why it ended: stopped, room_ended, WRITE_FAILED, or the reason of a refusal: REMOVED, SEAT_TAKEN_OVER, ..."""
     detail: str = ""
@@ -144,7 +145,6 @@ class Listener:
                 if not backoff.failed(error):
                     return error.reason
             permit = None
-            self.reconnects += 1
             if not self._again.is_set():
                 await backoff.wait()
 
@@ -165,6 +165,7 @@ class Listener:
             for wait in waits:
                 wait.cancel()
             await session.close()
+        self.reconnects += 1
         if session.failure is not None:
             raise session.failure
 

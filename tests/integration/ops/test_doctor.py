@@ -242,6 +242,10 @@ def test_each_process_of_make_run_is_asked_and_open_secrets_are_named(tmp_path: 
     assert f"chmod -R go= {tmp_path / 'run.json'} {tmp_path / 'secrets'}" in finding.say
 
 
+def test_of_files_that_are_not_there_nothing_good_is_said(tmp_path: Path) -> None:
+    assert list(inside.parts(tmp_path / "elsewhere")) == []
+
+
 async def test_a_database_that_others_can_read_is_named_and_starting_it_mends_that(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

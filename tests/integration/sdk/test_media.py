@@ -68,7 +68,7 @@ async def test_a_lost_session_is_opened_again_and_the_gap_is_silent(hall: Hall, 
     await hall.peers[0].close()
     await eventually(lambda: len(hall.peers) == 2)
     recording = await listening
-    assert recording.reconnects >= 1
+    assert recording.reconnects == 1  # a try that was refused is none
     samples = samples_of(tmp_path / "heard.wav")
     windows = samples[: len(samples) // 480 * 480].reshape(-1, 480)
     loud = np.sqrt((windows**2).mean(axis=1)) > 0.05

@@ -144,7 +144,8 @@ def parts(state: Path) -> Iterator[Finding]:
     if record.exists():
         for name, part in json.loads(record.read_text())["parts"].items():
             yield _part(name, part["ready_url"], state / "log" / f"{name}.log")
-    yield private("private files", [state / name for name in PRIVATE])
+    if state.exists():
+        yield private("private files", [state / name for name in PRIVATE])
 
 
 def private(what: str, places: Sequence[Path]) -> Finding:
