@@ -24,6 +24,7 @@ _QUEUE_LIMIT = 1000
 _TRIES = 3
 _FIRST_PAUSE_SECONDS = 2.0
 _DELIVERY_SECONDS = 30.0
+_CODE_MINUTES = str(int(CODE_LIFE.total_seconds() // 60))
 
 _log = get_logger("mail")
 
@@ -70,9 +71,12 @@ class Mailer:
         return self._deliver is not None
 
     def send_code(self, address: str, locale: str, code: str) -> None:
-        """A one-time code."""
-        minutes = str(int(CODE_LIFE.total_seconds() // 60))
-        self._send(address, locale, "code", code=code, minutes=minutes)
+        """A one-time code to sign in with."""
+        self._send(address, locale, "code", code=code, minutes=_CODE_MINUTES)
+
+    def send_address_code(self, address: str, locale: str, code: str) -> None:
+        """A one-time code that makes an address somebody's: its holder may know nothing of this deployment."""
+        self._send(address, locale, "address_code", code=code, minutes=_CODE_MINUTES)
 
     def send_address_changed(self, address: str, locale: str, new_address: str) -> None:
         """Tells the address of before that another one signs in now."""

@@ -53,7 +53,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         return pb.CheckOwnerLinkResponse()
 
     async def ProposeHandle(self, request: pb.ProposeHandleRequest, context: Any) -> pb.ProposeHandleResponse:
-        return pb.ProposeHandleResponse(handle=self._app.accounts.propose_handle(request.display_name))
+        return pb.ProposeHandleResponse(handle=await self._app.accounts.propose_handle(request.display_name))
 
     async def CreateAccount(self, request: pb.CreateAccountRequest, context: Any) -> pb.CreateAccountResponse:
         done = await self._app.accounts.create_account(

@@ -14,10 +14,13 @@ from services.common.database import Database
 
 @asynccontextmanager
 async def read_only(database: Database) -> AsyncIterator[None]:
-    """SQLite refuses every write, as on a disk that was remounted for reading."""
+    """The database refuses every write, as on a disk that was remounted for reading, or as a standby does."""
 
     def forbid(connection: Any, _: Any) -> None:
-        connection.cursor().execute("PRAGMA query_only=ON")
+        connection.cursor().execute(
+            "PRAGMA query_only=ON" if database.is_sqlite else "SET default_transaction_read_only = on"
+        )
+        connection.commit()
 
     event.listen(database.engine.sync_engine, "connect", forbid)
     await database.engine.dispose()

@@ -22,7 +22,7 @@ from services.auth.domain.errors import (
 )
 from services.auth.domain.names import handle as normal_handle
 from services.auth.domain.official import check_display_name, check_handle
-from services.auth.domain.proposed_handle import alternatives, proposed_handle
+from services.auth.domain.proposed_handle import alternatives, is_allowed, proposed_handle
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
@@ -58,9 +58,10 @@ class Accounts:
         async with self._store.read() as tx:
             await _unused_owner_link(tx, token)
 
-    def propose_handle(self, display_name: str) -> str:
-        """A handle made of a name, or ""; it may be taken."""
-        return proposed_handle(display_name)
+    async def propose_handle(self, display_name: str) -> str:
+        """A handle made of a name that would not be refused as misleading, or ""; it may be taken."""
+        async with self._store.read() as tx:
+            return proposed_handle(display_name, await tx.list_operators())
 
     @retry_conflicts()
     async def create_account(
@@ -187,8 +188,9 @@ class Accounts:
         if await tx.find_by_handle(handle) is None:
             return
         taken = {"handle": handle}
+        operators = await tx.list_operators()
         for other in alternatives(handle):
-            if await tx.find_by_handle(other) is None:
+            if is_allowed(other, operators) and await tx.find_by_handle(other) is None:
                 taken["free"] = other
                 break
         raise HandleTaken(f"@{handle} is taken", metadata=taken)

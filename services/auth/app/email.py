@@ -85,7 +85,7 @@ class EmailWays:
             own = await own_account(tx, user_id)
             challenge, code = self._new_challenge(ChallengeKind.EMAIL_CHANGE, address, user_id)
             await tx.add_challenge(challenge)
-        self._mail.send_code(address, own.account.locale, code)
+        self._mail.send_address_code(address, own.account.locale, code)
         return challenge.challenge_id, challenge.expires_at
 
     async def finish_change(self, user_id: str, challenge_id: str, code: str, visitor: Visitor) -> OwnAccount:

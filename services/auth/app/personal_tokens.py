@@ -1,13 +1,14 @@
 """Makes, lists, revokes and exchanges personal access tokens."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from services.auth.app.accounts import own_account
-from services.auth.app.ports import Chance, Counters, Limits, Store, Visitor
+from services.auth.app.ports import Chance, Counters, Limits, Store, Tx, Visitor
 from services.auth.app.sessions import Sessions, Tokens
 from services.auth.domain import limits as rates
 from services.auth.domain import names
-from services.auth.domain.account import AccountState
+from services.auth.domain.account import Account, AccountState
 from services.auth.domain.errors import TokenInvalid, TokenNotFound
 from services.auth.domain.events import SignedOut
 from services.auth.domain.personal_token import (
@@ -21,7 +22,7 @@ from services.auth.domain.personal_token import (
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
-from services.common.errors import DomainError
+from services.common.errors import DomainError, StorageUnavailable
 
 
 class PersonalTokens:
@@ -91,15 +92,28 @@ class PersonalTokens:
         self._counters.sign_in("personal_token", "ok")
         return tokens
 
-    @retry_conflicts()
     async def _exchange(self, text: str) -> Tokens:
+        """Notes when it was used, if that can be written: a program that starts again must not wait for a disk."""
+        try:
+            return await self._exchange_and_note(text)
+        except StorageUnavailable:
+            async with self._store.read() as tx:
+                token, account = await self._usable(tx, text, self._clock.now())
+                return self._sessions.access(account, token.token_id, self._clock.now(), token.scopes)
+
+    @retry_conflicts()
+    async def _exchange_and_note(self, text: str) -> Tokens:
         now = self._clock.now()
         async with self._store.write() as tx:
-            token = await tx.find_personal_token(token_hash(text)) if looks_like_token(text) else None
-            account = None if token is None else await tx.get_account(token.user_id)
-            if token is None or account is None or not token.is_live(now) or account.state is AccountState.DELETED:
-                raise TokenInvalid("this token is unknown, expired or revoked")
-            account.must_be_usable()
+            token, account = await self._usable(tx, text, now)
             token.used_at = now
             await tx.save_personal_token(token)
             return self._sessions.access(account, token.token_id, now, token.scopes)
+
+    async def _usable(self, tx: Tx, text: str, now: datetime) -> tuple[PersonalToken, Account]:
+        token = await tx.find_personal_token(token_hash(text)) if looks_like_token(text) else None
+        account = None if token is None else await tx.get_account(token.user_id)
+        if token is None or account is None or not token.is_live(now) or account.state is AccountState.DELETED:
+            raise TokenInvalid("this token is unknown, expired or revoked")
+        account.must_be_usable()
+        return token, account

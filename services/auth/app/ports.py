@@ -280,7 +280,11 @@ class Mail(Protocol):
         ...
 
     def send_code(self, address: str, locale: str, code: str) -> None:
-        """A one-time code."""
+        """A one-time code to sign in with."""
+        ...
+
+    def send_address_code(self, address: str, locale: str, code: str) -> None:
+        """A one-time code that makes an address somebody's."""
         ...
 
     def send_address_changed(self, address: str, locale: str, new_address: str) -> None:

@@ -293,6 +293,14 @@ async def test_nobody_takes_the_name_of_an_operator_or_a_role(hall: Hall) -> Non
     await change(operator.user_id, ProfileChange(display_name="Moderator", bio="me"))
 
 
+async def test_no_handle_is_proposed_that_would_be_refused(hall: Hall) -> None:
+    await hall.owner()
+    assert await hall.parts.app.accounts.propose_handle("Moderator") == ""
+    proposed = await hall.parts.app.accounts.propose_handle("Owner 1")
+    assert proposed == "owner_2"
+    await hall.member(proposed)
+
+
 async def test_audit_rows_of_accounts_are_sealed_in_a_chain(hall: Hall) -> None:
     await hall.owner()
     await hall.member("boris")

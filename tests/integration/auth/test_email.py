@@ -181,6 +181,12 @@ async def test_old_address_is_told_of_the_new_one_and_signs_in_no_more(hall: Hal
         await hall.parts.app.email.finish_sign_in(old_challenge, old_code, HERE)
 
 
+async def test_letter_for_a_new_address_says_what_its_code_is_for(hall: Hall) -> None:
+    await with_address(hall)
+    assert "If you did not ask for this address" in hall.letters[-1].text
+    assert "sign in" not in hall.letters[-1].text
+
+
 async def test_challenge_of_a_change_does_not_sign_in(hall: Hall) -> None:
     user_id = await with_address(hall)
     challenge_id, _ = await hall.parts.app.email.start_change(user_id, "new@example.org", HERE)

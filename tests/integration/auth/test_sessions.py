@@ -19,6 +19,7 @@ from services.auth.domain.errors import (
 )
 from services.common.errors import NotSignedIn
 from tests.integration.auth.conftest import Hall
+from tests.support.storage import read_only
 
 HERE = Visitor("10.1.0.0/24")
 
@@ -153,6 +154,19 @@ async def test_personal_token_becomes_an_access_token_with_its_scopes_and_no_mor
     with pytest.raises(TokenInvalid):
         await hall.parts.app.personal_tokens.exchange(text, HERE)
     assert await hall.parts.app.personal_tokens.list(user_id) == []
+
+
+async def test_a_program_comes_back_although_nothing_can_be_written(hall: Hall) -> None:
+    user_id, _ = await refresh_token(hall)
+    text, token = await hall.parts.app.personal_tokens.create(user_id, "bot", ["listen"], 7)
+    async with read_only(hall.database):
+        tokens = await hall.parts.app.personal_tokens.exchange(text, HERE)
+        assert (await hall.parts.verifier.verify_access(tokens.access_token)).sign_in_id == token.token_id
+        with pytest.raises(TokenInvalid):
+            await hall.parts.app.personal_tokens.exchange(text[:-1] + ("A" if text[-1] != "A" else "B"), HERE)
+    assert (await hall.parts.app.personal_tokens.list(user_id))[0].used_at is None
+    await hall.parts.app.personal_tokens.exchange(text, HERE)
+    assert (await hall.parts.app.personal_tokens.list(user_id))[0].used_at is not None
 
 
 async def test_revoked_personal_token_and_its_access_tokens_are_dead_at_once(hall: Hall) -> None:

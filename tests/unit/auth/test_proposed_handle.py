@@ -29,6 +29,9 @@ from services.auth.domain.proposed_handle import alternatives, proposed_handle
         ("Ли", "li_1"),
         ("🙂", ""),
         ("Admin", ""),
+        ("Moderator", ""),
+        ("Olga Support", ""),
+        ("Модератор", ""),
     ],
 )
 def test_a_name_in_any_script_gives_a_handle_that_its_bearer_would_know(name: str, proposed: str) -> None:
