@@ -29,6 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _WRITING = "writing"
+_WROTE = "wrote"
 _BUSY_TIMEOUT_MILLISECONDS = 5_000
 MOST_CONNECTIONS = 20
 _KEPT = 10
@@ -77,6 +78,7 @@ class Database:
         self.schema = schema
         self.engine = _engine(url, schema)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        event.listen(self.engine.sync_engine, "after_cursor_execute", _note_writing)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # SQLite has one writer: waiting here is fair, waiting inside SQLite is polling.
         self._writer = asyncio.Lock()
@@ -109,7 +111,8 @@ class Database:
                 await stack.enter_async_context(self._writer)
             try:
                 async with self._sessions() as session:
-                    await self._connect(session, {_WRITING: True})
+                    notes = await self._connect(session, {_WRITING: True})
+                    notes.pop(_WROTE, None)
                     self._waited(time.perf_counter() - wanted)
                     yield session
                     await session.commit()
@@ -122,7 +125,8 @@ class Database:
                 if is_away(error):
                     raise self._away(error) from error
                 raise
-        if self._is_away:
+        # A full disk lets a transaction that wrote nothing end as ever.
+        if self._is_away and notes.get(_WROTE):
             self._is_away = False
             _log.warning("the database takes writes again", schema=self.schema)
 
@@ -138,9 +142,10 @@ class Database:
                 raise self._away(error) from error
             raise
 
-    async def _connect(self, session: AsyncSession, options: dict[str, Any]) -> None:
+    async def _connect(self, session: AsyncSession, options: dict[str, Any]) -> dict[Any, Any]:
+        """Begins; returns the notes that go with the connection."""
         try:
-            await session.connection(execution_options=options)
+            return (await session.connection(execution_options=options)).sync_connection.info  # type: ignore[union-attr]
         except (OSError, PoolTimeout) as error:
             # Drivers let the system's own errors through while they connect.
             raise self._away(error) from error
@@ -164,6 +169,11 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+def _note_writing(connection: Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+    if context.isinsert or context.isupdate or context.isdelete:
+        connection.info[_WROTE] = True
 
 
 def _unseen(*_: float) -> None:

@@ -36,10 +36,16 @@ class DomainError(Exception):
         retry_after_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message or type(self).reason)
-        self.message = message or type(self).reason
+        super().__init__(message or self._what_it_is())
+        self.message = message or self._what_it_is()
         self.retry_after_seconds = retry_after_seconds
         self.metadata: dict[str, str] = dict(metadata or {})
+
+    @classmethod
+    def _what_it_is(cls) -> str:
+        """The first line of the class's own docstring: a refusal without words of its own says at least that."""
+        words = (cls.__dict__.get("__doc__") or "").strip().splitlines()
+        return words[0].rstrip(".") if words else cls.reason
 
 
 class Conflict(DomainError):

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 
 from services.common.database import Database, retry_conflicts
+from services.common.errors import Conflict, StorageUnavailable
 from services.common.log import get_logger
 from services.common.private import keep_from_others
 
@@ -34,6 +35,11 @@ async def migrate(url: str, script_location: Path | str, schema: str = "", revis
         async with database.write() as session:
             connection = await session.connection()
             await connection.run_sync(_upgrade, str(script_location), schema, revision)
+    except StorageUnavailable as error:
+        if "locked" in str(error.__cause__):
+            # A copy of the release before writes without a pause: its lock comes free in between.
+            raise Conflict("another process holds the database") from error
+        raise
     finally:
         await database.close()
 

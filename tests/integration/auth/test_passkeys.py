@@ -130,7 +130,7 @@ async def test_forged_answer_signs_nobody_in(
     device = SoftAuthenticator(sign_count=7)
     await add_passkey(hall, (await hall.member("boris")).own.account.user_id, device)
     challenge_id, options = await hall.parts.app.passkeys.start_sign_in(HERE)
-    with pytest.raises(PasskeyInvalid):
+    with pytest.raises(PasskeyCopied if forge is cloned else PasskeyInvalid):
         await hall.parts.app.passkeys.finish_sign_in(challenge_id, forge(device).sign_in(options), HERE)
 
 

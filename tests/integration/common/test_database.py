@@ -3,10 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from structlog.testing import capture_logs
 
 from services.common.database import Conflict, Database, UtcDateTime, retry_conflicts
 from services.common.errors import StorageUnavailable
@@ -271,6 +273,28 @@ async def test_a_database_that_takes_no_writes_is_refused_as_such_and_recovers_b
     async with pizzas.write() as session:
         await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
     assert await slices(pizzas) == 8
+    await pizzas.close()
+
+
+async def test_it_is_said_to_take_writes_again_only_once_something_was_written(tmp_path: Path) -> None:
+    pizzas = Database(f"sqlite+aiosqlite:///{tmp_path}/pizza.db")
+    await pizzas.create_all(METADATA)
+
+    def again(lines: list[Any]) -> int:
+        return sum("takes writes again" in line["event"] for line in lines)
+
+    with capture_logs() as lines:
+        async with read_only(pizzas):
+            with pytest.raises(StorageUnavailable):
+                async with pizzas.write() as session:
+                    await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+        # A full disk lets such a one pass as well.
+        async with pizzas.write() as session:
+            await session.scalar(select(func.count()).select_from(PIZZA))
+        assert again(lines) == 0
+        async with pizzas.write() as session:
+            await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+        assert again(lines) == 1
     await pizzas.close()
 
 

@@ -49,7 +49,7 @@ async def refused(port: int, tls: str) -> str:
         async with database.read() as session:
             await session.execute(text("SELECT 1"))
     await database.close()
-    return f"{type(raised.value).__name__}: {raised.value}"
+    return f"{type(raised.value).__name__}: {raised.value} ({raised.value.__cause__})"
 
 
 async def test_a_server_without_tls_gets_no_password_where_the_address_asks_for_tls() -> None:

@@ -68,7 +68,10 @@ def test_an_installation_that_others_could_read_is_mended_at_the_next_start(tmp_
         path.chmod(0o644)
     (state / "owner-link").touch(0o644)
     bench = state / "bench"
-    bench.mkdir(0o755)
+    bench.mkdir()
+    for folder in (state, bench):
+        # Whatever the mask of this process is.
+        folder.chmod(0o755)
     make_folder(state)
     assert keep_private(state) == []
     assert set(open_to_others(state)) == {state, bench}
