@@ -204,7 +204,8 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")
-        room = room_pb2.Room(room_id=f"room{number:012}", title=f"Room {number}", listener_count=number)
+        room = room_pb2.Room(room_id=f"room{number:012}", title=f"Room {number}")
+        room.listener_count, room.people_count = number, number + 2
         return directory_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
 
     async def JoinRoom(self, request: Any, context: Any) -> Any:

@@ -24,7 +24,7 @@ def messages(language: str) -> Mapping[str, str]:
     return loaded
 
 
-def say(key: str, **values: object) -> str:
+def say(key: str, /, **values: object) -> str:
     """One message with its values filled in."""
     return messages(language_of(os.environ))[key].format(**values)
 

@@ -16,15 +16,18 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
 
 from majlis_client.catalogue import has, language_of, say
 from majlis_client.client import Client
-from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn
+from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn, TokenSource
+from majlis_client.destination import destination
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
-from majlis_client.pasted import room_of
+from majlis_client.pasted import RoomLink, room_of
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 PERSONAL = "mjp_"
 """What personal access tokens begin with; other tokens are access tokens."""
+
+_SIGN_IN_OVER = {"NOT_SIGNED_IN", "TOKEN_EXPIRED", "TOKEN_INVALID", "SESSION_ENDED"}
 
 ServerOption = Annotated[str, typer.Option("--server", "-s", help=say("help.option.server"), envvar="MAJLIS_SERVER")]
 RoomOption = Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))]
@@ -44,20 +47,31 @@ def token_of(environment: Mapping[str, str]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def signed_in(url: str) -> AsyncIterator[Client]:
-    """A client of a server, or of the one last signed in to: as whom MAJLIS_TOKEN says, else by the stored sign-in."""
-    given = token_of(os.environ)
-    if not given:
-        async with stored(url) as client:
+async def signed_in(url: str, link: str = "") -> AsyncIterator[Client]:
+    """A client of a server, or of the one last signed in to: as whom MAJLIS_TOKEN says, else by the stored sign-in.
+
+    A room's link that leads to another server is refused before anything is sent.
+    """
+    given, kept = token_of(os.environ), store()
+    where = destination(kept, url, link, own_token=bool(given))
+    tokens: TokenSource = kept.tokens(where.url)
+    if given:
+        tokens = PersonalToken(given) if given.startswith(PERSONAL) else FixedToken(given)
+    ca_file = Path(where.sign_in.ca_file) if where.sign_in and where.sign_in.ca_file else None
+    if not (given.isascii() and given.isprintable()):
+        raise MajlisError("unauthenticated", "MAJLIS_TOKEN_REFUSED", "no token has such characters")
+    try:
+        async with await Client.connect(where.url, tokens, ca_file=ca_file) as client:
             yield client
-        return
-    sign_in = store().load(url.rstrip("/"))
-    address, ca = (sign_in.url, sign_in.ca_file) if sign_in else (url, "")
-    if not address:
-        raise MajlisError("invalid_argument", "SERVER_UNKNOWN", "no server is named")
-    tokens = PersonalToken(given) if given.startswith(PERSONAL) else FixedToken(given)
-    async with await Client.connect(address, tokens, ca_file=Path(ca) if ca else None) as client:
-        yield client
+    except MajlisError as error:
+        if (reason := _by_token(error.reason)) == error.reason:
+            raise
+        raise MajlisError(error.kind, reason, error.message) from error
+
+
+def _by_token(reason: str) -> str:
+    """The reason of a refusal; signing in helps nobody whose MAJLIS_TOKEN is what was refused."""
+    return "MAJLIS_TOKEN_REFUSED" if reason in _SIGN_IN_OVER and token_of(os.environ) else reason
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +92,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         asyncio.run(work)
     except MajlisError as error:
         key = f"error.{error.reason}"
-        line = say(key if has(key) else "error.other", message=error.message, reason=error.reason)
+        values = {**error.metadata, "message": error.message, "reason": error.reason}
+        line = say(key if has(key) else "error.other", **values)
         print(line, file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -181,11 +196,14 @@ async def _rooms(server: str, as_json: bool) -> None:
     async with signed_in(server) as client:
         found = await client.list_rooms()
     if as_json:
-        fields = [{"room_id": r.room_id, "title": r.title, "listeners": r.listener_count} for r in found]
+        fields = [
+            {"room_id": r.room_id, "title": r.title, "people": r.people_count, "listeners": r.listener_count}
+            for r in found
+        ]
         print(json.dumps(fields, ensure_ascii=False))
         return
     for room in found:
-        print(say("rooms.line", room_id=room.room_id, listeners=room.listener_count, title=room.title))
+        print(say("rooms.line", room_id=room.room_id, people=room.people_count, title=room.title))
     if not found:
         print(say("rooms.none"))
 
@@ -224,22 +242,22 @@ def listen(
     server: ServerOption = "",
 ) -> None:
     """Records a room."""
-    link = room_of(room)
-    run(_listen(server or link.server, link.room_id, out, seconds, key or link.room_key))
+    run(_listen(server, room, out, seconds, key))
 
 
 async def _listen(server: str, room: str, out: Path, seconds: float | None, key: str) -> None:
     from majlis_client.listening import listen as record  # noqa: PLC0415 (takes a second to load)
 
-    async with signed_in(server) as client:
+    link = room_of(room)
+    async with signed_in(server, link.server) as client:
         recording = await record(
             client,
-            room,
+            link.room_id,
             out,
             seconds=seconds,
-            room_key=key,
+            room_key=key or link.room_key,
             stop=stopped_by_signal(),
-            on_begin=lambda: print(say("listen.begin", room_id=room, path=out), flush=True),
+            on_begin=lambda: print(say("listen.begin", room_id=link.room_id, path=out), flush=True),
         )
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:
@@ -258,18 +276,19 @@ def speak(
     server: ServerOption = "",
 ) -> None:
     """Says a file in a room."""
-    link = room_of(room)
-    run(_speak(server or link.server, link.room_id, file, loop=loop, question=question, room_key=key or link.room_key))
+    run(_speak(server, room, file, key, loop=loop, question=question))
 
 
-async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
+async def _speak(server: str, room: str, file: Path, key: str, **how: Any) -> None:
     from majlis_client.speaking import speak as say_file  # noqa: PLC0415 (takes a second to load)
 
-    async with signed_in(server) as client:
+    link = room_of(room)
+    async with signed_in(server, link.server) as client:
         spoken = await say_file(
             client,
-            room,
+            link.room_id,
             file,
+            room_key=key or link.room_key,
             **how,
             on_step=lambda step: print(say(f"speak.{step}"), flush=True),
         )
@@ -280,12 +299,13 @@ async def _speak(server: str, room: str, file: Path, **how: Any) -> None:
 @app.command("raise-hand", help=say("help.raise_hand"))
 def raise_hand(room: RoomOption, question: QuestionOption = "", key: KeyOption = "", server: ServerOption = "") -> None:
     """Raises a hand and waits for the stage."""
-    link = room_of(room)
-    run(_raise_hand(server or link.server, link.room_id, question, key or link.room_key))
+    run(_raise_hand(server, room, question, key))
 
 
-async def _raise_hand(server: str, room: str, question: str, key: str) -> None:
-    async with signed_in(server) as client:
+async def _raise_hand(server: str, given: str, question: str, key: str) -> None:
+    link = room_of(given)
+    room, key = link.room_id, key or link.room_key
+    async with signed_in(server, link.server) as client:
         me = (await client.me()).profile.user_id
         try:
             # Another program of the same person, such as `listen`, may hold the seat: it stays there.
@@ -333,13 +353,13 @@ def invite(
     as_json: JsonOption = False,
 ) -> None:
     """Makes an invitation."""
-    link = room_of(room)
-    run(_invite(server or link.server, note, link.room_id, as_json))
+    run(_invite(server, note, room, as_json))
 
 
 async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
-    async with signed_in(server) as client:
-        invitation = await client.invite(note, room)
+    link = room_of(room) if room else RoomLink("", "", "")
+    async with signed_in(server, link.server) as client:
+        invitation = await client.invite(note, link.room_id)
     if as_json:
         print(json.dumps({"invitation_id": invitation.invitation_id, "url": invitation.url}))
         return
@@ -351,6 +371,7 @@ def _explain(why: str, expected: str, detail: str = "") -> None:
     """Says why something ended otherwise than expected; anything but the room's own end exits with 1."""
     if why == expected:
         return
+    why = _by_token(why)
     key = f"why.{why}" if has(f"why.{why}") else f"error.{why}"
     told = has(key) and (detail or why != "UNREACHABLE")
     print(say(key, message=detail, reason=why) if told else why, file=sys.stderr)

@@ -14,7 +14,7 @@ import pytest
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from tests.support.fake_bus import eventually
-from tests.support.fake_hall import ROOM_ID, Hall
+from tests.support.fake_hall import ROOM_ID, Hall, open_hall
 from tests.support.rpc_harness import USER_ID
 
 
@@ -121,7 +121,12 @@ async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [f"room{number:012}" for number in (1, 2, 3)]
     _, out, _ = await signed_in.run("rooms", "--json")
-    assert json.loads(out)[2] == {"room_id": "room000000000003", "title": "Room 3", "listeners": 3}
+    assert json.loads(out)[2] == {"room_id": "room000000000003", "title": "Room 3", "people": 5, "listeners": 3}
+
+
+async def test_who_is_on_stage_counts_among_the_people_of_a_room(signed_in: Terminal) -> None:
+    _, out, _ = await signed_in.run("rooms")
+    assert out.splitlines()[0].split()[1] == "3"
 
 
 async def test_a_room_is_started(signed_in: Terminal) -> None:
@@ -206,6 +211,42 @@ async def test_a_token_in_the_environment_acts_instead_of_the_stored_sign_in(sig
     code, out, _ = await signed_in.run("whoami", "--server", hall.url, token=token)
     assert (code, out) == (0, f"Omar ليلى (@omar) on {hall.url}\n")
     assert (await signed_in.run("rooms", token=token))[2] == "Name the server with --server ADDRESS or MAJLIS_SERVER.\n"
+
+
+COMMANDS_WITH_A_ROOM = [("listen", "-o", "a.wav"), ("speak", "word.wav"), ("raise-hand",), ("invite",)]
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_A_ROOM, ids=lambda each: each[0])
+@pytest.mark.parametrize("token", ["mjp_0123456789abcdefghij", ""], ids=["token", "stored"])
+async def test_a_link_of_another_server_is_refused_before_anything_is_sent(
+    signed_in: Terminal, hall: Hall, tmp_path: Path, command: tuple[str, ...], token: str
+) -> None:
+    (tmp_path / "word.wav").touch()
+    (tmp_path / "other").mkdir()
+    async with open_hall(tmp_path / "other") as other:
+        asked = len(hall.requests)
+        code, out, err = await signed_in.run(*command, "--room", f"{other.url}/r/{ROOM_ID}", token=token)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert f"--server {other.url}" in err
+        assert (other.requests, other.renewals, len(hall.requests)) == ([], 0, asked)
+
+
+async def test_a_link_names_no_server_for_a_token(terminal: Terminal, hall: Hall) -> None:
+    link = f"{hall.url}/r/{ROOM_ID}"
+    code, _, err = await terminal.run("raise-hand", "--room", link, token="mjp_0123456789abcdefghij")
+    assert (code, err) == (1, "Name the server with --server ADDRESS or MAJLIS_SERVER.\n")
+    assert hall.requests == []
+
+
+async def test_what_cannot_be_a_room_is_said_before_anything_begins(signed_in: Terminal, hall: Hall) -> None:
+    code, out, err = await signed_in.run("listen", "--room", "Evening talk", "-o", "a.wav")
+    assert (code, out, err) == (1, "", "That is neither the id of a room nor a link to one.\n")
+
+
+@pytest.mark.parametrize("token", ["no token", "mjp_токен"])
+async def test_a_token_of_the_environment_that_is_refused_is_named(signed_in: Terminal, hall: Hall, token: str) -> None:
+    code, _, err = await signed_in.run("rooms", token=token)
+    assert (code, err) == (1, "The token in MAJLIS_TOKEN is not accepted by this server.\n")
 
 
 async def test_a_hand_raised_from_the_command_waits_for_the_offer(signed_in: Terminal, hall: Hall) -> None:
