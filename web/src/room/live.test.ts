@@ -8,7 +8,6 @@ import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 
 const microphone = { open: vi.fn(async () => true), granted: async () => true, enable: vi.fn(), close: vi.fn(), track: null };
 class FakeSound {
-  stop = vi.fn();
   kind = 'audience';
   relay = 'relay1';
   renew = vi.fn();
