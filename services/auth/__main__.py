@@ -28,6 +28,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 ROTATION_CHECK_SECONDS = 600.0
 SWEEP_SECONDS = 300.0
 EXPIRY_SECONDS = 30.0
+UNSAVED_SECONDS = 1.0
 OWNER_LINK_SECONDS = 5.0
 """How long the file of a used link may stay; the link itself works once."""
 
@@ -56,6 +57,7 @@ async def main(stop: Stop) -> None:
         background.spawn("mail", parts.mailer.run, restart=True)
         background.spawn("outbox", OutboxPublisher(outbox, database, bus).run, restart=True)
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
+        background.every("unsaved", UNSAVED_SECONDS, lambda: facts.write_or_tell(parts.app.unsaved, bus))
         background.every("owner link", OWNER_LINK_SECONDS, parts.owner_link.remove_when_used)
         background.every("key rotation", ROTATION_CHECK_SECONDS, parts.keys.rotate_if_due)
         background.every("sweep", SWEEP_SECONDS, lambda: parts.store.sweep(clock.now(), refresh_life))

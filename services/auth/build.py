@@ -1,5 +1,6 @@
 """Puts the parts of auth together."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
@@ -11,7 +12,9 @@ from services.auth.app.operators import Operators
 from services.auth.app.passkeys import PasskeyWays
 from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.sessions import Lifetimes, Sessions
+from services.auth.app.unsaved import Unsaved
 from services.auth.domain.access_token import ISSUER
+from services.auth.domain.events import Event
 from services.auth.keys import DeploymentKeys
 from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
 from services.auth.outside import BucketLimits, PrometheusCounters, SystemChance
@@ -56,10 +59,12 @@ class _Common(TypedDict):
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
     """Everything but the tasks; opens nothing."""
     revocations = RevocationList(clock)
-    store = SqlStore(database, facts.encode, lambda happened: facts.revoke(revocations, happened))
+    carried_out: Callable[[Sequence[Event]], None] = lambda happened: facts.revoke(revocations, happened)  # noqa: E731
+    store = SqlStore(database, facts.encode, carried_out)
+    unsaved = Unsaved(store, carried_out)
     keys = DeploymentKeys(store, clock, timedelta(days=settings.key_rotation_days))
     mailer = Mailer(_delivery(settings), settings.deployment, metrics, domain=settings.mail_domain)
-    app = _use_cases(settings, store, keys, mailer, metrics=metrics, clock=clock)
+    app = _use_cases(settings, store, keys, mailer, unsaved, metrics=metrics, clock=clock)
     return Parts(
         store=store,
         keys=keys,
@@ -88,7 +93,14 @@ def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keep
 
 
 def _use_cases(
-    settings: Settings, store: SqlStore, keys: DeploymentKeys, mailer: Mailer, *, metrics: Metrics, clock: Clock
+    settings: Settings,
+    store: SqlStore,
+    keys: DeploymentKeys,
+    mailer: Mailer,
+    unsaved: Unsaved,
+    *,
+    metrics: Metrics,
+    clock: Clock,
 ) -> UseCases:
     chance, counters, limits = SystemChance(), PrometheusCounters(metrics), BucketLimits(clock, metrics)
     lifetimes = Lifetimes(
@@ -100,6 +112,7 @@ def _use_cases(
         chance=chance,
         clock=clock,
         counters=counters,
+        unsaved=unsaved,
         audience=settings.deployment,
         lifetimes=lifetimes,
     )
@@ -110,8 +123,9 @@ def _use_cases(
         sessions=sessions,
         passkeys=PasskeyWays(**common, passkeys=passkeys, limits=limits),
         email=EmailWays(**common, mail=mailer, limits=limits, keys=keys),
-        personal_tokens=PersonalTokens(**common, limits=limits),
-        operators=Operators(store, clock),
+        personal_tokens=PersonalTokens(**common, unsaved=unsaved, limits=limits),
+        operators=Operators(store, clock, unsaved),
+        unsaved=unsaved,
         keys=keys,
     )
 

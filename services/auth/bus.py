@@ -6,7 +6,9 @@ from datetime import UTC
 from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2 as facts
 
+from services.auth.app.unsaved import Unsaved
 from services.auth.domain import events
+from services.common.outbox import FactBus
 from services.common.tokens import RevocationList
 
 _MESSAGES: dict[type[events.Event], type[Message]] = {
@@ -35,6 +37,14 @@ def encode(event: events.Event) -> Message:
     if isinstance(event, events.SignedOut):
         message.sign_in_id = event.sign_in_id  # type: ignore[attr-defined]
     return message
+
+
+async def write_or_tell(unsaved: Unsaved, bus: FactBus) -> None:
+    """Writes what waits; what still does is told without a number, again and again: readers act on it once."""
+    await unsaved.write_waiting()
+    for event in unsaved.facts:
+        if bus.connected:
+            await bus.publish(encode(event))
 
 
 def revoke(revocations: RevocationList, happened: Iterable[events.Event]) -> None:

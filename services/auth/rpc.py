@@ -14,8 +14,10 @@ from services.auth.app.passkeys import PasskeyWays
 from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.ports import Keys, Visitor
 from services.auth.app.sessions import Sessions
+from services.auth.app.unsaved import Unsaved
+from services.auth.bus import encode
 from services.auth.domain.account import ProfileChange
-from services.common.outbox import wrap_fact
+from services.common.outbox import StoredFact, wrap_fact
 from services.common.rpc import current_caller
 
 FORWARDED_USER_AGENT = "x-forwarded-user-agent"
@@ -32,6 +34,7 @@ class UseCases:
     email: EmailWays
     personal_tokens: PersonalTokens
     operators: Operators
+    unsaved: Unsaved
     keys: Keys
 
 
@@ -209,6 +212,8 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
 
     async def ListFacts(self, request: pb.ListFactsRequest, context: Any) -> pb.ListFactsResponse:
         stored = await self._app.accounts.list_facts(request.after, request.limit)
+        if not request.limit or len(stored) < request.limit:
+            stored += [StoredFact(0, encode(event), event.at) for event in self._app.unsaved.facts]
         return pb.ListFactsResponse(facts=[wrap_fact(auth_facts_pb2.AuthFact, fact) for fact in stored])
 
 

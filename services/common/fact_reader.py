@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ FactHandler = Callable[[Any], Awaitable[None]]
 _PAGE = 500
 _RECALLED = 1000
 """How many facts that were handled before a start are told again to `recall`."""
+_UNNUMBERED = 1000
+"""How many facts without a number are known again: their source tells them each second."""
 _LOOK_AGAIN_SECONDS = 1.0
 """How often the source is asked at all: to both its ends a bus that hangs looks like one on which nothing happens."""
 _AWAY_SECONDS = 0.5
@@ -79,6 +82,9 @@ class FactReader:
     `list_facts(after, limit)` is the source's ListFacts: messages with a `number` and a oneof of events. It is asked
     at start, on a gap in the numbers, and each second (twice while the bus is away): the bus only makes it quicker.
 
+    A fact without a number holds at its source and is not written there yet: it is handled once and not counted, and
+    again when it comes with its number.
+
     `recall`, when given, hears the newest of those facts again that were handled before this start: for what a process
     keeps in memory alone, or had not carried out when it ended.
     """
@@ -102,6 +108,7 @@ class FactReader:
         self._handler = handler
         self._cursor = cursor
         self._last = 0
+        self._unnumbered: OrderedDict[bytes, None] = OrderedDict()
         self._busy = asyncio.Lock()
         self._complaint = Throttle(_COMPLAIN_SECONDS)
         self._wake = asyncio.Event()
@@ -149,7 +156,9 @@ class FactReader:
             async with self._busy:
                 facts = await self._list_facts(self._last, _PAGE)
                 for number, event in map(unwrap_fact, facts):
-                    if number > self._last:
+                    if not number:
+                        await self._take_unnumbered(event)
+                    elif number > self._last:
                         await self._take(number, event)
             if len(facts) < _PAGE:
                 return
@@ -159,9 +168,9 @@ class FactReader:
         while number < last:
             facts = await self._list_facts(number, _PAGE)
             for found, event in map(unwrap_fact, facts):
-                if found <= last:
+                if 0 < found <= last:
                     await recall(event)
-                number = found
+                number = max(number, found)
             if len(facts) < _PAGE:
                 return
 
@@ -183,7 +192,9 @@ class FactReader:
 
     async def _arrived(self, event: Any) -> None:
         async with self._busy:
-            if event.number == self._last + 1:
+            if not event.number:
+                await self._take_unnumbered(event)
+            elif event.number == self._last + 1:
                 try:
                     await self._take(event.number, event)
                 except Exception:
@@ -191,6 +202,18 @@ class FactReader:
                     raise
             elif event.number > self._last:
                 self._wake.set()
+
+    async def _take_unnumbered(self, event: Message) -> None:
+        told = event.SerializeToString(deterministic=True)
+        key = f"{event.DESCRIPTOR.full_name}/".encode() + told
+        if key in self._unnumbered:
+            return
+        # What cannot be acted on now comes again in a second; those that follow must not wait for that.
+        with contextlib.suppress(StorageUnavailable):
+            await self._handler(event)
+            self._unnumbered[key] = None
+            if len(self._unnumbered) > _UNNUMBERED:
+                self._unnumbered.popitem(last=False)
 
     async def _take(self, number: int, event: Message) -> None:
         await self._handler(event)

@@ -1,8 +1,9 @@
 """What operators do with accounts: list, suspend, restore, share their own power."""
 
 from services.auth.app.accounts import own_account
-from services.auth.app.ports import Store
+from services.auth.app.ports import Store, Tx
 from services.auth.app.sessions import OwnAccount, end_everything
+from services.auth.app.unsaved import Unsaved
 from services.auth.domain import names
 from services.common.clock import Clock
 from services.common.database import retry_conflicts
@@ -14,8 +15,9 @@ DEFAULT_PAGE = 50
 class Operators:
     """The accounts of a deployment as its operators handle them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, unsaved: Unsaved) -> None:
         self._store = store
+        self._unsaved = unsaved
         self._clock = clock
 
     async def list_accounts(self, query: str, page_size: int, page_token: str) -> tuple[list[OwnAccount], str]:
@@ -27,11 +29,11 @@ class Operators:
         last = page[-1].account if len(found) > limit else None
         return page, "" if last is None else write_place(last.created_at, last.user_id)
 
-    @retry_conflicts()
     async def suspend(self, operator_id: str, user_id: str, reason: str) -> None:
         """Signs an account out everywhere and keeps it out. Raises AccountNotFound, LastOperator, FieldInvalid."""
         now, reason = self._clock.now(), names.reason(reason)
-        async with self._store.write() as tx:
+
+        async def end(tx: Tx) -> None:
             account = (await own_account(tx, user_id)).account
             events = account.suspend(now, await tx.count_other_operators(user_id))
             if events:
@@ -40,10 +42,13 @@ class Operators:
                 await tx.tell(events)
                 await tx.audit(now, operator_id, "account_suspended", user_id, {"reason": reason})
 
+        await self._unsaved.carry_out(user_id, "suspend", user_id, end)
+
     @retry_conflicts()
     async def restore(self, operator_id: str, user_id: str) -> None:
         """Lifts a suspension. Raises AccountNotFound."""
         now = self._clock.now()
+        self._unsaved.must_be_written(user_id)
         async with self._store.write() as tx:
             account = (await own_account(tx, user_id)).account
             events = account.restore(now)

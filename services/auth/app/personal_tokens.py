@@ -6,6 +6,7 @@ from datetime import datetime
 from services.auth.app.accounts import own_account
 from services.auth.app.ports import Chance, Counters, Limits, Store, Tx, Visitor
 from services.auth.app.sessions import Sessions, Tokens
+from services.auth.app.unsaved import Unsaved
 from services.auth.domain import limits as rates
 from services.auth.domain import names
 from services.auth.domain.account import Account, AccountState
@@ -29,10 +30,19 @@ class PersonalTokens:
     """Tokens that people give to their programs."""
 
     def __init__(
-        self, *, store: Store, sessions: Sessions, limits: Limits, chance: Chance, clock: Clock, counters: Counters
+        self,
+        *,
+        store: Store,
+        sessions: Sessions,
+        unsaved: Unsaved,
+        limits: Limits,
+        chance: Chance,
+        clock: Clock,
+        counters: Counters,
     ) -> None:
         self._store = store
         self._sessions = sessions
+        self._unsaved = unsaved
         self._limits = limits
         self._chance = chance
         self._clock = clock
@@ -54,6 +64,7 @@ class PersonalTokens:
         )
         async with self._store.write() as tx:
             own = await own_account(tx, user_id)
+            self._unsaved.must_be_written(user_id)
             check_room_for_another(len(await tx.list_personal_tokens(user_id, now)))
             await tx.add_personal_token(token)
             # A revision of the account, so that two creations at once cannot both take the last place.
@@ -64,13 +75,14 @@ class PersonalTokens:
     async def list(self, user_id: str) -> list[PersonalToken]:
         """A person's live tokens, newest first."""
         async with self._store.read() as tx:
-            return await tx.list_personal_tokens(user_id, self._clock.now())
+            found = await tx.list_personal_tokens(user_id, self._clock.now())
+        return [each for each in found if not self._unsaved.has_ended(user_id, each.token_id, each.created_at)]
 
-    @retry_conflicts()
     async def revoke(self, user_id: str, token_id: str) -> None:
         """Revokes one of the caller's tokens; a revoked one stays revoked. Raises TokenNotFound."""
         now = self._clock.now()
-        async with self._store.write() as tx:
+
+        async def end(tx: Tx) -> None:
             token = await tx.get_personal_token(token_id)
             if token is None or token.user_id != user_id:
                 raise TokenNotFound("there is no such token of yours")
@@ -79,6 +91,8 @@ class PersonalTokens:
                 await tx.save_personal_token(token)
                 await tx.tell([SignedOut(user_id, now, token_id)])
                 await tx.audit(now, user_id, "token_revoked", token_id)
+
+        await self._unsaved.carry_out(user_id, "revoke_token", token_id, end)
 
     async def exchange(self, text: str, visitor: Visitor) -> Tokens:
         """A short access token with the token's scopes. Raises TokenInvalid, AccountIsSuspended or RateLimited."""
@@ -115,5 +129,7 @@ class PersonalTokens:
         account = None if token is None else await tx.get_account(token.user_id)
         if token is None or account is None or not token.is_live(now) or account.state is AccountState.DELETED:
             raise TokenInvalid("this token is unknown, expired or revoked")
-        account.must_be_usable()
+        self._sessions.must_be_usable(account)
+        if self._unsaved.has_ended(account.user_id, token.token_id, token.created_at):
+            raise TokenInvalid("this token is unknown, expired or revoked")
         return token, account

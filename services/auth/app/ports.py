@@ -195,6 +195,9 @@ class ChallengeRows(Protocol):
 class Tx(AccountRows, PasskeyRows, SignInRows, PersonalTokenRows, ChallengeRows, Protocol):
     """One transaction on everything auth keeps."""
 
+    told: list[Event]
+    """What `tell` was given."""
+
     async def erase_credentials(self, user_id: str) -> None:
         """Deletes all that a person signs in with: passkeys, tokens, sign-ins, open challenges."""
         ...
@@ -219,6 +222,10 @@ class Store(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """A transaction that only looks."""
+        ...
+
+    def rehearse(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction for ends alone: it looks, and its changes go nowhere."""
         ...
 
     async def facts_after(self, after: int, limit: int) -> list[StoredFact]:

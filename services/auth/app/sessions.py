@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.auth.app.ports import Chance, Counters, Keys, Store, Tx, Visitor
+from services.auth.app.unsaved import Unsaved
 from services.auth.domain.access_token import access_claims
 from services.auth.domain.account import Account, AccountState, Passkey
-from services.auth.domain.errors import SessionEnded, SignInNotFound
+from services.auth.domain.errors import AccountIsSuspended, SessionEnded, SignInNotFound
 from services.auth.domain.events import SignedOut
 from services.auth.domain.sign_in import (
     RefreshOutcome,
@@ -68,6 +69,7 @@ class Sessions:
         clock: Clock,
         counters: Counters,
         *,
+        unsaved: Unsaved,
         audience: str,
         lifetimes: Lifetimes,
     ) -> None:
@@ -76,12 +78,14 @@ class Sessions:
         self._chance = chance
         self._clock = clock
         self._counters = counters
+        self._unsaved = unsaved
         self._audience = audience
         self._lifetimes = lifetimes
 
     async def start(self, tx: Tx, account: Account, visitor: Visitor, now: datetime) -> SignedIn:
         """Signs an account in, within the caller's transaction. Raises when the account cannot be used."""
-        account.must_be_usable()
+        self.must_be_usable(account)
+        self._unsaved.must_be_written(account.user_id)
         sign_in = SignIn(
             sign_in_id=self._chance.new_id(),
             user_id=account.user_id,
@@ -98,6 +102,12 @@ class Sessions:
         await tx.audit(now, account.user_id, "sign_in", sign_in.sign_in_id, {"device": sign_in.device})
         own = OwnAccount(account, await tx.list_passkeys(account.user_id))
         return SignedIn(own, self._pair(account, sign_in, token, now))
+
+    def must_be_usable(self, account: Account) -> None:
+        """Raises AccountNotFound, or AccountIsSuspended even before rows say so."""
+        account.must_be_usable()
+        if self._unsaved.is_suspended(account.user_id):
+            raise AccountIsSuspended("an operator suspended this account")
 
     def access(self, account: Account, sign_in_id: str, now: datetime, scopes: tuple[str, ...] | None = None) -> Tokens:
         """An access token alone."""
@@ -118,7 +128,10 @@ class Sessions:
             account = None if sign_in is None else await tx.get_account(sign_in.user_id)
             gone = account is None or account.state is AccountState.DELETED
             if presented is not None and sign_in is not None and account is not None and not gone:
-                account.must_be_usable()
+                self.must_be_usable(account)
+                if self._unsaved.has_ended(account.user_id, sign_in.sign_in_id, sign_in.created_at):
+                    raise SessionEnded("sign in again")
+                self._unsaved.must_be_written(account.user_id)
                 next_token = successor_of(token, self._keys.token_key)
                 successor = await tx.find_refresh_token(token_hash(next_token))
                 outcome = judge_refresh(sign_in, presented, successor, now)
@@ -134,18 +147,21 @@ class Sessions:
     async def list_sign_ins(self, user_id: str) -> list[SignIn]:
         """A person's live sign-ins, newest first."""
         async with self._store.read() as tx:
-            return await tx.list_sign_ins(user_id, self._clock.now())
+            found = await tx.list_sign_ins(user_id, self._clock.now())
+        return [each for each in found if not self._unsaved.has_ended(user_id, each.sign_in_id, each.created_at)]
 
-    @retry_conflicts()
     async def end_sign_in(self, user_id: str, sign_in_id: str) -> None:
         """Ends one of a person's sign-ins; nothing happens to one that has ended. Raises SignInNotFound."""
         now = self._clock.now()
-        async with self._store.write() as tx:
+
+        async def end(tx: Tx) -> None:
             sign_in = await tx.get_sign_in(sign_in_id)
             if sign_in is None or sign_in.user_id != user_id:
                 raise SignInNotFound("there is no such sign-in of yours")
             if sign_in.ended_at is None:
                 await self._end(tx, sign_in, now, actor=user_id, action="sign_in_ended")
+
+        await self._unsaved.carry_out(user_id, "end_sign_in", sign_in_id, end)
 
     async def sign_out(self, user_id: str, sign_in_id: str) -> None:
         """Ends the sign-in of the call; one that is gone is signed out already."""
@@ -154,11 +170,11 @@ class Sessions:
         except SignInNotFound:
             return
 
-    @retry_conflicts()
     async def sign_out_everywhere(self, user_id: str) -> None:
         """Ends every sign-in of a person and revokes their personal access tokens."""
         now = self._clock.now()
-        async with self._store.write() as tx:
+
+        async def end(tx: Tx) -> None:
             account = await tx.get_account(user_id)
             if account is None:
                 return
@@ -167,6 +183,8 @@ class Sessions:
             await tx.save_account(account)
             await tx.tell(events)
             await tx.audit(now, user_id, "signed_out_everywhere", user_id)
+
+        await self._unsaved.carry_out(user_id, "sign_out_everywhere", user_id, end)
 
     async def _rotate(self, tx: Tx, sign_in: SignIn, spent: RefreshToken, next_token: str, now: datetime) -> None:
         await tx.spend_refresh_token(spent.token_hash, now)

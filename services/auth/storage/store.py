@@ -11,7 +11,10 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.auth.domain.account import Account
 from services.auth.domain.events import Event, SignedOut
+from services.auth.domain.personal_token import PersonalToken
+from services.auth.domain.sign_in import SignIn
 from services.auth.storage.accounts import AccountRows
 from services.auth.storage.credentials import CredentialRows
 from services.auth.storage.sign_ins import SignInRows
@@ -53,6 +56,34 @@ class SqlTx(AccountRows, CredentialRows, SignInRows):
         await audit.append(self._session, now=now, actor=actor, action=action, target=target, detail=detail)
 
 
+class RehearsedTx(SqlTx):
+    """What an end would do and tell, on a database that takes nothing: whatever ends something is left out."""
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Only remembers what would be told."""
+        self.told += events
+
+    async def audit(
+        self, now: datetime, actor: str, action: str, target: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Records nothing."""
+
+    async def save_sign_in(self, sign_in: SignIn) -> None:
+        """Stores nothing."""
+
+    async def end_sign_ins(self, user_id: str, now: datetime) -> None:
+        """Ends nothing."""
+
+    async def save_account(self, account: Account) -> None:
+        """Stores nothing."""
+
+    async def save_personal_token(self, token: PersonalToken) -> None:
+        """Stores nothing."""
+
+    async def revoke_personal_tokens(self, user_id: str, now: datetime) -> None:
+        """Revokes nothing."""
+
+
 class SqlStore:
     """Where transactions come from.
 
@@ -83,6 +114,12 @@ class SqlStore:
         """A transaction that only looks."""
         async with self._database.read() as session:
             yield SqlTx(session, self._encode, writing=False)
+
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator[RehearsedTx]:
+        """A transaction for ends alone: it looks, and its changes go nowhere."""
+        async with self._database.read() as session:
+            yield RehearsedTx(session, self._encode, writing=False)
 
     async def facts_after(self, after: int, limit: int) -> list[StoredFact]:
         """Facts with a higher number, oldest first."""

@@ -279,3 +279,22 @@ def test_an_event_the_contract_has_no_field_for_is_refused() -> None:
 def test_a_fact_newer_than_the_code_is_not_taken_for_another() -> None:
     with pytest.raises(ValueError, match="newer"):
         unwrap_fact(facts.AuthFact(number=1))
+
+
+async def test_a_fact_that_is_not_written_yet_is_handled_once_and_again_with_its_number() -> None:
+    handled: list[int] = []
+    waiting = [facts.AuthFact(signed_out=facts.SignedOut(user_id="user000000000001"))]
+
+    async def list_facts(after: int, limit: int) -> list[facts.AuthFact]:
+        return [fact for fact in waiting if not fact.number or fact.number > after]
+
+    async def handle(event: Any) -> None:
+        handled.append(event.number)
+
+    reader = FactReader("auth", FakeBus(), (facts.SignedOut,), list_facts, handle, MemoryCursor())
+    await reader.catch_up()
+    await reader.catch_up()
+    assert (handled, reader.last_number) == ([0], 0)
+    waiting[0].number = waiting[0].signed_out.number = 1
+    await reader.catch_up()
+    assert (handled, reader.last_number) == ([0, 1], 1)
