@@ -43,6 +43,8 @@ def unpack(commit: str, folder: Path) -> str:
     folder.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    # Without this file of later releases its folder would be the less of two: Python prefers whole packages.
+    (folder / "services" / "__init__.py").touch()
     subprocess.run([sys.executable, "tools/generate.py"], cwd=folder, check=True, capture_output=True)
     return ""
 
