@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 from majlis.auth.v1 import auth_service_pb2 as pb
+from majlis.auth.v1.auth_facts_pb2 import SignedOut
 
 from services.auth.app.ports import Visitor
+from services.auth.bus import write_or_tell
 from services.auth.domain.errors import AccountIsSuspended, SessionEnded, SignInNotFound, TokenInvalid
 from services.common.errors import NotSignedIn, StorageUnavailable
 from tests.integration.auth.conftest import Hall
+from tests.support.fake_bus import FakeBus
 from tests.support.storage import read_only
 
 HERE = Visitor("10.1.0.0/24")
@@ -43,8 +46,9 @@ async def test_lost_device_is_signed_out_at_once_and_in_rows_once_there_is_room(
         assert await app.sessions.list_sign_ins(user_id) == []
         with pytest.raises(SignInNotFound):
             await app.sessions.end_sign_in("user000000000009", lost.sign_in_id)
-        await app.unsaved.write_waiting()
-        assert app.unsaved.facts
+        bus = FakeBus()
+        await write_or_tell(app.unsaved, bus)
+        assert bus.published == [SignedOut(user_id=user_id, sign_in_id=lost.sign_in_id, occurred_at=hall.clock.now())]
     with pytest.raises(SessionEnded):
         await app.sessions.refresh_session(boris.tokens.refresh_token)
     await app.unsaved.write_waiting()
