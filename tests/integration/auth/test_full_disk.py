@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_service_pb2 as pb
 from majlis.auth.v1.auth_facts_pb2 import SignedOut
 
@@ -46,9 +47,10 @@ async def test_lost_device_is_signed_out_at_once_and_in_rows_once_there_is_room(
         assert await app.sessions.list_sign_ins(user_id) == []
         with pytest.raises(SignInNotFound):
             await app.sessions.end_sign_in("user000000000009", lost.sign_in_id)
-        bus = FakeBus()
+        bus, moment = FakeBus(), Timestamp()
+        moment.FromDatetime(hall.clock.now())
         await write_or_tell(app.unsaved, bus)
-        assert bus.published == [SignedOut(user_id=user_id, sign_in_id=lost.sign_in_id, occurred_at=hall.clock.now())]
+        assert bus.published == [SignedOut(user_id=user_id, sign_in_id=lost.sign_in_id, occurred_at=moment)]
     with pytest.raises(SessionEnded):
         await app.sessions.refresh_session(boris.tokens.refresh_token)
     await app.unsaved.write_waiting()
