@@ -1,6 +1,7 @@
 """What a person notices in a room: changing places without a gap, a second device, a closed tab."""
 
 import asyncio
+import time
 import json
 from pathlib import Path
 
@@ -177,6 +178,9 @@ async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
     lina, omar, _ = await two_in_a_room(house, stack, tones)
+    looks: list[float] = []
+    lina.page.on("request", lambda request: looks.append(time.monotonic()) if "/AttendHands" in request.url else None)
+    began = time.monotonic()
     await lina.page.locator('a[href="/"]').first.click()
     await story.raise_hand(omar)
     await expect(story.shown(lina, "mini-hands")).to_contain_text("1")
@@ -199,3 +203,5 @@ async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is
     await story.raise_hand(omar)
     await expect(story.shown(lina, "hand-queue-item").get_by_test_id("handle-beside")).to_be_visible()
     await expect(story.shown(lina, "stage-seat").get_by_test_id("handle-beside")).to_be_visible()
+    # She says that she looks now and then, not with each count of the room that comes.
+    assert len(looks) <= 4 + (time.monotonic() - began) / 10
