@@ -1,8 +1,8 @@
 """What a person notices in a room: changing places without a gap, a second device, a closed tab."""
 
 import asyncio
-import time
 import json
+import time
 from pathlib import Path
 
 from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
