@@ -87,6 +87,16 @@ class Tone(MediaStreamTrack):
         return frame
 
 
+class Silence(MediaStreamTrack):
+    """Sends nothing, as a relay does where nobody speaks."""
+
+    kind = "audio"
+
+    async def recv(self) -> AudioFrame:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
+
+
 class Hall:
     """What the servicers share: who is seated, what happens, which sessions are open."""
 
@@ -110,6 +120,7 @@ class Hall:
         self.requests: list[tuple[str, str, str]] = []
         self.heard: list[AudioFrame] = []
         self.refuse_media = 0
+        self.speaks = True
         self.refuse_permits = 0
         self.revision = 1
         self.offers: list[room_pb2.StageOffer] = []
@@ -337,7 +348,7 @@ class HttpPart:
         if hears:
             peer.on("track", lambda track: asyncio.ensure_future(self.hear(track)))
         else:
-            peer.addTrack(Tone(440))
+            peer.addTrack(Tone(440) if self.hall.speaks else Silence())
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         for number, slot in enumerate(peer.getTransceivers()[1:]):
             slot.sender.replaceTrack(Tone(500 + 200 * number))

@@ -19,6 +19,8 @@ from majlis_client.webrtc import MediaSession
 
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
 
+_KEEP_UP_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -165,9 +167,9 @@ class Listener:
             for wait in waits:
                 wait.cancel()
             await session.close()
-        self.reconnects += 1
         if session.failure is not None:
             raise session.failure
+        self.reconnects += 1
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_directory_service_pb2.GetMediaPermitRequest(
@@ -222,19 +224,29 @@ async def listen(
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    why = await _until_stopped(listener, stop or asyncio.Event())
+                    why = await _until_stopped(listener, recorder, stop or asyncio.Event())
         finally:
             await listener.leave()
     why = "WRITE_FAILED" if recorder.failure else why
     return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why, recorder.failure)
 
 
-async def _until_stopped(listener: Listener, stop: asyncio.Event) -> str:
-    running, stopping = asyncio.ensure_future(listener.run()), asyncio.ensure_future(stop.wait())
+async def _until_stopped(listener: Listener, recorder: Recorder, stop: asyncio.Event) -> str:
+    running, filling = asyncio.ensure_future(listener.run()), asyncio.ensure_future(_until_full(recorder))
+    stopping = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return running.result() if running.done() else "stopped"
+        await asyncio.wait({running, filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ended = next((each for each in (running, filling) if each.done()), None)
+        return ended.result() if ended else "stopped"
     finally:
-        running.cancel()
-        stopping.cancel()
-        await asyncio.gather(running, stopping, return_exceptions=True)
+        for each in (running, filling, stopping):
+            each.cancel()
+        await asyncio.gather(running, filling, stopping, return_exceptions=True)
+
+
+async def _until_full(recorder: Recorder) -> str:
+    """Keeps the file up with the time: a disk is found full in a room where nobody speaks, too."""
+    while not recorder.failure:
+        await asyncio.sleep(_KEEP_UP_SECONDS)
+        recorder.keep_up()
+    return "WRITE_FAILED"

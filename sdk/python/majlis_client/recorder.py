@@ -20,8 +20,14 @@ _FRAME = RATE // 50
 # Smaller steps between frames are rounding, not silence.
 _TOLERANCE = RATE // 100
 _BIT_RATE = 48_000
-# What a crash loses, and how late a full disk is noticed.
 _BUFFER_BYTES = 4096
+# What a crash loses, and how late a full disk is noticed: half a second.
+_AT_EACH_STEP = {"flush_packets": "1"}
+_PAGES = {"page_duration": "200000"}
+# How late sound may come to a place that is not silent yet.
+_LATE = RATE * 5
+# What a machine slept through is made up for piece by piece: other work goes on between.
+_AT_ONCE = RATE * 60
 
 
 class Recorder:
@@ -29,7 +35,8 @@ class Recorder:
 
     Time runs from the first `begin_session`; sessions that follow each other go on in the same file, at their time.
     Raises MajlisError at once where no such file can be written; a file of that name stays as it is until a session
-    begins. When the disk takes no more later, `write` raises MajlisError, and what was recorded stays playable.
+    begins. When the disk takes no more later, `write` raises MajlisError, and what was recorded stays playable. Where
+    nothing comes, only `keep_up` notices: call it every second or so.
     """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -44,6 +51,7 @@ class Recorder:
         self._started: float | None = None
         self._base: int | None = None
         self._first_pts = 0
+        self._silent_until = 0
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
         self._out = OutFile(path)
         self._container: OutputContainer | None = None
@@ -73,6 +81,14 @@ class Recorder:
         for mono in self._resampler.resample(frame):
             self._place(mono)
 
+    def keep_up(self) -> None:
+        """Fills with silence what passed without sound, all but the last seconds; `failure` says whether it could."""
+        if self._container is not None:
+            place = min(self._now() - _LATE, self.written + _AT_ONCE)
+            if place > self.written:
+                self._silence_until(place)
+                self._silent_until = self.written
+
     def close(self) -> None:
         """Fills up to now with silence and finishes the file."""
         if self._container is not None:
@@ -97,12 +113,15 @@ class Recorder:
     def _open(self) -> None:
         self._started = self._monotonic()
         self._out.begin()
-        self._container = av.open(self._out, "w", format=self._format, buffer_size=_BUFFER_BYTES)
+        options = _AT_EACH_STEP | (_PAGES if self._codec == "libopus" else {})
+        self._container = av.open(self._out, "w", format=self._format, options=options, buffer_size=_BUFFER_BYTES)
         stream = self._container.add_stream(self._codec, rate=RATE, layout="mono")
         assert isinstance(stream, av.AudioStream)
         self._stream = stream
         if self._codec == "libopus":
             self._stream.bit_rate = _BIT_RATE
+        # Its head is written now: a file in which nobody has spoken yet can be played too.
+        self._container.start_encoding()
 
     def _now(self) -> int:
         return 0 if self._started is None else int((self._monotonic() - self._started) * RATE)
@@ -113,6 +132,10 @@ class Recorder:
         if self._base is None:
             self._base, self._first_pts = max(self.written, self._now() - frame.samples), at_rate
         place = self._base + at_rate - self._first_pts
+        if place < self._silent_until:
+            # It comes too late for its place, as all does after it where a sender's clock stood still: to now with it.
+            self._base, self._first_pts = max(self.written, self._now() - frame.samples), at_rate
+            place = self._base
         # A sender's clock that jumps must not blow the file up: real time is the limit.
         place = min(place, max(self.written, self._now() + RATE))
         if place > self.written + _TOLERANCE:

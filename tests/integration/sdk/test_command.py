@@ -10,6 +10,7 @@ import sys
 import wave
 from pathlib import Path
 
+import av
 import pytest
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
@@ -196,6 +197,20 @@ async def test_a_recording_that_fills_the_disk_is_kept_until_there_and_said(
     assert err == "The file could not be finished: File too large. What was recorded until then is kept.\n"
     with wave.open(str(tmp_path / "18:30.wav")) as heard:
         assert len(heard.readframes(48_000)) > 60_000
+    assert hall.left == ["room 1"]
+
+
+@pytest.mark.parametrize("name", ["heard.wav", "heard.ogg"])
+async def test_a_disk_that_fills_while_nobody_speaks_ends_the_recording(
+    signed_in: Terminal, hall: Hall, tmp_path: Path, name: str
+) -> None:
+    hall.speaks = False
+    # Without a limit of time: only the full disk can end it.
+    code, out, err = await signed_in.run("listen", "--room", ROOM_ID, "-o", name, room=4200)
+    assert (code, "Reconnections" in out) == (1, False)
+    assert err == "The file could not be finished: File too large. What was recorded until then is kept.\n"
+    with av.open(str(tmp_path / name)) as kept:
+        assert sum(frame.samples for frame in kept.decode(audio=0)) > 0
     assert hall.left == ["room 1"]
 
 

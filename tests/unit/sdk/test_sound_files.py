@@ -77,6 +77,33 @@ def test_a_sender_whose_clock_jumps_cannot_blow_the_file_up(tmp_path: Path, cloc
     assert len(samples_of(tmp_path / "a.wav")) < 2 * RATE
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
+def test_a_silent_room_is_written_as_time_goes_on(tmp_path: Path, clock: Hands, name: str) -> None:
+    with Recorder(tmp_path / name, clock) as recorder:
+        recorder.begin_session()
+        for _ in range(20):
+            clock.seconds += 1.0
+            recorder.keep_up()
+        with av.open(str(tmp_path / name)) as unfinished:
+            on_disk = sum(each.samples for each in unfinished.decode(audio=0))
+        assert 14 * RATE <= on_disk <= 15 * RATE
+
+
+def test_sound_after_a_written_silence_is_heard_and_stays_in_real_time(tmp_path: Path, clock: Hands) -> None:
+    with Recorder(tmp_path / "a.wav", clock) as recorder:
+        recorder.begin_session()
+        recorder.write(frame(0))
+        clock.seconds += 20.0
+        recorder.keep_up()
+        # This sender's clock stood still while nothing was said.
+        recorder.write(frame(960))
+        clock.seconds += 0.02
+        recorder.write(frame(1920))
+    loud = np.flatnonzero(samples_of(tmp_path / "a.wav"))
+    assert recorder.heard == 3 * 960
+    assert (loud[-1] + 1) / RATE == pytest.approx(20.02, abs=0.05)
+
+
 def test_a_second_session_goes_on_at_its_own_time(tmp_path: Path, clock: Hands) -> None:
     with Recorder(tmp_path / "a.wav", clock) as recorder:
         recorder.begin_session()
