@@ -52,5 +52,11 @@ def test_no_file_names_a_package_index_or_a_path_of_one_machine() -> None:
 def test_every_part_says_the_same_version() -> None:
     from services.common.version import VERSION
 
-    for path, line in (("pyproject.toml", f'version = "{VERSION}"'), ("deploy/Dockerfile", f"ARG VERSION={VERSION}")):
+    said = {
+        "pyproject.toml": f'version = "{VERSION}"',
+        "sdk/python/pyproject.toml": f'version = "{VERSION}"',
+        "sdk/python/majlis_client/__init__.py": f'__version__ = "{VERSION}"',
+        "deploy/Dockerfile": f"ARG VERSION={VERSION}",
+    }
+    for path, line in said.items():
         assert line in (ROOT / path).read_text().splitlines(), path

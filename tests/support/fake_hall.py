@@ -120,6 +120,7 @@ class Hall:
         self.requests: list[tuple[str, str, str]] = []
         self.heard: list[AudioFrame] = []
         self.refuse_media = 0
+        self.refused_audience = 0
         self.speaks = True
         self.refuse_permits = 0
         self.revision = 1
@@ -246,6 +247,9 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
             raise Draining
         if not self.hall.seated:
             raise NotInRoom
+        if request.kind == room_pb2.MEDIA_KIND_AUDIENCE and self.hall.role != room_pb2.ROLE_LISTENER:
+            self.hall.refused_audience += 1
+            raise NotAllowed
         return directory_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
 
     async def RaiseHand(self, request: Any, context: Any) -> Any:

@@ -8,6 +8,8 @@ from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken
 from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from majlis_client.listening import Listener, Recording, listen
     from majlis_client.speaking import Spoken, speak

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
 
+from majlis_client import __version__
 from majlis_client.catalogue import has, language_of, say
 from majlis_client.client import Client
 from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn, TokenSource
@@ -108,6 +109,21 @@ def stopped_by_signal() -> asyncio.Event:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"majlis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help=say("help.option.version"), callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 @app.command(help=say("help.login"))

@@ -20,6 +20,8 @@ from majlis_client.webrtc import MediaSession
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
 
 _KEEP_UP_SECONDS = 1.0
+# How often to ask for sound while on stage, where leaving it is not heard of.
+_ON_STAGE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Listener:
         self._user_id = ""
         self._entered = False
         self._again = asyncio.Event()
+        self._off_stage = asyncio.Event()
         self._session: MediaSession | None = None
 
     async def run(self) -> str:
@@ -119,6 +122,8 @@ class Listener:
         taken = event.seat_taken_over
         if event.HasField("seat_taken_over") and taken.user_id == self._user_id:
             return "SEAT_TAKEN_OVER" if self._client.seats.lost(self._room_id, taken.epoch) else ""
+        if event.HasField("stage_left") and event.stage_left.user_id == self._user_id:
+            self._off_stage.set()
         if event.HasField("media_moved"):
             self._move(event.media_moved)
         return ""
@@ -144,11 +149,20 @@ class Listener:
                 await self._one_session(permit)
                 backoff.worked()
             except MajlisError as error:
-                if not backoff.failed(error):
+                if _is_on_stage(error):
+                    # This very program may speak there meanwhile.
+                    await self._until_off_stage()
+                elif not backoff.failed(error):
                     return error.reason
             permit = None
             if not self._again.is_set():
                 await backoff.wait()
+
+    async def _until_off_stage(self) -> None:
+        self._off_stage.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ON_STAGE_SECONDS):
+                await self._off_stage.wait()
 
     async def _one_session(self, permit: room_pb2.MediaPermit) -> None:
         """One media session from its beginning until it is lost or to be had elsewhere."""
@@ -192,6 +206,11 @@ class Listener:
         if entered.seat.role != room_pb2.ROLE_LISTENER:
             raise MajlisError("failed_precondition", "ON_STAGE", "people on stage do not hear the programme")
         return entered.permit
+
+
+def _is_on_stage(error: MajlisError) -> bool:
+    """Whether there is no sound for the caller because they are on stage, where the programme is not heard."""
+    return error.reason == "ON_STAGE" or (error.reason == "NOT_ALLOWED" and not error.outside)
 
 
 async def listen(

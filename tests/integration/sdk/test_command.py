@@ -11,6 +11,7 @@ import wave
 from pathlib import Path
 
 import av
+import majlis_client
 import pytest
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
@@ -115,6 +116,10 @@ async def test_an_address_without_a_server_is_named(terminal: Terminal) -> None:
     assert code == 1
     assert "http://127.0.0.1:9 does not answer" in err
     assert err.count("\n") == 1
+
+
+async def test_the_command_says_its_version(terminal: Terminal) -> None:
+    assert await terminal.run("--version") == (0, f"majlis {majlis_client.__version__}\n", "")
 
 
 async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:

@@ -199,6 +199,22 @@ async def test_people_on_stage_are_told_that_recording_is_for_the_audience(
     assert refused.value.reason == "ON_STAGE"
 
 
+async def test_a_recording_goes_on_after_its_own_program_was_on_stage(
+    hall: Hall, client: Client, tmp_path: Path
+) -> None:
+    stop = asyncio.Event()
+    listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", stop=stop))
+    await eventually(lambda: len(hall.peers) == 1 and len(hall.watchers) == 1)
+    hall.role = room_pb2.ROLE_SPEAKER
+    await hall.peers[0].close()
+    await eventually(lambda: hall.refused_audience == 1)
+    hall.role = room_pb2.ROLE_LISTENER
+    hall.happen(stage_left=room_events_pb2.StageLeft(room_id=ROOM_ID, user_id=USER_ID, cause="left"))
+    await eventually(lambda: len(hall.peers) == 2)
+    stop.set()
+    assert (await listening).why == "stopped"
+
+
 async def test_a_listener_raises_a_hand_comes_on_stage_speaks_and_goes_back(
     hall: Hall, client: Client, tmp_path: Path
 ) -> None:
