@@ -15,6 +15,7 @@ from services.auth.app.sessions import Lifetimes, Sessions
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain.access_token import ISSUER
 from services.auth.domain.events import Event
+from services.auth.fact_messages import encode
 from services.auth.keys import DeploymentKeys
 from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
 from services.auth.outside import BucketLimits, PrometheusCounters, SystemChance
@@ -60,7 +61,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
     """Everything but the tasks; opens nothing."""
     revocations = RevocationList(clock)
     carried_out: Callable[[Sequence[Event]], None] = lambda happened: facts.revoke(revocations, happened)  # noqa: E731
-    store = SqlStore(database, facts.encode, carried_out)
+    store = SqlStore(database, encode, carried_out)
     unsaved = Unsaved(store, carried_out)
     keys = DeploymentKeys(store, clock, timedelta(days=settings.key_rotation_days))
     mailer = Mailer(_delivery(settings), settings.deployment, metrics, domain=settings.mail_domain)

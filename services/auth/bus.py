@@ -1,4 +1,4 @@
-"""Domain events of auth as messages of its contract, and what they mean for tokens checked in this process."""
+"""What the events of auth mean on the bus, and for tokens checked in this process."""
 
 from collections.abc import Iterable
 from datetime import UTC
@@ -8,18 +8,9 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain import events
+from services.auth.fact_messages import encode
 from services.common.outbox import FactBus
 from services.common.tokens import RevocationList
-
-_MESSAGES: dict[type[events.Event], type[Message]] = {
-    events.AccountCreated: facts.AccountCreated,
-    events.ProfileChanged: facts.ProfileChanged,
-    events.SignedOut: facts.SignedOut,
-    events.AccountSuspended: facts.AccountSuspended,
-    events.AccountRestored: facts.AccountRestored,
-    events.AccountDeleted: facts.AccountDeleted,
-}
-
 
 # Caches and tokens that they concern are gone within minutes.
 PASSING: tuple[type[Message], ...] = (facts.ProfileChanged, facts.SignedOut)
@@ -29,14 +20,6 @@ OUTDATED_BY: dict[type[Message], tuple[type[Message], ...]] = {
     facts.AccountSuspended: _STANDINGS,
     facts.AccountRestored: _STANDINGS,
 }
-
-
-def encode(event: events.Event) -> Message:
-    """The message of an event; its number is set by the outbox."""
-    message = _MESSAGES[type(event)](user_id=event.user_id, occurred_at=event.at)
-    if isinstance(event, events.SignedOut):
-        message.sign_in_id = event.sign_in_id  # type: ignore[attr-defined]
-    return message
 
 
 async def write_or_tell(unsaved: Unsaved, bus: FactBus) -> None:

@@ -15,8 +15,8 @@ from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.ports import Keys, Visitor
 from services.auth.app.sessions import Sessions
 from services.auth.app.unsaved import Unsaved
-from services.auth.bus import encode
 from services.auth.domain.account import ProfileChange
+from services.auth.fact_messages import encode
 from services.common.outbox import StoredFact, wrap_fact
 from services.common.rpc import current_caller
 
