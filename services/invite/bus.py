@@ -83,10 +83,12 @@ class AuthFacts:
         elif isinstance(fact, auth.SignedOut):
             self._signed_out(fact, at)
         elif isinstance(fact, auth.AccountSuspended):
+            self._revocations.revoke_user(fact.user_id, at)
             await self._people.standing_changed(fact.user_id, "suspended")
         elif isinstance(fact, auth.AccountRestored):
             await self._people.standing_changed(fact.user_id, "active")
         elif isinstance(fact, auth.AccountDeleted):
+            self._revocations.revoke_user(fact.user_id, at)
             await self._people.account_deleted(fact.user_id)
         self._forget_profile(fact.user_id)
 
