@@ -37,7 +37,7 @@ NOTICE = "# Written by `python -m tools.nats_config write` from permissions.json
 
 def subjects_of(service: str) -> list[str]:
     """Every subject the service's events travel on, ids as wildcards; read from the options of the contract."""
-    from services.common.bus_subject import template_of
+    from services.common.bus.subject import template_of
 
     found = set()
     for name in _EVENT_MODULES:

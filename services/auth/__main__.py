@@ -10,19 +10,19 @@ from services.auth import bus as facts
 from services.auth.build import build
 from services.auth.settings import Settings
 from services.auth.storage.tables import outbox
-from services.common import log, tracing
-from services.common.audit import SEAL_EVERY_SECONDS
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import SystemClock
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.migrations import migrate
-from services.common.outbox import OutboxPublisher
+from services.common.facts.outbox import OutboxPublisher
 from services.common.process import Stop, run_service, write_ready_file
-from services.common.rpc import RpcServer
+from services.common.rpc.server import RpcServer
 from services.common.settings import load
+from services.common.sight import log, tracing
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import SEAL_EVERY_SECONDS
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from services.common.tasks import Background
-from services.common.tokens import LONGEST_ACCESS_LIFE
+from services.common.trust.tokens import LONGEST_ACCESS_LIFE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROTATION_CHECK_SECONDS = 600.0

@@ -26,11 +26,11 @@ from services.auth.storage import SqlStore
 from services.auth.storage.tables import audit, outbox
 from services.auth.webauthn_passkeys import WebAuthnPasskeys
 from services.common.clock import Clock
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.outbox_retention import FactRetention
-from services.common.retention import Keeping, Retention
-from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.facts.outbox_retention import FactRetention
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Database
+from services.common.store.retention import Keeping, Retention
+from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain import events
 from services.auth.fact_messages import encode
-from services.common.outbox import FactBus
-from services.common.tokens import RevocationList
+from services.common.facts.outbox import FactBus
+from services.common.trust.tokens import RevocationList
 
 # Caches and tokens that they concern are gone within minutes.
 PASSING: tuple[type[Message], ...] = (facts.ProfileChanged, facts.SignedOut)

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from services.auth.domain.access_token import TOKEN_TYPE
 from services.auth.storage.store import StoredSecret
 from services.common.clock import Clock
-from services.common.database import Conflict
-from services.common.key_ring import KeyRing
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
+from services.common.store.database import Conflict
+from services.common.trust.key_ring import KeyRing
 
 _RING = "key_ring"
 _TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row

@@ -13,9 +13,9 @@ import aiosmtplib
 
 from services.auth.domain.challenge import CODE_LIFE
 from services.common.ids import new_id
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.settings import read_secret
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 
 MESSAGES = Path(__file__).parent / "messages"
 LOCALES = ("en", "ar", "ru")

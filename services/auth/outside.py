@@ -8,7 +8,7 @@ from services.auth.domain.limits import Limit
 from services.common.clock import Clock
 from services.common.ids import new_id
 from services.common.limits import TokenBuckets
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 
 
 class SystemChance:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from services.auth.app.ports import OwnerLink, Store
 from services.auth.domain.sign_in import token_hash
-from services.common.database import retry_conflicts
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
+from services.common.store.database import retry_conflicts
 
 _log = get_logger("owner_link")
 

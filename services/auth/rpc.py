@@ -17,8 +17,8 @@ from services.auth.app.sessions import Sessions
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain.account import ProfileChange
 from services.auth.fact_messages import encode
-from services.common.outbox import StoredFact, wrap_fact
-from services.common.rpc import current_caller
+from services.common.facts.outbox import StoredFact, wrap_fact
+from services.common.rpc.server import current_caller
 
 FORWARDED_USER_AGENT = "x-forwarded-user-agent"
 USER_AGENT = "user-agent"

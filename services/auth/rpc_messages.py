@@ -9,7 +9,7 @@ from services.auth.app.sessions import OwnAccount, Tokens
 from services.auth.domain import account as domain
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.domain.sign_in import SignIn
-from services.common.look_alikes import look
+from services.common.text.look_alikes import look
 
 _STATES = {
     domain.AccountState.ACTIVE: pb.ACCOUNT_STATE_ACTIVE,

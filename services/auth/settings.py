@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from services.common.origin import origin_of
 from services.common.settings import ServiceSettings
+from services.common.text.origin import origin_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from typing import NoReturn
 
 import uvloop
 
-from services.common import tracing
-from services.common.log import get_logger, is_for_programs
 from services.common.net import PortTaken
-from services.common.private import UMASK
 from services.common.settings import SettingsError
-from services.common.stray import take_in
+from services.common.sight import tracing
+from services.common.sight.log import get_logger, is_for_programs
+from services.common.sight.stray import take_in
+from services.common.trust.private import UMASK
 
 EXIT_CANNOT_START = 2
 

@@ -3,11 +3,11 @@
 import os
 from contextlib import AsyncExitStack
 
-from services.common import log, tracing
-from services.common.metrics import Metrics
 from services.common.process import Stop, run_service, write_ready_file
-from services.common.rpc import RpcServer
+from services.common.rpc.server import RpcServer
 from services.common.settings import load
+from services.common.sight import log, tracing
+from services.common.sight.metrics import Metrics
 from services.gateway.http.server import HttpServer
 from services.gateway.parts import Gateway
 from services.gateway.public_certificate import public_certificate

@@ -13,10 +13,10 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
-from services.common.log import get_logger
-from services.common.metrics import Metrics
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.tokens import AccessToken, RevocationList
+from services.common.trust.tokens import AccessToken, RevocationList
 from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
 from services.gateway.feed import Feed
 from services.gateway.seat_checks import SeatChecks

@@ -7,8 +7,8 @@ from typing import Any
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
 
-from services.common.bus import Bus
-from services.common.fact_reader import FactReader, ListFacts, MemoryCursor
+from services.common.bus.client import Bus
+from services.common.facts.reader import FactReader, ListFacts, MemoryCursor
 from services.gateway.app import Watching
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.frames import event_types

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
 
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.throttle import Throttle
 from services.gateway.domain.preview import Lettering, Preview, card_svg
 from services.gateway.font_shapes import shapes_of

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from services.common.log import get_logger
 from services.common.net import network_of
+from services.common.sight.log import get_logger
 from services.common.throttle import Throttles
 from services.gateway.domain.networks import Proxies
 

@@ -19,9 +19,9 @@ from majlis.room_directory.v1 import (
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
-from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK
-from services.common.rpc_client import ServiceChannel
-from services.common.rpc_errors import RemoteError
+from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.errors import RemoteError
 from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
 from services.gateway.settings import Settings

@@ -1,7 +1,7 @@
 """What people are told of a fault of ours, and the one line a while that the log gets of each kind."""
 
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.throttle import Throttles
 
 _log = get_logger("faults")

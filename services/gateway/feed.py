@@ -8,7 +8,7 @@ from typing import Any
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.gateway.domain.errors import SeatEnded
 from services.gateway.domain.ring import Ring

@@ -10,12 +10,12 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from services.common import tracing
 from services.common.errors import DomainError, PartUnavailable, TooSlow
-from services.common.metrics import Metrics
-from services.common.rpc_channel import open_channel, reached
-from services.common.rpc_client import proof_of
-from services.common.rpc_errors import STATUS_DETAILS, error_from
+from services.common.rpc.channel import open_channel, reached
+from services.common.rpc.client import proof_of
+from services.common.rpc.errors import STATUS_DETAILS, error_from
+from services.common.sight import tracing
+from services.common.sight.metrics import Metrics
 from services.gateway.offered import Offered
 from services.gateway.settings import Settings
 

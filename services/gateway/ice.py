@@ -7,7 +7,7 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.clock import Clock
 from services.common.ids import new_id
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.gateway.domain.ice import IceOffer, IceServer
 from services.gateway.forwarder import Forwarder, Metadata
 from services.gateway.offered import Catalogue, Offered

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from services.common.clock import Clock
 from services.common.errors import NotSignedIn, ScopeMissing
-from services.common.tokens import AccessToken, TokenVerifier
+from services.common.trust.tokens import AccessToken, TokenVerifier
 
 PERSONAL_PREFIX = "mjp_"
 

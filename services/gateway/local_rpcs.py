@@ -8,7 +8,7 @@ from majlis.gateway.v1 import event_service_pb2
 
 from services.common.errors import FieldInvalid
 from services.common.ids import is_id
-from services.common.tokens import AccessToken
+from services.common.trust.tokens import AccessToken
 from services.common.version import VERSION
 from services.gateway.app import Watching
 from services.gateway.forwarder import Metadata

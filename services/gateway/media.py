@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, PartUnavailable
 from services.common.ids import is_id
-from services.common.rpc_errors import RemoteError
+from services.common.rpc.errors import RemoteError
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.identity import Identities
 from services.gateway.permits import PermitSeal, read_permit

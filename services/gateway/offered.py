@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from majlis.contract.v1 import options_pb2
 
-from services.common.rpc_policy import MethodPolicy, policy_of
+from services.common.rpc.policy import MethodPolicy, policy_of
 
 ACCESS = options_pb2.CREDENTIAL_ACCESS_TOKEN
 REFRESH = options_pb2.CREDENTIAL_REFRESH_TOKEN

@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import SystemClock
-from services.common.fact_reader import FactReader
+from services.common.facts.reader import FactReader
 from services.common.limits import TokenBuckets
-from services.common.metrics import Metrics
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.gateway.app import Watching
 from services.gateway.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.card import Cards

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.common.errors import CallerNotAllowed
-from services.common.strict_json import read_json
+from services.common.text.strict_json import read_json
 
 PERMIT_TYPE = "permit+jwt"
 _NONCE_BYTES = 12

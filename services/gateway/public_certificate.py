@@ -3,10 +3,10 @@
 import ssl
 from collections.abc import Callable
 
-from services.common.certificates import CertificateFiles
-from services.common.log import get_logger
 from services.common.settings import SettingsError
-from services.common.tls import certificate_files
+from services.common.sight.log import get_logger
+from services.common.trust.certificates import CertificateFiles
+from services.common.trust.tls import certificate_files
 from services.gateway.settings import Settings
 
 _log = get_logger("tls")

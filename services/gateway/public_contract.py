@@ -8,8 +8,8 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor, ServiceDescri
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from majlis.contract.v1 import options_pb2
 
-from services.common.rpc_policy import policy_of
-from services.common.rpc_reflection import with_imports
+from services.common.rpc.policy import policy_of
+from services.common.rpc.reflection import with_imports
 
 
 def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.DescriptorPool, list[str]]:

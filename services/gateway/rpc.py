@@ -10,19 +10,19 @@ import structlog
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common import tracing
 from services.common.errors import DomainError, NotSignedIn
 from services.common.limits import TokenBuckets
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.net import PortTaken, has_ipv6, split_address
-from services.common.rpc import Handlers
-from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
-from services.common.rpc_errors import STATUS_DETAILS
-from services.common.rpc_guard import text_metadata
-from services.common.rpc_health import Health
-from services.common.rpc_reflection import reflection_handlers
-from services.common.tls import server_credentials
+from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID, request_id_from, set_request_id
+from services.common.rpc.errors import STATUS_DETAILS
+from services.common.rpc.guard import text_metadata
+from services.common.rpc.health import Health
+from services.common.rpc.reflection import reflection_handlers
+from services.common.rpc.server import Handlers
+from services.common.sight import tracing
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.trust.tls import server_credentials
 from services.gateway.app import Watching
 from services.gateway.client_networks import ClientNetworks
 from services.gateway.domain.errors import RateLimited

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError
-from services.common.rpc_errors import ERROR_DOMAIN, status_of
+from services.common.rpc.errors import ERROR_DOMAIN, status_of
 from services.gateway.forwarder import UpstreamRefused
 
 UNIMPLEMENTED = 12

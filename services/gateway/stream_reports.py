@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from majlis.room_directory.v1 import sessions_pb2
 
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 
 _log = get_logger("streams")
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from services.common.errors import DomainError
-from services.common.tokens import AccessToken
+from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind
 from services.gateway.frames import Frame
 

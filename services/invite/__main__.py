@@ -5,18 +5,18 @@ from pathlib import Path
 
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 
-from services.common import log, tracing
-from services.common.audit import SEAL_EVERY_SECONDS
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import SystemClock
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.migrations import migrate
-from services.common.outbox import FactReader, OutboxPublisher
+from services.common.facts.outbox import FactReader, OutboxPublisher
 from services.common.process import Stop, run_service, write_ready_file
-from services.common.rpc import RpcServer
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.server import RpcServer
 from services.common.settings import load
+from services.common.sight import log, tracing
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import SEAL_EVERY_SECONDS
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from services.common.tasks import Background
 from services.invite.build import build
 from services.invite.bus import HEARD_FACTS, RewindingCursor

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import TypedDict
 
 from services.common.clock import Clock
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.outbox_retention import FactRetention
-from services.common.retention import Keeping, Retention
-from services.common.rpc_client import ServiceChannel
-from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.facts.outbox_retention import FactRetention
+from services.common.rpc.client import ServiceChannel
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Database
+from services.common.store.retention import Keeping, Retention
+from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.invite import bus as facts
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions

@@ -9,7 +9,7 @@ from majlis.auth.v1 import account_pb2, auth_service_pb2_grpc
 from majlis.auth.v1 import auth_service_pb2 as pb
 
 from services.common.clock import Clock
-from services.common.rpc_caller import FORWARDED_NETWORK
+from services.common.rpc.caller import FORWARDED_NETWORK
 from services.invite.app.ports import NewAccount, Visitor
 from services.invite.domain.people import Person
 

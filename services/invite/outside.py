@@ -2,7 +2,7 @@
 
 from services.common.clock import Clock
 from services.common.limits import TokenBuckets
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.invite.domain.errors import RateLimited
 from services.invite.domain.limits import Limit
 

@@ -6,8 +6,8 @@ from typing import Any
 from majlis.invite.v1 import invite_facts_pb2, invite_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2 as pb
 
-from services.common.outbox import wrap_fact
-from services.common.rpc import current_caller
+from services.common.facts.outbox import wrap_fact
+from services.common.rpc.server import current_caller
 from services.invite import rpc_messages as to
 from services.invite.app.invitations import Invitations
 from services.invite.app.ports import Visitor

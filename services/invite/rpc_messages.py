@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.invite.v1 import invitation_pb2 as pb
 
-from services.common.look_alikes import look
+from services.common.text.look_alikes import look
 from services.invite.app.invitations import Shown
 from services.invite.app.tree import Node
 from services.invite.domain.invitation import State

@@ -2,11 +2,11 @@
 
 import os
 
-from services.common import tracing
-from services.common.log import configure
-from services.common.metrics import Metrics
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.settings import load
+from services.common.sight import tracing
+from services.common.sight.log import configure
+from services.common.sight.metrics import Metrics
 from services.media_relay.service import RelayService
 from services.media_relay.settings import PREFIX, Settings
 

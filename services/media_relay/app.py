@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from services.common import log
 from services.common.clock import Clock
+from services.common.sight import log
 from services.media_relay.domain.capacity import PacketMs, stage_cost
 from services.media_relay.domain.errors import PermitSpent
 from services.media_relay.domain.events import Cause, Event, MuteChanged, PermitRefused, SessionEnded, SessionPaused

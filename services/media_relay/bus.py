@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.media_relay.app import RelayApp
 from services.media_relay.load import LoadMeter
 

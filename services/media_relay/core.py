@@ -8,8 +8,8 @@ from typing import Any
 
 import packetcore
 
-from services.common.log import get_logger
 from services.common.net import PortTaken, split_address
+from services.common.sight.log import get_logger
 from services.media_relay.domain.capacity import PacketMs
 from services.media_relay.sdp.answer import Plan
 from services.media_relay.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI

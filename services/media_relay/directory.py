@@ -20,9 +20,9 @@ from majlis.room_directory.v1.sessions_pb2 import (
 )
 
 from services.common.errors import DomainError, NotSignedIn, TokenExpired
-from services.common.log import get_logger
-from services.common.metrics import Metrics
-from services.common.tokens import TokenVerifier
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.trust.tokens import TokenVerifier
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import (
     Event,

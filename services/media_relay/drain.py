@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from services.common.clock import Clock
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.media_relay.app import RelayApp
 from services.media_relay.domain.leaving import Leaving, OtherRelays
 

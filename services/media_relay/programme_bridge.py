@@ -14,10 +14,10 @@ import uvloop
 from majlis.media_relay.v1.media_relay_service_pb2 import ProgrammeFrame
 from prometheus_client import Counter, Gauge
 
-from services.common.bus import Bus, Subscription
-from services.common.log import get_logger
-from services.common.metrics import Metrics
+from services.common.bus.client import Bus, Subscription
 from services.common.settings import ServiceSettings
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 
 FRAMES_AT_ONCE = 64

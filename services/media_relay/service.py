@@ -10,16 +10,16 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc as directory_grpc
 
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import SystemClock
 from services.common.ids import new_id
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.net import split_address
-from services.common.rpc import RpcServer
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.server import RpcServer
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.tokens import refusal_counter
+from services.common.trust.tokens import refusal_counter
 from services.media_relay.app import RelayApp
 from services.media_relay.bus import Heartbeat
 from services.media_relay.core import PACKET_MS, CoreAdapter, CoreEvents, open_core

@@ -7,8 +7,8 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.common.distinct import Distinct
-from services.common.metrics import Metrics
+from services.common.sight.distinct import Distinct
+from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, Event, PermitRefused, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.relay import Relay

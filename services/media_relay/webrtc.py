@@ -18,7 +18,7 @@ from aiortc.rtcdtlstransport import (
 )
 from OpenSSL import SSL
 
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.common.throttle import Throttle
 from services.media_relay.app import SrtpProfile

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
 
-from services.common import log, tracing
 from services.common.clock import SystemClock
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.migrations import migrate
 from services.common.process import Stop, run_service, write_ready_file
-from services.common.rpc import RpcServer
+from services.common.rpc.server import RpcServer
 from services.common.settings import load
+from services.common.sight import log, tracing
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from services.common.tasks import Background
 from services.room_directory import build as parts_of
 from services.room_directory.settings import Settings

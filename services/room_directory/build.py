@@ -6,18 +6,18 @@ from datetime import timedelta
 
 from majlis.media_relay.v1 import media_relay_service_pb2
 
-from services.common.audit import SEAL_EVERY_SECONDS
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import Clock
-from services.common.database import Database
 from services.common.errors import StorageUnavailable
-from services.common.fact_reader import FactReader
-from services.common.key_ring import KeyRing
-from services.common.metrics import Metrics
-from services.common.retention import Keeping, Retention
+from services.common.facts.reader import FactReader
 from services.common.settings import SettingsError
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import SEAL_EVERY_SECONDS
+from services.common.store.database import Database
+from services.common.store.retention import Keeping, Retention
 from services.common.tasks import Background
-from services.common.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.key_ring import KeyRing
+from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.dispatch import Dispatch

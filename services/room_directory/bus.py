@@ -12,9 +12,9 @@ from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
-from services.common import tracing
-from services.common.log import get_logger
-from services.common.tokens import RevocationList
+from services.common.sight import tracing
+from services.common.sight.log import get_logger
+from services.common.trust.tokens import RevocationList
 from services.room_directory import wire
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People

@@ -10,8 +10,8 @@ from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 
-from services.common.rpc_caller import FORWARDED_NETWORK
-from services.common.rpc_client import RemoteError, ServiceChannel, as_user, raise_for
+from services.common.rpc.caller import FORWARDED_NETWORK
+from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
 from services.room_directory import wire
 from services.room_directory.app.permits import TERM

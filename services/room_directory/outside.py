@@ -4,9 +4,9 @@ import secrets
 from datetime import datetime
 
 from services.common.clock import Clock
-from services.common.distinct import Distinct
 from services.common.ids import new_id
-from services.common.metrics import Metrics
+from services.common.sight.distinct import Distinct
+from services.common.sight.metrics import Metrics
 
 _SKEW_SECONDS = 10.0
 

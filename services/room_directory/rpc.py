@@ -8,8 +8,8 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_pb2, sessions_pb2
 
 from services.common.errors import DomainError, FieldInvalid
-from services.common.key_ring import KeyRing
-from services.common.rpc import current_caller
+from services.common.rpc.server import current_caller
+from services.common.trust.key_ring import KeyRing
 from services.room_directory import wire
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom

@@ -10,7 +10,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2, sessi
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
-from services.common.look_alikes import look
+from services.common.text.look_alikes import look
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import RoomCard, SeatAction

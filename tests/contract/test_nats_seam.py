@@ -8,7 +8,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol import command, parser
 
-from services.common.bus_stream import StreamClient
+from services.common.bus.stream import StreamClient
 
 TRIED = "2.16.0"
 

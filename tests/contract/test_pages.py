@@ -8,7 +8,7 @@ import pytest
 from majlis_client.pasted import room_of
 from majlis_client.pasted import tidy as tidy_of_the_client
 
-from services.common.pasted import tidy
+from services.common.text.pasted import tidy
 from services.gateway.http.pages import PAGES, page_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
 
-from services.common.migrations import migrate
+from services.common.store.migrations import migrate
 from tests.support.releases import Hall, earlier_release
 from tests.support.stack import ROOT
 from tools.ops.copying import migrations_of, urls

@@ -12,7 +12,7 @@ from typing import Any
 from majlis_client import Client, FixedToken
 
 from services.common.ids import new_id
-from services.common.key_ring import KeyRing
+from services.common.trust.key_ring import KeyRing
 from tests.support import load_tool
 from tests.support.stack import Stack
 

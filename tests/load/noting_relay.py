@@ -5,10 +5,10 @@ import json
 import os
 from pathlib import Path
 
-from services.common.log import configure
-from services.common.metrics import Metrics
 from services.common.process import Stop, run_service
 from services.common.settings import load
+from services.common.sight.log import configure
+from services.common.sight.metrics import Metrics
 from services.media_relay.service import RelayService
 from services.media_relay.settings import PREFIX, Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from services.common.bus_subject import ids_of, template_of
+from services.common.bus.subject import ids_of, template_of
 
 
 @dataclass(eq=False)

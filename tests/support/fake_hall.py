@@ -20,8 +20,8 @@ from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_event
 from majlis_client import webrtc
 
 from services.common.errors import DomainError, Draining
-from services.common.metrics import Metrics
-from services.common.rpc import RpcServer, current_caller
+from services.common.rpc.server import RpcServer, current_caller
+from services.common.sight.metrics import Metrics
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
 ROOM_ID = "room000000000001"

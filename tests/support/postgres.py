@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.common.database import Database
 from services.common.ids import new_id
+from services.common.store.database import Database
 from tests.support.processes import stopping
 
 

@@ -16,11 +16,11 @@ from majlis.room_directory.v1 import room_directory_service_pb2_grpc as pb_grpc
 from majlis.room_directory.v1.sessions_pb2 import SessionChange, SessionEvent
 
 from services.common.clock import SystemClock
-from services.common.key_ring import KeyRing
-from services.common.metrics import Metrics
-from services.common.rpc import RpcServer
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.server import RpcServer
 from services.common.settings import ServiceSettings
+from services.common.sight.metrics import Metrics
+from services.common.trust.key_ring import KeyRing
 from services.media_relay.service import RelayService
 from services.media_relay.settings import Settings
 from tests.support.rtc_client import Client, Tone, client

@@ -12,12 +12,12 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from services.common.clock import SystemClock
-from services.common.key_ring import KeyRing
-from services.common.metrics import Metrics
-from services.common.rpc import RpcServer
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.server import RpcServer
 from services.common.settings import ServiceSettings
-from services.common.tokens import ACCESS_TOKEN_TYPE, RevocationList, TokenVerifier
+from services.common.sight.metrics import Metrics
+from services.common.trust.key_ring import KeyRing
+from services.common.trust.tokens import ACCESS_TOKEN_TYPE, RevocationList, TokenVerifier
 
 DEPLOYMENT = "majlis"
 SECRET = "a secret for tests only"

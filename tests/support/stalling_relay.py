@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.common.metrics import Metrics
 from services.common.process import Stop, run_service
 from services.common.settings import load
+from services.common.sight.metrics import Metrics
 from services.media_relay.service import RelayService
 from services.media_relay.settings import PREFIX, Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from services.common.database import Database
+from services.common.store.database import Database
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from services.common.private import UMASK
+from services.common.trust.private import UMASK
 from tools.ops.command import COMMANDS
 from tools.ops.copying import CopyError
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from services.common.private import keep_from_others
+from services.common.trust.private import keep_from_others
 from tools.ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
 
 MANIFEST = "backup.json"

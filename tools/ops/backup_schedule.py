@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from services.common.metrics import Metrics
 from services.common.net import PortTaken
+from services.common.sight.metrics import Metrics
 from tools.ops.backup import made_at, whole
 from tools.ops.copying import CopyError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, delete, func, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.common.database import Database
-from services.common.migrations import migrate
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 
 KEEPERS = ("auth", "invite", "room_directory")
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from services.common.database import Database
-from services.common.private import write_private
+from services.common.store.database import Database
+from services.common.trust.private import write_private
 from tools.ops.copying import CopyError, add_place_arguments, metadata_of, urls
 
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from services.common.migrations import migrate
+from services.common.store.migrations import migrate
 from tools.ops.backup import MANIFEST, digest
 from tools.ops.copying import CopyError, add_place_arguments, copy, migrations_of, sqlite_url, urls
 

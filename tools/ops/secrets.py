@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.common.nkeys import UserKey
+from services.common.bus.nkeys import UserKey
 from tools import nats_config
 from tools.nats_config import SERVICES
 from tools.ops import certificates

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from services.common.private import keep_from_others
+from services.common.trust.private import keep_from_others
 
 PRIVATE = ("data", "secrets", "nats", "log", "mail", "backups", "owner-link", "run.json", "lock")
 """What holds keys, addresses or words of people, or leads to it; for its owner alone."""

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import TextIO
 
-from services.common.private import UMASK
+from services.common.trust.private import UMASK
 from tools.ops.state_folder import keep_private, make_folder
 from tools.run.lines import Lines, Terminal
 from tools.run.options import Options, OptionsError, parse

@@ -11,9 +11,9 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.common.nkeys import UserKey, read_user_key
-from services.common.private import write_private
+from services.common.bus.nkeys import UserKey, read_user_key
 from services.common.settings import SettingsError
+from services.common.trust.private import write_private
 from tools import nats_config
 from tools.run.options import ROOT, Options, OptionsError
 from tools.run.ports import check_ports

@@ -25,9 +25,9 @@ from services.auth.domain.official import check_display_name, check_handle
 from services.auth.domain.proposed_handle import alternatives, is_allowed, proposed_handle
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import FieldInvalid
-from services.common.outbox import StoredFact
+from services.common.facts.outbox import StoredFact
+from services.common.store.database import retry_conflicts
 
 
 class Accounts:

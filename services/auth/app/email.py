@@ -19,8 +19,8 @@ from services.auth.domain.challenge import (
 from services.auth.domain.errors import ChallengeInvalid, EmailTaken, MailUnavailable
 from services.auth.domain.names import email_address
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import DomainError
+from services.common.store.database import retry_conflicts
 
 
 class EmailWays:

@@ -6,8 +6,8 @@ from services.auth.app.sessions import OwnAccount, end_everything
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain import names
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
-from services.common.pages import read_place, write_place
+from services.common.rpc.pages import read_place, write_place
+from services.common.store.database import retry_conflicts
 
 DEFAULT_PAGE = 50
 

@@ -12,8 +12,8 @@ from services.auth.domain.challenge import PASSKEY_CHALLENGE_LIFE, Challenge, Ch
 from services.auth.domain.errors import ChallengeInvalid, PasskeyInvalid
 from services.auth.domain.sign_in import device_name
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import DomainError
+from services.common.store.database import retry_conflicts
 
 
 class PasskeyWays:

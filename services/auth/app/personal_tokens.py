@@ -22,8 +22,8 @@ from services.auth.domain.personal_token import (
 )
 from services.auth.domain.sign_in import token_hash
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import DomainError, StorageUnavailable
+from services.common.store.database import retry_conflicts
 
 
 class PersonalTokens:

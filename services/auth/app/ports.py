@@ -12,7 +12,7 @@ from services.auth.domain.events import Event
 from services.auth.domain.limits import Limit
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.domain.sign_in import RefreshToken, SignIn
-from services.common.outbox import StoredFact
+from services.common.facts.outbox import StoredFact
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from services.auth.domain.sign_in import (
     token_hash,
 )
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
+from services.common.store.database import retry_conflicts
 
 
 @dataclass(frozen=True, slots=True)

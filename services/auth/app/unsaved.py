@@ -9,9 +9,9 @@ from datetime import datetime
 
 from services.auth.app.ports import Store, Tx
 from services.auth.domain.events import AccountSuspended, Event, SignedOut
-from services.common.database import retry_conflicts
 from services.common.errors import Conflict, DomainError, StorageUnavailable
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
+from services.common.store.database import retry_conflicts
 
 MOST_WAITING = 100
 """Beyond that an end is refused like everything else. With two facts each, a reader's page holds them all."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.auth.domain.errors import ChallengeInvalid, CodeWrong
-from services.common.digits import western_digits
 from services.common.errors import FieldInvalid
+from services.common.text.digits import western_digits
 
 CODE_DIGITS = 6
 CODE_TRIES = 5

@@ -5,7 +5,7 @@ import unicodedata
 
 from services.auth.domain.errors import BioInvalid, DisplayNameInvalid, HandleInvalid
 from services.common.errors import FieldInvalid
-from services.common.written import Refused, Space, line, line_field, lines
+from services.common.text.written import Refused, Space, line, line_field, lines
 
 DISPLAY_NAME = Space(40)
 BIO = Space(280)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from services.auth.domain.account import Account
 from services.auth.domain.errors import DisplayNameMisleading, HandleMisleading
-from services.common.look_alikes import look, skeleton, words
+from services.common.text.look_alikes import look, skeleton, words
 
 # Words that claim a role wherever they stand in a name, in the languages of the interface: of men, women and several.
 _ROLES = (

@@ -6,7 +6,7 @@ Revision ${up_revision}, after ${down_revision or "nothing"}.
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.database import UtcDateTime
+from services.common.store.database import UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.app.ports import OwnerLink, Redemption
 from services.auth.domain.account import Account, AccountState
 from services.auth.storage.tables import accounts, owner_link, redemptions
-from services.common.database import Conflict
-from services.common.folding import matches
+from services.common.store.database import Conflict
+from services.common.text.folding import matches
 
 _SEARCHED_AT_ONCE = 500
 

@@ -12,7 +12,7 @@ from services.auth.domain.account import Passkey
 from services.auth.domain.challenge import MOST_OPEN_CHALLENGES, Challenge, ChallengeKind
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.storage.tables import challenges, passkeys, personal_tokens, sign_ins
-from services.common.database import Conflict
+from services.common.store.database import Conflict
 
 
 class CredentialRows:

@@ -19,8 +19,8 @@ from services.auth.storage.accounts import AccountRows
 from services.auth.storage.credentials import CredentialRows
 from services.auth.storage.sign_ins import SignInRows
 from services.auth.storage.tables import audit, challenges, outbox, refresh_tokens, secrets, sign_ins
-from services.common.database import Conflict, Database
-from services.common.outbox import StoredFact
+from services.common.facts.outbox import StoredFact
+from services.common.store.database import Conflict, Database
 
 KEEP_ENDED_SIGN_INS = timedelta(days=30)
 MOST_ENDED_AT_ONCE = 200

@@ -15,9 +15,9 @@ from sqlalchemy import (
     Text,
 )
 
-from services.common.audit import AuditLog
-from services.common.database import UtcDateTime
-from services.common.outbox import Outbox
+from services.common.facts.outbox import Outbox
+from services.common.store.audit import AuditLog
+from services.common.store.database import UtcDateTime
 
 metadata = MetaData()
 

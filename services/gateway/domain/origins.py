@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from services.common.origin import origin_of
+from services.common.text.origin import origin_of
 from services.gateway.domain.errors import OriginRefused
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.common.rpc_caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID
+from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID
 from services.gateway.domain.cookies import CookieJar, Credentials
 from services.gateway.domain.origins import Origins
 from services.gateway.forwarder import Metadata

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from services.common.errors import NotSignedIn
 from services.common.ids import is_id
-from services.common.tokens import AccessToken
+from services.common.trust.tokens import AccessToken
 from services.gateway.app import Watching
 from services.gateway.domain.errors import BodyInvalid, FellBehind
 from services.gateway.frames import Frame

@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
 from services.common.ids import is_id
-from services.common.rpc_errors import RemoteError
+from services.common.rpc.errors import RemoteError
 from services.gateway.domain.ice import IceServer
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem

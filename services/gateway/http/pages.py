@@ -2,7 +2,7 @@
 
 import re
 
-from services.common.pasted import tidy
+from services.common.text.pasted import tidy
 
 PAGES = {
     "hallway": r"/",

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.common import tracing
-from services.common.distinct import Distinct
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
-from services.common.log import get_logger
-from services.common.metrics import Metrics
-from services.common.rpc_caller import request_id_from, set_request_id
+from services.common.rpc.caller import request_id_from, set_request_id
+from services.common.sight import tracing
+from services.common.sight.distinct import Distinct
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.gateway.client_networks import ClientNetworks
 from services.gateway.domain.errors import RateLimited
 from services.gateway.faults import Faults

@@ -8,8 +8,8 @@ from typing import Any
 
 import uvicorn
 
-from services.common.log import get_logger
 from services.common.net import PortTaken, has_ipv6, split_address
+from services.common.sight.log import get_logger
 from services.gateway.http.protocol import GatewayProtocol
 from services.gateway.public_certificate import following_context, public_certificate
 from services.gateway.settings import Settings

@@ -11,8 +11,8 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from services.common.rpc_errors import STATUS_DETAILS
-from services.common.strict_json import read_json
+from services.common.rpc.errors import STATUS_DETAILS
+from services.common.text.strict_json import read_json
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.asgi import Header, Response, json_response
 from services.gateway.json_writer import to_json

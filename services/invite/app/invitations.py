@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import Conflict
+from services.common.facts.outbox import StoredFact
 from services.common.ids import new_id
-from services.common.outbox import StoredFact
-from services.common.pages import read_place, write_place
+from services.common.rpc.pages import read_place, write_place
+from services.common.store.database import retry_conflicts
 from services.invite.app.ports import Accounts, Counters, Store, Tx
 from services.invite.domain.codes import code_hash, code_of, link_of
 from services.invite.domain.errors import InvitationNotFound, NoInvitationsLeft, PersonNotFound

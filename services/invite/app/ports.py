@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.common.outbox import StoredFact
+from services.common.facts.outbox import StoredFact
 from services.invite.domain.events import Event
 from services.invite.domain.invitation import Invitation, Quota
 from services.invite.domain.limits import Limit

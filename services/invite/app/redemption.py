@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import DomainError
 from services.common.ids import new_id
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
+from services.common.store.database import retry_conflicts
 from services.invite.app.ports import Accounts, Counters, Limits, NewAccount, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash, request_hash

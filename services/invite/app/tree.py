@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.common.clock import Clock
-from services.common.database import retry_conflicts
 from services.common.errors import FieldInvalid
+from services.common.store.database import retry_conflicts
 from services.invite.app.ports import Accounts, Counters, Store
 from services.invite.domain.people import Person, Place
 

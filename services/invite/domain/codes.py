@@ -4,8 +4,8 @@ import base64
 import hashlib
 import hmac
 
-from services.common.digits import western_digits
-from services.common.pasted import tidy
+from services.common.text.digits import western_digits
+from services.common.text.pasted import tidy
 
 CODE_BYTES = 16
 

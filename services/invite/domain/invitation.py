@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.common.written import Space, lines_field
+from services.common.text.written import Space, lines_field
 from services.invite.domain.errors import (
     InvitationClaimed,
     InvitationInvalid,

@@ -8,7 +8,7 @@ from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.common.database import Conflict
+from services.common.store.database import Conflict
 from services.invite.domain.invitation import Invitation, Quota, State
 from services.invite.storage.tables import grants, invitations, people, quotas
 from services.invite.storage.upsert import insert_into

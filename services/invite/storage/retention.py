@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import and_
 
-from services.common.database import Database
-from services.common.retention import delete_rows
+from services.common.store.database import Database
+from services.common.store.retention import delete_rows
 from services.invite.domain.invitation import State
 from services.invite.storage.tables import invitations
 

@@ -8,8 +8,8 @@ from typing import Any
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.common.database import Database
-from services.common.outbox import StoredFact
+from services.common.facts.outbox import StoredFact
+from services.common.store.database import Database
 from services.invite.domain.events import Event
 from services.invite.storage.invitations import InvitationRows
 from services.invite.storage.people import PeopleRows

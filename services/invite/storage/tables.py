@@ -2,9 +2,9 @@
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, String, Table, UniqueConstraint
 
-from services.common.audit import AuditLog
-from services.common.database import UtcDateTime
-from services.common.outbox import FactCursors, Outbox
+from services.common.facts.outbox import FactCursors, Outbox
+from services.common.store.audit import AuditLog
+from services.common.store.database import UtcDateTime
 
 metadata = MetaData()
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.room_directory.app.ports import RelayClient, RoomPart
 from services.room_directory.domain.events import SeatAction, SeatOrder

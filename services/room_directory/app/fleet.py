@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ports import (

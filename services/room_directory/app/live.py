@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from services.common.clock import Clock
 from services.common.errors import Conflict, StorageUnavailable
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.ports import Act, Announcer, Counters, Deed, RoomPart, RoomStore

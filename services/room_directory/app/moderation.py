@@ -6,8 +6,8 @@ from datetime import datetime
 
 from services.common.clock import Clock
 from services.common.errors import StorageUnavailable
-from services.common.folding import matches
 from services.common.limits import TokenBuckets
+from services.common.text.folding import matches
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.live import Changed, Decide, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.room_directory.app.ports import ProfileSource
 from services.room_directory.domain.errors import PersonNotFound
 from services.room_directory.domain.people import Person

@@ -8,7 +8,7 @@ from itertools import islice
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People

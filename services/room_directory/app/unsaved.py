@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.common.clock import Clock
 from services.common.errors import Conflict, StorageUnavailable
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.room_directory.app.ports import Act, Deed, RoomStore
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The texts people give a room, by the one rule for what people write."""
 
-from services.common.written import Refused, Space, line, line_field, lines_field
+from services.common.text.written import Refused, Space, line, line_field, lines_field
 from services.room_directory.domain.errors import TitleInvalid
 
 # The second number is the width of the column.

@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
-from services.common.database import Database
-from services.common.key_ring import KeyRing
+from services.common.store.database import Database
+from services.common.trust.key_ring import KeyRing
 from services.room_directory.app.ports import Act, ReportRecord, StoredRelay
 from services.room_directory.domain.seats import RoomState
 from services.room_directory.storage.retention import delete_rooms_of

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import and_
 
-from services.common.database import Database
-from services.common.retention import delete_rows
+from services.common.store.database import Database
+from services.common.store.retention import delete_rows
 from services.room_directory.domain.seats import RoomState
 from services.room_directory.storage.tables import floors, guests, hands, offers, relays, removals, reports, rooms
 from services.room_directory.storage.tables import stage_seats as seats

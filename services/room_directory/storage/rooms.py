@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
-from services.common.database import Conflict, Database
+from services.common.store.database import Conflict, Database
 from services.room_directory.app.ports import Act, Deed
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules

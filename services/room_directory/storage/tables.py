@@ -2,9 +2,9 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-from services.common.audit import AuditLog
-from services.common.database import UtcDateTime
-from services.common.fact_cursors import FactCursors
+from services.common.facts.cursors import FactCursors
+from services.common.store.audit import AuditLog
+from services.common.store.database import UtcDateTime
 
 metadata = MetaData()
 

@@ -15,9 +15,9 @@ from services.auth.domain.account import NewProfile
 from services.auth.mailer import Letter
 from services.auth.settings import Settings
 from services.auth.storage.tables import audit, metadata, outbox
-from services.common.audit import AuditRow
-from services.common.database import Database
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import AuditRow
+from services.common.store.database import Database
 from tests.support.fake_clock import FakeClock
 
 OWNER_TOKEN_FILE = "owner_link"

@@ -14,8 +14,8 @@ from services.auth.domain.errors import (
     RateLimited,
 )
 from services.auth.storage.tables import metadata
-from services.common.database import Database
 from services.common.errors import FieldInvalid
+from services.common.store.database import Database
 from tests.integration.auth.conftest import Hall, open_hall
 from tests.support.fake_clock import FakeClock
 

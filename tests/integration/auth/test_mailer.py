@@ -15,7 +15,7 @@ import pytest_asyncio
 from prometheus_client import generate_latest
 
 from services.auth.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_files
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from tests.support.fake_bus import eventually
 

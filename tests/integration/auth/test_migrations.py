@@ -9,8 +9,8 @@ from sqlalchemy import Connection, MetaData
 
 from services.auth.__main__ import MIGRATIONS as AUTH_MIGRATIONS
 from services.auth.storage.tables import metadata as auth_tables
-from services.common.database import Database
-from services.common.migrations import migrate
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from services.invite.__main__ import MIGRATIONS as INVITE_MIGRATIONS
 from services.invite.storage.tables import metadata as invite_tables
 from services.room_directory.__main__ import MIGRATIONS as ROOM_DIRECTORY_MIGRATIONS

@@ -10,8 +10,8 @@ import pytest_asyncio
 from majlis.auth.v1 import account_pb2, auth_service_pb2_grpc
 from majlis.auth.v1 import auth_service_pb2 as pb
 
-from services.common.rpc_errors import raise_for
-from services.common.tokens import TokenVerifier
+from services.common.rpc.errors import raise_for
+from services.common.trust.tokens import TokenVerifier
 from tests.integration.auth.conftest import OWNER_TOKEN_FILE, Hall
 from tests.support.rpc_harness import Metadata, RpcHarness, TokenMint, serving
 

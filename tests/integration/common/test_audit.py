@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import MetaData, delete, update
 
-from services.common.audit import AuditLog
-from services.common.database import Database
+from services.common.store.audit import AuditLog
+from services.common.store.database import Database
 
 NOW = datetime(2030, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 METADATA = MetaData()
@@ -80,7 +80,7 @@ async def test_the_newest_acts_come_first_and_by_target(sealed: Database) -> Non
 
 
 async def test_a_long_trail_is_sealed_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.common.audit._BATCH", 4)
+    monkeypatch.setattr("services.common.store.audit._BATCH", 4)
     await database.create_all(METADATA)
     await act(database, *(str(number) for number in range(10)))
     assert await AUDIT.seal(database) == 10

@@ -12,9 +12,9 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 from majlis.media_relay.v1 import media_relay_service_pb2
 from majlis.room_directory.v1 import room_events_pb2 as events
 
-from services.common.bus import Bus, SubjectError
-from services.common.metrics import Metrics
-from services.common.nkeys import UserKey
+from services.common.bus.client import Bus, SubjectError
+from services.common.bus.nkeys import UserKey
+from services.common.sight.metrics import Metrics
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
@@ -227,7 +227,7 @@ async def test_the_bus_outlives_its_server_and_says_when_it_is_back(part: Part, 
 
 
 async def test_a_service_starts_without_the_server_and_connects_when_it_comes(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("services.common.bus._CONNECT_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("services.common.bus.client._CONNECT_WAIT_SECONDS", 0.3)
     server = NatsServer(tmp_path)
     part = Part(server.url, tmp_path)
     heard: list[int] = []

@@ -10,11 +10,11 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from structlog.testing import capture_logs
 
-from services.common.database import Conflict, Database, UtcDateTime, retry_conflicts
 from services.common.errors import StorageUnavailable
-from services.common.metrics import Metrics
-from services.common.migrations import migrate
 from services.common.settings import SettingsError
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Conflict, Database, UtcDateTime, retry_conflicts
+from services.common.store.migrations import migrate
 from tests.support.storage import read_only
 
 METADATA = MetaData()
@@ -168,7 +168,7 @@ def test_an_unsupported_database_is_a_settings_error() -> None:
 
 ENV = """
 from sqlalchemy import MetaData
-from services.common.migrations import run_env
+from services.common.store.migrations import run_env
 run_env(MetaData())
 """
 FIRST = """

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.common.metrics import Metrics
 from services.common.net import PortTaken
+from services.common.sight.metrics import Metrics
 from services.common.version import VERSION
 
 
@@ -57,9 +57,9 @@ async def test_liveness_depends_on_nothing_else(metrics: Metrics) -> None:
 
 
 async def test_a_stuck_event_loop_is_still_reported(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.common.metrics._BEAT_SECONDS", 0.01)
-    monkeypatch.setattr("services.common.metrics._STUCK_AFTER_SECONDS", 0.2)
-    monkeypatch.setattr("services.common.metrics._NOT_READY_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("services.common.sight.metrics._BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("services.common.sight.metrics._STUCK_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("services.common.sight.metrics._NOT_READY_AFTER_SECONDS", 0.2)
     port = await metrics.serve("127.0.0.1:0")
     metrics.ready = True
     assert (await asyncio.to_thread(get, port, "/readyz"))[0] == 200

@@ -17,13 +17,13 @@ from majlis.auth.v1 import auth_service_pb2 as pb
 from majlis.auth.v1 import auth_service_pb2_grpc as rpc
 from majlis.contract.v1 import options_pb2
 
-from services.common.certificates import CertificateFiles
-from services.common.metrics import Metrics
-from services.common.peer_identity import PeerIdentities
-from services.common.rpc import RpcServer, current_caller
-from services.common.rpc_client import RemoteError, ServiceChannel
-from services.common.rpc_errors import raise_for
+from services.common.rpc.client import RemoteError, ServiceChannel
+from services.common.rpc.errors import raise_for
+from services.common.rpc.server import RpcServer, current_caller
 from services.common.settings import SettingsError
+from services.common.sight.metrics import Metrics
+from services.common.trust.certificates import CertificateFiles
+from services.common.trust.peer_identity import PeerIdentities
 from services.gateway.offered import contract_services
 from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
@@ -38,7 +38,7 @@ METHODS = [method for service in contract_services() for method in service.metho
 @pytest.fixture(autouse=True)
 def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files are looked at before each connection and call, not once a second."""
-    monkeypatch.setattr("services.common.certificates.CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("services.common.trust.certificates.CHECK_SECONDS", 0.0)
 
 
 @pytest.fixture

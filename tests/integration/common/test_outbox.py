@@ -10,9 +10,8 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2 as facts
 from sqlalchemy import MetaData
 
-from services.common.database import Database
 from services.common.errors import PartUnavailable
-from services.common.outbox import (
+from services.common.facts.outbox import (
     FactCursors,
     FactReader,
     MemoryCursor,
@@ -22,6 +21,7 @@ from services.common.outbox import (
     unwrap_fact,
     wrap_fact,
 )
+from services.common.store.database import Database
 from services.common.tasks import Background
 from tests.support.fake_bus import FakeBus, eventually
 
@@ -94,7 +94,7 @@ async def test_facts_of_many_writers_are_numbered_without_gaps(source: Source) -
 async def test_a_commit_puts_its_fact_on_the_bus_without_waiting_for_the_next_look(
     source: Source, background: Background, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("services.common.outbox._LOOK_AGAIN_SECONDS", 600)
+    monkeypatch.setattr("services.common.facts.outbox._LOOK_AGAIN_SECONDS", 600)
     background.spawn("publisher", source.publisher.run)
     await asyncio.sleep(0)
     await source.happen()
@@ -140,7 +140,7 @@ class Consumer:
 async def test_a_reader_catches_up_at_start_and_then_follows_the_bus(
     source: Source, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.fact_reader._LOOK_AGAIN_SECONDS", 600)
+    monkeypatch.setattr("services.common.facts.reader._LOOK_AGAIN_SECONDS", 600)
     await source.happen()
     await source.happen()
     consumer = Consumer(source, MemoryCursor())
@@ -256,7 +256,7 @@ async def test_a_reader_goes_on_after_a_restart_where_it_was(source: Source) -> 
 
 
 async def test_more_facts_than_a_page_are_all_read(source: Source, background: Background, monkeypatch: Any) -> None:
-    monkeypatch.setattr("services.common.fact_reader._PAGE", 3)
+    monkeypatch.setattr("services.common.facts.reader._PAGE", 3)
     for _ in range(8):
         await source.happen()
     consumer = Consumer(source, MemoryCursor())

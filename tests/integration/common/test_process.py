@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVICE = r"""
 import asyncio, gc, os, resource, socket, struct, sys, threading, time, warnings
 from pathlib import Path
-from services.common import log
-from services.common.metrics import Metrics
+from services.common.sight import log
+from services.common.sight.metrics import Metrics
 from services.common.net import PortTaken
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.settings import SettingsError

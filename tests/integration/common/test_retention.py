@@ -9,12 +9,12 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 from sqlalchemy import MetaData, update
 
 from services.auth.bus import OUTDATED_BY, PASSING
-from services.common.audit import AuditLog
-from services.common.database import Database
-from services.common.metrics import Metrics
-from services.common.outbox import Outbox
-from services.common.outbox_retention import FactRetention
-from services.common.retention import Keeping, Retention
+from services.common.facts.outbox import Outbox
+from services.common.facts.outbox_retention import FactRetention
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import AuditLog
+from services.common.store.database import Database
+from services.common.store.retention import Keeping, Retention
 from tests.support.fake_clock import FakeClock
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -97,8 +97,8 @@ async def test_what_an_earlier_release_stored_is_understood(outbox: Database) ->
 async def test_many_facts_go_in_batches_and_a_round_has_an_end(
     outbox: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.retention.BATCH", 3)
-    monkeypatch.setattr("services.common.retention.MOST_BATCHES", 2)
+    monkeypatch.setattr("services.common.store.retention.BATCH", 3)
+    monkeypatch.setattr("services.common.store.retention.MOST_BATCHES", 2)
     await tell(outbox, *[facts.SignedOut] * 8)
     assert [await RETENTION.delete_before(outbox, BEFORE) for _ in range(3)] == [6, 2, 0]
 

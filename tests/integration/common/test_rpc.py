@@ -17,8 +17,8 @@ from majlis.auth.v1 import auth_service_pb2_grpc as rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 
 from services.common.errors import DomainError
-from services.common.metrics import Metrics
-from services.common.rpc import PolicyMissing, RpcServer, current_caller
+from services.common.rpc.server import PolicyMissing, RpcServer, current_caller
+from services.common.sight.metrics import Metrics
 from tests.support.rpc_harness import SECRET, USER_ID, RpcHarness, TokenMint, serving, test_settings
 
 AUTH = pb.DESCRIPTOR.services_by_name["AuthService"]

@@ -12,10 +12,10 @@ from majlis.auth.v1 import auth_service_pb2 as pb
 from majlis.auth.v1 import auth_service_pb2_grpc as rpc
 
 from services.common.errors import DomainError
-from services.common.metrics import Metrics
-from services.common.rpc import RpcServer, current_caller
-from services.common.rpc_client import RemoteError, ServiceChannel, as_user
+from services.common.rpc.client import RemoteError, ServiceChannel, as_user
+from services.common.rpc.server import RpcServer, current_caller
 from services.common.settings import SettingsError
+from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
 from tests.support.processes import free_port
 from tests.support.rpc_harness import USER_ID, RpcHarness, TokenMint, serving, test_settings

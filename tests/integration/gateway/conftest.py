@@ -14,7 +14,7 @@ from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
 
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.gateway.http.server import HttpServer
 from services.gateway.parts import Gateway
 from services.gateway.settings import Settings

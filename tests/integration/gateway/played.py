@@ -16,8 +16,8 @@ from majlis.room_directory.v1 import (
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
-from services.common.key_ring import KeyRing
-from services.common.rpc import current_caller
+from services.common.rpc.server import current_caller
+from services.common.trust.key_ring import KeyRing
 from tests.support.rpc_harness import TokenMint
 
 

@@ -16,8 +16,8 @@ import structlog
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from majlis.contract.v1 import options_pb2
 
-from services.common import log
-from services.common.rpc_errors import STATUS_DETAILS
+from services.common.rpc.errors import STATUS_DETAILS
+from services.common.sight import log
 from services.gateway.offered import Catalogue, Offered, contract_services
 from services.gateway.status import reason_of
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over

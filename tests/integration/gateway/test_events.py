@@ -10,8 +10,8 @@ import pytest
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.room_directory.v1 import room_events_pb2
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
+from services.common.bus.client import Bus
+from services.common.sight.metrics import Metrics
 from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
 from tests.integration.gateway.streams import EventStream
 from tests.support.fake_bus import eventually

@@ -13,10 +13,10 @@ from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc, room_events_pb2
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
+from services.common.bus.client import Bus
 from services.common.net import has_ipv6
-from services.common.rpc_client import raise_for
+from services.common.rpc.client import raise_for
+from services.common.sight.metrics import Metrics
 from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
 from tests.integration.gateway.played import Refused
 from tests.support.nats_server import NatsServer

@@ -11,8 +11,8 @@ from majlis.media_relay.v1.media_relay_errors_pb2 import MediaRelayErrorReason
 from majlis.room_directory.v1 import room_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
+from services.common.bus.client import Bus
+from services.common.sight.metrics import Metrics
 from tests.integration.gateway.conftest import RELAY, ROOM, Origin
 from tests.integration.gateway.played import Refused
 from tests.support.fake_bus import eventually

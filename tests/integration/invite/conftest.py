@@ -12,11 +12,11 @@ import pytest_asyncio
 from services.auth.app.ports import Visitor as AuthVisitor
 from services.auth.domain.account import NewProfile
 from services.auth.storage.tables import metadata as auth_tables
-from services.common.audit import AuditRow
-from services.common.database import Database
 from services.common.errors import PartUnavailable
 from services.common.ids import new_id
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
+from services.common.store.audit import AuditRow
+from services.common.store.database import Database
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.ports import NewAccount, Visitor
 from services.invite.app.redemption import Redemptions

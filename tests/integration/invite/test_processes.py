@@ -16,7 +16,7 @@ from majlis.auth.v1 import auth_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2 as pb
 from majlis.invite.v1 import invite_service_pb2_grpc
 
-from services.common.rpc_errors import raise_for
+from services.common.rpc.errors import raise_for
 from tests.support.admission import Admission
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
+from services.common.bus.client import Bus
 from services.common.settings import ServiceSettings
+from services.common.sight.metrics import Metrics
 from services.media_relay.service import RelayService
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer

@@ -6,10 +6,10 @@ import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
-from services.common.rpc_client import RemoteError
+from services.common.bus.client import Bus
+from services.common.rpc.client import RemoteError
 from services.common.settings import ServiceSettings
+from services.common.sight.metrics import Metrics
 from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer

@@ -8,7 +8,7 @@ from aiortc import RTCSessionDescription
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.room_directory.v1 import room_pb2
 
-from services.common.rpc_client import RemoteError
+from services.common.rpc.client import RemoteError
 from tests.support.relay_fakes import offer
 from tests.support.relay_fleet import ROOM, USER, Fleet, Seated
 from tests.support.rtc_client import client

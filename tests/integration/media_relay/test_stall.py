@@ -11,7 +11,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as relay_grpc
 from playwright.async_api import Page
 
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
 from services.common.settings import ServiceSettings
 from tests.integration.media_relay.browsing import ANSWER, OFFER, PITCHES, inbound
 from tests.load.crowd import value_of

@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from services.common.database import Database, retry_conflicts
 from services.common.errors import StorageUnavailable
-from services.common.migrations import migrate
+from services.common.store.database import Database, retry_conflicts
+from services.common.store.migrations import migrate
 from tools.lint_migrations import MARK
 from tools.ops.copying import KEEPERS, metadata_of, migrations_of
 

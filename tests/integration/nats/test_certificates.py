@@ -8,9 +8,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common.metrics import Metrics
-from services.common.nkeys import UserKey
-from services.common.rpc import RpcServer
+from services.common.bus.nkeys import UserKey
+from services.common.rpc.server import RpcServer
+from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
 from tests.support.nats_server import secured_server
 from tests.support.rpc_harness import test_settings

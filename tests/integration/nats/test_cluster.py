@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from majlis.auth.v1 import auth_facts_pb2 as facts
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
-from services.common.nkeys import UserKey
+from services.common.bus.client import Bus
+from services.common.bus.nkeys import UserKey
+from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import nats_binary

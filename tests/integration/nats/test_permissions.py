@@ -13,10 +13,10 @@ import pytest
 from majlis.invite.v1 import invite_facts_pb2
 from nats.aio.client import Client
 
-from services.common.bus import Bus
-from services.common.metrics import Metrics
-from services.common.nkeys import UserKey
+from services.common.bus.client import Bus
+from services.common.bus.nkeys import UserKey
 from services.common.settings import SettingsError
+from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer, secured_server
@@ -188,7 +188,7 @@ def server_of_somebody_else(folder: Path, _: Authority) -> dict[str, Any]:
 async def test_nobody_comes_in_without_a_known_key_and_a_certificate_of_the_deployment(
     server: NatsServer, authority: Authority, tmp_path: Path, how: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.bus._CONNECT_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("services.common.bus.client._CONNECT_WAIT_SECONDS", 0.5)
     bus, metrics = bus_of(server, authority, tmp_path, "auth", **how(tmp_path, authority))
     await bus.connect()
     assert not bus.connected

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from tools.ops import backup, backup_schedule
 from tools.ops.backup_schedule import Told, keep_on, last
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.common.database import Database
+from services.common.store.database import Database
 from tests.support.certificates import Authority
 
 SSL_REQUEST = bytes([0, 0, 0, 8, 4, 210, 22, 47])

@@ -17,9 +17,9 @@ import pytest
 from aioice import stun
 from sqlalchemy import text
 
-from services.common.database import Database
-from services.common.migrations import migrate
-from services.common.nkeys import UserKey
+from services.common.bus.nkeys import UserKey
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from tests.support.certificates import Authority
 from tests.support.nats_server import secured_server
 from tools.nats_config import SERVICES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from services.common.database import Database
+from services.common.store.database import Database
 from services.room_directory.app.ports import Act, ReportRecord
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.tables import metadata as room_tables

@@ -12,9 +12,9 @@ from sqlalchemy import Boolean, DateTime, Integer, LargeBinary, Table, insert, s
 from sqlalchemy.types import JSON
 from typer.testing import CliRunner
 
-from services.common.database import Database
 from services.common.ids import new_id
-from services.common.migrations import migrate
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from tools.ops import backup, restore
 from tools.ops.__main__ import main as majlis
 from tools.ops.command import COMMANDS, add_to

@@ -12,8 +12,8 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 
 from services.common.clock import SystemClock
 from services.common.errors import DomainError
-from services.common.metrics import Metrics
-from services.common.rpc_client import ServiceChannel
+from services.common.rpc.client import ServiceChannel
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from services.gateway.clients import DirectoryClient
 from services.gateway.domain.relays import Relay, RelayTable

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from services.common.database import Database
+from services.common.store.database import Database
 from services.room_directory.app.ports import Act
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.retention import (

@@ -16,17 +16,17 @@ from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
 
-from services.common.bus import Bus
+from services.common.bus.client import Bus
 from services.common.clock import Clock, SystemClock
-from services.common.database import Database
 from services.common.ids import new_id
-from services.common.metrics import Metrics
-from services.common.migrations import migrate
-from services.common.rpc import RpcServer
-from services.common.rpc_client import ServiceChannel
-from services.common.rpc_errors import RemoteError
+from services.common.rpc.client import ServiceChannel
+from services.common.rpc.errors import RemoteError
+from services.common.rpc.server import RpcServer
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Database
+from services.common.store.migrations import migrate
 from services.common.tasks import Background
-from services.common.tokens import TokenVerifier
+from services.common.trust.tokens import TokenVerifier
 from services.room_directory import build as parts_of
 from services.room_directory.__main__ import MIGRATIONS
 from services.room_directory.settings import Settings

@@ -4,7 +4,7 @@ import json
 import stat
 from pathlib import Path
 
-from services.common.private import open_to_others
+from services.common.trust.private import open_to_others
 from tools.ops.state_folder import keep_private, make_folder
 from tools.run.plan import Part
 from tools.run.records import Records

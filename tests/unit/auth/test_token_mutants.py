@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from services.auth.domain.access_token import TOKEN_TYPE, access_claims
 from services.auth.domain.account import NewProfile, open_account
 from services.common.errors import DomainError
-from services.common.key_ring import KeyRing
-from services.common.tokens import TokenVerifier
+from services.common.trust.key_ring import KeyRing
+from services.common.trust.tokens import TokenVerifier
 from tests.support.fake_clock import FakeClock
 
 CLOCK = FakeClock()

@@ -7,7 +7,7 @@ from majlis.auth.v1 import auth_facts_pb2, auth_service_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
 from majlis.room_directory.v1 import room_events_pb2
 
-from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
+from services.common.bus.subject import SubjectError, common_filter, ids_of, template_of
 
 FRAME = next(
     getattr(media_relay_service_pb2, name)

@@ -4,7 +4,7 @@
 
 import pytest
 
-from services.common.digits import western_digits
+from services.common.text.digits import western_digits
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """People are counted, not their tries."""
 
-from services.common.distinct import Distinct
+from services.common.sight.distinct import Distinct
 
 
 def test_somebody_counts_once_within_a_while_and_again_after_it() -> None:

@@ -4,7 +4,7 @@
 
 import pytest
 
-from services.common.folding import fold, matches
+from services.common.text.folding import fold, matches
 
 
 @pytest.mark.parametrize(

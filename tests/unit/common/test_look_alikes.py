@@ -4,7 +4,7 @@
 
 import pytest
 
-from services.common.look_alikes import look
+from services.common.text.look_alikes import look
 from tests.support.real_names import real_names
 
 

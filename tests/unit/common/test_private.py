@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from services.common.private import keep_from_others, open_to_others, write_private
+from services.common.trust.private import keep_from_others, open_to_others, write_private
 
 
 def mode(path: Path) -> int:

@@ -10,9 +10,9 @@ from majlis.contract.v1 import options_pb2
 
 from services.common import errors
 from services.common.errors import Conflict, DomainError, FieldInvalid, Kind
-from services.common.rpc import documented_reasons
-from services.common.rpc_errors import RemoteError, enum_reasons, error_from, raise_for, status_of
-from services.common.rpc_policy import policies_of
+from services.common.rpc.errors import RemoteError, enum_reasons, error_from, raise_for, status_of
+from services.common.rpc.policy import policies_of
+from services.common.rpc.server import documented_reasons
 
 AUTH = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
 

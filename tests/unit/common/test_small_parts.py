@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from services.common import log
 from services.common.ids import is_id, new_id
 from services.common.limits import TokenBuckets
 from services.common.net import network_of, split_address
+from services.common.sight import log
 from services.common.tasks import Background
 
 

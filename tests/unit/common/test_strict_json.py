@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.common.strict_json import read_json
+from services.common.text.strict_json import read_json
 
 
 @pytest.mark.parametrize(

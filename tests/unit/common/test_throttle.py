@@ -5,7 +5,7 @@ import logging
 
 import structlog
 
-from services.common import log
+from services.common.sight import log
 from services.common.throttle import Throttle, Throttles
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.common import log, tracing
-from services.common.metrics import Metrics
 from services.common.settings import SettingsError
-from services.common.trace_export import SdkTracer
+from services.common.sight import log, tracing
+from services.common.sight.metrics import Metrics
+from services.common.sight.trace_export import SdkTracer
 from tests.support.rpc_harness import test_settings
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -45,10 +45,10 @@ def test_without_an_endpoint_nothing_is_loaded_and_nothing_is_traced(tmp_path: P
     program = f"""
 import sys
 from pathlib import Path
-from services.common import tracing
-from services.common.metrics import Metrics
+from services.common.sight import tracing
+from services.common.sight.metrics import Metrics
 from services.common.settings import ServiceSettings
-import services.common.rpc, services.common.bus, services.common.rpc_client
+import services.common.rpc.server, services.common.bus.client, services.common.rpc.client
 tracing.start("oven", ServiceSettings(service_secret_file=Path({str(secret)!r})), Metrics("oven"))
 with tracing.begin("bake") as span, tracing.call("fetch") as inner:
     span.note("size", 3)

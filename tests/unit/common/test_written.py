@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import FieldInvalid
-from services.common.written import Refused, Space, length, line, line_field, lines
+from services.common.text.written import Refused, Space, length, line, line_field, lines
 from tests.support.emoji import every_emoji
 from tests.support.real_names import real_names
 

@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.common.errors import PartUnavailable
 from services.common.tasks import Background
-from services.common.tokens import AccessToken
+from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind, SeatEnded
 from services.gateway.feed import GAP_GRACE_SECONDS, OLD_AFTER_SECONDS, PULSE_READERS, SILENCE_SECONDS, Feed
 from services.gateway.frames import of_fact

@@ -6,7 +6,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError, FieldInvalid, Kind
-from services.common.rpc_errors import RemoteError
+from services.common.rpc.errors import RemoteError
 from services.gateway.status import (
     connect_error,
     http_status,

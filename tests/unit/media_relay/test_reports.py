@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1.sessions_pb2 import SESSION_EVENT_CONNECTED, SESSION_EVENT_ENDED, SESSION_EVENT_OPENED
 
 from services.common.errors import FieldInvalid, PartUnavailable
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.media_relay import directory
 from services.media_relay.directory import SessionReports
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.watch import CoreCollector, RelayMetrics
 from tests.support.relay_fakes import RelayBench

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.common.metrics import Metrics
+from services.common.sight.metrics import Metrics
 from services.room_directory.outside import ClockSkew
 from tests.support.fake_clock import FakeClock
 

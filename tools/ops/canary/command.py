@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from services.common.metrics import Metrics
 from services.common.net import PortTaken
+from services.common.sight.metrics import Metrics
 from tools.ops.canary.rounds import STEPS, Errand, Felt, RoundFailed, canary_at
 from tools.ops.copying import CopyError
 

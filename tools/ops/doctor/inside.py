@@ -16,8 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from services.common.database import Database
-from services.common.private import open_to_others
+from services.common.store.database import Database
+from services.common.trust.private import open_to_others
 from tools.ops.copying import migrations_of
 from tools.ops.doctor.finding import Finding, host_and_port
 from tools.ops.doctor.outside import SECONDS, clock, is_local

@@ -1,4 +1,4 @@
-// What people type, measured as the server measures it (services/common/written.py).
+// What people type, measured as the server measures it (services/common/text/written.py).
 
 /** What changes nothing a reader sees: the server leaves it out, so it does not count. */
 const dropped = /\u00ad|\u034f|\u061c|\u17b4|\u17b5|[\u200b\u200e\u200f]|[\u2060-\u2064]|\ufeff/g;

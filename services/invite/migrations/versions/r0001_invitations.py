@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.database import UtcDateTime
+from services.common.store.database import UtcDateTime
 
 revision = "0001"
 down_revision = None

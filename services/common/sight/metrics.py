@@ -25,7 +25,7 @@ from services.common.net import PortTaken, split_address
 from services.common.throttle import Throttle
 from services.common.version import VERSION
 
-# Not by services.common.log, which stands on this file; its form is that of all lines.
+# Not by services.common.sight.log, which stands on this file; its form is that of all lines.
 _log = logging.getLogger("metrics")
 
 _BEAT_SECONDS = 1.0

@@ -13,14 +13,14 @@ from nats.aio.client import Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from services.common import tracing
-from services.common.bus_login import BusLogin
-from services.common.bus_stream import StreamClient
-from services.common.bus_subject import SubjectError, common_filter, ids_of, template_of
+from services.common.bus.login import BusLogin
+from services.common.bus.stream import StreamClient
+from services.common.bus.subject import SubjectError, common_filter, ids_of, template_of
 from services.common.errors import StorageUnavailable
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings
+from services.common.sight import tracing
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from services.common.throttle import Throttle
 

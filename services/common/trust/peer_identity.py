@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from services.common.certificates import CertificateFiles
+from services.common.trust.certificates import CertificateFiles
 
 _MOST_PEERS = 1_000
 

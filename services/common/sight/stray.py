@@ -5,7 +5,7 @@ import sys
 import threading
 from types import TracebackType
 
-from services.common import log
+from services.common.sight import log
 
 _log = log.get_logger("process")
 

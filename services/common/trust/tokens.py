@@ -17,10 +17,10 @@ from jwt.algorithms import OKPAlgorithm
 
 from services.common.clock import Clock, SystemClock
 from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
-from services.common.key_ring import ALGORITHM, JWS, KeyRing
-from services.common.log import get_logger
-from services.common.metrics import Metrics
-from services.common.strict_json import read_json
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.text.strict_json import read_json
+from services.common.trust.key_ring import ALGORITHM, JWS, KeyRing
 
 __all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier", "refusal_counter"]
 

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.common.database import Database
+from services.common.store.database import Database
 
 
 class FactCursors:

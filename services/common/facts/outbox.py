@@ -26,12 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.common import tracing
-from services.common.bus_subject import ids_of
-from services.common.database import Database, UtcDateTime
-from services.common.fact_cursors import FactCursors
-from services.common.fact_reader import FactReader, MemoryCursor, unwrap_fact
-from services.common.log import get_logger
+from services.common.bus.subject import ids_of
+from services.common.facts.cursors import FactCursors
+from services.common.facts.reader import FactReader, MemoryCursor, unwrap_fact
+from services.common.sight import tracing
+from services.common.sight.log import get_logger
+from services.common.store.database import Database, UtcDateTime
 
 __all__ = [
     "FactCursors",

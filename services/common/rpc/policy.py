@@ -8,8 +8,8 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from majlis.contract.v1 import options_pb2
 
 from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, ScopeMissing
-from services.common.rpc_caller import AUTHORIZATION, Caller
-from services.common.tokens import AccessToken, TokenVerifier
+from services.common.rpc.caller import AUTHORIZATION, Caller
+from services.common.trust.tokens import AccessToken, TokenVerifier
 
 
 class PolicyMissing(Exception):

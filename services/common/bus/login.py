@@ -6,11 +6,11 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from services.common.bus_stream import StreamClient
-from services.common.log import get_logger
-from services.common.nkeys import UserKey, read_user_key
+from services.common.bus.nkeys import UserKey, read_user_key
+from services.common.bus.stream import StreamClient
 from services.common.settings import ServiceSettings, SettingsError
-from services.common.tls import client_context, service_files
+from services.common.sight.log import get_logger
+from services.common.trust.tls import client_context, service_files
 
 _log = get_logger("bus")
 

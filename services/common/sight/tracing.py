@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings, SettingsError
+from services.common.sight.metrics import Metrics
 
 TRACEPARENT = "traceparent"
 
@@ -87,7 +87,7 @@ def start(service: str, settings: ServiceSettings, metrics: Metrics) -> None:
     if not 0.0 <= settings.traces_share <= 1.0:
         raise SettingsError(f"traces_share must be between 0 and 1; it is {settings.traces_share}")
     # The libraries are loaded only by who uses them: they cost each process several MiB.
-    from services.common.trace_export import SdkTracer, otlp  # noqa: PLC0415
+    from services.common.sight.trace_export import SdkTracer, otlp  # noqa: PLC0415
 
     def count(result: str, number: int) -> None:
         spans.labels(result).inc(number)

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.errors import FieldInvalid
-from services.common.rpc_errors import STATUS_DETAILS, code_of, status_of
+from services.common.rpc.errors import STATUS_DETAILS, code_of, status_of
 
 Behaviour = Callable[[Any, Any], Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table, delete, select
 
 from services.common.clock import Clock
-from services.common.database import Database
-from services.common.log import get_logger
-from services.common.metrics import Metrics
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.store.database import Database
 from services.common.tasks import Background
 
 ROUND_SECONDS = 600.0

@@ -10,21 +10,21 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from majlis.contract.v1 import common_errors_pb2
 
-from services.common.certificates import CertificateMetrics
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.net import PortTaken
-from services.common.peer_identity import PeerIdentities
-from services.common.rpc_caller import Caller, current_caller
-from services.common.rpc_errors import enum_reasons
-from services.common.rpc_guard import Guard, ServiceIdentity
-from services.common.rpc_health import Health
-from services.common.rpc_policy import PolicyMissing, policies_of
-from services.common.rpc_reading import ReadingHandler
-from services.common.rpc_reflection import pool_of, reflection_handlers
+from services.common.rpc.caller import Caller, current_caller
+from services.common.rpc.errors import enum_reasons
+from services.common.rpc.guard import Guard, ServiceIdentity
+from services.common.rpc.health import Health
+from services.common.rpc.policy import PolicyMissing, policies_of
+from services.common.rpc.reading import ReadingHandler
+from services.common.rpc.reflection import pool_of, reflection_handlers
 from services.common.settings import ServiceSettings
-from services.common.tls import server_credentials, service_files
-from services.common.tokens import TokenVerifier
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.trust.certificates import CertificateMetrics
+from services.common.trust.peer_identity import PeerIdentities
+from services.common.trust.tls import server_credentials, service_files
+from services.common.trust.tokens import TokenVerifier
 
 __all__ = ["Caller", "Handlers", "PolicyMissing", "RpcServer", "current_caller"]
 

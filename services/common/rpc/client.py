@@ -10,8 +10,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
-from services.common import tracing
-from services.common.rpc_caller import (
+from services.common.rpc.caller import (
     AUTHORIZATION,
     FORWARDED_NETWORK,
     REQUEST_ID,
@@ -21,10 +20,11 @@ from services.common.rpc_caller import (
     current_request_id,
     remaining_seconds,
 )
-from services.common.rpc_channel import open_channel, reached
-from services.common.rpc_errors import RemoteError, raise_for
+from services.common.rpc.channel import open_channel, reached
+from services.common.rpc.errors import RemoteError, raise_for
 from services.common.settings import ServiceSettings
-from services.common.tls import service_files
+from services.common.sight import tracing
+from services.common.trust.tls import service_files
 
 __all__ = ["RemoteError", "ServiceChannel", "as_user", "raise_for"]
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.common.database import Database, UtcDateTime
+from services.common.store.database import Database, UtcDateTime
 
 SEAL_EVERY_SECONDS = 5.0
 """How often a service should call `seal`: rows are sealed well within ten seconds."""

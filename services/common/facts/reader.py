@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 
 from services.common.errors import DomainError, StorageUnavailable
-from services.common.log import get_logger
+from services.common.sight.log import get_logger
 from services.common.throttle import Throttle
 
 ListFacts = Callable[[int, int], Awaitable[Sequence[Message]]]

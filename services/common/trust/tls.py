@@ -8,8 +8,8 @@ from typing import cast
 
 import grpc
 
-from services.common.certificates import CertificateFiles
 from services.common.settings import ServiceSettings, SettingsError
+from services.common.trust.certificates import CertificateFiles
 
 
 def service_files(settings: ServiceSettings) -> CertificateFiles | None:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.common.ids import new_id
-from services.common.tracing import TRACEPARENT, Kind, Span, Value
+from services.common.sight.tracing import TRACEPARENT, Kind, Span, Value
 from services.common.version import VERSION
 
 MOST_WAITING = 4096

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from services.common.errors import Conflict, StorageUnavailable
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.settings import SettingsError
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.throttle import Throttle
 
 __all__ = ["Conflict", "Database", "UtcDateTime", "retry_conflicts"]

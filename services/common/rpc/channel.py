@@ -9,11 +9,11 @@ from typing import Any, Self
 
 import grpc
 
-from services.common.certificates import CertificateFiles
-from services.common.log import get_logger
 from services.common.settings import ServiceSettings
+from services.common.sight.log import get_logger
 from services.common.tasks import Background
-from services.common.tls import channel_credentials, service_files
+from services.common.trust.certificates import CertificateFiles
+from services.common.trust.tls import channel_credentials, service_files
 
 Options = Sequence[tuple[str, Any]]
 

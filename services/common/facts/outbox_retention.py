@@ -7,9 +7,9 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from sqlalchemy import and_, exists, or_, select, update
 
-from services.common.database import Database
-from services.common.outbox import Outbox, entity_of
-from services.common.retention import BATCH, delete_rows
+from services.common.facts.outbox import Outbox, entity_of
+from services.common.store.database import Database
+from services.common.store.retention import BATCH, delete_rows
 
 EventType = type[Message]
 

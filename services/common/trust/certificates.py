@@ -8,9 +8,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from services.common.log import get_logger
-from services.common.metrics import Metrics
 from services.common.settings import SettingsError
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 
 # Of looking whether the files changed: calls are many, renewals are few.
 CHECK_SECONDS = 1.0

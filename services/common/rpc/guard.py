@@ -13,12 +13,8 @@ import protovalidate
 import structlog
 from google.protobuf.message import Message
 
-from services.common import tracing
 from services.common.errors import DomainError, FieldInvalid, TooSlow
-from services.common.log import get_logger
-from services.common.metrics import Metrics
-from services.common.peer_identity import PeerIdentities
-from services.common.rpc_caller import (
+from services.common.rpc.caller import (
     FORWARDED_NETWORK,
     REQUEST_ID,
     SERVICE_NAME,
@@ -28,11 +24,15 @@ from services.common.rpc_caller import (
     set_caller,
     set_remaining,
 )
-from services.common.rpc_errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
-from services.common.rpc_policy import MethodPolicy, admit
-from services.common.rpc_reading import check_readable
+from services.common.rpc.errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
+from services.common.rpc.policy import MethodPolicy, admit
+from services.common.rpc.reading import check_readable
+from services.common.sight import tracing
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
 from services.common.throttle import Throttles
-from services.common.tokens import TokenVerifier
+from services.common.trust.peer_identity import PeerIdentities
+from services.common.trust.tokens import TokenVerifier
 
 if TYPE_CHECKING:
     # Generic only in its stubs.

@@ -7,10 +7,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 
-from services.common.database import Database, retry_conflicts
 from services.common.errors import Conflict, StorageUnavailable
-from services.common.log import get_logger
-from services.common.private import keep_from_others
+from services.common.sight.log import get_logger
+from services.common.store.database import Database, retry_conflicts
+from services.common.trust.private import keep_from_others
 
 # Any number that no other program takes in the same database; copies of a service wait for each other on it.
 _ADVISORY_LOCK = 0x6D616A6C

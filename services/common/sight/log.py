@@ -7,7 +7,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
-from services.common import tracing
+from services.common.sight import tracing
 from services.common.throttle import Throttles
 
 LogFormat = Literal["json", "text"]

@@ -1,0 +1,1 @@
+"""NATS: one connection, typed subjects, the keys to log in with."""

@@ -1,0 +1,1 @@
+"""What happened, told to others so that nothing is lost: outbox, cursors, readers."""

@@ -1,0 +1,1 @@
+"""Databases: transactions, migrations, retention, the audit."""

@@ -1,0 +1,1 @@
+"""What people type and paste: one rule for every text."""

@@ -1,0 +1,1 @@
+"""Who may what: tokens, keys, certificates, files that are for their owner alone."""
