@@ -13,7 +13,7 @@ help: ## Show this help
 
 run: ## Install, build and start everything (PORT= URL= CERT= KEY= MEDIA_ADDRESS= TRUSTED_PROXIES= LISTEN= STATE=)
 	@$(READY)
-	@exec $(BIN)/python -m tools.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
+	@exec $(BIN)/python -m ops.run $(if $(PORT),--port $(PORT)) $(if $(URL),--url $(URL)) $(if $(CERT),--cert $(CERT)) \
 		$(if $(KEY),--key $(KEY)) $(if $(MEDIA_ADDRESS),--media-address $(MEDIA_ADDRESS)) \
 		$(if $(TRUSTED_PROXIES),--trusted-proxies $(TRUSTED_PROXIES)) $(if $(LISTEN),--listen $(LISTEN)) $(if $(STATE),--state $(STATE))
 
@@ -53,7 +53,7 @@ lint-rust:
 
 types: ## Check the types of Python and TypeScript
 	@$(READY)
-	$(BIN)/mypy services tools tests sdk/python
+	$(BIN)/mypy services ops tools tests sdk/python
 	$(BIN)/python -m tools.node npm run --silent check
 
 limits:

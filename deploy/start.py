@@ -43,7 +43,7 @@ def with_port(address: str, port: str) -> str:
 def main() -> None:
     """Runs the service of this image, or the operator's command that was asked for."""
     if sys.argv[1:2] == ["majlis"]:
-        os.execv(sys.executable, [sys.executable, "-m", "tools.ops", *sys.argv[2:]])  # noqa: S606 - no shell wanted
+        os.execv(sys.executable, [sys.executable, "-m", "ops", *sys.argv[2:]])  # noqa: S606 - no shell wanted
     service = os.environ["MAJLIS_SERVICE"]
     fit(os.environ, service)
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}", *sys.argv[1:]])  # noqa: S606 - no shell wanted

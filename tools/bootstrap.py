@@ -110,7 +110,7 @@ def make_venv() -> None:
 
 def write_command() -> None:
     """The `majlis` command of this checkout: the client's part and the operator's."""
-    command, text = VENV / "bin" / "majlis", f"#!{PYTHON}\nfrom tools.ops.command import main\n\nmain()\n"
+    command, text = VENV / "bin" / "majlis", f"#!{PYTHON}\nfrom ops.command import main\n\nmain()\n"
     if not command.exists() or command.read_text() != text:
         command.write_text(text)
         command.chmod(0o755)

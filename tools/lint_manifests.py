@@ -12,8 +12,9 @@ import jsonschema  # type: ignore[import-untyped]
 import kubernetes_validate
 import yaml
 
+from ops import nats_config
 from services.common.settings import SettingDoc, describe
-from tools import lint_network, lint_operators, lint_policies, manifest_settings, nats_config, relay_ports
+from tools import lint_network, lint_operators, lint_policies, manifest_settings, relay_ports
 from tools.bootstrap import ROOT, VENV
 
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")

@@ -11,10 +11,10 @@ import yaml
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from tools import manifest_settings, nats_config
+from ops import certificates, nats_config, secrets
+from ops.__main__ import main as majlis
+from tools import manifest_settings
 from tools.lint_manifests import MADE_AT_START, SERVICES, documented
-from tools.ops import certificates, secrets
-from tools.ops.__main__ import main as majlis
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from majlis_client.cli import app
 
+from ops.command import COMMANDS
 from tools.lint_manifests import SERVICES, documented
 from tools.metric_names import exported
-from tools.ops.command import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*(ROOT / "docs" / "guides").glob("*.md"), *(ROOT / "docs" / "runbooks").glob("*.md"), ROOT / "SECURITY.md"]
 )
-TREES = ("services/", "tests/", "deploy/", "k8s/", "tools/", "docs/", "protos/", "sdk/")
+TREES = ("services/", "tests/", "deploy/", "k8s/", "tools/", "ops/", "docs/", "protos/", "sdk/")
 
 
 def settings() -> set[str]:
@@ -39,7 +39,7 @@ def test_a_page_names_only_files_that_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_names_only_commands_and_metrics_that_exist(page: Path) -> None:
     text = page.read_text()
-    for module in re.findall(r"python -m (tools[\w.]*)", text):
+    for module in re.findall(r"python -m ((?:tools|ops)[\w.]*)", text):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))

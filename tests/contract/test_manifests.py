@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ops import secrets
+from ops.copying import KEEPERS
 from tools import lint_network, relay_ports
 from tools.bootstrap import VENV
 from tools.lint_manifests import (
@@ -25,8 +27,6 @@ from tools.lint_manifests import (
     secrets_of,
     service_of,
 )
-from tools.ops import secrets
-from tools.ops.copying import KEEPERS
 
 AUTOSCALING = GUIDE.with_name("kubernetes-autoscaling.md")
 

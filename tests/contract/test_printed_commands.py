@@ -13,8 +13,8 @@ import pytest
 import typer
 from majlis_client.cli import app
 
+from ops.command import COMMANDS
 from tests.support.printed import PAGES, ROOT, Printed, blocks, printed
-from tools.ops.command import COMMANDS
 
 CLIENT = "tests/e2e/test_printed_commands.py"
 OPS = "tests/integration/ops/test_ops.py"
@@ -38,7 +38,7 @@ HELD_BY: dict[str, str] = {
     r"npm (pack|install)\b|python3 tools/bootstrap\.py sdk": "tests/e2e/test_node_client.py",
     r"python -m tools\.alert_rules\b": "tests/contract/test_alerts.py",
     r"python -m tools\.relay_ports\b": "tests/contract/test_manifests.py",
-    r"python -m tools\.run\b": "tests/e2e/test_story.py",
+    r"python -m ops\.run\b": "tests/e2e/test_story.py",
     r"kubectl\b": NO_CLUSTER,
     r"docker |alias hall=|hall |majlis\(\) \{ docker": NO_DOCKER,
     r"mkdir -p var|head -c 32 /dev/urandom": "test_what_a_shell_can_do_anywhere_it_does",

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from ops.command import COMMANDS
 from tools.bootstrap import ROOT
-from tools.ops.command import COMMANDS
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_an_image_runs_the_operator_s_command_instead_of_its_service_when_asked(
     monkeypatch.setattr(start.sys, "argv", ["deploy/start.py", "majlis", "doctor", "--help"])
     with pytest.raises(SystemExit):
         start.main()
-    assert ran[0][1:] == ["-m", "tools.ops", "doctor", "--help"]
+    assert ran[0][1:] == ["-m", "ops", "doctor", "--help"]
 
 
 def test_the_operator_s_commands_need_only_what_the_images_have() -> None:

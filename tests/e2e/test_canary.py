@@ -53,7 +53,7 @@ async def mouth(stack: Stack, birds: tuple[str, list[str]]) -> AsyncIterator[Cli
 
 @asynccontextmanager
 async def running(*options: str) -> AsyncIterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "tools.ops", "canary", *options]
+    command = [sys.executable, "-m", "ops", "canary", *options]
     process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -138,7 +138,7 @@ async def test_the_doctor_has_the_relay_itself_prove_that_udp_gets_through(
     stack: Stack, birds: tuple[str, list[str]], mouth: Client
 ) -> None:
     _, options = birds
-    command = [sys.executable, "-m", "tools.ops", "doctor", stack.url, "--token-file", options[3]]
+    command = [sys.executable, "-m", "ops", "doctor", stack.url, "--token-file", options[3]]
     done = await asyncio.to_thread(
         subprocess.run, [*command, "--state", str(stack.state)], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

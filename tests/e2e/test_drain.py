@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from ops.run.plan import free_port
 from tests.e2e.test_crashes import longest_silence
 from tests.load.machine import environment
 from tests.support import story
 from tests.support.browser import House
 from tests.support.stack import ROOT, Stack
 from tests.support.voices import power_at
-from tools.run.plan import free_port
 
 GAP_SECONDS = 2.5
 """The speaker's microphone moves too, and the two halves of the way come back one after the other."""

@@ -2,9 +2,9 @@
 
 import re
 
+from ops.nats_config import SERVICES
 from tests.support.stack import Stack
 from tools.metric_names import exported
-from tools.nats_config import SERVICES
 
 _LANGUAGE = ("python_", "_created")
 

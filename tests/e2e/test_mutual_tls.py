@@ -5,11 +5,11 @@ from pathlib import Path
 
 from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 
+from ops.nats_config import SERVICES
 from tests.support import load_tool
 from tests.support.certificates import Authority
 from tests.support.members import friend_of, owner_of
 from tests.support.stack import Stack
-from tools.nats_config import SERVICES
 
 EXPIRY = 'majlis_tls_certificate_expiry_timestamp_seconds{use="service"}'
 

@@ -15,11 +15,11 @@ import yaml
 from majlis_client import Client, FixedToken
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from ops.nats_config import SERVICES
 from tests.support.otlp_receiver import OtlpReceiver, Span, receiving
 from tests.support.prometheus_server import Prometheus, scraping
 from tests.support.stack import ROOT, Stack
 from tools.metric_names import read_by
-from tools.nats_config import SERVICES
 
 ADDRESS = "203.0.113.77"
 DEVICE = "Seedphone/7"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from ops.run.addresses import own_addresses
 from tests.support import story
 from tests.support.browser import House, Person
 from tests.support.stack import ROOT, Stack
 from tests.support.voices import power_at, rms
-from tools.run.addresses import own_addresses
 
 OWNER, SPEAKER, LISTENER = 440, 700, 1100
 PRESENT = 0.5

@@ -18,10 +18,10 @@ from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
 
+from ops.copying import migrations_of, urls
 from services.common.store.migrations import migrate
 from tests.support.releases import Hall, earlier_release
 from tests.support.stack import ROOT
-from tools.ops.copying import migrations_of, urls
 
 GAP_SECONDS = 5.0
 RELAY_GAP_SECONDS = 20.0

@@ -5,9 +5,9 @@ import os
 import time
 from pathlib import Path
 
+from ops.nats_config import SERVICES
 from tests.load.rows import Row, row
 from tests.support.stack import Stack
-from tools.nats_config import SERVICES
 
 SETTLE_SECONDS = 20.0
 WATCHED_SECONDS = 60.0

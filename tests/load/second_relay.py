@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.run.plan import free_port
 from tests.load.house import House, open_house
 from tests.load.machine import environment
 from tests.load.noting_relay import HOLDS_FILE
 from tests.load.rows import Row, row
 from tests.support import load_tool
 from tests.support.stack import ROOT
-from tools.run.plan import free_port
 
 HOME_BUDGET = 1000
 """Packets a second that the home relay may send: enough for some of the listeners only, so that others go next door."""

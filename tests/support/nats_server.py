@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ops import nats_config
 from tests.support.certificates import Authority
 from tests.support.processes import free_port
-from tools import nats_config
 
 
 def nats_binary() -> str:

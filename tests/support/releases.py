@@ -23,8 +23,8 @@ EARLIER = "f335843ac4d7cba4368f883f231b7e18ec86ccc2"
 # Asks a release for its own plan of processes, with ports that another release had before.
 _PLAN = """
 import json, sys
-from tools.run import plan
-from tools.run.options import parse
+from ops.run import plan
+from ops.run.options import parse
 ports = iter(json.loads(sys.argv[1]))
 plan.free_port = lambda: next(ports)
 plan.check_port = plan.check_ports = lambda *_: None

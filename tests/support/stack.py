@@ -88,7 +88,7 @@ class Stack:
         command = [
             sys.executable,
             "-m",
-            "tools.run",
+            "ops.run",
             "--port",
             str(self.port),
             "--state",

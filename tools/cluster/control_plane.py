@@ -13,8 +13,8 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ops.run.plan import free_port
 from tools.bootstrap import VENV
-from tools.run.plan import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import tomllib
 
+from ops.run.plan import SERVICES
 from tools.bootstrap import ROOT
-from tools.run.plan import SERVICES
 
 BUILDERS = {
     "docker": ["docker", "build"],

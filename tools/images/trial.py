@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from ops.run.options import Options, OptionsError, parse
+from ops.run.plan import Part, free_port, plan
 from tools.images.builder import chosen, image
-from tools.run.options import Options, OptionsError, parse
-from tools.run.plan import Part, free_port, plan
 
 USER = 10001
 READY_SECONDS = 60.0

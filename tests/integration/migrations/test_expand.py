@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
+from ops.copying import KEEPERS, metadata_of, migrations_of
 from services.common.errors import StorageUnavailable
 from services.common.store.database import Database, retry_conflicts
 from services.common.store.migrations import migrate
 from tools.lint_migrations import MARK
-from tools.ops.copying import KEEPERS, metadata_of, migrations_of
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 

@@ -8,14 +8,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from ops import certificates
+from ops.nats_config import SERVICES
 from services.common.bus.nkeys import UserKey
 from services.common.rpc.server import RpcServer
 from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
 from tests.support.nats_server import secured_server
 from tests.support.rpc_harness import test_settings
-from tools.nats_config import SERVICES
-from tools.ops import certificates
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from majlis.auth.v1 import auth_facts_pb2 as facts
 
+from ops import nats_config
+from ops.nats_config import SERVICES
 from services.common.bus.client import Bus
 from services.common.bus.nkeys import UserKey
 from services.common.sight.metrics import Metrics
@@ -24,8 +26,6 @@ from tests.support.fake_bus import eventually
 from tests.support.nats_server import nats_binary
 from tests.support.processes import free_port
 from tests.support.rpc_harness import test_settings
-from tools import nats_config
-from tools.nats_config import SERVICES
 
 USER = "user000000000001"
 KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in SERVICES}

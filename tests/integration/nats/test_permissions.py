@@ -13,6 +13,8 @@ import pytest
 from majlis.invite.v1 import invite_facts_pb2
 from nats.aio.client import Client
 
+from ops import nats_config
+from ops.nats_config import SERVICES
 from services.common.bus.client import Bus
 from services.common.bus.nkeys import UserKey
 from services.common.settings import SettingsError
@@ -21,8 +23,6 @@ from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer, secured_server
 from tests.support.rpc_harness import test_settings
-from tools import nats_config
-from tools.nats_config import SERVICES
 
 ENTITY = "entity0000000001"
 TABLE: dict[str, dict[str, list[str]]] = json.loads(nats_config.PERMISSIONS.read_text())

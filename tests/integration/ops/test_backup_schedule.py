@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
+from ops import backup, backup_schedule
+from ops.backup_schedule import Told, keep_on, last
 from services.common.sight.metrics import Metrics
-from tools.ops import backup, backup_schedule
-from tools.ops.backup_schedule import Told, keep_on, last
 
 DAY = 86_400.0
 

@@ -17,16 +17,16 @@ import pytest
 from aioice import stun
 from sqlalchemy import text
 
+from ops.__main__ import main as majlis
+from ops.copying import migrations_of, sqlite_url, urls
+from ops.doctor import inside, outside, reach
+from ops.nats_config import SERVICES
+from ops.state_folder import keep_private
 from services.common.bus.nkeys import UserKey
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from tests.support.certificates import Authority
 from tests.support.nats_server import secured_server
-from tools.nats_config import SERVICES
-from tools.ops.__main__ import main as majlis
-from tools.ops.copying import migrations_of, sqlite_url, urls
-from tools.ops.doctor import inside, outside, reach
-from tools.ops.state_folder import keep_private
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 MAJLIS = {"version": "0.1.0", "grpc": "127.0.0.1:1"}

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from ops.__main__ import main as majlis
+from ops.copying import KEEPERS, CopyError, metadata_of, urls
+from ops.export_person import ABOUT_NOBODY, PARTS, export, find
 from services.common.store.database import Database
 from services.room_directory.app.ports import Act, ReportRecord
 from services.room_directory.storage.ledger import SqlLedger
@@ -15,9 +18,6 @@ from services.room_directory.storage.tables import rooms
 from tests.integration.invite.conftest import Door, database_urls, door
 from tests.integration.ops.test_ops import fill
 from tests.integration.room_directory.test_retention import filled
-from tools.ops.__main__ import main as majlis
-from tools.ops.copying import KEEPERS, CopyError, metadata_of, urls
-from tools.ops.export_person import ABOUT_NOBODY, PARTS, export, find
 
 __all__ = ["database_urls", "door"]
 

@@ -12,13 +12,13 @@ from sqlalchemy import Boolean, DateTime, Integer, LargeBinary, Table, insert, s
 from sqlalchemy.types import JSON
 from typer.testing import CliRunner
 
+from ops import backup, restore
+from ops.__main__ import main as majlis
+from ops.command import COMMANDS, add_to
+from ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
 from services.common.ids import new_id
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
-from tools.ops import backup, restore
-from tools.ops.__main__ import main as majlis
-from tools.ops.command import COMMANDS, add_to
-from tools.ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
 
 
 def value_for(column: Any, number: int) -> Any:

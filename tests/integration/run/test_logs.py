@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.run import process
-from tools.run.lines import Lines, Terminal
-from tools.run.outlet import LogFile
-from tools.run.plan import Part
-from tools.run.process import Process
+from ops.run import process
+from ops.run.lines import Lines, Terminal
+from ops.run.outlet import LogFile
+from ops.run.plan import Part
+from ops.run.process import Process
 
 
 @pytest.fixture

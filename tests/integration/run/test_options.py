@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.run.addresses import own_addresses
-from tools.run.options import Options, OptionsError, parse
-from tools.run.plan import Part, plan, private_ports
-from tools.run.ports import check_port, check_ports
+from ops.run.addresses import own_addresses
+from ops.run.options import Options, OptionsError, parse
+from ops.run.plan import Part, plan, private_ports
+from ops.run.ports import check_port, check_ports
 
 
 def alone() -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def test_a_public_hall_that_cannot_have_its_port_is_told_to_take_another_in_its_
 
 
 def test_private_ports_are_all_different_and_none_of_the_public_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.run.plan.free_port", iter([n for n in range(20_000, 20_015) for _ in "twice"]).__next__)
+    monkeypatch.setattr("ops.run.plan.free_port", iter([n for n in range(20_000, 20_015) for _ in "twice"]).__next__)
     ports = private_ports(range(20_000, 20_003))
     assert len(set(ports.values())) == len(ports)
     assert not {20_000, 20_001, 20_002}.intersection(ports.values())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.run import process
-from tools.run.lines import Lines, Terminal
-from tools.run.plan import Part
-from tools.run.process import SETTINGS_EXIT, Process
+from ops.run import process
+from ops.run.lines import Lines, Terminal
+from ops.run.plan import Part
+from ops.run.process import SETTINGS_EXIT, Process
 
 SHOWN: list[bytes] = []
 

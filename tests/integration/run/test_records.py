@@ -4,10 +4,10 @@ import json
 import stat
 from pathlib import Path
 
+from ops.run.plan import Part
+from ops.run.records import Records
+from ops.state_folder import keep_private, make_folder
 from services.common.trust.private import open_to_others
-from tools.ops.state_folder import keep_private, make_folder
-from tools.run.plan import Part
-from tools.run.records import Records
 
 PARTS = [
     Part("nats", [], ready_url="http://127.0.0.1:1/healthz"),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tools.run.watch import stands_still
+from ops.run.watch import stands_still
 
 HALTED = """
 import sys

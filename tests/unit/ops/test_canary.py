@@ -5,7 +5,7 @@ from array import array
 
 import pytest
 
-from tools.ops.canary.measure import RATE, TONES, Frame, Mark, measure, tone_of
+from ops.canary.measure import RATE, TONES, Frame, Mark, measure, tone_of
 
 FRAME = RATE // 50
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from tools.run import outlet
-from tools.run.outlet import Outlet
+from ops.run import outlet
+from ops.run.outlet import Outlet
 
 
 def note(count: int, why: str) -> bytes:

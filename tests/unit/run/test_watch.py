@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tools.run.plan import Part
-from tools.run.watch import STUCK_SECONDS, Watch
+from ops.run.plan import Part
+from ops.run.watch import STUCK_SECONDS, Watch
 
 
 @dataclass

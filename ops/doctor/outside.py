@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.ops.doctor.finding import Finding, host_and_port
+from ops.doctor.finding import Finding, host_and_port
 
 SECONDS = 5.0
 SKEW_SECONDS = 15

@@ -5,9 +5,9 @@ import importlib
 import os
 import sys
 
+from ops.command import COMMANDS
+from ops.copying import CopyError
 from services.common.trust.private import UMASK
-from tools.ops.command import COMMANDS
-from tools.ops.copying import CopyError
 
 
 def main(arguments: list[str]) -> int:

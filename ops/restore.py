@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from ops.backup import MANIFEST, digest
+from ops.copying import CopyError, add_place_arguments, copy, migrations_of, sqlite_url, urls
 from services.common.store.migrations import migrate
-from tools.ops.backup import MANIFEST, digest
-from tools.ops.copying import CopyError, add_place_arguments, copy, migrations_of, sqlite_url, urls
 
 
 def check(folder: Path) -> None:

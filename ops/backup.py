@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
 from services.common.trust.private import keep_from_others
-from tools.ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
 
 MANIFEST = "backup.json"
 
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
         return made
 
     if options.every:
-        from tools.ops.backup_schedule import serve
+        from ops.backup_schedule import serve
 
         asyncio.run(serve(make, options.to, options.every * 3600, options.metrics))
         return 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Protocol
 
-from tools.run.plan import Part
+from ops.run.plan import Part
 
 LOOK_SECONDS = 5.0
 STUCK_SECONDS = 60.0

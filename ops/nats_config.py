@@ -32,7 +32,7 @@ write_deadline: "5s"
 ping_interval: "20s"
 ping_max: 2
 """
-NOTICE = "# Written by `python -m tools.nats_config write` from permissions.json; a test holds the two together.\n"
+NOTICE = "# Written by `python -m ops.nats_config write` from permissions.json; a test holds the two together.\n"
 
 
 def subjects_of(service: str) -> list[str]:
@@ -169,13 +169,13 @@ def faults() -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """`write` the files, or `check` that they are what would be written."""
-    parser = argparse.ArgumentParser(prog="python -m tools.nats_config", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ops.nats_config", description=__doc__)
     parser.add_argument("what", choices=["write", "check"])
     if parser.parse_args(arguments).what == "write":
         write()
     found = list(faults())
     for fault in found:
-        print(f"{fault}: python -m tools.nats_config write", file=sys.stderr)
+        print(f"{fault}: python -m ops.nats_config write", file=sys.stderr)
     return 1 if found else 0
 
 

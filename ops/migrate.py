@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tools.ops.copying import KEEPERS, copy, databases_of_environment, urls
+from ops.copying import KEEPERS, copy, databases_of_environment, urls
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,8 @@ from majlis_client.credentials import PersonalToken
 from majlis_client.errors import MajlisError
 from majlis_client.webrtc import MediaSession
 
-from tools.ops.canary.measure import Heard, measure
-from tools.ops.canary.sound import Ear, Mouth
+from ops.canary.measure import Heard, measure
+from ops.canary.sound import Ear, Mouth
 
 TITLE = "Canary"
 STEP_SECONDS = 20.0

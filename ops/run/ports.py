@@ -4,9 +4,9 @@ import errno
 import socket
 from urllib.parse import urlsplit
 
+from ops.run.addresses import bracketed
+from ops.run.options import LAST_PORT, Options, OptionsError
 from services.common.net import split_address
-from tools.run.addresses import bracketed
-from tools.run.options import LAST_PORT, Options, OptionsError
 
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 _FIRST_FREE = 1024

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from ops.copying import CopyError, add_place_arguments, metadata_of, urls
 from services.common.store.database import Database
 from services.common.trust.private import write_private
-from tools.ops.copying import CopyError, add_place_arguments, metadata_of, urls
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from majlis_client.credentials import PersonalToken
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import refusal
 
-from tools.ops.doctor.finding import Finding
-from tools.ops.doctor.outside import is_local
+from ops.doctor.finding import Finding
+from ops.doctor.outside import is_local
 
 TITLE = "Doctor"
 TRIES = 4

@@ -5,10 +5,10 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.ops.copying import KEEPERS, CopyError, databases_of_environment, urls
-from tools.ops.doctor.finding import Finding
-from tools.ops.doctor.inside import bus, database, disk, parts, private_database
-from tools.ops.doctor.outside import media, public_origin, tcp
+from ops.copying import KEEPERS, CopyError, databases_of_environment, urls
+from ops.doctor.finding import Finding
+from ops.doctor.inside import bus, database, disk, parts, private_database
+from ops.doctor.outside import media, public_origin, tcp
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def look(options: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _reach(url: str | None, token_file: Path, ca_file: Path | None) -> list[Finding]:
-    from tools.ops.doctor.reach import relays
+    from ops.doctor.reach import relays
 
     if not url:
         raise CopyError("--token-file needs the public address too")

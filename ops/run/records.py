@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tools.run.plan import Part
+from ops.run.plan import Part
 
 TARGETS = Path("prometheus", "targets.json")
 

@@ -13,7 +13,7 @@ from services.common.store.database import Database
 from services.common.store.migrations import migrate
 
 KEEPERS = ("auth", "invite", "room_directory")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 _BATCH = 1000
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from ops.backup import made_at, whole
+from ops.copying import CopyError
 from services.common.net import PortTaken
 from services.common.sight.metrics import Metrics
-from tools.ops.backup import made_at, whole
-from tools.ops.copying import CopyError
 
 AGAIN_SECONDS = 600.0
 """After a backup that failed."""

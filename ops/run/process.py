@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from io import FileIO
 
-from tools.run.lines import Lines
-from tools.run.options import ROOT
-from tools.run.plan import Part
+from ops.run.lines import Lines
+from ops.run.options import ROOT
+from ops.run.plan import Part
 
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 30.0

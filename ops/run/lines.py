@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.run.outlet import LogFile, Outlet, Write, to_descriptor
+from ops.run.outlet import LogFile, Outlet, Write, to_descriptor
 
 CLOSE_SECONDS = 3.0
 COLOURS = {"nats": 90, "auth": 33, "invite": 35, "room_directory": 36, "media_relay": 32, "gateway": 34}

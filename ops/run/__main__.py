@@ -12,14 +12,14 @@ import urllib.request
 from pathlib import Path
 from typing import TextIO
 
+from ops.run.lines import Lines, Terminal
+from ops.run.options import Options, OptionsError, parse
+from ops.run.plan import plan
+from ops.run.process import Process
+from ops.run.records import Records
+from ops.run.watch import Watch
+from ops.state_folder import keep_private, make_folder
 from services.common.trust.private import UMASK
-from tools.ops.state_folder import keep_private, make_folder
-from tools.run.lines import Lines, Terminal
-from tools.run.options import Options, OptionsError, parse
-from tools.run.plan import plan
-from tools.run.process import Process
-from tools.run.records import Records
-from tools.run.watch import Watch
 
 READY_SECONDS = 60.0
 STOP_GRACE_SECONDS = 12.0

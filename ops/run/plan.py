@@ -11,12 +11,12 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops import nats_config
+from ops.run.options import ROOT, Options, OptionsError
+from ops.run.ports import check_ports
 from services.common.bus.nkeys import UserKey, read_user_key
 from services.common.settings import SettingsError
 from services.common.trust.private import write_private
-from tools import nats_config
-from tools.run.options import ROOT, Options, OptionsError
-from tools.run.ports import check_ports
 
 PRIVATE_PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections."""

@@ -10,7 +10,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, AudioResampler
 
-from tools.ops.canary.measure import RATE, TONE_SECONDS, TONES, Frame, Mark
+from ops.canary.measure import RATE, TONE_SECONDS, TONES, Frame, Mark
 
 _SAID_RATE = 48_000
 _SAID_FRAME = _SAID_RATE // 50

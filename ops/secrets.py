@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ops import certificates, nats_config
+from ops.nats_config import SERVICES
 from services.common.bus.nkeys import UserKey
-from tools import nats_config
-from tools.nats_config import SERVICES
-from tools.ops import certificates
 
 KEEPERS = ("auth", "invite", "room_directory")
 NATS_SERVERS = 3

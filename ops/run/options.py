@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.run.addresses import bracketed, own_addresses
+from ops.run.addresses import bracketed, own_addresses
 
 DEFAULT_PORT = 8080
 HTTPS_PORT = 443

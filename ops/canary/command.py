@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ops.canary.rounds import STEPS, Errand, Felt, RoundFailed, canary_at
+from ops.copying import CopyError
 from services.common.net import PortTaken
 from services.common.sight.metrics import Metrics
-from tools.ops.canary.rounds import STEPS, Errand, Felt, RoundFailed, canary_at
-from tools.ops.copying import CopyError
 
 _SHORT = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0)
 _LONG = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)

@@ -16,12 +16,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from ops.copying import migrations_of
+from ops.doctor.finding import Finding, host_and_port
+from ops.doctor.outside import SECONDS, clock, is_local
+from ops.state_folder import LEFT_ALONE, PRIVATE
 from services.common.store.database import Database
 from services.common.trust.private import open_to_others
-from tools.ops.copying import migrations_of
-from tools.ops.doctor.finding import Finding, host_and_port
-from tools.ops.doctor.outside import SECONDS, clock, is_local
-from tools.ops.state_folder import LEFT_ALONE, PRIVATE
 
 _FREE_SHARE = 0.1
 GREETING_SECONDS = 1.0
