@@ -9,9 +9,9 @@ from pathlib import Path
 
 from services.media_relay.domain.errors import FragmentInvalid, OfferInvalid
 from services.media_relay.domain.permits import Kind
-from services.media_relay.sdp.answer import IceLocal, plan_session, write_answer
-from services.media_relay.sdp.fragment import parse_fragment, write_restart
-from services.media_relay.sdp.offer import Fingerprint, parse_offer
+from services.media_relay.sessions.sdp.answer import IceLocal, plan_session, write_answer
+from services.media_relay.sessions.sdp.fragment import parse_fragment, write_restart
+from services.media_relay.sessions.sdp.offer import Fingerprint, parse_offer
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "support" / "offers"

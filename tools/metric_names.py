@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.media_relay.watch import in_base_units
+from services.media_relay.sessions.observers import in_base_units
 from tools.bootstrap import tree
 
 ROOT = Path(__file__).resolve().parent.parent

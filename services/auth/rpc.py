@@ -6,7 +6,7 @@ from typing import Any
 from majlis.auth.v1 import auth_facts_pb2, auth_service_pb2_grpc
 from majlis.auth.v1 import auth_service_pb2 as pb
 
-from services.auth import rpc_messages as to
+from services.auth import messages as to
 from services.auth.app.accounts import Accounts
 from services.auth.app.email import EmailWays
 from services.auth.app.operators import Operators

@@ -8,9 +8,9 @@ from services.common.rpc.server import RpcServer
 from services.common.settings import load
 from services.common.sight import log, tracing
 from services.common.sight.metrics import Metrics
+from services.gateway.build import Gateway
+from services.gateway.http.certificate import public_certificate
 from services.gateway.http.server import HttpServer
-from services.gateway.parts import Gateway
-from services.gateway.public_certificate import public_certificate
 from services.gateway.settings import Settings
 
 

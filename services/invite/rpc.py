@@ -8,7 +8,7 @@ from majlis.invite.v1 import invite_service_pb2 as pb
 
 from services.common.facts.outbox import wrap_fact
 from services.common.rpc.server import current_caller
-from services.invite import rpc_messages as to
+from services.invite import messages as to
 from services.invite.app.invitations import Invitations
 from services.invite.app.ports import Visitor
 from services.invite.app.redemption import Redemptions

@@ -7,7 +7,7 @@ from services.common.settings import load
 from services.common.sight import tracing
 from services.common.sight.log import configure
 from services.common.sight.metrics import Metrics
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from services.media_relay.settings import PREFIX, Settings
 
 

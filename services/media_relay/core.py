@@ -11,8 +11,8 @@ import packetcore
 from services.common.net import PortTaken, split_address
 from services.common.sight.log import get_logger
 from services.media_relay.domain.capacity import PacketMs
-from services.media_relay.sdp.answer import Plan
-from services.media_relay.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI
+from services.media_relay.sessions.sdp.answer import Plan
+from services.media_relay.sessions.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI
 
 EVENTS_AT_ONCE = 256
 PACKET_MS: dict[str, PacketMs] = {"20": 20, "40": 40, "60": 60}

@@ -11,12 +11,12 @@ from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
 from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
-from services.media_relay.app import RelayApp
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
 from services.media_relay.domain.sessions import MediaSession
-from services.media_relay.load import LoadMeter
+from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.sessions.use_cases import RelayApp
 
 PAGE = 500
 

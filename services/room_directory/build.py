@@ -34,7 +34,7 @@ from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.outside import ClockSkew, PrometheusCounters, SystemIds
-from services.room_directory.rpc import RoomDirectoryServicer, UseCases
+from services.room_directory.rpc.room import RoomDirectoryServicer, UseCases
 from services.room_directory.settings import Settings
 from services.room_directory.storage import retention as old
 from services.room_directory.storage.ledger import SqlLedger

@@ -13,7 +13,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
-from services.room_directory import wire
+from services.room_directory import messages as wire
 from services.room_directory.app.permits import TERM
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.domain.events import SeatOrder

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from majlis.room_directory.v1 import room_pb2
 
-from services.room_directory import wire
+from services.room_directory import messages as wire
 from services.room_directory.app.live import LiveRoom
 from services.room_directory.app.people import People
 

@@ -9,7 +9,7 @@ from services.common.process import Stop, run_service
 from services.common.settings import load
 from services.common.sight.log import configure
 from services.common.sight.metrics import Metrics
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from services.media_relay.settings import PREFIX, Settings
 
 HOLDS_FILE = "NOTING_RELAY_HOLDS_FILE"

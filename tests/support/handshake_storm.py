@@ -11,9 +11,9 @@ from typing import Any, cast
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 
 from services.common.tasks import Background
-from services.media_relay.sdp.offer import Fingerprint
-from services.media_relay.service import RelayService
-from services.media_relay.webrtc import Certificate, Handshakes, _Datagrams, _Dtls
+from services.media_relay.build import RelayService
+from services.media_relay.sessions.handshake import Certificate, Handshakes, _Datagrams, _Dtls
+from services.media_relay.sessions.sdp.offer import Fingerprint
 from tests.load.machine import resident_kib
 
 HANDSHAKES = 400

@@ -6,15 +6,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from services.media_relay.app import RelayApp, SrtpProfile
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
 from services.media_relay.domain.relay import Relay
-from services.media_relay.doors import Doors
-from services.media_relay.room_media import RoomMediaTable
-from services.media_relay.sdp.answer import Plan
-from services.media_relay.sdp.offer import Fingerprint
+from services.media_relay.programme.room_media import RoomMediaTable
+from services.media_relay.sessions.doors import Doors
+from services.media_relay.sessions.sdp.answer import Plan
+from services.media_relay.sessions.sdp.offer import Fingerprint
+from services.media_relay.sessions.use_cases import RelayApp, SrtpProfile
 from tests.support.fake_clock import FakeClock
 
 RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"

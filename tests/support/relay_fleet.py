@@ -21,7 +21,7 @@ from services.common.rpc.server import RpcServer
 from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
 from services.common.trust.key_ring import KeyRing
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from services.media_relay.settings import Settings
 from tests.support.rtc_client import Client, Tone, client
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from services.common.process import Stop, run_service
 from services.common.settings import load
 from services.common.sight.metrics import Metrics
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from services.media_relay.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]

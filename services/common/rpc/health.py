@@ -17,7 +17,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc, unused-ignore]
         self._told[service] = status
         await super().set(service, status)
 
-    async def List(self, _request: Any, _context: Any) -> health_pb2.HealthListResponse:  # noqa: N802 (as in the contract)
+    async def List(self, _request: Any, _context: Any) -> health_pb2.HealthListResponse:
         """Every service with its state."""
         statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._told.items()}
         return health_pb2.HealthListResponse(statuses=statuses)

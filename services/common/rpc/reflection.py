@@ -64,9 +64,7 @@ def reflection_handlers(names: Iterable[str], pool: DescriptorPool) -> tuple[grp
 class _Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc, unused-ignore]
     """The library's servicer, which knows no symbols inside messages and services."""
 
-    async def ServerReflectionInfo(  # noqa: N802 (as in the contract)
-        self, requests: AsyncIterator[Any], context: Any
-    ) -> AsyncIterator[Any]:
+    async def ServerReflectionInfo(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         """The answers, with each asked symbol replaced by the one that stands for its file."""
 
         async def understood() -> AsyncIterator[Any]:

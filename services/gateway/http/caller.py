@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID
+from services.gateway.call.forwarder import Metadata
+from services.gateway.call.identity import Identities, bearer_of
 from services.gateway.domain.cookies import CookieJar, Credentials
 from services.gateway.domain.origins import Origins
-from services.gateway.forwarder import Metadata
 from services.gateway.http.asgi import Request
-from services.gateway.identity import Identities, bearer_of
 
 FORWARDED_USER_AGENT = "x-forwarded-user-agent"
 _LONGEST_USER_AGENT = 256

@@ -8,9 +8,11 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError, NotSignedIn
+from services.gateway.call.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
+from services.gateway.call.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
+from services.gateway.call.status import not_offered, status_from
 from services.gateway.domain.cookies import CookieJar, Credentials
 from services.gateway.domain.errors import BodyInvalid
-from services.gateway.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, HttpCaller, metadata_for
 from services.gateway.http.wire import (
@@ -23,8 +25,6 @@ from services.gateway.http.wire import (
     refusal,
     wire_for,
 )
-from services.gateway.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
-from services.gateway.status import not_offered, status_from
 
 _UNAUTHENTICATED = 16
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])\Z")

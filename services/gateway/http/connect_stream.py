@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError, NotSignedIn
-from services.gateway.app import Watching
-from services.gateway.faults import Faults
-from services.gateway.forwarder import Forwarder, UpstreamRefused
+from services.gateway.call.faults import Faults
+from services.gateway.call.forwarder import Forwarder, UpstreamRefused
+from services.gateway.call.identity import Identities
+from services.gateway.call.local_rpcs import WATCH, watch
+from services.gateway.call.offered import Catalogue, Offered
+from services.gateway.call.status import connect_error, status_from
 from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, metadata_for
+from services.gateway.http.json_writer import to_json
 from services.gateway.http.wire import as_bytes, frame, from_text, parse_json, readable, trailers, unframe
-from services.gateway.identity import Identities
-from services.gateway.json_writer import to_json
-from services.gateway.local_rpcs import WATCH, watch
-from services.gateway.offered import Catalogue, Offered
-from services.gateway.status import connect_error, status_from
+from services.gateway.watch.streams import Watching
 
 _END = 0x02
 _JSON = "application/connect+json"

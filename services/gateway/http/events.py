@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from services.common.errors import NotSignedIn
 from services.common.ids import is_id
 from services.common.trust.tokens import AccessToken
-from services.gateway.app import Watching
+from services.gateway.call.identity import Identities
 from services.gateway.domain.errors import BodyInvalid, FellBehind
-from services.gateway.frames import Frame
 from services.gateway.http.asgi import Connection, Header, Request, Send
 from services.gateway.http.caller import Callers
-from services.gateway.identity import Identities
-from services.gateway.subscriber import Subscriber
+from services.gateway.watch.frames import Frame
+from services.gateway.watch.streams import Watching
+from services.gateway.watch.subscriber import Subscriber
 
 SCOPE = "listen"
 _RETRY_MILLISECONDS = 1000

@@ -2,12 +2,12 @@
 
 import re
 
-from services.gateway.card import Cards
 from services.gateway.domain.preview import head_of
 from services.gateway.http.asgi import Request, Response, method_not_allowed
 from services.gateway.http.pages import page_of
 from services.gateway.http.static import StaticSite
-from services.gateway.previews import LinkPreviews, words_for
+from services.gateway.preview.card import Cards
+from services.gateway.preview.previews import LinkPreviews, words_for
 
 _CARD = re.compile(r"/card/(room|invitation)/([A-Za-z0-9_-]{8,64})\.png")
 _LINKED = {"room", "invitation"}

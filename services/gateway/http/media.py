@@ -9,12 +9,12 @@ from majlis.room_directory.v1 import room_pb2
 from services.common.errors import DomainError
 from services.common.ids import is_id
 from services.common.rpc.errors import RemoteError
+from services.gateway.call.identity import bearer_of
 from services.gateway.domain.ice import IceServer
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
-from services.gateway.ice import IceServers
-from services.gateway.identity import bearer_of
-from services.gateway.media import AUDIENCE, STAGE, MediaSessions, no_session, shown_token
+from services.gateway.media.ice import IceServers
+from services.gateway.media.sessions import AUDIENCE, STAGE, MediaSessions, no_session, shown_token
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"

@@ -1,7 +1,7 @@
 """Refusals on the plain HTTP paths as problem details (RFC 9457)."""
 
+from services.gateway.call.status import code_name, http_status, reason_of, retry_after_seconds, status_from
 from services.gateway.http.asgi import Header, Response, json_response
-from services.gateway.status import code_name, http_status, reason_of, retry_after_seconds, status_from
 
 PROBLEM = b"application/problem+json"
 

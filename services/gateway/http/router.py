@@ -13,9 +13,10 @@ from services.common.sight import tracing
 from services.common.sight.distinct import Distinct
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
-from services.gateway.client_networks import ClientNetworks
+from services.gateway.call.client_networks import ClientNetworks
+from services.gateway.call.faults import Faults
+from services.gateway.call.status import status_from
 from services.gateway.domain.errors import RateLimited
-from services.gateway.faults import Faults
 from services.gateway.http.asgi import (
     Disconnected,
     Header,
@@ -33,7 +34,6 @@ from services.gateway.http.events import Events
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
 from services.gateway.http.wire import refusal
-from services.gateway.status import status_from
 
 _log = get_logger("http")
 

@@ -10,8 +10,8 @@ import uvicorn
 
 from services.common.net import PortTaken, has_ipv6, split_address
 from services.common.sight.log import get_logger
+from services.gateway.http.certificate import following_context, public_certificate
 from services.gateway.http.protocol import GatewayProtocol
-from services.gateway.public_certificate import following_context, public_certificate
 from services.gateway.settings import Settings
 
 _log = get_logger("http")

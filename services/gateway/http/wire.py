@@ -13,10 +13,10 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.rpc.errors import STATUS_DETAILS
 from services.common.text.strict_json import read_json
+from services.gateway.call.status import connect_error, http_status, retry_after_seconds
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.asgi import Header, Response, json_response
-from services.gateway.json_writer import to_json
-from services.gateway.status import connect_error, http_status, retry_after_seconds
+from services.gateway.http.json_writer import to_json
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _TRAILERS = 0x80

@@ -24,7 +24,7 @@ from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
 from services.common.trust.certificates import CertificateFiles
 from services.common.trust.peer_identity import PeerIdentities
-from services.gateway.offered import contract_services
+from services.gateway.call.offered import contract_services
 from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
 from tests.support.rpc_harness import SECRET, TokenMint, test_settings

@@ -15,8 +15,8 @@ from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_p
 from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
 
 from services.common.sight.metrics import Metrics
+from services.gateway.build import Gateway
 from services.gateway.http.server import HttpServer
-from services.gateway.parts import Gateway
 from services.gateway.settings import Settings
 from tests.integration.gateway.played import PlayedAuth, PlayedDirectory, PlayedInvite, PlayedRelay
 from tests.support.nats_server import NatsServer

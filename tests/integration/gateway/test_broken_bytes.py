@@ -18,8 +18,8 @@ from majlis.contract.v1 import options_pb2
 
 from services.common.rpc.errors import STATUS_DETAILS
 from services.common.sight import log
-from services.gateway.offered import Catalogue, Offered, contract_services
-from services.gateway.status import reason_of
+from services.gateway.call.offered import Catalogue, Offered, contract_services
+from services.gateway.call.status import reason_of
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from majlis.contract.v1 import options_pb2
 from prometheus_client import generate_latest
 
+from services.gateway.call.offered import contract_services
 from services.gateway.http import protocol
-from services.gateway.offered import contract_services
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
 from tests.integration.gateway.streams import EventStream
 from tests.support.nats_server import NatsServer

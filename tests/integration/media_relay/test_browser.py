@@ -7,7 +7,7 @@ from typing import Any
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from playwright.async_api import Page
 
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from tests.integration.media_relay.browsing import ANSWER, OFFER, PITCHES, STATS, inbound
 from tests.support.relay_fleet import Fleet
 from tests.support.stun_client import checker

@@ -11,7 +11,7 @@ from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 from services.common.bus.client import Bus
 from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
-from services.media_relay.service import RelayService
+from services.media_relay.build import RelayService
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer
 from tests.support.relay_fleet import Fleet

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.media_relay.service import PROVISIONAL_BUDGET
+from services.media_relay.build import PROVISIONAL_BUDGET
 from tests.support.processes import free_port, stopping
 
 ROOT = Path(__file__).resolve().parents[3]

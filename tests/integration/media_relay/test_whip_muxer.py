@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from OpenSSL import SSL
 from structlog.testing import capture_logs
 
-from services.media_relay.dtls_trouble import allow_curves
-from services.media_relay.webrtc import Certificate
+from services.media_relay.sessions.dtls_trouble import allow_curves
+from services.media_relay.sessions.handshake import Certificate
 from tests.integration.media_relay.hearing import until_heard
 from tests.support.fake_bus import eventually
 from tests.support.relay_fleet import Fleet

@@ -15,15 +15,15 @@ from services.common.errors import DomainError
 from services.common.rpc.client import ServiceChannel
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.gateway.clients import DirectoryClient
+from services.gateway.call.clients import DirectoryClient
+from services.gateway.call.identity import Identities
 from services.gateway.domain.relays import Relay, RelayTable
-from services.gateway.identity import Identities
-from services.gateway.media import AUDIENCE, STAGE, MediaSessions
-from services.gateway.permits import PermitSeal
+from services.gateway.media.permits import PermitSeal
+from services.gateway.media.sessions import AUDIENCE, STAGE, MediaSessions
 from services.media_relay.bus import Heartbeat
-from services.media_relay.directory import SessionReports
 from services.media_relay.domain.events import Cause, Event
-from services.media_relay.load import LoadMeter
+from services.media_relay.fleet.directory import SessionReports
+from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.rpc import MediaRelayRpc
 from tests.integration.room_directory.world import FakeRelay, World, person
 from tests.support.relay_fakes import BOOT, RELAY, FakeKeys, RelayBench, offer

@@ -10,9 +10,9 @@ from services.common.errors import PartUnavailable
 from services.common.tasks import Background
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind, SeatEnded
-from services.gateway.feed import GAP_GRACE_SECONDS, OLD_AFTER_SECONDS, PULSE_READERS, SILENCE_SECONDS, Feed
-from services.gateway.frames import of_fact
-from services.gateway.subscriber import LONGEST_WAIT_SECONDS, Subscriber
+from services.gateway.watch.feed import GAP_GRACE_SECONDS, OLD_AFTER_SECONDS, PULSE_READERS, SILENCE_SECONDS, Feed
+from services.gateway.watch.frames import of_fact
+from services.gateway.watch.subscriber import LONGEST_WAIT_SECONDS, Subscriber
 
 ROOM = "room000000000001"
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from services.gateway.font_shapes import shapes_of
+from services.gateway.preview.font_shapes import shapes_of
 
 
 def a_font(*subtables: tuple[int, bytes]) -> bytes:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.common.errors import NotSignedIn, ScopeMissing, TokenExpired
-from services.gateway.identity import Identities, bearer_of
+from services.gateway.call.identity import Identities, bearer_of
 from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import TokenMint
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from services.common.errors import CallerNotAllowed
-from services.gateway.permits import PermitSeal, read_permit
+from services.gateway.media.permits import PermitSeal, read_permit
 
 
 def token(header: object, claims: object) -> str:

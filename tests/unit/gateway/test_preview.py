@@ -9,7 +9,7 @@ import pytest
 
 from services.common.errors import DomainError
 from services.gateway.domain.preview import Lettering, Preview, card_svg, drawable, head_of
-from services.gateway.previews import KEPT_SECONDS, LinkPreviews, words_for
+from services.gateway.preview.previews import KEPT_SECONDS, LinkPreviews, words_for
 
 ROOM = Preview("room", "Talking across borders", "Lina Haddad")
 MARK = "M0 0L1 1Z"

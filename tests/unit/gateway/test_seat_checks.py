@@ -8,7 +8,7 @@ import pytest
 from services.common.errors import DomainError, PartUnavailable
 from services.common.tasks import Background
 from services.gateway.domain.errors import SeatEnded
-from services.gateway.seat_checks import SeatChecks
+from services.gateway.watch.seat_checks import SeatChecks
 
 ROOM = "room000000000001"
 

@@ -7,7 +7,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 
 from services.common.errors import DomainError, FieldInvalid, Kind
 from services.common.rpc.errors import RemoteError
-from services.gateway.status import (
+from services.gateway.call.status import (
     connect_error,
     http_status,
     not_offered,

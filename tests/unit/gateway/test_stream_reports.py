@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import sessions_pb2
 
 from services.common.errors import PartUnavailable
 from services.common.tasks import Background
-from services.gateway.stream_reports import StreamReports
+from services.gateway.watch.stream_reports import StreamReports
 from tests.support.fake_bus import eventually
 
 ROOM = "room000000000001"

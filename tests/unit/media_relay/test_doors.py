@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.media_relay.domain.errors import PermitSpent, RelayBusy
-from services.media_relay.doors import Doors
+from services.media_relay.sessions.doors import Doors
 from tests.support.relay_fakes import FakeKeys, RelayBench, offer
 
 LISTENER_OFFER = offer("chromium_listener")

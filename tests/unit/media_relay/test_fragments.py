@@ -3,8 +3,8 @@
 import pytest
 
 from services.media_relay.domain.errors import FragmentInvalid
-from services.media_relay.sdp.answer import IceLocal
-from services.media_relay.sdp.fragment import parse_fragment, write_restart
+from services.media_relay.sessions.sdp.answer import IceLocal
+from services.media_relay.sessions.sdp.fragment import parse_fragment, write_restart
 
 TRICKLE = (
     "a=ice-ufrag:Qx7d\r\na=ice-pwd:0nUeR8fBz5dHqPjY2cLk3mWs\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"

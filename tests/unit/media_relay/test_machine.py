@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.media_relay.machine import MAX_SENDER_THREADS, cores, packet_budget, sender_threads
+from services.media_relay.fleet.machine import MAX_SENDER_THREADS, cores, packet_budget, sender_threads
 
 
 @pytest.mark.parametrize(("available", "threads"), [(1, 1), (2, 1), (3, 2), (8, 7), (17, 16), (128, 16)])

@@ -7,8 +7,8 @@ from aiortc.sdp import SessionDescription
 
 from services.media_relay.domain.errors import OfferInvalid
 from services.media_relay.domain.permits import Kind
-from services.media_relay.sdp.answer import IceLocal, plan_session, write_answer
-from services.media_relay.sdp.offer import parse_offer
+from services.media_relay.sessions.sdp.answer import IceLocal, plan_session, write_answer
+from services.media_relay.sessions.sdp.offer import parse_offer
 from tests.support.relay_fakes import FINGERPRINT, offer
 
 ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", [("192.0.2.1", 5004), ("2001:db8::1", 5006)])

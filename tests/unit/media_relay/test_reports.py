@@ -9,9 +9,9 @@ from majlis.room_directory.v1.sessions_pb2 import SESSION_EVENT_CONNECTED, SESSI
 
 from services.common.errors import FieldInvalid, PartUnavailable
 from services.common.sight.metrics import Metrics
-from services.media_relay import directory
-from services.media_relay.directory import SessionReports
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
+from services.media_relay.fleet import directory
+from services.media_relay.fleet.directory import SessionReports
 from tests.support.fake_bus import eventually
 from tests.support.relay_fakes import RelayBench
 

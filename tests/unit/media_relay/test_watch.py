@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionIdle
-from services.media_relay.watch import CoreCollector, RelayMetrics
+from services.media_relay.sessions.observers import CoreCollector, RelayMetrics
 from tests.support.relay_fakes import RelayBench
 
 

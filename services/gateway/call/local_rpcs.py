@@ -1,0 +1,76 @@
+"""The RPCs the gateway answers itself: what it is, and what happens in a room."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+from majlis.gateway.v1 import event_service_pb2
+
+from services.common.errors import FieldInvalid
+from services.common.ids import is_id
+from services.common.trust.tokens import AccessToken
+from services.common.version import VERSION
+from services.gateway.call.forwarder import Metadata
+from services.gateway.settings import Settings
+from services.gateway.watch.streams import Watching
+
+GET_SERVER_INFO = "/majlis.gateway.v1.ServerService/GetServerInfo"
+WATCH = "/majlis.gateway.v1.EventService/Watch"
+
+
+@dataclass(slots=True)
+class ServerInfo:
+    """What a client needs to know before anybody signs in."""
+
+    settings: Settings
+    grpc_address: str
+    """host:port of the public gRPC port as clients reach it; empty when closed."""
+
+    async def answer(self, _request: bytes, _metadata: Metadata) -> bytes:
+        """GetServerInfo, as bytes."""
+        return event_service_pb2.GetServerInfoResponse(
+            deployment=self.settings.deployment,
+            version=VERSION,
+            url=self.settings.origin,
+            grpc_address=self.grpc_address,
+            needs_owner=self.needs_owner(),
+        ).SerializeToString()
+
+    def describe(self) -> dict[str, object]:
+        """The same in a few words, for /.well-known/majlis.json."""
+        return {
+            "deployment": self.settings.deployment,
+            "version": VERSION,
+            "url": self.settings.origin,
+            "grpc": self.grpc_address,
+            "needs_owner": self.needs_owner(),
+        }
+
+    def needs_owner(self) -> bool:
+        """Whether the owner link still waits to be used."""
+        return self.settings.owner_link_file is not None and self.settings.owner_link_file.exists()
+
+
+async def watch(watching: Watching, access: AccessToken, request: bytes) -> AsyncIterator[bytes]:
+    """Watch: serialised responses until the stream ends. Raises why it ended, or what kept it from opening."""
+    room_id, after = _read(request)
+    subscriber = await watching.watch(access, room_id, after or None)
+    try:
+        while frames := await subscriber.take():
+            for frame in frames:
+                if frame.watch:
+                    yield frame.watch
+        if subscriber.why is not None:
+            raise subscriber.why
+    finally:
+        watching.leave(subscriber)
+
+
+def _read(request: bytes) -> tuple[str, int]:
+    try:
+        message = event_service_pb2.WatchRequest.FromString(request)
+    except DecodeError:
+        raise FieldInvalid("the request is not a WatchRequest") from None
+    if not is_id(message.room_id):
+        raise FieldInvalid(fields=(("room_id", "must be a room's id"),))
+    return message.room_id, message.after_revision

@@ -1,0 +1,1 @@
+"""The native edge: gRPC for standard clients."""

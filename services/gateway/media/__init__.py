@@ -1,0 +1,1 @@
+"""WHIP and WHEP: sessions on behalf of clients, their permits, ICE servers."""

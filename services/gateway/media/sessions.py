@@ -1,0 +1,195 @@
+"""Media sessions on behalf of WHIP and WHEP clients: finds the permit, the relay, and speaks to it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
+from majlis.room_directory.v1 import room_pb2
+
+from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, PartUnavailable
+from services.common.ids import is_id
+from services.common.rpc.errors import RemoteError
+from services.gateway.call.identity import Identities
+from services.gateway.domain.relays import Relay, RelayTable
+from services.gateway.media.permits import PermitSeal, read_permit
+
+AUDIENCE = room_pb2.MEDIA_KIND_AUDIENCE
+STAGE = room_pb2.MEDIA_KIND_STAGE
+
+_KIND_NAMES = {AUDIENCE: "audience", STAGE: "stage"}
+_SCOPES = {AUDIENCE: "listen", STAGE: "speak"}
+_RELAY_DEADLINE_SECONDS = 5.0
+
+
+class Directory(Protocol):
+    """What the directory tells of permits and relays."""
+
+    async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
+        """A media permit for the bearer of an access token."""
+        ...
+
+    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
+        """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
+        ...
+
+    async def relays(self) -> list[Relay]:
+        """All relays it knows."""
+        ...
+
+
+class Relays(Protocol):
+    """Connections to relays."""
+
+    async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
+        """The relay at host:port."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session a relay opened."""
+
+    location: str
+    """Path of the session on this origin."""
+    answer_sdp: str
+    etag: str
+
+
+class MediaSessions:
+    """Opens, patches and ends sessions; what a later request needs is in the session's address."""
+
+    def __init__(
+        self, identities: Identities, directory: Directory, relays: Relays, table: RelayTable, seal: PermitSeal
+    ) -> None:
+        self._identities = identities
+        self._directory = directory
+        self._relays = relays
+        self._table = table
+        self._seal = seal
+
+    async def open(
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, offer_sdp: str
+    ) -> Opened:
+        """Opens a session with a permit, or with an access or personal token for which a permit is fetched.
+
+        Raises the refusals of the directory and the relay.
+        """
+        permit, user_id = shown, None
+        claims = read_permit(shown)
+        if claims is None:
+            permit, user_id = await self._fetch_permit(room_id, kind, shown, network)
+            claims = read_permit(permit)
+        if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
+            raise CallerNotAllowed("the permit is for another room or another kind of session")
+        request = media_relay_service_pb2.CreateSessionRequest(permit=permit, offer_sdp=offer_sdp)
+        session = await self._create(claims.relay_id, request)
+        location = f"/media/{claims.relay_id}/{session.session_id}"
+        if user_id is not None:
+            location += "/" + self._seal.seal(permit, session.session_id, user_id)
+        return Opened(location, session.answer_sdp, session.etag)
+
+    async def may_open(self, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str) -> bool:
+        """True for an access or personal token good for such sessions, False for a permit, which is not checked here.
+
+        Raises NotSignedIn, TokenExpired, ScopeMissing.
+        """
+        if read_permit(shown) is not None:
+            return False
+        await self._identities.verify(await self._identities.access_token(shown, network), _SCOPES[kind])
+        return True
+
+    async def patch(
+        self, relay_id: str, session_id: str, permit: str, if_match: str, fragment: str
+    ) -> media_relay_service_pb2.PatchSessionResponse:
+        """Trickles or restarts ICE. Raises the refusals of the relay."""
+        stub = await self._stub(relay_id)
+        request = media_relay_service_pb2.PatchSessionRequest(
+            session_id=session_id, permit=permit, if_match=if_match, fragment=fragment
+        )
+        return await stub.PatchSession(request, timeout=_RELAY_DEADLINE_SECONDS)
+
+    async def delete(self, relay_id: str, session_id: str, permit: str) -> None:
+        """Ends a session. Raises the refusals of the relay."""
+        stub = await self._stub(relay_id)
+        request = media_relay_service_pb2.DeleteSessionRequest(session_id=session_id, permit=permit)
+        await stub.DeleteSession(request, timeout=_RELAY_DEADLINE_SECONDS)
+
+    async def permit_of(self, session_id: str, sealed: str | None, shown: str, network: str) -> str:
+        """The permit that opened a session: what the client shows, or what its session's address holds for it.
+
+        Raises NotSignedIn or TokenExpired for a token that proves nobody, CallerNotAllowed for somebody else's.
+        """
+        if sealed is None and read_permit(shown) is not None:
+            return shown
+        token = await self._identities.access_token(shown, network)
+        access = await self._identities.verify(token)
+        if sealed is None:
+            raise CallerNotAllowed("this session takes the permit that opened it")
+        return self._seal.open(sealed, session_id, access.user_id)
+
+    async def _fetch_permit(
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str
+    ) -> tuple[str, str]:
+        """A permit for the bearer of an access or personal token, seating them first when they hold no seat."""
+        token = await self._identities.access_token(shown, network)
+        access = await self._identities.verify(token, _SCOPES[kind])
+        try:
+            permit = await self._directory.permit(room_id, kind, token, network)
+        except DomainError as error:
+            if error.reason != "NOT_IN_ROOM":
+                raise
+            # To listen in one step: whoever cannot be heard to now takes no seat either.
+            permit = await self._directory.join(room_id, token, network, without_permit=kind != AUDIENCE)
+            claims = read_permit(permit)
+            if claims is None or claims.kind != _KIND_NAMES[kind]:
+                permit = await self._directory.permit(room_id, kind, token, network)
+        return permit, access.user_id
+
+    async def _create(
+        self, relay_id: str, request: media_relay_service_pb2.CreateSessionRequest
+    ) -> media_relay_service_pb2.CreateSessionResponse:
+        relay = await self._find(relay_id)
+        try:
+            stub = await self._relays.at(relay.grpc_address)
+            return await stub.CreateSession(request, timeout=_RELAY_DEADLINE_SECONDS)
+        except DomainError as error:
+            if error.kind != "unavailable" or error.reason != PartUnavailable.reason:
+                raise
+            # It may have moved while the bus was away; a permit is good for one session, so trying twice is safe.
+            await self._ask_directory()
+            moved = self._table.find(relay_id)
+            if moved is None or moved.grpc_address == relay.grpc_address:
+                raise
+            stub = await self._relays.at(moved.grpc_address)
+            return await stub.CreateSession(request, timeout=_RELAY_DEADLINE_SECONDS)
+
+    async def _stub(self, relay_id: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
+        relay = await self._find(relay_id) if is_id(relay_id) else None
+        if relay is None:
+            raise no_session()
+        return await self._relays.at(relay.grpc_address)
+
+    async def _find(self, relay_id: str) -> Relay:
+        relay = self._table.find(relay_id)
+        if relay is None:
+            await self._ask_directory()
+            relay = self._table.find(relay_id)
+        if relay is None:
+            raise no_session()
+        return relay
+
+    async def _ask_directory(self) -> None:
+        for relay in await self._directory.relays():
+            self._table.note(relay)
+
+
+def no_session() -> RemoteError:
+    """What a relay says of a session it does not have, for addresses that lead to no relay."""
+    return RemoteError("not_found", "SESSION_NOT_FOUND", "no such session")
+
+
+def shown_token(token: str | None) -> str:
+    """The bearer token of a media request. Raises NotSignedIn without one."""
+    if token is None:
+        raise NotSignedIn("a media session needs a bearer token")
+    return token

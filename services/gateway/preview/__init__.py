@@ -1,0 +1,1 @@
+"""What a link shows before anybody opens it."""

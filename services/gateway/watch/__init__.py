@@ -1,0 +1,1 @@
+"""Event streams: who watches what, and the feeds of rooms."""

@@ -1,0 +1,261 @@
+"""Who watches what: opens, ends and accounts for event streams."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from math import ceil
+from typing import Any, Protocol
+
+from majlis.room_directory.v1 import room_pb2
+
+from services.common.errors import DomainError
+from services.common.limits import TokenBuckets
+from services.common.sight.log import get_logger
+from services.common.sight.metrics import Metrics
+from services.common.tasks import Background
+from services.common.trust.tokens import AccessToken, RevocationList
+from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
+from services.gateway.settings import Settings
+from services.gateway.watch.feed import Feed
+from services.gateway.watch.seat_checks import SeatChecks
+from services.gateway.watch.stream_reports import StreamReports
+from services.gateway.watch.subscriber import Subscriber
+
+_log = get_logger("streams")
+
+HEARTBEAT_SECONDS = 15.0
+_TICK_SECONDS = 5.0
+_COME_BACK_WITHIN_SECONDS = 5.0
+_KEEP_EMPTY_FEED_SECONDS = 30.0
+_ROUND_SECONDS = 0.5
+"""How often every room is asked whether the bus fell silent for it."""
+_LOOKS_AT_ONCE = 16
+_LINGER_SECONDS = 10.0
+"""How long somebody who asks from time to time counts as watching after each answer."""
+_MISSES_BEFORE_CUT = 2
+_CHECKS_A_ROUND = 60
+_SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
+
+
+class Rooms(Protocol):
+    """What the directory tells of rooms."""
+
+    async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
+        """What everyone sees of a room."""
+        ...
+
+
+class RoomEvents(Protocol):
+    """What happens in rooms, as it happens."""
+
+    async def follow(self, room_id: str, take: Callable[[Any], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Calls `take` with each event of a room, in order, until the returned function is called."""
+        ...
+
+
+class Watching:
+    """All event streams of this gateway: one feed for each room that is watched."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        seats: SeatChecks,
+        rooms: Rooms,
+        events: RoomEvents,
+        reports: StreamReports,
+        revocations: RevocationList,
+        metrics: Metrics,
+        background: Background,
+    ) -> None:
+        self.is_draining = False
+        self.open_streams = 0
+        self._settings = settings
+        self._seats = seats
+        self._rooms = rooms
+        self._events = events
+        self._reports = reports
+        self._revocations = revocations
+        self._background = background
+        self._feeds: dict[str, Feed] = {}
+        self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._of_user: dict[str, set[Subscriber]] = {}
+        self._places: Counter[str] = Counter()
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
+        self._looking: set[str] = set()
+        self._pace = TokenBuckets(2 * settings.stream_opens_per_second, settings.stream_opens_per_second, max_keys=1)
+        self._open = metrics.gauge("majlis_gateway_streams_open", "Event streams open now.")
+        self._joins = metrics.counter("majlis_gateway_stream_opens_total", "Event streams opened.", ("result",))
+        self._cuts = metrics.counter("majlis_gateway_stream_ends_total", "Event streams ended.", ("reason",))
+
+    def start(self) -> None:
+        """Starts heartbeats, the re-checking of seats, and the watch over rooms of which the bus tells nothing."""
+        self._background.every("stream heartbeats", _TICK_SECONDS, self._tick)
+        self._background.every("silent rooms", _ROUND_SECONDS, self._look_around)
+        self._background.spawn("seat checks", self._check_for_ever, restart=True)
+
+    async def watch(self, access: AccessToken, room_id: str, after: int | None) -> Subscriber:
+        """Opens a stream for a signed-in person; give it back with `leave`.
+
+        Raises TooManyStreams, what the directory says of the seat and the room, or PartUnavailable.
+        """
+        self._take_place(access.user_id)
+        try:
+            epoch = await self._seats.seat_epoch(room_id, access.user_id)
+            subscriber = Subscriber(room_id, access, epoch, self._settings.stream_queue_events)
+            feed = await self._feed(room_id)
+            result = await feed.join(subscriber, after)
+        except BaseException:
+            self._free_place(access.user_id)
+            self._joins.labels("refused").inc()
+            raise
+        self._of_user.setdefault(access.user_id, set()).add(subscriber)
+        if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+            subscriber.end(SignedOut("the sign-in has ended"))
+        self._reports.opened(room_id, access.user_id, epoch)
+        self._joins.labels(result if after is not None else "fresh").inc()
+        return subscriber
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Takes a stream back that is over, whoever ended it."""
+        subscriber.end()
+        mine = self._of_user.get(subscriber.user_id, set())
+        if subscriber not in mine:
+            return
+        mine.discard(subscriber)
+        if not mine:
+            self._of_user.pop(subscriber.user_id, None)
+        feed = self._feeds.get(subscriber.room_id)
+        if feed is not None:
+            feed.subscribers.discard(subscriber)
+            feed.touched_at = asyncio.get_running_loop().time() if not feed.subscribers else feed.touched_at
+        self._free_place(subscriber.user_id)
+        self._cuts.labels(subscriber.why.reason if subscriber.why is not None else "CLOSED").inc()
+        told = partial(self._reports.closed, subscriber.room_id, subscriber.user_id, subscriber.epoch)
+        if subscriber.lingers:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, told)
+        else:
+            told()
+
+    def revoke(self, user_id: str, sign_in_id: str, at: datetime) -> None:
+        """A sign-in ended, or all of a person's when `sign_in_id` is empty: refuses its tokens, cuts its streams."""
+        if sign_in_id:
+            self._revocations.revoke_sign_in(sign_in_id)
+        else:
+            self._revocations.revoke_user(user_id, at)
+        for subscriber in self._of_user.get(user_id, ()):
+            ended = subscriber.sign_in_id == sign_in_id if sign_in_id else subscriber.issued_at <= at.timestamp()
+            if ended:
+                subscriber.end(SignedOut("the sign-in has ended"))
+
+    async def catch_up(self) -> None:
+        """The bus is back: what was missed comes as one snapshot for each room."""
+        for feed in list(self._feeds.values()):
+            try:
+                await feed.refresh()
+            except DomainError as error:
+                _log.warning("no snapshot after the bus came back", room_id=feed.room_id, reason=error.reason)
+
+    async def drain(self) -> None:
+        """Ends all streams, spread over the time the settings give."""
+        self.is_draining = True
+        streams = [subscriber for mine in self._of_user.values() for subscriber in mine]
+        pause = self._settings.drain_seconds / max(1, len(streams))
+        slept = 0.0
+        for done, subscriber in enumerate(streams, start=1):
+            subscriber.end()
+            # Sleeps shorter than the loop's own grain would add up to far more than they say.
+            if done * pause - slept >= 0.01:
+                await asyncio.sleep(done * pause - slept)
+                slept = done * pause
+
+    def _take_place(self, user_id: str) -> None:
+        """Counts a stream before the first wait, so that a crowd cannot slip past the limits."""
+        wait = self._pace.take("", asyncio.get_running_loop().time())
+        if wait > 0:
+            self._joins.labels("refused").inc()
+            # A crowd comes back spread out, or it would meet itself again.
+            spread = random.uniform(1.0, _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
+            raise RateLimited("many people come back just now", retry_after_seconds=wait + spread)
+        own = self._places[user_id] >= self._settings.max_streams_per_user
+        if own or self.open_streams >= self._settings.max_streams:
+            # One person who has too many is no sign of a hall that has too few.
+            self._joins.labels("too_many_of_one" if own else "refused").inc()
+            raise TooManyStreams("too many event streams are open", retry_after_seconds=10.0)
+        self.open_streams += 1
+        self._places[user_id] += 1
+        self._open.set(self.open_streams)
+
+    def _free_place(self, user_id: str) -> None:
+        self.open_streams -= 1
+        self._places[user_id] -= 1
+        if not self._places[user_id]:
+            del self._places[user_id]
+        self._open.set(self.open_streams)
+
+    async def _feed(self, room_id: str) -> Feed:
+        feed = self._feeds.get(room_id)
+        if feed is None or feed.is_over:
+            feed = self._feeds[room_id] = Feed(
+                room_id, lambda: self._rooms.snapshot(room_id), self._settings.ring_events, self._background
+            )
+            feed.touched_at = asyncio.get_running_loop().time()
+            old = self._unfollow.pop(room_id, None)
+            if old is not None:
+                await old()
+            # Followed before the snapshot is fetched: nothing falls between the two.
+            self._unfollow[room_id] = await self._events.follow(room_id, feed.take)
+        return feed
+
+    async def _tick(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for room_id, feed in list(self._feeds.items()):
+            if feed.subscribers:
+                feed.heartbeat(now, HEARTBEAT_SECONDS - _TICK_SECONDS)
+            elif now - feed.touched_at > _KEEP_EMPTY_FEED_SECONDS or feed.is_over:
+                feed.close()
+                self._feeds.pop(room_id, None)
+                unfollow = self._unfollow.pop(room_id, None)
+                if unfollow is not None:
+                    await unfollow()
+
+    async def _look_around(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for feed in list(self._feeds.values()):
+            feed.tell_age(now)
+            if feed.wants_a_look(now) and feed.room_id not in self._looking:
+                self._looking.add(feed.room_id)
+                self._background.spawn("look at a silent room", partial(self._look, feed))
+
+    async def _look(self, feed: Feed) -> None:
+        try:
+            async with self._looks:
+                await feed.look()
+        finally:
+            self._looking.discard(feed.room_id)
+
+    async def _check_for_ever(self) -> None:
+        """Confirms every seat once a round: leaving a room makes no event that would end the stream."""
+        while True:
+            streams = [subscriber for mine in self._of_user.values() for subscriber in mine]
+            step = ceil(len(streams) / _CHECKS_A_ROUND) or 1
+            pause = self._settings.recheck_seconds / (ceil(len(streams) / step) + 1)
+            for first in range(0, len(streams), step):
+                await asyncio.sleep(pause)
+                together = [self._check(each) for each in streams[first : first + step] if not each.ended]
+                await asyncio.gather(*together)
+            await asyncio.sleep(pause)
+
+    async def _check(self, subscriber: Subscriber) -> None:
+        try:
+            await self._seats.seat_epoch(subscriber.room_id, subscriber.user_id)
+            subscriber.misses = 0
+        except DomainError as error:
+            # A directory that just restarted may not know a seat yet: only a second miss counts.
+            if error.kind in _SEAT_GONE:
+                subscriber.misses += 1
+            if subscriber.misses >= _MISSES_BEFORE_CUT:
+                subscriber.end(SeatEnded("the seat has ended"))

@@ -1,0 +1,1 @@
+"""The relay among its like: the directory, load, draining."""

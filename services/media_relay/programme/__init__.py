@@ -1,0 +1,1 @@
+"""The channels of each room, and how they leave this relay."""

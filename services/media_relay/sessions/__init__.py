@@ -1,0 +1,1 @@
+"""Media sessions: use cases, handshakes, descriptions, and who looks on."""
