@@ -119,7 +119,11 @@ format: ## Format Python, Rust and TypeScript
 	$(BIN)/python -m tools.rust fmt
 	$(BIN)/python -m tools.node npm run --silent format
 
+lock: ## Write the Python lock files from pyproject.toml (RISE="name name": these may rise to newer versions)
+	@$(READY)
+	$(BIN)/python -m tools.lock $(RISE)
+
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format clean
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format lock clean
