@@ -1,0 +1,1 @@
+"""What every service shares of a room's programme: names of channels, wishes for them, frames."""

@@ -1,0 +1,45 @@
+"""Channels of a room's programme: their names, what they carry, and whom they mix."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+FLOOR = "floor"
+"""The name of the channel that carries the talk as it is spoken."""
+THRIFT = "thrift"
+"""The name of the one that carries it in few bits."""
+
+_ROOM = re.compile(r"[a-z0-9]{10,32}\Z")
+_NAME = re.compile(r"[a-z0-9]{2,32}\Z")
+
+
+class ChannelKind(StrEnum):
+    """What a channel carries."""
+
+    FLOOR = "floor"
+    LANGUAGE = "language"
+    THRIFT = "thrift"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of one room. Raises ValueError for what cannot be part of a subject."""
+
+    room_id: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _ROOM.match(self.room_id) or not _NAME.match(self.name):
+            raise ValueError(f"{self.room_id!r}/{self.name!r} is no channel of a room")
+
+    def __str__(self) -> str:
+        return f"{self.room_id}/{self.name}"
+
+    @property
+    def kind(self) -> ChannelKind:
+        """What it carries; a name that is neither the floor's nor the thrifty one's is that of a language."""
+        return {FLOOR: ChannelKind.FLOOR, THRIFT: ChannelKind.THRIFT}.get(self.name, ChannelKind.LANGUAGE)
+
+    def mixes(self, booth: str) -> bool:
+        """Whether those who speak in a booth are heard here; the floor speaks in the booth without a name."""
+        return booth == (self.name if self.kind is ChannelKind.LANGUAGE else "")
