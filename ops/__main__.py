@@ -5,8 +5,8 @@ import importlib
 import os
 import sys
 
-from ops.command import COMMANDS
 from ops.copying import CopyError
+from ops.operations import COMMANDS
 from services.common.trust.private import UMASK
 
 

@@ -9,10 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from ops.backup_schedule import serve
 from ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
+from ops.kept_backups import MANIFEST, forget
 from services.common.trust.private import keep_from_others
-
-MANIFEST = "backup.json"
 
 
 def digest(path: Path) -> str:
@@ -63,24 +63,6 @@ def _tell(textfile: Path) -> None:
     fresh.replace(textfile)
 
 
-def whole(folder: Path) -> list[Path]:
-    """The backups in a folder, oldest first; what is unfinished is none."""
-    return sorted(path for path in folder.glob("majlis-*") if (path / MANIFEST).is_file())
-
-
-def made_at(made: Path) -> int:
-    """When a backup was whole, in seconds since the epoch."""
-    return int(json.loads((made / MANIFEST).read_text())["made_at"])
-
-
-def forget(folder: Path, keep: int) -> list[Path]:
-    """Removes whole backups but the newest `keep`; returns those that went."""
-    gone = whole(folder)[:-keep] if keep else []
-    for path in gone:
-        shutil.rmtree(path)
-    return gone
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `backup`."""
     add_place_arguments(parser)
@@ -116,8 +98,6 @@ def run(options: argparse.Namespace) -> int:
         return made
 
     if options.every:
-        from ops.backup_schedule import serve
-
         asyncio.run(serve(make, options.to, options.every * 3600, options.metrics))
         return 0
     print(f"{asyncio.run(make())} is whole; it holds secrets, so keep it where only you can read it")

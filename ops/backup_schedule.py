@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from ops.backup import made_at, whole
 from ops.copying import CopyError
+from ops.kept_backups import made_at, whole
 from services.common.net import PortTaken
 from services.common.sight.metrics import Metrics
 

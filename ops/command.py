@@ -7,16 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-COMMANDS = {
-    "backup": ("ops.backup", "Keep a copy of everything that must be kept, while the services run."),
-    "restore": ("ops.restore", "Put a backup into new databases."),
-    "migrate": ("ops.migrate", "Move from the SQLite files to PostgreSQL."),
-    "doctor": ("ops.doctor.command", "Look at a deployment from here, and say what is wrong and what to do."),
-    "canary": ("ops.canary.command", "Join, speak and listen on a schedule, and tell what people would feel."),
-    "export-person": ("ops.export_person", "Write all that is kept about one person to a file."),
-    "secrets": ("ops.secrets", "Make the secrets of a deployment once."),
-}
-"""Name to the module that has `add_arguments` and `run`, loaded only when it is used, and what it is for."""
+from ops.operations import COMMANDS
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _passing(name: str) -> Callable[[typer.Context], None]:
     def run(context: typer.Context) -> None:
+        # With the database's library, which a person's own commands need not wait for.
         from ops.__main__ import main as operate
 
         raise typer.Exit(operate([name, *context.args]))

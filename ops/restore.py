@@ -7,8 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ops.backup import MANIFEST, digest
+from ops.backup import digest
 from ops.copying import CopyError, add_place_arguments, copy, migrations_of, sqlite_url, urls
+from ops.kept_backups import MANIFEST
 from services.common.store.migrations import migrate
 
 

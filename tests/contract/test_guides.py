@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from majlis_client.cli import app
 
-from ops.command import COMMANDS
+from ops.operations import COMMANDS
 from tools.lint_manifests import SERVICES, documented
 from tools.metric_names import exported
 

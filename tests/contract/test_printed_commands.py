@@ -13,7 +13,7 @@ import pytest
 import typer
 from majlis_client.cli import app
 
-from ops.command import COMMANDS
+from ops.operations import COMMANDS
 from tests.support.printed import PAGES, ROOT, Printed, blocks, printed
 
 CLIENT = "tests/e2e/test_printed_commands.py"

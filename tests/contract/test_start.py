@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from ops.command import COMMANDS
+from ops.operations import COMMANDS
 from tools.bootstrap import ROOT
 
 

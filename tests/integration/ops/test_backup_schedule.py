@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from ops import backup, backup_schedule
+from ops import backup_schedule
 from ops.backup_schedule import Told, keep_on, last
+from ops.kept_backups import MANIFEST, forget, whole
 from services.common.sight.metrics import Metrics
 
 DAY = 86_400.0
@@ -20,7 +21,7 @@ def lay(folder: Path, name: str, made_at: int) -> Path:
     """A backup, as far as its name and its manifest go."""
     made = folder / f"majlis-{name}"
     made.mkdir(parents=True)
-    (made / backup.MANIFEST).write_text(json.dumps({"made_at": made_at}))
+    (made / MANIFEST).write_text(json.dumps({"made_at": made_at}))
     return made
 
 
@@ -80,9 +81,9 @@ def test_the_oldest_go_when_only_some_are_kept_and_what_is_unfinished_is_no_back
     for day in ("20260101T000000Z", "20260102T000000Z", "20260103T000000Z"):
         lay(tmp_path, day, 1)
     (tmp_path / "majlis-20260104T000000Z").mkdir()
-    assert [path.name for path in backup.forget(tmp_path, 2)] == ["majlis-20260101T000000Z"]
-    assert [path.name for path in backup.whole(tmp_path)] == ["majlis-20260102T000000Z", "majlis-20260103T000000Z"]
-    assert backup.forget(tmp_path, 0) == []
+    assert [path.name for path in forget(tmp_path, 2)] == ["majlis-20260101T000000Z"]
+    assert [path.name for path in whole(tmp_path)] == ["majlis-20260102T000000Z", "majlis-20260103T000000Z"]
+    assert forget(tmp_path, 0) == []
     shutil.rmtree(tmp_path)
     assert last(tmp_path) == 0
 

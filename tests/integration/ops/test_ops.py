@@ -12,10 +12,11 @@ from sqlalchemy import Boolean, DateTime, Integer, LargeBinary, Table, insert, s
 from sqlalchemy.types import JSON
 from typer.testing import CliRunner
 
-from ops import backup, restore
+from ops import backup, kept_backups, restore
 from ops.__main__ import main as majlis
-from ops.command import COMMANDS, add_to
+from ops.command import add_to
 from ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
+from ops.operations import COMMANDS
 from services.common.ids import new_id
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
@@ -154,7 +155,7 @@ async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(state: Pat
 
 async def test_a_backup_tells_how_much_it_holds(state: Path, tmp_path: Path) -> None:
     made = await backup.backup(urls(state, []), state / "secrets", tmp_path / "backups")
-    manifest = json.loads((made / backup.MANIFEST).read_text())
+    manifest = json.loads((made / kept_backups.MANIFEST).read_text())
     assert manifest["rows"]["auth"]["accounts"] == 3
     assert {f"{keeper}.db" for keeper in KEEPERS} < set(manifest["files"])
 
