@@ -30,7 +30,8 @@ from services.common.facts.outbox_retention import FactRetention
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
-from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import TokenVerifier, refusal_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from services.auth.app.unsaved import Unsaved
 from services.auth.domain import events
 from services.auth.fact_messages import encode
 from services.common.facts.outbox import FactBus
-from services.common.trust.tokens import RevocationList
+from services.common.trust.revocations import RevocationList
 
 # Caches and tokens that they concern are gone within minutes.
 PASSING: tuple[type[Message], ...] = (facts.ProfileChanged, facts.SignedOut)

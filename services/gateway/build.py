@@ -16,7 +16,8 @@ from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.gateway.call.client_networks import ClientNetworks
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.call.faults import Faults

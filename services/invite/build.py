@@ -10,7 +10,8 @@ from services.common.rpc.client import ServiceChannel
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
-from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.invite import bus as facts
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2 as auth
 from majlis.invite.v1 import invite_facts_pb2
 
-from services.common.trust.tokens import RevocationList
+from services.common.trust.revocations import RevocationList
 from services.invite.domain.events import Event
 
 HEARD_FACTS: tuple[type[Message], ...] = (

@@ -17,7 +17,8 @@ from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
 from services.common.tasks import Background
 from services.common.trust.key_ring import KeyRing
-from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.dispatch import Dispatch

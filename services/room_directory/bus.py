@@ -14,7 +14,7 @@ from majlis.room_directory.v1 import room_events_pb2 as pb
 
 from services.common.sight import tracing
 from services.common.sight.log import get_logger
-from services.common.trust.tokens import RevocationList
+from services.common.trust.revocations import RevocationList
 from services.room_directory import messages as wire
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People

@@ -17,7 +17,8 @@ from services.common.rpc.server import RpcServer
 from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
 from services.common.trust.key_ring import KeyRing
-from services.common.trust.tokens import ACCESS_TOKEN_TYPE, RevocationList, TokenVerifier
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import ACCESS_TOKEN_TYPE, TokenVerifier
 
 DEPLOYMENT = "majlis"
 SECRET = "a secret for tests only"

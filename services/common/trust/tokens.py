@@ -1,4 +1,4 @@
-"""Verifies signed tokens against a cached key set, with a list of what was revoked since."""
+"""Verifies signed tokens against a cached key set."""
 
 import asyncio
 import hashlib
@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -20,15 +19,13 @@ from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.text.strict_json import read_json
-from services.common.trust.key_ring import ALGORITHM, JWS, KeyRing
-
-__all__ = ["AccessToken", "KeyRing", "RevocationList", "TokenVerifier", "refusal_counter"]
+from services.common.trust.key_ring import ALGORITHM, JWS
+from services.common.trust.revocations import RevocationList
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 (a kind, RFC 9068 §2.1)
 LEEWAY_SECONDS = 30
 # What lives for seconds would live three times as long with the leeway above; clocks a moment apart are forgiven.
 BRIEF_LEEWAY_SECONDS = 2
-LONGEST_ACCESS_LIFE = timedelta(minutes=10)
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _HEADER_FIELDS = {"alg", "kid", "typ"}
@@ -55,41 +52,6 @@ class AccessToken:
     """Seconds since the epoch."""
     expires_at: int
     """Seconds since the epoch."""
-
-
-class RevocationList:
-    """Sign-ins and users whose tokens are refused although they verify; entries outlive every such token."""
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._users: dict[str, float] = {}
-        self._sign_ins: dict[str, float] = {}
-
-    def revoke_user(self, user_id: str, not_before: datetime) -> None:
-        """Refuses every token of the user issued before `not_before`."""
-        self._users[user_id] = max(not_before.timestamp(), self._users.get(user_id, 0.0))
-        self._forget_old()
-
-    def revoke_sign_in(self, sign_in_id: str) -> None:
-        """Refuses every token of one sign-in."""
-        self._sign_ins[sign_in_id] = self._clock.now().timestamp()
-        self._forget_old()
-
-    def refuses(self, user_id: str, sign_in_id: str, issued_at: int) -> bool:
-        """Whether a token with these claims is revoked.
-
-        `iat` has whole seconds: a token of the very second of a revocation is refused with the older ones.
-        """
-        return sign_in_id in self._sign_ins or issued_at <= self._users.get(user_id, -1.0)
-
-    def __len__(self) -> int:
-        return len(self._users) + len(self._sign_ins)
-
-    def _forget_old(self) -> None:
-        oldest = (self._clock.now() - 2 * LONGEST_ACCESS_LIFE).timestamp()
-        for entries in (self._users, self._sign_ins):
-            for key in [key for key, at in entries.items() if at < oldest]:
-                del entries[key]
 
 
 class TokenRefused(NotSignedIn):

@@ -16,7 +16,8 @@ from services.common.limits import TokenBuckets
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.trust.tokens import AccessToken, RevocationList
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
 from services.gateway.settings import Settings
 from services.gateway.watch.feed import Feed

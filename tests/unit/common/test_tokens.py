@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.common.errors import DomainError, NotSignedIn, PartUnavailable, TokenExpired
 from services.common.sight.metrics import Metrics
 from services.common.trust.key_ring import KeyRing
-from services.common.trust.tokens import RevocationList, TokenVerifier, refusal_counter
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import TokenVerifier, refusal_counter
 from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import DEPLOYMENT, SIGN_IN_ID, USER_ID, TokenMint
 

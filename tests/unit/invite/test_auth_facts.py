@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from majlis.auth.v1 import auth_facts_pb2 as auth
 
-from services.common.trust.tokens import RevocationList
+from services.common.trust.revocations import RevocationList
 from services.invite.bus import AuthFacts
 
 

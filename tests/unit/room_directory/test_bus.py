@@ -12,7 +12,7 @@ from majlis.invite.v1 import invite_facts_pb2
 from majlis.room_directory.v1 import room_events_pb2
 
 from services.common.bus.subject import ids_of, template_of
-from services.common.trust.tokens import RevocationList
+from services.common.trust.revocations import RevocationList
 from services.room_directory.bus import auth_handler, event_of, invite_handler, people_in
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
