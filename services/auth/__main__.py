@@ -16,13 +16,14 @@ from services.common.facts.outbox import OutboxPublisher
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
-from services.common.sight import log, tracing
+from services.common.sight import log
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from services.common.tasks import Background
-from services.common.trust.tokens import LONGEST_ACCESS_LIFE
+from services.common.trust.revocations import LONGEST_ACCESS_LIFE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROTATION_CHECK_SECONDS = 600.0
@@ -38,7 +39,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "auth", os.environ)
     log.configure("auth", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("auth")
-    tracing.start("auth", settings, metrics)
+    start_tracing("auth", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)

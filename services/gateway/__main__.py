@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
-from services.common.sight import log, tracing
+from services.common.sight import log
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.gateway.build import Gateway
 from services.gateway.http.certificate import public_certificate
 from services.gateway.http.server import HttpServer
@@ -24,7 +25,7 @@ async def main(stop: Stop) -> None:
 async def run(settings: Settings, stop: Stop) -> None:
     """The gateway's whole life, for these settings."""
     metrics = Metrics("gateway")
-    tracing.start("gateway", settings, metrics)
+    start_tracing("gateway", settings, metrics)
     http = HttpServer(settings)
     http_port = http.bind()
     gateway = Gateway(settings, metrics, http_port)

@@ -12,8 +12,9 @@ from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.client import ServiceChannel
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
-from services.common.sight import log, tracing
+from services.common.sight import log
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
@@ -31,7 +32,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "invite", os.environ)
     log.configure("invite", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("invite")
-    tracing.start("invite", settings, metrics)
+    start_tracing("invite", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)

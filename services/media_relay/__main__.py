@@ -4,9 +4,9 @@ import os
 
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.settings import load
-from services.common.sight import tracing
 from services.common.sight.log import configure
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.media_relay.build import RelayService
 from services.media_relay.settings import PREFIX, Settings
 
@@ -16,7 +16,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, PREFIX, os.environ)
     configure("media_relay", settings.log_format, settings.log_level)
     metrics = Metrics("media_relay")
-    tracing.start("media_relay", settings, metrics)
+    start_tracing("media_relay", settings, metrics)
     service = await RelayService.open(settings, metrics)
     try:
         await service.start()

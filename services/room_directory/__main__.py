@@ -9,8 +9,9 @@ from services.common.clock import SystemClock
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
-from services.common.sight import log, tracing
+from services.common.sight import log
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from services.common.tasks import Background
@@ -25,7 +26,7 @@ async def main(stop: Stop) -> None:
     settings = load(Settings, "room_directory", os.environ)
     log.configure("room_directory", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("room_directory")
-    tracing.start("room_directory", settings, metrics)
+    start_tracing("room_directory", settings, metrics)
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)

@@ -1,16 +1,12 @@
-"""Follows a request through the services as a trace, when an endpoint for traces is set; otherwise does nothing.
+"""Follows a request through the services as a trace, once a tracer is in use (`trace_start`); otherwise does nothing.
 
 A trace begins where a request enters the system (`begin`), is carried as W3C Trace Context in gRPC metadata and NATS
 headers, and is never taken from outside. Work that no request asked for has no trace.
 """
 
-import os
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Literal, Protocol, Self
-
-from services.common.settings import ServiceSettings, SettingsError
-from services.common.sight.metrics import Metrics
 
 TRACEPARENT = "traceparent"
 
@@ -71,28 +67,6 @@ class _Nothing:
 NOTHING = _Nothing()
 """The span of what is not traced."""
 _tracer: Tracer | None = None
-
-
-def start(service: str, settings: ServiceSettings, metrics: Metrics) -> None:
-    """Turns tracing on when the settings, or the standard OTEL_EXPORTER_OTLP_ENDPOINT, name an endpoint.
-
-    Raises SettingsError for an endpoint or a share that cannot be one.
-    """
-    spans = metrics.counter("majlis_trace_spans_total", "Spans of traces, by what became of them.", ("result",))
-    endpoint = settings.traces_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    if not endpoint:
-        return
-    if not endpoint.startswith(("http://", "https://")):
-        raise SettingsError(f"the endpoint for traces, {endpoint!r}, must begin with http:// or https://")
-    if not 0.0 <= settings.traces_share <= 1.0:
-        raise SettingsError(f"traces_share must be between 0 and 1; it is {settings.traces_share}")
-    # The libraries are loaded only by who uses them: they cost each process several MiB.
-    from services.common.sight.trace_export import SdkTracer, otlp  # noqa: PLC0415
-
-    def count(result: str, number: int) -> None:
-        spans.labels(result).inc(number)
-
-    use(SdkTracer(service, otlp(endpoint, count), settings.traces_share, settings.deployment))
 
 
 def use(tracer: Tracer | None) -> None:

@@ -1,19 +1,14 @@
 """Writes rooms; what takes effect while the database takes nothing is kept, and written once it does."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.errors import Conflict, StorageUnavailable
 from services.common.sight.log import get_logger
 from services.room_directory.app.ports import Act, Deed, RoomStore
-
-if TYPE_CHECKING:
-    from services.room_directory.app.live import LiveRoom
-    from services.room_directory.domain.room import Room
+from services.room_directory.domain.room import Room
 
 MOST_DEEDS = 500
 """Acts of one room that wait for their place in the audit; beyond that the oldest give way, and their effect stays."""
@@ -21,6 +16,16 @@ _TRY_AGAIN_SECONDS = 1.0
 _WRITE_SECONDS = 3.0
 
 _log = get_logger("rooms")
+
+
+class Written(Protocol):
+    """What is written of a live room, and kept beside it while that cannot be done."""
+
+    room: Room
+    lock: asyncio.Lock
+    saved: Room | None
+    """What rows say, while changes wait to be written."""
+    deeds: list[Deed]
 
 
 class Writer:
@@ -34,14 +39,14 @@ class Writer:
         self._store = store
         self._clock = clock
         self._try_at = 0.0
-        self._ended: dict[str, LiveRoom] = {}
+        self._ended: dict[str, Written] = {}
         """Rooms that are over here and not yet in rows."""
 
     def has_ended(self, room_id: str) -> bool:
         """Whether a room is over although rows do not say so yet."""
         return room_id in self._ended
 
-    async def write(self, live: LiveRoom, draft: Room, act: Act) -> bool:
+    async def write(self, live: Written, draft: Room, act: Act) -> bool:
         """Writes a draft with all that waits; False when it is kept for later instead.
 
         Raises Conflict, and StorageUnavailable for an act that is nothing unless it is written.
@@ -64,12 +69,12 @@ class Writer:
         live.saved, live.deeds = (None, []) if saved else (base, deeds[-MOST_DEEDS:])
         return saved
 
-    def over(self, live: LiveRoom) -> None:
+    def over(self, live: Written) -> None:
         """A room is over: if rows do not say so yet, they will."""
         if live.saved is not None:
             self._ended[live.room.room_id] = live
 
-    async def write_waiting(self, rooms: Iterable[LiveRoom]) -> None:
+    async def write_waiting(self, rooms: Iterable[Written]) -> None:
         """Writes what waits, if the store takes it; call it every second."""
         for live in [*rooms, *self._ended.values()]:
             if live.saved is None:
@@ -80,7 +85,7 @@ class Writer:
                 except StorageUnavailable:
                     return
 
-    async def _write_waiting(self, live: LiveRoom) -> None:
+    async def _write_waiting(self, live: Written) -> None:
         if live.saved is None:
             return
         room_id, acts = live.room.room_id, len(live.deeds)

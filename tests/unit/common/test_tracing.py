@@ -15,6 +15,7 @@ from services.common.settings import SettingsError
 from services.common.sight import log, tracing
 from services.common.sight.metrics import Metrics
 from services.common.sight.trace_export import SdkTracer
+from services.common.sight.trace_start import start_tracing
 from tests.support.rpc_harness import test_settings
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -47,9 +48,10 @@ import sys
 from pathlib import Path
 from services.common.sight import tracing
 from services.common.sight.metrics import Metrics
+from services.common.sight.trace_start import start_tracing
 from services.common.settings import ServiceSettings
 import services.common.rpc.server, services.common.bus.client, services.common.rpc.client
-tracing.start("oven", ServiceSettings(service_secret_file=Path({str(secret)!r})), Metrics("oven"))
+start_tracing("oven", ServiceSettings(service_secret_file=Path({str(secret)!r})), Metrics("oven"))
 with tracing.begin("bake") as span, tracing.call("fetch") as inner:
     span.note("size", 3)
     assert inner is span is tracing.NOTHING
@@ -71,7 +73,7 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk")
 )
 def test_an_endpoint_or_a_share_that_cannot_be_one_stops_the_start(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match=next(reversed(wrong)).split("_")[-1]):
-        tracing.start("oven", test_settings(tmp_path, **wrong), Metrics("oven"))
+        start_tracing("oven", test_settings(tmp_path, **wrong), Metrics("oven"))
 
 
 def test_a_step_in_another_process_continues_the_trace_it_was_told_of(kept: InMemorySpanExporter) -> None:
