@@ -13,7 +13,6 @@ from services.auth.app.passkeys import PasskeyWays
 from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.sessions import Lifetimes, Sessions
 from services.auth.app.unsaved import Unsaved
-from services.auth.domain.access_token import ISSUER
 from services.auth.domain.events import Event
 from services.auth.fact_messages import encode
 from services.auth.keys import DeploymentKeys
@@ -30,6 +29,7 @@ from services.common.facts.outbox_retention import FactRetention
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
+from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 
@@ -74,7 +74,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         owner_link=OwnerLinkFile(store, settings.owner_link_file, settings.public_url),
         verifier=TokenVerifier(
             keys.jwks_json,
-            ISSUER,
+            ACCESS.issuer,
             settings.deployment,
             clock=clock,
             revocations=revocations,

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from services.auth.domain.access_token import TOKEN_TYPE
 from services.auth.storage.store import StoredSecret
 from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.common.store.database import Conflict
+from services.common.trust.claims import ACCESS, TokenSigner
 from services.common.trust.key_ring import KeyRing
 
 _RING = "key_ring"
@@ -51,8 +51,8 @@ class DeploymentKeys:
         await self._reload()
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """An access token with these claims."""
-        return self._ring.sign(claims, TOKEN_TYPE)
+        """An access token with these claims, by the words of the contract."""
+        return TokenSigner(ACCESS, self._ring).sign(claims)
 
     @property
     def token_key(self) -> bytes:

@@ -16,6 +16,7 @@ from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
+from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.gateway.call.client_networks import ClientNetworks
@@ -90,7 +91,7 @@ class Gateway:
         self.directory = directory
         revocations = RevocationList()
         verifier = TokenVerifier(
-            auth.key_set, "auth", settings.deployment, revocations=revocations, refused=refusal_counter(metrics)
+            auth.key_set, ACCESS.issuer, settings.deployment, revocations=revocations, refused=refusal_counter(metrics)
         )
         identities = Identities(verifier, auth.exchange, SystemClock())
         self.reports = StreamReports(directory.report_streams)

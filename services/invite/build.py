@@ -10,6 +10,7 @@ from services.common.rpc.client import ServiceChannel
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
+from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.invite import bus as facts
@@ -72,7 +73,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         auth=auth,
         verifier=TokenVerifier(
             auth.key_set,
-            "auth",
+            ACCESS.issuer,
             settings.deployment,
             clock=clock,
             revocations=revocations,

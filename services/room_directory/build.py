@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
 
 from services.common.bus.client import Bus
@@ -16,6 +17,7 @@ from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
 from services.common.tasks import Background
+from services.common.trust.claims import ACCESS, TokenKind, TokenSigner
 from services.common.trust.key_ring import KeyRing
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
@@ -50,6 +52,8 @@ WRITE_SECONDS = 1.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
+
+PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,7 @@ async def build(
     fleet = Fleet(ledger, relay_client, dispatch, rooms, ended, clock=clock, limits=limits)
     _show(metrics, fleet)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
-    permits = Permits(keys, ids, clock, settings.deployment, settings.permit_seconds)
+    permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
         previews=Previews(rooms, invite, clock),
@@ -124,7 +128,7 @@ async def build(
         announcer=announcer,
         verifier=TokenVerifier(
             auth.key_set,
-            "auth",
+            ACCESS.issuer,
             settings.deployment,
             clock=clock,
             revocations=revocations,

@@ -10,6 +10,7 @@ from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
 from services.media_relay.domain.relay import Relay
+from services.media_relay.fleet.directory import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.sessions.doors import Doors
 from services.media_relay.sessions.sdp.answer import Plan
@@ -243,7 +244,7 @@ class RelayBench:
 
     async def _verify(self, permit: str) -> Mapping[str, Any]:
         try:
-            return self.claims[permit]
+            return PERMIT.fields(self.claims[permit])
         except KeyError:
             raise PermitInvalid("not signed") from None
 

@@ -16,9 +16,10 @@ from services.common.rpc.client import ServiceChannel
 from services.common.rpc.server import RpcServer
 from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
+from services.common.trust.claims import ACCESS
 from services.common.trust.key_ring import KeyRing
 from services.common.trust.revocations import RevocationList
-from services.common.trust.tokens import ACCESS_TOKEN_TYPE, TokenVerifier
+from services.common.trust.tokens import TokenVerifier
 
 DEPLOYMENT = "majlis"
 SECRET = "a secret for tests only"
@@ -74,7 +75,7 @@ class TokenMint:
     ) -> str:
         """A signed access token."""
         claims = {"opr": operator, "scp": None if scopes is None else list(scopes), **changes}
-        return self.keys.sign(self.claims(user_id, **claims), ACCESS_TOKEN_TYPE)
+        return self.keys.sign(self.claims(user_id, **claims), ACCESS.type)
 
 
 @dataclass

@@ -253,7 +253,7 @@ class Keys(Protocol):
     """The keys of this deployment's tokens."""
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """An access token with these claims."""
+        """An access token with these claims, by the words of the contract."""
         ...
 
     @property

@@ -19,13 +19,20 @@ from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.text.strict_json import read_json
+from services.common.trust.claims import ACCESS
 from services.common.trust.key_ring import ALGORITHM, JWS
 from services.common.trust.revocations import RevocationList
 
-ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 (a kind, RFC 9068 §2.1)
 LEEWAY_SECONDS = 30
 # What lives for seconds would live three times as long with the leeway above; clocks a moment apart are forgiven.
 BRIEF_LEEWAY_SECONDS = 2
+
+# Claims that every kind of token has (RFC 7519 §4.1), and those of access tokens.
+_ISS, _AUD, _SUB, _IAT, _EXP = (
+    ACCESS.names[each] for each in ("issuer", "audience", "user_id", "issued_at", "expires_at")
+)
+_SID, _OPR, _SCP = (ACCESS.names[each] for each in ("sign_in_id", "operator", "scopes"))
+_NBF = "nbf"
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _HEADER_FIELDS = {"alg", "kid", "typ"}
@@ -107,7 +114,7 @@ class TokenVerifier:
         access = self._seen_before(digest)
         if access is None:
             access = await self._read_access(token)
-            self._seen[digest] = (_key_id_of(token, ACCESS_TOKEN_TYPE), access)
+            self._seen[digest] = (_key_id_of(token, ACCESS.type), access)
             if len(self._seen) > _REMEMBERED_TOKENS:
                 self._seen.popitem(last=False)
         if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
@@ -128,17 +135,17 @@ class TokenVerifier:
         return access
 
     async def _read_access(self, token: str) -> AccessToken:
-        claims = await self._verify(token, ACCESS_TOKEN_TYPE, LEEWAY_SECONDS)
-        scopes = claims.get("scp")
-        if not isinstance(claims.get("sid"), str) or not (scopes is None or _is_texts(scopes)):
+        claims = await self._verify(token, ACCESS.type, LEEWAY_SECONDS)
+        scopes = claims.get(_SCP)
+        if not isinstance(claims.get(_SID), str) or not (scopes is None or _is_texts(scopes)):
             raise TokenRefused("malformed", "the token lacks a claim of an access token")
         return AccessToken(
-            user_id=claims["sub"],
-            sign_in_id=claims["sid"],
-            operator=claims.get("opr") is True,
+            user_id=claims[_SUB],
+            sign_in_id=claims[_SID],
+            operator=claims.get(_OPR) is True,
             scopes=None if scopes is None else frozenset(scopes),
-            issued_at=int(claims["iat"]),
-            expires_at=int(claims["exp"]),
+            issued_at=int(claims[_IAT]),
+            expires_at=int(claims[_EXP]),
         )
 
     async def verify(self, token: str, token_type: str) -> Mapping[str, Any]:
@@ -173,21 +180,21 @@ class TokenVerifier:
         except jwt.InvalidTokenError as error:
             raise TokenRefused("signature", f"the token does not verify: {error}") from error
         claims = _claims_in(payload)
-        if claims.get("iss") != self._issuer or claims.get("aud") != self._audience:
+        if claims.get(_ISS) != self._issuer or claims.get(_AUD) != self._audience:
             raise TokenRefused("signature", "the token is of another issuer, or for somebody else")
-        if not isinstance(claims.get("sub"), str) or "iat" not in claims or "exp" not in claims:
+        if not isinstance(claims.get(_SUB), str) or _IAT not in claims or _EXP not in claims:
             raise TokenRefused("malformed", "the token lacks a claim that every token has")
         self._check_times(claims, leeway_seconds)
         return claims
 
     def _check_times(self, claims: Mapping[str, Any], leeway_seconds: int) -> None:
-        if not all(_is_time(claims.get(name, 0)) for name in ("iat", "exp", "nbf")):
+        if not all(_is_time(claims.get(name, 0)) for name in (_IAT, _EXP, _NBF)):
             raise TokenRefused("malformed", "a time of the token is no time")
         now = self._clock.now().timestamp()
         # A clock that lags must not refuse everybody: a beginning may be further off than an end.
-        if max(claims["iat"], claims.get("nbf", 0)) > now + LEEWAY_SECONDS:
+        if max(claims[_IAT], claims.get(_NBF, 0)) > now + LEEWAY_SECONDS:
             raise TokenRefused("future", "the token is from the future")
-        if claims["exp"] <= now - leeway_seconds:
+        if claims[_EXP] <= now - leeway_seconds:
             raise TokenExpired("the token has expired")
 
     async def _key(self, key_id: str) -> Any:

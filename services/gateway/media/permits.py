@@ -8,11 +8,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from majlis.contract.v1 import tokens_pb2
 
 from services.common.errors import CallerNotAllowed
 from services.common.text.strict_json import read_json
+from services.common.trust.claims import TokenKind
 
-PERMIT_TYPE = "permit+jwt"
+_PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 _NONCE_BYTES = 12
 
 
@@ -31,9 +33,10 @@ def read_permit(token: str) -> PermitClaims | None:
     if len(parts) != 3:
         return None
     header, claims = _json_part(parts[0]), _json_part(parts[1])
-    if header.get("typ") != PERMIT_TYPE:
+    if header.get("typ") != _PERMIT.type:
         return None
-    values = [claims.get(name) for name in ("room", "relay", "kind")]
+    said = _PERMIT.fields(claims)
+    values = (said.get(field) for field in ("room_id", "relay_id", "kind"))
     room_id, relay_id, kind = (value if isinstance(value, str) else "" for value in values)
     return PermitClaims(room_id, relay_id, kind)
 

@@ -51,29 +51,29 @@ class Permit:
 
 
 def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
-    """Reads verified claims. Raises PermitInvalid when one is missing or of the wrong form."""
+    """Reads verified claims by the words of the contract (PermitClaims). Raises PermitInvalid if one is odd."""
     try:
         kind = Kind(_text(claims, "kind"))
         member = _number(claims, "member", 0) & 0xFFFFFFFF
         if kind is Kind.STAGE and member == 0:
             raise PermitInvalid("a permit for the stage needs a member number")
         return Permit(
-            permit_id=_text(claims, "jti"),
-            room_id=_text(claims, "room"),
+            permit_id=_text(claims, "permit_id"),
+            room_id=_text(claims, "room_id"),
             term=_number(claims, "term"),
-            user_id=_text(claims, "sub"),
+            user_id=_text(claims, "user_id"),
             epoch=_number(claims, "epoch"),
             kind=kind,
             role=_text(claims, "role"),
             member=member,
             muted=claims.get("muted") is True,
-            languages=tuple(str(language) for language in claims.get("langs") or ()),
-            relay_id=_text(claims, "relay"),
-            boot_id=_text(claims, "boot"),
-            home_relay_id=_text(claims, "home"),
-            returning=claims.get("back") is True,
-            sign_in_id=_text(claims, "sid") if claims.get("sid") else "",
-            issued_at=_number(claims, "sat", 0),
+            languages=tuple(str(language) for language in claims.get("languages") or ()),
+            relay_id=_text(claims, "relay_id"),
+            boot_id=_text(claims, "boot_id"),
+            home_relay_id=_text(claims, "home_relay_id"),
+            returning=claims.get("returning") is True,
+            sign_in_id=_text(claims, "sign_in_id") if claims.get("sign_in_id") else "",
+            issued_at=_number(claims, "signed_in_at", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from majlis.contract.v1 import tokens_pb2
 from majlis.room_directory.v1 import room_directory_service_pb2 as pb
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc as pb_grpc
 from majlis.room_directory.v1.room_pb2 import MEDIA_KIND_AUDIENCE, MEDIA_KIND_STAGE
@@ -22,6 +23,7 @@ from majlis.room_directory.v1.sessions_pb2 import (
 from services.common.errors import DomainError, NotSignedIn, TokenExpired
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
+from services.common.trust.claims import TokenKind
 from services.common.trust.tokens import TokenVerifier
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import (
@@ -34,8 +36,7 @@ from services.media_relay.domain.events import (
 )
 from services.media_relay.domain.permits import Kind, Permit
 
-PERMIT_TYPE = "permit+jwt"
-ISSUER = "room_directory"
+PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 KEY_SET_REFRESH_SECONDS = 60.0
 BATCH_DELAY_SECONDS = 0.1
 CROWD_DELAY_SECONDS = 0.5
@@ -60,12 +61,12 @@ class PermitKeys:
     ) -> None:
         self._stub = stub
         self._last = ""
-        self._verifier = TokenVerifier(self._fetch, ISSUER, deployment, refused=refused)
+        self._verifier = TokenVerifier(self._fetch, PERMIT.issuer, deployment, refused=refused)
 
     async def verify(self, permit: str) -> Mapping[str, Any]:
-        """The permit's claims. Raises PermitInvalid, or PartUnavailable while no key is known."""
+        """The permit's claims by the words of the contract. Raises PermitInvalid or PartUnavailable."""
         try:
-            return await self._verifier.verify(permit, PERMIT_TYPE)
+            return PERMIT.fields(await self._verifier.verify(permit, PERMIT.type))
         except (NotSignedIn, TokenExpired) as error:
             raise PermitInvalid(f"the permit is not accepted: {error.message}") from error
 

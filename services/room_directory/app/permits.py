@@ -10,8 +10,6 @@ from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, Seat
 
-PERMIT_TYPE = "permit+jwt"
-ISSUER = "room_directory"
 TERM = 1
 """The owner's term; it stays 1 until several copies hold leases."""
 
@@ -58,25 +56,24 @@ class Permits:
         expires_at = now + self._life
         on_stage = room.stage.get(seat.user_id)
         claims: dict[str, object] = {
-            "iss": ISSUER,
-            "aud": self._deployment,
-            "sub": seat.user_id,
-            "iat": int(now.timestamp()),
-            "exp": int(expires_at.timestamp()),
-            "jti": placed.permit_id,
-            "back": placed.returning,
-            "sid": proof.sign_in_id,
-            "sat": proof.issued_at,
-            "room": room.room_id,
+            "audience": self._deployment,
+            "user_id": seat.user_id,
+            "issued_at": int(now.timestamp()),
+            "expires_at": int(expires_at.timestamp()),
+            "permit_id": placed.permit_id,
+            "returning": placed.returning,
+            "sign_in_id": proof.sign_in_id,
+            "signed_in_at": proof.issued_at,
+            "room_id": room.room_id,
             "term": TERM,
             "epoch": seat.epoch,
             "kind": kind.value,
             "role": room.role_of(seat.user_id).value,
             "member": on_stage.member if on_stage else 0,
             "muted": on_stage.muted if on_stage else False,
-            "langs": [],
-            "relay": relay.relay_id,
-            "boot": relay.boot_id,
-            "home": room.home_relay_id,
+            "languages": [],
+            "relay_id": relay.relay_id,
+            "boot_id": relay.boot_id,
+            "home_relay_id": room.home_relay_id,
         }
-        return Permit(self._signer.sign(claims, PERMIT_TYPE), f"/{_PATHS[kind]}/{room.room_id}", expires_at)
+        return Permit(self._signer.sign(claims), f"/{_PATHS[kind]}/{room.room_id}", expires_at)

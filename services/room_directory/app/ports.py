@@ -1,6 +1,6 @@
 """What the use cases need of the world outside: small protocols that adapters and fakes fulfil."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -210,10 +210,10 @@ class Announcer(Protocol):
 
 
 class Signer(Protocol):
-    """Signs claims as a token of a type."""
+    """Signs permits."""
 
-    def sign(self, claims: dict[str, object], typ: str) -> str:
-        """The token."""
+    def sign(self, claims: Mapping[str, object]) -> str:
+        """A permit with these claims, by the words of the contract (PermitClaims)."""
         ...
 
 

@@ -126,24 +126,23 @@ def claims_of(account: Account, scopes: tuple[str, ...] | None = None, now: date
 def test_access_token_names_person_sign_in_and_deployment() -> None:
     claims = claims_of(amal(operator=True))
     assert claims == {
-        "iss": "auth",
-        "aud": "hall",
-        "sub": "user000000000001",
-        "sid": "signin0000000001",
-        "opr": True,
-        "iat": int(NOW.timestamp()),
-        "exp": int(NOW.timestamp()) + 600,
+        "audience": "hall",
+        "user_id": "user000000000001",
+        "sign_in_id": "signin0000000001",
+        "operator": True,
+        "issued_at": int(NOW.timestamp()),
+        "expires_at": int(NOW.timestamp()) + 600,
     }
 
 
 def test_scoped_token_of_an_operator_does_not_operate() -> None:
     claims = claims_of(amal(operator=True), scopes=("listen",))
-    assert claims["opr"] is False
-    assert claims["scp"] == ["listen"]
+    assert claims["operator"] is False
+    assert claims["scopes"] == ["listen"]
 
 
 def test_token_issued_in_the_second_of_a_sign_out_is_dated_after_it() -> None:
     account = amal()
     account.sign_out_everywhere(NOW)
-    assert claims_of(account)["iat"] == int(NOW.timestamp()) + 1
-    assert claims_of(account, now=NOW + timedelta(seconds=5))["iat"] == int(NOW.timestamp()) + 5
+    assert claims_of(account)["issued_at"] == int(NOW.timestamp()) + 1
+    assert claims_of(account, now=NOW + timedelta(seconds=5))["issued_at"] == int(NOW.timestamp()) + 5

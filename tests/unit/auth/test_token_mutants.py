@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from services.auth.domain.access_token import TOKEN_TYPE, access_claims
+from services.auth.domain.access_token import access_claims
 from services.auth.domain.account import NewProfile, open_account
 from services.common.errors import DomainError
+from services.common.trust.claims import ACCESS
 from services.common.trust.key_ring import KeyRing
 from services.common.trust.tokens import TokenVerifier
 from tests.support.fake_clock import FakeClock
@@ -23,8 +24,10 @@ from tests.support.fake_clock import FakeClock
 CLOCK = FakeClock()
 RING = KeyRing.create(CLOCK.now())
 ACCOUNT, _ = open_account("user000000000001", NewProfile(handle="amal", display_name="Amal"), CLOCK.now())
-CLAIMS = access_claims(ACCOUNT, "signin0000000001", audience="majlis", now=CLOCK.now(), life=timedelta(minutes=10))
-HEADER = {"alg": "EdDSA", "typ": TOKEN_TYPE, "kid": RING.current.key_id}
+CLAIMS = ACCESS.claims(
+    access_claims(ACCOUNT, "signin0000000001", audience="majlis", now=CLOCK.now(), life=timedelta(minutes=10))
+)
+HEADER = {"alg": "EdDSA", "typ": ACCESS.type, "kid": RING.current.key_id}
 NOW = CLAIMS["iat"]
 
 
@@ -170,7 +173,7 @@ def verifier() -> TokenVerifier:
 
 async def test_token_that_nobody_touched_is_good() -> None:
     checker = verifier()
-    assert (await checker.verify_access(RING.sign(CLAIMS, TOKEN_TYPE))).user_id == "user000000000001"
+    assert (await checker.verify_access(RING.sign(CLAIMS, ACCESS.type))).user_id == "user000000000001"
     assert (await checker.verify_access(signed())).sign_in_id == "signin0000000001"
 
 
@@ -187,5 +190,7 @@ async def test_scoped_token_cannot_be_widened_by_leaving_scopes_out_of_order() -
     scoped = access_claims(
         ACCOUNT, "t", audience="majlis", now=CLOCK.now(), life=timedelta(minutes=10), scopes=("listen",)
     )
-    verified = await verifier().verify_access(signed(claims={**scoped, "sid": "token00000000001"}))
+    verified = await verifier().verify_access(
+        signed(claims=ACCESS.claims({**scoped, "sign_in_id": "token00000000001"}))
+    )
     assert verified.scopes == frozenset({"listen"})

@@ -83,7 +83,7 @@ async def test_a_permit_with_a_claim_of_the_wrong_form_is_refused(change: dict[s
 
 def test_a_missing_claim_is_named() -> None:
     with pytest.raises(PermitInvalid, match="kind"):
-        permit_from_claims({"jti": "a"})
+        permit_from_claims({"permit_id": "a"})
 
 
 async def test_a_speaker_needs_a_member_number() -> None:
