@@ -41,10 +41,6 @@ def test_advertised_addresses_take_the_bound_port_unless_they_bring_their_own() 
     assert told == [("203.0.113.5", 5004), ("2001:db8::1", 3478), ("2001:db8::2", 5004)]
 
 
-def test_a_name_is_resolved_since_candidates_are_addresses() -> None:
-    assert ("127.0.0.1", 5004) in media_addresses(("localhost",), BOUND)
-
-
 def test_a_port_bound_to_every_address_needs_one_to_tell() -> None:
     with pytest.raises(SettingsError, match="MEDIA_RELAY_ADVERTISE"):
         media_addresses((), BOUND)
@@ -54,7 +50,7 @@ def test_without_more_ado_clients_are_told_what_is_bound() -> None:
     assert media_addresses((), [("127.0.0.1", 5004), ("::1", 5004)]) == [("127.0.0.1", 5004), ("::1", 5004)]
 
 
-@pytest.mark.parametrize("text", ["no such host.invalid", "host.invalid", "203.0.113.5:70000"])
+@pytest.mark.parametrize("text", ["203.0.113.5:70000", "[2001:db8::1]:70000"])
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="MEDIA_RELAY_ADVERTISE"):
         media_addresses((text,), BOUND)

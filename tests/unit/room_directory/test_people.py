@@ -1,6 +1,5 @@
 """Profiles: asked for once, shown by id alone while they cannot be had."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -29,37 +28,37 @@ class Source:
         return Person(handle)
 
 
-def test_a_profile_is_asked_for_once_and_again_after_it_changed() -> None:
+async def test_a_profile_is_asked_for_once_and_again_after_it_changed() -> None:
     source = Source()
     people = People(source, FakeClock())
-    assert asyncio.run(people.get(["omar", "omar", ""])) == {"omar": Person("omar", handle="omar")}
-    asyncio.run(people.get(["omar"]))
+    assert await people.get(["omar", "omar", ""]) == {"omar": Person("omar", handle="omar")}
+    await people.get(["omar"])
     assert source.asked == [["omar"]]
     version = people.version
     assert people.drop("omar")
     assert people.version > version
-    asyncio.run(people.get(["omar"]))
+    await people.get(["omar"])
     assert source.asked == [["omar"], ["omar"]]
 
 
-def test_while_profiles_cannot_be_had_people_are_shown_by_id_and_nobody_waits_for_each() -> None:
+async def test_while_profiles_cannot_be_had_people_are_shown_by_id_and_nobody_waits_for_each() -> None:
     source, clock = Source(), FakeClock()
     source.away = True
     people = People(source, clock)
     many = [f"guest{number}" for number in range(250)]
-    shown = asyncio.run(people.get(many))
+    shown = await people.get(many)
     assert shown["guest7"] == Person("guest7")
     assert len(source.asked) == 1
-    asyncio.run(people.get(many))
+    await people.get(many)
     assert len(source.asked) == 1
     source.away = False
     clock.advance(4)
-    assert asyncio.run(people.get(many))["guest7"].handle == "guest7"
+    assert (await people.get(many))["guest7"].handle == "guest7"
     assert len(source.asked) == 4
 
 
-def test_somebody_who_must_exist_and_does_not_is_refused() -> None:
+async def test_somebody_who_must_exist_and_does_not_is_refused() -> None:
     people = People(Source(), FakeClock())
-    assert asyncio.run(people.require("omar")).handle == "omar"
+    assert (await people.require("omar")).handle == "omar"
     with pytest.raises(PersonNotFound):
-        asyncio.run(people.require("nobody"))
+        await people.require("nobody")
