@@ -4,10 +4,11 @@ from packetcore._native import (
     Core,
     CoreError,
     ListenerFormat,
+    Muxer,
     SessionStats,
     Slot,
     self_calibrate,
     trim_memory,
 )
 
-__all__ = ["Core", "CoreError", "ListenerFormat", "SessionStats", "Slot", "self_calibrate", "trim_memory"]
+__all__ = ["Core", "CoreError", "ListenerFormat", "Muxer", "SessionStats", "Slot", "self_calibrate", "trim_memory"]

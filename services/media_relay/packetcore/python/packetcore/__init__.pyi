@@ -45,6 +45,29 @@ class Slot:
     def payload_type(self) -> int: ...
 
 @final
+class Muxer:
+    """Puts Opus packets into a container, live: Ogg (RFC 7845), WebM, or fragmented MP4.
+
+    Times are samples at 48 kHz since the recording began. A time later than where the last packet ended is a gap, and
+    plays as silence.
+    """
+
+    def __init__(self, container: Literal["ogg", "webm", "mp4"], channels: int, pre_skip: int, serial: int = 0) -> None:
+        """For 1 or 2 channels; pre_skip is samples to decode and not to play; serial tells Ogg streams apart.
+
+        Raises ValueError.
+        """
+    def head(self) -> bytes:
+        """What a player gets before all packets, whenever it joins."""
+    def packet(self, at: int, packet: bytes) -> bytes:
+        """Bytes that are whole with this packet; none while a page or fragment fills.
+
+        Raises ValueError for what is no Opus packet (RFC 6716 §3), or older than what was written.
+        """
+    def end(self) -> bytes:
+        """What was still waiting."""
+
+@final
 class ListenerFormat:
     """What an audience session negotiated."""
 

@@ -1,6 +1,7 @@
 //! The packet core as the Python module `packetcore`: arguments in, events out, nothing decided here.
 
 mod core;
+mod mux;
 mod values;
 
 use pyo3::prelude::*;
@@ -25,6 +26,8 @@ mod _native {
     use super::CoreError;
     #[pymodule_export]
     use super::core::Core;
+    #[pymodule_export]
+    use super::mux::Muxer;
     #[pymodule_export]
     use super::values::{ListenerFormat, SessionStats, Slot};
 
