@@ -15,14 +15,17 @@ HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
     "invite": ("auth",),
     "room_directory": ("auth", "invite", "media_relay:load"),
-    "media_relay": ("media_relay:load", "media_relay:programme"),
+    "media_relay": ("media_relay:load", "programme:frame", "programme:wanted"),
     "gateway": ("auth", "room_directory", "media_relay:load"),
 }
+# And who says what is of no single service.
+SAYS: Mapping[str, tuple[str, ...]] = {"media_relay": ("programme:frame", "programme:wanted")}
 _EVENT_MODULES = (
     "majlis.auth.v1.auth_facts_pb2",
     "majlis.invite.v1.invite_facts_pb2",
     "majlis.room_directory.v1.room_events_pb2",
     "majlis.media_relay.v1.media_relay_service_pb2",
+    "majlis.programme.v1.programme_pb2",
 )
 _LIMITS = """max_payload: 1MB
 max_pending: 16MB
@@ -57,11 +60,17 @@ def heard_from(source: str) -> Iterator[str]:
         yield f"{service}.v1.*.*"
 
 
+def said_by(service: str) -> Iterator[str]:
+    """What a service may say of the programme, which is no service of its own."""
+    for source in SAYS.get(service, ()):
+        yield from heard_from(source)
+
+
 def derive() -> dict[str, dict[str, list[str]]]:
     """The permissions of every service: what its contract lets it say, what HEARS lets it hear, and its own inbox."""
     return {
         service: {
-            "publish": subjects_of(service),
+            "publish": sorted({*subjects_of(service), *said_by(service)}),
             "subscribe": sorted(
                 {subject for source in HEARS[service] for subject in heard_from(source)} | {f"_INBOX_{service}.>"}
             ),

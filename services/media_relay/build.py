@@ -39,6 +39,7 @@ from services.media_relay.sessions.observers import RelayMetrics
 from services.media_relay.sessions.randomness import SystemRandomness
 from services.media_relay.sessions.use_cases import RelayApp
 from services.media_relay.settings import Settings, media_addresses
+from services.programme.wish_ear import WishEar
 
 PROVISIONAL_BUDGET = 200_000
 """Packets a second that are promised in the first moment, until the machine is measured."""
@@ -78,6 +79,7 @@ class RelayService:
     addresses: list[tuple[str, int]]
     others: OtherRelays
     leave: Drain
+    wishes: WishEar
     heartbeat: Heartbeat | None = None
     events: CoreEvents | None = None
     trimmed_at: int = 0
@@ -96,14 +98,13 @@ class RelayService:
         relay = Relay(settings.relay_id, new_id(), capacity)
         packet_ms, background = PACKET_MS[settings.audience_packet_ms], Background()
         adapter = CoreAdapter(core, packet_ms, settings.programme_bits_per_second)
-        bridge = ProgrammeBridge(core, settings, metrics)
+        bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
         stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)
         keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
-        doors = Doors(settings.half_open_sessions)
         app = RelayApp(
             relay,
             adapter,
@@ -113,7 +114,7 @@ class RelayService:
             randomness=SystemRandomness(),
             clock=SystemClock(),
             addresses=addresses,
-            doors=doors,
+            doors=Doors(settings.half_open_sessions),
         )
         handshakes = Handshakes(
             background,
@@ -123,7 +124,7 @@ class RelayService:
             on_closed=lambda handle: app.on_gone(handle, Cause.DELETED),
         )
         app.use_handshakes(handshakes)
-        others = OtherRelays()
+        others, bus = OtherRelays(), Bus(settings, metrics)
         return cls(
             settings=settings,
             core=core,
@@ -131,7 +132,7 @@ class RelayService:
             app=app,
             handshakes=handshakes,
             bridge=bridge,
-            bus=Bus(settings, metrics),
+            bus=bus,
             server=RpcServer("media_relay", settings, metrics, logged_fields=("session_id",)),
             directory=directory,
             keys=keys,
@@ -142,6 +143,7 @@ class RelayService:
             addresses=addresses,
             others=others,
             leave=Drain(app, others, SystemClock()),
+            wishes=_wish_ear(bus, rooms, metrics, relay.relay_id),
         )
 
     async def start(self) -> None:
@@ -167,6 +169,7 @@ class RelayService:
         meter.grpc_address = self._grpc_address()
         self.heartbeat = Heartbeat(self.bus, self.app, meter, self._heard, self.reports.hurry)
         await self.heartbeat.start()
+        await self.wishes.start()
         self.bus.on_reconnect(self.heartbeat.beat)
         # Sound does not wait for the bus: its first connection goes on beside the RPCs.
         spawn("bus", self.bus.connect)
@@ -200,10 +203,9 @@ class RelayService:
         self.core.close()
 
     def _heard(self, load: pb.RelayLoad) -> None:
-        """Another relay's heartbeat: what it carries, and whether it could take people of this one."""
+        """Another relay's heartbeat: whether it could take people of this one."""
         if load.relay_id != self.relay.relay_id:
             self.others.note(load.relay_id, load.draining, SystemClock().monotonic())
-            self.app.note_other_relay(load.relay_id, [room.room_id for room in load.rooms])
 
     async def _beat(self) -> None:
         if self.heartbeat is not None:
@@ -253,6 +255,10 @@ def _packets_a_core_can_send() -> float:
     rate = packetcore.self_calibrate(CALIBRATION_SECONDS)
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     return rate * max(1.0, wall / max(cpu, LEAST_CPU_SECONDS))
+
+
+def _wish_ear(bus: Bus, rooms: RoomMediaTable, metrics: Metrics, own_id: str) -> WishEar:
+    return WishEar(bus, lambda wish: rooms.heard(wish, SystemClock().monotonic()), metrics, own_id)
 
 
 def _round(work: Callable[[], None]) -> Callable[[], Awaitable[None]]:

@@ -62,6 +62,7 @@ class CoreAdapter:
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
+        self.set_sources = core.set_sources
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
         self.set_muted = core.set_muted

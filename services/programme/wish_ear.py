@@ -26,10 +26,11 @@ class Inlet(Protocol):
 
 
 class WishEar:
-    """Calls `take` with each wish; what is refused here or by `take` (WishRefused) is counted and told in a line."""
+    """Calls `take` with each wish of others; what is refused, here or by it (WishRefused), is counted and logged."""
 
-    def __init__(self, bus: Inlet, take: Callable[[Wish], None], metrics: Metrics) -> None:
+    def __init__(self, bus: Inlet, take: Callable[[Wish], None], metrics: Metrics, own_id: str = "") -> None:
         self._bus = bus
+        self._own_id = own_id
         self._take = take
         self._lines = Throttle()
         self._refused = metrics.counter(
@@ -43,6 +44,8 @@ class WishEar:
         await self._bus.subscribe(Wanted, self._heard, queue_limit=QUEUE_LIMIT)
 
     async def _heard(self, message: Wanted) -> None:
+        if self._own_id and message.consumer_id == self._own_id:
+            return
         try:
             self._take(read_wish(message))
         except WishRefused as error:

@@ -16,6 +16,8 @@ from services.media_relay.sessions.doors import Doors
 from services.media_relay.sessions.sdp.answer import Plan
 from services.media_relay.sessions.sdp.offer import Fingerprint
 from services.media_relay.sessions.use_cases import RelayApp, SrtpProfile
+from services.programme.channels import Channel
+from services.programme.wishes import Consumer, Wish
 from tests.support.fake_clock import FakeClock
 
 RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"
@@ -37,6 +39,7 @@ class FakeCore:
     stages: set[int] = field(default_factory=set)
     channels: dict[int, int | None] = field(default_factory=dict)
     exported: set[int] = field(default_factory=set)
+    mixing: dict[int, list[int]] = field(default_factory=dict)
     on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
     listening: dict[int, int] = field(default_factory=dict)
     muted: dict[int, bool] = field(default_factory=dict)
@@ -80,6 +83,11 @@ class FakeCore:
     def remove_channel(self, channel: int, /) -> None:
         del self.channels[channel]
         self.exported.discard(channel)
+        self.mixing.pop(channel, None)
+
+    def set_sources(self, channel: int, members: Sequence[int], /) -> None:
+        assert self.channels[channel] is not None
+        self.mixing[channel] = list(members)
 
     def set_export(self, channel: int, wanted: bool, /) -> None:
         assert self.channels[channel] is not None
@@ -147,15 +155,15 @@ class FakeBridge:
     incoming: dict[int, str] = field(default_factory=dict)
     outgoing: dict[int, str] = field(default_factory=dict)
 
-    def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
-        self.incoming[channel] = f"{room_id}/{channel_name}"
+    def carry_in(self, channel: Channel, handle: int) -> None:
+        self.incoming[handle] = str(channel)
 
-    def carry_out(self, room_id: str, channel_name: str, channel: int) -> None:
-        self.outgoing[channel] = f"{room_id}/{channel_name}"
+    def carry_out(self, channel: Channel, handle: int) -> None:
+        self.outgoing[handle] = str(channel)
 
-    def stop(self, channel: int) -> None:
-        self.incoming.pop(channel, None)
-        self.outgoing.pop(channel, None)
+    def stop(self, handle: int) -> None:
+        self.incoming.pop(handle, None)
+        self.outgoing.pop(handle, None)
 
 
 class CountingRandomness:
@@ -241,6 +249,7 @@ class RelayBench:
         )
         self.app.use_handshakes(self.handshakes)
         self._permits = count(1)
+        self._opened_with: dict[str, str] = {}
 
     async def _verify(self, permit: str) -> Mapping[str, Any]:
         try:
@@ -274,8 +283,14 @@ class RelayBench:
     async def open(self, kind: str = "audience", **changes: Any) -> str:
         """Opens a session; returns its id."""
         name = "chromium_stage" if kind == "stage" else "chromium_listener"
-        opened = await self.app.create_session(self.permit(kind, **changes), offer(name))
+        permit = self.permit(kind, **changes)
+        opened = await self.app.create_session(permit, offer(name))
+        self._opened_with[opened.session_id] = permit
         return opened.session_id
+
+    def permit_of(self, session_id: str) -> str:
+        """The permit that opened it."""
+        return self._opened_with[session_id]
 
     async def connect(self, kind: str = "audience", **changes: Any) -> str:
         """Opens a session and lets it connect."""
@@ -283,6 +298,11 @@ class RelayBench:
         self.app.on_nominated(self.handle(session_id))
         self.app.on_keys(self.handle(session_id), FakeKeys())
         return session_id
+
+    def wish(self, *names: str, consumer: str = "relay00009", room: str = ROOM) -> None:
+        """A consumer tells that it wants channels of a room."""
+        channels = frozenset(Channel(room, name) for name in names)
+        self.rooms.heard(Wish(consumer, Consumer.RELAY, channels), self.clock.monotonic())
 
     def handle(self, session_id: str) -> int:
         session = self.relay.sessions.get(session_id)

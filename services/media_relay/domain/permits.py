@@ -41,6 +41,10 @@ class Permit:
     """Whether the person had a session in the room lately, there or on another relay."""
     sign_in_id: str = ""
     """The sign-in or personal token that fetched it; empty when it does not say."""
+    channel: str = "floor"
+    """The name of the channel that an audience session hears."""
+    booth: str = ""
+    """The booth that a stage session speaks in; the floor is the one without a name."""
     issued_at: int = 0
     """When that one's access token was issued, seconds since the epoch; 0 when it does not say."""
 

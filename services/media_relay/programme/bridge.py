@@ -1,4 +1,7 @@
-"""Carries programme frames between packet core and NATS, on a thread of its own: a busy main loop is not heard."""
+"""Carries programme frames between packet core and NATS, on a thread of its own: a busy main loop is not heard.
+
+What this relay wants of others is told from there too, so that nobody stops sending because this one is busy.
+"""
 
 import asyncio
 import contextlib
@@ -11,14 +14,17 @@ from typing import Protocol
 
 import packetcore
 import uvloop
-from majlis.media_relay.v1.media_relay_service_pb2 import ProgrammeFrame
+from majlis.programme.v1.programme_pb2 import Frame
 from prometheus_client import Counter, Gauge
 
 from services.common.bus.client import Bus, Subscription
+from services.common.clock import SystemClock
 from services.common.settings import ServiceSettings
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
+from services.programme.channels import Channel
+from services.programme.wishes import Consumer, Wishes
 
 FRAMES_AT_ONCE = 64
 
@@ -64,8 +70,7 @@ class _OwnBusMetrics(Metrics):
 
 @dataclass(slots=True)
 class _Carried:
-    room_id: str
-    channel_name: str
+    channel: Channel
     subscription: Subscription | None = None
 
 
@@ -75,8 +80,9 @@ class ProgrammeBridge:
     `carry_in`, `carry_out` and `stop` may be called from any thread and do not wait.
     """
 
-    def __init__(self, core: ProgrammeCore, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(self, core: ProgrammeCore, settings: ServiceSettings, metrics: Metrics, relay_id: str) -> None:
         self._core = core
+        self._relay_id = relay_id
         self._settings = settings
         self._metrics = metrics
         self._thread: threading.Thread | None = None
@@ -85,6 +91,7 @@ class ProgrammeBridge:
         self._stopping: asyncio.Event | None = None
         self._commands: asyncio.Queue[Callable[[], Awaitable[None]]] | None = None
         self._bus: Bus | None = None
+        self._wishes: Wishes | None = None
         self._carried: dict[int, _Carried] = {}
         frames = metrics.counter(
             "majlis_media_relay_programme_frames_total", "Programme frames over the bus.", ("direction",)
@@ -110,21 +117,21 @@ class ProgrammeBridge:
         await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
         self._thread = None
 
-    def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
-        """Subscribes to a programme made elsewhere and feeds it to the channel."""
-        self._command(lambda: self._subscribe(room_id, channel_name, channel))
+    def carry_in(self, channel: Channel, handle: int) -> None:
+        """Wants a programme made elsewhere, and feeds it to the packet core's channel."""
+        self._command(lambda: self._subscribe(channel, handle))
 
-    def carry_out(self, room_id: str, channel_name: str, channel: int) -> None:
+    def carry_out(self, channel: Channel, handle: int) -> None:
         """Publishes the frames of a channel made here."""
 
         async def note() -> None:
-            self._carried[channel] = _Carried(room_id, channel_name)
+            self._carried[handle] = _Carried(channel)
 
         self._command(note)
 
-    def stop(self, channel: int) -> None:
+    def stop(self, handle: int) -> None:
         """Carries the channel no more, in or out."""
-        self._command(lambda: self._forget(channel))
+        self._command(lambda: self._forget(handle))
 
     def _command(self, command: Callable[[], Awaitable[None]]) -> None:
         if self._loop is None or self._commands is None:
@@ -141,13 +148,17 @@ class ProgrammeBridge:
         self._loop = asyncio.get_running_loop()
         self._commands, self._stopping = asyncio.Queue(), asyncio.Event()
         self._bus = Bus(self._settings, _OwnBusMetrics(self._metrics))
+        self._wishes = Wishes(self._bus, Consumer.RELAY, self._relay_id, SystemClock())
+        self._bus.on_reconnect(self._wishes.tell)
         async with Background() as background:
             background.spawn("programme commands", self._work, restart=True)
+            background.spawn("programme wishes", self._wishes.run, restart=True)
             self._loop.add_reader(self._core.programme_fd(), self._read)
             self._started.set()
             await self._bus.connect()
             await self._stopping.wait()
             self._loop.remove_reader(self._core.programme_fd())
+        await self._wishes.give_up()
         await self._bus.close()
 
     async def _work(self) -> None:
@@ -160,23 +171,28 @@ class ProgrammeBridge:
             except Exception:  # noqa: BLE001 (logged; the other programmes go on)
                 _log.exception("a programme could not be carried")
 
-    async def _subscribe(self, room_id: str, channel_name: str, channel: int) -> None:
+    async def _subscribe(self, channel: Channel, handle: int) -> None:
         assert self._bus is not None
-        carried = self._carried[channel] = _Carried(room_id, channel_name)
+        assert self._wishes is not None
+        carried = self._carried[handle] = _Carried(channel)
         carried.subscription = await self._bus.subscribe_bytes(
-            ProgrammeFrame, lambda _, frame: self._push(channel, frame), room_id=room_id, channel=channel_name
+            Frame, lambda _, frame: self._push(handle, frame), room_id=channel.room_id, channel=channel.name
         )
+        self._wishes.want(channel)
 
-    async def _forget(self, channel: int) -> None:
-        carried = self._carried.pop(channel, None)
-        if carried is not None and carried.subscription is not None:
-            await carried.subscription.stop()
+    async def _forget(self, handle: int) -> None:
+        carried = self._carried.pop(handle, None)
+        if carried is None or carried.subscription is None:
+            return
+        if self._wishes is not None:
+            self._wishes.no_more(carried.channel)
+        await carried.subscription.stop()
 
-    def _push(self, channel: int, frame: bytes) -> None:
-        if channel not in self._carried:
+    def _push(self, handle: int, frame: bytes) -> None:
+        if handle not in self._carried:
             return
         try:
-            self._core.push_programme(channel, frame)
+            self._core.push_programme(handle, frame)
         except packetcore.CoreError:
             # Bytes from the bus that are no frame, or a channel removed a moment ago: neither may stop the others.
             self._dropped.labels("refused").inc()
@@ -186,11 +202,12 @@ class ProgrammeBridge:
     def _read(self) -> None:
         """Puts the frames that wait on the bus, in this turn: each turn more would wait for the interpreter again."""
         assert self._bus is not None
-        for channel, frame in self._core.poll_programme(FRAMES_AT_ONCE):
-            carried = self._carried.get(channel)
+        for handle, frame in self._core.poll_programme(FRAMES_AT_ONCE):
+            carried = self._carried.get(handle)
             if carried is None:
                 continue
-            if self._bus.publish_bytes(ProgrammeFrame, frame, room_id=carried.room_id, channel=carried.channel_name):
+            channel = carried.channel
+            if self._bus.publish_bytes(Frame, frame, room_id=channel.room_id, channel=channel.name):
                 self._frames_out.inc()
             else:
                 self._dropped.labels("not_published").inc()

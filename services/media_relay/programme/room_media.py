@@ -1,19 +1,18 @@
-"""The stage and the programme channel of each room that has sessions here, and how they move with the room's home."""
+"""The stage and the programme channels of each room that has sessions here, and how they move with the room's home."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.rooms import RoomBook
 from services.media_relay.domain.sessions import SessionTable
+from services.programme.channels import Channel
+from services.programme.leases import Leases
+from services.programme.wishes import Wish
 
-FLOOR = "floor"
-"""The channel that carries the talk as it is spoken."""
 LINGER_SECONDS = 5.0
 """How long an empty room's media stay, for somebody who reconnects."""
-INTEREST_SECONDS = 3.5
-"""How long another relay's wish for a room's programme holds without being repeated: three heartbeats."""
 
 
 class StageCore(Protocol):
@@ -35,6 +34,10 @@ class StageCore(Protocol):
         """Its listeners hear nothing more."""
         ...
 
+    def set_sources(self, channel: int, members: Sequence[int], /) -> None:
+        """Which members of its stage the channel mixes, and nobody else."""
+        ...
+
     def set_export(self, channel: int, wanted: bool, /) -> None:
         """Whether the bridge gets the programme's frames."""
         ...
@@ -47,17 +50,27 @@ class StageCore(Protocol):
 class Bridge(Protocol):
     """What is needed of the programme bridge; none of these waits."""
 
-    def carry_in(self, room_id: str, channel_name: str, channel: int) -> None:
-        """Feeds the channel from the bus."""
+    def carry_in(self, channel: Channel, handle: int) -> None:
+        """Wants the channel, and feeds it from the bus."""
         ...
 
-    def carry_out(self, room_id: str, channel_name: str, channel: int) -> None:
+    def carry_out(self, channel: Channel, handle: int) -> None:
         """Puts the channel's frames on the bus."""
         ...
 
-    def stop(self, channel: int) -> None:
+    def stop(self, handle: int) -> None:
         """Carries it no more."""
         ...
+
+
+@dataclass(slots=True)
+class ChannelMedia:
+    """One channel of a room in the packet core."""
+
+    handle: int
+    exported: bool = False
+    sources: tuple[int, ...] = ()
+    """The members it mixes; a new one mixes nobody."""
 
 
 @dataclass(slots=True)
@@ -67,8 +80,8 @@ class RoomMedia:
     room_id: str
     stage: int | None
     """None where the stage is elsewhere."""
-    channel: int
-    exported: bool = False
+    channels: dict[str, ChannelMedia] = field(default_factory=dict)
+    """By name; made for whoever first listens to it or feeds it."""
     empty_since: float | None = None
 
 
@@ -81,31 +94,51 @@ class RoomMediaTable:
         self._rooms = rooms
         self._sessions = sessions
         self._media: dict[str, RoomMedia] = {}
-        self._wanted_by: dict[str, tuple[frozenset[str], float]] = {}
+        self._leases = Leases()
 
     def __len__(self) -> int:
         return len(self._media)
 
-    def ensure(self, room_id: str, now: float) -> RoomMedia:
+    def ensure(self, room_id: str) -> RoomMedia:
         """The room's media, made when somebody comes."""
         media = self._media.get(room_id)
         if media is None:
-            media = self._media[room_id] = self._make(room_id)
-            self._export(now)
+            stage = self._core.add_stage() if self._rooms.is_home(room_id) else None
+            media = self._media[room_id] = RoomMedia(room_id, stage)
         media.empty_since = None
         return media
 
-    def moved(self, room_id: str, now: float) -> None:
-        """The home of the room's stage may have changed: listeners go over to the new channel without a break."""
+    def channel(self, room_id: str, name: str) -> int:
+        """The packet core's handle of a channel of the room, made for whoever is the first to want it."""
+        return self._channel(self.ensure(room_id), name).handle
+
+    def mix(self, room_id: str) -> None:
+        """Tells the core whom each channel of a stage here mixes.
+
+        Call it before somebody joins the stage, whose session is in the table by then, and after somebody left it.
+        """
+        media = self._media.get(room_id)
+        if media is None or media.stage is None:
+            return
+        for name in self._leases.names(room_id):
+            # What nobody feeds is not made for a wish alone.
+            if self._sources(Channel(room_id, name)):
+                self._channel(media, name)
+        for name in media.channels:
+            self._mix(media, name)
+
+    def moved(self, room_id: str) -> None:
+        """The home of the room's stage may have changed: listeners go over to the new channels without a break."""
         old = self._media.get(room_id)
         if old is None or self._rooms.is_home(room_id) == (old.stage is not None):
             return
-        new = self._media[room_id] = self._make(room_id)
+        del self._media[room_id]
         for session in self._sessions.of_room(room_id):
             if session.kind is Kind.AUDIENCE and session.keyed:
-                self._core.switch_channel(session.handle, new.channel)
+                self._core.switch_channel(session.handle, self.channel(room_id, session.permit.channel))
+        self.ensure(room_id)
+        self.mix(room_id)
         self._remove(old)
-        self._export(now)
 
     def closed(self, room_id: str) -> None:
         """The room is over."""
@@ -113,10 +146,13 @@ class RoomMediaTable:
         if media is not None:
             self._remove(media)
 
-    def note_wanted(self, relay_id: str, room_ids: Iterable[str], now: float) -> None:
-        """Another relay said which rooms it carries: the programmes of those at home here go out."""
-        self._wanted_by[relay_id] = (frozenset(room_ids), now)
-        self._export(now)
+    def heard(self, wish: Wish, now: float) -> None:
+        """A consumer said which channels it wants: those of rooms at home here go out.
+
+        Raises WishRefused when too many consumers want something.
+        """
+        self._export(self._leases.expire(now))
+        self._export(self._leases.take(wish, now))
 
     def sweep(self, now: float) -> None:
         """Removes the media of rooms that stayed empty, and stops exports nobody asks for any more."""
@@ -128,36 +164,51 @@ class RoomMediaTable:
                 media.empty_since = now
             elif now - media.empty_since >= LINGER_SECONDS:
                 self.closed(media.room_id)
-        for relay_id in [key for key, (_, seen) in self._wanted_by.items() if now - seen > INTEREST_SECONDS]:
-            del self._wanted_by[relay_id]
-        self._export(now)
+        self._export(self._leases.expire(now))
 
-    def _export(self, now: float) -> None:
-        fresh = [rooms for rooms, seen in self._wanted_by.values() if now - seen <= INTEREST_SECONDS]
-        for media in self._media.values():
+    def _channel(self, media: RoomMedia, name: str) -> ChannelMedia:
+        channel = media.channels.get(name)
+        if channel is None:
+            named = Channel(media.room_id, name)
+            channel = media.channels[name] = ChannelMedia(self._core.add_channel(media.stage))
             if media.stage is None:
-                continue
-            wanted = any(media.room_id in rooms for rooms in fresh)
-            if wanted == media.exported:
-                continue
-            media.exported = wanted
-            if wanted:
-                self._bridge.carry_out(media.room_id, FLOOR, media.channel)
+                self._bridge.carry_in(named, channel.handle)
             else:
-                self._bridge.stop(media.channel)
-            self._core.set_export(media.channel, wanted)
+                self._mix(media, name)
+                self._export([named])
+        return channel
 
-    def _make(self, room_id: str) -> RoomMedia:
-        if self._rooms.is_home(room_id):
-            stage = self._core.add_stage()
-            return RoomMedia(room_id, stage, self._core.add_channel(stage))
-        channel = self._core.add_channel(None)
-        self._bridge.carry_in(room_id, FLOOR, channel)
-        return RoomMedia(room_id, None, channel)
+    def _mix(self, media: RoomMedia, name: str) -> None:
+        channel, sources = media.channels[name], self._sources(Channel(media.room_id, name))
+        if channel.sources != sources:
+            channel.sources = sources
+            self._core.set_sources(channel.handle, sources)
+
+    def _sources(self, channel: Channel) -> tuple[int, ...]:
+        on_stage = (each for each in self._sessions.of_room(channel.room_id) if each.kind is Kind.STAGE)
+        return tuple(sorted({each.permit.member for each in on_stage if channel.mixes(each.permit.booth)}))
+
+    def _export(self, channels: Iterable[Channel]) -> None:
+        for named in channels:
+            media = self._media.get(named.room_id)
+            if media is None or media.stage is None:
+                continue
+            wanted, channel = self._leases.wanted(named), media.channels.get(named.name)
+            if channel is None:
+                if wanted:
+                    self.mix(named.room_id)
+            elif channel.exported != wanted:
+                channel.exported = wanted
+                if wanted:
+                    self._bridge.carry_out(named, channel.handle)
+                else:
+                    self._bridge.stop(channel.handle)
+                self._core.set_export(channel.handle, wanted)
 
     def _remove(self, media: RoomMedia) -> None:
-        if media.stage is None or media.exported:
-            self._bridge.stop(media.channel)
-        self._core.remove_channel(media.channel)
+        for channel in media.channels.values():
+            if media.stage is None or channel.exported:
+                self._bridge.stop(channel.handle)
+            self._core.remove_channel(channel.handle)
         if media.stage is not None:
             self._core.remove_stage(media.stage)

@@ -261,7 +261,7 @@ class RelayApp:
             if changed and not part.live:
                 self._rooms.closed(part.room_id)
             elif changed:
-                self._rooms.moved(part.room_id, now)
+                self._rooms.moved(part.room_id)
         await self._core.settled()
 
     def list_sessions(self) -> list[MediaSession]:
@@ -313,11 +313,6 @@ class RelayApp:
         if session is not None:
             self._carry_out(self.relay.end(session, cause))
 
-    def note_other_relay(self, relay_id: str, room_ids: Iterable[str]) -> None:
-        """Another relay's heartbeat: it carries these rooms."""
-        if relay_id != self.relay.relay_id:
-            self._rooms.note_wanted(relay_id, room_ids, self._clock.monotonic())
-
     def tick(self) -> None:
         """Ends what is overdue; call it several times a second."""
         self._carry_out(self.relay.tick(self._clock.monotonic()))
@@ -358,17 +353,19 @@ class RelayApp:
         ssrcs = self._random.ssrcs(len(plan.outgoing))
         self._negotiated[handle] = _Negotiated(plan, ssrcs)
         self._carry_out(self.relay.open(session, now))
-        self._rooms.ensure(permit.room_id, now)
+        self._rooms.ensure(permit.room_id)
         if first:
             self.room_opened()
         ice = IceLocal(ufrag, pwd, self._addresses)
         return Opened(session.session_id, write_answer(plan, handle, ice, fingerprint, ssrcs), session.etag)
 
     def _attach(self, session: MediaSession, negotiated: _Negotiated) -> None:
-        media = self._rooms.ensure(session.permit.room_id, self._clock.monotonic())
+        room_id = session.permit.room_id
         if session.kind is Kind.AUDIENCE:
-            self._core.attach_listener(session.handle, media.channel, negotiated.plan, negotiated.ssrcs[0])
-        elif media.stage is not None:
+            channel = self._rooms.channel(room_id, session.permit.channel)
+            self._core.attach_listener(session.handle, channel, negotiated.plan, negotiated.ssrcs[0])
+        elif (media := self._rooms.ensure(room_id)).stage is not None:
+            self._rooms.mix(room_id)
             member = session.permit.member
             self._core.join_stage(session.handle, media.stage, member, negotiated.plan, negotiated.ssrcs)
             self._core.set_muted(session.handle, self.relay.audible_mute(session))
@@ -379,6 +376,8 @@ class RelayApp:
             match event:
                 case SessionEnded(session=session):
                     self._core.remove_session(session.handle)
+                    if session.kind is Kind.STAGE:
+                        self._rooms.mix(session.permit.room_id)
                     self._negotiated.pop(session.handle, None)
                     if self._handshakes is not None:
                         self._handshakes.forget(session.handle)

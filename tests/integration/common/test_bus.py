@@ -9,7 +9,7 @@ from typing import Any
 import nats
 import pytest
 from majlis.auth.v1 import auth_facts_pb2 as facts
-from majlis.media_relay.v1 import media_relay_service_pb2
+from majlis.programme.v1.programme_pb2 import Frame
 from majlis.room_directory.v1 import room_events_pb2 as events
 
 from services.common.bus.client import Bus, SubjectError
@@ -20,11 +20,6 @@ from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
 
 USER = "user000000000001"
-FRAME = next(
-    getattr(media_relay_service_pb2, name)
-    for name, message in media_relay_service_pb2.DESCRIPTOR.message_types_by_name.items()
-    if "programme" in str(message.GetOptions())
-)
 
 
 class Part:
@@ -112,9 +107,9 @@ async def test_events_of_several_services_can_be_heard_by_one_handler(part: Part
 
 async def test_a_hot_stream_passes_bytes_untouched_with_their_ids(part: Part) -> None:
     heard: list[tuple[dict[str, str], bytes]] = []
-    await part.bus.subscribe_bytes(FRAME, lambda ids, payload: heard.append((ids, payload)), room_id="room000000001")
+    await part.bus.subscribe_bytes(Frame, lambda ids, payload: heard.append((ids, payload)), room_id="room000000001")
     await settled(part)
-    assert part.bus.publish_bytes(FRAME, b"\x00opus\xff", room_id="room000000001", channel="ar")
+    assert part.bus.publish_bytes(Frame, b"\x00opus\xff", room_id="room000000001", channel="ar")
     await eventually(lambda: heard == [({"room_id": "room000000001", "channel": "ar"}, b"\x00opus\xff")])
 
 

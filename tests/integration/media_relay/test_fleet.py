@@ -5,12 +5,17 @@ import asyncio
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
+from majlis.programme.v1.programme_pb2 import Frame
 
 from services.common.bus.client import Bus
+from services.common.clock import SystemClock
 from services.common.rpc.client import RemoteError
 from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
+from services.programme.channels import Channel
+from services.programme.wishes import Consumer, Wishes
 from tests.integration.media_relay.hearing import hear, until_heard
+from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer
 from tests.support.relay_fleet import ROOM, Fleet
@@ -27,7 +32,7 @@ async def test_a_listener_on_another_relay_hears_the_programme_over_the_bus(flee
     assert power_at(await hear(listener.client.ear), 440.0) > 0.9
 
 
-async def test_a_programme_leaves_its_relay_only_while_another_one_carries_the_room(fleet: Fleet) -> None:
+async def test_a_programme_leaves_its_relay_only_while_another_one_wants_it(fleet: Fleet) -> None:
     home, far = await fleet.add_relay(), await fleet.add_relay()
     await fleet.speak(home, 440.0, slots=0, sub=OTHER)
     await fleet.listen(home, sub="user000003")
@@ -37,6 +42,30 @@ async def test_a_programme_leaves_its_relay_only_while_another_one_carries_the_r
     await until_heard(listener.client.ear, 440.0)
     assert _frames(home, "out") > 0
     assert _frames(far, "in") > 0
+
+
+async def test_a_consumer_that_is_no_relay_gets_a_programme_by_wishing_for_it(
+    fleet: Fleet, nats_server: NatsServer
+) -> None:
+    home = await fleet.add_relay()
+    await fleet.speak(home, 440.0, slots=0, sub=OTHER)
+    settings, frames = (
+        ServiceSettings(service_secret_file=fleet.folder / "service-secret", nats_url=nats_server.url),
+        [],
+    )
+    bus = Bus(settings, Metrics("listening"))
+    await bus.connect()
+    await bus.subscribe_bytes(Frame, lambda _, frame: frames.append(frame), room_id=ROOM, channel="floor")
+    wishes = Wishes(bus, Consumer.ARCHIVE, "archive0001", SystemClock())
+    wishes.want(Channel(ROOM, "floor"))
+    await wishes.tell()
+    await eventually(lambda: len(frames) > 10)
+    await wishes.give_up()
+    await eventually(lambda: not home.core.dump().count('"export":true'))
+    told = len(frames)
+    await asyncio.sleep(0.3)
+    assert len(frames) <= told + 2, "what nobody wants is not sent"
+    await bus.close()
 
 
 async def test_listeners_stay_connected_when_the_stage_moves_to_their_relay(fleet: Fleet) -> None:

@@ -54,35 +54,59 @@ async def test_an_order_of_an_older_owner_moves_nothing() -> None:
     assert bench.core.channels == before
 
 
-async def test_a_programme_goes_out_while_another_relay_carries_the_room() -> None:
+async def test_a_programme_goes_out_while_a_consumer_wants_it() -> None:
     bench = RelayBench()
     await bench.connect("stage")
-    bench.app.note_other_relay(ELSEWHERE, ["room000099"])
+    bench.wish("floor", room="room000099")
     assert not bench.core.exported
-    bench.app.note_other_relay(ELSEWHERE, [ROOM])
+    bench.wish("floor")
     (channel,) = bench.core.exported
     assert bench.bridge.outgoing == {channel: f"{ROOM}/floor"}
     bench.later(2)
-    bench.app.note_other_relay(ELSEWHERE, [ROOM])
+    bench.wish("floor")
     bench.later(2)
     assert bench.core.exported == {channel}
     bench.later(4)
-    assert not bench.core.exported, "that relay fell silent"
+    assert not bench.core.exported, "that consumer fell silent"
     assert not bench.bridge.outgoing
 
 
-async def test_a_room_that_another_relay_wanted_first_goes_out_as_soon_as_it_is_here() -> None:
+async def test_a_programme_that_two_want_goes_out_until_neither_does() -> None:
     bench = RelayBench()
-    bench.app.note_other_relay(ELSEWHERE, [ROOM])
+    await bench.connect("stage")
+    bench.wish("floor", consumer="relay00001")
+    bench.wish("floor", consumer="canary0001")
+    bench.wish(consumer="relay00001")
+    assert bench.core.exported
+    bench.wish(consumer="canary0001")
+    assert not bench.core.exported
+
+
+async def test_a_room_that_a_consumer_wanted_first_goes_out_as_soon_as_it_is_here() -> None:
+    bench = RelayBench()
+    bench.wish("floor")
     await bench.connect("stage")
     assert bench.core.exported
 
 
-async def test_the_relays_own_heartbeat_wants_nothing() -> None:
+async def test_what_nobody_here_feeds_is_not_made_for_a_wish() -> None:
     bench = RelayBench()
     await bench.connect("stage")
-    bench.app.note_other_relay(RELAY, [ROOM])
-    assert not bench.core.exported
+    bench.wish("floor", "xx")
+    assert len(bench.core.channels) == 1
+
+
+async def test_a_channel_mixes_the_booths_that_it_is_for_and_nobody_else() -> None:
+    bench = RelayBench()
+    listener = await bench.connect(sub="user000009")
+    channel = bench.core.listening[bench.handle(listener)]
+    assert bench.core.mixing.get(channel, []) == []
+    speaker = await bench.connect("stage")
+    assert bench.core.mixing[channel] == [77]
+    await bench.connect("stage", sub="user000002", member=78)
+    assert bench.core.mixing[channel] == [77, 78]
+    bench.app.delete_session(speaker, bench.permit_of(speaker))
+    assert bench.core.mixing[channel] == [78]
 
 
 async def test_counts_are_of_connected_sessions_and_name_rooms_still_connecting() -> None:

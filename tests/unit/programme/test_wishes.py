@@ -172,3 +172,11 @@ def test_one_consumer_too_many_is_refused_and_those_who_are_known_go_on() -> Non
     assert leases.take(wish("relay00001", OTHER), 0.0) == {OTHER}
     leases.expire(3.5)
     assert leases.take(wish("relay00003", OTHER), 3.5) == {OTHER}
+
+
+async def test_what_a_consumer_tells_it_does_not_hear_from_itself() -> None:
+    bus, taken = FakeBus(), list[Wish]()
+    await WishEar(bus, taken.append, Metrics("test"), own_id="relay00001").start()
+    for consumer in ("relay00001", "relay00002"):
+        await bus.publish(wanted(consumer_id=consumer))
+    assert [each.consumer_id for each in taken] == ["relay00002"]
