@@ -18,8 +18,8 @@ from services.gateway.call.offered import Catalogue, Offered
 from services.gateway.call.status import connect_error, status_from
 from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
 from services.gateway.http.caller import Callers, metadata_for
-from services.gateway.http.json_writer import to_json
 from services.gateway.http.wire import as_bytes, frame, from_text, parse_json, readable, trailers, unframe
+from services.gateway.messages.json_writer import to_json
 from services.gateway.watch.streams import Watching
 
 _END = 0x02

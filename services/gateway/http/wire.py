@@ -16,7 +16,7 @@ from services.common.text.strict_json import read_json
 from services.gateway.call.status import connect_error, http_status, retry_after_seconds
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.asgi import Header, Response, json_response
-from services.gateway.http.json_writer import to_json
+from services.gateway.messages.json_writer import to_json
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _TRAILERS = 0x80

@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf.message import Message
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
-from services.gateway.http.json_writer import to_json
+from services.gateway.messages.json_writer import to_json
 
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
 _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields if field.message_type is not None}

@@ -12,7 +12,7 @@ from majlis.auth.v1 import account_pb2
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.gateway.call.offered import contract_services
-from services.gateway.http.json_writer import to_json
+from services.gateway.messages.json_writer import to_json
 
 
 def same(message: Any) -> None:

@@ -1,0 +1,1 @@
+"""Messages of the contracts, whatever they are about: read strictly, written as JSON."""
