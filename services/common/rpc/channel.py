@@ -17,14 +17,26 @@ from services.common.trust.tls import channel_credentials, service_files
 
 Options = Sequence[tuple[str, Any]]
 
+_OPTIONS: Options = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    # Calls are tried again by `Retries` alone.
+    ("grpc.enable_retries", 0),
+)
+
 # Calls are over within seconds; a stream that is older than this is cut, and its reader resumes on the new channel.
 FAREWELL_SECONDS = 600.0
-_REACH_POLL_SECONDS = 0.02
 
 _log = get_logger("rpc")
 
 
-def open_channel(address: str, settings: ServiceSettings, options: Options) -> grpc.aio.Channel:
+def open_channel(address: str, settings: ServiceSettings, options: Options = _OPTIONS) -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
 
     Raises SettingsError when they cannot be used.
@@ -35,19 +47,6 @@ def open_channel(address: str, settings: ServiceSettings, options: Options) -> g
     return FollowingChannel(
         files, lambda: grpc.aio.secure_channel(address, channel_credentials(files), options=options)
     )
-
-
-async def reached(channel: grpc.aio.Channel, by: float) -> bool:
-    """Whether the channel is connected before `by` (the loop's time); a call that was not sent yet can wait for that.
-
-    Polled, because a watch on a channel's state that is given up stays behind in the library.
-    """
-    now = asyncio.get_running_loop().time
-    while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
-        if now() + _REACH_POLL_SECONDS >= by:
-            return False
-        await asyncio.sleep(_REACH_POLL_SECONDS)
-    return True
 
 
 @dataclass(eq=False)

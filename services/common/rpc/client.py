@@ -1,7 +1,5 @@
 """A channel to another service: credentials, request id, deadline, careful retries, and refusals as exceptions."""
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -20,8 +18,9 @@ from services.common.rpc.caller import (
     current_request_id,
     remaining_seconds,
 )
-from services.common.rpc.channel import open_channel, reached
+from services.common.rpc.channel import open_channel
 from services.common.rpc.errors import RemoteError, raise_for
+from services.common.rpc.retries import Retries
 from services.common.settings import ServiceSettings
 from services.common.sight import tracing
 from services.common.trust.tls import service_files
@@ -29,26 +28,8 @@ from services.common.trust.tls import service_files
 __all__ = ["RemoteError", "ServiceChannel", "as_user", "raise_for"]
 
 DEFAULT_DEADLINE_SECONDS = 5.0
-# A part that crashed, or starts beside this one, is back within this.
-_RETRY_FOR_SECONDS = 3.0
-# What a call needs to fail for its own reason, rather than because its time is up.
-_LAST_WORD_SECONDS = 0.05
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 0.8
 
 Metadata = tuple[tuple[str, str], ...]
-
-_OPTIONS = (
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 1024 * 1024),
-    ("grpc.enable_retries", 0),
-)
 
 
 class ServiceChannel:
@@ -63,7 +44,7 @@ class ServiceChannel:
 
     def __init__(self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True) -> None:
         self.address = address
-        calls = _Calls(open_channel(address, settings, _OPTIONS), proof_of(name, settings), waits=waits)
+        calls = _Calls(open_channel(address, settings), proof_of(name, settings), Retries(waits=waits))
         # It has what stubs need of a channel; the library's class would want much more of it.
         self.channel = cast("grpc.aio.Channel", calls)
 
@@ -93,10 +74,10 @@ class _Calls:
     The library's interceptors can do the same, but cost a task and a third more time for each call.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, proof: Metadata, *, waits: bool) -> None:
+    def __init__(self, channel: grpc.aio.Channel, proof: Metadata, retries: Retries) -> None:
         self._channel = channel
         self._proof = proof
-        self._waits = waits
+        self._retries = retries
         self.close = channel.close
         self.get_state = channel.get_state
         self.wait_for_state_change = channel.wait_for_state_change
@@ -105,29 +86,18 @@ class _Calls:
     def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Awaitable[Any]]:
         """Begins a unary RPC."""
         begin: Any = self._channel.unary_unary(method, *args, **kwargs)
-        retry_seconds = _RETRY_FOR_SECONDS if _may_repeat(method) else 0.0
+        may_repeat = _may_repeat(method)
 
         async def call(request: Message, *, timeout: float | None = None, metadata: Metadata = ()) -> Any:
-            loop = asyncio.get_running_loop()
-            started = loop.time()
-            ends_at = started + _deadline(timeout)
-            give_up_at = min(started + retry_seconds, ends_at)
-            pause = _FIRST_PAUSE_SECONDS
-            if self._waits:
-                await reached(self._channel, min(started + _RETRY_FOR_SECONDS, ends_at - _LAST_WORD_SECONDS))
-            while True:
-                left = max(0.001, ends_at - loop.time())
-                try:
-                    # A span for each try: what a slow request waited for is then seen.
-                    with tracing.call(method[1:]):
-                        return await begin(request, timeout=left, metadata=self._metadata(metadata))
-                except grpc.aio.AioRpcError as error:
-                    wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
-                    pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
-                    unreachable = error.code() == grpc.StatusCode.UNAVAILABLE
-                    if not unreachable or loop.time() + wait >= give_up_at:
-                        raise raise_for(error) from error
-                    await asyncio.sleep(wait)
+            async def once(seconds: float) -> Any:
+                # A span for each try: what a slow request waited for is then seen.
+                with tracing.call(method[1:]):
+                    return await begin(request, timeout=seconds, metadata=self._metadata(metadata))
+
+            try:
+                return await self._retries.run(self._channel, once, seconds=_deadline(timeout), may_repeat=may_repeat)
+            except grpc.aio.AioRpcError as error:
+                raise raise_for(error) from error
 
         return call
 
@@ -145,8 +115,13 @@ class _Calls:
         request_id = current_request_id()
         if request_id and not any(key == REQUEST_ID for key, _ in own):
             result = (*result, (REQUEST_ID, request_id))
-        traceparent = tracing.traceparent()
-        return (*result, (tracing.TRACEPARENT, traceparent)) if traceparent else result
+        return result + trace()
+
+
+def trace() -> Metadata:
+    """Metadata that carries the current trace on; none outside of one."""
+    traceparent = tracing.traceparent()
+    return ((tracing.TRACEPARENT, traceparent),) if traceparent else ()
 
 
 def _deadline(asked: float | None) -> float:
