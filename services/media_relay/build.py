@@ -36,8 +36,8 @@ from services.media_relay.rpc import MediaRelayRpc
 from services.media_relay.sessions.doors import Doors
 from services.media_relay.sessions.handshake import Handshakes
 from services.media_relay.sessions.observers import RelayMetrics
+from services.media_relay.sessions.opening import RelayApp
 from services.media_relay.sessions.randomness import SystemRandomness
-from services.media_relay.sessions.use_cases import RelayApp
 from services.media_relay.settings import Settings, media_addresses
 from services.programme.wish_ear import WishEar
 

@@ -7,7 +7,7 @@ from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.bus.client import Bus
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.sessions.use_cases import RelayApp
+from services.media_relay.sessions.opening import RelayApp
 
 HEARTBEAT_SECONDS = 1.0
 FIRST_HEARTBEAT_SECONDS = 0.2

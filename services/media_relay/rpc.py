@@ -16,7 +16,7 @@ from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
 from services.media_relay.domain.sessions import MediaSession
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.sessions.use_cases import RelayApp
+from services.media_relay.sessions.opening import RelayApp
 
 PAGE = 500
 

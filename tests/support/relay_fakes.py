@@ -13,9 +13,9 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.directory import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.sessions.doors import Doors
+from services.media_relay.sessions.opening import RelayApp, SrtpProfile
 from services.media_relay.sessions.sdp.answer import Plan
 from services.media_relay.sessions.sdp.offer import Fingerprint
-from services.media_relay.sessions.use_cases import RelayApp, SrtpProfile
 from services.programme.channels import Channel
 from services.programme.wishes import Consumer, Wish
 from tests.support.fake_clock import FakeClock

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.media_relay.domain.leaving import Leaving, OtherRelays
-from services.media_relay.sessions.use_cases import RelayApp
+from services.media_relay.sessions.opening import RelayApp
 
 STEP_SECONDS = 0.2
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad, RoomLoad
 
-from services.media_relay.sessions.use_cases import RelayApp
+from services.media_relay.sessions.opening import RelayApp
 
 
 class LoadMeter:

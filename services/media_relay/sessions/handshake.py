@@ -22,8 +22,8 @@ from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.common.throttle import Throttle
 from services.media_relay.sessions.dtls_trouble import Explained, allow_curves
+from services.media_relay.sessions.opening import SrtpProfile
 from services.media_relay.sessions.sdp.offer import Fingerprint
-from services.media_relay.sessions.use_cases import SrtpProfile
 
 SETTLE_SECONDS = 10.0
 """How long a finished handshake answers repeats of the client's last flight, before its 120 KB of state are dropped."""
