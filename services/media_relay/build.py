@@ -1,11 +1,8 @@
-"""One running relay: its parts put together, and the order in which they start, drain and end."""
+"""One running relay: its parts, each made once and whole, and the order in which they start, drain and end."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+import functools
 from dataclasses import dataclass
 
-import packetcore
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
 from majlis.room_directory.v1 import room_directory_service_pb2_grpc as directory_grpc
@@ -21,7 +18,15 @@ from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from services.common.trust.tokens import refusal_counter
 from services.media_relay.bus import Heartbeat
-from services.media_relay.core import PACKET_MS, CoreAdapter, CoreEvents, open_core
+from services.media_relay.core import (
+    PACKET_MS,
+    Core,
+    CoreAdapter,
+    CoreEvents,
+    open_core,
+    packets_a_core_can_send,
+    trim_memory,
+)
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
 from services.media_relay.domain.leaving import OtherRelays
@@ -29,145 +34,145 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.directory import PermitKeys, SessionReports
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.fleet.machine import cores, packet_budget, sender_threads
+from services.media_relay.fleet.machine import cores, measured_budget, sender_threads
+from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.room_media import RoomMediaTable
-from services.media_relay.rpc import MediaRelayRpc
+from services.media_relay.rpc import MediaRelayRpc, UseCases
+from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
+from services.media_relay.sessions.effects import Effects
+from services.media_relay.sessions.ending import Ending
 from services.media_relay.sessions.handshake import Handshakes
 from services.media_relay.sessions.observers import RelayMetrics
-from services.media_relay.sessions.opening import RelayApp
+from services.media_relay.sessions.opening import Opening
+from services.media_relay.sessions.orders import Orders
+from services.media_relay.sessions.ports import Observer, PacketCore, VerifyPermit
 from services.media_relay.sessions.randomness import SystemRandomness
+from services.media_relay.sessions.resuming import Resuming
+from services.media_relay.sessions.upkeep import SWEEP_SECONDS, TICK_SECONDS, TRIM_SECONDS, Upkeep
 from services.media_relay.settings import Settings, media_addresses
 from services.programme.wish_ear import WishEar
 
 PROVISIONAL_BUDGET = 200_000
 """Packets a second that are promised in the first moment, until the machine is measured."""
-CALIBRATION_SECONDS = 0.25
-LEAST_CPU_SECONDS = 0.01
-"""A measurement that got less of a core than this says too little to be scaled up further."""
-TICK_SECONDS = 0.2
-SWEEP_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
-TRIM_SECONDS = 10.0
-TRIM_AFTER_HANDSHAKES = 100
-"""Handshakes dropped since the last time, from which on their memory is given back to the system."""
 
 _FLUSH_SECONDS = 2.0
 
 _log = get_logger("relay")
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """All that is done with media sessions."""
+
+    app: UseCases
+    connecting: Connecting
+    effects: Effects
+
+
+@dataclass(frozen=True, kw_only=True)
 class RelayService:
     """The parts of a relay."""
 
     settings: Settings
-    core: packetcore.Core
+    metrics: Metrics
+    core: Core
+    addresses: list[tuple[str, int]]
     relay: Relay
-    app: RelayApp
-    handshakes: Handshakes
+    rooms: RoomMediaTable
     bridge: ProgrammeBridge
+    handshakes: Handshakes
+    app: UseCases
+    upkeep: Upkeep
+    events: CoreEvents
     bus: Bus
+    heartbeat: Heartbeat
     server: RpcServer
     directory: ServiceChannel
     keys: PermitKeys
     reports: SessionReports
     watch: RelayMetrics
-    background: Background
-    metrics: Metrics
-    addresses: list[tuple[str, int]]
     others: OtherRelays
     leave: Drain
     wishes: WishEar
-    heartbeat: Heartbeat | None = None
-    events: CoreEvents | None = None
-    trimmed_at: int = 0
+    background: Background
 
     @classmethod
     async def open(cls, settings: Settings, metrics: Metrics) -> "RelayService":
         """Opens the media port and builds the parts; nothing runs yet. Raises PortTaken, SettingsError."""
-        core = open_core(
-            settings.bind,
-            sender_threads=sender_threads(cores(), settings.sender_threads),
-            handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
-        )
+        core, relay = _media_port(settings), _rules(settings)
         addresses = media_addresses(settings.advertise, core.addresses)
-        budget = settings.packets_per_second_budget or PROVISIONAL_BUDGET
-        capacity = Capacity(budget, int(settings.audience_packet_ms))
-        relay = Relay(settings.relay_id, new_id(), capacity)
-        packet_ms, background = PACKET_MS[settings.audience_packet_ms], Background()
-        adapter = CoreAdapter(core, packet_ms, settings.programme_bits_per_second)
-        bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
+        clock, background, bus = SystemClock(), Background(), Bus(settings, metrics)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
         stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)
         keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)
+        server = RpcServer("media_relay", settings, metrics, logged_fields=("session_id",))
+
+        adapter = CoreAdapter(core, PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
+        bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
-        app = RelayApp(
+        others = OtherRelays()
+        wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
+        meter = LoadMeter(
+            relay, lambda: core.counters().get("packets_out", 0), lambda: _grpc_address(settings, server), clock
+        )
+        heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
+        handshakes, doors = Handshakes(background, core.send_dtls), Doors(settings.half_open_sessions)
+        made = _sessions(
             relay,
             adapter,
             rooms,
+            handshakes,
+            doors,
+            observers=(reports, watch, heartbeat, doors),
             verify=keys.verify,
-            observers=(reports, watch),
-            randomness=SystemRandomness(),
-            clock=SystemClock(),
             addresses=addresses,
-            doors=Doors(settings.half_open_sessions),
         )
-        handshakes = Handshakes(
-            background,
-            core.send_dtls,
-            on_keys=app.on_keys,
-            on_failed=lambda handle: app.on_gone(handle, Cause.FAILED),
-            on_closed=lambda handle: app.on_gone(handle, Cause.DELETED),
-        )
-        app.use_handshakes(handshakes)
-        others, bus = OtherRelays(), Bus(settings, metrics)
+        service = pb.DESCRIPTOR.services_by_name["MediaRelayService"]
+        rpc = MediaRelayRpc(relay, made.app, meter, watch.count_join)
+        server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
         return cls(
             settings=settings,
+            metrics=metrics,
             core=core,
+            addresses=addresses,
             relay=relay,
-            app=app,
-            handshakes=handshakes,
+            rooms=rooms,
             bridge=bridge,
+            handshakes=handshakes,
+            app=made.app,
+            upkeep=Upkeep(relay, rooms, made.effects, handshakes, trim=trim_memory, clock=clock),
+            events=_core_events(core, handshakes, made),
             bus=bus,
-            server=RpcServer("media_relay", settings, metrics, logged_fields=("session_id",)),
+            heartbeat=heartbeat,
+            server=server,
             directory=directory,
             keys=keys,
             reports=reports,
             watch=watch,
-            background=background,
-            metrics=metrics,
-            addresses=addresses,
             others=others,
-            leave=Drain(app, others, SystemClock()),
-            wishes=_wish_ear(bus, rooms, metrics, relay.relay_id),
+            leave=Drain(relay, others, made.app.ending.let_go, clock),
+            wishes=wishes,
+            background=background,
         )
 
     async def start(self) -> None:
         """Starts the parts, the RPC server last, and the heartbeat once its address is known."""
-        self.events = self._core_events()
         self.events.start()
         self.core.start()
         await self.bridge.start()
         spawn, every = self.background.spawn, self.background.every
         spawn("permit keys", self.keys.keep_fresh, restart=True)
         spawn("session reports", self.reports.run, restart=True)
-        every("ticks", TICK_SECONDS, _round(self.app.tick))
-        every("sweep", SWEEP_SECONDS, _round(self.app.sweep))
+        every("ticks", TICK_SECONDS, self.upkeep.tick)
+        every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
-        every("memory", TRIM_SECONDS, self._trim_memory)
-        meter = LoadMeter(
-            self.app, self._packets_out, SystemClock().monotonic, move_within=self.leave.move_within_milliseconds
-        )
-        rpc = MediaRelayRpc(self.app, meter, self.watch.count_join)
-        service = pb.DESCRIPTOR.services_by_name["MediaRelayService"]
-        self.server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
+        every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)
         await self.server.start()
-        meter.grpc_address = self._grpc_address()
-        self.heartbeat = Heartbeat(self.bus, self.app, meter, self._heard, self.reports.hurry)
         await self.heartbeat.start()
         await self.wishes.start()
         self.bus.on_reconnect(self.heartbeat.beat)
@@ -187,7 +192,7 @@ class RelayService:
     async def drain(self) -> None:
         """Takes no new sessions, tells everyone, and gives those here time to move where there is another relay."""
         self.metrics.ready = False
-        await self.leave.run(self.settings.drain_seconds, self._beat)
+        await self.leave.run(self.settings.drain_seconds, self.heartbeat.beat)
 
     async def close(self) -> None:
         """Stops what runs, in the opposite order; the directory gets the last reports."""
@@ -197,72 +202,84 @@ class RelayService:
         await self.bridge.stop_all()
         await self.bus.close()
         await self.directory.close()
-        if self.events is not None:
-            self.events.stop()
+        self.events.stop()
         self.handshakes.close()
         self.core.close()
 
-    def _heard(self, load: pb.RelayLoad) -> None:
-        """Another relay's heartbeat: whether it could take people of this one."""
-        if load.relay_id != self.relay.relay_id:
-            self.others.note(load.relay_id, load.draining, SystemClock().monotonic())
-
-    async def _beat(self) -> None:
-        if self.heartbeat is not None:
-            await self.heartbeat.beat()
-
-    def _core_events(self) -> CoreEvents:
-        app = self.app
-        return CoreEvents(
-            self.core,
-            {
-                "dtls": self.handshakes.feed,
-                "nominated": lambda handle, *_address: app.on_nominated(handle),
-                "idle": app.on_idle,
-                "active": app.on_active,
-                "expired": lambda handle: app.on_gone(handle, Cause.EXPIRED),
-                "failed": lambda handle, _why: app.on_gone(handle, Cause.FAILED),
-            },
-        )
-
     async def _measure_budget(self) -> None:
         """Beside the first sessions: after a crash everybody waits, and for no measurement."""
-        measured = await asyncio.to_thread(_packets_a_core_can_send)
-        available = cores()
-        threads = sender_threads(available, self.settings.sender_threads)
-        self.relay.capacity.budget = packet_budget(measured, available, threads)
+        self.relay.capacity.budget = await measured_budget(packets_a_core_can_send, self.settings.sender_threads)
         _log.info("packet budget measured", packets_per_second=self.relay.capacity.budget)
 
-    async def _trim_memory(self) -> None:
-        """After a storm of handshakes the allocator keeps their memory until it is told to give it back."""
-        if self.handshakes.dropped - self.trimmed_at >= TRIM_AFTER_HANDSHAKES:
-            self.trimmed_at = self.handshakes.dropped
-            await asyncio.to_thread(packetcore.trim_memory)
 
-    def _packets_out(self) -> int:
-        return self.core.counters().get("packets_out", 0)
-
-    def _grpc_address(self) -> str:
-        if self.settings.grpc_advertise:
-            return self.settings.grpc_advertise
-        host, _ = split_address(self.settings.grpc_listen)
-        return f"[{host}]:{self.server.port}" if ":" in host else f"{host}:{self.server.port}"
+def _media_port(settings: Settings) -> Core:
+    return open_core(
+        settings.bind,
+        sender_threads=sender_threads(cores(), settings.sender_threads),
+        handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
+    )
 
 
-def _packets_a_core_can_send() -> float:
-    """The rate per second of CPU, not of time: at start the other parts of a small machine want its cores too."""
-    wall, cpu = time.perf_counter(), time.thread_time()
-    rate = packetcore.self_calibrate(CALIBRATION_SECONDS)
-    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
-    return rate * max(1.0, wall / max(cpu, LEAST_CPU_SECONDS))
+def _rules(settings: Settings) -> Relay:
+    budget = settings.packets_per_second_budget or PROVISIONAL_BUDGET
+    return Relay(settings.relay_id, new_id(), Capacity(budget, int(settings.audience_packet_ms)))
 
 
-def _wish_ear(bus: Bus, rooms: RoomMediaTable, metrics: Metrics, own_id: str) -> WishEar:
-    return WishEar(bus, lambda wish: rooms.heard(wish, SystemClock().monotonic()), metrics, own_id)
+def _sessions(
+    relay: Relay,
+    core: PacketCore,
+    rooms: RoomMediaTable,
+    handshakes: Handshakes,
+    doors: Doors,
+    *,
+    observers: tuple[Observer, ...],
+    verify: VerifyPermit,
+    addresses: list[tuple[str, int]],
+) -> Sessions:
+    clock, randomness = SystemClock(), SystemRandomness()
+    effects = Effects(core, rooms, handshakes, observers, clock)
+    ending = Ending(relay, effects)
+    connecting = Connecting(relay, core, rooms, handshakes, effects, ending=ending, clock=clock)
+    opening = Opening(
+        relay,
+        core,
+        rooms,
+        handshakes,
+        connecting=connecting,
+        effects=effects,
+        verify=verify,
+        doors=doors,
+        randomness=randomness,
+        clock=clock,
+        addresses=addresses,
+    )
+    app = UseCases(
+        opening=opening,
+        resuming=Resuming(relay, core, randomness, addresses),
+        ending=ending,
+        orders=Orders(relay, core, rooms, effects, clock),
+    )
+    return Sessions(app=app, connecting=connecting, effects=effects)
 
 
-def _round(work: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        work()
+def _core_events(core: Core, handshakes: Handshakes, sessions: Sessions) -> CoreEvents:
+    connecting, gone = sessions.connecting, sessions.app.ending.on_gone
+    return CoreEvents(
+        core,
+        {
+            "dtls": handshakes.feed,
+            "nominated": lambda handle, *_address: connecting.on_nominated(handle),
+            "idle": connecting.on_idle,
+            "active": connecting.on_active,
+            "expired": functools.partial(gone, cause=Cause.EXPIRED),
+            "failed": lambda handle, _why: gone(handle, Cause.FAILED),
+        },
+    )
 
-    return run
+
+def _grpc_address(settings: Settings, server: RpcServer) -> str:
+    """Where other services reach the server, once it listens."""
+    if settings.grpc_advertise:
+        return settings.grpc_advertise
+    host, _ = split_address(settings.grpc_listen)
+    return f"[{host}]:{server.port}" if ":" in host else f"{host}:{server.port}"

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.bus.client import Bus
+from services.media_relay.domain.events import Event, SessionOpened
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.sessions.opening import RelayApp
 
 HEARTBEAT_SECONDS = 1.0
 FIRST_HEARTBEAT_SECONDS = 0.2
@@ -24,7 +24,6 @@ class Heartbeat:
     def __init__(
         self,
         bus: Bus,
-        app: RelayApp,
         meter: LoadMeter,
         heard: Callable[[RelayLoad], None],
         report: Callable[[float], Awaitable[None]],
@@ -35,7 +34,11 @@ class Heartbeat:
         self._meter = meter
         self._hear = heard
         self._urgent = asyncio.Event()
-        app.room_opened = self._urgent.set
+
+    def happened(self, event: Event, _now: float) -> None:
+        """The first session of a room opened: other relays should soon know."""
+        if isinstance(event, SessionOpened) and event.first_of_room:
+            self._urgent.set()
 
     async def start(self) -> None:
         """Begins to listen to other relays."""

@@ -1,35 +1,43 @@
-"""The packet core as the application sees it: opens the media port, hands events to their callbacks."""
+"""The only door to the packet core: opens the media port, puts calls in its terms, hands its events to callbacks."""
 
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import packetcore
+from packetcore import Core, CoreError
 
 from services.common.net import PortTaken, split_address
 from services.common.sight.log import get_logger
 from services.media_relay.domain.capacity import PacketMs
-from services.media_relay.sessions.sdp.answer import Plan
-from services.media_relay.sessions.sdp.offer import CAPTURE_TIME_URI, LEVEL_URI
+from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
+
+__all__ = ["Core", "CoreAdapter", "CoreError", "CoreEvents", "open_core", "packets_a_core_can_send", "trim_memory"]
 
 EVENTS_AT_ONCE = 256
 PACKET_MS: dict[str, PacketMs] = {"20": 20, "40": 40, "60": 60}
+CALIBRATION_SECONDS = 0.25
+LEAST_CPU_SECONDS = 0.01
+"""A measurement that got less of a core than this says too little to be scaled up further."""
 
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 _log = get_logger("core")
 
+trim_memory = packetcore.trim_memory
 
-def open_core(bind: Sequence[str], *, sender_threads: int, handshakes_per_source_per_second: int) -> packetcore.Core:
+
+def open_core(bind: Sequence[str], *, sender_threads: int, handshakes_per_source_per_second: int) -> Core:
     """Opens the media port. Raises PortTaken. An address family this machine lacks is left out, if another is there."""
     addresses = [split_address(text) for text in bind]
     usable = [address for address in addresses if _exists(address[0])] or addresses
     for host, _ in set(addresses) - set(usable):
         _log.warning("this machine has no such address; media will not use it", address=host)
     try:
-        return packetcore.Core(
+        return Core(
             bind=usable,
             sender_threads=sender_threads,
             handshakes_per_source_per_second=handshakes_per_source_per_second,
@@ -48,20 +56,30 @@ def _exists(host: str) -> bool:
     return True
 
 
+def packets_a_core_can_send() -> float:
+    """The rate per second of CPU, not of time: at start the other parts of a small machine want its cores too.
+
+    Takes a quarter of a second of a core.
+    """
+    wall, cpu = time.perf_counter(), time.thread_time()
+    rate = packetcore.self_calibrate(CALIBRATION_SECONDS)
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    return rate * max(1.0, wall / max(cpu, LEAST_CPU_SECONDS))
+
+
 class CoreAdapter:
     """Calls of the application, put into the packet core's own terms."""
 
-    def __init__(self, core: packetcore.Core, packet_ms: PacketMs, bits_per_second: int) -> None:
+    def __init__(self, core: Core, packet_ms: PacketMs, bits_per_second: int) -> None:
         self._packet_ms: PacketMs = packet_ms
         self._bits_per_second = bits_per_second
         self._native = core
-        self._channels: set[int] = set()
         self.add_session = core.add_session
         self.restart_ice = core.restart_ice
-        self.set_keys = core.set_keys
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
+        self.remove_channel = core.remove_channel
         self.set_sources = core.set_sources
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
@@ -71,60 +89,48 @@ class CoreAdapter:
     def add_channel(self, stage: int | None) -> int:
         """A programme with this relay's packet length and bit rate."""
         channel = self._native.add_channel(stage)
-        self._channels.add(channel)
         self._native.set_packet_ms(channel, self._packet_ms)
         if stage is not None:
             self._native.set_bitrate(channel, self._bits_per_second)
         return channel
 
-    def remove_channel(self, channel: int) -> None:
-        """Its listeners hear nothing more."""
-        self._channels.discard(channel)
-        self._native.remove_channel(channel)
-
-    def set_packet_ms(self, packet_ms: PacketMs) -> None:
-        """Length of listeners' packets from now on, on every channel: running streams go over without a break."""
-        self._packet_ms = packet_ms
-        for channel in self._channels:
-            self._native.set_packet_ms(channel, packet_ms)
-
     async def settled(self) -> None:
         """Returns once the packet threads have taken in all calls so far."""
         await asyncio.to_thread(self._native.flush)
 
-    def join_stage(self, session: int, stage: int, member: int, plan: Plan, ssrcs: Sequence[int]) -> None:
-        """Makes a session the microphone of `member`, with a slot for each SSRC."""
-        assert plan.microphone is not None
-        slots = [
-            packetcore.Slot(ssrc=ssrc, payload_type=each.payload_type)
-            for each, ssrc in zip(plan.outgoing, ssrcs, strict=True)
-        ]
+    def set_keys(self, session: int, keys: SrtpKeys) -> None:
+        """SRTP keys, once for each session."""
+        self._native.set_keys(session, keys.profile, keys.local, keys.remote)
+
+    def join_stage(
+        self, session: int, stage: int, member: int, microphone: MicrophoneFormat, slots: Sequence[SlotFormat]
+    ) -> None:
+        """Makes a session the microphone of `member`, with a slot for each voice it hears."""
         self._native.join_stage(
             session,
             stage,
             member=member,
-            payload_type=plan.microphone.payload_type,
-            level_extension_id=plan.microphone.level_extension_id,
-            slots=slots,
+            payload_type=microphone.payload_type,
+            level_extension_id=microphone.level_extension_id,
+            slots=[packetcore.Slot(ssrc=each.ssrc, payload_type=each.payload_type) for each in slots],
         )
 
-    def attach_listener(self, session: int, channel: int, plan: Plan, ssrc: int) -> None:
+    def attach_listener(self, session: int, channel: int, listener: ListenerFormat) -> None:
         """Makes a session a listener, in the formats its offer allows."""
-        each = plan.outgoing[0]
-        listener = packetcore.ListenerFormat(
-            ssrc=ssrc,
-            payload_type=each.payload_type,
-            red_payload_type=each.red_payload_type,
-            abs_capture_time_id=each.extensions.get(CAPTURE_TIME_URI),
-            level_extension_id=each.extensions.get(LEVEL_URI),
+        wanted = packetcore.ListenerFormat(
+            ssrc=listener.ssrc,
+            payload_type=listener.payload_type,
+            red_payload_type=listener.red_payload_type,
+            abs_capture_time_id=listener.capture_time_extension_id,
+            level_extension_id=listener.level_extension_id,
         )
-        self._native.attach_listener(session, channel, listener)
+        self._native.attach_listener(session, channel, wanted)
 
 
 class CoreEvents:
     """Reads the core's events as they come and calls the callback of each kind: `callbacks[kind](handle, *rest)`."""
 
-    def __init__(self, core: packetcore.Core, callbacks: dict[str, Callable[..., None]]) -> None:
+    def __init__(self, core: Core, callbacks: dict[str, Callable[..., None]]) -> None:
         self._core = core
         self._callbacks = callbacks
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -12,11 +13,15 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
 from services.media_relay.domain.permits import Kind
+from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
 from services.media_relay.domain.sessions import MediaSession
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.sessions.opening import RelayApp
+from services.media_relay.sessions.ending import Ending
+from services.media_relay.sessions.opening import Opening
+from services.media_relay.sessions.orders import Orders
+from services.media_relay.sessions.resuming import Resuming
 
 PAGE = 500
 
@@ -40,10 +45,21 @@ _ROLES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """What can be asked of a relay."""
+
+    opening: Opening
+    resuming: Resuming
+    ending: Ending
+    orders: Orders
+
+
 class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     """MediaRelayService."""
 
-    def __init__(self, app: RelayApp, meter: LoadMeter, count_join: Callable[[str], None]) -> None:
+    def __init__(self, relay: Relay, app: UseCases, meter: LoadMeter, count_join: Callable[[str], None]) -> None:
+        self._relay = relay
         self._app = app
         self._meter = meter
         self._count_join = count_join
@@ -51,7 +67,7 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     async def CreateSession(self, request: pb.CreateSessionRequest, _context: Context) -> pb.CreateSessionResponse:
         """Opens a media session."""
         try:
-            opened = await self._app.create_session(request.permit, request.offer_sdp)
+            opened = await self._app.opening.create_session(request.permit, request.offer_sdp)
         except DomainError as error:
             self._count_join(error.reason)
             raise
@@ -60,19 +76,19 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
 
     async def PatchSession(self, request: pb.PatchSessionRequest, _context: Context) -> pb.PatchSessionResponse:
         """Trickles or restarts ICE."""
-        done = self._app.patch_session(request.session_id, request.permit, request.if_match, request.fragment)
+        done = self._app.resuming.patch_session(request.session_id, request.permit, request.if_match, request.fragment)
         return pb.PatchSessionResponse(fragment=done.fragment, etag=done.etag)
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, _context: Context) -> pb.DeleteSessionResponse:
         """Ends a media session."""
-        self._app.delete_session(request.session_id, request.permit)
+        self._app.ending.delete_session(request.session_id, request.permit)
         return pb.DeleteSessionResponse()
 
     async def ApplySeatChanges(
         self, request: pb.ApplySeatChangesRequest, _context: Context
     ) -> pb.ApplySeatChangesResponse:
         """Carries out changes of seats; an action this build does not know is passed over."""
-        await self._app.apply_seat_changes(
+        await self._app.orders.apply_seat_changes(
             SeatChange(each.room_id, each.user_id, each.term, each.epoch, _ACTIONS[each.action], each.sign_in_id)
             for each in request.changes
             if each.action in _ACTIONS
@@ -81,7 +97,7 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
 
     async def ConfigureRooms(self, request: pb.ConfigureRoomsRequest, _context: Context) -> pb.ConfigureRoomsResponse:
         """Takes the relay's parts in rooms."""
-        await self._app.configure_rooms(
+        await self._app.orders.configure_rooms(
             RoomPart(each.room_id, each.term, each.home_relay_id, each.live, each.stage_closed)
             for each in request.parts
         )
@@ -91,10 +107,10 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
         self, _request: pb.ListSessionsRequest, _context: Context
     ) -> AsyncIterator[pb.ListSessionsResponse]:
         """Every session, in pages; at least one page, so that the boot id is told."""
-        sessions = self._app.list_sessions()
+        sessions = list(self._relay.sessions)
         for start in range(0, max(1, len(sessions)), PAGE):
             page = [_session_info(session) for session in sessions[start : start + PAGE]]
-            yield pb.ListSessionsResponse(boot_id=self._app.relay.boot_id, sessions=page)
+            yield pb.ListSessionsResponse(boot_id=self._relay.boot_id, sessions=page)
 
     async def GetLoad(self, _request: pb.GetLoadRequest, _context: Context) -> pb.GetLoadResponse:
         """The load as the heartbeat has it."""

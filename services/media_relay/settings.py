@@ -9,7 +9,7 @@ from typing import Literal
 from services.common.ids import is_id
 from services.common.net import split_address
 from services.common.settings import ServiceSettings, SettingsError
-from services.media_relay.fleet.machine import MAX_SENDER_THREADS
+from services.media_relay.domain.capacity import MAX_SENDER_THREADS
 
 PREFIX = "MEDIA_RELAY"
 

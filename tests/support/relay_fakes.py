@@ -9,19 +9,27 @@ from typing import Any
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
+from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.directory import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
+from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
-from services.media_relay.sessions.opening import RelayApp, SrtpProfile
-from services.media_relay.sessions.sdp.answer import Plan
+from services.media_relay.sessions.effects import Effects
+from services.media_relay.sessions.ending import Ending
+from services.media_relay.sessions.opening import Opening
+from services.media_relay.sessions.orders import Orders
+from services.media_relay.sessions.ports import Outcome
+from services.media_relay.sessions.resuming import Resuming
 from services.media_relay.sessions.sdp.offer import Fingerprint
+from services.media_relay.sessions.upkeep import Upkeep
 from services.programme.channels import Channel
 from services.programme.wishes import Consumer, Wish
 from tests.support.fake_clock import FakeClock
 
 RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"
 OFFERS = Path(__file__).parent / "offers"
+KEYS = SrtpKeys("AEAD_AES_128_GCM", b"l" * 28, b"r" * 28)
 FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
 
 
@@ -35,7 +43,7 @@ class FakeCore:
     """Keeps what the packet core was told; handles count up."""
 
     sessions: dict[int, tuple[str, str]] = field(default_factory=dict)
-    keys: dict[int, tuple[str, bytes, bytes]] = field(default_factory=dict)
+    keys: dict[int, SrtpKeys] = field(default_factory=dict)
     stages: set[int] = field(default_factory=set)
     channels: dict[int, int | None] = field(default_factory=dict)
     exported: set[int] = field(default_factory=set)
@@ -45,7 +53,6 @@ class FakeCore:
     muted: dict[int, bool] = field(default_factory=dict)
     paused: dict[int, bool] = field(default_factory=dict)
     settlings: int = 0
-    packet_ms: int = 20
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def add_session(self, ufrag: str, pwd: str, /) -> int:
@@ -57,9 +64,9 @@ class FakeCore:
         assert session in self.sessions
         self.sessions[session] = (ufrag, pwd)
 
-    def set_keys(self, session: int, profile: SrtpProfile, local: bytes, remote: bytes, /) -> None:
+    def set_keys(self, session: int, keys: SrtpKeys, /) -> None:
         assert session in self.sessions
-        self.keys[session] = (profile, local, remote)
+        self.keys[session] = keys
 
     def remove_session(self, session: int, /) -> None:
         self.sessions.pop(session, None)
@@ -98,17 +105,18 @@ class FakeCore:
         assert channel in self.channels
         self.listening[session] = channel
 
-    def join_stage(self, session: int, stage: int, member: int, plan: Plan, ssrcs: Sequence[int], /) -> None:
+    def join_stage(
+        self, session: int, stage: int, member: int, microphone: MicrophoneFormat, slots: Sequence[SlotFormat], /
+    ) -> None:
         assert session in self.keys
         assert stage in self.stages
-        assert plan.microphone is not None
-        self.on_stage[session] = (stage, member, list(ssrcs))
+        assert microphone.payload_type
+        self.on_stage[session] = (stage, member, [slot.ssrc for slot in slots])
 
-    def attach_listener(self, session: int, channel: int, plan: Plan, ssrc: int, /) -> None:
+    def attach_listener(self, session: int, channel: int, listener: ListenerFormat, /) -> None:
         assert session in self.keys
         assert channel in self.channels
-        assert plan.outgoing
-        assert ssrc
+        assert listener.ssrc
         self.listening[session] = channel
 
     def set_muted(self, session: int, muted: bool, /) -> None:
@@ -119,9 +127,6 @@ class FakeCore:
         assert session in self.listening
         self.paused[session] = paused
 
-    def set_packet_ms(self, packet_ms: int, /) -> None:
-        self.packet_ms = packet_ms
-
     async def settled(self) -> None:
         self.settlings += 1
 
@@ -130,12 +135,14 @@ class FakeCore:
 class FakeHandshakes:
     """Handshakes that are done when the test says so."""
 
-    expected: dict[int, list[Fingerprint]] = field(default_factory=dict)
+    expected: dict[int, Outcome] = field(default_factory=dict)
     ours_to_begin: set[int] = field(default_factory=set)
     begun: list[int] = field(default_factory=list)
+    dropped: int = 0
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint], *, begins: bool) -> Fingerprint:
-        self.expected[handle] = fingerprints
+    def expect(self, handle: int, fingerprints: list[Fingerprint], outcome: Outcome, *, begins: bool) -> Fingerprint:
+        assert fingerprints
+        self.expected[handle] = outcome
         if begins:
             self.ours_to_begin.add(handle)
         return FINGERPRINT
@@ -145,7 +152,11 @@ class FakeHandshakes:
             self.begun.append(handle)
 
     def forget(self, handle: int) -> None:
-        self.expected.pop(handle, None)
+        self.dropped += self.expected.pop(handle, None) is not None
+
+    def succeed(self, handle: int) -> None:
+        """The handshake is done."""
+        self.expected[handle].keyed(KEYS)
 
 
 @dataclass
@@ -184,15 +195,6 @@ class CountingRandomness:
 
     def etag(self) -> str:
         return f'"tag{next(self._numbers)}"'
-
-
-@dataclass(frozen=True)
-class FakeKeys:
-    """Keys that open nothing."""
-
-    profile: SrtpProfile = "AEAD_AES_128_GCM"
-    local: bytes = b"l" * 28
-    remote: bytes = b"r" * 28
 
 
 @dataclass
@@ -236,18 +238,29 @@ class RelayBench:
         self.relay = Relay(relay_id, BOOT, Capacity(budget, packet_ms))
         self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions)
         self.claims: dict[str, Mapping[str, Any]] = {}
-        self.app = RelayApp(
+        addresses = [("192.0.2.1", 5004), ("2001:db8::1", 5004)]
+        randomness, doors = CountingRandomness(), doors or Doors(100)
+        effects = Effects(self.core, self.rooms, self.handshakes, (self.recorder, doors), self.clock)
+        self.ending = Ending(self.relay, effects)
+        self.connecting = Connecting(
+            self.relay, self.core, self.rooms, self.handshakes, effects, ending=self.ending, clock=self.clock
+        )
+        self.opening = Opening(
             self.relay,
             self.core,
             self.rooms,
+            self.handshakes,
+            connecting=self.connecting,
+            effects=effects,
             verify=self._verify,
-            observers=(self.recorder,),
-            randomness=CountingRandomness(),
+            doors=doors,
+            randomness=randomness,
             clock=self.clock,
-            addresses=[("192.0.2.1", 5004), ("2001:db8::1", 5004)],
-            doors=doors or Doors(100),
+            addresses=addresses,
         )
-        self.app.use_handshakes(self.handshakes)
+        self.resuming = Resuming(self.relay, self.core, randomness, addresses)
+        self.orders = Orders(self.relay, self.core, self.rooms, effects, self.clock)
+        self.upkeep = Upkeep(self.relay, self.rooms, effects, self.handshakes, trim=lambda: None, clock=self.clock)
         self._permits = count(1)
         self._opened_with: dict[str, str] = {}
 
@@ -284,7 +297,7 @@ class RelayBench:
         """Opens a session; returns its id."""
         name = "chromium_stage" if kind == "stage" else "chromium_listener"
         permit = self.permit(kind, **changes)
-        opened = await self.app.create_session(permit, offer(name))
+        opened = await self.opening.create_session(permit, offer(name))
         self._opened_with[opened.session_id] = permit
         return opened.session_id
 
@@ -295,8 +308,8 @@ class RelayBench:
     async def connect(self, kind: str = "audience", **changes: Any) -> str:
         """Opens a session and lets it connect."""
         session_id = await self.open(kind, **changes)
-        self.app.on_nominated(self.handle(session_id))
-        self.app.on_keys(self.handle(session_id), FakeKeys())
+        self.connecting.on_nominated(self.handle(session_id))
+        self.handshakes.succeed(self.handle(session_id))
         return session_id
 
     def wish(self, *names: str, consumer: str = "relay00009", room: str = ROOM) -> None:
@@ -312,10 +325,10 @@ class RelayBench:
     def alive(self, session_id: str) -> bool:
         return self.relay.sessions.get(session_id) is not None
 
-    def later(self, seconds: float) -> None:
+    async def later(self, seconds: float) -> None:
         """Lets time pass in the steps the service ticks in."""
         steps = max(1, round(seconds / 0.2))
         for _ in range(steps):
             self.clock.advance(seconds / steps)
-            self.app.tick()
-        self.app.sweep()
+            await self.upkeep.tick()
+        await self.upkeep.sweep()

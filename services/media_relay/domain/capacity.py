@@ -10,6 +10,8 @@ PACKET_MS = 20
 KEPT_BACK = 0.10
 """Share of the budget that only the stage and people coming back may use."""
 SLOT_SHARE = 1000 // PACKET_MS
+MAX_SENDER_THREADS = 16
+"""As many as the packet core takes."""
 
 
 def stage_cost(slots: int) -> int:

@@ -22,13 +22,17 @@ class SessionOpened:
     """Negotiated, not connected yet."""
 
     session: MediaSession
+    first_of_room: bool = False
+    """Whether nobody else had a session of its room here."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionConnected:
-    """Keys and address are there: media flows. Comes again when an idle session is back."""
+    """Keys and address are there: media flows."""
 
     session: MediaSession
+    again: bool = False
+    """Whether it was connected before, and is back from idleness."""
 
 
 @dataclass(frozen=True, slots=True)

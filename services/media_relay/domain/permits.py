@@ -1,5 +1,6 @@
 """What a media permit says, and which permits have been spent."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,6 +53,11 @@ class Permit:
     def seat(self) -> tuple[str, str]:
         """Room and person: there is one seat for each pair."""
         return (self.room_id, self.user_id)
+
+
+def proof_of(permit_text: str) -> bytes:
+    """What is kept of a permit's text: who shows the text again may change the session it opened."""
+    return hashlib.sha256(permit_text.encode()).digest()
 
 
 def permit_from_claims(claims: Mapping[str, Any]) -> Permit:

@@ -12,6 +12,7 @@ from services.media_relay.domain.events import (
     SessionOpened,
     SessionPaused,
 )
+from services.media_relay.domain.leaving import Leaving
 from services.media_relay.domain.permits import Kind, Permit, SpentPermits
 from services.media_relay.domain.rooms import RoomBook, RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatBook, SeatChange
@@ -31,13 +32,27 @@ class Relay:
         self.relay_id = relay_id
         self.boot_id = boot_id
         self.capacity = capacity
-        self.draining = False
+        self.leaving: Leaving | None = None
+        """Set once it has been told to stop."""
         self.sessions = SessionTable()
         self.rooms = RoomBook(relay_id)
         self.seats = SeatBook()
         self.spent = SpentPermits()
         self.opened = 0
         """Sessions since this start: the serial of the newest."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no new sessions, because it is being emptied."""
+        return self.leaving is not None
+
+    def leave(self, leaving: Leaving) -> None:
+        """Takes no new sessions any more."""
+        self.leaving = leaving
+
+    def move_within_milliseconds(self, now: float) -> int:
+        """How long people have to move in peace; 0 while nobody is asked to."""
+        return self.leaving.move_within_milliseconds(now) if self.leaving else 0
 
     def check(self, permit: Permit, cost: int, now: float) -> None:
         """Raises the reason why this permit opens no session of this cost here and now; changes nothing."""
@@ -63,20 +78,12 @@ class Relay:
         for other in half_open[: max(0, len(half_open) - HALF_OPEN_PER_SEAT + 1)]:
             events += self._end(other, Cause.EXPIRED)
         self.capacity.promise(session.cost)
+        first = not self.sessions.of_room(permit.room_id)
         self.opened += 1
         session.serial = self.opened
         self.sessions.add(session)
         self.seats.seen(permit.seat, now)
-        return [*events, SessionOpened(session)]
-
-    def set_packet_ms(self, packet_ms: int) -> None:
-        """Each packet to a listener holds so much sound from now on: what is promised to listeners is counted anew."""
-        self.capacity.packet_ms = packet_ms
-        for session in self.sessions:
-            if session.kind is Kind.AUDIENCE:
-                self.capacity.release(session.cost)
-                session.cost = self.capacity.audience_cost()
-                self.capacity.promise(session.cost)
+        return [*events, SessionOpened(session, first)]
 
     def authorised(self, session_id: str, proof: bytes) -> MediaSession:
         """The session, if `proof` is the hash of the permit that opened it.
@@ -120,7 +127,7 @@ class Relay:
     def active(self, session: MediaSession) -> list[Event]:
         """Checks came again."""
         was_idle, session.idle = session.idle, False
-        return [SessionConnected(session)] if was_idle and session.connected else []
+        return [SessionConnected(session, again=True)] if was_idle and session.connected else []
 
     def end(self, session: MediaSession, cause: Cause) -> list[Event]:
         """Ends a session at its owner's wish, or because its connection is gone."""
@@ -193,11 +200,11 @@ class Relay:
     def _connect(self, session: MediaSession, now: float) -> list[Event]:
         if session.connected or not (session.keyed and session.nominated):
             return []
-        session.connected = True
         self.seats.heard(session.permit.seat, now)
         siblings = [other for other in self.sessions.of_seat(session.permit.seat) if other is not session]
         if any(other.connected and other.epoch > session.epoch for other in siblings):
             return self._end(session, Cause.SEAT_ENDED)
+        session.connected = True
         if not self.seats.below_floor(session.permit):
             self.sessions.set_deadline(session, None)
         events: list[Event] = [SessionConnected(session)]

@@ -28,8 +28,7 @@ class MediaSession:
     keyed: bool = False
     nominated: bool = False
     connected: bool = False
-    was_connected: bool = False
-    """Set once somebody has timed how long connecting took."""
+    """Media flows, or did until it went idle."""
     idle: bool = False
     muted: bool = False
     silenced: bool = False
@@ -48,6 +47,15 @@ class MediaSession:
     def epoch(self) -> int:
         """Of the seat, when the permit was signed."""
         return self.permit.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCount:
+    """What the relay carries of one room: connected sessions."""
+
+    room_id: str
+    listeners: int
+    stage: int
 
 
 @dataclass(slots=True)
@@ -85,6 +93,15 @@ class SessionTable:
     def rooms(self) -> list[str]:
         """Rooms with at least one session."""
         return list(self._by_room)
+
+    def room_counts(self) -> list[RoomCount]:
+        """Connected sessions by room; a room whose first session is still connecting counts zero."""
+        counts = []
+        for room_id, sessions in self._by_room.items():
+            kinds = [session.kind for session in sessions.values() if session.connected]
+            stage = sum(kind is Kind.STAGE for kind in kinds)
+            counts.append(RoomCount(room_id, len(kinds) - stage, stage))
+        return counts
 
     def add(self, session: MediaSession) -> None:
         """Takes a new session in."""

@@ -1,10 +1,12 @@
 """What the machine gives the relay: cores, threads that send, packets a second."""
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-MAX_SENDER_THREADS = 16
-"""As many as the packet core takes."""
+from services.media_relay.domain.capacity import MAX_SENDER_THREADS
+
 USED_SHARE = 0.75
 """Share of the measured packet rate that the relay promises."""
 LEAST_BUDGET = 1000
@@ -34,3 +36,9 @@ def sender_threads(available: int, wanted: int | None = None) -> int:
 def packet_budget(packets_a_core: float, available: int, threads: int) -> int:
     """Packets a second to promise. More threads than cores send no more, and one core is left to everything else."""
     return max(LEAST_BUDGET, int(packets_a_core * USED_SHARE * min(threads, max(1, available - 1))))
+
+
+async def measured_budget(measure: Callable[[], float], wanted_threads: int | None) -> int:
+    """The budget by a measurement of packets a core can send, which runs on a thread of its own."""
+    measured, available = await asyncio.to_thread(measure), cores()
+    return packet_budget(measured, available, sender_threads(available, wanted_threads))

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import packetcore
 import uvloop
 from majlis.programme.v1.programme_pb2 import Frame
 from prometheus_client import Counter, Gauge
@@ -23,6 +22,7 @@ from services.common.settings import ServiceSettings
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
+from services.media_relay.core import CoreError
 from services.programme.channels import Channel
 from services.programme.wishes import Consumer, Wishes
 
@@ -193,7 +193,7 @@ class ProgrammeBridge:
             return
         try:
             self._core.push_programme(handle, frame)
-        except packetcore.CoreError:
+        except CoreError:
             # Bytes from the bus that are no frame, or a channel removed a moment ago: neither may stop the others.
             self._dropped.labels("refused").inc()
         else:

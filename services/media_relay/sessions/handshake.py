@@ -21,8 +21,9 @@ from OpenSSL import SSL
 from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.common.throttle import Throttle
+from services.media_relay.domain.media import SrtpKeys, SrtpProfile
 from services.media_relay.sessions.dtls_trouble import Explained, allow_curves
-from services.media_relay.sessions.opening import SrtpProfile
+from services.media_relay.sessions.ports import Outcome
 from services.media_relay.sessions.sdp.offer import Fingerprint
 
 SETTLE_SECONDS = 10.0
@@ -45,15 +46,6 @@ _CIPHERS = b":".join(
 )
 
 _log = get_logger("webrtc")
-
-
-@dataclass(frozen=True, slots=True)
-class SrtpKeys:
-    """Keys of one session as the handshake exported them (RFC 5764 §4.2): key and salt of each direction, joined."""
-
-    profile: SrtpProfile
-    local: bytes
-    remote: bytes
 
 
 class Certificate(RTCCertificate):
@@ -143,6 +135,7 @@ class _Dtls(RTCDtlsTransport):
 class _Expected:
     certificate: Certificate
     fingerprints: list[Fingerprint]
+    outcome: Outcome
     begins: bool
     datagrams: _Datagrams | None = None
     transport: _Dtls | None = None
@@ -154,23 +147,12 @@ class Handshakes:
     """The handshakes of sessions that are being opened.
 
     Nothing is allocated until a client's first flight arrives, or, where it waits for ours, until its address is known.
-    `on_keys` is called once with the keys, `on_failed` when a handshake fails, `on_closed` when a client says goodbye
-    within ten seconds of its start.
+    How a handshake went is told to the outcome that came with it.
     """
 
-    def __init__(
-        self,
-        background: Background,
-        send: Callable[[int, bytes], None],
-        on_keys: Callable[[int, SrtpKeys], None],
-        on_failed: Callable[[int], None],
-        on_closed: Callable[[int], None],
-    ) -> None:
+    def __init__(self, background: Background, send: Callable[[int, bytes], None]) -> None:
         self._background = background
         self._send = send
-        self._on_keys = on_keys
-        self._on_failed = on_failed
-        self._on_closed = on_closed
         self._failure_lines = Throttle()
         self._expected: dict[int, _Expected] = {}
         self.dropped = 0
@@ -182,13 +164,15 @@ class Handshakes:
         """Handshakes expected, running or settling."""
         return len(self._expected)
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint], *, begins: bool = False) -> Fingerprint:
+    def expect(
+        self, handle: int, fingerprints: list[Fingerprint], outcome: Outcome, *, begins: bool = False
+    ) -> Fingerprint:
         """Gets ready for a session's handshake, which we begin or the client; returns the fingerprint to announce."""
         now = asyncio.get_running_loop().time()
         if now >= self._certificate_until:
             self._certificate = Certificate.generateCertificate()
             self._certificate_until = now + CERTIFICATE_SECONDS
-        self._expected[handle] = _Expected(self._certificate, fingerprints, begins)
+        self._expected[handle] = _Expected(self._certificate, fingerprints, outcome, begins)
         return self._certificate.fingerprint
 
     def feed(self, handle: int, datagram: bytes) -> None:
@@ -247,24 +231,24 @@ class Handshakes:
         if self._expected.get(handle) is not expected:
             transport.drop()
         elif transport.keys is None:
-            self._fail(handle, why or transport.why(expected.fingerprints))
+            self._fail(handle, expected, why or transport.why(expected.fingerprints))
         else:
             transport.on("statechange", lambda: self._closed(handle, expected))
             expected.timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle, handle, expected)
-            self._on_keys(handle, transport.keys)
+            expected.outcome.keyed(transport.keys)
 
     def _closed(self, handle: int, expected: _Expected) -> None:
         transport = expected.transport
         if transport is not None and transport.state == "closed" and self._expected.get(handle) is expected:
             self.forget(handle)
-            self._on_closed(handle)
+            expected.outcome.closed()
 
     def _settle(self, handle: int, expected: _Expected) -> None:
         if self._expected.get(handle) is expected:
             self.forget(handle)
 
-    def _fail(self, handle: int, why: str) -> None:
+    def _fail(self, handle: int, expected: _Expected, why: str) -> None:
         if (left_out := self._failure_lines.passes()) is not None:
             _log.info("the DTLS handshake failed", handle=handle, why=why, left_out=left_out)
         self.forget(handle)
-        self._on_failed(handle)
+        expected.outcome.failed()

@@ -145,14 +145,13 @@ class RelayMetrics:
         kind = event.session.kind.value
         if isinstance(event, SessionEnded):
             self._ended.labels(kind, event.cause.value).inc()
-            if event.session.was_connected and event.cause in _NOBODYS_WISH:
+            if event.session.connected and event.cause in _NOBODYS_WISH:
                 self._interrupt(event.session, event.cause.value)
-            if not event.session.was_connected:
+            if not event.session.connected:
                 self._became(event.session, _without_sound(event))
         elif isinstance(event, SessionIdle):
             self._interrupt(event.session, "idle")
-        elif isinstance(event, SessionConnected) and not event.session.was_connected:
-            event.session.was_connected = True
+        elif isinstance(event, SessionConnected) and not event.again:
             waited = max(0.0, now - event.session.opened_at)
             self._connect.labels(kind).observe(waited)
             self._became(event.session, "connected" if waited <= IN_TIME_SECONDS else "slow")

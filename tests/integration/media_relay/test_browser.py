@@ -8,8 +8,10 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from playwright.async_api import Page
 
 from services.media_relay.build import RelayService
+from services.media_relay.domain.capacity import PacketMs
+from services.programme.channels import FLOOR
 from tests.integration.media_relay.browsing import ANSWER, OFFER, PITCHES, STATS, inbound
-from tests.support.relay_fleet import Fleet
+from tests.support.relay_fleet import ROOM, Fleet
 from tests.support.stun_client import checker
 
 RESTART = """async () => {
@@ -129,9 +131,10 @@ async def test_packets_grow_and_shrink_under_a_listening_browser_and_its_buffer_
     await asyncio.sleep(1.0)
     await nothing_concealed(page, CLEAN_SECONDS)
     delays: dict[int, list[float]] = {}
-    for packet_ms, packets in ((20, 50), (60, 17), (20, 50)):
+    steps: tuple[tuple[PacketMs, int], ...] = ((20, 50), (60, 17), (20, 50))
+    for packet_ms, packets in steps:
         before = await inbound(page)
-        relay.app.set_packet_ms(packet_ms)  # type: ignore[arg-type]
+        relay.core.set_packet_ms(relay.rooms.channel(ROOM, FLOOR), packet_ms)
         await asyncio.sleep(2.0)
         switched = await inbound(page)
         # The first long packet comes 40 ms later than a short one would: that much may be bridged, or stretched, once.

@@ -24,9 +24,9 @@ from services.media_relay.bus import Heartbeat
 from services.media_relay.domain.events import Cause, Event
 from services.media_relay.fleet.directory import SessionReports
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.rpc import MediaRelayRpc
+from services.media_relay.rpc import MediaRelayRpc, UseCases
 from tests.integration.room_directory.world import FakeRelay, World, person
-from tests.support.relay_fakes import BOOT, RELAY, FakeKeys, RelayBench, offer
+from tests.support.relay_fakes import BOOT, RELAY, RelayBench, offer
 from tests.support.rpc_harness import test_settings
 
 BUDGET = 5000
@@ -49,8 +49,10 @@ class RuledRelay(FakeRelay):
         self.boot_id = BOOT
         self.bench = RelayBench(budget=BUDGET)
         self.bench.claims = Claims()
-        self.meter = LoadMeter(self.bench.app, lambda: 0, SystemClock().monotonic, move_within=lambda: 0)
-        self.rpc = MediaRelayRpc(self.bench.app, self.meter, lambda _: None)
+        self.meter = LoadMeter(self.bench.relay, lambda: 0, lambda: self._address, SystemClock())
+        bench = self.bench
+        app = UseCases(opening=bench.opening, resuming=bench.resuming, ending=bench.ending, orders=bench.orders)
+        self.rpc = MediaRelayRpc(bench.relay, app, self.meter, lambda _: None)
         self.world = world
         self.reports = SessionReports(self, RELAY, BOOT, Metrics("media_relay"))  # type: ignore[arg-type]
         note = self.bench.recorder.happened
@@ -75,14 +77,13 @@ class RuledRelay(FakeRelay):
         return await self.rpc.ConfigureRooms(request, context)
 
     def report(self) -> relay_pb.RelayLoad:
-        self.meter.grpc_address = self._address
         return self.meter.load()
 
     def let_connect(self) -> None:
         for session in self.bench.relay.sessions:
             if not session.connected:
-                self.bench.app.on_nominated(session.handle)
-                self.bench.app.on_keys(session.handle, FakeKeys())
+                self.bench.connecting.on_nominated(session.handle)
+                self.bench.handshakes.succeed(session.handle)
 
     def listeners(self) -> int:
         return sum(session.kind == "audience" for session in self.bench.relay.sessions)
@@ -122,7 +123,7 @@ async def hall(world: World) -> AsyncIterator[Hall]:
     relay.rule(world)
     await relay.start()
     await world.until(lambda: RELAY in world.parts.app.fleet.relays)
-    heartbeat = Heartbeat(relay.bus, relay.bench.app, relay.meter, lambda _: None, relay.reports.hurry)
+    heartbeat = Heartbeat(relay.bus, relay.meter, lambda _: None, relay.reports.hurry)
     channel = ServiceChannel("gateway", f"127.0.0.1:{world.port}", test_settings(world.tmp_path))
     async with Background() as background:
         background.spawn("reports", relay.reports.run)
@@ -139,7 +140,7 @@ async def test_newcomers_who_knock_again_and_again_leave_stage_and_returning_lis
     omar = next(iter(hall.relay.bench.relay.sessions))
     await hall.world.until(lambda: hall.world.listeners(room_id) == 1)
     await asyncio.sleep(0.5)
-    hall.relay.bench.app.on_gone(omar.handle, Cause.EXPIRED)
+    hall.relay.bench.ending.on_gone(omar.handle, Cause.EXPIRED)
     for _ in range(3):
         await asyncio.gather(*(hall.knock(f"guest{number:03d}x", room_id) for number in range(60)))
     assert await hall.knock("lina", room_id, STAGE, offer("chromium_stage")) == "OK"

@@ -6,7 +6,7 @@ import pytest
 
 from services.media_relay.domain.errors import PermitSpent, RelayBusy
 from services.media_relay.sessions.doors import Doors
-from tests.support.relay_fakes import FakeKeys, RelayBench, offer
+from tests.support.relay_fakes import RelayBench, offer
 
 LISTENER_OFFER = offer("chromium_listener")
 
@@ -25,8 +25,8 @@ def finish_handshakes(bench: RelayBench) -> None:
     """Everybody who is half in gets connected."""
     for session in list(bench.relay.sessions):
         if not session.connected:
-            bench.app.on_nominated(session.handle)
-            bench.app.on_keys(session.handle, FakeKeys())
+            bench.connecting.on_nominated(session.handle)
+            bench.handshakes.succeed(session.handle)
 
 
 async def test_a_crowd_is_let_in_piece_by_piece_and_everybody_gets_in() -> None:
@@ -55,10 +55,10 @@ async def test_who_waits_too_long_is_told_when_to_come_back_and_keeps_the_permit
     await bench.open(sub="user000000000001")
     permit = bench.permit(sub="user000000000002")
     with pytest.raises(RelayBusy) as refused:
-        await bench.app.create_session(permit, LISTENER_OFFER)
+        await bench.opening.create_session(permit, LISTENER_OFFER)
     assert 1.0 <= (refused.value.retry_after_seconds or 0) <= 4.0
     finish_handshakes(bench)
-    assert bench.alive((await bench.app.create_session(permit, LISTENER_OFFER)).session_id)
+    assert bench.alive((await bench.opening.create_session(permit, LISTENER_OFFER)).session_id)
 
 
 async def test_one_that_never_connects_does_not_keep_the_place() -> None:
@@ -67,7 +67,7 @@ async def test_one_that_never_connects_does_not_keep_the_place() -> None:
     waiting = crowd(bench, 1)
     await settle()
     assert not waiting[0].done()
-    bench.later(10.5)
+    await bench.later(10.5)
     await asyncio.gather(*waiting)
 
 
@@ -101,9 +101,9 @@ async def test_a_speaker_does_not_wait_behind_the_audience() -> None:
 async def test_a_refused_offer_takes_no_place() -> None:
     bench = RelayBench(doors=Doors(1))
     permit = bench.permit(sub="user000000000001")
-    await bench.app.create_session(permit, LISTENER_OFFER)
+    await bench.opening.create_session(permit, LISTENER_OFFER)
     finish_handshakes(bench)
     for _ in range(3):
         with pytest.raises(PermitSpent):
-            await bench.app.create_session(permit, LISTENER_OFFER)
+            await bench.opening.create_session(permit, LISTENER_OFFER)
     assert bench.alive(await bench.open(sub="user000000000002"))

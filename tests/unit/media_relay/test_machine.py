@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.media_relay.fleet.machine import MAX_SENDER_THREADS, cores, packet_budget, sender_threads
+from services.media_relay.domain.capacity import MAX_SENDER_THREADS
+from services.media_relay.fleet.machine import cores, packet_budget, sender_threads
 
 
 @pytest.mark.parametrize(("available", "threads"), [(1, 1), (2, 1), (3, 2), (8, 7), (17, 16), (128, 16)])

@@ -52,7 +52,7 @@ async def sessions(count: int) -> list[Any]:
     bench = RelayBench()
     for number in range(count):
         await bench.open(sub=f"user{number:06d}")
-    return bench.app.list_sessions()
+    return list(bench.relay.sessions)
 
 
 async def test_what_happened_is_told_in_order_with_relay_and_boot(stub: Stub, reports: SessionReports) -> None:

@@ -1,5 +1,6 @@
 """Stages and programme channels follow the rooms: made for the first session, moved with the home, gone when empty."""
 
+from services.media_relay.domain.events import SessionOpened
 from services.media_relay.domain.rooms import RoomPart
 from tests.support.relay_fakes import RELAY, ROOM, RelayBench
 
@@ -23,11 +24,11 @@ async def test_elsewhere_the_programme_comes_over_the_bus_while_somebody_listens
     channel = bench.core.listening[bench.handle(listener)]
     assert bench.core.channels[channel] is None
     assert bench.bridge.incoming == {channel: f"{ROOM}/floor"}
-    bench.app.let_go(0)
-    bench.later(3)
+    bench.ending.let_go(0)
+    await bench.later(3)
     assert bench.bridge.incoming, "somebody may be reconnecting"
     for _ in range(4):
-        bench.later(2)
+        await bench.later(2)
     assert not bench.bridge.incoming
     assert not bench.core.channels
 
@@ -36,12 +37,12 @@ async def test_listeners_go_over_to_the_new_channel_when_the_home_moves_away_and
     bench = RelayBench()
     listener, speaker = await bench.connect(), await bench.connect("stage", sub="user000002")
     handle = bench.handle(listener)
-    await bench.app.configure_rooms([RoomPart(ROOM, 1, ELSEWHERE)])
+    await bench.orders.configure_rooms([RoomPart(ROOM, 1, ELSEWHERE)])
     assert not bench.alive(speaker), "the stage is elsewhere now"
     assert bench.core.channels == {bench.core.listening[handle]: None}
     assert bench.bridge.incoming == {bench.core.listening[handle]: f"{ROOM}/floor"}
     assert bench.core.stages == set()
-    await bench.app.configure_rooms([RoomPart(ROOM, 2, RELAY)])
+    await bench.orders.configure_rooms([RoomPart(ROOM, 2, RELAY)])
     assert bench.core.channels == {bench.core.listening[handle]: next(iter(bench.core.stages))}
     assert not bench.bridge.incoming
 
@@ -50,7 +51,7 @@ async def test_an_order_of_an_older_owner_moves_nothing() -> None:
     bench = RelayBench()
     await bench.connect(term=3)
     before = dict(bench.core.channels)
-    await bench.app.configure_rooms([RoomPart(ROOM, 2, ELSEWHERE)])
+    await bench.orders.configure_rooms([RoomPart(ROOM, 2, ELSEWHERE)])
     assert bench.core.channels == before
 
 
@@ -62,11 +63,11 @@ async def test_a_programme_goes_out_while_a_consumer_wants_it() -> None:
     bench.wish("floor")
     (channel,) = bench.core.exported
     assert bench.bridge.outgoing == {channel: f"{ROOM}/floor"}
-    bench.later(2)
+    await bench.later(2)
     bench.wish("floor")
-    bench.later(2)
+    await bench.later(2)
     assert bench.core.exported == {channel}
-    bench.later(4)
+    await bench.later(4)
     assert not bench.core.exported, "that consumer fell silent"
     assert not bench.bridge.outgoing
 
@@ -105,18 +106,24 @@ async def test_a_channel_mixes_the_booths_that_it_is_for_and_nobody_else() -> No
     assert bench.core.mixing[channel] == [77]
     await bench.connect("stage", sub="user000002", member=78)
     assert bench.core.mixing[channel] == [77, 78]
-    bench.app.delete_session(speaker, bench.permit_of(speaker))
+    bench.ending.delete_session(speaker, bench.permit_of(speaker))
     assert bench.core.mixing[channel] == [78]
 
 
 async def test_counts_are_of_connected_sessions_and_name_rooms_still_connecting() -> None:
     bench = RelayBench()
-    heard = []
-    bench.app.room_opened = lambda: heard.append(True)
     await bench.connect("stage")
     await bench.connect(sub="user000002")
     await bench.open(sub="user000003")
     await bench.open(room="room000002")
-    counts = {count.room_id: (count.listeners, count.stage) for count in bench.app.room_counts()}
+    counts = {count.room_id: (count.listeners, count.stage) for count in bench.relay.sessions.room_counts()}
     assert counts == {ROOM: (1, 1), "room000002": (0, 0)}
-    assert len(heard) == 2, "other relays learn of each room at once"
+
+
+async def test_only_the_first_session_of_a_room_is_news_for_other_relays() -> None:
+    bench = RelayBench()
+    await bench.open()
+    await bench.open(sub="user000002")
+    await bench.open(room="room000002")
+    opened = [event.first_of_room for event in bench.recorder.events if isinstance(event, SessionOpened)]
+    assert opened == [True, False, True]

@@ -53,10 +53,11 @@ class QuietCore:
 
 async def test_sound_that_stops_unasked_is_an_interruption_and_a_farewell_is_none() -> None:
     bench, metrics = RelayBench(), Metrics("media_relay")
-    watch = RelayMetrics(metrics, bench.app.relay, QuietCore())  # type: ignore[arg-type]
-    for number in range(5):
-        await bench.open(sub=f"user{number:06d}")
-    lost, emptied, left, removed, unheard = bench.app.list_sessions()
+    watch = RelayMetrics(metrics, bench.relay, QuietCore())  # type: ignore[arg-type]
+    for number in range(4):
+        await bench.connect(sub=f"user{number:06d}")
+    await bench.open(sub="user000004")
+    lost, emptied, left, removed, unheard = list(bench.relay.sessions)
     for session in (lost, emptied, left, removed):
         watch.happened(SessionConnected(session), 1.0)
     watch.happened(SessionIdle(lost), 2.0)
@@ -79,11 +80,11 @@ async def test_a_person_whose_tries_fail_again_and_again_counts_once_and_what_on
     None
 ):
     bench, metrics = RelayBench(), Metrics("media_relay")
-    watch = RelayMetrics(metrics, bench.app.relay, QuietCore())  # type: ignore[arg-type]
+    watch = RelayMetrics(metrics, bench.relay, QuietCore())  # type: ignore[arg-type]
 
     async def one(sub: str, cause: Cause, *, reached: bool = False) -> None:
         await bench.open(sub=sub)
-        session = bench.app.list_sessions()[-1]
+        session = list(bench.relay.sessions)[-1]
         session.nominated = reached
         watch.happened(SessionEnded(session, cause), 20.0)
 
@@ -94,7 +95,7 @@ async def test_a_person_whose_tries_fail_again_and_again_counts_once_and_what_on
     await one("broken0001", Cause.FAILED)
     for sub, now in (("quick00000", 1.5), ("quick00000", 1.5), ("slow000000", 2.5)):
         await bench.open(sub=sub)
-        session = bench.app.list_sessions()[-1]
+        session = list(bench.relay.sessions)[-1]
         watch.happened(SessionConnected(session), session.opened_at + now)
     counted = {
         sample.labels["result"]: sample.value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.media_relay.domain.errors import OfferInvalid
+from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat
 from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.offer import (
     CAPTURE_TIME_URI,
@@ -60,6 +61,26 @@ class Plan:
         tagged = self.offer.tagged
         shares = any(self.offer.media[index].mid in self.offer.bundled for index in taken)
         return tagged if shares and tagged is not None and tagged not in taken else None
+
+    def microphone_format(self) -> MicrophoneFormat:
+        """What a stage session sends."""
+        assert self.microphone is not None
+        return MicrophoneFormat(self.microphone.payload_type, self.microphone.level_extension_id)
+
+    def slots(self, ssrcs: Sequence[int]) -> list[SlotFormat]:
+        """The voices that a stage session hears, each with its SSRC."""
+        return [SlotFormat(ssrc, each.payload_type) for each, ssrc in zip(self.outgoing, ssrcs, strict=True)]
+
+    def listener(self, ssrc: int) -> ListenerFormat:
+        """What an audience session hears."""
+        each = self.outgoing[0]
+        return ListenerFormat(
+            ssrc=ssrc,
+            payload_type=each.payload_type,
+            red_payload_type=each.red_payload_type,
+            capture_time_extension_id=each.extensions.get(CAPTURE_TIME_URI),
+            level_extension_id=each.extensions.get(LEVEL_URI),
+        )
 
 
 @dataclass(frozen=True, slots=True)

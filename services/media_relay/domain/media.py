@@ -1,0 +1,44 @@
+"""What a session's media are, in the terms of RTP: formats of what comes and goes, and the keys that seal it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80"]
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """Keys of one session as its handshake exported them (RFC 5764 §4.2): key and salt of each direction, joined."""
+
+    profile: SrtpProfile
+    local: bytes
+    """Of what is sent."""
+    remote: bytes
+    """Of what comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneFormat:
+    """What a stage session sends."""
+
+    payload_type: int
+    level_extension_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFormat:
+    """One voice that a stage session hears by itself."""
+
+    ssrc: int
+    payload_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFormat:
+    """What an audience session hears."""
+
+    ssrc: int
+    payload_type: int
+    red_payload_type: int | None
+    capture_time_extension_id: int | None
+    level_extension_id: int | None
