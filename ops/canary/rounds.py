@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
 from majlis_client.client import Client
 from majlis_client.credentials import PersonalToken
 from majlis_client.errors import MajlisError
@@ -94,12 +93,12 @@ class Canary:
                 if session is not None:
                     await session.close()
                 if room is not None:
-                    await self._speaker.rooms.EndRoom(pb.EndRoomRequest(room_id=room.room_id))
+                    await self._speaker.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room.room_id))
 
     async def _on_stage(self, me: str) -> room_pb2.MediaPermit:
         """A permit for the stage of the room, which is made anew when it is gone."""
         if self._room is not None:
-            request = pb.GetMediaPermitRequest(room_id=self._room.room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+            request = room_service_pb2.GetMediaPermitRequest(room_id=self._room.room_id, kind=room_pb2.MEDIA_KIND_STAGE)
             with contextlib.suppress(MajlisError):
                 return (await self._speaker.rooms.GetMediaPermit(request)).permit
             with contextlib.suppress(MajlisError):
@@ -115,7 +114,7 @@ class Canary:
         """What a canary that was killed left behind."""
         for room in await self._speaker.list_rooms():
             if room.title == TITLE and room.creator.user_id == me:
-                await self._speaker.rooms.EndRoom(pb.EndRoomRequest(room_id=room.room_id))
+                await self._speaker.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room.room_id))
 
     async def _connect(self, permit: room_pb2.MediaPermit) -> None:
         """A new session each round, so that the whole way is tried; the one before has served."""

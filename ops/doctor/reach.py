@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aioice import stun
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.sdp import SessionDescription
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import room_service_pb2
 from majlis_client.client import Client
 from majlis_client.credentials import PersonalToken
 from majlis_client.errors import MajlisError
@@ -95,7 +95,7 @@ async def _invited(url: str, token: str, ca_file: Path | None) -> AsyncIterator[
             with contextlib.suppress(MajlisError):
                 if location and permit is not None:
                     await origin.request("DELETE", location, {"Authorization": f"Bearer {permit.permit}"})
-                await client.rooms.EndRoom(pb.EndRoomRequest(room_id=room.room_id))
+                await client.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room.room_id))
 
 
 async def _offer() -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc as directory_grpc
+from majlis.room_directory.v1 import fleet_service_pb2_grpc
 
 from services.common.bus.client import Bus
 from services.common.clock import SystemClock
@@ -106,7 +106,7 @@ class RelayService:
         addresses = media_addresses(settings.advertise, core.addresses)
         clock, background, bus = SystemClock(), Background(), Bus(settings, metrics)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
-        stub = directory_grpc.RoomDirectoryServiceStub(directory.channel)
+        stub = fleet_service_pb2_grpc.FleetServiceStub(directory.channel)
         keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
-
 from services.common.clock import SystemClock
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.server import RpcServer
@@ -33,9 +31,7 @@ async def main(stop: Stop) -> None:
     async with Background() as background:
         parts = await parts_of.build(settings, database, metrics, clock=clock, background=background)
         server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier, logged_fields=("room_id",))
-        service = room_directory_service_pb2.DESCRIPTOR.services_by_name["RoomDirectoryService"]
-        add = room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server
-        server.add(parts.servicer, add, service)
+        parts_of.serve(parts, server)
         await parts_of.start(parts, background)
         metrics_port = await metrics.serve(settings.metrics_listen)
         await server.start()

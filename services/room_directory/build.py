@@ -6,11 +6,22 @@ from datetime import timedelta
 
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    fleet_service_pb2_grpc,
+    moderation_service_pb2,
+    moderation_service_pb2_grpc,
+    room_service_pb2,
+    room_service_pb2_grpc,
+    stage_service_pb2,
+    stage_service_pb2_grpc,
+)
 
 from services.common.bus.client import Bus
 from services.common.clock import Clock
 from services.common.errors import StorageUnavailable
 from services.common.facts.reader import FactReader
+from services.common.rpc.server import RpcServer
 from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
 from services.common.store.audit import SEAL_EVERY_SECONDS
@@ -37,8 +48,12 @@ from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.outside import ClockSkew, PrometheusCounters, SystemIds
-from services.room_directory.rpc.room import RoomDirectoryServicer, UseCases
+from services.room_directory.rpc.fleet import FleetServicer
+from services.room_directory.rpc.moderation import ModerationServicer
+from services.room_directory.rpc.room import RoomServicer
+from services.room_directory.rpc.stage import StageServicer
 from services.room_directory.settings import Settings
+from services.room_directory.snapshots import Snapshots
 from services.room_directory.storage import retention as old
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.rooms import SqlRoomStore
@@ -54,6 +69,21 @@ _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
 
 PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """What the RPCs, the bus and the rounds call."""
+
+    rooms: RoomCases
+    previews: Previews
+    seats: SeatCases
+    stage: StageCases
+    moderation: ModerationCases
+    presence: Presence
+    fleet: Fleet
+    people: People
+    keys: KeyRing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +104,6 @@ class Parts:
     announcer: facts.BusAnnouncer
     verifier: TokenVerifier
     app: UseCases
-    servicer: RoomDirectoryServicer
     retention: Retention
     clock_skew: ClockSkew
 
@@ -135,7 +164,6 @@ async def build(
             refused=refusal_counter(metrics),
         ),
         app=app,
-        servicer=RoomDirectoryServicer(app),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
         clock_skew=ClockSkew(clock, metrics),
     )
@@ -153,6 +181,39 @@ def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keep
         Keeping("relays", _RELAY_DAYS, lambda before: old.delete_silent_relays(database, before)),
         Keeping("audit", settings.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
     ]
+
+
+def serve(parts: Parts, server: RpcServer) -> None:
+    """Gives the server every RPC of the service."""
+    app = parts.app
+    snapshots = Snapshots(app.people)
+    server.add(
+        RoomServicer(
+            rooms=app.rooms,
+            previews=app.previews,
+            seats=app.seats,
+            moderation=app.moderation,
+            people=app.people,
+            snapshots=snapshots,
+        ),
+        room_service_pb2_grpc.add_RoomServiceServicer_to_server,
+        room_service_pb2.DESCRIPTOR.services_by_name["RoomService"],
+    )
+    server.add(
+        StageServicer(app.stage, app.seats, app.people),
+        stage_service_pb2_grpc.add_StageServiceServicer_to_server,
+        stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
+    )
+    server.add(
+        ModerationServicer(app.moderation, app.people),
+        moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server,
+        moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"],
+    )
+    server.add(
+        FleetServicer(app.rooms, app.presence, app.fleet, app.keys, snapshots),
+        fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
+        fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
+    )
 
 
 async def start(parts: Parts, background: Background) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
@@ -149,9 +149,9 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
     )
 
 
-def room_preview(card: RoomCard) -> room_directory_service_pb2.RoomPreview:
+def room_preview(card: RoomCard) -> room_service_pb2.RoomPreview:
     """What somebody before the door may know: no name, no face, no way in."""
-    return room_directory_service_pb2.RoomPreview(
+    return room_service_pb2.RoomPreview(
         title=card.title,
         language=card.language,
         listener_count=card.listener_count,
@@ -261,12 +261,12 @@ def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
     )
 
 
-def watch_decision(room: Room, seat: Seat | DomainError) -> room_directory_service_pb2.WatchDecision:
+def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:
     """Whether the holder of a seat, or somebody without one, may watch the room."""
     if isinstance(seat, Seat):
-        return room_directory_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
+        return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
     reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
-    return room_directory_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))
+    return fleet_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))
 
 
 def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from majlis.auth.v1 import auth_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import stage_service_pb2
 from playwright.async_api import Page, expect
 
 from tests.support.axe import findings
@@ -109,7 +109,7 @@ async def speaks_and_leaves(omar: Person, owner: Member, room_id: str) -> None:
     )
     await usable(omar, "hand up")
 
-    hands = (await owner.client.rooms.ListHands(rooms_pb2.ListHandsRequest(room_id=room_id))).hands
+    hands = (await owner.client.stage.ListHands(stage_service_pb2.ListHandsRequest(room_id=room_id))).hands
     await owner.client.offer_stage(room_id, hands[0].person.user_id)
     await expect(page.get_by_role("dialog", name="You are invited to speak")).to_be_visible()
     await usable(omar, "invited to speak")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from majlis.auth.v1 import account_pb2, auth_service_pb2
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import stage_service_pb2
 from majlis_client import Client, FixedToken
 
 from tests.support import voices
@@ -108,7 +108,7 @@ async def offer_stage_when_asked(stack: Stack, host: Person, room_id: str) -> st
         async for event in client.watch(room_id):
             # Raised before the stream came, it is in the snapshot.
             if event.HasField("hand_raised") or event.snapshot.hand_count:
-                [hand] = (await client.rooms.ListHands(rooms_pb2.ListHandsRequest(room_id=room_id))).hands
+                [hand] = (await client.stage.ListHands(stage_service_pb2.ListHandsRequest(room_id=room_id))).hands
                 await client.offer_stage(room_id, hand.person.user_id)
                 return str(hand.person.user_id)
     raise AssertionError("the room ended")

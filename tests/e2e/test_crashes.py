@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
 from playwright.async_api import expect
 
 from tests.support import load_tool, story
@@ -34,9 +33,9 @@ async def until(what: Callable[[], Awaitable[bool]], message: str, seconds: floa
     raise AssertionError(message)
 
 
-async def snapshot(member: Member, room_id: str) -> rooms_pb2.GetRoomResponse:
-    answer = await member.client.rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room_id))
-    assert isinstance(answer, rooms_pb2.GetRoomResponse)
+async def snapshot(member: Member, room_id: str) -> room_service_pb2.GetRoomResponse:
+    answer = await member.client.rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room_id))
+    assert isinstance(answer, room_service_pb2.GetRoomResponse)
     return answer
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import room_service_pb2
 
 from ops.nats_config import SERVICES
 from tests.support import load_tool
@@ -45,7 +45,7 @@ async def test_a_room_does_not_notice_that_every_certificate_and_the_authority_a
             async def look_in(seconds: float) -> None:
                 """Everything that people do passes through at least two services."""
                 for _ in range(int(seconds * 10)):
-                    await guest.client.rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room_id))
+                    await guest.client.rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room_id))
                     await owner.client.invite()
                     await asyncio.sleep(0.1)
 

@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import room_service_pb2
 from playwright.async_api import Route, expect
 
 from tests.support import story
@@ -138,8 +138,8 @@ async def test_seven_tabs_of_one_browser_all_live(stack: Stack, house: House) ->
         await tab.goto(f"{stack.url}/r/{room_id}")
         await expect(tab.get_by_test_id("status")).to_have_attribute("data-sound", "on")
     # Tabs with and without a stream of their own see what happens, and calls get through.
-    await owner.client.rooms.EndRoom(rooms_pb2.EndRoomRequest(room_id=rooms[0]))
-    await owner.client.rooms.EndRoom(rooms_pb2.EndRoomRequest(room_id=rooms[6]))
+    await owner.client.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=rooms[0]))
+    await owner.client.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=rooms[6]))
     for tab in (tabs[0], tabs[6]):
         await expect(tab.get_by_test_id("gone")).to_have_attribute("data-why", "ended")
     await tabs[5].get_by_test_id("primary-action").click()

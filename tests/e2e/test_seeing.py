@@ -27,7 +27,8 @@ EMAIL = "seed.person@example.org"
 OFFER = ROOT / "tests" / "support" / "offers" / "chromium_listener.sdp"
 STRANGE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-AUTH, INVITE, ROOMS = "auth.v1.AuthService", "invite.v1.InviteService", "room_directory.v1.RoomDirectoryService"
+AUTH, INVITE, ROOMS = "auth.v1.AuthService", "invite.v1.InviteService", "room_directory.v1.RoomService"
+STAGE, MODERATION = "room_directory.v1.StageService", "room_directory.v1.ModerationService"
 
 
 @dataclass
@@ -168,11 +169,13 @@ async def meet(story: Story, owner: str, guest: str) -> None:
             if "majlis_gateway_streams_open 1.0" in story.stack.metrics("gateway"):
                 break
             await asyncio.sleep(0.05)
-        await story.rpc(ROOMS, "RaiseHand", question, guest)
+        await story.rpc(STAGE, "RaiseHand", question, guest)
         await watching
     me = await story.rpc(AUTH, "GetMe", {}, owner)
     report = {"userId": me["account"]["profile"]["userId"], "kind": "REPORT_KIND_ABUSE", **room}
-    await story.rpc(ROOMS, "ReportPerson", {**report, "text": story.keep("report", "Seedreport: he shouts")}, guest)
+    await story.rpc(
+        MODERATION, "ReportPerson", {**report, "text": story.keep("report", "Seedreport: he shouts")}, guest
+    )
     assert (await story.ask("DELETE", joined.headers["location"], personal)).is_success
     await story.rpc(ROOMS, "EndRoom", room, owner)
 
@@ -218,8 +221,8 @@ async def test_joining_is_one_trace_from_the_public_origin_to_the_relay(story: S
         ("gateway", "server", "POST /whep"),
         ("gateway", "client", "AuthService/ExchangePersonalToken"),
         ("auth", "server", "AuthService/ExchangePersonalToken"),
-        ("room_directory", "server", "RoomDirectoryService/JoinRoom"),
-        ("room_directory", "server", "RoomDirectoryService/GetMediaPermit"),
+        ("room_directory", "server", "RoomService/JoinRoom"),
+        ("room_directory", "server", "RoomService/GetMediaPermit"),
         ("gateway", "client", "MediaRelayService/CreateSession"),
         ("media_relay", "server", "MediaRelayService/CreateSession"),
     }
@@ -233,13 +236,11 @@ async def test_joining_is_one_trace_from_the_public_origin_to_the_relay(story: S
 
 async def test_an_event_on_the_bus_belongs_to_the_trace_of_what_caused_it(story: Story) -> None:
     wanted = {
-        ("room_directory", "server", "RoomDirectoryService/RaiseHand"),
+        ("room_directory", "server", "StageService/RaiseHand"),
         ("room_directory", "producer", "publish HandRaised"),
         ("gateway", "consumer", "handle HandRaised"),
     }
-    await story.until_traced(
-        "RoomDirectoryService/RaiseHand", lambda found: wanted <= steps(found) and is_one_tree(found)
-    )
+    await story.until_traced("StageService/RaiseHand", lambda found: wanted <= steps(found) and is_one_tree(found))
 
 
 async def test_a_fact_kept_for_others_is_still_part_of_its_trace(story: Story) -> None:
@@ -257,7 +258,7 @@ async def test_a_fact_kept_for_others_is_still_part_of_its_trace(story: Story) -
 
 
 async def test_what_nobody_asked_for_begins_no_trace(story: Story) -> None:
-    await story.until_traced("RoomDirectoryService/EndRoom", is_one_tree)
+    await story.until_traced("RoomService/EndRoom", is_one_tree)
     roots = {span.name for span in story.receiver.spans if not span.parent_id}
     assert all("/" in name for name in roots), roots
     assert not [span for span in story.receiver.spans if "RoomPulse" in span.name or "RelayLoad" in span.name]
@@ -269,7 +270,7 @@ async def test_a_trace_that_a_stranger_claims_to_continue_is_not_continued(story
 
 
 async def test_each_log_line_of_a_request_carries_its_ids(story: Story) -> None:
-    trace = await story.until_traced("RoomDirectoryService/RaiseHand", lambda found: len(found) > 3)
+    trace = await story.until_traced("StageService/RaiseHand", lambda found: len(found) > 3)
     lines = [line for line in story.lines() if line.get("request_id") == story.request_ids["RaiseHand"]]
     assert {line["service"] for line in lines} >= {"gateway", "room_directory"}
     assert {line["trace_id"] for line in lines} == {trace[0].trace_id}
@@ -358,7 +359,7 @@ async def test_nothing_private_is_in_a_log_line_a_metric_or_a_span(story: Story)
     seen = {f"log of {part}": story.log(part) for part in (*SERVICES, "nats")}
     for service in SERVICES:
         seen[f"metrics of {service}"] = story.stack.metrics(service) + story.stack.metrics(service, OPENMETRICS)
-    await story.until_traced("RoomDirectoryService/EndRoom", is_one_tree)
+    await story.until_traced("RoomService/EndRoom", is_one_tree)
     seen["spans"] = b"".join(story.receiver.raw).decode("utf-8", "replace")
     # A level that hides lines, or a log that is elsewhere, would prove nothing.
     assert all(text.count("\n") > 3 for text in seen.values()), {name: text.count("\n") for name, text in seen.items()}

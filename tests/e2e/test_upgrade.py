@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from majlis.auth.v1 import account_pb2, auth_service_pb2
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import room_service_pb2, stage_service_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
 
 from ops.copying import migrations_of, urls
@@ -150,7 +150,7 @@ async def expand_under(hall: Hall, leading: Client, listening: Client, room_id: 
     for keeper, url in urls(hall.state, []).items():
         await migrate(url, migrations_of(keeper), keeper)
     await listening.raise_hand(room_id, "May I?")
-    await listening.rooms.LowerHand(rooms_pb2.LowerHandRequest(room_id=room_id))
+    await listening.stage.LowerHand(stage_service_pb2.LowerHandRequest(room_id=room_id))
     profile = auth_service_pb2.UpdateProfileRequest(bio="Written by the earlier release")
     await leading.auth.UpdateProfile(profile)
     invitations = await leading.invites.ListInvitations(invite_service_pb2.ListInvitationsRequest())
@@ -163,7 +163,7 @@ async def replace_all(hall: Hall, hearing: Hearing, listening: Client, room_id: 
         begin = time.monotonic()
         await hall.replace(part)
         await hearing.until_heard(f"{part.name} was replaced")
-        await until(lambda: listening.rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room_id)))
+        await until(lambda: listening.rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room_id)))
         gap = hearing.longest_gap(begin, time.monotonic())
         assert gap < (RELAY_GAP_SECONDS if part.name == "media_relay" else GAP_SECONDS), f"{part.name}: {gap:.1f} s"
 

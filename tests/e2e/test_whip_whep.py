@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from majlis.auth.v1 import auth_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
+from majlis.room_directory.v1 import moderation_service_pb2, stage_service_pb2
 
 from tests.support import load_tool, voices
 from tests.support.members import Member, friend_of, owner_of
@@ -30,19 +30,19 @@ async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
         if other:
             assert voices.likeness(samples_of(heard), samples_of(other)) < 0.75
 
-        mute = rooms_pb2.SetOwnMuteRequest(room_id=room_id, muted=True)
-        await owner.client.rooms.SetOwnMute(mute)
+        mute = stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=True)
+        await owner.client.stage.SetOwnMute(mute)
         quiet = tmp_path / "quiet.wav"
         await load_tool.hearing(stack.url, room_id, guest.access_token, 2.0, quiet)
         assert voices.rms(samples_of(quiet)) < 0.005
-        await owner.client.rooms.SetOwnMute(rooms_pb2.SetOwnMuteRequest(room_id=room_id, muted=False))
+        await owner.client.stage.SetOwnMute(stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=False))
 
     async with load_tool.speaking(stack.url, room_id, owner.access_token, tones[440]):
         removed = tmp_path / "removed.wav"
         listening = asyncio.ensure_future(load_tool.hearing(stack.url, room_id, guest.access_token, 7.0, removed))
         await asyncio.sleep(3.0)
-        request = rooms_pb2.RemovePersonRequest(room_id=room_id, user_id=guest.user_id)
-        await owner.client.rooms.RemovePerson(request)
+        request = moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=guest.user_id)
+        await owner.client.moderation.RemovePerson(request)
         await listening
         sound = samples_of(removed)
         assert voices.power_at(sound[:48_000], 440) > 0.5

@@ -15,13 +15,13 @@ from av import AudioFrame
 from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2 as directory_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
 from majlis_client import webrtc
 
 from services.common.errors import DomainError, Draining
 from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
+from tests.support.directory_contract import DIRECTORY, DirectoryServicer
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
 ROOM_ID = "room000000000001"
@@ -204,7 +204,7 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         return auth_service_pb2.SignOutResponse()
 
 
-class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer):
+class FakeDirectory(DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
@@ -212,34 +212,35 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
 
     async def CreateRoom(self, request: Any, context: Any) -> Any:
         key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
-        return directory_pb2.CreateRoomResponse(room=room_pb2.Room(room_id=ROOM_ID, title=request.title, room_key=key))
+        room = room_pb2.Room(room_id=ROOM_ID, title=request.title, room_key=key)
+        return room_service_pb2.CreateRoomResponse(room=room)
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")
         room = room_pb2.Room(room_id=f"room{number:012}", title=f"Room {number}")
         room.listener_count, room.people_count = number, number + 2
-        return directory_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
+        return room_service_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
 
     async def JoinRoom(self, request: Any, context: Any) -> Any:
         if self.hall.seated:
             self.hall.cut_streams(SeatEnded())
         self.hall.seated, self.hall.epoch = True, self.hall.epoch + 1
         permit = None if request.without_permit else self.hall.permit()
-        return directory_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
+        return room_service_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
 
     async def GetRoom(self, request: Any, context: Any) -> Any:
         seat = self.hall.seat() if self.hall.seated else room_pb2.OwnSeat()
         if self.hall.hands and not self.hall.hand_fell:
             seat.hand.question = self.hall.hands[-1]
-        return directory_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=seat)
+        return room_service_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=seat)
 
     async def LeaveRoom(self, request: Any, context: Any) -> Any:
         self.hall.left.append(f"room {request.epoch}")
-        return directory_pb2.LeaveRoomResponse()
+        return room_service_pb2.LeaveRoomResponse()
 
     async def LeaveStage(self, request: Any, context: Any) -> Any:
         self.hall.left.append("stage")
-        return directory_pb2.LeaveStageResponse(seat=self.hall.seat())
+        return stage_service_pb2.LeaveStageResponse(seat=self.hall.seat())
 
     async def GetMediaPermit(self, request: Any, context: Any) -> Any:
         if self.hall.refuse_permits:
@@ -250,7 +251,7 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
         if request.kind == room_pb2.MEDIA_KIND_AUDIENCE and self.hall.role != room_pb2.ROLE_LISTENER:
             self.hall.refused_audience += 1
             raise NotAllowed
-        return directory_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
+        return room_service_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
 
     async def RaiseHand(self, request: Any, context: Any) -> Any:
         if not self.hall.seated:
@@ -260,17 +261,17 @@ class FakeDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer
             self.hall.offer_stage()
         seat = self.hall.seat()
         seat.hand_position = 3
-        return directory_pb2.RaiseHandResponse(seat=seat)
+        return stage_service_pb2.RaiseHandResponse(seat=seat)
 
     async def LowerHand(self, request: Any, context: Any) -> Any:
         self.hall.left.append("hand")
-        return directory_pb2.LowerHandResponse(seat=self.hall.seat())
+        return stage_service_pb2.LowerHandResponse(seat=self.hall.seat())
 
     async def AcceptOffer(self, request: Any, context: Any) -> Any:
         if request.offer_id != "offer00000000001":
             raise OfferGone
         self.hall.role = room_pb2.ROLE_SPEAKER
-        return directory_pb2.AcceptOfferResponse(seat=self.hall.seat(), permit=self.hall.permit())
+        return stage_service_pb2.AcceptOfferResponse(seat=self.hall.seat(), permit=self.hall.permit())
 
 
 class FakeInvite(invite_service_pb2_grpc.InviteServiceServicer):
@@ -380,12 +381,13 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     invite = FakeInvite()  # type: ignore[abstract]
     parts: list[tuple[Any, Any, Any]] = [
         (auth, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, auth_service_pb2),
-        (rooms, room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server, directory_pb2),
         (invite, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, invite_service_pb2),
         (FakeEvents(hall), event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2),
     ]
     for servicer, add, module in parts:
         server.add(servicer, add, next(iter(module.DESCRIPTOR.services_by_name.values())))
+    for add, service in DIRECTORY:
+        server.add(rooms, add, service)
     await server.start()
     web = await asyncio.start_server(HttpPart(hall).serve, "127.0.0.1", 0)
     hall.grpc_address = f"127.0.0.1:{server.port}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from majlis.auth.v1 import account_pb2, auth_service_pb2
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2
+from majlis.room_directory.v1 import room_service_pb2
 from majlis_client import Client, FixedToken
 
 from tests.support.stack import Stack
@@ -61,7 +61,7 @@ async def end_rooms(stack: Stack) -> None:
     """Ends every open room that is live, as an operator may: the next test finds a quiet hallway."""
     owner = await owner_of(stack)
     for room in await owner.client.list_rooms():
-        await owner.client.rooms.EndRoom(room_directory_service_pb2.EndRoomRequest(room_id=room.room_id))
+        await owner.client.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room.room_id))
     await owner.leave_for_good()
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as relay_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc as pb_grpc
+from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from majlis.room_directory.v1.sessions_pb2 import SessionChange, SessionEvent
 
 from services.common.clock import SystemClock
@@ -29,7 +28,7 @@ ROOM, USER = "room000001", "user000001"
 SECRET = "a secret for tests only"
 
 
-class FakeDirectory(pb_grpc.RoomDirectoryServiceServicer):
+class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
     """Publishes the keys of its permits and keeps the reports."""
 
     def __init__(self) -> None:
@@ -39,14 +38,18 @@ class FakeDirectory(pb_grpc.RoomDirectoryServiceServicer):
         """Whether calls fail as if nobody were there."""
         self._permits = count(1)
 
-    async def GetKeySet(self, request: pb.GetKeySetRequest, context: Any) -> pb.GetKeySetResponse:
+    async def GetKeySet(
+        self, request: fleet_service_pb2.GetKeySetRequest, context: Any
+    ) -> fleet_service_pb2.GetKeySetResponse:
         await self._answer(context)
-        return pb.GetKeySetResponse(jwks_json=self.keys.jwks_json())
+        return fleet_service_pb2.GetKeySetResponse(jwks_json=self.keys.jwks_json())
 
-    async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:
+    async def ReportSessions(
+        self, request: fleet_service_pb2.ReportSessionsRequest, context: Any
+    ) -> fleet_service_pb2.ReportSessionsResponse:
         await self._answer(context)
         self.reports.extend(request.changes)
-        return pb.ReportSessionsResponse()
+        return fleet_service_pb2.ReportSessionsResponse()
 
     async def _answer(self, context: Any) -> None:
         if self.away:
@@ -172,8 +175,8 @@ async def fleet(folder: Path, nats_url: str) -> AsyncIterator[Fleet]:
     directory = FakeDirectory()  # type: ignore[abstract]  # what it does not answer, nobody asks here
     settings = ServiceSettings(service_secret_file=_secret_file(folder), shutdown_grace_seconds=0.2)
     server = RpcServer("room_directory", settings, Metrics("room_directory"), verifier=_no_tokens())
-    service = pb.DESCRIPTOR.services_by_name["RoomDirectoryService"]
-    server.add(directory, pb_grpc.add_RoomDirectoryServiceServicer_to_server, service)
+    service = fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"]
+    server.add(directory, fleet_service_pb2_grpc.add_FleetServiceServicer_to_server, service)
     await server.start()
     made = Fleet(folder, nats_url, directory, server)
     try:

@@ -1,7 +1,7 @@
 """Runs a servicer behind the production interceptors, with tokens and services that prove themselves."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -125,14 +125,19 @@ async def serving(
     mint: TokenMint | None = None,
     strict: bool = True,
     address: str = "127.0.0.1:0",
+    more: Iterable[tuple[Callable[[Any, grpc.aio.Server], None], ServiceDescriptor]] = (),
 ) -> AsyncIterator[RpcHarness]:
-    """Serves one servicer, on a free loopback port unless told; an undocumented refusal fails as INTERNAL."""
+    """Serves one servicer, on a free loopback port unless told; an undocumented refusal fails as INTERNAL.
+
+    `more` are services that the same servicer plays too.
+    """
     mint = mint or TokenMint()
     metrics = Metrics(name)
     with tempfile.TemporaryDirectory() as directory:
         settings = test_settings(Path(directory), grpc_listen=address)
         server = RpcServer(name, settings, metrics, verifier=mint.verifier(), strict=strict)
-        server.add(servicer, add_to_server, service)
+        for add, each in ((add_to_server, service), *more):
+            server.add(servicer, add, each)
         await server.start()
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
         harness = RpcHarness(server, metrics, settings, mint, channel)

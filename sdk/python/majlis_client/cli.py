@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 
 from majlis_client import __version__
 from majlis_client.catalogue import has, language_of, say
@@ -337,7 +337,7 @@ async def _raise_hand(server: str, given: str, question: str, key: str) -> None:
             await _until_answered(client, room, me)
         except asyncio.CancelledError:
             with contextlib.suppress(MajlisError):
-                await client.rooms.LowerHand(room_directory_service_pb2.LowerHandRequest(room_id=room))
+                await client.stage.LowerHand(stage_service_pb2.LowerHandRequest(room_id=room))
             raise
 
 
@@ -357,7 +357,7 @@ async def _until_answered(client: Client, room: str, me: str) -> None:
 
 async def _hand_is_up(client: Client, room: str) -> bool:
     """Whether the caller's hand is up; a snapshot, in place of events before it, does not say."""
-    answer = await client.rooms.GetRoom(room_directory_service_pb2.GetRoomRequest(room_id=room))
+    answer = await client.rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room))
     return bool(answer.seat.HasField("hand"))
 
 

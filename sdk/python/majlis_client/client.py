@@ -11,10 +11,13 @@ from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.gateway.v1 import event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import (
-    room_directory_service_pb2,
-    room_directory_service_pb2_grpc,
+    moderation_service_pb2_grpc,
     room_events_pb2,
     room_pb2,
+    room_service_pb2,
+    room_service_pb2_grpc,
+    stage_service_pb2,
+    stage_service_pb2_grpc,
 )
 
 from majlis_client.channel import open_channel
@@ -40,7 +43,9 @@ class Client:
         self._channel = self._anonymous if tokens is None else open_channel(server, self._token)
         self.auth = auth_service_pb2_grpc.AuthServiceStub(self._channel)
         self.invites = invite_service_pb2_grpc.InviteServiceStub(self._channel)
-        self.rooms = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(self._channel)
+        self.rooms = room_service_pb2_grpc.RoomServiceStub(self._channel)
+        self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
+        self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
         self.seats = Seats(self.rooms)
         self._public = auth_service_pb2_grpc.AuthServiceStub(self._anonymous)
@@ -85,7 +90,7 @@ class Client:
         found: list[room_pb2.Room] = []
         page = ""
         while True:
-            answer = await self.rooms.ListRooms(room_directory_service_pb2.ListRoomsRequest(page_token=page))
+            answer = await self.rooms.ListRooms(room_service_pb2.ListRoomsRequest(page_token=page))
             found.extend(answer.rooms)
             page = answer.next_page_token
             if not page:
@@ -95,7 +100,7 @@ class Client:
         self, title: str, *, language: str = "en", description: str = "", closed: bool = False
     ) -> room_pb2.Room:
         """Starts a room that the caller leads."""
-        request = room_directory_service_pb2.CreateRoomRequest(
+        request = room_service_pb2.CreateRoomRequest(
             request_id=secrets.token_hex(16),
             title=title,
             description=description,
@@ -106,7 +111,7 @@ class Client:
 
     async def join(
         self, room_id: str, *, room_key: str = "", without_permit: bool = False
-    ) -> room_directory_service_pb2.JoinRoomResponse:
+    ) -> room_service_pb2.JoinRoomResponse:
         """Takes the caller's seat; one held on another device is taken over."""
         return await self.seats.join(room_id, room_key, without_permit=without_permit)
 
@@ -116,18 +121,18 @@ class Client:
 
     async def raise_hand(self, room_id: str, question: str = "") -> room_pb2.OwnSeat:
         """Raises the caller's hand, or renews it."""
-        request = room_directory_service_pb2.RaiseHandRequest(room_id=room_id, question=question)
-        return (await self.rooms.RaiseHand(request)).seat
+        request = stage_service_pb2.RaiseHandRequest(room_id=room_id, question=question)
+        return (await self.stage.RaiseHand(request)).seat
 
-    async def accept_offer(self, room_id: str, offer_id: str) -> room_directory_service_pb2.AcceptOfferResponse:
+    async def accept_offer(self, room_id: str, offer_id: str) -> stage_service_pb2.AcceptOfferResponse:
         """Comes on stage."""
-        request = room_directory_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offer_id)
-        return await self.rooms.AcceptOffer(request)
+        request = stage_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offer_id)
+        return await self.stage.AcceptOffer(request)
 
     async def offer_stage(self, room_id: str, user_id: str) -> room_pb2.StageOffer:
         """Offers a listener the stage; for moderators."""
-        request = room_directory_service_pb2.OfferStageRequest(room_id=room_id, user_id=user_id)
-        return (await self.rooms.OfferStage(request)).offer
+        request = stage_service_pb2.OfferStageRequest(room_id=room_id, user_id=user_id)
+        return (await self.stage.OfferStage(request)).offer
 
     async def invite(self, note: str = "", room_id: str = "") -> invitation_pb2.Invitation:
         """Makes an invitation; its `url` is the link to send."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from av import AudioFrame
-from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 
 from majlis_client.backoff import TRY_AGAIN, Backoff
 from majlis_client.client import Client
@@ -186,9 +186,7 @@ class Listener:
         self.reconnects += 1
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
-        request = room_directory_service_pb2.GetMediaPermitRequest(
-            room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE
-        )
+        request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
         epoch = self._client.seats.epoch(self._room_id)
         try:
             answer = await self._client.rooms.GetMediaPermit(request)

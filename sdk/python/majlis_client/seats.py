@@ -6,8 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from majlis.room_directory.v1 import room_directory_service_pb2 as directory
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from majlis_client.errors import MajlisError
 
@@ -34,7 +33,7 @@ class Seats:
         self._joining: defaultdict[str, int] = defaultdict(int)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def join(self, room_id: str, room_key: str, *, without_permit: bool) -> directory.JoinRoomResponse:
+    async def join(self, room_id: str, room_key: str, *, without_permit: bool) -> room_service_pb2.JoinRoomResponse:
         """Takes the seat in any case, for as long as the program does not leave it."""
         async with self._turns[room_id]:
             answer = await self._join(room_id, room_key, without_permit=without_permit)
@@ -69,7 +68,7 @@ class Seats:
     async def leave(self, room_id: str, epoch: int) -> None:
         """Gives the seat up, whoever uses it."""
         self._users.pop(room_id, None)
-        await self._rooms.LeaveRoom(directory.LeaveRoomRequest(room_id=room_id, epoch=epoch))
+        await self._rooms.LeaveRoom(room_service_pb2.LeaveRoomRequest(room_id=room_id, epoch=epoch))
 
     def note(self, room_id: str, seat: room_pb2.OwnSeat) -> None:
         """Remembers the seat's newest epoch."""
@@ -98,7 +97,7 @@ class Seats:
         if room_id not in self._users:
             return None
         try:
-            answer = await self._rooms.GetRoom(directory.GetRoomRequest(room_id=room_id))
+            answer = await self._rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room_id))
         except MajlisError as error:
             if error.passing:
                 raise
@@ -112,13 +111,13 @@ class Seats:
         answer = await self._join(room_id, room_key, without_permit=False)
         return Entered(answer.seat, answer.permit if answer.HasField("permit") else None)
 
-    async def _join(self, room_id: str, room_key: str, *, without_permit: bool) -> directory.JoinRoomResponse:
-        request = directory.JoinRoomRequest(room_id=room_id, room_key=room_key, without_permit=without_permit)
+    async def _join(self, room_id: str, room_key: str, *, without_permit: bool) -> room_service_pb2.JoinRoomResponse:
+        request = room_service_pb2.JoinRoomRequest(room_id=room_id, room_key=room_key, without_permit=without_permit)
         # Counted before and after: news of it may overtake the answer.
         self._joins[room_id] += 1
         self._joining[room_id] += 1
         try:
-            answer: directory.JoinRoomResponse = await self._rooms.JoinRoom(request)
+            answer: room_service_pb2.JoinRoomResponse = await self._rooms.JoinRoom(request)
             self.note(room_id, answer.seat)
         finally:
             self._joins[room_id] += 1

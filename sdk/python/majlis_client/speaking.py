@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from majlis.room_directory.v1 import room_directory_service_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
@@ -139,9 +139,7 @@ class Speaker:
             raise session.failure
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
-        request = room_directory_service_pb2.GetMediaPermitRequest(
-            room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE
-        )
+        request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE)
         epoch = self._client.seats.epoch(self._room_id)
         try:
             answer = await self._client.rooms.GetMediaPermit(request)
@@ -170,9 +168,7 @@ class Speaker:
         ended = self._ended.done()
         if self._came_by_offer and not ended:
             with contextlib.suppress(MajlisError):
-                left = await self._client.rooms.LeaveStage(
-                    room_directory_service_pb2.LeaveStageRequest(room_id=self._room_id)
-                )
+                left = await self._client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(room_id=self._room_id))
                 self._client.seats.note(self._room_id, left.seat)
         await self._client.seats.done(self._room_id, stay=ended or self._was_on_stage)
 

@@ -8,12 +8,16 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { AuthService } from './gen/majlis/auth/v1/auth_service_pb.js';
 import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
-import { RoomDirectoryService } from './gen/majlis/room_directory/v1/room_directory_service_pb.js';
+import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
+import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
+import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
 
 export * as auth from './gen/majlis/auth/v1/auth_service_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
-export * as rooms from './gen/majlis/room_directory/v1/room_directory_service_pb.js';
+export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
+export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
+export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
 export type { RoomEvent };
 
 /** Every unary call ends by then. */
@@ -31,7 +35,9 @@ export interface Options {
 export interface MajlisClient {
   readonly auth: Client<typeof AuthService>;
   readonly invites: Client<typeof InviteService>;
-  readonly rooms: Client<typeof RoomDirectoryService>;
+  readonly rooms: Client<typeof RoomService>;
+  readonly stage: Client<typeof StageService>;
+  readonly moderation: Client<typeof ModerationService>;
   readonly events: Client<typeof EventService>;
   readonly server: Client<typeof ServerService>;
   /**
@@ -80,7 +86,9 @@ function clientOf(transport: Transport): MajlisClient {
   return {
     auth: createClient(AuthService, transport),
     invites: createClient(InviteService, transport),
-    rooms: createClient(RoomDirectoryService, transport),
+    rooms: createClient(RoomService, transport),
+    stage: createClient(StageService, transport),
+    moderation: createClient(ModerationService, transport),
     server: createClient(ServerService, transport),
     events,
     watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),

@@ -11,9 +11,11 @@ from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
-    room_directory_service_pb2,
-    room_directory_service_pb2_grpc,
+    fleet_service_pb2,
+    fleet_service_pb2_grpc,
     room_pb2,
+    room_service_pb2,
+    room_service_pb2_grpc,
     sessions_pb2,
 )
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
@@ -62,45 +64,46 @@ class DirectoryClient:
 
     def __init__(self, channel: ServiceChannel) -> None:
         self._channel = channel
-        self._stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel.channel)
+        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel.channel)
+        self._rooms = room_service_pb2_grpc.RoomServiceStub(channel.channel)
 
     async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
         """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
-        request = room_directory_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=user_ids)
-        response = await self._stub.AuthorizeWatchers(request)
+        request = fleet_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=user_ids)
+        response = await self._fleet.AuthorizeWatchers(request)
         return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
 
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         """What everyone sees of a room."""
-        request = room_directory_service_pb2.GetSnapshotRequest(room_id=room_id)
-        return (await self._stub.GetSnapshot(request)).snapshot
+        request = fleet_service_pb2.GetSnapshotRequest(room_id=room_id)
+        return (await self._fleet.GetSnapshot(request)).snapshot
 
     async def report_streams(self, changes: list[sessions_pb2.StreamChange]) -> None:
         """Which people's event streams opened or went."""
-        await self._stub.ReportStreams(room_directory_service_pb2.ReportStreamsRequest(changes=changes))
+        await self._fleet.ReportStreams(fleet_service_pb2.ReportStreamsRequest(changes=changes))
 
     async def relays(self) -> list[Relay]:
         """All relays the directory knows."""
-        response = await self._stub.ListRelays(room_directory_service_pb2.ListRelaysRequest())
+        response = await self._fleet.ListRelays(fleet_service_pb2.ListRelaysRequest())
         return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]
 
     async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
         """A media permit for the bearer of an access token, who holds a seat."""
-        request = room_directory_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
-        response = await self._stub.GetMediaPermit(request, metadata=_as(token, network))
+        request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
+        response = await self._rooms.GetMediaPermit(request, metadata=_as(token, network))
         return response.permit.permit
 
     async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
-        request = room_directory_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
-        response = await self._stub.JoinRoom(request, metadata=_as(token, network))
+        request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
+        response = await self._rooms.JoinRoom(request, metadata=_as(token, network))
         return response.permit.permit
 
     async def preview_room(self, room_id: str, network: str) -> Preview:
         """What the link of an open room shows to anyone. Raises the refusals of room_directory."""
-        request = room_directory_service_pb2.PreviewRoomRequest(room_id=room_id)
+        request = room_service_pb2.PreviewRoomRequest(room_id=room_id)
         metadata = ((FORWARDED_NETWORK, network),)
-        response = await self._stub.PreviewRoom(request, metadata=metadata, timeout=PREVIEW_DEADLINE_SECONDS)
+        response = await self._rooms.PreviewRoom(request, metadata=metadata, timeout=PREVIEW_DEADLINE_SECONDS)
         return Preview("room", response.room.title, response.host)
 
     async def watch_connection(self, came_back: Callable[[], Awaitable[None]]) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from majlis.contract.v1 import tokens_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc as pb_grpc
+from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from majlis.room_directory.v1.room_pb2 import MEDIA_KIND_AUDIENCE, MEDIA_KIND_STAGE
 from majlis.room_directory.v1.sessions_pb2 import (
     SESSION_EVENT_CONNECTED,
@@ -57,7 +56,7 @@ class PermitKeys:
     """Verifies permits with the directory's keys; those fetched last serve while the directory is away."""
 
     def __init__(
-        self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", deployment: str, refused: Callable[[str], None]
+        self, stub: "fleet_service_pb2_grpc.FleetServiceAsyncStub", deployment: str, refused: Callable[[str], None]
     ) -> None:
         self._stub = stub
         self._last = ""
@@ -89,7 +88,7 @@ class PermitKeys:
         return self._last
 
     async def _ask(self) -> str:
-        answer = await self._stub.GetKeySet(pb.GetKeySetRequest(), timeout=_FETCH_SECONDS)
+        answer = await self._stub.GetKeySet(fleet_service_pb2.GetKeySetRequest(), timeout=_FETCH_SECONDS)
         return answer.jwks_json
 
 
@@ -100,7 +99,7 @@ class SessionReports:
     """
 
     def __init__(
-        self, stub: "pb_grpc.RoomDirectoryServiceAsyncStub", relay_id: str, boot_id: str, metrics: Metrics
+        self, stub: "fleet_service_pb2_grpc.FleetServiceAsyncStub", relay_id: str, boot_id: str, metrics: Metrics
     ) -> None:
         self._stub = stub
         self._relay_id = relay_id
@@ -160,7 +159,7 @@ class SessionReports:
 
     async def _send_batch(self) -> bool:
         batch = list(self._pending)[:BATCH_SIZE] if len(self._pending) > BATCH_SIZE else list(self._pending)
-        request = pb.ReportSessionsRequest(relay_id=self._relay_id, boot_id=self._boot_id, changes=batch)
+        request = fleet_service_pb2.ReportSessionsRequest(relay_id=self._relay_id, boot_id=self._boot_id, changes=batch)
         try:
             await self._stub.ReportSessions(request, timeout=_REPORT_SECONDS)
         except DomainError as error:

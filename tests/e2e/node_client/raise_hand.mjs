@@ -9,24 +9,25 @@ const [url, roomId, contracts] = process.argv.slice(2);
 const { majlis } = grpc.loadPackageDefinition(loadFileDescriptorSetFromBuffer(readFileSync(contracts), { longs: Number, oneofs: true }));
 const { grpc: address } = await (await fetch(new URL('/.well-known/majlis.json', url))).json();
 const credentials = grpc.credentials.createInsecure();
-const rooms = new majlis.room_directory.v1.RoomDirectoryService(address, credentials);
+const rooms = new majlis.room_directory.v1.RoomService(address, credentials);
+const stage = new majlis.room_directory.v1.StageService(address, credentials);
 const streams = new majlis.gateway.v1.EventService(address, credentials);
 const metadata = new grpc.Metadata();
 metadata.set('authorization', `Bearer ${process.env.MAJLIS_TOKEN}`);
 
 /** One unary call, with a deadline. */
-function call(method, request) {
+function call(service, method, request) {
   return new Promise((resolve, reject) => {
-    rooms[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
+    service[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
   });
 }
 
-const { seat } = await call('JoinRoom', { room_id: roomId, without_permit: true });
+const { seat } = await call(rooms, 'JoinRoom', { room_id: roomId, without_permit: true });
 let first;
 for await (const { event } of streams.Watch({ room_id: roomId }, metadata, { deadline: Date.now() + 20_000 })) {
   if (!first) {
     first = event.event;
-    await call('RaiseHand', { room_id: roomId, question: 'From another language?' });
+    await call(stage, 'RaiseHand', { room_id: roomId, question: 'From another language?' });
   }
   if (event.event !== 'hand_raised') continue;
   const { user_id: userId, hand_count: handCount } = event.hand_raised;

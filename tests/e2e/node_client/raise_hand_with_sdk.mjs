@@ -6,7 +6,7 @@ const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
 const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
 const events = majlis.watch(roomId, 0n, AbortSignal.timeout(60_000));
 const first = await events.next();
-await majlis.rooms.raiseHand({ roomId, question: 'From another language?' });
+await majlis.stage.raiseHand({ roomId, question: 'From another language?' });
 for await (const event of events) {
   if (event.event.case !== 'handRaised') continue;
   const { userId, handCount } = event.event.value;

@@ -12,13 +12,13 @@ import pytest
 from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc
 
 from services.common.sight.metrics import Metrics
 from services.gateway.build import Gateway
 from services.gateway.http.server import HttpServer
 from services.gateway.settings import Settings
 from tests.integration.gateway.played import PlayedAuth, PlayedDirectory, PlayedInvite, PlayedRelay
+from tests.support.directory_contract import DIRECTORY
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import SECRET, TokenMint, serving
 
@@ -124,6 +124,8 @@ async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
 
         relay_address = await serve(relay, media_relay_service_pb2_grpc, media_relay_service_pb2, "MediaRelayService")
         directory.relays[RELAY] = relay_address
+        (add, service), *more = DIRECTORY
+        directory_harness = await stack.enter_async_context(serving(directory, add, service, mint=mint, more=more))
         yield {
             "auth": auth,
             "invite": invite,
@@ -132,9 +134,7 @@ async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
             "relay_address": relay_address,
             "auth_address": await serve(auth, auth_service_pb2_grpc, auth_service_pb2, "AuthService"),
             "invite_address": await serve(invite, invite_service_pb2_grpc, invite_service_pb2, "InviteService"),
-            "directory_address": await serve(
-                directory, room_directory_service_pb2_grpc, room_directory_service_pb2, "RoomDirectoryService"
-            ),
+            "directory_address": directory_harness.address,
         }
 
 

@@ -7,17 +7,13 @@ from typing import Any
 from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import (
-    room_directory_service_pb2,
-    room_directory_service_pb2_grpc,
-    room_pb2,
-    sessions_pb2,
-)
+from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
 from services.common.rpc.server import current_caller
 from services.common.trust.key_ring import KeyRing
+from tests.support.directory_contract import DirectoryServicer
 from tests.support.rpc_harness import TokenMint
 
 
@@ -102,7 +98,7 @@ class PlayedInvite(invite_service_pb2_grpc.InviteServiceServicer):
         return self.invitations[request.code]
 
 
-class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServicer):
+class PlayedDirectory(DirectoryServicer):
     """One room and its seats."""
 
     def __init__(self) -> None:
@@ -118,7 +114,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         self.stage = False
         self.slow_seconds = 0.0
         self.boot = "boot000000000001"
-        self.previews: dict[str, room_directory_service_pb2.PreviewRoomResponse] = {}
+        self.previews: dict[str, room_service_pb2.PreviewRoomResponse] = {}
         self.previewed: list[str] = []
 
     def seat(self, user_id: str = "user000000000001", room_id: str = "room000000000001", epoch: int = 5) -> None:
@@ -149,7 +145,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         user = current_caller().user
         self.joined.append(user)
         self.seat(user, request.room_id)
-        response = room_directory_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
+        response = room_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
         if not request.without_permit:
             response.permit.permit = self.sign_permit(request.room_id, user, room_pb2.MEDIA_KIND_AUDIENCE)
         return response
@@ -162,7 +158,7 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         if request.kind == room_pb2.MEDIA_KIND_STAGE and not self.stage:
             raise Refused("failed_precondition", "NOT_ON_STAGE")
         permit = self.sign_permit(request.room_id, user, request.kind)
-        return room_directory_service_pb2.GetMediaPermitResponse(permit=room_pb2.MediaPermit(permit=permit))
+        return room_service_pb2.GetMediaPermitResponse(permit=room_pb2.MediaPermit(permit=permit))
 
     async def PreviewRoom(self, request: Any, context: Any) -> Any:
         self.previewed.append(request.room_id)
@@ -171,12 +167,12 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
         return self.previews[request.room_id]
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
-        return room_directory_service_pb2.ListRoomsResponse(rooms=[room_pb2.Room(room_id="room000000000001")])
+        return room_service_pb2.ListRoomsResponse(rooms=[room_pb2.Room(room_id="room000000000001")])
 
     async def AuthorizeWatchers(self, request: Any, context: Any) -> Any:
         await asyncio.sleep(self.slow_seconds)
         self.watch_questions += 1
-        response = room_directory_service_pb2.AuthorizeWatchersResponse()
+        response = fleet_service_pb2.AuthorizeWatchersResponse()
         for user_id in request.user_ids:
             epoch = self.seats.get((request.room_id, user_id))
             refusal = 0 if epoch else RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
@@ -185,14 +181,14 @@ class PlayedDirectory(room_directory_service_pb2_grpc.RoomDirectoryServiceServic
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         self.snapshots_given += 1
-        return room_directory_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id))
+        return fleet_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id))
 
     async def ReportStreams(self, request: Any, context: Any) -> Any:
         self.reported.extend(request.changes)
-        return room_directory_service_pb2.ReportStreamsResponse()
+        return fleet_service_pb2.ReportStreamsResponse()
 
     async def ListRelays(self, request: Any, context: Any) -> Any:
-        return room_directory_service_pb2.ListRelaysResponse(
+        return fleet_service_pb2.ListRelaysResponse(
             relays=[
                 sessions_pb2.RelayAddress(relay_id=relay, boot_id=self.boot, grpc_address=address, accepting=True)
                 for relay, address in self.relays.items()

@@ -105,7 +105,7 @@ async def test_a_broken_field_is_named(origin: Origin) -> None:
 
 async def test_what_is_for_services_looks_as_if_it_did_not_exist(origin: Origin) -> None:
     for path in (
-        "/majlis.room_directory.v1.RoomDirectoryService/GetSnapshot",
+        "/majlis.room_directory.v1.FleetService/GetSnapshot",
         "/majlis.media_relay.v1.MediaRelayService/CreateSession",
         "/majlis.auth.v1.AuthService/ListFacts",
         "/majlis.auth.v1.AuthService/NoSuchRpc",

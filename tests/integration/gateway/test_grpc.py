@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2, room_directory_service_pb2_grpc, room_events_pb2
+from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc, room_events_pb2
 
 from services.common.bus.client import Bus
 from services.common.net import has_ipv6
@@ -64,10 +64,10 @@ async def test_refusals_keep_their_reason(origin: Origin, channel: grpc.aio.Chan
 async def test_rpcs_for_services_are_not_offered_even_with_the_services_secret(
     origin: Origin, channel: grpc.aio.Channel
 ) -> None:
-    stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+    stub = fleet_service_pb2_grpc.FleetServiceStub(channel)
     proof = (("x-majlis-service", "gateway"), ("x-majlis-service-secret", "a secret for tests only"))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.GetSnapshot(room_directory_service_pb2.GetSnapshotRequest(room_id=ROOM), metadata=proof)
+        await stub.GetSnapshot(fleet_service_pb2.GetSnapshotRequest(room_id=ROOM), metadata=proof)
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert reason_of(caught.value) in ("NOT_OFFERED", "INTERNAL")
     assert origin.directory.snapshots_given == 0
@@ -93,7 +93,7 @@ async def test_reflection_lists_the_public_services_only(channel: grpc.aio.Chann
     ("symbol", "hidden"),
     [
         ("majlis.auth.v1.AuthService", {"CreateAccount", "ListFacts", "BatchGetProfiles"}),
-        ("majlis.room_directory.v1.RoomDirectoryService", {"GetSnapshot", "ReportStreams", "ListRelays"}),
+        ("majlis.room_directory.v1.RoomService", {"GetSnapshot", "ReportStreams", "ListRelays"}),
     ],
 )
 async def test_reflection_shows_no_rpc_that_is_for_services(

@@ -10,8 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from grpc import aio
-from majlis.room_directory.v1 import room_directory_service_pb2 as rooms_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc
+from majlis.room_directory.v1 import room_service_pb2, room_service_pb2_grpc
 
 from services.common.settings import SettingsError
 from services.gateway.domain.ice import turn_credentials
@@ -23,9 +22,9 @@ from tests.support.rpc_harness import TokenMint
 SECRET = "a secret of the turn server"
 STUN = "stun:turn.hall.example:3478"
 TURN = ("turn:turn.hall.example:3478?transport=tcp", "turns:turn.hall.example:443")
-JOIN = "/majlis.room_directory.v1.RoomDirectoryService/JoinRoom"
-GET_PERMIT = "/majlis.room_directory.v1.RoomDirectoryService/GetMediaPermit"
-LIST_ROOMS = "/majlis.room_directory.v1.RoomDirectoryService/ListRooms"
+JOIN = "/majlis.room_directory.v1.RoomService/JoinRoom"
+GET_PERMIT = "/majlis.room_directory.v1.RoomService/GetMediaPermit"
+LIST_ROOMS = "/majlis.room_directory.v1.RoomService/ListRooms"
 
 
 @asynccontextmanager
@@ -129,9 +128,9 @@ async def test_a_permit_brings_the_servers_with_it_over_http(turn_hall: Origin) 
 
 async def test_a_permit_brings_the_servers_with_it_over_grpc(turn_hall: Origin) -> None:
     async with aio.insecure_channel(f"127.0.0.1:{turn_hall.grpc_port}") as channel:
-        stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+        stub = room_service_pb2_grpc.RoomServiceStub(channel)
         metadata = (("authorization", f"Bearer {turn_hall.mint.token()}"),)
-        answer = await stub.JoinRoom(rooms_pb2.JoinRoomRequest(room_id=ROOM), metadata=metadata)
+        answer = await stub.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=ROOM), metadata=metadata)
     assert answer.snapshot.room.room_id == ROOM
     assert [list(server.urls) for server in answer.permit.ice_servers] == [[STUN], list(TURN)]
     assert_believed(answer.permit.ice_servers[1].username, answer.permit.ice_servers[1].credential)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from majlis.auth.v1 import account_pb2
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import room_directory_service_pb2
+from majlis.room_directory.v1 import room_service_pb2
 
 from tests.integration.gateway.conftest import ROOM, Origin
 
@@ -30,8 +30,8 @@ def shown(text: str) -> dict[str, str]:
 
 
 def a_room(origin: Origin, title: str = "Talking across borders") -> None:
-    preview = room_directory_service_pb2.RoomPreview(title=title, language="en", listener_count=3)
-    origin.directory.previews[ROOM] = room_directory_service_pb2.PreviewRoomResponse(room=preview, host="Lina Haddad")
+    preview = room_service_pb2.RoomPreview(title=title, language="en", listener_count=3)
+    origin.directory.previews[ROOM] = room_service_pb2.PreviewRoomResponse(room=preview, host="Lina Haddad")
 
 
 @pytest.mark.usefixtures("web")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import fleet_service_pb2
 
 from services.common.clock import SystemClock
 from services.common.errors import DomainError
@@ -63,7 +63,7 @@ class RuledRelay(FakeRelay):
 
         self.bench.recorder.happened = happened  # type: ignore[method-assign]
 
-    async def ReportSessions(self, request: pb.ReportSessionsRequest, timeout: float) -> Any:
+    async def ReportSessions(self, request: fleet_service_pb2.ReportSessionsRequest, timeout: float) -> Any:
         metadata = self.world.as_service("media_relay")
         return await self.world.stub.ReportSessions(request, timeout=timeout, metadata=metadata)
 

@@ -6,8 +6,7 @@ import time
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from tests.integration.room_directory.world import FakeRelay, World, on_both_databases, person
 
@@ -28,7 +27,7 @@ def ended(world: World, sign_in_id: str = "") -> auth_facts_pb2.SignedOut:
 async def listening(world: World, relay: FakeRelay, sign_in_id: str) -> str:
     """A room in which Omar listens by one of his sign-ins."""
     room_id = (await world.create("lina")).room_id
-    joined = await world.call("omar", "JoinRoom", pb.JoinRoomRequest(room_id=room_id), sid=sign_in_id)
+    joined = await world.call("omar", "JoinRoom", room_service_pb2.JoinRoomRequest(room_id=room_id), sid=sign_in_id)
     claims = await world.claims(joined.permit)
     assert claims["sid"] == sign_in_id
     await world.connect("omar", room_id, joined.seat.epoch, relay)
@@ -56,7 +55,7 @@ async def test_ending_one_sign_in_ends_its_seat_within_a_second_and_not_another_
 async def test_a_permit_fetched_for_somebodys_seat_by_a_sign_in_that_ended_is_named_to_relays(world: World) -> None:
     relay = await world.relay()
     room_id = await listening(world, relay, "laptop0000")
-    request = pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+    request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
     stolen = await world.call("omar", "GetMediaPermit", request, sid="phone00000")
     assert (await world.claims(stolen.permit))["sid"] == "phone00000"
     await world.listener.publish(ended(world, "phone00000"))

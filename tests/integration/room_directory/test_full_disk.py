@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import moderation_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
 from services.room_directory.storage.tables import audit
 from tests.integration.room_directory.world import FakeRelay, World, person, refusal
@@ -79,13 +78,21 @@ async def test_moderation_takes_effect_says_that_it_is_unsaved_and_is_written_wh
     relay, room_id = await talking(world)
     async with disk.taking_nothing():
         relay.changes.clear()
-        muted = await world.call("lina", "MuteSpeaker", pb.MuteSpeakerRequest(room_id=room_id, user_id=OMAR))
+        muted = await world.call(
+            "lina", "MuteSpeaker", stage_service_pb2.MuteSpeakerRequest(room_id=room_id, user_id=OMAR)
+        )
         assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_MUTE
-        again = await world.call("lina", "MuteSpeaker", pb.MuteSpeakerRequest(room_id=room_id, user_id=OMAR))
+        again = await world.call(
+            "lina", "MuteSpeaker", stage_service_pb2.MuteSpeakerRequest(room_id=room_id, user_id=OMAR)
+        )
         assert again.unsaved, "what is so already is not written either"
-        moved = await world.call("lina", "MoveToAudience", pb.MoveToAudienceRequest(room_id=room_id, user_id=OMAR))
+        moved = await world.call(
+            "lina", "MoveToAudience", stage_service_pb2.MoveToAudienceRequest(room_id=room_id, user_id=OMAR)
+        )
         assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_REPLACE
-        removed = await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=NADIA))
+        removed = await world.call(
+            "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=NADIA)
+        )
         assert relay.orders(NADIA)[-1][0] == relay_pb.SEAT_ACTION_END
         assert (muted.unsaved, moved.unsaved, removed.unsaved) == (True, True, True)
         assert await refusal(world.join("nadia", room_id)) == "REMOVED"
@@ -98,7 +105,9 @@ async def test_moderation_takes_effect_says_that_it_is_unsaved_and_is_written_wh
     async with world.database.read() as session:
         rows = await audit.latest(session, target=room_id)
     assert [row.action for row in rows][:3] == ["remove_person", "move_to_audience", "mute_speaker"]
-    saved = await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=OMAR))
+    saved = await world.call(
+        "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=OMAR)
+    )
     assert not saved.unsaved
 
 
@@ -107,11 +116,11 @@ async def test_listeners_come_and_go_and_what_must_be_written_is_refused_with_it
     _, room_id = await talking(world)
     async with disk.taking_nothing():
         assert (await world.join("yusuf", room_id)).seat.role == room_pb2.ROLE_LISTENER
-        await world.call("yusuf", "LeaveRoom", pb.LeaveRoomRequest(room_id=room_id))
+        await world.call("yusuf", "LeaveRoom", room_service_pb2.LeaveRoomRequest(room_id=room_id))
         assert (await world.join("omar", room_id)).seat.role == room_pb2.ROLE_SPEAKER, "also back to the stage"
-        offer = pb.OfferStageRequest(room_id=room_id, user_id=NADIA)
+        offer = stage_service_pb2.OfferStageRequest(room_id=room_id, user_id=NADIA)
         assert await refusal(world.call("lina", "OfferStage", offer)) == "STORAGE_UNAVAILABLE"
-        create = pb.CreateRoomRequest(request_id=world.request_id(), title="Another", language="ar")
+        create = room_service_pb2.CreateRoomRequest(request_id=world.request_id(), title="Another", language="ar")
         assert await refusal(world.call("sana", "CreateRoom", create)) == "STORAGE_UNAVAILABLE"
     await world.until(lambda: world.parts.rooms.get(room_id) is not None)
     await disk.waiting_is_over()
@@ -123,7 +132,7 @@ async def test_a_room_that_was_ended_stays_over_and_is_written_later(disk: Disk)
     relay, room_id = await talking(world)
     async with disk.taking_nothing():
         for _ in range(2):
-            assert (await world.call("lina", "EndRoom", pb.EndRoomRequest(room_id=room_id))).unsaved
+            assert (await world.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))).unsaved
         assert await refusal(world.join("yusuf", room_id)) == "ROOM_ENDED"
         await world.until(lambda: not relay.parts[room_id].live)
     await asyncio.sleep(1.5)
@@ -136,7 +145,9 @@ async def test_a_block_holds_at_once_and_is_written_later(disk: Disk) -> None:
     world = disk.world
     _, room_id = await talking(world)
     async with disk.taking_nothing():
-        blocked = await world.call("lina", "BlockPerson", pb.BlockPersonRequest(user_id=person("yusuf")))
+        blocked = await world.call(
+            "lina", "BlockPerson", moderation_service_pb2.BlockPersonRequest(user_id=person("yusuf"))
+        )
         assert blocked.unsaved
         assert await refusal(world.join("yusuf", room_id)) == "BLOCKED"
     await asyncio.sleep(1.5)
@@ -153,9 +164,9 @@ async def test_it_is_one_line_in_the_log_however_many_calls_there_are(
     async with disk.taking_nothing():
         capsys.readouterr()
         for number in range(30):
-            mute = pb.SetOwnMuteRequest(room_id=room_id, muted=number % 2 == 0)
+            mute = stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=number % 2 == 0)
             await world.call("omar", "SetOwnMute", mute)
-            create = pb.CreateRoomRequest(request_id=world.request_id(), title="Another", language="ar")
+            create = room_service_pb2.CreateRoomRequest(request_id=world.request_id(), title="Another", language="ar")
             assert await refusal(world.call("sana", "CreateRoom", create)) == "STORAGE_UNAVAILABLE"
         await asyncio.sleep(1.2)
         said = capsys.readouterr().out

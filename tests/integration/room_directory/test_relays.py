@@ -4,8 +4,15 @@ import asyncio
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_events_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    moderation_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    sessions_pb2,
+    stage_service_pb2,
+)
 
 from services.room_directory.domain.seats import SessionState
 from tests.integration.room_directory.world import World, person, refusal
@@ -22,7 +29,9 @@ async def test_a_relay_that_starts_anew_gets_its_rooms_and_sends_people_for_new_
     await world.until(lambda: bool(world.of_type(room_events_pb2.MediaMoved, room_id)))
     assert relay.parts[room_id].home_relay_id == relay.relay_id
     permit = await world.call(
-        "lina", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+        "lina",
+        "GetMediaPermit",
+        room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE),
     )
     assert (await world.claims(permit.permit))["boot"] == relay.boot_id
     snapshot = await world.snapshot(room_id)
@@ -39,7 +48,9 @@ async def test_the_stage_moves_when_its_home_relay_is_lost(world: World) -> None
     assert world.of_type(room_events_pb2.MediaMoved, room_id)[0].relay_id == lost.relay_id
     await world.until(lambda: other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == other.relay_id)
     permit = await world.call(
-        "lina", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+        "lina",
+        "GetMediaPermit",
+        room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE),
     )
     assert (await world.claims(permit.permit))["relay"] == other.relay_id
 
@@ -73,7 +84,9 @@ async def test_the_people_of_a_draining_relay_are_asked_once_to_move_and_keep_th
     assert live.room.seats[person("omar")].session is SessionState.UP
     await world.until(lambda: second.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == second.relay_id)
     permit = await world.call(
-        "omar", "GetMediaPermit", pb.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+        "omar",
+        "GetMediaPermit",
+        room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE),
     )
     assert (await world.claims(permit.permit))["relay"] == second.relay_id
     await asyncio.sleep(1.2)
@@ -120,7 +133,7 @@ async def test_orders_reach_a_relay_that_was_away_in_order_and_only_the_newest(w
     relay.changes.clear()
     relay.refuse = True
     for muted in (True, False, True):
-        await world.call("omar", "SetOwnMute", pb.SetOwnMuteRequest(room_id=room_id, muted=muted))
+        await world.call("omar", "SetOwnMute", stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=muted))
     await asyncio.sleep(0.3)
     relay.refuse = False
     mute, unmute = relay_pb.SEAT_ACTION_MUTE, relay_pb.SEAT_ACTION_UNMUTE
@@ -152,7 +165,7 @@ async def test_taking_a_seat_over_ends_the_first_device_and_tells_it(world: Worl
     taken = world.of_type(room_events_pb2.SeatTakenOver)[0]
     assert (taken.user_id, taken.epoch) == (person("omar"), second)
     assert taken.revision == (await world.snapshot(room_id)).revision
-    stale = pb.LeaveRoomRequest(room_id=room_id, epoch=first)
+    stale = room_service_pb2.LeaveRoomRequest(room_id=room_id, epoch=first)
     assert await refusal(world.call("omar", "LeaveRoom", stale)) == "SEAT_TAKEN_OVER"
 
 
@@ -193,7 +206,7 @@ async def test_the_stage_is_closed_at_the_relay_when_no_moderator_comes_back(wor
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
     await world.join("omar", room_id)
-    await world.call("lina", "LeaveRoom", pb.LeaveRoomRequest(room_id=room_id))
+    await world.call("lina", "LeaveRoom", room_service_pb2.LeaveRoomRequest(room_id=room_id))
     await world.until(lambda: relay.parts[room_id].stage_closed)
     await world.until(lambda: not relay.parts[room_id].live)
     assert await refusal(world.join("omar", room_id)) == "ROOM_ENDED"
@@ -201,7 +214,7 @@ async def test_the_stage_is_closed_at_the_relay_when_no_moderator_comes_back(wor
 
 async def test_gateways_learn_how_to_reach_relays(world: World) -> None:
     relay = await world.relay()
-    listed = await world.stub.ListRelays(pb.ListRelaysRequest(), metadata=world.as_service("gateway"))
+    listed = await world.stub.ListRelays(fleet_service_pb2.ListRelaysRequest(), metadata=world.as_service("gateway"))
     assert [(each.relay_id, each.boot_id, each.accepting) for each in listed.relays] == [
         (relay.relay_id, relay.boot_id, True)
     ]
@@ -219,9 +232,10 @@ async def test_what_takes_a_voice_away_is_in_force_on_the_relay_when_the_call_re
     relay.changes.clear()
     relay.pause = 0.3
     if act == "LeaveStage":
-        await world.call("omar", act, pb.LeaveStageRequest(room_id=room_id))
+        await world.call("omar", act, stage_service_pb2.LeaveStageRequest(room_id=room_id))
     else:
-        request = getattr(pb, f"{act}Request")(room_id=room_id, user_id=person("omar"))
+        messages = moderation_service_pb2 if act == "RemovePerson" else stage_service_pb2
+        request = getattr(messages, f"{act}Request")(room_id=room_id, user_id=person("omar"))
         await world.call("lina", act, request)
     wanted = {"MuteSpeaker": relay_pb.SEAT_ACTION_MUTE, "RemovePerson": relay_pb.SEAT_ACTION_END}
     assert relay.orders(person("omar"))[-1][0] == wanted.get(act, relay_pb.SEAT_ACTION_REPLACE)

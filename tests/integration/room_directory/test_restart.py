@@ -9,11 +9,19 @@ from pathlib import Path
 
 import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    moderation_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    sessions_pb2,
+    stage_service_pb2,
+)
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+from tests.support.directory_contract import DirectoryStub
 from tests.support.nats_server import NatsServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,8 +38,10 @@ async def test_hands_stage_removals_and_seats_survive_a_crash(world: World) -> N
         await world.connect(name, room_id, joined.seat.epoch, relay)
     spoken = await world.bring_on_stage("lina", "omar", room_id)
     await world.connect("omar", room_id, spoken.seat.epoch, relay, stage=True)
-    await world.call("nadia", "RaiseHand", pb.RaiseHandRequest(room_id=room_id, question="Why?"))
-    await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=person("yusuf")))
+    await world.call("nadia", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room_id, question="Why?"))
+    await world.call(
+        "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("yusuf"))
+    )
     await world.until(lambda: bool(relay.orders(person("yusuf"))))
     before = await world.snapshot(room_id)
     # The relay ended what it was told to end; the rest plays on while the directory is away.
@@ -47,7 +57,7 @@ async def test_hands_stage_removals_and_seats_survive_a_crash(world: World) -> N
         (seat.person.user_id, seat.role, seat.member) for seat in before.stage
     ]
     assert world.listeners(room_id) == 1
-    queue = await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))
+    queue = await world.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room_id))
     assert [(hand.person.user_id, hand.question) for hand in queue.hands] == [(person("nadia"), "Why?")]
     assert await refusal(world.join("yusuf", room_id)) == "REMOVED"
     assert not [change for change in relay.changes if change.action == relay_pb.SEAT_ACTION_END]
@@ -70,7 +80,9 @@ async def test_adoption_ends_only_what_is_below_a_recorded_floor(world: World) -
     room_id = (await world.create("lina")).room_id
     joined = await world.join("omar", room_id)
     on_stage = await world.bring_on_stage("lina", "omar", room_id)
-    await world.call("lina", "MoveToAudience", pb.MoveToAudienceRequest(room_id=room_id, user_id=person("omar")))
+    await world.call(
+        "lina", "MoveToAudience", stage_service_pb2.MoveToAudienceRequest(room_id=room_id, user_id=person("omar"))
+    )
     await world.crash()
     # An old stage session of Omar's that the relay was never told to end, and a stranger's that nobody wrote down.
     relay.changes.clear()
@@ -98,7 +110,7 @@ async def test_a_room_that_ended_while_the_relay_was_away_is_ended_there_too(wor
     joined = await world.join("omar", room_id)
     await world.connect("omar", room_id, joined.seat.epoch, relay)
     await relay.die()
-    await world.call("lina", "EndRoom", pb.EndRoomRequest(room_id=room_id))
+    await world.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))
     await world.crash()
     relay.parts.clear()
     await world.start()
@@ -115,7 +127,7 @@ async def test_a_stream_that_the_gateway_reports_again_seats_its_person_after_a_
     await world.stream("omar", room_id, joined.seat.epoch, True)
     await world.crash()
     await world.start()
-    watch = pb.AuthorizeWatchersRequest(room_id=room_id, user_ids=[person("omar"), person("lina")])
+    watch = fleet_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=[person("omar"), person("lina")])
     before = await world.stub.AuthorizeWatchers(watch, metadata=world.as_service("gateway"))
     not_in_room = RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
     assert (before.decisions[0].refusal, before.decisions[0].epoch) == (not_in_room, 0)
@@ -130,7 +142,7 @@ async def test_late_news_of_somebody_who_left_does_not_seat_them_again(world: Wo
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
     joined = await world.join("omar", room_id)
-    await world.call("omar", "LeaveRoom", pb.LeaveRoomRequest(room_id=room_id))
+    await world.call("omar", "LeaveRoom", room_service_pb2.LeaveRoomRequest(room_id=room_id))
     await world.connect("omar", room_id, joined.seat.epoch, relay)
     assert world.listeners(room_id) == 0
     await world.until(lambda: len(relay.orders(person("omar"))) >= 2)
@@ -148,7 +160,9 @@ async def test_a_directory_that_starts_without_the_bus_asks_its_relays(world: Wo
     assert world.listeners(room_id) == 1
     nadia = await world.join("nadia", room_id)
     assert (await world.claims(nadia.permit))["relay"] == relay.relay_id
-    await world.call("lina", "RemovePerson", pb.RemovePersonRequest(room_id=room_id, user_id=person("nadia")))
+    await world.call(
+        "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("nadia"))
+    )
     await world.until(lambda: bool(relay.orders(person("nadia"))), seconds=1.0)
 
 
@@ -175,17 +189,17 @@ async def test_a_killed_process_is_back_with_everything(world: World, tmp_path: 
     process, world.port = await run()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{world.port}") as channel:
-            world.stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
+            world.stub = DirectoryStub(channel)
             room_id = (await world.create("lina")).room_id
             joined = await world.join("omar", room_id)
             await world.connect("omar", room_id, joined.seat.epoch, relay)
-            await world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room_id))
+            await world.call("omar", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room_id))
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait, 10)
         process, world.port = await run()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{world.port}") as channel:
-            world.stub = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(channel)
-            queue = await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room_id))
+            world.stub = DirectoryStub(channel)
+            queue = await world.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room_id))
             assert [hand.person.user_id for hand in queue.hands] == [person("omar")]
             assert (await world.snapshot(room_id)).room.listener_count == 1
     finally:

@@ -1,8 +1,7 @@
 """The walk of an evening: start a room, listen, raise a hand, come on stage, speak, go home."""
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
 from tests.integration.room_directory.world import World, on_both_databases, person, refusal
 
@@ -24,9 +23,11 @@ async def test_a_listener_raises_a_hand_and_speaks(world: World) -> None:
     assert omar.permit.path == f"/whep/{room.room_id}"
     await world.connect("omar", room.room_id, omar.seat.epoch, relay)
 
-    raised = await world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room.room_id, question="What is dew?"))
+    raised = await world.call(
+        "omar", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room.room_id, question="What is dew?")
+    )
     assert raised.seat.hand_position == 1
-    queue = await world.call("lina", "ListHands", pb.ListHandsRequest(room_id=room.room_id))
+    queue = await world.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room.room_id))
     assert [(hand.person.display_name, hand.question) for hand in queue.hands] == [("omar", "What is dew?")]
 
     accepted = await world.bring_on_stage("lina", "omar", room.room_id)
@@ -38,15 +39,17 @@ async def test_a_listener_raises_a_hand_and_speaks(world: World) -> None:
     replace = (relay_pb.SEAT_ACTION_REPLACE, accepted.seat.epoch)
     await world.until(lambda: replace in relay.orders(person("omar")))
 
-    await world.call("lina", "MuteSpeaker", pb.MuteSpeakerRequest(room_id=room.room_id, user_id=person("omar")))
+    await world.call(
+        "lina", "MuteSpeaker", stage_service_pb2.MuteSpeakerRequest(room_id=room.room_id, user_id=person("omar"))
+    )
     await world.until(lambda: (relay_pb.SEAT_ACTION_MUTE, accepted.seat.epoch) in relay.orders(person("omar")))
     seat = next(s for s in (await world.snapshot(room.room_id)).stage if s.person.user_id == person("omar"))
     assert seat.muted
     assert seat.muted_by_moderator
 
-    await world.call("omar", "LeaveRoom", pb.LeaveRoomRequest(room_id=room.room_id))
+    await world.call("omar", "LeaveRoom", room_service_pb2.LeaveRoomRequest(room_id=room.room_id))
     await world.until(lambda: relay.orders(person("omar"))[-1][0] == relay_pb.SEAT_ACTION_END)
-    await world.call("lina", "EndRoom", pb.EndRoomRequest(room_id=room.room_id))
+    await world.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room.room_id))
     await world.until(lambda: not relay.parts[room.room_id].live)
     assert await refusal(world.join("omar", room.room_id)) == "ROOM_ENDED"
 
@@ -56,9 +59,9 @@ async def test_every_event_carries_the_next_revision_and_the_profile_it_shows(wo
     await world.relay()
     room = await world.create("lina")
     await world.join("omar", room.room_id)
-    await world.call("omar", "RaiseHand", pb.RaiseHandRequest(room_id=room.room_id))
+    await world.call("omar", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room.room_id))
     await world.bring_on_stage("lina", "omar", room.room_id)
-    await world.call("lina", "EndRoom", pb.EndRoomRequest(room_id=room.room_id))
+    await world.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room.room_id))
     await world.until(lambda: bool(world.of_type(room_events_pb2.RoomEnded)))
     kinds = [type(event).__name__ for event in world.events]
     assert kinds == [
@@ -83,11 +86,11 @@ async def test_a_pulse_brings_counts_each_second_and_the_sample_when_it_changed(
 
 @on_both_databases
 async def test_creating_twice_with_one_request_makes_one_room(world: World) -> None:
-    request = pb.CreateRoomRequest(request_id="ab" * 16, title="One", language="en")
+    request = room_service_pb2.CreateRoomRequest(request_id="ab" * 16, title="One", language="en")
     first = await world.call("lina", "CreateRoom", request)
     again = await world.call("lina", "CreateRoom", request)
     assert first.room.room_id == again.room.room_id
-    listed = await world.call("omar", "ListRooms", pb.ListRoomsRequest())
+    listed = await world.call("omar", "ListRooms", room_service_pb2.ListRoomsRequest())
     assert [room.room_id for room in listed.rooms] == [first.room.room_id]
 
 

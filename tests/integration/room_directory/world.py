@@ -13,8 +13,14 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
-from majlis.room_directory.v1 import room_directory_service_pb2_grpc, room_events_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    sessions_pb2,
+    stage_service_pb2,
+)
 
 from services.common.bus.client import Bus
 from services.common.clock import Clock, SystemClock
@@ -30,6 +36,7 @@ from services.common.trust.tokens import TokenVerifier
 from services.room_directory import build as parts_of
 from services.room_directory.__main__ import MIGRATIONS
 from services.room_directory.settings import Settings
+from tests.support.directory_contract import DirectoryStub
 from tests.support.rpc_harness import SECRET, RpcHarness, TokenMint, serving, test_settings
 
 EVENTS = tuple(
@@ -212,9 +219,7 @@ class World:
         metrics = Metrics("room_directory")
         parts = await parts_of.build(settings, self.database, metrics, clock=self.clock, background=background)
         server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier, strict=True)
-        service = pb.DESCRIPTOR.services_by_name["RoomDirectoryService"]
-        add = room_directory_service_pb2_grpc.add_RoomDirectoryServiceServicer_to_server
-        server.add(parts.servicer, add, service)
+        parts_of.serve(parts, server)
         await parts_of.start(parts, background)
         await server.start()
         await parts_of.listen(parts, background)
@@ -222,7 +227,7 @@ class World:
         running.push_async_callback(parts.app.fleet.close)
         running.push_async_callback(server.drain)
         self.parts, self.metrics, self.port, self._running = parts, metrics, server.port, running
-        self.stub: Any = room_directory_service_pb2_grpc.RoomDirectoryServiceStub(self._channel())
+        self.stub: Any = DirectoryStub(self._channel())
 
     async def crash(self) -> None:
         """Takes the directory away without letting it say anything to relays."""
@@ -260,7 +265,7 @@ class World:
     # What people do.
 
     async def create(self, name: str, title: str = "Stars over Sanaa", **fields: Any) -> room_pb2.Room:
-        request = pb.CreateRoomRequest(request_id=self.request_id(), title=title, language="ar", **fields)
+        request = room_service_pb2.CreateRoomRequest(request_id=self.request_id(), title=title, language="ar", **fields)
         response = await self.stub.CreateRoom(request, metadata=self.as_user(name))
         room: room_pb2.Room = response.room
         return room
@@ -269,20 +274,20 @@ class World:
     def request_id() -> str:
         return (new_id() + new_id()).encode().hex()[:32]
 
-    async def join(self, name: str, room_id: str, key: str = "", **fields: Any) -> pb.JoinRoomResponse:
-        request = pb.JoinRoomRequest(room_id=room_id, room_key=key, **fields)
-        response: pb.JoinRoomResponse = await self.stub.JoinRoom(request, metadata=self.as_user(name))
+    async def join(self, name: str, room_id: str, key: str = "", **fields: Any) -> room_service_pb2.JoinRoomResponse:
+        request = room_service_pb2.JoinRoomRequest(room_id=room_id, room_key=key, **fields)
+        response: room_service_pb2.JoinRoomResponse = await self.stub.JoinRoom(request, metadata=self.as_user(name))
         return response
 
     async def call(self, name: str, method: str, request: Message, **how: Any) -> Any:
         return await getattr(self.stub, method)(request, metadata=self.as_user(name, **how))
 
-    async def bring_on_stage(self, leader: str, name: str, room_id: str) -> pb.AcceptOfferResponse:
+    async def bring_on_stage(self, leader: str, name: str, room_id: str) -> stage_service_pb2.AcceptOfferResponse:
         """Offers the stage and accepts it."""
-        offer = pb.OfferStageRequest(room_id=room_id, user_id=person(name))
+        offer = stage_service_pb2.OfferStageRequest(room_id=room_id, user_id=person(name))
         offered = await self.call(leader, "OfferStage", offer)
-        accept = pb.AcceptOfferRequest(room_id=room_id, offer_id=offered.offer.offer_id)
-        response: pb.AcceptOfferResponse = await self.call(name, "AcceptOffer", accept)
+        accept = stage_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offered.offer.offer_id)
+        response: stage_service_pb2.AcceptOfferResponse = await self.call(name, "AcceptOffer", accept)
         return response
 
     async def connect(self, name: str, room_id: str, epoch: int, relay: FakeRelay, *, stage: bool = False) -> str:
@@ -314,13 +319,17 @@ class World:
         change = sessions_pb2.SessionChange(
             session_id=session_id, room_id=room_id, user_id=person(name), epoch=epoch, kind=kind, event=event
         )
-        request = pb.ReportSessionsRequest(relay_id=relay.relay_id, boot_id=relay.boot_id, changes=[change])
+        request = fleet_service_pb2.ReportSessionsRequest(
+            relay_id=relay.relay_id, boot_id=relay.boot_id, changes=[change]
+        )
         await self.stub.ReportSessions(request, metadata=self.as_service("media_relay"))
 
     async def stream(self, name: str, room_id: str, epoch: int, is_open: bool) -> None:
         """The gateway reports an event stream."""
         change = sessions_pb2.StreamChange(room_id=room_id, user_id=person(name), epoch=epoch, open=is_open)
-        await self.stub.ReportStreams(pb.ReportStreamsRequest(changes=[change]), metadata=self.as_service("gateway"))
+        await self.stub.ReportStreams(
+            fleet_service_pb2.ReportStreamsRequest(changes=[change]), metadata=self.as_service("gateway")
+        )
 
     def listeners(self, room_id: str) -> int:
         """How many listen, now; snapshots say it as of the last pulse."""
@@ -329,7 +338,7 @@ class World:
         return live.room.listener_count()
 
     async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
-        request = pb.GetSnapshotRequest(room_id=room_id)
+        request = fleet_service_pb2.GetSnapshotRequest(room_id=room_id)
         response = await self.stub.GetSnapshot(request, metadata=self.as_service("gateway"))
         snapshot: room_pb2.RoomSnapshot = response.snapshot
         return snapshot
@@ -338,7 +347,9 @@ class World:
         """The claims of a permit, verified as a relay verifies them."""
 
         async def key_set() -> str:
-            response = await self.stub.GetKeySet(pb.GetKeySetRequest(), metadata=self.as_service("media_relay"))
+            response = await self.stub.GetKeySet(
+                fleet_service_pb2.GetKeySetRequest(), metadata=self.as_service("media_relay")
+            )
             return str(response.jwks_json)
 
         return await TokenVerifier(key_set, "room_directory", "majlis").verify(permit.permit, "permit+jwt")

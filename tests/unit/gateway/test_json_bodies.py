@@ -1,12 +1,12 @@
 """What JSON bodies may leave out, and what must not pass unseen."""
 
 import pytest
-from majlis.room_directory.v1 import room_directory_service_pb2, room_pb2
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.wire import parse_json
 
-CREATE = room_directory_service_pb2.CreateRoomRequest
+CREATE = room_service_pb2.CreateRoomRequest
 
 
 @pytest.mark.parametrize("given", [b'{"visibility": "VISIBILITY_CLOSE"}', b'{"handMode": ""}', b'{"hand_mode": "off"}'])

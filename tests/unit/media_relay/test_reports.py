@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from majlis.room_directory.v1 import room_directory_service_pb2 as pb
+from majlis.room_directory.v1 import fleet_service_pb2
 from majlis.room_directory.v1.sessions_pb2 import SESSION_EVENT_CONNECTED, SESSION_EVENT_ENDED, SESSION_EVENT_OPENED
 
 from services.common.errors import FieldInvalid, PartUnavailable
@@ -20,17 +20,19 @@ class Stub:
     """A directory that answers as told."""
 
     def __init__(self) -> None:
-        self.batches: list[pb.ReportSessionsRequest] = []
+        self.batches: list[fleet_service_pb2.ReportSessionsRequest] = []
         self.failures: list[Exception] = []
         self.while_answering: Any = lambda: None
 
-    async def ReportSessions(self, request: pb.ReportSessionsRequest, timeout: float) -> pb.ReportSessionsResponse:
+    async def ReportSessions(
+        self, request: fleet_service_pb2.ReportSessionsRequest, timeout: float
+    ) -> fleet_service_pb2.ReportSessionsResponse:
         assert timeout
         self.batches.append(request)
         self.while_answering()
         if self.failures:
             raise self.failures.pop(0)
-        return pb.ReportSessionsResponse()
+        return fleet_service_pb2.ReportSessionsResponse()
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ import { createConnectTransport } from '@connectrpc/connect-web';
 import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
-import { RoomDirectoryService } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
+import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
+import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
 import { reasonOf } from './refusal.ts';
 
 /** Header by which the gateway knows that tokens belong into cookies. */
@@ -55,7 +57,9 @@ const transport = createConnectTransport({ ...base, interceptors: [renewed, name
 
 export const auth = createClient(AuthService, transport);
 export const invite = createClient(InviteService, transport);
-export const rooms = createClient(RoomDirectoryService, transport);
+export const rooms = createClient(RoomService, transport);
+export const stage = createClient(StageService, transport);
+export const moderation = createClient(ModerationService, transport);
 export const server = createClient(ServerService, plain);
 const tokens = createClient(AuthService, plain);
 

@@ -1,9 +1,9 @@
 // One room being lived in: its seat, its event stream and its sound, kept together while pages come and go.
 import { type MediaPermit, MediaKind, Role, RoomState, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { MediaMoved, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { RoomDirectoryService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_directory_service_pb.ts';
+import { RoomService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { t } from '../i18n/i18n.svelte.ts';
-import { callAndGo, rooms } from '../lib/api.ts';
+import { callAndGo, rooms, stage } from '../lib/api.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import { toasts } from '../lib/toasts.svelte.ts';
 import { chime } from '../media/chime.ts';
@@ -74,8 +74,8 @@ export class LiveRoom {
     this.me = me;
     this.#board = new NoticeBoard(me);
     this.queue = new HandQueue({
-      list: async () => (await rooms.listHands({ roomId: id })).hands,
-      attend: () => rooms.attendHands({ roomId: id }),
+      list: async () => (await stage.listHands({ roomId: id })).hands,
+      attend: () => stage.attendHands({ roomId: id }),
     });
     this.sound = new Sound({
       permit: (kind) => this.#permit(kind),
@@ -352,7 +352,7 @@ export class LiveRoom {
     const listening = !this.onStage && !hand && !offer;
     this.#events?.close();
     this.sound.stop('leaving');
-    if (listening) callAndGo(RoomDirectoryService.typeName, 'LeaveRoom', { roomId: this.id, epoch: epoch.toString() });
+    if (listening) callAndGo(RoomService.typeName, 'LeaveRoom', { roomId: this.id, epoch: epoch.toString() });
   }
 
   /** True when the room goes on only as long as this person stays. */

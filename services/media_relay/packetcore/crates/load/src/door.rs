@@ -72,12 +72,12 @@ async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, St
         Door::Endpoint { url, token } => Ok((url.clone(), token.clone())),
         Door::Room { api, room, token } => {
             let joined =
-                call(client, api, "room_directory.v1.RoomDirectoryService/JoinRoom", token, json!({"roomId": room}));
+                call(client, api, "room_directory.v1.RoomService/JoinRoom", token, json!({"roomId": room}));
             let mut permit = joined.await?["permit"].take();
             if permit.is_null() {
                 let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
                 let request = json!({"roomId": room, "kind": kind});
-                let name = "room_directory.v1.RoomDirectoryService/GetMediaPermit";
+                let name = "room_directory.v1.RoomService/GetMediaPermit";
                 permit = call(client, api, name, token, request).await?["permit"].take();
             }
             let path = permit["path"].as_str().context("the permit names no path")?;

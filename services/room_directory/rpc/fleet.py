@@ -1,0 +1,60 @@
+"""FleetService: what relays and gateways ask and tell."""
+
+from typing import Any
+
+from majlis.room_directory.v1 import fleet_service_pb2 as pb
+from majlis.room_directory.v1 import fleet_service_pb2_grpc, sessions_pb2
+
+from services.common.trust.key_ring import KeyRing
+from services.room_directory import messages
+from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.presence import Presence, StreamNews
+from services.room_directory.app.rooms import RoomCases
+from services.room_directory.snapshots import Snapshots
+
+
+class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
+    """Each method carries its RPC's name; who may call it stands in the contract."""
+
+    def __init__(self, rooms: RoomCases, presence: Presence, fleet: Fleet, keys: KeyRing, snapshots: Snapshots) -> None:
+        self._rooms = rooms
+        self._presence = presence
+        self._fleet = fleet
+        self._keys = keys
+        self._snapshots = snapshots
+
+    async def GetSnapshot(self, request: pb.GetSnapshotRequest, context: Any) -> pb.GetSnapshotResponse:
+        live = await self._rooms.get_snapshot(request.room_id)
+        return pb.GetSnapshotResponse(snapshot=self._snapshots.of(live))
+
+    async def AuthorizeWatchers(
+        self, request: pb.AuthorizeWatchersRequest, context: Any
+    ) -> pb.AuthorizeWatchersResponse:
+        room, seats = await self._rooms.authorize_watch(request.room_id, request.user_ids)
+        return pb.AuthorizeWatchersResponse(decisions=[messages.watch_decision(room, seat) for seat in seats])
+
+    async def ReportStreams(self, request: pb.ReportStreamsRequest, context: Any) -> pb.ReportStreamsResponse:
+        news = [StreamNews(each.room_id, each.user_id, each.epoch, each.open) for each in request.changes]
+        await self._presence.report_streams(news)
+        return pb.ReportStreamsResponse()
+
+    async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:
+        for each in request.changes:
+            if each.event == sessions_pb2.SESSION_EVENT_REFUSED:
+                self._fleet.give_back(request.relay_id, each.room_id, each.user_id, each.permit_id)
+        read = [(each.room_id, messages.session_news(each, request.relay_id)) for each in request.changes]
+        changes = [(room_id, news) for room_id, news in read if news is not None]
+        await self._presence.report_sessions(request.relay_id, request.boot_id, changes)
+        return pb.ReportSessionsResponse()
+
+    async def ListRelays(self, request: pb.ListRelaysRequest, context: Any) -> pb.ListRelaysResponse:
+        relays = [
+            sessions_pb2.RelayAddress(
+                relay_id=relay.relay_id, boot_id=relay.boot_id, grpc_address=relay.grpc_address, accepting=accepting
+            )
+            for relay, accepting in self._fleet.list_relays()
+        ]
+        return pb.ListRelaysResponse(relays=relays)
+
+    async def GetKeySet(self, request: pb.GetKeySetRequest, context: Any) -> pb.GetKeySetResponse:
+        return pb.GetKeySetResponse(jwks_json=self._keys.jwks_json())

@@ -1,0 +1,62 @@
+"""The whole contract of room_directory for tests: what plays all its services, and what calls them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    fleet_service_pb2_grpc,
+    moderation_service_pb2,
+    moderation_service_pb2_grpc,
+    room_service_pb2,
+    room_service_pb2_grpc,
+    stage_service_pb2,
+    stage_service_pb2_grpc,
+)
+
+DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
+    (
+        room_service_pb2_grpc.add_RoomServiceServicer_to_server,
+        room_service_pb2.DESCRIPTOR.services_by_name["RoomService"],
+    ),
+    (
+        stage_service_pb2_grpc.add_StageServiceServicer_to_server,
+        stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
+    ),
+    (
+        moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server,
+        moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"],
+    ),
+    (
+        fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
+        fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
+    ),
+)
+"""Each service of the directory, as a server takes it."""
+
+
+class DirectoryServicer(
+    room_service_pb2_grpc.RoomServiceServicer,
+    stage_service_pb2_grpc.StageServiceServicer,
+    moderation_service_pb2_grpc.ModerationServiceServicer,
+    fleet_service_pb2_grpc.FleetServiceServicer,
+):
+    """What plays the directory and answers only what it is asked in its tests."""
+
+
+class DirectoryStub:
+    """The RPCs of all services of the directory over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        for stub in (
+            room_service_pb2_grpc.RoomServiceStub,
+            stage_service_pb2_grpc.StageServiceStub,
+            moderation_service_pb2_grpc.ModerationServiceStub,
+            fleet_service_pb2_grpc.FleetServiceStub,
+        ):
+            vars(self).update(vars(stub(channel)))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the directory has no RPC {name}")
