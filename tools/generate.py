@@ -18,17 +18,18 @@ PROTOS = ROOT / "protos"
 PYTHON_OUT = ROOT / "gen" / "python"
 TYPESCRIPT = {"web": ROOT / "web", "sdk": ROOT / "sdk" / "typescript"}
 """The TypeScript packages that get code of their own, by the command line's names."""
-# The rules of buf.validate come with the protovalidate package, as a descriptor rather than as a .proto file.
-VALIDATE = ROOT / "gen" / "validate.binpb"
+# What others wrote comes with their packages, as descriptors rather than as .proto files.
+VENDORED = ROOT / "gen" / "vendored.binpb"
 
 
-def write_validate_descriptors() -> None:
-    """Writes the descriptor set of buf/validate/validate.proto and its imports, taken from the installed package."""
+def write_vendored_descriptors() -> None:
+    """Writes the descriptors of google.rpc's codes and buf.validate's rules, taken from the installed packages."""
     from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+    from google.rpc import code_pb2  # type: ignore[import-untyped]
     from protovalidate._gen.buf.validate import validate_pb
 
     files = descriptor_pb2.FileDescriptorSet()
-    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
+    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2, code_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     for node in ast.walk(ast.parse(inspect.getsource(validate_pb))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "file_desc":
@@ -38,8 +39,8 @@ def write_validate_descriptors() -> None:
                 break
     else:
         raise SystemExit("generate: the protovalidate package has no descriptor of buf/validate/validate.proto")
-    VALIDATE.parent.mkdir(parents=True, exist_ok=True)
-    VALIDATE.write_bytes(files.SerializeToString())
+    VENDORED.parent.mkdir(parents=True, exist_ok=True)
+    VENDORED.write_bytes(files.SerializeToString())
 
 
 def proto_files() -> list[str]:
@@ -56,7 +57,7 @@ def protoc(*arguments: str) -> None:
         "grpc_tools.protoc",
         "-I",
         str(PROTOS),
-        f"--descriptor_set_in={VALIDATE}",
+        f"--descriptor_set_in={VENDORED}",
         *arguments,
     ]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PATH": path})
@@ -108,7 +109,7 @@ def generate_typescript(package: Path) -> None:
             f"--es_opt=target=ts,import_extension={extension}",
         )
         protoc(*options, *proto_files())
-        protoc(*options, "buf/validate/validate.proto")
+        protoc(*options, "buf/validate/validate.proto", "google/rpc/code.proto")
 
 
 def fingerprint() -> str:
@@ -125,7 +126,7 @@ def generate(stamp: Path, make: Callable[[], None]) -> None:
     mark = fingerprint()
     if stamp.exists() and stamp.read_text() == mark:
         return
-    write_validate_descriptors()
+    write_vendored_descriptors()
     make()
     stamp.write_text(mark)
 

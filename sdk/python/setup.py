@@ -25,7 +25,7 @@ def write_contracts(out: Path) -> None:
     sys.path.insert(0, str(REPOSITORY))
     from tools import generate  # noqa: PLC0415 (only the repository has it)
 
-    generate.write_validate_descriptors()
+    generate.write_vendored_descriptors()
     with tempfile.TemporaryDirectory() as folder:
         generate.compile_python(Path(folder))
         copytree(folder, out, dirs_exist_ok=True)

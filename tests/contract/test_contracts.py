@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
+from google.rpc import code_pb2  # type: ignore[import-untyped]
 from majlis.contract.v1 import options_pb2
 
 from services.common.errors import DomainError
+from services.common.rpc.reasons import Refusal, kind_of, refusals_of
 from tools.bootstrap import tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +72,7 @@ def test_every_reason_an_rpc_names_is_one_of_its_service(method: MethodDescripto
     }
     named = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b|\b[A-Z]{4,}\b", reasons))
     assert named or "none" in reasons or len(sources) > 1
-    undeclared = named - set().union(*(declared_reasons(source) for source in sources))
+    undeclared = named - declared_reasons(*sources).keys()
     assert not undeclared, f"{method.full_name} names {undeclared}, which no contract declares"
 
 
@@ -99,16 +101,24 @@ def test_numbered_messages_of_event_files_are_events_or_envelopes() -> None:
             assert has_subject or message.oneofs, f"{message.full_name} is neither an event nor an envelope of them"
 
 
-def declared_reasons(service: str) -> set[str]:
-    names = {service, "contract"}
-    values = set()
-    for file in files():
-        if not file.name.endswith("_errors.proto") or file.name.split("/")[1] not in names:
-            continue
-        for enum in file.enum_types_by_name.values():
-            prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper() + "_"
-            values |= {value.name.removeprefix(prefix) for value in enum.values if value.number}
-    return values
+def declared_reasons(*services: str) -> dict[str, Refusal]:
+    """What the contracts of these services say of their reasons and of those common to all."""
+    names = {*services, "contract"}
+    errors = [file for file in files() if file.name.endswith("_errors.proto") and file.name.split("/")[1] in names]
+    return refusals_of(*(enum for file in errors for enum in file.enum_types_by_name.values()))
+
+
+def test_a_reason_that_several_services_give_is_the_same_refusal_everywhere() -> None:
+    # It raises where two differ: a client knows the word alone.
+    everything = declared_reasons(*SERVICES)
+    assert {"RATE_LIMITED", "ROOM_FULL", "PERMIT_SPENT", "SIGNED_OUT", "HANDLE_TAKEN"} <= everything.keys()
+
+
+def test_what_ends_or_needs_something_new_is_not_waited_for() -> None:
+    for reason, refusal in declared_reasons(*SERVICES).items():
+        assert not (refusal.remedy and refusal.ending), f"{reason} is over, so nothing helps"
+        if refusal.code in (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.ABORTED):
+            assert refusal.remedy in (options_pb2.REMEDY_WAIT, options_pb2.REMEDY_WAIT_FOR_ROOM), reason
 
 
 def subclasses(base: type[DomainError]) -> Iterator[type[DomainError]]:
@@ -125,18 +135,19 @@ def import_all(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_reason_a_service_raises_is_declared_in_its_contract(service: str) -> None:
+def test_every_reason_a_service_raises_is_declared_in_its_contract_with_its_status(service: str) -> None:
     import_all(service)
     declared = declared_reasons(service)
     for error in subclasses(DomainError):
         reason: str = vars(error).get("reason", "")
         if error.__module__.startswith(f"services.{service}.") and reason:
             assert reason in declared, f"{error.__qualname__} gives {reason}, which no contract declares"
+            assert error.kind == kind_of(declared[reason]), f"{error.__qualname__} and its contract differ"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_declared_reason_is_raised_somewhere_in_its_service(service: str) -> None:
-    own = declared_reasons(service) - declared_reasons("contract")
+    own = declared_reasons(service).keys() - declared_reasons().keys()
     text = "\n".join(path.read_text() for path in tree(ROOT / "services" / service, "*.py"))
     unused = {reason for reason in own if f'"{reason}"' not in text}
     assert not unused, f"{service} declares reasons that nothing gives: {unused}"

@@ -1,6 +1,5 @@
 """Turns refusals into gRPC statuses with machine-readable details, and such statuses back into refusals."""
 
-import re
 from typing import Any
 
 import grpc
@@ -104,12 +103,6 @@ def raise_for(error: grpc.RpcError) -> DomainError:
                 break
             return error_from(status)
     return error_from(status_pb2.Status(code=code.value[0], message=message))
-
-
-def enum_reasons(enum_values: dict[str, int], enum_name: str) -> frozenset[str]:
-    """The reasons of an error enum without its prefix: AUTH_ERROR_REASON_X of AuthErrorReason becomes X."""
-    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum_name).upper() + "_"
-    return frozenset(name.removeprefix(prefix) for name, number in enum_values.items() if number)
 
 
 def _code(number: int) -> grpc.StatusCode:

@@ -27,6 +27,7 @@ from services.common.rpc.caller import (
 from services.common.rpc.errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
 from services.common.rpc.policy import MethodPolicy, admit
 from services.common.rpc.reading import check_readable
+from services.common.rpc.reasons import Refusal, kind_of
 from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
@@ -82,7 +83,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._strict = strict
         self._logged_fields = logged_fields
         self._policies: dict[str, MethodPolicy] = {}
-        self._reasons: frozenset[str] = frozenset()
+        self._reasons: dict[str, Refusal] = {}
         # Bound once: the logger of a module is looked up anew for each line.
         self._log = _log.bind()
         self._wrapped: dict[str, Handler] = {}
@@ -100,10 +101,10 @@ class Guard(grpc.aio.ServerInterceptor):
             ("service", "method"),
         )
 
-    def cover(self, policies: Mapping[str, MethodPolicy], reasons: frozenset[str]) -> None:
+    def cover(self, policies: Mapping[str, MethodPolicy], reasons: Mapping[str, Refusal]) -> None:
         """Adds RPCs to guard and the reasons their contract documents."""
         self._policies.update(policies)
-        self._reasons |= reasons
+        self._reasons.update(reasons)
 
     async def intercept_service(
         self,
@@ -209,12 +210,16 @@ class Guard(grpc.aio.ServerInterceptor):
                 self._log.error("RPC failed", method=policy.path, left_out=left_out, exc_info=error)
             return DomainError("a fault of ours; the log has it under this request's id")
         # Reasons of other services are documented in their contracts, and were checked where they arose.
-        if error.reason not in self._reasons and not isinstance(error, RemoteError):
+        if not isinstance(error, RemoteError) and not self._documents(error):
             self._nonconforming.labels(policy.service, policy.method).inc()
-            self._log.error("undocumented refusal", method=policy.path, reason=error.reason)
+            self._log.error("undocumented refusal", method=policy.path, reason=error.reason, kind=error.kind)
             if self._strict:
-                return DomainError(f"the reason {error.reason} is not documented in the contract")
+                return DomainError(f"the contract does not document {error.reason} as {error.kind}")
         return error
+
+    def _documents(self, error: DomainError) -> bool:
+        declared = self._reasons.get(error.reason)
+        return declared is not None and kind_of(declared) == error.kind
 
     def _account(self, policy: MethodPolicy, code: str, seconds: float, refusal: DomainError | None) -> None:
         self._requests.labels(policy.service, policy.method, code).inc()

@@ -12,11 +12,11 @@ from majlis.contract.v1 import common_errors_pb2
 
 from services.common.net import PortTaken
 from services.common.rpc.caller import Caller, current_caller
-from services.common.rpc.errors import enum_reasons
 from services.common.rpc.guard import Guard, ServiceIdentity
 from services.common.rpc.health import Health
 from services.common.rpc.policy import PolicyMissing, policies_of
 from services.common.rpc.reading import ReadingHandler
+from services.common.rpc.reasons import Refusal, refusals_of
 from services.common.rpc.reflection import pool_of, reflection_handlers
 from services.common.settings import ServiceSettings
 from services.common.sight.log import get_logger
@@ -147,17 +147,17 @@ class RpcServer:
         await asyncio.gather(*(self._health.set(name, status) for name in ("", *self._names)))
 
 
-def documented_reasons(service: ServiceDescriptor) -> frozenset[str]:
+def documented_reasons(service: ServiceDescriptor) -> dict[str, Refusal]:
     """The reasons a service's RPCs may give: those common to all, and its package's own error enum.
 
     For package a.some_name.v1 that is the enum SomeNameErrorReason in some_name_errors.proto.
     """
-    reasons = enum_reasons(dict(common_errors_pb2.CommonErrorReason.items()), "CommonErrorReason")
+    common = common_errors_pb2.CommonErrorReason.DESCRIPTOR
     package = service.file.package
     word = package.split(".")[-2]
     try:
         module = importlib.import_module(f"{package}.{word}_errors_pb2")
     except ModuleNotFoundError:
-        return reasons
+        return refusals_of(common)
     enum_name = "".join(part.capitalize() for part in word.split("_")) + "ErrorReason"
-    return reasons | enum_reasons(dict(getattr(module, enum_name).items()), enum_name)
+    return refusals_of(common, getattr(module, enum_name).DESCRIPTOR)

@@ -23,9 +23,9 @@ from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErro
 from services.common.errors import DomainError
 from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK
 from services.common.rpc.client import ServiceChannel
-from services.common.rpc.errors import RemoteError
 from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
+from services.gateway.reasons import refuse
 from services.gateway.settings import Settings
 
 _MOST_RELAY_CHANNELS = 200
@@ -167,8 +167,8 @@ class RelayClients:
 
 def _no_seat(refusal: "RoomDirectoryErrorReason.ValueType") -> DomainError:
     if refusal == RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_REMOVED:
-        return RemoteError("permission_denied", "REMOVED", "a moderator removed this person from the room")
-    return RemoteError("failed_precondition", "NOT_IN_ROOM", "join the room first")
+        return refuse("REMOVED", "a moderator removed this person from the room")
+    return refuse("NOT_IN_ROOM", "join the room first")
 
 
 def _as(token: str, network: str) -> tuple[tuple[str, str], ...]:

@@ -11,8 +11,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from services.common.errors import DomainError
 from services.common.rpc.errors import ERROR_DOMAIN, status_of
 from services.gateway.call.forwarder import UpstreamRefused
-
-UNIMPLEMENTED = 12
+from services.gateway.reasons import REFUSALS
 
 # gRPC number: (Connect's name, HTTP status), https://connectrpc.com/docs/protocol#error-codes
 _CODES: dict[int, tuple[str, int]] = {
@@ -52,7 +51,7 @@ def status_from(error: Exception) -> status_pb2.Status:
 
 def not_offered(path: str) -> status_pb2.Status:
     """The status for an RPC that does not exist or is not for people; which of the two is not told."""
-    status = status_pb2.Status(code=UNIMPLEMENTED, message=f"{path[:200]} is not offered here")
+    status = status_pb2.Status(code=REFUSALS["NOT_OFFERED"].code, message=f"{path[:200]} is not offered here")
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason="NOT_OFFERED", domain=ERROR_DOMAIN))
     return status
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from google.rpc import status_pb2  # type: ignore[import-untyped]
 from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
 from services.common.ids import is_id
-from services.common.rpc.errors import RemoteError
+from services.gateway import reasons
 from services.gateway.call.identity import bearer_of
+from services.gateway.call.status import http_status
 from services.gateway.domain.ice import IceServer
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
@@ -31,26 +33,6 @@ _PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-allow-headers", b"Authorization, Content-Type, If-Match"),
     (b"access-control-max-age", b"86400"),
 )
-# Where these protocols ask for another status than the reason's kind has elsewhere.
-_STATUS_OF_REASON = {
-    "OFFER_INVALID": 422,
-    "FRAGMENT_INVALID": 400,
-    "ETAG_MISMATCH": 412,
-    "PERMIT_INVALID": 403,
-    "PERMIT_SPENT": 409,
-    "WRONG_RELAY": 409,
-    "SEAT_STALE": 409,
-    "RELAY_FULL": 503,
-    "RELAY_BUSY": 503,
-    "RELAY_DRAINING": 503,
-    "ROOM_FULL": 503,
-    "NO_RELAY": 503,
-    "ROOM_ENDED": 404,
-    "NOT_ON_STAGE": 403,
-    "NOT_IN_ROOM": 403,
-    "STAGE_CLOSED": 403,
-    "TOO_LARGE": 413,
-}
 _WAIT_SECONDS = 2.0
 
 
@@ -88,10 +70,10 @@ class Media:
             return _unsupported(SDP, b"accept-post")
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(room_id):
-            raise RemoteError("not_found", "ROOM_NOT_FOUND", "no such room")
+            raise reasons.refuse("ROOM_NOT_FOUND", "no such room")
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
-            return _problem(400, "FIELD_INVALID", "the body is no SDP offer")
+            return _problem("FIELD_INVALID", "the body is no SDP offer")
         opened = await self.sessions.open(room_id, kind, shown, request.network, offer)
         headers = [
             (b"content-type", SDP.encode()),
@@ -126,7 +108,7 @@ class Media:
             return _unsupported(FRAGMENT, b"accept-patch")
         if_match = request.header(b"if-match")
         if request.method == "PATCH" and not if_match:
-            return _problem(428, "IF_MATCH_MISSING", "If-Match must carry the session's ETag, or * to restart ICE")
+            return _problem("IF_MATCH_MISSING", "If-Match must carry the session's ETag, or * to restart ICE")
         permit = await self.sessions.permit_of(session_id, sealed, shown, request.network)
         if request.method == "DELETE":
             await self.sessions.delete(relay_id, session_id, permit)
@@ -135,7 +117,7 @@ class Media:
 
     async def _patch(self, request: Request, relay_id: str, session_id: str, permit: str, if_match: str) -> Response:
         if len(if_match) > _LONGEST_TAG:
-            return _problem(412, "ETAG_MISMATCH", "that ETag is not one of ours")
+            return _problem("ETAG_MISMATCH", "that ETag is not one of ours")
         fragment = _text(await request.body(_LARGEST_FRAGMENT))
         patched = await self.sessions.patch(relay_id, session_id, permit, if_match, fragment)
         if not patched.fragment:
@@ -150,12 +132,9 @@ class Media:
 
 def refuse(error: DomainError) -> Response:
     """The problem response of a refusal, with the status these protocols have for it."""
-    code = _STATUS_OF_REASON.get(error.reason)
-    if code == 503 and error.retry_after_seconds is None:
+    if reasons.waits_for_room(error.reason) and error.retry_after_seconds is None:
         error.retry_after_seconds = _WAIT_SECONDS
-    if code is None and isinstance(error, RemoteError) and error.reason == "FIELD_INVALID":
-        code = 400
-    return problem(error, *_CORS, status_code=code)
+    return problem(error, *_CORS, status_code=reasons.refusal_of(error.reason).http_status or None)
 
 
 def _options(methods: str, *headers: Header) -> Response:
@@ -164,12 +143,14 @@ def _options(methods: str, *headers: Header) -> Response:
 
 
 def _unsupported(media_type: str, header: bytes) -> Response:
-    response = _problem(415, "MEDIA_TYPE_UNSUPPORTED", f"the body must be {media_type}")
+    response = _problem("MEDIA_TYPE_UNSUPPORTED", f"the body must be {media_type}")
     response.headers.append((header, media_type.encode()))
     return response
 
 
-def _problem(status: int, reason: str, detail: str) -> Response:
+def _problem(reason: str, detail: str) -> Response:
+    refusal = reasons.refusal_of(reason)
+    status = refusal.http_status or http_status(status_pb2.Status(code=refusal.code))
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return json_response(status, {**body, "reason": reason}, media_type=PROBLEM)
 

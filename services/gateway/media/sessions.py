@@ -12,6 +12,7 @@ from services.common.rpc.errors import RemoteError
 from services.gateway.call.identity import Identities
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.media.permits import PermitSeal, read_permit
+from services.gateway.reasons import refuse
 
 AUDIENCE = room_pb2.MEDIA_KIND_AUDIENCE
 STAGE = room_pb2.MEDIA_KIND_STAGE
@@ -185,7 +186,7 @@ class MediaSessions:
 
 def no_session() -> RemoteError:
     """What a relay says of a session it does not have, for addresses that lead to no relay."""
-    return RemoteError("not_found", "SESSION_NOT_FOUND", "no such session")
+    return refuse("SESSION_NOT_FOUND", "no such session")
 
 
 def shown_token(token: str | None) -> str:

@@ -19,6 +19,7 @@ from services.common.tasks import Background
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
+from services.gateway.reasons import is_over
 from services.gateway.settings import Settings
 from services.gateway.watch.feed import Feed
 from services.gateway.watch.seat_checks import SeatChecks
@@ -38,7 +39,6 @@ _LINGER_SECONDS = 10.0
 """How long somebody who asks from time to time counts as watching after each answer."""
 _MISSES_BEFORE_CUT = 2
 _CHECKS_A_ROUND = 60
-_SEAT_GONE = ("not_found", "failed_precondition", "permission_denied")
 
 
 class Rooms(Protocol):
@@ -256,7 +256,7 @@ class Watching:
             subscriber.misses = 0
         except DomainError as error:
             # A directory that just restarted may not know a seat yet: only a second miss counts.
-            if error.kind in _SEAT_GONE:
+            if is_over(error.reason):
                 subscriber.misses += 1
             if subscriber.misses >= _MISSES_BEFORE_CUT:
                 subscriber.end(SeatEnded("the seat has ended"))

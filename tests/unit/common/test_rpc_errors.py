@@ -10,8 +10,9 @@ from majlis.contract.v1 import options_pb2
 
 from services.common import errors
 from services.common.errors import Conflict, DomainError, FieldInvalid, Kind
-from services.common.rpc.errors import RemoteError, enum_reasons, error_from, raise_for, status_of
+from services.common.rpc.errors import RemoteError, error_from, raise_for, status_of
 from services.common.rpc.policy import policies_of
+from services.common.rpc.reasons import kind_of, refusals_of
 from services.common.rpc.server import documented_reasons
 
 AUTH = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
@@ -52,7 +53,7 @@ def test_broken_fields_are_part_of_the_message() -> None:
 
 
 def test_reasons_of_an_enum_lose_its_prefix_and_its_zero() -> None:
-    reasons = enum_reasons(dict(auth_errors_pb2.AuthErrorReason.items()), "AuthErrorReason")
+    reasons = refusals_of(auth_errors_pb2.AuthErrorReason.DESCRIPTOR)
     assert "HANDLE_TAKEN" in reasons
     assert "UNSPECIFIED" not in reasons
     assert not any(reason.startswith("AUTH_ERROR") for reason in reasons)
@@ -60,13 +61,19 @@ def test_reasons_of_an_enum_lose_its_prefix_and_its_zero() -> None:
 
 def test_a_services_documented_reasons_are_its_own_and_the_common_ones() -> None:
     reasons = documented_reasons(AUTH)
-    assert {"HANDLE_TAKEN", "TOO_SLOW", "CONFLICT"} <= reasons
+    assert {"HANDLE_TAKEN", "TOO_SLOW", "CONFLICT"} <= reasons.keys()
 
 
 def test_every_reason_of_the_plumbing_is_documented() -> None:
     own = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DomainError)]
     assert len(own) > 5
-    assert {each.reason for each in own} <= documented_reasons(AUTH)
+    documented = documented_reasons(AUTH)
+    assert {each.reason: each.kind for each in own} == {each.reason: kind_of(documented[each.reason]) for each in own}
+
+
+def test_an_enum_that_does_not_say_what_to_do_about_a_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="CALLER_PUBLIC does not say its status"):
+        refusals_of(options_pb2.Caller.DESCRIPTOR)
 
 
 def test_policies_come_from_the_contract() -> None:
