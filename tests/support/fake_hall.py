@@ -16,12 +16,12 @@ from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
-from majlis_client import webrtc
 
 from services.common.errors import DomainError, Draining
 from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
+from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
 ROOM_ID = "room000000000001"
@@ -347,7 +347,6 @@ class HttpPart:
         return 404, [], json.dumps({"reason": "SESSION_NOT_FOUND", "detail": "no such path"})
 
     async def open(self, hears: bool, offer: str) -> str:
-        webrtc._with_loopback.set(True)
         peer = RTCPeerConnection()
         self.hall.peers.append(peer)
         if hears:
@@ -358,6 +357,7 @@ class HttpPart:
         for number, slot in enumerate(peer.getTransceivers()[1:]):
             slot.sender.replaceTrack(Tone(500 + 200 * number))
             slot.direction = "sendonly"
+        offer_only(peer)
         await peer.setLocalDescription(await peer.createAnswer())
         return peer.localDescription.sdp
 

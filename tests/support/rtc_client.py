@@ -7,20 +7,15 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aioice.ice
 import av
 import numpy as np
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from tests.support.loopback import offer_only
 from tests.support.voices import SAMPLE_RATE, Samples
 
 FRAME = SAMPLE_RATE // 50
-
-
-def use_loopback(address: str = "127.0.0.1") -> None:
-    """Lets the client use a loopback address, which its ICE library passes over."""
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address]
 
 
 class Tone(MediaStreamTrack):
@@ -75,8 +70,9 @@ class Ear:
 class Client:
     """One peer connection: a listener, or a speaker with slots."""
 
-    def __init__(self, speaks: Tone | None = None, slots: int = 0) -> None:
+    def __init__(self, speaks: Tone | None = None, slots: int = 0, address: str = "127.0.0.1") -> None:
         self.pc = RTCPeerConnection()
+        self._address = address
         self.ears: list[Ear] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.pc.on("track", self._on_track)
@@ -91,6 +87,7 @@ class Client:
 
     async def offer(self) -> str:
         """The SDP offer."""
+        offer_only(self.pc, self._address)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return str(self.pc.localDescription.sdp)
 
@@ -118,8 +115,7 @@ class Client:
 @asynccontextmanager
 async def client(speaks: Tone | None = None, slots: int = 0, address: str = "127.0.0.1") -> AsyncIterator[Client]:
     """A client that is closed at the end."""
-    use_loopback(address)
-    made = Client(speaks, slots)
+    made = Client(speaks, slots, address)
     try:
         yield made
     finally:

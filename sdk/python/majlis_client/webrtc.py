@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 
 import aioice
-import aioice.ice
 import aioice.stun
 from aiortc import (
     MediaStreamTrack,
@@ -31,20 +29,9 @@ CONNECT_SECONDS = 8.0
 _ASKED_AGAIN = 3
 """Four checks are lost together on a network where nothing can be heard, too; they take seven and a half seconds."""
 _SDP = "application/sdp"
+_LOOPBACK = "127.0.0.1"
 
 FrameHandler = Callable[[AudioFrame], None]
-
-_with_loopback: ContextVar[bool] = ContextVar("with_loopback", default=False)
-_all_but_loopback = aioice.ice.get_host_addresses
-
-
-def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    """The addresses to offer; a server on this machine may be reachable over loopback alone, which aioice skips."""
-    found = _all_but_loopback(use_ipv4, use_ipv6)
-    return ["127.0.0.1", *found] if _with_loopback.get() and use_ipv4 else found
-
-
-aioice.ice.get_host_addresses = _host_addresses
 
 
 class MediaSession:
@@ -133,9 +120,10 @@ class MediaSession:
             self._location = ""
 
     async def _open(self, path: str) -> None:
-        _with_loopback.set(self._origin.on_this_machine)
         try:
             self._prefer_opus()
+            if self._origin.on_this_machine:
+                _offer_loopback(self._connection())
             await self._peer.setLocalDescription(await self._peer.createOffer())
             answer = await self._post(path)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -189,8 +177,7 @@ class MediaSession:
 
     async def _relay_answers(self) -> bool:
         """Whether the relay answers a STUN check, which it does in a room where nobody speaks too (RFC 7675)."""
-        ice = self._peer.getTransceivers()[0].receiver.transport.transport
-        connection: aioice.Connection = vars(ice)["_connection"]
+        connection = self._connection()
         for pair in vars(connection)["_nominated"].values():
             with contextlib.suppress(aioice.stun.TransactionError, OSError):
                 request = connection.build_request(pair, nominate=False)
@@ -198,6 +185,12 @@ class MediaSession:
                 await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=_ASKED_AGAIN)
                 return True
         return False
+
+    def _connection(self) -> aioice.Connection:
+        """The one connection, since everything is bundled."""
+        ice = self._peer.getTransceivers()[0].receiver.transport.transport
+        connection: aioice.Connection = vars(ice)["_connection"]
+        return connection
 
     async def _packets_received(self) -> int:
         stats = await self._peer.getTransceivers()[0].receiver.getStats()
@@ -224,6 +217,16 @@ class MediaSession:
         elif self._peer.connectionState in {"failed", "closed"}:
             self.ended.set()
             self._connected.set()
+
+
+def _offer_loopback(connection: aioice.Connection) -> None:
+    """A server on this machine may be reachable over loopback alone, which aioice skips: this connection offers it."""
+    gather = connection.get_component_candidates
+
+    async def gather_with_loopback(component: int, addresses: list[str], timeout: int = 5) -> list[aioice.Candidate]:
+        return await gather(component, [_LOOPBACK, *addresses], timeout)
+
+    vars(connection)["get_component_candidates"] = gather_with_loopback
 
 
 def turn_server(offered: Iterable[room_pb2.IceServer]) -> list[RTCIceServer]:
