@@ -2,16 +2,17 @@
 import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
 import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
+import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
+import { endingOf, remedyOf } from './reasons.ts';
 import { reasonOf } from './refusal.ts';
 
 /** Header by which the gateway knows that tokens belong into cookies. */
 export const clientHeader = { 'X-Majlis-Client': 'web' } as const;
-const renewable = new Set(['TOKEN_EXPIRED', 'NOT_SIGNED_IN', '']);
 const deadline = 15_000;
 
 let renewing: Promise<boolean> | null = null;
@@ -31,19 +32,16 @@ const renewed: Interceptor = (next) => async (request) => {
   try {
     return await next(request);
   } catch (error) {
-    if (!(expired(error) || outdated(error)) || request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name)) throw error;
+    if (!renewable(error) || request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name)) throw error;
     if (!(await renewSignIn())) throw error;
     return next(request);
   }
 };
 
-function expired(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === Code.Unauthenticated && renewable.has(reasonOf(error));
-}
-
-/** A token older than the power it should carry: somebody was made an operator a moment ago. */
-function outdated(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === Code.PermissionDenied && reasonOf(error) === 'CALLER_NOT_ALLOWED';
+/** Whether a fresh token may help: the old one expired, or is from before the person was made an operator. */
+function renewable(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return remedyOf(reason) === Remedy.NEW_TOKEN || (!reason && error instanceof ConnectError && error.code === Code.Unauthenticated);
 }
 
 /** Sign-in calls themselves answer UNAUTHENTICATED with other meanings. */
@@ -73,7 +71,7 @@ export function renewSignIn(): Promise<boolean> {
         onSignedOut(null);
         return false;
       }
-      if (reasonOf(error) === 'ACCOUNT_SUSPENDED') onSignedOut(error);
+      if (endingOf(reasonOf(error)) === Ending.SIGN_IN) onSignedOut(error);
       throw error;
     })
     .finally(() => {

@@ -1,59 +1,57 @@
 // Why the server refused: the reason of google.rpc.ErrorInfo, found in whatever shape the answer has.
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Key } from '../i18n/i18n.svelte.ts';
+import { makesRoom, passesByItself } from './reasons.ts';
 
-/** Reasons that have a text of their own; any other falls back to a text by kind. */
-const texts: Record<string, Key> = {
-  OWNER_LINK_INVALID: 'refused.OWNER_LINK_INVALID',
-  HANDLE_TAKEN: 'refused.HANDLE_TAKEN',
-  HANDLE_INVALID: 'refused.HANDLE_INVALID',
-  DISPLAY_NAME_INVALID: 'refused.DISPLAY_NAME_INVALID',
-  DISPLAY_NAME_MISLEADING: 'refused.DISPLAY_NAME_MISLEADING',
-  HANDLE_MISLEADING: 'refused.HANDLE_MISLEADING',
-  PASSKEY_COPIED: 'refused.PASSKEY_COPIED',
-  EMAIL_TAKEN: 'refused.EMAIL_TAKEN',
-  CHALLENGE_INVALID: 'refused.CHALLENGE_INVALID',
-  PASSKEY_INVALID: 'refused.PASSKEY_INVALID',
-  ACCOUNT_NOT_FOUND: 'refused.ACCOUNT_NOT_FOUND',
-  MAIL_UNAVAILABLE: 'refused.MAIL_UNAVAILABLE',
-  CODE_WRONG: 'refused.CODE_WRONG',
-  ACCOUNT_SUSPENDED: 'refused.ACCOUNT_SUSPENDED',
-  LAST_WAY_IN: 'refused.LAST_WAY_IN',
-  LAST_OPERATOR: 'refused.LAST_OPERATOR',
-  TOO_MANY_TOKENS: 'refused.TOO_MANY_TOKENS',
-  BIO_INVALID: 'refused.BIO_INVALID',
-  RATE_LIMITED: 'refused.RATE_LIMITED',
-  NOTHING_TO_TAKE_BACK: 'refused.NOTHING_TO_TAKE_BACK',
-  INVITATION_INVALID: 'refused.INVITATION_INVALID',
-  INVITATION_CLAIMED: 'refused.INVITATION_CLAIMED',
-  INVITATION_SPENT: 'refused.INVITATION_SPENT',
-  NO_INVITATIONS_LEFT: 'refused.NO_INVITATIONS_LEFT',
-  ROOM_NOT_FOUND: 'refused.ROOM_NOT_FOUND',
-  ROOM_ENDED: 'refused.ROOM_ENDED',
-  ROOM_CLOSED: 'refused.ROOM_CLOSED',
-  ROOM_FULL: 'refused.ROOM_FULL',
-  REMOVED: 'refused.REMOVED',
-  BLOCKED: 'refused.BLOCKED',
-  NOT_ALLOWED: 'refused.NOT_ALLOWED',
-  NOT_IN_ROOM: 'refused.NOT_IN_ROOM',
-  NOT_ON_STAGE: 'refused.NOT_ON_STAGE',
-  HANDS_OFF: 'refused.HANDS_OFF',
-  TOO_MANY_HANDS: 'refused.TOO_MANY_HANDS',
-  OFFER_GONE: 'refused.OFFER_GONE',
-  STAGE_FULL: 'refused.STAGE_FULL',
-  STAGE_CLOSED: 'refused.STAGE_CLOSED',
-  LAST_MODERATOR: 'refused.LAST_MODERATOR',
-  SEAT_TAKEN_OVER: 'refused.SEAT_TAKEN_OVER',
-  NO_RELAY: 'refused.NO_RELAY',
-  RELAY_FULL: 'refused.NO_RELAY',
-  RELAY_BUSY: 'refused.NO_RELAY',
-  RELAY_DRAINING: 'refused.NO_RELAY',
-  TITLE_INVALID: 'refused.TITLE_INVALID',
-  TOO_MANY_ROOMS: 'refused.TOO_MANY_ROOMS',
-  PERSON_NOT_FOUND: 'refused.PERSON_NOT_FOUND',
-  FIELD_INVALID: 'refused.FIELD_INVALID',
-  STORAGE_UNAVAILABLE: 'refused.STORAGE_UNAVAILABLE',
-};
+/** Texts of single reasons; any other falls back to a text by kind. */
+const texts = new Set<string>([
+  'refused.OWNER_LINK_INVALID',
+  'refused.HANDLE_TAKEN',
+  'refused.HANDLE_INVALID',
+  'refused.DISPLAY_NAME_INVALID',
+  'refused.DISPLAY_NAME_MISLEADING',
+  'refused.HANDLE_MISLEADING',
+  'refused.PASSKEY_COPIED',
+  'refused.EMAIL_TAKEN',
+  'refused.CHALLENGE_INVALID',
+  'refused.PASSKEY_INVALID',
+  'refused.ACCOUNT_NOT_FOUND',
+  'refused.MAIL_UNAVAILABLE',
+  'refused.CODE_WRONG',
+  'refused.ACCOUNT_SUSPENDED',
+  'refused.LAST_WAY_IN',
+  'refused.LAST_OPERATOR',
+  'refused.TOO_MANY_TOKENS',
+  'refused.BIO_INVALID',
+  'refused.RATE_LIMITED',
+  'refused.NOTHING_TO_TAKE_BACK',
+  'refused.INVITATION_INVALID',
+  'refused.INVITATION_CLAIMED',
+  'refused.INVITATION_SPENT',
+  'refused.NO_INVITATIONS_LEFT',
+  'refused.ROOM_NOT_FOUND',
+  'refused.ROOM_ENDED',
+  'refused.ROOM_CLOSED',
+  'refused.ROOM_FULL',
+  'refused.REMOVED',
+  'refused.BLOCKED',
+  'refused.NOT_ALLOWED',
+  'refused.NOT_IN_ROOM',
+  'refused.NOT_ON_STAGE',
+  'refused.HANDS_OFF',
+  'refused.TOO_MANY_HANDS',
+  'refused.OFFER_GONE',
+  'refused.STAGE_FULL',
+  'refused.STAGE_CLOSED',
+  'refused.LAST_MODERATOR',
+  'refused.SEAT_TAKEN_OVER',
+  'refused.NO_RELAY',
+  'refused.TITLE_INVALID',
+  'refused.TOO_MANY_ROOMS',
+  'refused.PERSON_NOT_FOUND',
+  'refused.FIELD_INVALID',
+  'refused.STORAGE_UNAVAILABLE',
+] satisfies Key[]);
 
 /** The readable form of a detail of a refusal, by the name of its type. */
 function detail(error: unknown, type: string): Record<string, unknown> {
@@ -109,9 +107,6 @@ export class Refusal extends Error {
   }
 }
 
-/** Refusals that end by themselves: seats come free, relays come back, a limit fills up again. */
-const passing = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'STORAGE_UNAVAILABLE', 'DRAINING', 'TOO_SLOW', 'CONFLICT', 'RATE_LIMITED']);
-
 /**
  * What a refusal lets one hope for: no answer came at all; it passes by itself; a fault of the server, which may be gone
  * the next time; or an answer that stands until somebody changes something.
@@ -120,7 +115,7 @@ export type Outlook = 'unreached' | 'passing' | 'fault' | 'final';
 
 export function outlook(error: unknown): Outlook {
   const reason = reasonOf(error);
-  if (passing.has(reason)) return 'passing';
+  if (passesByItself(reason)) return 'passing';
   if (error instanceof Refusal) return error.status >= 500 ? 'fault' : 'final';
   if (!(error instanceof ConnectError)) return 'unreached';
   if (reason) return error.code === Code.Internal || error.code === Code.Unknown ? 'fault' : 'final';
@@ -150,10 +145,12 @@ export function passes(error: unknown): boolean {
 
 /** The text that tells a person what happened and what to do. */
 export function explain(error: unknown): Key {
-  const text = texts[reasonOf(error)];
-  if (text) return text;
+  const reason = reasonOf(error);
+  const text = `refused.${reason}`;
+  if (texts.has(text)) return text as Key;
+  if (makesRoom(reason)) return 'refused.NO_RELAY';
   if (outlook(error) === 'unreached') return 'refused.offline';
-  if (outlook(error) === 'passing') return reasonOf(error) ? 'refused.notReady' : 'refused.RATE_LIMITED';
+  if (outlook(error) === 'passing') return reason ? 'refused.notReady' : 'refused.RATE_LIMITED';
   if (!(error instanceof ConnectError)) return 'refused.fault';
   switch (error.code) {
     case Code.Unauthenticated:

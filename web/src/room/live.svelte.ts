@@ -1,9 +1,11 @@
 // One room being lived in: its seat, its event stream and its sound, kept together while pages come and go.
+import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { type MediaPermit, MediaKind, Role, RoomState, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { MediaMoved, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { RoomService, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { t } from '../i18n/i18n.svelte.ts';
 import { callAndGo, rooms, stage } from '../lib/api.ts';
+import { endingOf, remedyOf } from '../lib/reasons.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import { toasts } from '../lib/toasts.svelte.ts';
 import { chime } from '../media/chime.ts';
@@ -25,9 +27,16 @@ const handsMayHaveChanged = new Set<RoomEvent['event']['case']>(['handRaised', '
 
 /** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
 function whyGone(reason: string): Gone {
-  if (reason === 'REMOVED' || reason === 'BLOCKED') return 'removed';
-  if (reason === 'SEAT_TAKEN_OVER') return 'taken_over';
-  return reason === 'ROOM_ENDED' || reason === 'ROOM_NOT_FOUND' ? 'ended' : 'left';
+  switch (endingOf(reason)) {
+    case Ending.REMOVAL:
+      return 'removed';
+    case Ending.TAKEOVER:
+      return 'taken_over';
+    case Ending.ROOM:
+      return 'ended';
+    default:
+      return 'left';
+  }
 }
 
 export class LiveRoom {
@@ -294,7 +303,7 @@ export class LiveRoom {
   async #streamRefused(refusal: Refusal): Promise<void> {
     if (!this.view || this.view.gone) return;
     try {
-      if (refusal.reason !== 'NOT_IN_ROOM' && refusal.reason !== 'SEAT_ENDED') {
+      if (remedyOf(refusal.reason) !== Remedy.NEW_SEAT) {
         await rooms.getRoom({ roomId: this.id, roomKey: this.key });
       }
       this.#events?.close();
@@ -312,7 +321,7 @@ export class LiveRoom {
       this.adopt(seat);
       return permit as MediaPermit;
     } catch (error) {
-      if (reasonOf(error) !== 'NOT_IN_ROOM') throw error;
+      if (remedyOf(reasonOf(error)) !== Remedy.NEW_SEAT) throw error;
       const joined = await this.#join();
       return joined.permit as MediaPermit;
     }

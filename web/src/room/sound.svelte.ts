@@ -2,7 +2,8 @@
 import { levels } from '../media/levels.ts';
 import { microphone } from '../media/microphone.svelte.ts';
 import { MediaSession, type Farewell, type Permit, type SessionKind } from '../media/session.ts';
-import { reasonOf, Refusal } from '../lib/refusal.ts';
+import { endsSeat, makesRoom } from '../lib/reasons.ts';
+import { reasonOf } from '../lib/refusal.ts';
 import { waitBefore } from './decode.ts';
 
 /** `tap`: the browser wants a tap before it plays. `blocked`: the network lets no calls through. `full`: no relay has room. */
@@ -17,8 +18,6 @@ export interface SoundSource {
   refused(reason: string): void;
 }
 
-const final = new Set(['REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_NOT_FOUND', 'ROOM_CLOSED', 'SEAT_TAKEN_OVER']);
-const crowded = new Set(['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING']);
 /** A relay that restarts is back within seconds: so many tries come quickly before they spread wider. */
 const promptTries = 4;
 const shortest = 300;
@@ -138,11 +137,11 @@ export class Sound {
   #failed(error: unknown): void {
     this.#coming?.close('here');
     this.#coming = null;
-    const reason = error instanceof Refusal ? error.reason : reasonOf(error);
-    if (final.has(reason)) return this.#source.refused(reason);
+    const reason = reasonOf(error);
+    if (endsSeat(reason)) return this.#source.refused(reason);
     this.#failures++;
     if (this.#playing?.state !== 'connected') {
-      if (crowded.has(reason)) this.state = 'full';
+      if (makesRoom(reason)) this.state = 'full';
       // Negotiated but never connected: that is the network between, not the server.
       else if (error === null) this.state = 'blocked';
       else this.state = 'reconnecting';
