@@ -19,8 +19,8 @@ from services.common.tasks import Background
 from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
-from services.gateway.call.client_networks import ClientNetworks
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
+from services.gateway.call.door import ClientNetworks
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Forwarder
 from services.gateway.call.identity import Identities

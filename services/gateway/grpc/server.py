@@ -23,7 +23,7 @@ from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.trust.tls import server_credentials
-from services.gateway.call.client_networks import ClientNetworks
+from services.gateway.call.door import ClientNetworks
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import LONGEST_CALL_SECONDS, Forwarder, Metadata, UpstreamRefused
 from services.gateway.call.identity import Identities, bearer_of

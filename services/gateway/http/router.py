@@ -13,7 +13,7 @@ from services.common.sight import tracing
 from services.common.sight.distinct import Distinct
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
-from services.gateway.call.client_networks import ClientNetworks
+from services.gateway.call.door import ClientNetworks
 from services.gateway.call.faults import Faults
 from services.gateway.call.status import status_from
 from services.gateway.domain.errors import RateLimited
