@@ -10,8 +10,6 @@ from services.common.sight import log
 from services.common.sight.metrics import Metrics
 from services.common.sight.trace_start import start_tracing
 from services.gateway.build import Gateway
-from services.gateway.http.certificate import public_certificate
-from services.gateway.http.server import HttpServer
 from services.gateway.settings import Settings
 
 
@@ -26,13 +24,10 @@ async def run(settings: Settings, stop: Stop) -> None:
     """The gateway's whole life, for these settings."""
     metrics = Metrics("gateway")
     start_tracing("gateway", settings, metrics)
-    http = HttpServer(settings)
-    http_port = http.bind()
-    gateway = Gateway(settings, metrics, http_port)
+    gateway = Gateway(settings, metrics)
     health = RpcServer("gateway", settings, metrics)
-    public = public_certificate(settings)
-    if public is not None:
-        health.certificates.show("public", public)
+    if gateway.certificate is not None:
+        health.certificates.show("public", gateway.certificate)
     async with AsyncExitStack() as ending:
         metrics_port = await metrics.serve(settings.metrics_listen)
         ending.push_async_callback(metrics.stop)
@@ -41,18 +36,18 @@ async def run(settings: Settings, stop: Stop) -> None:
         metrics.ready = False
         ending.push_async_callback(health.drain)
         ending.push_async_callback(gateway.close)
-        grpc_port = await gateway.start()
-        gateway.background.spawn("http", lambda: http.serve(gateway.app))
-        await http.wait_until_started()
+        await gateway.start()
         metrics.ready = True
-        ports = {"http": http_port, "grpc": grpc_port, "health": health.port, "metrics": metrics_port}
+        ports = {
+            "http": gateway.http.port,
+            "grpc": gateway.grpc_port,
+            "health": health.port,
+            "metrics": metrics_port,
+        }
         write_ready_file(settings.ready_file, ports)
         await stop.wait()
         metrics.ready = False
-        http.stop_accepting()
         await gateway.drain()
-        http.stop()
-        await http.wait_until_stopped()
 
 
 if __name__ == "__main__":

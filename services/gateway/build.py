@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import partial
 from urllib.parse import urlsplit
+
+from google.protobuf.descriptor import ServiceDescriptor
 
 from services.common.bus.client import Bus
 from services.common.clock import SystemClock
@@ -16,22 +17,25 @@ from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.trust.claims import ACCESS
+from services.common.trust.certificates import CertificateFiles
 from services.common.trust.revocations import RevocationList
+from services.common.trust.tls import certificate_files
 from services.common.trust.tokens import TokenVerifier, refusal_counter
+from services.gateway.call.calls import Calls
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
-from services.gateway.call.door import ClientNetworks
+from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Forwarder
 from services.gateway.call.identity import Identities
-from services.gateway.call.local_rpcs import GET_SERVER_INFO, ServerInfo
+from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
 from services.gateway.domain.origins import Origins
 from services.gateway.domain.relays import RelayTable
-from services.gateway.grpc.server import PublicGrpcServer, PublicParts, PublicRpcs
+from services.gateway.grpc import server as native
+from services.gateway.http import server as web
 from services.gateway.http.caller import Callers
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
@@ -40,7 +44,7 @@ from services.gateway.http.landing import Landing
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
-from services.gateway.media.ice import IceForwarder, IceServers
+from services.gateway.media.ice import IceServers, WithIceServers
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import MediaSessions
 from services.gateway.preview.card import Cards
@@ -55,130 +59,162 @@ _DAY_SECONDS = 86_400
 _BUS_WAIT_SECONDS = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outward:
-    """Connections to the other services."""
+    """What asks the other services."""
 
-    auth_channel: ServiceChannel
-    directory_channel: ServiceChannel
-    invite_channel: ServiceChannel
+    auth: AuthClient
+    directory: DirectoryClient
+    invite: InviteClient
     relays: RelayClients
     forwarder: Forwarder
+    channels: tuple[ServiceChannel, ...]
+    """Those under the clients."""
 
     async def close(self) -> None:
         """Closes all of them."""
         await self.forwarder.close()
         await self.relays.close()
-        await self.auth_channel.close()
-        await self.directory_channel.close()
-        await self.invite_channel.close()
+        for channel in self.channels:
+            await channel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What the edges lead to."""
+
+    calls: Calls
+    door: Door
+    identities: Identities
+    watching: Watching
+    media: Media
+    site: Landing
+    info: ServerInfo
 
 
 class Gateway:
     """The parts of one gateway process."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, http_port: int, services: list[Any] | None = None) -> None:
-        """`services` are the contracts offered: all of them, unless a test brings its own."""
-        self.settings = settings
+    def __init__(self, settings: Settings, metrics: Metrics, services: list[ServiceDescriptor] | None = None) -> None:
+        """`services` are the contracts offered: all of them, unless a test brings its own.
+
+        Raises SettingsError, and PortTaken for the public ports, which are taken here and served by `start`.
+        """
+        self.certificate = certificate = public_certificate(settings)
+        web_port = web.bind(settings.listen)
+        native_port = native.bind(settings.grpc_public_listen, certificate) if settings.grpc_public_listen else None
+        self.grpc_port = 0 if native_port is None else native_port.port
+        self._settings = settings
         self.background = Background()
         self.bus = Bus(settings, metrics)
         self.relay_table = RelayTable()
         services = contract_services() if services is None else services
         catalogue = Catalogue(services)
         ice = IceServers(_ice_offer(settings), SystemClock())
-        self.outward = outward = _connect(settings, catalogue, ice, metrics)
-        auth, directory = AuthClient(outward.auth_channel), DirectoryClient(outward.directory_channel)
-        self.directory = directory
+        self._outward = outward = _connect(settings, catalogue, metrics)
+        auth, directory = outward.auth, outward.directory
         revocations = RevocationList()
-        verifier = TokenVerifier(
-            auth.key_set, ACCESS.issuer, settings.deployment, revocations=revocations, refused=refusal_counter(metrics)
-        )
-        identities = Identities(verifier, auth.exchange, SystemClock())
-        self.reports = StreamReports(directory.report_streams)
+        identities = _identities(settings, auth, revocations, metrics)
+        self._reports = StreamReports(directory.report_streams)
         self.watching = Watching(
             settings=settings,
             seats=SeatChecks(directory.seat_epochs, self.background),
             rooms=directory,
             events=RoomEventsOfBus(self.bus),
-            reports=self.reports,
+            reports=self._reports,
             revocations=revocations,
             metrics=metrics,
             background=self.background,
         )
-        self.facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
-        self.info = ServerInfo(settings, "")
-        local = {GET_SERVER_INFO: self.info.answer}
-        faults, networks = Faults(), ClientNetworks(_proxies(settings))
-        limits = TokenBuckets(settings.request_burst, settings.requests_per_second, max_keys=50_000)
-        jar = _cookie_jar(settings, catalogue)
-        callers = Callers(identities, jar, Origins(settings.public_url, settings.extra_origins, (http_port,)))
-        sessions = MediaSessions(
-            identities, directory, outward.relays, self.relay_table, PermitSeal(settings.service_secret())
+        self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
+        info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
+        calls = Calls(
+            catalogue,
+            # Without servers to offer, answers pass as bytes that nobody looks into.
+            WithIceServers(outward.forwarder, catalogue, ice) if ice else outward.forwarder,
+            identities,
+            local={GET_SERVER_INFO: info.answer},
+            local_streams={WATCH: partial(watch, self.watching)},
+            faults=Faults(),
         )
-        self.app = Application(
-            Parts(
-                connect=Connect(catalogue, outward.forwarder, callers, jar, local),
-                streams=ConnectStream(catalogue, outward.forwarder, callers, identities, self.watching, faults),
-                events=Events(callers, identities, self.watching),
-                media=Media(sessions, ice),
-                site=_landing(settings, directory, InviteClient(outward.invite_channel)),
-                info=self.info.describe,
-            ),
-            limits,
-            networks,
-            security_headers(is_secure=settings.is_secure),
-            metrics=metrics,
-            faults=faults,
+        inside = Inside(
+            calls=calls,
+            door=Door(_proxies(settings), _limits(settings)),
+            identities=identities,
+            watching=self.watching,
+            media=_media(settings, identities, outward, self.relay_table, ice),
+            site=_landing(settings, outward),
+            info=info,
         )
-        public = PublicParts(catalogue, outward.forwarder, identities, self.watching, limits, local, faults, networks)
-        self.grpc = PublicGrpcServer(PublicRpcs(public, metrics, time.monotonic), services, settings)
+        self.http = web.HttpServer(
+            _application(settings, inside, web_port.port, metrics), web_port, settings, certificate
+        )
+        self._grpc = None
+        if native_port is not None:
+            rpcs = native.PublicRpcs(calls, inside.door, metrics)
+            self._grpc = native.PublicGrpcServer(native_port, rpcs, services)
 
-    async def start(self) -> int:
-        """Connects to the bus, starts the background work and the gRPC port, and returns that port (0: closed)."""
+    async def start(self) -> None:
+        """Connects to the bus, starts the background work, and serves both public ports."""
         await follow_relays(self.bus, self.relay_table)
         self.bus.on_reconnect(self._bus_is_back)
-        self.background.spawn("auth facts", self.facts.run, restart=True)
-        self.background.spawn("stream reports", self.reports.run, restart=True)
+        self.background.spawn("auth facts", self._facts.run, restart=True)
+        self.background.spawn("stream reports", self._reports.run, restart=True)
         self.background.spawn("directory connection", self._watch_directory, restart=True)
         self.watching.start()
-        port = await self.grpc.start() if self.settings.grpc_public_listen else 0
-        self.info.grpc_address = self.grpc_address(port)
+        if self._grpc is not None:
+            await self._grpc.start()
         # The page and the API do not need the bus: it is waited for only as long as nobody would notice.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.bus.connect(), _BUS_WAIT_SECONDS)
-        return port
+        self.background.spawn("http", self.http.serve)
+        await self.http.wait_until_started()
 
     async def drain(self) -> None:
-        """Ends the event streams, spread over a while, then the gRPC port."""
+        """Takes no new connections, ends the event streams, spread over a while, then both public ports."""
+        self.http.stop_accepting()
         await self.watching.drain()
-        if self.settings.grpc_public_listen:
-            await self.grpc.drain()
+        if self._grpc is not None:
+            await self._grpc.drain(self._settings.shutdown_grace_seconds)
+        self.http.stop()
+        await self.http.wait_until_stopped()
 
     async def close(self) -> None:
         """Ends what is left."""
         await self.background.stop()
         await self.bus.close()
-        await self.outward.close()
+        await self._outward.close()
 
     async def _bus_is_back(self) -> None:
-        self.reports.resend_all()
+        self._reports.resend_all()
         await self.watching.catch_up()
 
     async def _watch_directory(self) -> None:
         async def came_back() -> None:
-            self.reports.resend_all()
+            self._reports.resend_all()
 
-        await self.directory.watch_connection(came_back)
-
-    def grpc_address(self, port: int) -> str:
-        """How clients reach the public gRPC port."""
-        if self.settings.grpc_public_address or not port:
-            return self.settings.grpc_public_address
-        host = urlsplit(self.settings.public_url).hostname or "localhost"
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        await self._outward.directory.watch_connection(came_back)
 
 
-def _connect(settings: Settings, catalogue: Catalogue, ice: IceServers, metrics: Metrics) -> Outward:
+def public_certificate(settings: Settings) -> CertificateFiles | None:
+    """The files of the settings, or None where a proxy speaks TLS. Raises SettingsError when they cannot be used."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    try:
+        return certificate_files(settings.tls_cert, settings.tls_key)
+    except SettingsError as error:
+        raise SettingsError(f"GATEWAY_TLS_CERT and GATEWAY_TLS_KEY cannot be used: {error}") from error
+
+
+def _grpc_address(settings: Settings, port: int) -> str:
+    """How clients reach the public gRPC port."""
+    if settings.grpc_public_address or not port:
+        return settings.grpc_public_address
+    host = urlsplit(settings.public_url).hostname or "localhost"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outward:
     addresses = {
         "auth": settings.auth_address,
         "invite": settings.invite_address,
@@ -190,18 +226,52 @@ def _connect(settings: Settings, catalogue: Catalogue, ice: IceServers, metrics:
     unreachable = catalogue.owners() - addresses.keys() - {"gateway"}
     if unreachable:
         raise SettingsError(f"the contracts offer RPCs of {min(unreachable)}, which has no address here")
+    auth = ServiceChannel("gateway", settings.auth_address, settings)
+    directory = ServiceChannel("gateway", settings.room_directory_address, settings)
+    invite = ServiceChannel("gateway", settings.invite_address, settings, waits=False)
     return Outward(
-        ServiceChannel("gateway", settings.auth_address, settings),
-        ServiceChannel("gateway", settings.room_directory_address, settings),
-        ServiceChannel("gateway", settings.invite_address, settings, waits=False),
+        AuthClient(auth),
+        DirectoryClient(directory),
+        InviteClient(invite),
         RelayClients(settings),
-        # Without servers to offer, answers pass as bytes that nobody looks into.
-        IceForwarder(addresses, settings, metrics, catalogue, ice) if ice else Forwarder(addresses, settings, metrics),
+        Forwarder(addresses, settings, metrics),
+        (auth, directory, invite),
     )
 
 
-def _landing(settings: Settings, directory: DirectoryClient, invite: InviteClient) -> Landing:
-    previews = LinkPreviews(directory.preview_room, invite.preview_invitation)
+def _identities(settings: Settings, auth: AuthClient, revocations: RevocationList, metrics: Metrics) -> Identities:
+    refused = refusal_counter(metrics)
+    verifier = TokenVerifier(auth.key_set, "auth", settings.deployment, revocations=revocations, refused=refused)
+    return Identities(verifier, auth.exchange, SystemClock())
+
+
+def _media(settings: Settings, identities: Identities, outward: Outward, relays: RelayTable, ice: IceServers) -> Media:
+    seal = PermitSeal(settings.service_secret())
+    return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
+
+
+def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics) -> Application:
+    """The web edge; `port` is its own."""
+    jar = _cookie_jar(settings, inside.calls.catalogue)
+    callers = Callers(jar, Origins(settings.public_url, settings.extra_origins, (port,)))
+    return Application(
+        Parts(
+            connect=Connect(inside.calls, callers, jar),
+            streams=ConnectStream(inside.calls, callers),
+            events=Events(callers, inside.identities, inside.watching),
+            media=inside.media,
+            site=inside.site,
+            info=inside.info.describe,
+        ),
+        inside.door,
+        security_headers(is_secure=settings.is_secure),
+        metrics=metrics,
+        faults=inside.calls.faults,
+    )
+
+
+def _landing(settings: Settings, outward: Outward) -> Landing:
+    previews = LinkPreviews(outward.directory.preview_room, outward.invite.preview_invitation)
     cards = Cards(settings.web_directory, settings.deployment)
     return Landing(StaticSite(settings), previews, cards, settings.deployment, settings.origin)
 
@@ -220,6 +290,10 @@ def _ice_offer(settings: Settings) -> IceOffer:
         return offer_of(settings.ice_servers, secret, timedelta(hours=settings.turn_credential_hours))
     except ValueError as error:
         raise SettingsError(f"GATEWAY_ICE_SERVERS, GATEWAY_TURN_SECRET_FILE: {error}") from error
+
+
+def _limits(settings: Settings) -> TokenBuckets:
+    return TokenBuckets(settings.request_burst, settings.requests_per_second, max_keys=50_000)
 
 
 def _proxies(settings: Settings) -> Proxies:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import grpc
@@ -79,7 +79,7 @@ class Forwarder:
         finally:
             self._seconds.labels(offered.owner, code).observe(time.perf_counter() - started, tracing.exemplar())
 
-    async def stream(self, offered: Offered, request: bytes, metadata: Metadata) -> AsyncIterator[bytes]:
+    async def stream(self, offered: Offered, request: bytes, metadata: Metadata) -> AsyncGenerator[bytes, None]:
         """The responses' bytes of a server-streaming RPC. Raises as `unary` does."""
         try:
             async for response in self._call(offered)(request, metadata=metadata + self._proof):

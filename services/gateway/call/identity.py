@@ -71,6 +71,10 @@ class Identities:
             self._personal.put(shown, token, min(_PERSONAL_KEPT_SECONDS, left))
         return token
 
+    async def bearer(self, shown: str, network: str, scope: str = "") -> AccessToken:
+        """Who shows a token, access or personal. Raises as `access_token` and `verify` do."""
+        return await self.verify(await self.access_token(shown, network), scope)
+
     async def verify(self, token: str, scope: str = "") -> AccessToken:
         """The claims of an access token that carries `scope`. Raises NotSignedIn, TokenExpired, ScopeMissing."""
         access = self._verdicts.get(token)

@@ -1,6 +1,6 @@
 """The RPCs the gateway answers itself: what it is, and what happens in a room."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -10,7 +10,6 @@ from services.common.errors import FieldInvalid
 from services.common.ids import is_id
 from services.common.trust.tokens import AccessToken
 from services.common.version import VERSION
-from services.gateway.call.forwarder import Metadata
 from services.gateway.settings import Settings
 from services.gateway.watch.streams import Watching
 
@@ -18,7 +17,7 @@ GET_SERVER_INFO = "/majlis.gateway.v1.ServerService/GetServerInfo"
 WATCH = "/majlis.gateway.v1.EventService/Watch"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ServerInfo:
     """What a client needs to know before anybody signs in."""
 
@@ -26,7 +25,7 @@ class ServerInfo:
     grpc_address: str
     """host:port of the public gRPC port as clients reach it; empty when closed."""
 
-    async def answer(self, _request: bytes, _metadata: Metadata) -> bytes:
+    async def answer(self, _request: bytes) -> bytes:
         """GetServerInfo, as bytes."""
         return event_service_pb2.GetServerInfoResponse(
             deployment=self.settings.deployment,
@@ -51,7 +50,7 @@ class ServerInfo:
         return self.settings.owner_link_file is not None and self.settings.owner_link_file.exists()
 
 
-async def watch(watching: Watching, access: AccessToken, request: bytes) -> AsyncIterator[bytes]:
+async def watch(watching: Watching, access: AccessToken, request: bytes) -> AsyncGenerator[bytes, None]:
     """Watch: serialised responses until the stream ends. Raises why it ended, or what kept it from opening."""
     room_id, after = _read(request)
     subscriber = await watching.watch(access, room_id, after or None)

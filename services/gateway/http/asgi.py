@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+from services.common.rpc.caller import request_id_from
 from services.gateway.domain.errors import BodyInvalid, BodyTooSlow, TooLarge
+from services.gateway.messages.reading import LARGEST_REQUEST_BYTES
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+NetworkOf = Callable[[str, str, str], str]
+"""The client's network, by the socket's peer and the headers X-Forwarded-For and Forwarded."""
 
-LARGEST_BODY_BYTES = 256 * 1024
 BODY_DEADLINE_SECONDS = 10.0
 _MOST_PARAMETERS = 32
 
@@ -48,21 +51,21 @@ class Request:
 
     __slots__ = ("_headers", "_receive", "_scope", "method", "network", "path", "request_id")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, network_of: NetworkOf, *, has_id: bool) -> None:
+        """`has_id`: whether it is found by an id in the logs of every service, as all but files and pages are."""
         self._scope = scope
         self._receive = receive
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.network = ""
-        """The client's network; set once it is known."""
-        self.request_id = ""
-        """By which the request is found in the logs of every service; set by the router."""
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             # Repeated headers are joined (RFC 9110 §5.2); cookies with their own separator (RFC 9113 §8.2.3).
             separator = b"; " if name == b"cookie" else b", "
             headers[name] = headers[name] + separator + value if name in headers else value
         self._headers = headers
+        self.network = network_of(self.peer, self.header(b"x-forwarded-for") or "", self.header(b"forwarded") or "")
+        """The client's, empty for a peer without an address."""
+        self.request_id = request_id_from(self.header(b"x-request-id")) if has_id else ""
 
     def header(self, name: bytes) -> str | None:
         """The value of a header by its lower-case name."""
@@ -95,7 +98,7 @@ class Request:
         """The media type of the body, without parameters, in lower case."""
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
-    async def body(self, limit: int = LARGEST_BODY_BYTES) -> bytes:
+    async def body(self, limit: int = LARGEST_REQUEST_BYTES) -> bytes:
         """The whole body. Raises TooLarge, BodyTooSlow after ten seconds, or Disconnected."""
         length = self.header(b"content-length") or "0"
         if not length.isdecimal() or int(length[:12]) > limit:

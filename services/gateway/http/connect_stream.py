@@ -3,24 +3,21 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from services.common.errors import DomainError, NotSignedIn
-from services.gateway.call.faults import Faults
-from services.gateway.call.forwarder import Forwarder, UpstreamRefused
-from services.gateway.call.identity import Identities
-from services.gateway.call.local_rpcs import WATCH, watch
-from services.gateway.call.offered import Catalogue, Offered
-from services.gateway.call.status import connect_error, status_from
+from services.gateway.call.calls import Calls
+from services.gateway.call.offered import Offered
+from services.gateway.call.status import connect_error
 from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
-from services.gateway.http.caller import Callers, metadata_for
-from services.gateway.http.wire import as_bytes, frame, from_text, parse_json, readable, trailers, unframe
+from services.gateway.http.caller import Callers
+from services.gateway.http.wire import frame, from_text, trailers, unframe
 from services.gateway.messages.json_writer import to_json
-from services.gateway.watch.streams import Watching
+from services.gateway.messages.reading import parse_json, readable
 
 _END = 0x02
 _JSON = "application/connect+json"
@@ -34,21 +31,17 @@ _KNOWN = (_JSON, _PROTO, *_WEB, *_WEB_TEXT)
 class ConnectStream:
     """Serves RPCs that stream their responses; their errors are in the last frame, whatever happens."""
 
-    catalogue: Catalogue
-    forwarder: Forwarder
+    calls: Calls
     callers: Callers
-    identities: Identities
-    watching: Watching
-    faults: Faults
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of them."""
-        offered = self.catalogue.find(path)
+        offered = self.calls.catalogue.find(path)
         return offered is not None and offered.policy.streams_out
 
     async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> int:
         """Streams until the RPC or the client ends; returns the HTTP status."""
-        offered = self.catalogue.find(request.path)
+        offered = self.calls.catalogue.find(request.path)
         assert offered is not None
         content_type = request.content_type()
         refusal: Response | None = None
@@ -77,33 +70,22 @@ class ConnectStream:
     async def _pass_on(
         self, request: Request, offered: Offered, send: Send, write: Callable[[bytes], bytes]
     ) -> status_pb2.Status:
+        async def message() -> bytes | Message:
+            body = await request.body()
+            body = unframe(from_text(body) if request.content_type() in _WEB_TEXT else body)
+            if request.content_type() == _JSON:
+                return parse_json(body or b"{}", offered.request_type)
+            return readable(body, offered.request_type)
+
         try:
             with suppress(Disconnected):
-                async for response in self._responses(request, offered):
-                    await send({"type": "http.response.body", "body": write(response), "more_body": True})
-        except (DomainError, UpstreamRefused) as error:
-            return status_from(error)
-        except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
-            return status_from(self.faults.note(offered.path, error))
+                caller = self.callers.identify(request)
+                async with aclosing(self.calls.stream(offered, caller, message)) as responses:
+                    async for response in responses:
+                        await send({"type": "http.response.body", "body": write(response), "more_body": True})
+        except Exception as error:  # noqa: BLE001 (what is no refusal is logged; the client learns that it happened)
+            return self.calls.refusal(offered, error)
         return status_pb2.Status()
-
-    async def _responses(self, request: Request, offered: Offered) -> AsyncIterator[bytes]:
-        caller = await self.callers.identify(request)
-        if offered.policy.needs_token and caller.access_token is None:
-            raise NotSignedIn("this RPC needs an access token")
-        body = await request.body()
-        body = unframe(from_text(body) if request.content_type() in _WEB_TEXT else body)
-        if request.content_type() == _JSON:
-            body = as_bytes(parse_json(body or b"{}", offered.request_type))
-        else:
-            body = readable(body, offered.request_type)
-        if offered.path == WATCH:
-            access = await self.identities.verify(caller.access_token or "", offered.policy.scope)
-            responses = watch(self.watching, access, body)
-        else:
-            responses = self.forwarder.stream(offered, body, metadata_for(request, caller.access_token))
-        async for response in responses:
-            yield response
 
 
 class _while_connected:  # noqa: N801 (reads as the statement it is)

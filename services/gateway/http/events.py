@@ -41,13 +41,13 @@ class Events:
 
     async def admit(self, request: Request) -> tuple[AccessToken, str, int | None]:
         """Who wants to watch, which room, and after which revision. Raises what keeps them out."""
-        caller = await self.callers.identify(request)
-        if caller.access_token is None:
+        caller = self.callers.identify(request)
+        if caller.shown is None:
             raise NotSignedIn("events are for people who are signed in")
         room_id = request.path.removeprefix("/events/")
         if not is_id(room_id):
             raise BodyInvalid("the path must be /events/ and a room's id")
-        access = await self.identities.verify(caller.access_token, SCOPE)
+        access = await self.identities.bearer(caller.shown, caller.network, SCOPE)
         return access, room_id, _after(request)
 
     async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> None:

@@ -4,19 +4,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
-
 from services.common.errors import DomainError
-from services.common.limits import TokenBuckets
-from services.common.rpc.caller import request_id_from, set_request_id
 from services.common.sight import tracing
 from services.common.sight.distinct import Distinct
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
-from services.gateway.call.door import ClientNetworks
+from services.gateway.call.caller import note_request
+from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
 from services.gateway.call.status import status_from
-from services.gateway.domain.errors import RateLimited
 from services.gateway.http.asgi import (
     Disconnected,
     Header,
@@ -65,16 +61,14 @@ class Application:
     def __init__(
         self,
         parts: Parts,
-        limits: TokenBuckets,
-        networks: ClientNetworks,
+        door: Door,
         headers: tuple[Header, ...],
         *,
         metrics: Metrics,
         faults: Faults,
     ) -> None:
         self._parts = parts
-        self._limits = limits
-        self._networks = networks
+        self._door = door
         self._faults = faults
         self._headers = headers
         # Bound once: the logger of a module is looked up anew for each line.
@@ -95,15 +89,10 @@ class Application:
         """One request."""
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
-        request.network = self._networks.of(
-            request.peer, request.header(b"x-forwarded-for") or "", request.header(b"forwarded") or ""
-        )
-        route, answer = self._route(request)
-        if route != "site":
-            request.request_id = request_id_from(request.header(b"x-request-id"))
-            structlog.contextvars.bind_contextvars(request_id=request.request_id)
-            set_request_id(request.request_id)
+        route, answer = self._route(scope["path"])
+        request = Request(scope, receive, self._door.network_of, has_id=route != "site")
+        if request.request_id:
+            note_request(request.request_id)
         if route == "events":
             await self._stream(request, send)
             return
@@ -146,15 +135,14 @@ class Application:
     def _name(self, request: Request, route: str) -> str:
         """What is asked for, without anything a client chose: other paths hold ids, codes and sealed permits."""
         if route == "rpc":
-            offered = self._parts.connect.catalogue.find(request.path)
+            offered = self._parts.connect.calls.catalogue.find(request.path)
             return "rpc" if offered is None else offered.path[1:]
         if route == "media":
             method = request.method if request.method in _METHODS else "OTHER"
             return f"{method} /{request.path.split('/', 2)[1]}"
         return route
 
-    def _route(self, request: Request) -> tuple[str, Answer]:
-        path = request.path
+    def _route(self, path: str) -> tuple[str, Answer]:
         if path.startswith("/majlis."):
             return "rpc", self._parts.connect
         if path.startswith("/events/"):
@@ -169,7 +157,7 @@ class Application:
         """The response, refusals and faults included."""
         try:
             if route != "site":
-                self._limit(request)
+                self._door.admit(request.network or request.peer)
             return await answer(request)
         except DomainError as error:
             return _refusal(request, route, error)
@@ -184,7 +172,7 @@ class Application:
             response = method_not_allowed("GET")
         else:
             try:
-                self._limit(request)
+                self._door.admit(request.network or request.peer)
                 await self._parts.events.serve(request, send, self._headers)
             except DomainError as error:
                 response = problem(error)
@@ -200,7 +188,7 @@ class Application:
     async def _rpc_stream(self, request: Request, send: Send) -> None:
         """A server-streaming RPC."""
         try:
-            self._limit(request)
+            self._door.admit(request.network or request.peer)
         except DomainError as error:
             response = refusal(request.content_type(), status_from(error))
             response.headers.extend(self._headers)
@@ -209,11 +197,6 @@ class Application:
             return
         status = await self._parts.streams.serve(request, send, self._headers)
         self._requests.labels("rpc", str(status)).inc()
-
-    def _limit(self, request: Request) -> None:
-        wait = self._limits.take(request.network or request.peer, time.monotonic())
-        if wait > 0:
-            raise RateLimited("too many requests from your network", retry_after_seconds=max(1.0, wait))
 
     async def _info(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
 from services.common.net import PortTaken, has_ipv6, split_address
 from services.common.sight.log import get_logger
-from services.gateway.http.certificate import following_context, public_certificate
+from services.common.trust.certificates import CertificateFiles
+from services.gateway.http.certificate import following_context
 from services.gateway.http.protocol import GatewayProtocol
 from services.gateway.settings import Settings
 
@@ -37,33 +39,39 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class BoundPort:
+    """Addresses that are taken and not served yet."""
+
+    sockets: list[socket.socket]
+    port: int
+    """Of the first of them."""
+
+
+def bind(addresses: Sequence[str]) -> BoundPort:
+    """Binds every address, host:port. Raises PortTaken."""
+    sockets: list[socket.socket] = []
+    port = 0
+    for listen in addresses:
+        host, asked = split_address(listen)
+        if ":" in host and sockets and not has_ipv6():
+            _log.warning("this machine has no IPv6; serving without it", listen=listen)
+            continue
+        # Several addresses with port 0 share the port the system chose for the first.
+        sockets.append(_bind(listen, host, asked or port))
+        port = port or sockets[0].getsockname()[1]
+    return BoundPort(sockets, port)
+
+
 class HttpServer:
     """The public HTTP port."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._sockets: list[socket.socket] = []
-        self._server: _Server | None = None
+    def __init__(self, app: Any, bound: BoundPort, settings: Settings, certificate: CertificateFiles | None) -> None:
+        self.port = bound.port
+        self._sockets = bound.sockets
+        self._grace_seconds = settings.shutdown_grace_seconds
         self._started = asyncio.Event()
         self._stopped = asyncio.Event()
-
-    def bind(self) -> int:
-        """Binds every address and returns the first one's port. Raises PortTaken, SettingsError for the certificate."""
-        public_certificate(self._settings)
-        port = 0
-        for listen in self._settings.listen:
-            host, asked = split_address(listen)
-            if ":" in host and self._sockets and not has_ipv6():
-                _log.warning("this machine has no IPv6; serving without it", listen=listen)
-                continue
-            # Several addresses with port 0 share the port the system chose for the first.
-            self._sockets.append(_bind(listen, host, asked or port))
-            port = port or self._sockets[0].getsockname()[1]
-        return port
-
-    async def serve(self, app: Any) -> None:
-        """Serves an ASGI application until `stop`."""
-        files = public_certificate(self._settings)
         config = uvicorn.Config(
             app,
             http=GatewayProtocol,
@@ -76,12 +84,15 @@ class HttpServer:
             proxy_headers=False,
             backlog=_BACKLOG,
             timeout_keep_alive=_IDLE_SECONDS,
-            timeout_graceful_shutdown=int(self._settings.shutdown_grace_seconds),
-            ssl_certfile=self._settings.tls_cert,
-            ssl_keyfile=self._settings.tls_key,
-            ssl_context_factory=None if files is None else lambda _, make: following_context(files, make),
+            timeout_graceful_shutdown=int(self._grace_seconds),
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+            ssl_context_factory=None if certificate is None else lambda _, make: following_context(certificate, make),
         )
         self._server = _Server(config, self._started)
+
+    async def serve(self) -> None:
+        """Serves until `stop`."""
         try:
             await self._server.serve(self._sockets)
         finally:
@@ -95,18 +106,16 @@ class HttpServer:
     async def wait_until_stopped(self) -> None:
         """Returns once `serve` has ended, or the grace of the settings is long over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), self._settings.shutdown_grace_seconds + 2.0)
+            await asyncio.wait_for(self._stopped.wait(), self._grace_seconds + 2.0)
 
     def stop_accepting(self) -> None:
         """Closes the listening sockets; connections stay."""
-        if self._server is not None:
-            for server in self._server.servers:
-                server.close()
+        for server in self._server.servers:
+            server.close()
 
     def stop(self) -> None:
         """Lets requests in progress finish within the grace of the settings, then ends `serve`."""
-        if self._server is not None:
-            self._server.should_exit = True
+        self._server.should_exit = True
 
 
 def _bind(listen: str, host: str, port: int) -> socket.socket:

@@ -1,17 +1,16 @@
 """Gives clients ICE servers with fresh credentials, in the permits that pass through the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator
 
 from google.protobuf.message import Message
 from majlis.room_directory.v1 import room_pb2
 
 from services.common.clock import Clock
 from services.common.ids import new_id
-from services.common.sight.metrics import Metrics
-from services.gateway.call.forwarder import Forwarder, Metadata
+from services.gateway.call.calls import Owners
+from services.gateway.call.forwarder import Metadata
 from services.gateway.call.offered import Catalogue, Offered
 from services.gateway.domain.ice import IceOffer, IceServer
-from services.gateway.settings import Settings
 
 _PERMIT = room_pb2.MediaPermit.DESCRIPTOR.full_name
 
@@ -31,13 +30,11 @@ class IceServers:
         return self._offer.servers(self._clock.now(), new_id())
 
 
-class IceForwarder(Forwarder):
+class WithIceServers:
     """Adds them to each media permit in an answer: whoever gets a permit can use it, without another question."""
 
-    def __init__(
-        self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics, catalogue: Catalogue, ice: IceServers
-    ) -> None:
-        super().__init__(addresses, settings, metrics)
+    def __init__(self, owners: Owners, catalogue: Catalogue, ice: IceServers) -> None:
+        self._owners = owners
         self._ice = ice
         self._permits = {
             offered.path: field.name
@@ -47,8 +44,8 @@ class IceForwarder(Forwarder):
         }
 
     async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
-        """As the forwarder's."""
-        answer = await super().unary(offered, request, metadata, seconds)
+        """The owner's answer, with the servers where it holds a permit."""
+        answer = await self._owners.unary(offered, request, metadata, seconds)
         field = self._permits.get(offered.path)
         if field is None:
             return answer
@@ -61,3 +58,7 @@ class IceForwarder(Forwarder):
             for each in self._ice.fresh()
         )
         return message.SerializeToString()
+
+    def stream(self, offered: Offered, request: bytes, metadata: Metadata) -> AsyncGenerator[bytes, None]:
+        """As the owner answers: no stream holds a permit."""
+        return self._owners.stream(offered, request, metadata)

@@ -96,7 +96,7 @@ class MediaSessions:
         """
         if read_permit(shown) is not None:
             return False
-        await self._identities.verify(await self._identities.access_token(shown, network), _SCOPES[kind])
+        await self._identities.bearer(shown, network, _SCOPES[kind])
         return True
 
     async def patch(
@@ -122,8 +122,7 @@ class MediaSessions:
         """
         if sealed is None and read_permit(shown) is not None:
             return shown
-        token = await self._identities.access_token(shown, network)
-        access = await self._identities.verify(token)
+        access = await self._identities.bearer(shown, network)
         if sealed is None:
             raise CallerNotAllowed("this session takes the permit that opened it")
         return self._seal.open(sealed, session_id, access.user_id)

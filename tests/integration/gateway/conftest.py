@@ -15,7 +15,6 @@ from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_p
 
 from services.common.sight.metrics import Metrics
 from services.gateway.build import Gateway
-from services.gateway.http.server import HttpServer
 from services.gateway.settings import Settings
 from tests.integration.gateway.played import PlayedAuth, PlayedDirectory, PlayedInvite, PlayedRelay
 from tests.support.directory_contract import DIRECTORY
@@ -41,7 +40,6 @@ class Origin:
     directory: PlayedDirectory
     relay: PlayedRelay
     client: httpx.AsyncClient
-    http: HttpServer
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,19 +83,13 @@ async def gateway_over(
         }
     )
     metrics = Metrics("gateway")
-    http = HttpServer(settings)
-    port = http.bind()
-    gateway = Gateway(settings, metrics, port, played.get("services"))
-    grpc_port = await gateway.start()
-    gateway.background.spawn("http", lambda: http.serve(gateway.app))
-    await http.wait_until_started()
+    gateway = Gateway(settings, metrics, played.get("services"))
+    port, grpc_port = gateway.http.port, gateway.grpc_port
+    await gateway.start()
     parts = {name: played[name] for name in ("auth", "invite", "directory", "relay")}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-        yield Origin(gateway, settings, metrics, port, grpc_port, mint, client=client, http=http, **parts)
-    http.stop_accepting()
+        yield Origin(gateway, settings, metrics, port, grpc_port, mint, client=client, **parts)
     await gateway.drain()
-    http.stop()
-    await http.wait_until_stopped()
     await gateway.close()
 
 

@@ -4,7 +4,7 @@ import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from services.gateway.domain.errors import BodyInvalid
-from services.gateway.http.wire import parse_json
+from services.gateway.messages.reading import parse_json
 
 CREATE = room_service_pb2.CreateRoomRequest
 
