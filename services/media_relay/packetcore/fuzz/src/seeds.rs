@@ -3,7 +3,7 @@
 use majlis_core::rtp::Header;
 use majlis_core::srtp::{Profile, SealKey};
 use majlis_core::{rtcp, stun};
-use majlis_mix::{Csrcs, Payload, ProgrammeFrame};
+use majlis_programme::{Csrcs, Payload, ProgrammeFrame};
 
 /// Credentials of the session that the endpoint target has.
 pub const UFRAG: &str = "frag";

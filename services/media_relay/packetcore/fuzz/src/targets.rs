@@ -4,7 +4,7 @@ use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageForm
 use majlis_core::fanout::{self, Transmit};
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
-use majlis_mix::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
+use majlis_programme::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
 
 /// A target's name and what it does with an input.
 pub struct Target {

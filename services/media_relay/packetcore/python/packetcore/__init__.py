@@ -5,10 +5,21 @@ from packetcore._native import (
     CoreError,
     ListenerFormat,
     Muxer,
+    ProgrammeFrame,
     SessionStats,
     Slot,
     self_calibrate,
     trim_memory,
 )
 
-__all__ = ["Core", "CoreError", "ListenerFormat", "Muxer", "SessionStats", "Slot", "self_calibrate", "trim_memory"]
+__all__ = [
+    "Core",
+    "CoreError",
+    "ListenerFormat",
+    "Muxer",
+    "ProgrammeFrame",
+    "SessionStats",
+    "Slot",
+    "self_calibrate",
+    "trim_memory",
+]

@@ -45,6 +45,33 @@ class Slot:
     def payload_type(self) -> int: ...
 
 @final
+class ProgrammeFrame:
+    """20 ms of one channel, as it travels on the bus."""
+
+    start_of_talk: Final[bool]
+    """The first frame after silence."""
+    end_of_talk: Final[bool]
+    """A closing frame: nothing may follow for a while, and that is no loss."""
+    level: Final[int]
+    """-dBov, 0 (loudest) to 127 (silence)."""
+    stream: Final[int]
+    """Which mixer made it: sequence and timestamp go on within one stream."""
+    sequence: Final[int]
+    """One more than that of the frame sent before, modulo 2**32."""
+    timestamp: Final[int]
+    """48 kHz time of the first sample, modulo 2**32; advances through silence."""
+    captured_at: Final[float]
+    """When the first sample left the mix: seconds since 1970 by the home relay's clock."""
+    members: Final[list[int]]
+    """Who speaks, loudest first."""
+    opus: Final[bytes]
+    """The Opus packet."""
+
+    @staticmethod
+    def decode(wire: bytes) -> "ProgrammeFrame":
+        """Reads the wire form. Raises CoreError for bytes that are none."""
+
+@final
 class Muxer:
     """Puts Opus packets into a container, live: Ogg (RFC 7845), WebM, or fragmented MP4.
 
@@ -173,13 +200,13 @@ class Core:
         """Enforced: a muted member's packets are dropped after authentication. Survives nothing but the session."""
 
     def add_channel(self, stage: Stage | None) -> Channel:
-        """A stage: fed by the people on it (home relay). None: fed by push_programme (audience relay)."""
+        """A stage: fed by people on it, those of set_sources (home relay). None: by push_programme (audience relay)."""
 
     def remove_channel(self, channel: Channel) -> None:
         """Its listeners' sessions stay, hearing nothing until switch_channel."""
 
-    def set_sources(self, channel: Channel, members: Sequence[int] | None) -> None:
-        """Which members of the stage a home channel mixes; None (as at first): everyone."""
+    def set_sources(self, channel: Channel, members: Sequence[int]) -> None:
+        """Which members of the stage a home channel mixes, and nobody else; a new one mixes nobody."""
 
     def set_export(self, channel: Channel, wanted: bool) -> None:
         """Frames of a home channel also go to poll_programme."""

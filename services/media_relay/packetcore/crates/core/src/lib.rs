@@ -7,7 +7,7 @@
 //!    ([`stun`], [`ice`]), hands DTLS up, opens SRTP ([`srtp`]), forwards speech on a [`stage`], reads reports ([`rtcp`]).
 //! 2. [`fanout::Shard`] holds a share of the audience and seals each programme packet for each listener; one
 //!    [`rewrite::Rewriter`] a listener makes whatever happens above one continuous stream.
-//! 3. The programme itself (mixers, playout) is crate `mix`; crate `io` runs all three on real sockets and threads.
+//! 3. The programme itself (channels, playout) is crate `programme`, its mixer crate `mix`; crate `io` runs all three on real sockets and threads.
 //!
 //! Who sends what under which key is decided by types: a [`srtp::SealKey`] lives in exactly one place, a session's role,
 //! or the shard that serves it, and each index it gives out is used once ([`srtp::PacketIndex`]).

@@ -149,6 +149,7 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
     relay.start()?;
     let stage = relay.add_stage()?.0;
     let channel = relay.add_channel(Some(stage))?.0;
+    relay.set_sources(channel, vec![stage_format().member])?;
     relay.set_packet_ms(channel, packet_ms)?;
     for (at, socket) in sockets.iter().enumerate() {
         let session = open_session(&relay, &format!("listener{at}"), socket)?;

@@ -2,13 +2,11 @@
 
 pub mod batch;
 pub mod calibrate;
-mod channel;
 mod checks;
 pub mod counters;
 mod messages;
 mod packet_thread;
 mod panics;
-mod programme;
 mod programme_thread;
 mod random;
 mod registry;
@@ -74,7 +72,7 @@ pub enum RelayError {
     Srtp(#[from] majlis_core::srtp::SrtpError),
     /// Bytes that are no programme frame.
     #[error("{0}")]
-    Frame(#[from] majlis_mix::FrameError),
+    Frame(#[from] majlis_programme::FrameError),
     /// Started before.
     #[error("the core was started before")]
     StartedTwice,

@@ -1,13 +1,12 @@
 //! What threads tell each other, and the bounded queues it goes through.
 
-use crate::programme::ProgrammeCommand;
 use crate::sys::EventFd;
 use crossbeam_queue::ArrayQueue;
 use majlis_core::endpoint::{self, Event, SessionInfo};
 use majlis_core::fanout::{self, ProgrammePacket, Sent};
 use majlis_core::stage::MemberLevel;
 use majlis_core::{ChannelId, Micros, SessionId, StageId};
-use majlis_mix::ProgrammeFrame;
+use majlis_programme::{ProgrammeCommand, ProgrammeFrame};
 use std::io;
 use std::sync::mpsc::Sender;
 

@@ -1,13 +1,12 @@
 //! The programme thread: runs the channels' mixers and playout buffers on time, whatever Python does meanwhile.
 
-use crate::channel::Output;
 use crate::counters::{Counters, publish};
 use crate::messages::{Exports, PacketRing, Pushes, Speech, ToProgramme};
-use crate::programme::Programme;
 use crate::sys::{self, EventFd};
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, WallClock};
-use majlis_mix::RtpIn;
+use majlis_mix::Mixer;
+use majlis_programme::{Output, Programme, RtpIn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -51,7 +50,7 @@ impl Output for ProgrammeOutlets {
 /// The programme thread's whole state.
 pub struct ProgrammeThread {
     /// The channels.
-    pub programme: Programme,
+    pub programme: Programme<Mixer>,
     /// From the packet thread.
     pub commands: rtrb::Consumer<ToProgramme>,
     /// Microphones, from the packet thread.

@@ -4,7 +4,6 @@ use crate::RelayError;
 use crate::checks::{check_credentials, check_listener_format, check_stage_format};
 use crate::counters::Counters;
 use crate::messages::{Events, Exports, Mailbox, Pushes, Question, ToPacket};
-use crate::programme::ProgrammeCommand;
 use crate::random::{random, stream_start};
 use crate::registry::Registry;
 use crate::threads::{self, Threads};
@@ -14,7 +13,8 @@ use majlis_core::fanout::ListenerFormat;
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::stage::MemberLevel;
 use majlis_core::{ChannelId, MTU, SessionId, StageId};
-use majlis_mix::{BIT_RATES, PacketLength, ProgrammeFrame};
+use majlis_mix::BIT_RATES;
+use majlis_programme::{PacketLength, ProgrammeCommand, ProgrammeFrame};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -231,8 +231,8 @@ impl Relay {
         self.core(Command::RemoveChannel(channel))
     }
 
-    /// Which members a home channel mixes.
-    pub fn set_sources(&self, channel: u64, members: Option<Vec<u32>>) -> Result<(), RelayError> {
+    /// Which members a home channel mixes, and nobody else; a new one mixes nobody.
+    pub fn set_sources(&self, channel: u64, members: Vec<u32>) -> Result<(), RelayError> {
         let channel = lock(&self.registry).channel_of(channel, false)?;
         self.tell(ToPacket::Programme(ProgrammeCommand::Sources(channel, members)))
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, OPUS, RED, assert_continuous, listener_format, on_time, relay, run};
+use common::{Client, OPUS, RED, assert_continuous, floor, listener_format, on_time, relay, run};
 use majlis_core::Path;
 use majlis_core::endpoint::Event;
 use majlis_core::fanout::Transmit;
@@ -68,7 +68,7 @@ fn a_listener_who_reports_loss_gets_red_until_the_loss_is_gone() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker", stage, 7, 1, 440.0);
         let mut listener = Client::listener(&relay, "listener", channel);
         let mut heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
@@ -143,7 +143,7 @@ fn several_sender_threads_serve_a_room_like_one() {
         .expect("loopback");
         relay.start().expect("first start");
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker", stage, 7, 1, 440.0);
         let mut listeners: Vec<Client> =
             (0..9).map(|at| Client::listener(&relay, &format!("listener{at}"), channel)).collect();
@@ -162,11 +162,10 @@ fn a_listener_changes_channels_and_pauses_within_one_stream() {
     on_time(|| {
         let relay = relay();
         let (first, second) = (relay.add_stage().expect("stage").0, relay.add_stage().expect("stage").0);
-        let floor = relay.add_channel(Some(first)).expect("channel").0;
-        let other = relay.add_channel(Some(second)).expect("channel").0;
+        let (one, other) = (floor(&relay, first), floor(&relay, second));
         let mut ada = Client::on_stage(&relay, "ada0", first, 1, 1, 300.0);
         let mut bob = Client::on_stage(&relay, "bob0", second, 2, 1, 700.0);
-        let mut listener = Client::listener(&relay, "listener", floor);
+        let mut listener = Client::listener(&relay, "listener", one);
         let mut heard = run(40, &mut [&mut ada, &mut bob], &mut [&mut listener]).remove(0);
         relay.switch_channel(listener.session, other).expect("both known");
         heard.extend(run(60, &mut [&mut ada, &mut bob], &mut [&mut listener]).remove(0));
@@ -211,7 +210,7 @@ fn wrong_calls_are_refused_with_a_reason() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let client = Client::new(&relay, "client");
         let refusals = [
             relay.attach_listener(999, channel, listener_format()).expect_err("no session"),

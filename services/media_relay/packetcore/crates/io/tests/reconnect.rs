@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{Client, amplitude, decode, on_time, relay, run};
+use common::{Client, amplitude, decode, floor, on_time, relay, run};
 
 #[test]
 fn a_speaker_who_reconnects_is_heard_although_the_old_session_ends_later() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut before = Client::on_stage(&relay, "before", stage, 7, 1, 440.0);
         let mut listener = Client::listener(&relay, "listener", channel);
         run(25, &mut [&mut before], &mut [&mut listener]);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, Heard, amplitude, assert_continuous, decode, on_time, relay};
+use common::{Client, Heard, amplitude, assert_continuous, decode, floor, on_time, relay};
 use majlis_io::{Relay, sys};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Home {
     fn new(hertz: f32) -> Self {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         relay.set_export(channel, true).expect("a home channel");
         let speaker = Client::on_stage(&relay, "speaker", stage, 7, 1, hertz);
         Self { relay, speaker }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, OPUS, amplitude, assert_continuous, decode, on_time, relay, relay_on, run};
+use common::{Client, OPUS, amplitude, assert_continuous, decode, floor, on_time, relay, relay_on, run};
 use majlis_core::endpoint::Event;
 use majlis_core::rtp;
 use std::net::Ipv6Addr;
@@ -12,7 +12,7 @@ fn a_listener_hears_the_tone_that_the_speaker_makes_and_who_it_is() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker", stage, 7, 4, 440.0);
         let mut listener = Client::listener(&relay, "listener", channel);
         let heard = run(75, &mut [&mut speaker], &mut [&mut listener]).remove(0);
@@ -55,11 +55,37 @@ fn people_on_stage_hear_each_other_unmixed_and_nobody_hears_himself() {
 }
 
 #[test]
+fn a_channel_carries_those_it_was_told_to_mix_and_nobody_from_another_booth() {
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = |members: Vec<u32>| {
+            let channel = relay.add_channel(Some(stage)).expect("channel").0;
+            relay.set_sources(channel, members).expect("a home channel");
+            channel
+        };
+        let untold = relay.add_channel(Some(stage)).expect("channel").0;
+        let (floor, booth) = (channel(vec![1]), channel(vec![2]));
+        let mut ada = Client::on_stage(&relay, "ada0", stage, 1, 1, 300.0);
+        let mut bob = Client::on_stage(&relay, "bob0", stage, 2, 1, 700.0);
+        let mut on_floor = Client::listener(&relay, "onfloor", floor);
+        let mut in_booth = Client::listener(&relay, "inbooth", booth);
+        let mut nowhere = Client::listener(&relay, "nowhere", untold);
+        let heard = run(60, &mut [&mut ada, &mut bob], &mut [&mut on_floor, &mut in_booth, &mut nowhere]);
+        assert!(heard[2].is_empty(), "a channel that was told nothing mixes nobody");
+        for (packets, own, other) in [(&heard[0], 300.0, 700.0), (&heard[1], 700.0, 300.0)] {
+            let sound = decode(&packets[15..]);
+            assert!(amplitude(&sound, own) > 0.05 && amplitude(&sound, other) < 0.005);
+        }
+    });
+}
+
+#[test]
 fn a_muted_member_is_heard_by_nobody_until_unmuted() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut ada = Client::on_stage(&relay, "ada1", stage, 1, 1, 300.0);
         let mut bob = Client::on_stage(&relay, "bob1", stage, 2, 1, 500.0);
         let mut listener = Client::listener(&relay, "listener1", channel);
@@ -79,7 +105,7 @@ fn nothing_comes_in_or_goes_out_after_a_session_is_removed() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker2", stage, 7, 4, 440.0);
         let mut stays = Client::listener(&relay, "stays", channel);
         let mut leaves = Client::listener(&relay, "leaves", channel);
@@ -104,7 +130,7 @@ fn ipv6_carries_a_voice_like_ipv4() {
     on_time(|| {
         let relay = relay_on(Ipv6Addr::LOCALHOST.into());
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker6", stage, 7, 4, 440.0);
         let mut listener = Client::listener(&relay, "listener6", channel);
         let heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);
@@ -118,7 +144,7 @@ fn a_listener_whose_address_changes_goes_on_at_the_first_check_that_nominates_it
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker3", stage, 7, 4, 440.0);
         let mut listener = Client::listener(&relay, "listener3", channel);
         let before = run(60, &mut [&mut speaker], &mut [&mut listener]).remove(0);
@@ -138,7 +164,7 @@ fn packets_grow_to_sixty_milliseconds_and_back_without_a_gap() {
     on_time(|| {
         let relay = relay();
         let stage = relay.add_stage().expect("stage").0;
-        let channel = relay.add_channel(Some(stage)).expect("channel").0;
+        let channel = floor(&relay, stage);
         let mut speaker = Client::on_stage(&relay, "speaker4", stage, 7, 4, 440.0);
         let mut listener = Client::listener(&relay, "listener4", channel);
         let mut heard = run(40, &mut [&mut speaker], &mut [&mut listener]).remove(0);

@@ -2,7 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
-use majlis_mix::{Mixer, MixerConfig, RtpIn, TICK};
+use majlis_mix::{Mixer, TICK};
+use majlis_programme::{MixerConfig, RtpIn};
 use std::time::Instant;
 
 const SECONDS: usize = 20;

@@ -1,6 +1,6 @@
 //! libopus as the mixer uses it: 48 kHz mono decoders for speakers and one encoder for the programme.
 
-use crate::frame::{FRAME_SAMPLES, MAX_PAYLOAD};
+use majlis_programme::{FRAME_SAMPLES, MAX_PAYLOAD};
 use thiserror::Error;
 
 /// Sample rate of everything the mixer touches, Hz.

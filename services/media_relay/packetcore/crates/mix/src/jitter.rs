@@ -1,7 +1,7 @@
 //! Holds one speaker's packets until they are due: reorder, duplicates, wrap-around, restarts, and when to play.
 
-use crate::delay::{Care, DelayEstimator};
-use crate::opus_packet::OpusPacket;
+use majlis_programme::delay::{Care, DelayEstimator};
+use majlis_programme::{OpusPacket, RtpIn};
 use std::collections::VecDeque;
 
 /// Shortest and longest time a packet is held back beyond the fastest one, samples (20 and 200 ms).
@@ -16,19 +16,6 @@ const JUMP: i64 = 96_000;
 const REORDER: i64 = 500;
 /// Nothing but late packets for this long means that the time line moved, samples (300 ms). A burst comes faster.
 const LATE_RUN: i64 = 14_400;
-
-/// What the mixer needs of a received RTP packet, after authentication.
-#[derive(Debug, Clone, Copy)]
-pub struct RtpIn<'a> {
-    /// The sender's synchronisation source; a change is a restart.
-    pub ssrc: u32,
-    /// RTP sequence number.
-    pub sequence: u16,
-    /// RTP timestamp, 48 kHz.
-    pub timestamp: u32,
-    /// The Opus packet, any legal duration.
-    pub payload: &'a [u8],
-}
 
 /// What became of a packet handed to [`JitterBuffer::insert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,19 +1,17 @@
 //! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks.
 
-use crate::Micros;
 use crate::codec::{CodecError, FRAME, ProgrammeEncoder};
-use crate::frame::{Csrcs, FRAME_SAMPLES, Payload, ProgrammeFrame};
-use crate::jitter::{Inserted, RtpIn};
+use crate::jitter::Inserted;
 use crate::level::{SILENCE_DBOV, dbov, rfc6464};
 use crate::limiter::Limiter;
 use crate::speaker::{Speaker, SpeakerCounters};
+use majlis_core::Micros;
+use majlis_programme::{Csrcs, FRAME_SAMPLES, MixerConfig, Mixing, Payload, ProgrammeFrame, RtpIn};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Duration of a frame, µs.
 pub const TICK: Micros = 20_000;
-/// Default bit rate of a programme, bit/s.
-pub const DEFAULT_BITRATE: u32 = 32_000;
 /// A caller that comes this many ticks late gets the missed frames at once; beyond, time is skipped instead (200 ms).
 const MAX_CATCH_UP: u64 = 10;
 /// Closing frames in a row. One would do, but a listener who loses it hears concealment until the next word.
@@ -22,19 +20,6 @@ const CLOSING_FRAMES: u8 = 3;
 const ENDING_FRAMES: u8 = 5;
 /// Frames over which a new or handed-over programme rises from silence (40 ms), and over which it falls.
 const FADE_FRAMES: u32 = 2;
-
-/// What differs between mixers; randomness stays outside.
-#[derive(Debug, Clone, Copy)]
-pub struct MixerConfig {
-    /// Names this instance; a random number.
-    pub stream: u32,
-    /// Sequence of the first frame.
-    pub first_sequence: u32,
-    /// Timestamp of the first tick.
-    pub first_timestamp: u32,
-    /// Bit rate, bit/s.
-    pub bits_per_second: u32,
-}
 
 /// One speaker as operators and tests see him.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -279,6 +264,49 @@ impl Mixer {
             target_ms: (speaker.target() / 48) as u32,
             counters: speaker.counters,
         })
+    }
+}
+
+impl Mixing for Mixer {
+    fn begin(config: MixerConfig, now: Micros) -> Option<Self> {
+        Self::new(config, now).ok()
+    }
+
+    fn add_member(&mut self, member: u32) -> bool {
+        Self::add_member(self, member).is_ok()
+    }
+
+    fn remove_member(&mut self, member: u32) {
+        Self::remove_member(self, member);
+    }
+
+    fn set_muted(&mut self, member: u32, muted: bool) {
+        Self::set_muted(self, member, muted);
+    }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) {
+        // The range is checked where the call came in; a refusal leaves the old rate.
+        let _ = Self::set_bitrate(self, bits_per_second);
+    }
+
+    fn handle_rtp(&mut self, member: u32, packet: RtpIn<'_>, now: Micros) {
+        Self::handle_rtp(self, member, packet, now);
+    }
+
+    fn next_poll(&self) -> Micros {
+        Self::next_poll(self)
+    }
+
+    fn poll_frame(&mut self, now: Micros, now_ntp: u64) -> Option<ProgrammeFrame> {
+        Self::poll_frame(self, now, now_ntp)
+    }
+
+    fn dump(&self) -> Vec<String> {
+        let object = |speaker: SpeakerReport| {
+            let SpeakerReport { member, level, speaking, target_ms, .. } = speaker;
+            format!(r#"{{"member":{member},"level":{level},"speaking":{speaking},"jitter_target_ms":{target_ms}}}"#)
+        };
+        self.speakers().map(object).collect()
     }
 }
 

@@ -1,10 +1,10 @@
 //! One speaker as the mixer hears him: packets in, exactly 20 ms of sound out at each tick, whatever the network did.
 
 use crate::codec::{CONCEAL_STEP, CodecError, FRAME, MAX_PACKET, SpeechDecoder};
-use crate::jitter::{Inserted, JitterBuffer, RtpIn};
+use crate::jitter::{Inserted, JitterBuffer};
 use crate::level::{SpeakerLevel, dbov};
-use crate::opus_packet::OpusPacket;
 use crate::timescale;
+use majlis_programme::{OpusPacket, RtpIn};
 
 /// Longest concealment without any packet before the speaker counts as gone, samples (120 ms).
 const STARVED_LIMIT: usize = 5760;

@@ -2,7 +2,8 @@
 
 mod support;
 
-use majlis_mix::{Mixer, MixerConfig, ProgrammeFrame};
+use majlis_mix::Mixer;
+use majlis_programme::{MixerConfig, ProgrammeFrame};
 use rustfft::{FftPlanner, num_complex::Complex};
 use support::*;
 

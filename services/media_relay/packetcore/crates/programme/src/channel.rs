@@ -1,11 +1,12 @@
 //! One programme channel: its source (a mixer or a playout buffer), and the packets its listeners get.
 
+use crate::frame::{FRAME_SAMPLES, ProgrammeFrame};
+use crate::mixing::{DEFAULT_BITRATE, MixerConfig, Mixing, RtpIn};
+use crate::playout::{Playout, Pushed};
+use crate::red::RedHistory;
+use crate::repacketise::{MediaPacket, PacketLength, Repacketiser};
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
-use majlis_mix::{
-    DEFAULT_BITRATE, FRAME_SAMPLES, MediaPacket, Mixer, MixerConfig, PacketLength, Playout, ProgrammeFrame, Pushed,
-    RedHistory, Repacketiser, RtpIn,
-};
 use std::collections::BTreeSet;
 
 /// Replaced for each listener by what it negotiated.
@@ -23,17 +24,17 @@ pub trait Output {
     fn held(&mut self, capture_ntp: u64, held: Micros);
 }
 
-enum Source {
-    Home(Box<Home>),
+enum Source<M> {
+    Home(Box<Home<M>>),
     Remote(Box<Playout>),
 }
 
-struct Home {
+struct Home<M> {
     stage: StageId,
-    /// None: everyone on the stage.
-    sources: Option<BTreeSet<u32>>,
+    /// Whom it mixes when they are on the stage; nobody at first.
+    sources: BTreeSet<u32>,
     /// None while nobody listens.
-    mixer: Option<Mixer>,
+    mixer: Option<M>,
     mixed: BTreeSet<u32>,
     muted: BTreeSet<u32>,
     bitrate: u32,
@@ -44,9 +45,9 @@ struct Home {
 }
 
 /// A channel.
-pub struct Channel {
+pub struct Channel<M> {
     id: ChannelId,
-    source: Source,
+    source: Source<M>,
     export: bool,
     audience: bool,
     length: PacketLength,
@@ -54,12 +55,12 @@ pub struct Channel {
     line: Line,
 }
 
-impl Channel {
+impl<M: Mixing> Channel<M> {
     /// A home channel of `stage`, or a remote one.
     pub fn new(id: ChannelId, stage: Option<StageId>, seed: u32) -> Self {
         let home = |stage| Home {
             stage,
-            sources: None,
+            sources: BTreeSet::new(),
             mixer: None,
             mixed: BTreeSet::new(),
             muted: BTreeSet::new(),
@@ -111,10 +112,10 @@ impl Channel {
         }
     }
 
-    /// Which members are mixed; takes effect with the next [`Channel::reconcile`].
-    pub fn set_sources(&mut self, members: Option<Vec<u32>>) {
+    /// Which members are mixed, and nobody else; takes effect with the next [`Channel::reconcile`].
+    pub fn set_sources(&mut self, members: Vec<u32>) {
         if let Source::Home(home) = &mut self.source {
-            home.sources = members.map(|members| members.into_iter().collect());
+            home.sources = members.into_iter().collect();
         }
     }
 
@@ -160,7 +161,7 @@ impl Channel {
             home.bitrate = bits_per_second;
             if let Some(mixer) = &mut home.mixer {
                 // The range is checked where the call came in; a refusal leaves the old rate.
-                let _ = mixer.set_bitrate(bits_per_second);
+                mixer.set_bitrate(bits_per_second);
             }
         }
     }
@@ -215,7 +216,7 @@ impl Channel {
     /// When [`Channel::poll`] has something to do.
     pub fn next_due(&self) -> Option<Micros> {
         let source = match &self.source {
-            Source::Home(home) => home.mixer.as_ref().map(Mixer::next_poll),
+            Source::Home(home) => home.mixer.as_ref().map(Mixing::next_poll),
             Source::Remote(playout) => playout.next_due(),
         };
         [source, self.joiner.deadline()].into_iter().flatten().min()
@@ -244,7 +245,7 @@ impl Channel {
     }
 }
 
-impl Source {
+impl<M: Mixing> Source<M> {
     fn next_frame(&mut self, now: Micros, clock: &WallClock) -> Option<ProgrammeFrame> {
         match self {
             Self::Home(home) => home.mixer.as_mut()?.poll_frame(now, clock.ntp(now)),
@@ -253,7 +254,7 @@ impl Source {
     }
 }
 
-impl Home {
+impl<M: Mixing> Home<M> {
     fn start(&mut self, now: Micros) {
         // An odd step visits all 32-bit numbers before it repeats one.
         let stream = self.seed.wrapping_add(self.instances.wrapping_mul(0x9e37_79b9));
@@ -264,7 +265,7 @@ impl Home {
             first_timestamp: stream.rotate_left(16),
             bits_per_second: self.bitrate,
         };
-        self.mixer = Mixer::new(config, now).ok();
+        self.mixer = M::begin(config, now);
         self.settled = self.mixer.is_some();
     }
 
@@ -277,15 +278,12 @@ impl Home {
 
     fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>) {
         let Some(mixer) = &mut self.mixer else { return };
-        let wanted: BTreeSet<u32> = match &self.sources {
-            Some(sources) => all.intersection(sources).copied().collect(),
-            None => all.clone(),
-        };
+        let wanted: BTreeSet<u32> = all.intersection(&self.sources).copied().collect();
         for member in self.mixed.difference(&wanted) {
             mixer.remove_member(*member);
         }
         // Fails only without memory.
-        let mixed: BTreeSet<u32> = wanted.iter().copied().filter(|member| mixer.add_member(*member).is_ok()).collect();
+        let mixed: BTreeSet<u32> = wanted.iter().copied().filter(|member| mixer.add_member(*member)).collect();
         for member in &mixed {
             let is_muted = muted.contains(member);
             if is_muted != self.muted.contains(member) || !self.mixed.contains(member) {
@@ -298,16 +296,7 @@ impl Home {
     }
 
     fn dump(&self) -> String {
-        let speakers: Vec<String> = self
-            .mixer
-            .iter()
-            .flat_map(Mixer::speakers)
-            .map(|speaker| {
-                let (member, level, speaking, target) =
-                    (speaker.member, speaker.level, speaker.speaking, speaker.target_ms);
-                format!(r#"{{"member":{member},"level":{level},"speaking":{speaking},"jitter_target_ms":{target}}}"#)
-            })
-            .collect();
+        let speakers: Vec<String> = self.mixer.iter().flat_map(Mixing::dump).collect();
         let (stage, running, bitrate) = (self.stage.0, self.mixer.is_some(), self.bitrate);
         format!(r#""stage":{stage},"mixing":{running},"bitrate":{bitrate},"speakers":[{}]"#, speakers.join(","))
     }

@@ -1,9 +1,11 @@
 //! The programme channels of one relay, sans-IO: mixers and playout buffers in, listeners' packets and exports out.
 
 use crate::channel::{Channel, Output};
+use crate::frame::ProgrammeFrame;
+use crate::mixing::{Mixing, RtpIn};
+use crate::repacketise::PacketLength;
 use majlis_core::endpoint::StageFact;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
-use majlis_mix::{PacketLength, ProgrammeFrame, RtpIn};
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,8 +20,8 @@ pub enum ProgrammeCommand {
     Add(ChannelId, Option<StageId>, u32),
     /// The end of a channel.
     Remove(ChannelId),
-    /// Which members a home channel mixes; None: everyone.
-    Sources(ChannelId, Option<Vec<u32>>),
+    /// Which members a home channel mixes, and nobody else; a new one mixes nobody.
+    Sources(ChannelId, Vec<u32>),
     /// Whether frames are wanted outside.
     Export(ChannelId, bool),
     /// Length of listeners' packets.
@@ -54,9 +56,9 @@ struct Members {
     muted: BTreeSet<u32>,
 }
 
-/// All channels.
-pub struct Programme {
-    channels: HashMap<ChannelId, Channel>,
+/// All channels, with mixers of one kind.
+pub struct Programme<M> {
+    channels: HashMap<ChannelId, Channel<M>>,
     /// The channels that each stage feeds.
     fed: HashMap<StageId, Vec<ChannelId>>,
     /// When channels that are not in order are tried again.
@@ -68,7 +70,7 @@ pub struct Programme {
     counters: ProgrammeCounters,
 }
 
-impl Programme {
+impl<M: Mixing> Programme<M> {
     /// No channels yet.
     pub fn new(clock: WallClock) -> Self {
         Self {
@@ -137,7 +139,7 @@ impl Programme {
     }
 
     /// Works on a channel; None when there is none, or when it failed and begins anew.
-    fn with<T>(&mut self, id: ChannelId, now: Micros, work: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+    fn with<T>(&mut self, id: ChannelId, now: Micros, work: impl FnOnce(&mut Channel<M>) -> T) -> Option<T> {
         let channel = self.channels.get_mut(&id)?;
         let result = catch_unwind(AssertUnwindSafe(|| work(channel)));
         if result.is_err() {
@@ -271,8 +273,9 @@ impl Programme {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Csrcs, Payload};
+    use crate::mixing::MixerConfig;
     use majlis_core::fanout::ProgrammePacket;
-    use majlis_mix::{Csrcs, Payload};
 
     const SECOND: Micros = 1_000_000;
     const ONE: ChannelId = ChannelId(1);
@@ -311,7 +314,62 @@ mod tests {
         }
     }
 
-    fn remote_channels(ears: &mut Ears) -> Programme {
+    /// Mixes nothing, and names its members.
+    struct Roll(BTreeSet<u32>);
+
+    impl Mixing for Roll {
+        fn begin(_: MixerConfig, _: Micros) -> Option<Self> {
+            Some(Self(BTreeSet::new()))
+        }
+
+        fn add_member(&mut self, member: u32) -> bool {
+            self.0.insert(member);
+            true
+        }
+
+        fn remove_member(&mut self, member: u32) {
+            self.0.remove(&member);
+        }
+
+        fn set_muted(&mut self, _: u32, _: bool) {}
+
+        fn set_bitrate(&mut self, _: u32) {}
+
+        fn handle_rtp(&mut self, member: u32, _: RtpIn<'_>, _: Micros) {
+            let _ = member;
+        }
+
+        fn next_poll(&self) -> Micros {
+            Micros::MAX
+        }
+
+        fn poll_frame(&mut self, _: Micros, _: u64) -> Option<ProgrammeFrame> {
+            None
+        }
+
+        fn dump(&self) -> Vec<String> {
+            self.0.iter().map(|member| format!(r#"{{"member":{member}}}"#)).collect()
+        }
+    }
+
+    fn home_channels(ids: &[ChannelId], ears: &mut Ears) -> Programme<Roll> {
+        let mut programme = Programme::new(WallClock::default());
+        for id in ids {
+            programme.handle_command(ProgrammeCommand::Add(*id, Some(STAGE), 7), 0, ears);
+            programme.handle_fact(StageFact::Audience(*id, true), 0);
+        }
+        programme
+    }
+
+    fn mixed(programme: &Programme<Roll>) -> Vec<Vec<u32>> {
+        let members = |text: &String| {
+            let parts = text.split(r#"{"member":"#).skip(1);
+            parts.map(|part| part.split('}').next().and_then(|number| number.parse().ok()).expect("a number")).collect()
+        };
+        programme.dump().iter().map(members).collect()
+    }
+
+    fn remote_channels(ears: &mut Ears) -> Programme<Roll> {
         let mut programme = Programme::new(WallClock::default());
         for id in [ONE, TWO] {
             programme.handle_command(ProgrammeCommand::Add(id, None, 7), 0, ears);
@@ -320,7 +378,7 @@ mod tests {
         programme
     }
 
-    fn play(programme: &mut Programme, ears: &mut Ears, frames: std::ops::Range<u32>, at: Micros) {
+    fn play(programme: &mut Programme<Roll>, ears: &mut Ears, frames: std::ops::Range<u32>, at: Micros) {
         for sequence in frames {
             programme.handle_push(ONE, frame(sequence), at);
             programme.handle_push(TWO, frame(sequence), at);
@@ -360,30 +418,52 @@ mod tests {
     #[test]
     fn a_mixer_that_failed_is_replaced_within_a_frame_without_anybody_asking() {
         let mut ears = Ears::default();
-        let mut programme = Programme::new(WallClock::default());
-        programme.handle_command(ProgrammeCommand::Add(ONE, Some(STAGE), 7), 0, &mut ears);
-        programme.handle_fact(StageFact::Audience(ONE, true), 0);
+        let mut programme = home_channels(&[ONE], &mut ears);
+        programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
         programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
         assert_eq!(programme.with::<()>(ONE, SECOND, |_| panic!("injected failure")), None);
         assert_eq!((programme.counters().mixers, programme.counters().failed), (0, 1));
         let due = programme.poll(SECOND, &mut ears).expect("something is to be put in order");
         assert!(due <= SECOND + RETRY);
         programme.poll(due, &mut ears);
-        assert_eq!(programme.counters().mixers, 1);
-        assert!(programme.dump()[0].contains(r#""member":5"#), "{:?}", programme.dump());
+        assert_eq!((programme.counters().mixers, mixed(&programme)), (1, vec![vec![5]]));
+    }
+
+    #[test]
+    fn a_new_channel_mixes_nobody_until_it_is_told_whom() {
+        let mut ears = Ears::default();
+        let mut programme = home_channels(&[ONE], &mut ears);
+        programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+        assert_eq!(mixed(&programme), [vec![0; 0]]);
+        programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5, 6]), 0, &mut ears);
+        assert_eq!(mixed(&programme), [vec![5]]);
+        programme.handle_fact(StageFact::Joined(STAGE, 6), 0);
+        programme.handle_fact(StageFact::Joined(STAGE, 7), 0);
+        assert_eq!(mixed(&programme), [vec![5, 6]]);
+        programme.handle_command(ProgrammeCommand::Sources(ONE, vec![]), 0, &mut ears);
+        assert_eq!(mixed(&programme), [vec![0; 0]]);
+    }
+
+    #[test]
+    fn channels_of_one_stage_mix_each_whom_it_was_told() {
+        let mut ears = Ears::default();
+        let mut programme = home_channels(&[ONE, TWO], &mut ears);
+        programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
+        programme.handle_command(ProgrammeCommand::Sources(TWO, vec![6]), 0, &mut ears);
+        for member in [5, 6] {
+            programme.handle_fact(StageFact::Joined(STAGE, member), 0);
+        }
+        assert_eq!(mixed(&programme), [vec![5], vec![6]]);
     }
 
     #[test]
     fn a_stage_feeds_its_channels_until_they_are_removed() {
         let mut ears = Ears::default();
-        let mut programme = Programme::new(WallClock::default());
-        for id in [ONE, TWO] {
-            programme.handle_command(ProgrammeCommand::Add(id, Some(STAGE), 7), 0, &mut ears);
-            programme.handle_fact(StageFact::Audience(id, true), 0);
-        }
+        let mut programme = home_channels(&[ONE, TWO], &mut ears);
+        programme.handle_command(ProgrammeCommand::Sources(TWO, vec![5]), 0, &mut ears);
         programme.handle_command(ProgrammeCommand::Remove(ONE), 0, &mut ears);
         programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
-        assert!(programme.dump()[0].contains(r#""member":5"#), "{:?}", programme.dump());
+        assert_eq!(mixed(&programme), [vec![5]]);
         programme.handle_command(ProgrammeCommand::Remove(TWO), 0, &mut ears);
         assert!(programme.fed.is_empty() && programme.dump().is_empty());
     }

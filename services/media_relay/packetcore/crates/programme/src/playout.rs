@@ -1,8 +1,8 @@
 //! Plays a remote channel's frames evenly: they come over the bus in bursts and leave 20 ms apart, never out of order.
 
-use crate::Micros;
 use crate::delay::{Care, DelayEstimator};
 use crate::frame::ProgrammeFrame;
+use majlis_core::Micros;
 use std::collections::VecDeque;
 
 /// Shortest and longest wait beyond the fastest frame, samples (0 and 60 ms).

@@ -1,8 +1,8 @@
 //! Joins a programme's 20 ms frames into listeners' packets of 20, 40 or 60 ms (RFC 6716 §3.2), never re-encoding.
 
-use crate::Micros;
 use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, MAX_PAYLOAD, ProgrammeFrame};
 use crate::opus_packet::OpusPacket;
+use majlis_core::Micros;
 
 /// Most frames in a packet (60 ms).
 pub const MAX_JOINED: usize = 3;

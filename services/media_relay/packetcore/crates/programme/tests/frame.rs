@@ -1,6 +1,6 @@
 //! The programme frame survives the wire, and bytes that are not one are refused with a reason.
 
-use majlis_mix::{Csrcs, FrameError, Payload, ProgrammeFrame};
+use majlis_programme::{Csrcs, FrameError, Payload, ProgrammeFrame};
 
 fn frame() -> ProgrammeFrame {
     ProgrammeFrame {

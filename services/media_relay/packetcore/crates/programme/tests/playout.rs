@@ -1,8 +1,9 @@
 //! Frames of a remote channel leave evenly, in order, once, or not at all.
 
+#[path = "../../mix/tests/support/mod.rs"]
 mod support;
 
-use majlis_mix::{Csrcs, Payload, Playout, ProgrammeFrame, Pushed};
+use majlis_programme::{Csrcs, Payload, Playout, ProgrammeFrame, Pushed};
 use support::Seeded;
 
 const TICK: u64 = 20_000;

@@ -1,8 +1,9 @@
 //! Redundancy: what is built can be taken apart, malformed payloads are refused, and loss is repaired as promised.
 
+#[path = "../../mix/tests/support/mod.rs"]
 mod support;
 
-use majlis_mix::{MediaPacket, PacketLength, RedError, RedHistory, Repacketiser, parse_red};
+use majlis_programme::{MediaPacket, PacketLength, RedError, RedHistory, Repacketiser, parse_red};
 use std::collections::BTreeSet;
 use support::*;
 

@@ -1,10 +1,10 @@
 //! Longer packets hold the very frames of the programme, and changing their length is not heard.
 
+#[path = "../../mix/tests/support/mod.rs"]
 mod support;
 
-use majlis_mix::{
-    MediaPacket, OpusError, OpusPacket, PacketLength, Payload, ProgrammeFrame, Repacketiser, SpeechDecoder,
-};
+use majlis_mix::SpeechDecoder;
+use majlis_programme::{MediaPacket, OpusError, OpusPacket, PacketLength, Payload, ProgrammeFrame, Repacketiser};
 use support::*;
 
 fn programme(ticks: usize) -> Vec<ProgrammeFrame> {
@@ -102,7 +102,7 @@ fn a_packet_that_would_grow_too_long_for_some_path_is_closed_early() {
     }
     let packets = join(&frames, |_| PacketLength::Ms60);
     assert_eq!(packets.iter().map(|packet| packet.samples / 960).collect::<Vec<_>>(), [2, 2, 2]);
-    assert!(packets.iter().all(|packet| packet.payload().len() <= majlis_mix::MAX_PACKET_PAYLOAD));
+    assert!(packets.iter().all(|packet| packet.payload().len() <= majlis_programme::MAX_PACKET_PAYLOAD));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn frames_that_wait_in_vain_go_out_after_their_time() {
 #[test]
 fn a_packet_names_everyone_in_it_and_its_loudest_level() {
     let mut frames = programme(20)[10..13].to_vec();
-    frames[0].csrcs = majlis_mix::Csrcs::from_loudest([1, 2]);
-    frames[1].csrcs = majlis_mix::Csrcs::from_loudest([2, 3]);
-    frames[2].csrcs = majlis_mix::Csrcs::from_loudest([4]);
+    frames[0].csrcs = majlis_programme::Csrcs::from_loudest([1, 2]);
+    frames[1].csrcs = majlis_programme::Csrcs::from_loudest([2, 3]);
+    frames[2].csrcs = majlis_programme::Csrcs::from_loudest([4]);
     (frames[0].level, frames[1].level, frames[2].level) = (40, 20, 30);
     let packets = join(&frames, |_| PacketLength::Ms60);
     assert_eq!(packets.len(), 1);

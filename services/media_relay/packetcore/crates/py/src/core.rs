@@ -159,8 +159,7 @@ impl Core {
         self.call(py, |relay| relay.remove_channel(channel))
     }
 
-    #[pyo3(signature = (channel, members))]
-    fn set_sources(&self, py: Python<'_>, channel: u64, members: Option<Vec<u32>>) -> PyResult<()> {
+    fn set_sources(&self, py: Python<'_>, channel: u64, members: Vec<u32>) -> PyResult<()> {
         self.call(py, |relay| relay.set_sources(channel, members))
     }
 

@@ -1,6 +1,7 @@
 //! The packet core as the Python module `packetcore`: arguments in, events out, nothing decided here.
 
 mod core;
+mod frame;
 mod mux;
 mod values;
 
@@ -26,6 +27,8 @@ mod _native {
     use super::CoreError;
     #[pymodule_export]
     use super::core::Core;
+    #[pymodule_export]
+    use super::frame::ProgrammeFrame;
     #[pymodule_export]
     use super::mux::Muxer;
     #[pymodule_export]

@@ -233,6 +233,13 @@ pub fn listener_format() -> ListenerFormat {
     }
 }
 
+/// A channel of a stage that mixes everybody the tests put there.
+pub fn floor(relay: &Relay, stage: u64) -> u64 {
+    let channel = relay.add_channel(Some(stage)).expect("channel").0;
+    relay.set_sources(channel, (1..20).collect()).expect("a home channel");
+    channel
+}
+
 pub fn stage_format(member: u32, slots: u32) -> StageFormat {
     let slot = |at| SlotFormat {
         ssrc: 0x9000 + at,

@@ -1,7 +1,8 @@
 //! What the tests share: speakers that encode tones, a seeded network between them and the mixer, and a listener's ear.
 #![allow(dead_code)]
 
-use majlis_mix::{Mixer, MixerConfig, ProgrammeFrame, RtpIn, SpeechDecoder, TICK};
+use majlis_mix::{Mixer, SpeechDecoder, TICK};
+use majlis_programme::{MixerConfig, ProgrammeFrame, RtpIn};
 use std::f32::consts::TAU;
 
 pub const RATE: usize = 48_000;

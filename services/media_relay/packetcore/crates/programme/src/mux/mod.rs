@@ -11,6 +11,7 @@ mod webm;
 use std::fmt;
 
 pub use fmp4::Fmp4;
+use majlis_core::rtp;
 pub use ogg::Ogg;
 use thiserror::Error;
 pub use webm::WebM;
@@ -71,22 +72,7 @@ pub trait Mux: fmt::Debug + Send + Sync {
 
 /// How long a packet lasts in samples at 48 kHz (RFC 6716 §3.1).
 fn samples_of(packet: &[u8]) -> Result<u32, MuxError> {
-    let (&toc, rest) = packet.split_first().ok_or(MuxError::NotOpus)?;
-    let frame = match toc >> 3 {
-        silk @ 0..12 => [480, 960, 1920, 2880][usize::from(silk & 3)],
-        hybrid @ 12..16 => [480, 960][usize::from(hybrid & 1)],
-        celt => [120, 240, 480, 960][usize::from(celt & 3)],
-    };
-    let count = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u32::from(*rest.first().ok_or(MuxError::NotOpus)? & 0x3f),
-    };
-    match frame * count {
-        0 => Err(MuxError::NotOpus),
-        samples if samples > MAX_SAMPLES => Err(MuxError::NotOpus),
-        samples => Ok(samples),
-    }
+    rtp::opus_samples(packet).ok_or(MuxError::NotOpus)
 }
 
 /// Where the written sound ends, and where the next packet goes.

@@ -1,0 +1,55 @@
+//! What a home channel needs of its mixer: crate `mix` has the one that mixes, tests have one that counts.
+
+use crate::ProgrammeFrame;
+use majlis_core::Micros;
+
+/// Default bit rate of a programme, bit/s.
+pub const DEFAULT_BITRATE: u32 = 32_000;
+
+/// What the mixer needs of a received RTP packet, after authentication.
+#[derive(Debug, Clone, Copy)]
+pub struct RtpIn<'a> {
+    /// The sender's synchronisation source; a change is a restart.
+    pub ssrc: u32,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, 48 kHz.
+    pub timestamp: u32,
+    /// The Opus packet, any legal duration.
+    pub payload: &'a [u8],
+}
+
+/// What differs between mixers; randomness stays outside.
+#[derive(Debug, Clone, Copy)]
+pub struct MixerConfig {
+    /// Names this instance; a random number.
+    pub stream: u32,
+    /// Sequence of the first frame.
+    pub first_sequence: u32,
+    /// Timestamp of the first tick.
+    pub first_timestamp: u32,
+    /// Bit rate, bit/s.
+    pub bits_per_second: u32,
+}
+
+/// Speakers' packets in, one frame each 20 ms out.
+pub trait Mixing: Sized {
+    /// A mixer whose first tick is at `now`; none without memory.
+    fn begin(config: MixerConfig, now: Micros) -> Option<Self>;
+    /// Lets a member be heard; false without memory. Nothing changes for one who already is.
+    fn add_member(&mut self, member: u32) -> bool;
+    /// Takes a member out.
+    fn remove_member(&mut self, member: u32);
+    /// Mutes or unmutes a member.
+    fn set_muted(&mut self, member: u32, muted: bool);
+    /// The encoder's target from the next frame on; one that it refuses leaves the old.
+    fn set_bitrate(&mut self, bits_per_second: u32);
+    /// Takes a member's packet that arrived at `now`.
+    fn handle_rtp(&mut self, member: u32, packet: RtpIn<'_>, now: Micros);
+    /// When [`Mixing::poll_frame`] wants to be called next.
+    fn next_poll(&self) -> Micros;
+    /// The next frame that is due; `now_ntp` is the wall clock at `now`. Silence gives none.
+    fn poll_frame(&mut self, now: Micros, now_ntp: u64) -> Option<ProgrammeFrame>;
+    /// A JSON object for each member.
+    fn dump(&self) -> Vec<String>;
+}
