@@ -71,8 +71,7 @@ async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, St
     match door {
         Door::Endpoint { url, token } => Ok((url.clone(), token.clone())),
         Door::Room { api, room, token } => {
-            let joined =
-                call(client, api, "room_directory.v1.RoomService/JoinRoom", token, json!({"roomId": room}));
+            let joined = call(client, api, "room_directory.v1.RoomService/JoinRoom", token, json!({"roomId": room}));
             let mut permit = joined.await?["permit"].take();
             if permit.is_null() {
                 let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
