@@ -185,8 +185,13 @@ class RoomMediaTable:
             self._core.set_sources(channel.handle, sources)
 
     def _sources(self, channel: Channel) -> tuple[int, ...]:
-        on_stage = (each for each in self._sessions.of_room(channel.room_id) if each.kind is Kind.STAGE)
-        return tuple(sorted({each.permit.member for each in on_stage if channel.mixes(each.permit.booth)}))
+        booths = {
+            # The newest session of a person decides: one who goes to another booth leaves the one before for a while.
+            session.permit.member: session.permit.booth
+            for session in self._sessions.of_room(channel.room_id)
+            if session.kind is Kind.STAGE and not session.silenced
+        }
+        return tuple(sorted(member for member, booth in booths.items() if channel.mixes(booth)))
 
     def _export(self, channels: Iterable[Channel]) -> None:
         for named in channels:

@@ -68,7 +68,7 @@ class ProgrammeFrame:
     """The Opus packet."""
 
     @staticmethod
-    def decode(wire: bytes) -> "ProgrammeFrame":
+    def decode(wire: bytes) -> ProgrammeFrame:
         """Reads the wire form. Raises CoreError for bytes that are none."""
 
 @final

@@ -1,0 +1,197 @@
+//! Channels keep each other's failures off, and mix those they were told to.
+
+use super::*;
+use crate::frame::{Csrcs, Payload};
+use crate::mixing::MixerConfig;
+use majlis_core::fanout::ProgrammePacket;
+
+const SECOND: Micros = 1_000_000;
+const ONE: ChannelId = ChannelId(1);
+const TWO: ChannelId = ChannelId(2);
+const STAGE: StageId = StageId(3);
+
+/// Counts packets by channel; fails at those of one channel.
+#[derive(Default)]
+struct Ears {
+    heard: HashMap<ChannelId, u32>,
+    poisoned: Option<ChannelId>,
+}
+
+impl Output for Ears {
+    fn packet(&mut self, packet: &ProgrammePacket) {
+        assert_ne!(Some(packet.channel), self.poisoned, "injected failure");
+        *self.heard.entry(packet.channel).or_default() += 1;
+    }
+
+    fn export(&mut self, _: ChannelId, _: Vec<u8>) {}
+
+    fn held(&mut self, _: u64, _: Micros) {}
+}
+
+fn frame(sequence: u32) -> ProgrammeFrame {
+    ProgrammeFrame {
+        start_of_talk: sequence == 0,
+        end_of_talk: false,
+        level: 20,
+        stream: 9,
+        sequence,
+        timestamp: sequence * 960,
+        capture_ntp: 0,
+        csrcs: Csrcs::from_loudest([5]),
+        payload: Payload::new(&[0x78; 40]).expect("short enough"),
+    }
+}
+
+/// Mixes nothing, and names its members.
+struct Roll(BTreeSet<u32>);
+
+impl Mixing for Roll {
+    fn begin(_: MixerConfig, _: Micros) -> Option<Self> {
+        Some(Self(BTreeSet::new()))
+    }
+
+    fn add_member(&mut self, member: u32) -> bool {
+        self.0.insert(member);
+        true
+    }
+
+    fn remove_member(&mut self, member: u32) {
+        self.0.remove(&member);
+    }
+
+    fn set_muted(&mut self, _: u32, _: bool) {}
+
+    fn set_bitrate(&mut self, _: u32) {}
+
+    fn handle_rtp(&mut self, member: u32, _: RtpIn<'_>, _: Micros) {
+        let _ = member;
+    }
+
+    fn next_poll(&self) -> Micros {
+        Micros::MAX
+    }
+
+    fn poll_frame(&mut self, _: Micros, _: u64) -> Option<ProgrammeFrame> {
+        None
+    }
+
+    fn dump(&self) -> Vec<String> {
+        self.0.iter().map(|member| format!(r#"{{"member":{member}}}"#)).collect()
+    }
+}
+
+fn home_channels(ids: &[ChannelId], ears: &mut Ears) -> Programme<Roll> {
+    let mut programme = Programme::new(WallClock::default());
+    for id in ids {
+        programme.handle_command(ProgrammeCommand::Add(*id, Some(STAGE), 7), 0, ears);
+        programme.handle_fact(StageFact::Audience(*id, true), 0);
+    }
+    programme
+}
+
+fn mixed(programme: &Programme<Roll>) -> Vec<Vec<u32>> {
+    let members = |text: &String| {
+        let parts = text.split(r#"{"member":"#).skip(1);
+        parts.map(|part| part.split('}').next().and_then(|number| number.parse().ok()).expect("a number")).collect()
+    };
+    programme.dump().iter().map(members).collect()
+}
+
+fn remote_channels(ears: &mut Ears) -> Programme<Roll> {
+    let mut programme = Programme::new(WallClock::default());
+    for id in [ONE, TWO] {
+        programme.handle_command(ProgrammeCommand::Add(id, None, 7), 0, ears);
+        programme.handle_fact(StageFact::Audience(id, true), 0);
+    }
+    programme
+}
+
+fn play(programme: &mut Programme<Roll>, ears: &mut Ears, frames: std::ops::Range<u32>, at: Micros) {
+    for sequence in frames {
+        programme.handle_push(ONE, frame(sequence), at);
+        programme.handle_push(TWO, frame(sequence), at);
+    }
+    programme.poll(at + SECOND, ears);
+}
+
+#[test]
+fn a_command_that_fails_costs_its_channel_a_moment_and_the_others_nothing() {
+    let mut ears = Ears::default();
+    let mut programme = remote_channels(&mut ears);
+    programme.handle_command(ProgrammeCommand::PacketLength(ONE, PacketLength::Ms60), 0, &mut ears);
+    for (sequence, at) in [(0, 0), (1, 20_000)] {
+        programme.handle_push(ONE, frame(sequence), at);
+        programme.handle_push(TWO, frame(sequence), at);
+        programme.poll(at, &mut ears);
+    }
+    ears.poisoned = Some(ONE);
+    programme.handle_command(ProgrammeCommand::PacketLength(ONE, PacketLength::Ms20), 20_001, &mut ears);
+    ears.poisoned = None;
+    assert_eq!((programme.counters().failed, ears.heard.get(&ONE)), (1, None));
+    play(&mut programme, &mut ears, 2..5, 40_000);
+    assert_eq!((ears.heard[&ONE], ears.heard[&TWO]), (3, 5));
+}
+
+#[test]
+fn a_channel_that_fails_each_time_takes_nothing_from_the_others() {
+    let mut ears = Ears { poisoned: Some(ONE), ..Ears::default() };
+    let mut programme = remote_channels(&mut ears);
+    for turn in 0..10 {
+        play(&mut programme, &mut ears, turn * 3..turn * 3 + 3, Micros::from(turn) * 60_000);
+    }
+    assert!(programme.counters().failed >= 2);
+    assert_eq!(ears.heard[&TWO], 30);
+}
+
+#[test]
+fn a_mixer_that_failed_is_replaced_within_a_frame_without_anybody_asking() {
+    let mut ears = Ears::default();
+    let mut programme = home_channels(&[ONE], &mut ears);
+    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
+    programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+    assert_eq!(programme.with::<()>(ONE, SECOND, |_| panic!("injected failure")), None);
+    assert_eq!((programme.counters().mixers, programme.counters().failed), (0, 1));
+    let due = programme.poll(SECOND, &mut ears).expect("something is to be put in order");
+    assert!(due <= SECOND + RETRY);
+    programme.poll(due, &mut ears);
+    assert_eq!((programme.counters().mixers, mixed(&programme)), (1, vec![vec![5]]));
+}
+
+#[test]
+fn a_new_channel_mixes_nobody_until_it_is_told_whom() {
+    let mut ears = Ears::default();
+    let mut programme = home_channels(&[ONE], &mut ears);
+    programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+    assert_eq!(mixed(&programme), [vec![0; 0]]);
+    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5, 6]), 0, &mut ears);
+    assert_eq!(mixed(&programme), [vec![5]]);
+    programme.handle_fact(StageFact::Joined(STAGE, 6), 0);
+    programme.handle_fact(StageFact::Joined(STAGE, 7), 0);
+    assert_eq!(mixed(&programme), [vec![5, 6]]);
+    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![]), 0, &mut ears);
+    assert_eq!(mixed(&programme), [vec![0; 0]]);
+}
+
+#[test]
+fn channels_of_one_stage_mix_each_whom_it_was_told() {
+    let mut ears = Ears::default();
+    let mut programme = home_channels(&[ONE, TWO], &mut ears);
+    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Sources(TWO, vec![6]), 0, &mut ears);
+    for member in [5, 6] {
+        programme.handle_fact(StageFact::Joined(STAGE, member), 0);
+    }
+    assert_eq!(mixed(&programme), [vec![5], vec![6]]);
+}
+
+#[test]
+fn a_stage_feeds_its_channels_until_they_are_removed() {
+    let mut ears = Ears::default();
+    let mut programme = home_channels(&[ONE, TWO], &mut ears);
+    programme.handle_command(ProgrammeCommand::Sources(TWO, vec![5]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Remove(ONE), 0, &mut ears);
+    programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
+    assert_eq!(mixed(&programme), [vec![5]]);
+    programme.handle_command(ProgrammeCommand::Remove(TWO), 0, &mut ears);
+    assert!(programme.fed.is_empty() && programme.dump().is_empty());
+}
