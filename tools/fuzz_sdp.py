@@ -12,6 +12,7 @@ from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.answer import IceLocal, plan_session, write_answer
 from services.media_relay.sessions.sdp.fragment import parse_fragment, write_restart
 from services.media_relay.sessions.sdp.offer import Fingerprint, parse_offer
+from services.programme.channels import FLOOR
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "support" / "offers"
@@ -41,7 +42,7 @@ def answer_or_refuse(text: str) -> None:
             plan = plan_session(parse_offer(text), kind)
         except OfferInvalid:
             continue
-        written = write_answer(plan, 1, ICE, FINGERPRINT, list(range(1, len(plan.outgoing) + 1)))
+        written = write_answer(plan, 1, ICE, FINGERPRINT, list(range(1, len(plan.outgoing) + 1)), channel=FLOOR)
         lines = written.split("\r\n")
         if lines[-1] or not all(len(line) > 2 and line[1] == "=" and line.isprintable() for line in lines[:-1]):
             raise Finding("a line of the answer is none of SDP")

@@ -98,7 +98,14 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     async def ConfigureRooms(self, request: pb.ConfigureRoomsRequest, _context: Context) -> pb.ConfigureRoomsResponse:
         """Takes the relay's parts in rooms."""
         await self._app.orders.configure_rooms(
-            RoomPart(each.room_id, each.term, each.home_relay_id, each.live, each.stage_closed)
+            RoomPart(
+                each.room_id,
+                each.term,
+                each.home_relay_id,
+                frozenset(channel.name for channel in each.channels),
+                each.live,
+                each.stage_closed,
+            )
             for each in request.parts
         )
         return pb.ConfigureRoomsResponse()
@@ -131,4 +138,6 @@ def _session_info(session: MediaSession) -> pb.SessionInfo:
         role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
         sign_in_id=permit.sign_in_id,
         issued_at=permit.issued_at,
+        channel=permit.channel,
+        booth=permit.booth,
     )

@@ -17,6 +17,7 @@ from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.common.throttle import Throttle
 from services.programme.channels import Channel
+from services.programme.messages import channel_message
 
 TELL_SECONDS = 1.0
 HOLD_SECONDS = 3.5
@@ -118,7 +119,7 @@ class Wishes:
         wanted = pb.Wanted(
             consumer_id=self._consumer_id,
             kind=pb.ConsumerKind.Value(f"CONSUMER_KIND_{self._kind.name}"),
-            channels=[_message_of(each) for each in channels],
+            channels=[channel_message(each) for each in channels],
         )
         wanted.told_at.FromDatetime(now)
         wanted.wanted_until.FromDatetime(now + timedelta(seconds=HOLD_SECONDS))
@@ -141,11 +142,6 @@ def read_wish(message: pb.Wanted) -> Wish:
     if not _CONSUMER.match(message.consumer_id):
         raise WishRefused("junk", f"{message.consumer_id!r} is no id of a consumer")
     return Wish(message.consumer_id, kind, channels, min(max(hold, 0.0), HOLD_SECONDS))
-
-
-def _message_of(channel: Channel) -> pb.Channel:
-    kind = pb.ChannelKind.Value(f"CHANNEL_KIND_{channel.kind.name}")
-    return pb.Channel(room_id=channel.room_id, name=channel.name, kind=kind)
 
 
 def _instant(stamp: Timestamp) -> datetime:

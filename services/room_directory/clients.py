@@ -13,6 +13,8 @@ from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
+from services.programme.channels import Channel
+from services.programme.messages import channel_message
 from services.room_directory import messages as wire
 from services.room_directory.app.permits import TERM
 from services.room_directory.app.ports import RoomPart
@@ -125,6 +127,7 @@ class GrpcRelayClient:
                 home_relay_id=part.home_relay_id,
                 live=part.live,
                 stage_closed=part.stage_closed,
+                channels=[channel_message(Channel(part.room_id, name)) for name in part.channels],
             )
             for part in parts
         ]

@@ -11,6 +11,7 @@ from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
 from services.media_relay.domain.relay import Relay
+from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.fleet.directory import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.sessions.connecting import Connecting
@@ -23,7 +24,7 @@ from services.media_relay.sessions.ports import Outcome
 from services.media_relay.sessions.resuming import Resuming
 from services.media_relay.sessions.sdp.offer import Fingerprint
 from services.media_relay.sessions.upkeep import Upkeep
-from services.programme.channels import Channel
+from services.programme.channels import FLOOR, Channel
 from services.programme.wishes import Consumer, Wish
 from tests.support.fake_clock import FakeClock
 
@@ -36,6 +37,11 @@ FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
 def offer(name: str) -> str:
     """An offer as a kind of client sends it."""
     return (OFFERS / f"{name}.sdp").read_bytes().decode()
+
+
+def part(term: int = 1, home: str = RELAY, *channels: str, live: bool = True, stage_closed: bool = False) -> RoomPart:
+    """The relay's part in the room; without a word about channels the room has its floor."""
+    return RoomPart(ROOM, term, home, frozenset(channels or (FLOOR,)), live, stage_closed)
 
 
 @dataclass
@@ -286,6 +292,9 @@ class RelayBench:
             "member": 77 if stage else 0,
             "muted": False,
             "langs": ["en"],
+            "channel": FLOOR,
+            "channel_kind": "floor",
+            "booth": "",
             "relay": self.relay.relay_id,
             "boot": BOOT,
             "home": self.relay.relay_id,

@@ -22,6 +22,8 @@ from services.common.sight.metrics import Metrics
 from services.common.trust.key_ring import KeyRing
 from services.media_relay.build import RelayService
 from services.media_relay.settings import Settings
+from services.programme.channels import FLOOR, Channel
+from services.programme.messages import channel_message
 from tests.support.rtc_client import Client, Tone, client
 
 ROOM, USER = "room000001", "user000001"
@@ -88,8 +90,19 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
             "member": next(self._permits) if stage else 0,
             "muted": False,
             "langs": [],
+            "channel": FLOOR,
+            "channel_kind": "floor",
+            "booth": "",
         }
         return self.keys.sign({**made, **claims}, "permit+jwt")
+
+
+def room_part(home_relay_id: str, *, live: bool = True, stage_closed: bool = False) -> relay_pb.RoomPart:
+    """A relay's part in the room, which has its floor alone."""
+    channels = [channel_message(Channel(ROOM, FLOOR))]
+    return relay_pb.RoomPart(
+        room_id=ROOM, term=1, home_relay_id=home_relay_id, live=live, stage_closed=stage_closed, channels=channels
+    )
 
 
 @dataclass

@@ -31,6 +31,13 @@ class SeatStale(DomainError):
     reason = "SEAT_STALE"
 
 
+class ChannelUnknown(DomainError):
+    """The room has no such channel, or no such booth."""
+
+    kind = "failed_precondition"
+    reason = "CHANNEL_UNKNOWN"
+
+
 class OfferInvalid(DomainError):
     """The offer cannot be answered; the message says why."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from services.media_relay.domain.errors import PermitInvalid, PermitSpent, RelayFull
+from services.programme.channels import Channel
 
 REMEMBERED_SECONDS = 90.0
 """Longer than a permit can verify: 15 s of life, 2 s of leeway, and up to 30 s where our clock lags."""
@@ -35,6 +36,10 @@ class Permit:
     """The 32-bit number that stands for the person in CSRC lists; 0 in the audience."""
     muted: bool
     languages: tuple[str, ...]
+    channel: str
+    """The name of the channel that an audience session hears."""
+    booth: str
+    """The booth that a stage session speaks in, by the name of its channel; the floor is the one without a name."""
     relay_id: str
     boot_id: str
     home_relay_id: str
@@ -42,10 +47,6 @@ class Permit:
     """Whether the person had a session in the room lately, there or on another relay."""
     sign_in_id: str = ""
     """The sign-in or personal token that fetched it; empty when it does not say."""
-    channel: str = "floor"
-    """The name of the channel that an audience session hears."""
-    booth: str = ""
-    """The booth that a stage session speaks in; the floor is the one without a name."""
     issued_at: int = 0
     """When that one's access token was issued, seconds since the epoch; 0 when it does not say."""
 
@@ -67,9 +68,12 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
         member = _number(claims, "member", 0) & 0xFFFFFFFF
         if kind is Kind.STAGE and member == 0:
             raise PermitInvalid("a permit for the stage needs a member number")
+        channel = Channel(_text(claims, "room_id"), _text(claims, "channel"))
+        if channel.kind != _text(claims, "channel_kind"):
+            raise PermitInvalid(f"a channel named {channel.name} is of the kind {channel.kind}")
         return Permit(
             permit_id=_text(claims, "permit_id"),
-            room_id=_text(claims, "room_id"),
+            room_id=channel.room_id,
             term=_number(claims, "term"),
             user_id=_text(claims, "user_id"),
             epoch=_number(claims, "epoch"),
@@ -78,6 +82,8 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             member=member,
             muted=claims.get("muted") is True,
             languages=tuple(str(language) for language in claims.get("languages") or ()),
+            channel=channel.name,
+            booth=_booth(claims, kind, channel.room_id),
             relay_id=_text(claims, "relay_id"),
             boot_id=_text(claims, "boot_id"),
             home_relay_id=_text(claims, "home_relay_id"),
@@ -87,6 +93,17 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error
+
+
+def _booth(claims: Mapping[str, Any], kind: Kind, room_id: str) -> str:
+    """A permit that does not say so is odd: nobody who speaks in a booth may be taken for somebody on the floor."""
+    name = claims["booth"]
+    if name == "":
+        return ""
+    booth = Channel(room_id, _text(claims, "booth"))
+    if kind is not Kind.STAGE or not booth.mixes(booth.name):
+        raise ValueError(f"{booth.name} is no booth of a {kind.value} session")
+    return booth.name
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

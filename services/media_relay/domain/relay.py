@@ -168,14 +168,16 @@ class Relay:
         if not self.rooms.configure(part, now):
             return False, []
         sessions = self.sessions.of_room(part.room_id)
-        stage = [session for session in sessions if session.kind is Kind.STAGE]
         if not part.live:
             return True, self._end_all(sessions, Cause.SEAT_ENDED)
+        # A channel that is gone is nobody's any more, and a microphone without its booth must not stay open.
+        events = self._end_all([each for each in sessions if not part.has(each.permit)], Cause.SEAT_ENDED)
+        stage = [each for each in sessions if each.kind is Kind.STAGE and not each.ended]
         if was_home and part.home_relay_id != self.relay_id:
-            return True, self._end_all(stage, Cause.SEAT_ENDED)
+            return True, [*events, *self._end_all(stage, Cause.SEAT_ENDED)]
         if was_closed != part.stage_closed:
-            return True, [MuteChanged(session, self.audible_mute(session)) for session in stage]
-        return True, []
+            events += [MuteChanged(session, self.audible_mute(session)) for session in stage]
+        return True, events
 
     def tick(self, now: float) -> list[Event]:
         """Ends what is overdue and forgets what is old; call it several times a second."""

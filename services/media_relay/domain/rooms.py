@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.media_relay.domain.errors import SeatStale, WrongRelay
+from services.media_relay.domain.errors import ChannelUnknown, SeatStale, WrongRelay
 from services.media_relay.domain.permits import REMEMBERED_SECONDS, Kind, Permit
 
 
@@ -13,8 +13,14 @@ class RoomPart:
     room_id: str
     term: int
     home_relay_id: str
+    channels: frozenset[str] | None
+    """The names of all channels of its programme; None while only a permit told of the room."""
     live: bool = True
     stage_closed: bool = False
+
+    def has(self, permit: Permit) -> bool:
+        """Whether the channel and the booth of a permit are the room's."""
+        return self.channels is None or {permit.channel, permit.booth or permit.channel} <= self.channels
 
 
 @dataclass(slots=True)
@@ -51,19 +57,25 @@ class RoomBook:
         return part is not None and term < part.term
 
     def check(self, permit: Permit) -> None:
-        """Raises SeatStale for a room that is over or has a newer owner, WrongRelay for a stage that is elsewhere."""
+        """Raises why a permit opens nothing here, as far as its room is concerned.
+
+        SeatStale for a room that is over or has a newer owner, WrongRelay for a stage that is elsewhere, ChannelUnknown
+        for a channel or booth that the room has not.
+        """
         part = self.get(permit.room_id)
         if part is not None and (permit.term < part.term or (not part.live and permit.term == part.term)):
             raise SeatStale("the room is over, or has changed since this permit was signed")
         home = part.home_relay_id if part is not None and part.term == permit.term else permit.home_relay_id
         if permit.kind is Kind.STAGE and home != self._relay_id:
             raise WrongRelay("the stage of this room is on another relay: ask for a new permit")
+        if part is not None and part.term == permit.term and not part.has(permit):
+            raise ChannelUnknown(f"this room has no channel {permit.booth or permit.channel}: ask for a new permit")
 
     def learn(self, permit: Permit) -> RoomPart:
         """The room's part; a permit teaches it when the owner's own order has not arrived, or is of an older term."""
         part = self.get(permit.room_id)
         if part is None or part.term < permit.term:
-            part = RoomPart(permit.room_id, permit.term, permit.home_relay_id)
+            part = RoomPart(permit.room_id, permit.term, permit.home_relay_id, None)
             self._rooms[permit.room_id] = _Known(part)
         return part
 

@@ -1,5 +1,6 @@
 """The media sessions of a relay, found by id, by the packet core's handle, by seat and by room."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -56,6 +57,8 @@ class RoomCount:
     room_id: str
     listeners: int
     stage: int
+    channels: dict[str, int]
+    """Listeners by the name of the channel they hear."""
 
 
 @dataclass(slots=True)
@@ -98,9 +101,10 @@ class SessionTable:
         """Connected sessions by room; a room whose first session is still connecting counts zero."""
         counts = []
         for room_id, sessions in self._by_room.items():
-            kinds = [session.kind for session in sessions.values() if session.connected]
-            stage = sum(kind is Kind.STAGE for kind in kinds)
-            counts.append(RoomCount(room_id, len(kinds) - stage, stage))
+            connected = [session for session in sessions.values() if session.connected]
+            channels = Counter(session.permit.channel for session in connected if session.kind is Kind.AUDIENCE)
+            listeners = channels.total()
+            counts.append(RoomCount(room_id, listeners, len(connected) - listeners, channels))
         return counts
 
     def add(self, session: MediaSession) -> None:

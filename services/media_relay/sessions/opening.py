@@ -104,4 +104,5 @@ class Opening:
         self._effects.carry_out(self._relay.open(session, now))
         self._rooms.ensure(permit.room_id)
         ice = IceLocal(ufrag, pwd, self._addresses)
-        return Opened(session.session_id, write_answer(plan, session.handle, ice, ours, ssrcs), session.etag)
+        answer = write_answer(plan, session.handle, ice, ours, ssrcs, channel=permit.channel)
+        return Opened(session.session_id, answer, session.etag)

@@ -204,7 +204,7 @@ class Fleet:
     async def _end_if_over(self, relay_id: str, room_id: str) -> None:
         """Ends what a relay carries of a room that is recorded as over; an unknown room is left alone."""
         if await self._rooms.is_over(room_id):
-            self._dispatch.configure((relay_id,), RoomPart(room_id, "", False, True))
+            self._dispatch.configure((relay_id,), RoomPart(room_id, "", False, True, ()))
 
     # Moving sound.
 

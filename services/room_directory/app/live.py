@@ -13,6 +13,7 @@ from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.ports import Act, Announcer, Counters, Deed, RoomPart, RoomStore
 from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
+from services.room_directory.domain.channels import CHANNELS
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
@@ -229,4 +230,5 @@ class LiveRooms:
 
 def part_of(room: Room) -> RoomPart:
     """What relays must know of a room."""
-    return RoomPart(room.room_id, room.home_relay_id, room.state is not RoomState.ENDED, room.stage_closed())
+    live = room.state is not RoomState.ENDED
+    return RoomPart(room.room_id, room.home_relay_id, live, room.stage_closed(), CHANNELS if live else ())

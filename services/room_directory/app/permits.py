@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.common.clock import Clock
+from services.programme.channels import Channel
 from services.room_directory.app.ports import Ids, Signer
+from services.room_directory.domain.channels import BOOTH, CHANNEL
 from services.room_directory.domain.people import Proof
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
@@ -54,7 +56,7 @@ class Permits:
         relay = placed.relay
         now = self._clock.now()
         expires_at = now + self._life
-        on_stage = room.stage.get(seat.user_id)
+        on_stage, channel = room.stage.get(seat.user_id), Channel(room.room_id, CHANNEL)
         claims: dict[str, object] = {
             "audience": self._deployment,
             "user_id": seat.user_id,
@@ -72,6 +74,9 @@ class Permits:
             "member": on_stage.member if on_stage else 0,
             "muted": on_stage.muted if on_stage else False,
             "languages": [],
+            "channel": channel.name,
+            "channel_kind": channel.kind.value,
+            "booth": BOOTH,
             "relay_id": relay.relay_id,
             "boot_id": relay.boot_id,
             "home_relay_id": room.home_relay_id,

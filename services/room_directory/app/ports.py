@@ -67,6 +67,8 @@ class RoomPart:
     home_relay_id: str
     live: bool
     stage_closed: bool
+    channels: tuple[str, ...]
+    """The names of all channels of its programme."""
 
 
 @dataclass(frozen=True, slots=True)

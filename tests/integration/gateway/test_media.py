@@ -147,6 +147,7 @@ REFUSALS: list[tuple[Any, str, int]] = [
     ("failed_precondition", "PERMIT_SPENT", 409),
     ("failed_precondition", "WRONG_RELAY", 409),
     ("failed_precondition", "SEAT_STALE", 409),
+    ("failed_precondition", "CHANNEL_UNKNOWN", 409),
     ("invalid_argument", "OFFER_INVALID", 422),
     ("resource_exhausted", "RELAY_FULL", 503),
     ("resource_exhausted", "RELAY_BUSY", 503),

@@ -18,7 +18,7 @@ from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer
-from tests.support.relay_fleet import ROOM, Fleet
+from tests.support.relay_fleet import ROOM, Fleet, room_part
 from tests.support.voices import power_at, rms
 
 OTHER = "user000002"
@@ -73,7 +73,7 @@ async def test_listeners_stay_connected_when_the_stage_moves_to_their_relay(flee
     first = await fleet.speak(old, 440.0, slots=0, sub=OTHER)
     listener = await fleet.listen(new, home=old.relay.relay_id)
     await until_heard(listener.client.ear, 440.0)
-    part = pb.RoomPart(room_id=ROOM, term=1, home_relay_id=new.relay.relay_id, live=True)
+    part = room_part(new.relay.relay_id)
     for relay in (old, new):
         await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
     await asyncio.sleep(0.3)
@@ -88,7 +88,7 @@ async def test_a_room_that_is_over_is_silent_everywhere(fleet: Fleet) -> None:
     await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
     listener = await fleet.listen(relay)
     await until_heard(listener.client.ear, 440.0)
-    part = pb.RoomPart(room_id=ROOM, term=1, home_relay_id=relay.relay.relay_id, live=False)
+    part = room_part(relay.relay.relay_id, live=False)
     await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
     await asyncio.sleep(0.4)
     assert rms(await hear(listener.client.ear, 0.5)) < 0.005

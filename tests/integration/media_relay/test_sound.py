@@ -15,7 +15,7 @@ from majlis.media_relay.v1.media_relay_service_pb2 import (
 )
 
 from tests.integration.media_relay.hearing import hear, until_heard
-from tests.support.relay_fleet import ROOM, USER, Fleet
+from tests.support.relay_fleet import USER, Fleet, room_part
 from tests.support.rtc_client import Ear
 from tests.support.voices import power_at, rms
 
@@ -140,7 +140,7 @@ async def test_a_closed_stage_is_not_heard(fleet: Fleet) -> None:
     await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
     listener = await fleet.listen(relay)
     await until_heard(listener.client.ear, 440.0)
-    part = pb.RoomPart(room_id=ROOM, term=1, home_relay_id=relay.relay.relay_id, live=True, stage_closed=True)
+    part = room_part(relay.relay.relay_id, stage_closed=True)
     await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
     await asyncio.sleep(0.5)
     assert rms(await hear(listener.client.ear, 0.6)) < 0.005

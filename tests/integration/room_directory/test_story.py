@@ -20,6 +20,8 @@ async def test_a_listener_raises_a_hand_and_speaks(world: World) -> None:
     assert (claims["room"], claims["sub"], claims["kind"]) == (room.room_id, person("omar"), "audience")
     assert (claims["relay"], claims["boot"], claims["home"]) == (relay.relay_id, relay.boot_id, relay.relay_id)
     assert claims["epoch"] == omar.seat.epoch
+    assert (claims["channel"], claims["channel_kind"], claims["booth"]) == ("floor", "floor", "")
+    assert [channel.name for channel in relay.parts[room.room_id].channels] == ["floor"]
     assert omar.permit.path == f"/whep/{room.room_id}"
     await world.connect("omar", room.room_id, omar.seat.epoch, relay)
 

@@ -6,6 +6,7 @@ import pytest
 
 from services.common.errors import DomainError
 from services.media_relay.domain.errors import (
+    ChannelUnknown,
     OfferInvalid,
     PermitInvalid,
     PermitSpent,
@@ -17,9 +18,8 @@ from services.media_relay.domain.errors import (
 from services.media_relay.domain.events import Cause, PermitRefused
 from services.media_relay.domain.leaving import Leaving
 from services.media_relay.domain.permits import SpentPermits, permit_from_claims
-from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
-from tests.support.relay_fakes import RELAY, ROOM, USER, RelayBench, offer
+from tests.support.relay_fakes import RELAY, ROOM, USER, RelayBench, offer, part
 
 LISTENER_OFFER = offer("chromium_listener")
 
@@ -104,14 +104,14 @@ async def test_a_permit_below_the_seats_epoch_is_refused_for_a_minute_after_the_
 
 async def test_a_room_that_is_over_takes_nobody() -> None:
     bench = RelayBench()
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY, live=False)])
+    await bench.orders.configure_rooms([part(live=False)])
     with pytest.raises(SeatStale):
         await bench.open()
 
 
 async def test_a_permit_of_an_older_owner_is_refused_and_of_a_newer_one_taken() -> None:
     bench = RelayBench()
-    await bench.orders.configure_rooms([RoomPart(ROOM, 5, RELAY)])
+    await bench.orders.configure_rooms([part(5)])
     with pytest.raises(SeatStale):
         await bench.open(term=4)
     assert bench.alive(await bench.open(term=6))
@@ -204,6 +204,61 @@ def test_every_refusal_carries_a_reason_of_the_contract() -> None:
     documented = {name.removeprefix(prefix) for name in errors.MediaRelayErrorReason.keys()}  # noqa: SIM118 (an enum wrapper is no dict)
     own = [each for each in DomainError.__subclasses__() if each.__module__ == "services.media_relay.domain.errors"]
     assert {each.reason for each in own} == documented - {"UNSPECIFIED"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"channel": None},
+        {"channel": "no name"},
+        {"channel": "ar"},
+        {"channel": "ar", "channel_kind": "floor"},
+        {"booth": None},
+        {"booth": "floor"},
+        {"booth": "Ar"},
+    ],
+)
+async def test_a_permit_that_is_not_clear_about_channel_and_booth_opens_nothing(odd: dict[str, object]) -> None:
+    bench = RelayBench()
+    with pytest.raises(PermitInvalid):
+        await bench.open("stage", **odd)
+    assert not bench.core.sessions
+
+
+async def test_nobody_in_the_audience_speaks_in_a_booth() -> None:
+    with pytest.raises(PermitInvalid, match="booth"):
+        await RelayBench().open(booth="ar")
+
+
+async def test_a_channel_or_booth_that_the_room_has_not_is_refused_by_its_own_reason() -> None:
+    bench = RelayBench()
+    arabic = {"channel": "ar", "channel_kind": "language"}
+    await bench.orders.configure_rooms([part()])
+    with pytest.raises(ChannelUnknown):
+        await bench.open(**arabic)
+    with pytest.raises(ChannelUnknown):
+        await bench.open("stage", booth="ar")
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    await bench.open(**arabic)
+    await bench.open("stage", booth="ar")
+
+
+async def test_before_the_owner_spoke_a_permit_is_believed_about_its_channel() -> None:
+    bench = RelayBench()
+    assert bench.alive(await bench.open(channel="ar", channel_kind="language"))
+
+
+async def test_sessions_end_with_their_channel_and_microphones_with_their_booth() -> None:
+    bench = RelayBench()
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    on_floor, speaker = await bench.connect(sub="user000002"), await bench.connect("stage", sub="user000003")
+    hearing = await bench.connect(sub="user000004", channel="ar", channel_kind="language")
+    interpreter = await bench.connect("stage", sub="user000005", member=78, booth="ar")
+    await bench.orders.configure_rooms([part()])
+    assert bench.alive(on_floor)
+    assert bench.alive(speaker)
+    for ended in (hearing, interpreter):
+        assert (ended, "ended: seat_ended") in bench.recorder.told()
 
 
 async def test_longer_packets_make_room_for_more_listeners() -> None:

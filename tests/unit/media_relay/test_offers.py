@@ -20,7 +20,7 @@ BEGUN_BY_US = ("ffmpeg_speaker",)
 
 def answer(text: str, kind: Kind) -> str:
     plan = plan_session(parse_offer(text), kind)
-    return write_answer(plan, 7, ICE, FINGERPRINT, [5000 + n for n in range(len(plan.outgoing))])
+    return write_answer(plan, 7, ICE, FINGERPRINT, [5000 + n for n in range(len(plan.outgoing))], channel="ar")
 
 
 def lines_of(answer_sdp: str, at: int) -> list[str]:
@@ -36,7 +36,7 @@ def test_a_listener_of_any_client_gets_one_stream_of_opus(client: str) -> None:
     assert [media.direction for media in taken] == ["sendonly"]
     assert taken[0].rtp.codecs[0].mimeType == "audio/opus"
     assert [info.ssrc for info in taken[0].ssrc] == [5000]
-    assert taken[0].msid == "programme floor"
+    assert taken[0].msid == "programme ar"
 
 
 @pytest.mark.parametrize("client", SPEAKERS)

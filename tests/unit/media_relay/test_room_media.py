@@ -1,8 +1,10 @@
 """Stages and programme channels follow the rooms: made for the first session, moved with the home, gone when empty."""
 
+from majlis.programme.v1.programme_pb2 import CHANNEL_KIND_FLOOR, CHANNEL_KIND_LANGUAGE
+
 from services.media_relay.domain.events import SessionOpened
-from services.media_relay.domain.rooms import RoomPart
-from tests.support.relay_fakes import RELAY, ROOM, RelayBench
+from services.media_relay.fleet.load import LoadMeter
+from tests.support.relay_fakes import RELAY, ROOM, RelayBench, part
 
 ELSEWHERE = "relay00009"
 
@@ -37,12 +39,12 @@ async def test_listeners_go_over_to_the_new_channel_when_the_home_moves_away_and
     bench = RelayBench()
     listener, speaker = await bench.connect(), await bench.connect("stage", sub="user000002")
     handle = bench.handle(listener)
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, ELSEWHERE)])
+    await bench.orders.configure_rooms([part(1, ELSEWHERE)])
     assert not bench.alive(speaker), "the stage is elsewhere now"
     assert bench.core.channels == {bench.core.listening[handle]: None}
     assert bench.bridge.incoming == {bench.core.listening[handle]: f"{ROOM}/floor"}
     assert bench.core.stages == set()
-    await bench.orders.configure_rooms([RoomPart(ROOM, 2, RELAY)])
+    await bench.orders.configure_rooms([part(2)])
     assert bench.core.channels == {bench.core.listening[handle]: next(iter(bench.core.stages))}
     assert not bench.bridge.incoming
 
@@ -51,7 +53,7 @@ async def test_an_order_of_an_older_owner_moves_nothing() -> None:
     bench = RelayBench()
     await bench.connect(term=3)
     before = dict(bench.core.channels)
-    await bench.orders.configure_rooms([RoomPart(ROOM, 2, ELSEWHERE)])
+    await bench.orders.configure_rooms([part(2, ELSEWHERE)])
     assert bench.core.channels == before
 
 
@@ -110,14 +112,31 @@ async def test_a_channel_mixes_the_booths_that_it_is_for_and_nobody_else() -> No
     assert bench.core.mixing[channel] == [78]
 
 
-async def test_counts_are_of_connected_sessions_and_name_rooms_still_connecting() -> None:
+async def test_an_interpreter_is_heard_on_the_channel_of_the_booth_and_never_on_the_floor() -> None:
+    bench = RelayBench()
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    on_floor = await bench.connect(sub="user000002")
+    in_arabic = await bench.connect(sub="user000003", channel="ar", channel_kind="language")
+    await bench.connect("stage", sub="user000004", member=77)
+    await bench.connect("stage", sub="user000005", member=78, booth="ar")
+    floor, arabic = (bench.core.listening[bench.handle(each)] for each in (on_floor, in_arabic))
+    assert floor != arabic
+    assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([77], [78])
+
+
+async def test_the_load_counts_connected_sessions_by_channel_and_names_rooms_still_connecting() -> None:
     bench = RelayBench()
     await bench.connect("stage")
     await bench.connect(sub="user000002")
-    await bench.open(sub="user000003")
+    await bench.connect(sub="user000003", channel="ar", channel_kind="language")
+    await bench.open(sub="user000004")
     await bench.open(room="room000002")
-    counts = {count.room_id: (count.listeners, count.stage) for count in bench.relay.sessions.room_counts()}
-    assert counts == {ROOM: (1, 1), "room000002": (0, 0)}
+    load = LoadMeter(bench.relay, lambda: 0, lambda: "127.0.0.1:1", bench.clock).load()
+    counts = {room.room_id: (room.listeners, room.stage) for room in load.rooms}
+    assert counts == {ROOM: (2, 1), "room000002": (0, 0)}
+    (room,) = (room for room in load.rooms if room.room_id == ROOM)
+    heard = {(each.channel.room_id, each.channel.name, each.channel.kind): each.listeners for each in room.channels}
+    assert heard == {(ROOM, "floor", CHANNEL_KIND_FLOOR): 1, (ROOM, "ar", CHANNEL_KIND_LANGUAGE): 1}
 
 
 async def test_only_the_first_session_of_a_room_is_news_for_other_relays() -> None:

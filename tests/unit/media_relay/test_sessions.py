@@ -4,9 +4,8 @@ import pytest
 
 from services.media_relay.domain.errors import EtagMismatch, PermitInvalid, SeatStale, SessionNotFound
 from services.media_relay.domain.events import Cause
-from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
-from tests.support.relay_fakes import KEYS, RELAY, ROOM, USER, RelayBench, offer
+from tests.support.relay_fakes import KEYS, ROOM, USER, RelayBench, offer, part
 
 
 def change(action: SeatAction, epoch: int, term: int = 1) -> SeatChange:
@@ -178,11 +177,11 @@ async def test_a_closed_stage_is_silent_and_own_mutes_outlive_it() -> None:
     bench = RelayBench()
     quiet = bench.handle(await bench.connect("stage", muted=True))
     loud = bench.handle(await bench.connect("stage", sub="user000002", member=78))
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY, stage_closed=True)])
+    await bench.orders.configure_rooms([part(stage_closed=True)])
     assert bench.core.muted == {quiet: True, loud: True}
     late = bench.handle(await bench.connect("stage", sub="user000003", member=79))
     assert bench.core.muted[late] is True
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY)])
+    await bench.orders.configure_rooms([part()])
     assert bench.core.muted == {quiet: True, loud: False, late: False}
 
 
@@ -282,7 +281,7 @@ async def test_a_room_that_is_over_ends_everyone_and_its_media() -> None:
     bench = RelayBench()
     await bench.connect()
     await bench.connect("stage", sub="user000002")
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY, live=False)])
+    await bench.orders.configure_rooms([part(live=False)])
     assert list(bench.relay.sessions) == []
     assert (bench.core.stages, bench.core.channels) == (set(), {})
 
@@ -297,7 +296,7 @@ async def test_a_relay_that_stops_ends_everyone_and_says_so() -> None:
 async def test_memory_of_seats_and_rooms_fades() -> None:
     bench = RelayBench()
     await bench.orders.apply_seat_changes([change(SeatAction.END, 2)])
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY, live=False)])
+    await bench.orders.configure_rooms([part(live=False)])
     await bench.later(95)
     assert len(bench.relay.seats) == 0
     assert bench.relay.rooms.get(ROOM) is None
@@ -353,8 +352,8 @@ async def test_no_later_unmute_or_reopened_stage_gives_who_left_the_stage_a_voic
     bench = RelayBench()
     stage = await bench.connect("stage")
     await bench.orders.apply_seat_changes([change(SeatAction.REPLACE, 2), change(SeatAction.UNMUTE, 2)])
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY, stage_closed=True)])
-    await bench.orders.configure_rooms([RoomPart(ROOM, 1, RELAY)])
+    await bench.orders.configure_rooms([part(stage_closed=True)])
+    await bench.orders.configure_rooms([part()])
     assert bench.core.muted[bench.handle(stage)]
 
 

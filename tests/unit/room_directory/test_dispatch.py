@@ -16,7 +16,7 @@ from services.room_directory.domain.presence import SessionNews
 from tests.support.fake_bus import eventually
 from tests.support.fake_clock import FakeClock
 
-PART = RoomPart("room", "relay", True, False)
+PART = RoomPart("room", "relay", True, False, ("floor",))
 
 
 def order(user_id: str, epoch: int, action: SeatAction = SeatAction.END) -> SeatOrder:

@@ -146,8 +146,13 @@ def _outgoing(media: OfferedMedia, index: int, *, red: bool) -> Outgoing:
     return Outgoing(index, media.opus or 0, media.red if red else None, known if red else {})
 
 
-def write_answer(plan: Plan, session_number: int, ice: IceLocal, fingerprint: Fingerprint, ssrcs: Sequence[int]) -> str:
-    """The SDP answer; `ssrcs` are those of `plan.outgoing`, in order. `session_number` goes into the o-line."""
+def write_answer(
+    plan: Plan, session_number: int, ice: IceLocal, fingerprint: Fingerprint, ssrcs: Sequence[int], *, channel: str
+) -> str:
+    """The SDP answer; `ssrcs` are those of `plan.outgoing`, in order. `session_number` goes into the o-line.
+
+    `channel` names the media stream of a listener.
+    """
     taken = _taken(plan)
     lines = [
         "v=0",
@@ -170,7 +175,8 @@ def write_answer(plan: Plan, session_number: int, ice: IceLocal, fingerprint: Fi
         else:
             each = next(out for out in plan.outgoing if out.index == index)
             formats = [each.payload_type] + ([each.red_payload_type] if each.red_payload_type else [])
-            sent = _sent(each, ssrc_of[index], plan.microphone is not None)
+            stream = f"programme {channel}" if plan.microphone is None else f"stage slot{index}"
+            sent = _sent(each, ssrc_of[index], stream)
             lines += [*_head(media, formats, ice), *sent, *transport]
     return "\r\n".join(lines) + "\r\n"
 
@@ -212,8 +218,7 @@ def _microphone(microphone: Microphone) -> list[str]:
     ]
 
 
-def _sent(each: Outgoing, ssrc: int, on_stage: bool) -> list[str]:
-    stream = f"stage slot{each.index}" if on_stage else "programme floor"
+def _sent(each: Outgoing, ssrc: int, stream: str) -> list[str]:
     red = each.red_payload_type
     return [
         "a=sendonly",
