@@ -15,15 +15,15 @@ from services.auth.app.sessions import Lifetimes, Sessions
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain.events import Event
 from services.auth.fact_messages import encode
-from services.auth.keys import DeploymentKeys
-from services.auth.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
-from services.auth.outside import BucketLimits, PrometheusCounters, SystemChance
-from services.auth.owner_link import OwnerLinkFile
+from services.auth.metrics import BucketLimits, PrometheusCounters, SystemChance
+from services.auth.proof.keys import DeploymentKeys
+from services.auth.proof.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
+from services.auth.proof.owner_link import OwnerLinkFile
+from services.auth.proof.webauthn_passkeys import WebAuthnPasskeys
 from services.auth.rpc import AuthServicer, UseCases
 from services.auth.settings import Settings
 from services.auth.storage import SqlStore
 from services.auth.storage.tables import audit, outbox
-from services.auth.webauthn_passkeys import WebAuthnPasskeys
 from services.common.clock import Clock
 from services.common.facts.outbox_retention import FactRetention
 from services.common.sight.metrics import Metrics

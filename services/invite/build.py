@@ -18,8 +18,8 @@ from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.clients import AuthClient
-from services.invite.code_secret import code_secret
-from services.invite.outside import BucketLimits, PrometheusCounters
+from services.invite.link.code_secret import code_secret
+from services.invite.metrics import BucketLimits, PrometheusCounters
 from services.invite.rpc import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore

@@ -11,7 +11,7 @@ from services.invite.app.invitations import Shown
 from services.invite.app.tree import Node
 from services.invite.domain.invitation import State
 from services.invite.domain.people import Person
-from services.invite.qr import qr_svg
+from services.invite.link.qr import qr_svg
 
 _STATES = {
     State.OPEN: pb.INVITATION_STATE_OPEN,

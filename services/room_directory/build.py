@@ -47,13 +47,13 @@ from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.outside import ClockSkew, PrometheusCounters, SystemIds
+from services.room_directory.metrics import ClockSkew, PrometheusCounters, SystemIds
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.moderation import ModerationServicer
 from services.room_directory.rpc.room import RoomServicer
+from services.room_directory.rpc.snapshots import Snapshots
 from services.room_directory.rpc.stage import StageServicer
 from services.room_directory.settings import Settings
-from services.room_directory.snapshots import Snapshots
 from services.room_directory.storage import retention as old
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.rooms import SqlRoomStore

@@ -10,7 +10,7 @@ from services.room_directory import messages
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.presence import Presence, StreamNews
 from services.room_directory.app.rooms import RoomCases
-from services.room_directory.snapshots import Snapshots
+from services.room_directory.rpc.snapshots import Snapshots
 
 
 class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):

@@ -16,7 +16,7 @@ from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, MediaKind, Visibility
 from services.room_directory.rpc.asked import PAGE, actor, key_for_caller, offset_of, own_seat, token_of
-from services.room_directory.snapshots import Snapshots
+from services.room_directory.rpc.snapshots import Snapshots
 
 _VISIBILITIES = {number: value for value, number in messages.VISIBILITIES.items()}
 _HAND_MODES = {number: value for value, number in messages.HAND_MODES.items()}

@@ -12,7 +12,7 @@ from services.auth.app.ports import Visitor
 from services.auth.app.sessions import SignedIn
 from services.auth.build import Parts, build
 from services.auth.domain.account import NewProfile
-from services.auth.mailer import Letter
+from services.auth.proof.mailer import Letter
 from services.auth.settings import Settings
 from services.auth.storage.tables import audit, metadata, outbox
 from services.common.sight.metrics import Metrics

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import generate_latest
 
-from services.auth.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_files
+from services.auth.proof.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_files
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from tests.support.fake_bus import eventually
@@ -99,7 +99,7 @@ async def test_letter_says_when_it_was_written_and_that_a_program_wrote_it(sink:
 
 
 async def test_letter_that_is_tried_again_is_the_same_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.auth.mailer._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("services.auth.proof.mailer._FIRST_PAUSE_SECONDS", 0.01)
     tried: list[Letter] = []
 
     async def deliver(letter: Letter) -> None:
@@ -117,7 +117,7 @@ async def test_letter_that_is_tried_again_is_the_same_letter(monkeypatch: pytest
 
 
 async def test_busy_mail_server_is_tried_again(sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.auth.mailer._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("services.auth.proof.mailer._FIRST_PAUSE_SECONDS", 0.01)
     sink.refusals = 2
     metrics = Metrics("auth")
     mailer = Mailer(smtp_to(sink), "majlis", metrics)
@@ -131,7 +131,7 @@ async def test_busy_mail_server_is_tried_again(sink: SmtpSink, monkeypatch: pyte
 async def test_letter_that_cannot_be_delivered_is_counted_and_the_next_one_goes_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.auth.mailer._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("services.auth.proof.mailer._FIRST_PAUSE_SECONDS", 0.01)
     delivered: list[Letter] = []
 
     async def deliver(letter: Letter) -> None:

@@ -23,7 +23,7 @@ from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.bus import encode
 from services.invite.domain.people import Person
-from services.invite.outside import BucketLimits, PrometheusCounters
+from services.invite.metrics import BucketLimits, PrometheusCounters
 from services.invite.storage import SqlStore
 from services.invite.storage.tables import audit, metadata, outbox
 from tests.integration.auth.conftest import Hall, open_hall

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.auth.mailer import LOCALES, load_catalogue
+from services.auth.proof.mailer import LOCALES, load_catalogue
 
 ENGLISH = load_catalogue("en")
 

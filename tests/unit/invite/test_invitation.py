@@ -12,7 +12,7 @@ from services.common.errors import DomainError, FieldInvalid
 from services.invite.domain.codes import code_hash, code_of, link_of
 from services.invite.domain.errors import InvitationClaimed, InvitationInvalid, InvitationNotFound, InvitationSpent
 from services.invite.domain.invitation import Invitation, Quota, State, Step, clean_note
-from services.invite.qr import QUIET_ZONE_MODULES, qr_svg
+from services.invite.link.qr import QUIET_ZONE_MODULES, qr_svg
 from tests.support.emoji import every_emoji
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.common.sight.metrics import Metrics
-from services.room_directory.outside import ClockSkew
+from services.room_directory.metrics import ClockSkew
 from tests.support.fake_clock import FakeClock
 
 

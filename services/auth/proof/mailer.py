@@ -17,7 +17,7 @@ from services.common.settings import read_secret
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 
-MESSAGES = Path(__file__).parent / "texts"
+MESSAGES = Path(__file__).parents[1] / "texts"
 LOCALES = ("en", "ar", "ru")
 
 _QUEUE_LIMIT = 1000

@@ -1,0 +1,1 @@
+"""What the links of invitations are made from: the secret of their codes, and their picture."""
