@@ -7,15 +7,17 @@ from typing import TypedDict
 
 from services.auth import bus as facts
 from services.auth.app.accounts import Accounts
+from services.auth.app.chance import SystemChance
 from services.auth.app.email import EmailWays
 from services.auth.app.operators import Operators
 from services.auth.app.passkeys import PasskeyWays
 from services.auth.app.personal_tokens import PersonalTokens
 from services.auth.app.sessions import Lifetimes, Sessions
 from services.auth.app.unsaved import Unsaved
+from services.auth.domain.errors import too_often
 from services.auth.domain.events import Event
-from services.auth.fact_messages import encode
-from services.auth.metrics import BucketLimits, PrometheusCounters, SystemChance
+from services.auth.messages import encode
+from services.auth.metrics import PrometheusCounters
 from services.auth.proof.keys import DeploymentKeys
 from services.auth.proof.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
 from services.auth.proof.owner_link import OwnerLinkFile
@@ -26,6 +28,7 @@ from services.auth.storage import SqlStore
 from services.auth.storage.tables import audit, outbox
 from services.common.clock import Clock
 from services.common.facts.outbox_retention import FactRetention
+from services.common.limits import RateLimits
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
@@ -104,7 +107,8 @@ def _use_cases(
     metrics: Metrics,
     clock: Clock,
 ) -> UseCases:
-    chance, counters, limits = SystemChance(), PrometheusCounters(metrics), BucketLimits(clock, metrics)
+    chance, counters = SystemChance(), PrometheusCounters(metrics)
+    limits = RateLimits(clock.monotonic, counters.rate_limited, too_often)
     lifetimes = Lifetimes(
         access=timedelta(seconds=settings.access_token_seconds), refresh=timedelta(days=settings.refresh_token_days)
     )

@@ -8,7 +8,7 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain import events
-from services.auth.fact_messages import encode
+from services.auth.messages import encode
 from services.common.facts.outbox import FactBus
 from services.common.trust.revocations import RevocationList
 

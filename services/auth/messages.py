@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2 as pb
+from majlis.auth.v1 import auth_facts_pb2 as facts
 
 from services.auth.app.sessions import OwnAccount, Tokens
 from services.auth.domain import account as domain
+from services.auth.domain import events
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.domain.sign_in import SignIn
 from services.common.text.look_alikes import look
@@ -106,3 +109,21 @@ def _passkey(passkey: domain.Passkey) -> pb.Passkey:
         created_at=moment(passkey.created_at),
         used_at=moment(passkey.used_at),
     )
+
+
+_FACTS: dict[type[events.Event], type[Message]] = {
+    events.AccountCreated: facts.AccountCreated,
+    events.ProfileChanged: facts.ProfileChanged,
+    events.SignedOut: facts.SignedOut,
+    events.AccountSuspended: facts.AccountSuspended,
+    events.AccountRestored: facts.AccountRestored,
+    events.AccountDeleted: facts.AccountDeleted,
+}
+
+
+def encode(event: events.Event) -> Message:
+    """The message of an event; its number is set by the outbox."""
+    message = _FACTS[type(event)](user_id=event.user_id, occurred_at=event.at)
+    if isinstance(event, events.SignedOut):
+        message.sign_in_id = event.sign_in_id  # type: ignore[attr-defined]
+    return message

@@ -16,7 +16,7 @@ from services.auth.app.ports import Keys, Visitor
 from services.auth.app.sessions import Sessions
 from services.auth.app.unsaved import Unsaved
 from services.auth.domain.account import ProfileChange
-from services.auth.fact_messages import encode
+from services.auth.messages import encode
 from services.common.facts.outbox import StoredFact, wrap_fact
 from services.common.rpc.server import current_caller
 

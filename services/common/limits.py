@@ -1,8 +1,17 @@
 """Says how often something may happen for each key: token buckets in bounded memory."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A burst of `burst`, then one more every `seconds_each`, for each key of the kind the name ends in."""
+
+    name: str
+    burst: int
+    seconds_each: float
 
 
 @dataclass(slots=True)
@@ -56,3 +65,34 @@ class TokenBuckets:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+
+class RateLimits:
+    """Limits by name, each with buckets of its own in the memory of this process.
+
+    `refused` hears the name of each limit that said no; `refusal` makes what is raised then, given the seconds to wait.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float], refused: Callable[[str], None], refusal: Callable[[float], Exception]
+    ) -> None:
+        self._monotonic = monotonic
+        self._refused = refused
+        self._refusal = refusal
+        self._buckets: dict[str, TokenBuckets] = {}
+
+    def take(self, limit: Limit, key: str = "") -> None:
+        """Counts one. Raises the refusal when there were too many."""
+        wait = self._of(limit).take(key, self._monotonic())
+        if wait > 0:
+            self._refused(limit.name)
+            raise self._refusal(wait)
+
+    def give_back(self, limit: Limit, key: str = "") -> None:
+        """Uncounts one that turned out to be good."""
+        self._of(limit).give_back(key, self._monotonic())
+
+    def _of(self, limit: Limit) -> TokenBuckets:
+        if limit.name not in self._buckets:
+            self._buckets[limit.name] = TokenBuckets(limit.burst, 1 / limit.seconds_each)
+        return self._buckets[limit.name]

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from services.common.clock import Clock
 from services.common.facts.outbox_retention import FactRetention
+from services.common.limits import RateLimits
 from services.common.rpc.client import ServiceChannel
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
@@ -18,8 +19,10 @@ from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.clients import AuthClient
+from services.invite.domain.errors import too_often
 from services.invite.link.code_secret import code_secret
-from services.invite.metrics import BucketLimits, PrometheusCounters
+from services.invite.messages import encode
+from services.invite.metrics import PrometheusCounters
 from services.invite.rpc import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore
@@ -51,10 +54,12 @@ class _Common(TypedDict):
 
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock, channel: ServiceChannel) -> Parts:
     """Everything but the tasks; reads the secret of the codes, or makes it."""
-    store = SqlStore(database, facts.encode)
+    store = SqlStore(database, encode)
     auth = AuthClient(channel.channel, clock)
     revocations = RevocationList(clock)
-    common = _Common(store=store, accounts=auth, clock=clock, counters=PrometheusCounters(metrics))
+    counters = PrometheusCounters(metrics)
+    limits = RateLimits(clock.monotonic, counters.rate_limited, too_often)
+    common = _Common(store=store, accounts=auth, clock=clock, counters=counters)
     rules = Rules(
         quota=settings.quota,
         life=timedelta(days=settings.expiry_days),
@@ -62,9 +67,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         code_secret=code_secret(settings.code_secret_file),
     )
     app = UseCases(
-        redemptions=Redemptions(
-            **common, limits=BucketLimits(clock, metrics), claim_life=timedelta(seconds=settings.claim_seconds)
-        ),
+        redemptions=Redemptions(**common, limits=limits, claim_life=timedelta(seconds=settings.claim_seconds)),
         invitations=Invitations(**common, rules=rules),
         tree=Tree(**common),
     )

@@ -1,4 +1,4 @@
-"""Domain events of invite as messages of its contract, and what auth's facts mean here."""
+"""What auth's facts mean here."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,7 +9,6 @@ from majlis.auth.v1 import auth_facts_pb2 as auth
 from majlis.invite.v1 import invite_facts_pb2
 
 from services.common.trust.revocations import RevocationList
-from services.invite.domain.events import Event
 
 HEARD_FACTS: tuple[type[Message], ...] = (
     auth.AccountCreated,
@@ -97,12 +96,3 @@ class AuthFacts:
             self._revocations.revoke_sign_in(fact.sign_in_id)
         else:
             self._revocations.revoke_user(fact.user_id, at)
-
-
-def encode(event: Event) -> Message:
-    """The message of an event; its number is set by the outbox."""
-    message = invite_facts_pb2.InvitationRedeemed(
-        user_id=event.user_id, inviter_id=event.inviter_id, room_id=event.room_id
-    )
-    message.occurred_at.FromDatetime(event.at)
-    return message

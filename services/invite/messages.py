@@ -2,13 +2,16 @@
 
 from datetime import datetime
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.invite.v1 import invitation_pb2 as pb
+from majlis.invite.v1 import invite_facts_pb2
 
 from services.common.text.look_alikes import look
 from services.invite.app.invitations import Shown
 from services.invite.app.tree import Node
+from services.invite.domain.events import Event
 from services.invite.domain.invitation import State
 from services.invite.domain.people import Person
 from services.invite.link.qr import qr_svg
@@ -71,3 +74,12 @@ def tree_node(node: Node) -> pb.TreeNode:
     return pb.TreeNode(
         person=profile(node.person), inviter_id=node.place.inviter_id, joined_at=moment(node.place.joined_at)
     )
+
+
+def encode(event: Event) -> Message:
+    """The message of an event; its number is set by the outbox."""
+    message = invite_facts_pb2.InvitationRedeemed(
+        user_id=event.user_id, inviter_id=event.inviter_id, room_id=event.room_id
+    )
+    message.occurred_at.FromDatetime(event.at)
+    return message

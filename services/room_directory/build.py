@@ -34,6 +34,7 @@ from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRooms
@@ -47,7 +48,7 @@ from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.metrics import ClockSkew, PrometheusCounters, SystemIds
+from services.room_directory.metrics import ClockSkew, PrometheusCounters
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.moderation import ModerationServicer
 from services.room_directory.rpc.room import RoomServicer

@@ -1,26 +1,12 @@
-"""Small adapters of the use cases' ports: chance and counters."""
+"""What operators want to count, and how far clocks are apart."""
 
-import secrets
 from datetime import datetime
 
 from services.common.clock import Clock
-from services.common.ids import new_id
 from services.common.sight.distinct import Distinct
 from services.common.sight.metrics import Metrics
 
 _SKEW_SECONDS = 10.0
-
-
-class SystemIds:
-    """Ids and member numbers from the system's source of randomness."""
-
-    def new_id(self) -> str:
-        """A fresh id."""
-        return new_id()
-
-    def member(self) -> int:
-        """A number from 1 to 2³²-1."""
-        return secrets.randbelow(2**32 - 1) + 1
 
 
 class ClockSkew:

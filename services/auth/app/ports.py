@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from services.auth.domain.account import Account, Passkey
 from services.auth.domain.challenge import Challenge
 from services.auth.domain.events import Event
-from services.auth.domain.limits import Limit
 from services.auth.domain.personal_token import PersonalToken
 from services.auth.domain.sign_in import RefreshToken, SignIn
 from services.common.facts.outbox import StoredFact
+from services.common.limits import Limit
 
 
 @dataclass(frozen=True, slots=True)

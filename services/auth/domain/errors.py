@@ -176,3 +176,8 @@ class MailUnavailable(DomainError):
 
     kind = "failed_precondition"
     reason = "MAIL_UNAVAILABLE"
+
+
+def too_often(seconds: float) -> RateLimited:
+    """The refusal of who tried too much and is to wait so long."""
+    return RateLimited("too many tries; wait a little", retry_after_seconds=seconds)

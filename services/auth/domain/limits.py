@@ -1,16 +1,6 @@
 """How often things may be tried: every rate limit of auth in one table."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A burst of `burst`, then one more every `seconds_each`, for each key of the kind the name ends in."""
-
-    name: str
-    burst: int
-    seconds_each: float
-
+from services.common.limits import Limit
 
 CODES_PER_ADDRESS = Limit("codes_per_address", burst=5, seconds_each=180)
 CODES_PER_NETWORK = Limit("codes_per_network", burst=20, seconds_each=30)

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from services.common.facts.outbox import StoredFact
+from services.common.limits import Limit
 from services.invite.domain.events import Event
 from services.invite.domain.invitation import Invitation, Quota
-from services.invite.domain.limits import Limit
 from services.invite.domain.people import Person, Place
 
 

@@ -53,3 +53,8 @@ class PersonNotFound(DomainError):
 
     kind = "not_found"
     reason = "PERSON_NOT_FOUND"
+
+
+def too_often(seconds: float) -> RateLimited:
+    """The refusal of who tried too much and is to wait so long."""
+    return RateLimited("too many tries; wait a little", retry_after_seconds=seconds)

@@ -1,16 +1,6 @@
 """How often things may be tried: every rate limit of invite in one table."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A burst of `burst`, then one more every `seconds_each`, for each key of the kind the name ends in."""
-
-    name: str
-    burst: int
-    seconds_each: float
-
+from services.common.limits import Limit
 
 BAD_CODES_PER_NETWORK = Limit("bad_codes_per_network", burst=30, seconds_each=10)
 # High, since codes of 128 bits cannot be guessed: it only keeps a flood from the database.

@@ -14,6 +14,7 @@ from services.auth.domain.account import NewProfile
 from services.auth.storage.tables import metadata as auth_tables
 from services.common.errors import PartUnavailable
 from services.common.ids import new_id
+from services.common.limits import RateLimits
 from services.common.sight.metrics import Metrics
 from services.common.store.audit import AuditRow
 from services.common.store.database import Database
@@ -21,9 +22,10 @@ from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.ports import NewAccount, Visitor
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
-from services.invite.bus import encode
+from services.invite.domain.errors import too_often
 from services.invite.domain.people import Person
-from services.invite.metrics import BucketLimits, PrometheusCounters
+from services.invite.messages import encode
+from services.invite.metrics import PrometheusCounters
 from services.invite.storage import SqlStore
 from services.invite.storage.tables import audit, metadata, outbox
 from tests.integration.auth.conftest import Hall, open_hall
@@ -158,7 +160,7 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
         redemptions=Redemptions(
             store=store,
             accounts=link,
-            limits=BucketLimits(clock, metrics),
+            limits=RateLimits(clock.monotonic, counters.rate_limited, too_often),
             clock=clock,
             counters=counters,
             claim_life=timedelta(seconds=CLAIM_SECONDS),
