@@ -1,9 +1,10 @@
 // Starts the client: who is signed in, then the page of the address.
 import { mount } from 'svelte';
+import { build } from './app/build.ts';
+import { contextOf } from './app/parts.ts';
 import App from './App.svelte';
-import { router } from './lib/router.svelte.ts';
-import { session } from './lib/session.svelte.ts';
-import { player } from './room/player.svelte.ts';
+import type { Words } from './i18n/i18n.svelte.ts';
+import type { Theme } from './lib/theme.svelte.ts';
 
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL: () => string }): { createScriptURL(url: string): unknown };
@@ -16,13 +17,15 @@ function workerUrl(): unknown {
 }
 
 /** Puts the client in the place of what the page showed while it was loading. */
-export function start(place: HTMLElement): void {
+export function start(place: HTMLElement, words: Words, theme: Theme): void {
+  const parts = build(words, theme);
+  const { router, player, session } = parts;
   router.start();
   player.start();
   session.accompany(player);
   void session.start();
   place.replaceChildren();
-  mount(App, { target: place });
+  mount(App, { target: place, context: contextOf(parts) });
   if (import.meta.env.PROD && 'serviceWorker' in navigator) {
     // Without it the client works all the same, only not without a network.
     navigator.serviceWorker.register(workerUrl() as string).catch(() => undefined);

@@ -2,9 +2,9 @@
 import './styles/fonts.css';
 import './styles/tokens.css';
 import './styles/base.css';
-import { locale } from './i18n/i18n.svelte.ts';
+import { Words } from './i18n/i18n.svelte.ts';
 import { keep, recall } from './lib/storage.ts';
-import { theme } from './lib/theme.svelte.ts';
+import { Theme } from './lib/theme.svelte.ts';
 
 // A part that a newer build has replaced is gone: the page as it is now knows the new one. Once, lest a broken build reload for ever.
 addEventListener('vite:preloadError', () => {
@@ -13,7 +13,9 @@ addEventListener('vite:preloadError', () => {
   location.reload();
 });
 
+const words = new Words();
+const theme = new Theme();
 theme.start();
-const [client] = await Promise.all([import('./client.ts'), locale.start()]);
-client.start(document.getElementById('app') as HTMLElement);
+const [client] = await Promise.all([import('./client.ts'), words.start()]);
+client.start(document.getElementById('app') as HTMLElement, words, theme);
 keep('reloaded', null, 'session');

@@ -19,11 +19,12 @@ const load: Record<Language, () => Promise<{ default: Catalogue }>> = {
   ru: () => import('./ru.json'),
 };
 
-class Locale {
+/** The texts of the page, in the language it is shown in. Its functions stand alone: who is given it may take them out. */
+export class Words {
   code = $state<Language>('en');
   /** The catalogue in use: every text on the page depends on it. */
   catalogue = $state.raw<Catalogue>({});
-  readonly #kept = new Map<Language, Catalogue>();
+  readonly #kept: Partial<Record<Language, Catalogue>> = {};
 
   get direction(): 'rtl' | 'ltr' {
     return this.code === 'ar' ? 'rtl' : 'ltr';
@@ -35,17 +36,50 @@ class Locale {
 
   /** Shows the page in a language and keeps it. */
   async use(code: Language, remember = false): Promise<void> {
-    const catalogue = this.#kept.get(code) ?? (await load[code]()).default;
-    this.#kept.set(code, catalogue);
+    const catalogue = this.#kept[code] ?? (await load[code]()).default;
+    this.#kept[code] = catalogue;
     if (remember) keep('language', code);
     this.code = code;
     this.catalogue = catalogue;
     document.documentElement.lang = code;
     document.documentElement.dir = this.direction;
   }
-}
 
-export const locale = new Locale();
+  /** BCP 47 tag with Western digits. */
+  get #tag(): string {
+    return `${this.code}-u-nu-latn`;
+  }
+
+  /** The text of a key; `count` chooses the plural form and stands, formatted, as {{n}}. */
+  readonly t = (key: Key, values: Record<string, string | number> & { count?: number } = {}): string => {
+    const all = values.count === undefined ? values : { n: this.number(values.count), ...values };
+    return message(this.catalogue, this.code, key, all);
+  };
+
+  readonly number = (value: number): string => new Intl.NumberFormat(this.#tag).format(value);
+
+  /** A language's name in the interface's language. */
+  readonly languageName = (code: string): string => {
+    try {
+      return new Intl.DisplayNames([this.#tag], { type: 'language' }).of(code) ?? code;
+    } catch {
+      return code;
+    }
+  };
+
+  /** The same, standing alone: on a chip or in a list, where some languages begin it with a capital. */
+  readonly languageTitle = (code: string): string => {
+    const name = this.languageName(code);
+    return name.charAt(0).toLocaleUpperCase(this.#tag) + name.slice(1);
+  };
+
+  readonly dateOf = (milliseconds: number): string => new Intl.DateTimeFormat(this.#tag, { dateStyle: 'medium' }).format(milliseconds);
+
+  readonly dateAndTime = (milliseconds: number): string => new Intl.DateTimeFormat(this.#tag, { dateStyle: 'medium', timeStyle: 'short' }).format(milliseconds);
+
+  /** Names joined as the language joins them. */
+  readonly list = (names: string[]): string => new Intl.ListFormat(this.#tag, { type: 'conjunction' }).format(names.map(isolated));
+}
 
 /** The text as a language we have, or null. */
 export function isLanguage(text: string | null | undefined): Language | null {
@@ -58,47 +92,4 @@ function preferred(): Language {
     if (code) return code;
   }
   return 'en';
-}
-
-/** The text of a key; `count` chooses the plural form and stands, formatted, as {{n}}. */
-export function t(key: Key, values: Record<string, string | number> & { count?: number } = {}): string {
-  const all = values.count === undefined ? values : { n: number(values.count), ...values };
-  return message(locale.catalogue, locale.code, key, all);
-}
-
-/** BCP 47 tag with Western digits. */
-function tag(): string {
-  return `${locale.code}-u-nu-latn`;
-}
-
-export function number(value: number): string {
-  return new Intl.NumberFormat(tag()).format(value);
-}
-
-/** A language's name in the interface's language. */
-export function languageName(code: string): string {
-  try {
-    return new Intl.DisplayNames([tag()], { type: 'language' }).of(code) ?? code;
-  } catch {
-    return code;
-  }
-}
-
-/** The same, standing alone: on a chip or in a list, where some languages begin it with a capital. */
-export function languageTitle(code: string): string {
-  const name = languageName(code);
-  return name.charAt(0).toLocaleUpperCase(tag()) + name.slice(1);
-}
-
-export function dateOf(milliseconds: number): string {
-  return new Intl.DateTimeFormat(tag(), { dateStyle: 'medium' }).format(milliseconds);
-}
-
-export function dateAndTime(milliseconds: number): string {
-  return new Intl.DateTimeFormat(tag(), { dateStyle: 'medium', timeStyle: 'short' }).format(milliseconds);
-}
-
-/** Names joined as the language joins them. */
-export function list(names: string[]): string {
-  return new Intl.ListFormat(tag(), { type: 'conjunction' }).format(names.map(isolated));
 }

@@ -1,5 +1,5 @@
 // The way to the server: one Connect transport at this page's origin; an expired sign-in is renewed once and the call repeated.
-import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type Client, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
 import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
 import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
@@ -12,30 +12,78 @@ import { endingOf, remedyOf } from './reasons.ts';
 import { reasonOf } from './refusal.ts';
 
 /** Header by which the gateway knows that tokens belong into cookies. */
-export const clientHeader = { 'X-Majlis-Client': 'web' } as const;
+const clientHeader = { 'X-Majlis-Client': 'web' } as const;
 const deadline = 15_000;
 
-let renewing: Promise<boolean> | null = null;
-let onSignedOut: (refusal: unknown) => void = () => {};
+/** A transport whose calls go through these. */
+export type Way = (interceptors: Interceptor[]) => Transport;
 
-/** Tells the page once the sign-in is over for good, with the refusal when it was not simply ended: a suspension. */
-export function whenSignedOut(listener: (refusal: unknown) => void): void {
-  onSignedOut = listener;
+/** To an origin, as Connect with JSON. */
+export function wayTo(baseUrl: string): Way {
+  return (interceptors) => createConnectTransport({ baseUrl, interceptors, useBinaryFormat: false, defaultTimeoutMs: deadline, jsonOptions: { ignoreUnknownFields: true } });
+}
+
+export class Api {
+  readonly auth: Client<typeof AuthService>;
+  readonly invite: Client<typeof InviteService>;
+  readonly rooms: Client<typeof RoomService>;
+  readonly stage: Client<typeof StageService>;
+  readonly moderation: Client<typeof ModerationService>;
+  readonly server: Client<typeof ServerService>;
+  readonly #tokens: Client<typeof AuthService>;
+  #renewing: Promise<boolean> | null = null;
+  #onSignedOut: (refusal: unknown) => void = () => {};
+
+  constructor(way: Way) {
+    const plain = way([named]);
+    const transport = way([this.#renewed, named]);
+    this.auth = createClient(AuthService, transport);
+    this.invite = createClient(InviteService, transport);
+    this.rooms = createClient(RoomService, transport);
+    this.stage = createClient(StageService, transport);
+    this.moderation = createClient(ModerationService, transport);
+    this.server = createClient(ServerService, plain);
+    this.#tokens = createClient(AuthService, plain);
+  }
+
+  /** Tells the page once the sign-in is over for good, with the refusal when it was not simply ended: a suspension. */
+  whenSignedOut(listener: (refusal: unknown) => void): void {
+    this.#onSignedOut = listener;
+  }
+
+  readonly #renewed: Interceptor = (next) => async (request) => {
+    try {
+      return await next(request);
+    } catch (error) {
+      if (!renewable(error) || (request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name))) throw error;
+      if (!(await this.renewSignIn())) throw error;
+      return next(request);
+    }
+  };
+
+  /** Trades the refresh cookie for a new pair, once for all callers who wait; false when the sign-in is over. */
+  renewSignIn(): Promise<boolean> {
+    this.#renewing ??= this.#tokens
+      .refreshSession({})
+      .then(() => true)
+      .catch((error: unknown) => {
+        if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
+          this.#onSignedOut(null);
+          return false;
+        }
+        if (endingOf(reasonOf(error)) === Ending.SIGN_IN) this.#onSignedOut(error);
+        throw error;
+      })
+      .finally(() => {
+        this.#renewing = null;
+      });
+    return this.#renewing;
+  }
 }
 
 const named: Interceptor = (next) => (request) => {
   for (const [name, value] of Object.entries(clientHeader)) request.header.set(name, value);
   return next(request);
-};
-
-const renewed: Interceptor = (next) => async (request) => {
-  try {
-    return await next(request);
-  } catch (error) {
-    if (!renewable(error) || request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name)) throw error;
-    if (!(await renewSignIn())) throw error;
-    return next(request);
-  }
 };
 
 /** Whether a fresh token may help: the old one expired, or is from before the person was made an operator. */
@@ -49,35 +97,9 @@ function needsSignIn(method: string): boolean {
   return !/^(RefreshSession|.*SignIn|SetUpOwner|ExchangePersonalToken)$/.test(method) || /^(ListSignIns|EndSignIn)$/.test(method);
 }
 
-const base = { baseUrl: location.origin, useBinaryFormat: false, defaultTimeoutMs: deadline, jsonOptions: { ignoreUnknownFields: true } };
-const plain = createConnectTransport({ ...base, interceptors: [named] });
-const transport = createConnectTransport({ ...base, interceptors: [renewed, named] });
-
-export const auth = createClient(AuthService, transport);
-export const invite = createClient(InviteService, transport);
-export const rooms = createClient(RoomService, transport);
-export const stage = createClient(StageService, transport);
-export const moderation = createClient(ModerationService, transport);
-export const server = createClient(ServerService, plain);
-const tokens = createClient(AuthService, plain);
-
-/** Trades the refresh cookie for a new pair, once for all callers who wait; false when the sign-in is over. */
-export function renewSignIn(): Promise<boolean> {
-  renewing ??= tokens
-    .refreshSession({})
-    .then(() => true)
-    .catch((error: unknown) => {
-      if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
-        onSignedOut(null);
-        return false;
-      }
-      if (endingOf(reasonOf(error)) === Ending.SIGN_IN) onSignedOut(error);
-      throw error;
-    })
-    .finally(() => {
-      renewing = null;
-    });
-  return renewing;
+/** Asks this origin for a path outside the calls, as the same client. */
+export function ask(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+  return fetch(path, { headers: { ...headers, ...clientHeader }, signal, credentials: 'same-origin', cache: 'no-store' });
 }
 
 /** A unary call that outlives the page: for the moment it is closed. Nothing waits for the answer. */

@@ -1,6 +1,6 @@
 // Passkeys: WebAuthn's objects from the server's JSON and back (Web Authentication Level 3, section 5.1).
 import type { Account } from '../gen/majlis/auth/v1/account_pb.ts';
-import { auth } from './api.ts';
+import type { Api } from './api.ts';
 
 type Json = Record<string, unknown>;
 
@@ -15,7 +15,7 @@ export function cancelled(error: unknown): boolean {
 }
 
 /** Signs in with a passkey the person chooses. */
-export async function signInWithPasskey(): Promise<Account | undefined> {
+export async function signInWithPasskey(auth: Api['auth']): Promise<Account | undefined> {
   const { challengeId, optionsJson } = await auth.startPasskeySignIn({});
   const options = inner(optionsJson);
   const credential = (await navigator.credentials.get({
@@ -35,7 +35,7 @@ export async function signInWithPasskey(): Promise<Account | undefined> {
 }
 
 /** Adds a passkey of this device to the account. */
-export async function addPasskey(label: string): Promise<Account | undefined> {
+export async function addPasskey(auth: Api['auth'], label: string): Promise<Account | undefined> {
   const { challengeId, optionsJson } = await auth.startPasskeyRegistration({});
   const options = inner(optionsJson);
   const user = options['user'] as Json;

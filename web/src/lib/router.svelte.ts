@@ -39,18 +39,23 @@ function inside(next: string | null): string {
   return next && /^\/(?![/\\])/.test(next) ? next : '/';
 }
 
-class Router {
+/** The page of the address bar. */
+function here(): Route {
+  return parse(new URL(location.href));
+}
+
+export class Router {
   route = $state<Route>({ page: 'missing' });
 
   start(): void {
-    this.route = parse(new URL(location.href));
+    this.route = here();
     addEventListener('popstate', () => this.#show());
     addEventListener('hashchange', () => this.#show());
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
   #show(): void {
-    this.route = parse(new URL(location.href));
+    this.route = here();
   }
 
   /** Goes to a path of this origin. */
@@ -68,5 +73,3 @@ class Router {
     this.go(link.pathname + link.search + link.hash);
   }
 }
-
-export const router = new Router();

@@ -1,11 +1,11 @@
 // Who uses this page: the account signed in, if any.
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Account } from '../gen/majlis/auth/v1/account_pb.ts';
-import { isLanguage, locale } from '../i18n/i18n.svelte.ts';
-import { auth, whenSignedOut } from './api.ts';
+import { isLanguage, type Words } from '../i18n/i18n.svelte.ts';
+import type { Api } from './api.ts';
 import { passes } from './refusal.ts';
-import { router } from './router.svelte.ts';
-import { openChannel, Tabs, type Word } from './tabs.ts';
+import type { Router } from './router.svelte.ts';
+import type { Tabs, Word } from './tabs.ts';
 
 /** What goes on while somebody is signed in and must not outlive it: the room that plays. */
 export interface Companion {
@@ -15,14 +15,28 @@ export interface Companion {
   letGo(): Promise<void>;
 }
 
-class Session {
+export interface SessionParts {
+  api: {
+    readonly auth: Pick<Api['auth'], 'getMe' | 'signOut' | 'signOutEverywhere'>;
+    whenSignedOut(listener: (refusal: unknown) => void): void;
+  };
+  router: Pick<Router, 'go'>;
+  words: Pick<Words, 'code' | 'use'>;
+  tabs: Tabs;
+}
+
+export class Session {
   account = $state.raw<Account | null>(null);
   /** False until the first answer. */
   known = $state(false);
   /** Why the server does not say who uses this page; null once it did. */
   refusal = $state.raw<unknown>(null);
   #companion: Companion | null = null;
-  readonly #tabs = new Tabs();
+  readonly #parts: SessionParts;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
 
   get me(): string {
     return this.account?.profile?.userId ?? '';
@@ -34,10 +48,11 @@ class Session {
   }
 
   async start(): Promise<void> {
-    if (!this.known) this.#tabs.listen(openChannel(), (word, user) => this.#heard(word, user));
-    whenSignedOut((refusal) => this.#over(refusal));
+    const { api, tabs } = this.#parts;
+    if (!this.known) tabs.listen((word, user) => this.#heard(word, user));
+    api.whenSignedOut((refusal) => this.#over(refusal));
     try {
-      this.adopt((await auth.getMe({})).account ?? null);
+      this.adopt((await api.auth.getMe({})).account ?? null);
       this.refusal = null;
     } catch (error) {
       const stranger = error instanceof ConnectError && error.code === Code.Unauthenticated;
@@ -54,11 +69,12 @@ class Session {
     this.account = account;
     if (account) this.refusal = null;
     const code = isLanguage(account?.locale);
-    if (code && code !== locale.code) void locale.use(code, true);
+    if (code && code !== this.#parts.words.code) void this.#parts.words.use(code, true);
   }
 
   /** Signs this browser out and goes to the sign-in page. */
   async signOut(everywhere = false): Promise<void> {
+    const { auth } = this.#parts.api;
     await this.endBy(() => (everywhere ? auth.signOutEverywhere({}) : auth.signOut({})));
   }
 
@@ -68,17 +84,18 @@ class Session {
    */
   async endBy(call: () => Promise<unknown>): Promise<void> {
     const { me } = this;
+    const { tabs, router } = this.#parts;
     if (this.#companion && !(await this.#companion.leave())) return;
-    this.#tabs.tell('leaving', me);
+    tabs.tell('leaving', me);
     await call();
-    this.#tabs.tell('over', me);
+    tabs.tell('over', me);
     this.adopt(null);
     router.go('/sign-in');
   }
 
   /** The sign-in was found ended, or the account may not be used: nothing is asked, for nothing can be kept. */
   #over(refusal: unknown): void {
-    if (this.me) this.#tabs.tell('over', this.me);
+    if (this.me) this.#parts.tabs.tell('over', this.me);
     this.refusal = refusal;
     this.adopt(null);
   }
@@ -90,5 +107,3 @@ class Session {
     else void this.#companion?.letGo();
   }
 }
-
-export const session = new Session();

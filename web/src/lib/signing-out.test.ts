@@ -1,25 +1,29 @@
 // Signing out: microphone and sound go first, here and in the browser's other tabs, whichever way the sign-in ends.
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { AccountSchema } from '../gen/majlis/auth/v1/account_pb.ts';
+import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
 import { me, person } from '../room/fixtures.ts';
+import { fakeClient } from '../testing/server.ts';
 import { Refusal } from './refusal.ts';
-import type { Channel, Word } from './tabs.ts';
+import { Session } from './session.svelte.ts';
+import { Tabs, type Channel, type Word } from './tabs.ts';
 
 const happened: string[] = [];
 const account = create(AccountSchema, { profile: person(me) });
 let signedOut: (why: unknown) => void = () => undefined;
-const auth = {
-  getMe: async () => ({ account }),
-  signOut: vi.fn(async () => void happened.push('call')),
-  signOutEverywhere: vi.fn(async () => void happened.push('call')),
-};
-const channel: Channel & { said: unknown[] } = { said: [], onmessage: null, postMessage: (message) => void (channel.said.push(message), happened.push((message as { word: string }).word)) };
-
-vi.mock('./api.ts', () => ({ auth, whenSignedOut: (listener: typeof signedOut) => void (signedOut = listener) }));
-vi.mock('./router.svelte.ts', () => ({ router: { go: (path: string) => void happened.push(path) } }));
-vi.mock('./tabs.ts', async (original) => ({ ...(await original<object>()), openChannel: () => channel }));
-const { session } = await import('./session.svelte.ts');
+const auth = fakeClient(AuthService, {
+  getMe: () => ({ account }),
+  signOut: () => (happened.push('call'), {}),
+  signOutEverywhere: () => (happened.push('call'), {}),
+});
+const channel: Channel = { onmessage: null, postMessage: (message) => void happened.push((message as { word: string }).word) };
+const session = new Session({
+  api: { auth, whenSignedOut: (listener) => void (signedOut = listener) },
+  router: { go: (path) => void happened.push(path) },
+  words: { code: 'en', use: async () => undefined },
+  tabs: new Tabs(channel),
+});
 
 let stays = false;
 let playing = true;

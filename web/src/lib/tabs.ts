@@ -21,13 +21,16 @@ export function openChannel(): Channel | null {
 }
 
 export class Tabs {
-  #channel: Channel | null = null;
+  readonly #channel: Channel | null;
+
+  constructor(channel: Channel | null) {
+    this.#channel = channel;
+  }
 
   /** Calls back with what another tab says, and about whom. */
-  listen(channel: Channel | null, heard: (word: Word, user: string) => void): void {
-    this.#channel = channel;
-    if (!channel) return;
-    channel.onmessage = ({ data }: MessageEvent) => {
+  listen(heard: (word: Word, user: string) => void): void {
+    if (!this.#channel) return;
+    this.#channel.onmessage = ({ data }: MessageEvent) => {
       const { word, user } = (data ?? {}) as { word?: unknown; user?: unknown };
       if ((word === 'leaving' || word === 'over') && typeof user === 'string' && user) heard(word, user);
     };

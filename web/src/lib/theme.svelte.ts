@@ -3,7 +3,7 @@ import { keep, recall } from './storage.ts';
 
 export type ThemeChoice = 'system' | 'paper' | 'night';
 
-class Theme {
+export class Theme {
   choice = $state<ThemeChoice>('system');
 
   start(): void {
@@ -30,5 +30,3 @@ class Theme {
     }
   }
 }
-
-export const theme = new Theme();

@@ -1,6 +1,7 @@
 // Short messages at the bottom of the page, with an undo where there is one.
 import { untrack } from 'svelte';
-import { t, type Key } from '../i18n/i18n.svelte.ts';
+import type { Key, Words } from '../i18n/i18n.svelte.ts';
+import type { Clock } from './clock.ts';
 import { explain } from './refusal.ts';
 
 export interface Toast {
@@ -15,12 +16,19 @@ export interface Toast {
 const shownFor = 6_000;
 const most = 3;
 
-class Toasts {
+export class Toasts {
+  readonly #words: Pick<Words, 't'>;
+  readonly #clock: Clock;
   list = $state<Toast[]>([]);
   #hosts = $state.raw<symbol[]>([]);
   #next = 1;
   /** Those whose cause was seen to hold: the news of it may come after the call that made the message. */
-  readonly #held = new Set<number>();
+  #held: readonly number[] = [];
+
+  constructor(words: Pick<Words, 't'>, clock: Clock) {
+    this.#words = words;
+    this.#clock = clock;
+  }
 
   /** Who shows them: the page or, above it, the sheet opened last, for nothing else can be seen, pressed or heard then. */
   get host(): symbol | undefined {
@@ -35,41 +43,40 @@ class Toasts {
 
   /** Shows a message for a while; one that `holds` goes earlier, once that has been true and is so no longer. */
   say(key: Key, values: Record<string, string | number> = {}, undo?: () => unknown, holds?: () => boolean): void {
-    this.#add(t(key, values), 'plain', undo, holds);
+    this.#add(this.#words.t(key, values), 'plain', undo, holds);
   }
 
   /** Drops what has outlived its cause; called whenever a cause may have changed. */
   settle(): void {
     for (const { id, holds } of this.list) {
-      if (holds?.()) this.#held.add(id);
-      else if (this.#held.has(id)) this.drop(id);
+      const held = this.#held.includes(id);
+      if (holds?.() && !held) this.#held = [...this.#held, id];
+      else if (held && !holds?.()) this.drop(id);
     }
   }
 
   refuse(error: unknown): void {
-    this.#add(t(explain(error)), 'alarm');
+    this.#add(this.#words.t(explain(error)), 'alarm');
   }
 
+  /** Runs a call and shows its refusal, if any; gives the answer, or undefined when refused. May be taken out and called alone. */
+  readonly attempt = async <T>(call: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await call();
+    } catch (error) {
+      this.refuse(error);
+      return undefined;
+    }
+  };
+
   drop(id: number): void {
-    this.#held.delete(id);
+    this.#held = this.#held.filter((held) => held !== id);
     this.list = this.list.filter((toast) => toast.id !== id);
   }
 
   #add(text: string, tone: Toast['tone'], undo?: Toast['undo'], holds?: Toast['holds']): void {
     const id = this.#next++;
     this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, tone, undo, holds }].slice(-most);
-    setTimeout(() => this.drop(id), shownFor);
-  }
-}
-
-export const toasts = new Toasts();
-
-/** Runs a call and shows its refusal, if any; gives the answer, or undefined when refused. */
-export async function attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await call();
-  } catch (error) {
-    toasts.refuse(error);
-    return undefined;
+    this.#clock.after(shownFor, () => this.drop(id));
   }
 }

@@ -1,15 +1,17 @@
 // A message with an undo goes with its cause: what was accepted or taken back cannot be undone.
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { FakeClock } from '../testing/clock.ts';
+import { plainWords } from '../testing/room.ts';
+import { Refusal } from './refusal.ts';
+import { Toasts } from './toasts.svelte.ts';
 
-vi.mock('../i18n/i18n.svelte.ts', () => ({ t: (key: string) => key }));
-vi.mock('./refusal.ts', () => ({ explain: () => 'refused.fault' }));
-const { toasts } = await import('./toasts.svelte.ts');
-
+let clock: FakeClock;
+let toasts: Toasts;
 const shown = (): string[] => toasts.list.map((toast) => toast.text);
 
 beforeEach(() => {
-  vi.useFakeTimers();
-  for (const toast of toasts.list) toasts.drop(toast.id);
+  clock = new FakeClock();
+  toasts = new Toasts(plainWords, clock);
 });
 
 test('a message goes with its cause, which may be told later than the call that made the message is answered', () => {
@@ -25,11 +27,18 @@ test('a message goes with its cause, which may be told later than the call that 
   expect(shown()).toEqual([]);
 });
 
-test('a message without a lasting cause stays its time', () => {
+test('a message without a lasting cause stays its time', async () => {
   toasts.say('report.sent');
   toasts.settle();
-  vi.advanceTimersByTime(5_900);
+  await clock.pass(5_900);
   expect(shown()).toEqual(['report.sent']);
-  vi.advanceTimersByTime(200);
+  await clock.pass(200);
   expect(shown()).toEqual([]);
+});
+
+test('what was refused is shown where it happened, and gives no answer', async () => {
+  const { attempt } = toasts;
+  expect(await attempt(async () => 'yes')).toBe('yes');
+  expect(await attempt(() => Promise.reject(new Refusal(403, 'BLOCKED')))).toBeUndefined();
+  expect(toasts.list.map(({ text, tone }) => [text, tone])).toEqual([['refused.BLOCKED', 'alarm']]);
 });

@@ -1,31 +1,41 @@
 // A soft sound for who moderates: a hand went up. Two quiet tones, made here, so that nothing is loaded.
+import type { Clock } from '../lib/clock.ts';
 import { keep, recall } from '../lib/storage.ts';
 
 /** Hands that go up one after another are one sound. */
 const quietFor = 5_000;
 const loudness = 0.06;
-let context: AudioContext | null = null;
-let last = -Infinity;
 
-/** Whether this browser sounds when a hand goes up; it does unless it was told not to. */
-export function chimes(): boolean {
-  return recall('chime') !== 'off';
-}
+export class Chime {
+  readonly #clock: Clock;
+  #context: AudioContext | null = null;
+  #last = -Infinity;
 
-export function setChimes(on: boolean): void {
-  keep('chime', on ? null : 'off');
-}
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
-export function chime(now = performance.now()): void {
-  if (!chimes() || now - last < quietFor) return;
-  last = now;
-  try {
-    context ??= new AudioContext();
-    void context.resume();
-    tone(context, 660, 0);
-    tone(context, 880, 0.14);
-  } catch {
-    // A browser without Web Audio shows the badge alone.
+  /** Whether this browser sounds when a hand goes up; it does unless it was told not to. */
+  get on(): boolean {
+    return recall('chime') !== 'off';
+  }
+
+  turn(on: boolean): void {
+    keep('chime', on ? null : 'off');
+  }
+
+  ring(): void {
+    const now = this.#clock.now();
+    if (!this.on || now - this.#last < quietFor) return;
+    this.#last = now;
+    try {
+      this.#context ??= new AudioContext();
+      void this.#context.resume();
+      tone(this.#context, 660, 0);
+      tone(this.#context, 880, 0.14);
+    } catch {
+      // A browser without Web Audio shows the badge alone.
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // How loud each person is just now: read from the packets that are being played, told to rings without redrawing the page.
+import type { Clock, Stop } from '../lib/clock.ts';
 
 type Listener = (level: number) => void;
 
@@ -12,27 +13,33 @@ const interval = 40;
 
 /** The level of each member number, 0 when silent, else 0-1 on a scale that follows hearing. */
 export class Levels {
+  readonly #clock: Clock;
   readonly #listeners = new Map<number, Set<Listener>>();
   readonly #seen = new Map<number, { stamp: number; at: number; level: number }>();
   readonly #shown = new Map<number, number>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #stop: Stop | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Starts reading; `receivers` gives what is played, `own` the person's number and microphone level. */
   start(receivers: () => RTCRtpReceiver[], own: () => { member: number; level: number } | null): void {
     this.stop();
-    this.#timer = setInterval(() => {
-      const now = performance.now();
+    this.#stop = this.#clock.every(interval, () => {
+      const now = this.#clock.now();
       for (const receiver of receivers()) this.#read(receiver, now);
       const mine = own();
       if (mine?.member) this.#hear(mine.member, mine.level, now);
       this.#tell(now);
-    }, interval);
+    });
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#stop?.();
+    this.#stop = null;
     this.#seen.clear();
-    this.#tell(performance.now());
+    this.#tell(this.#clock.now());
   }
 
   /** Calls back with the member's level whenever it changes; the answer ends it. */
@@ -76,5 +83,3 @@ export class Levels {
 export function loudness(amplitude: number): number {
   return amplitude <= 0 ? 0 : Math.min(1, Math.max(0, 1 + (20 * Math.log10(amplitude)) / 50));
 }
-
-export const levels = new Levels();

@@ -1,5 +1,6 @@
 // Session descriptions and levels, without a browser.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { FakeClock } from '../testing/clock.ts';
 import { Levels, loudness } from './levels.ts';
 import { withDtx, withRed } from './sdp.ts';
 
@@ -34,46 +35,46 @@ function receiver(sources: () => Source[]): RTCRtpReceiver {
   return { getContributingSources: sources, getSynchronizationSources: () => [] } as unknown as RTCRtpReceiver;
 }
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+let clock: FakeClock;
+beforeEach(() => void (clock = new FakeClock()));
 
-test('a ring lights while packets name the speaker and goes out after the last', () => {
-  const levels = new Levels();
+test('a ring lights while packets name the speaker and goes out after the last', async () => {
+  const levels = new Levels(clock);
   let stamp = 0;
   let talking = true;
   levels.start(() => [receiver(() => [{ source: 7, timestamp: talking ? ++stamp : stamp, audioLevel: 0.2 }])], () => null);
   const seen: number[] = [];
   levels.follow(7, (level) => seen.push(level));
-  vi.advanceTimersByTime(200);
+  await clock.pass(200);
   expect(seen.at(-1)).toBeGreaterThan(0.5);
   talking = false;
-  vi.advanceTimersByTime(600);
+  await clock.pass(600);
   expect(seen.at(-1)).toBe(0);
   levels.stop();
 });
 
-test('a named speaker whose packets are silent has no ring; one without a level has a plain one', () => {
-  const levels = new Levels();
+test('a named speaker whose packets are silent has no ring; one without a level has a plain one', async () => {
+  const levels = new Levels(clock);
   let stamp = 0;
   levels.start(() => [receiver(() => [{ source: 1, timestamp: ++stamp, audioLevel: 0.0005 }, { source: 2, timestamp: ++stamp }])], () => null);
   const last = new Map<number, number>();
   for (const member of [1, 2]) levels.follow(member, (level) => last.set(member, level));
-  vi.advanceTimersByTime(200);
+  await clock.pass(200);
   expect(last.get(1)).toBe(0);
   expect(last.get(2)).toBeGreaterThan(0);
   levels.stop();
 });
 
-test('the own microphone lights the own ring', () => {
-  const levels = new Levels();
+test('the own microphone lights the own ring', async () => {
+  const levels = new Levels(clock);
   let level = 0.5;
   levels.start(() => [], () => ({ member: 9, level }));
   let shown = 0;
   levels.follow(9, (value) => (shown = value));
-  vi.advanceTimersByTime(100);
+  await clock.pass(100);
   expect(shown).toBe(0.5);
   level = 0;
-  vi.advanceTimersByTime(600);
+  await clock.pass(600);
   expect(shown).toBe(0);
   levels.stop();
 });

@@ -3,7 +3,7 @@ import { loudness } from './levels.ts';
 
 export type MicrophoneState = 'off' | 'asking' | 'live' | 'denied' | 'missing' | 'insecure';
 
-class Microphone {
+export class Microphone {
   state = $state<MicrophoneState>('off');
   /** True from when the person switched it off until they switch it on: nothing that happens elsewhere opens it meanwhile. */
   held = $state(false);
@@ -117,5 +117,3 @@ class Microphone {
     this.state = 'off';
   }
 }
-
-export const microphone = new Microphone();

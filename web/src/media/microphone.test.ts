@@ -1,5 +1,6 @@
 // The microphone with a browser that tests play.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Microphone } from './microphone.svelte.ts';
 
 class FakeTrack extends EventTarget {
   readyState = 'live';
@@ -11,11 +12,12 @@ class FakeTrack extends EventTarget {
   }
 }
 
-const { microphone } = await import('./microphone.svelte.ts');
+let microphone: Microphone;
 let tracks: FakeTrack[];
 let allow: (() => void)[];
 
 beforeEach(() => {
+  microphone = new Microphone();
   tracks = [];
   allow = [];
   const getUserMedia = (): Promise<unknown> =>

@@ -1,5 +1,6 @@
 // What a media session tells the browser's connection, with one that tests play.
 import { afterEach, expect, test, vi } from 'vitest';
+import { FakeClock } from '../testing/clock.ts';
 import { MediaSession, type IceServer } from './session.ts';
 
 const configured: RTCConfiguration[] = [];
@@ -14,7 +15,7 @@ class FakeConnection extends EventTarget {
 
 function opened(servers?: IceServer[]): RTCConfiguration | undefined {
   vi.stubGlobal('RTCPeerConnection', FakeConnection);
-  new MediaSession('audience', () => undefined, servers).close('ended');
+  new MediaSession('audience', () => undefined, new FakeClock(), servers).close('ended');
   return configured.pop();
 }
 

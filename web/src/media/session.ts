@@ -1,4 +1,5 @@
 // One media session with a relay: WHEP for the audience (one stream), WHIP for the stage (microphone out, four slots in).
+import type { Clock, Stop } from '../lib/clock.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { withDtx, withRed } from './sdp.ts';
 
@@ -37,11 +38,13 @@ export class MediaSession {
   #location = '';
   #permit = '';
   #state: SessionState = 'connecting';
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  #stopWaiting: Stop = () => undefined;
 
   /** With `iceServers` the browser also tries the way through them, and takes it where UDP is blocked (RFC 8445). */
-  constructor(kind: SessionKind, onState: (state: SessionState) => void, iceServers: readonly IceServer[] = []) {
+  constructor(kind: SessionKind, onState: (state: SessionState) => void, clock: Clock, iceServers: readonly IceServer[] = []) {
     this.kind = kind;
+    this.#clock = clock;
     this.#onState = onState;
     this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: iceServers.map(plain) });
     this.#pc.addEventListener('connectionstatechange', () => this.#look());
@@ -69,7 +72,7 @@ export class MediaSession {
     const answer = await this.#post(permit, this.#pc.localDescription?.sdp ?? '');
     if (this.#state === 'closed') return this.#delete(false);
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: this.kind === 'stage' ? withDtx(answer) : answer });
-    this.#timer = setTimeout(() => this.#look(true), connectWithin);
+    this.#stopWaiting = this.#clock.after(connectWithin, () => this.#look(true));
   }
 
   #describe(microphone: MediaStreamTrack | null): void {
@@ -128,13 +131,13 @@ export class MediaSession {
     if (connectionState === 'connected') return this.#become('connected');
     if (connectionState === 'failed' || iceConnectionState === 'failed' || late) return this.#become('failed');
     if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#look(true), patience);
+      this.#stopWaiting();
+      this.#stopWaiting = this.#clock.after(patience, () => this.#look(true));
     }
   }
 
   #become(state: SessionState): void {
-    clearTimeout(this.#timer);
+    this.#stopWaiting();
     if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
     this.#onState(state);
@@ -143,7 +146,7 @@ export class MediaSession {
   /** Ends the session. */
   close(how: Farewell): void {
     if (this.#state === 'closed') return;
-    clearTimeout(this.#timer);
+    this.#stopWaiting();
     this.#state = 'closed';
     for (const player of this.#players) player.srcObject = null;
     this.#pc.close();

@@ -1,15 +1,7 @@
-// What a message of the event stream means, and how long to wait when the stream breaks. Pure.
+// What a message of the event stream means. Pure.
 import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { RoomEventSchema, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { SseMessage } from './sse.ts';
-
-const first = 2_000;
-const longest = 20_000;
-
-/** Milliseconds to wait: at once within 0-2 s, then up to twice as long each time, at most 20 s. */
-export function waitBefore(failures: number, random: number, hint = 0): number {
-  return hint * (failures === 0 ? random : 1) + random * Math.min(first * 2 ** failures, longest);
-}
 
 /** The event a message carries; of a newer server's kinds of event only the revision; undefined for what is no event of a room. */
 export function decodeEvent(message: SseMessage): RoomEvent | undefined {

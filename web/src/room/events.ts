@@ -1,10 +1,11 @@
 // The room's event stream: server-sent events over fetch, so that an expired sign-in can be renewed and the stream resumed.
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { clientHeader, renewSignIn } from '../lib/api.ts';
+import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
+import type { Clock, Network, Stop } from '../lib/clock.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
-import { decodeEvent, waitBefore } from './decode.ts';
+import { decodeEvent } from './decode.ts';
 import { SseParser, type SseMessage } from './sse.ts';
-import { takeSlot } from './stream-slots.ts';
+import type { Release } from './stream-slots.ts';
 
 export interface StreamListener {
   /** The revision of what is shown: the stream goes on after it. */
@@ -16,36 +17,51 @@ export interface StreamListener {
   refused(refusal: Refusal): void;
 }
 
+/** What a stream needs of the browser and of the rest of the client. */
+export interface StreamParts {
+  /** Asks this origin for a path, with the headers that say who asks. */
+  ask(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
+  /** Renews an expired sign-in; false when it is over. */
+  renew(): Promise<boolean>;
+  /** A place among the streams of this browser's tabs; null when all are taken. */
+  slot(): Promise<Release | null>;
+  clock: Clock;
+  waits: Waits;
+  network: Network;
+}
+
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
 
-/** How often a tab asks that holds no stream, since others of this browser hold as many as may be. */
-const askEvery = 2_000;
-
 /** Follows a room until closed; resumes after what is shown, with waits that spread. */
 export class RoomEvents {
-  #room: string;
-  #listener: StreamListener;
-  #stop = new AbortController();
+  readonly #room: string;
+  readonly #listener: StreamListener;
+  readonly #parts: StreamParts;
+  readonly #broken: BackOff;
+  readonly #crowded: BackOff;
+  readonly #deaf: Stop;
+  readonly #stop = new AbortController();
   #afresh = false;
   #up = false;
-  #failures = 0;
-  #wake: (() => void) | null = null;
   #current: AbortController | null = null;
   #retry = 0;
 
-  constructor(room: string, listener: StreamListener) {
+  constructor(room: string, listener: StreamListener, parts: StreamParts) {
     this.#room = room;
     this.#listener = listener;
-    addEventListener('online', this.#hurry);
+    this.#parts = parts;
+    this.#broken = parts.waits(paces.stream);
+    this.#crowded = parts.waits(paces.turn);
+    this.#deaf = parts.network.whenBack(() => this.#hurry());
     void this.#run();
   }
 
   close(): void {
-    removeEventListener('online', this.#hurry);
+    this.#deaf();
     this.#stop.abort();
     this.#current?.abort();
-    this.#wake?.();
+    this.#hurry();
   }
 
   /** After a gap in revisions: asks again for what came after what is shown, or `afresh` for a snapshot. */
@@ -54,18 +70,22 @@ export class RoomEvents {
     this.#current?.abort();
   }
 
-  #hurry = (): void => this.#wake?.();
+  #hurry(): void {
+    this.#broken.hurry();
+    this.#crowded.hurry();
+  }
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       let streams = true;
       try {
-        const release = await takeSlot();
+        const release = await this.#parts.slot();
         if (this.#stop.signal.aborted) return release?.();
         streams = release !== null;
         await this.#follow(streams).finally(release ?? undefined);
       } catch (error) {
         if (error instanceof Refusal && error.status !== 401 && error.status < 500 && error.status !== 429) {
+          this.#deaf();
           this.#listener.refused(error);
           return;
         }
@@ -73,12 +93,12 @@ export class RoomEvents {
       }
       if (this.#stop.signal.aborted) return;
       if (!streams) {
-        await this.#pause(askEvery * (0.5 + Math.random()));
+        await new Promise<void>((resolve) => this.#crowded.again(resolve));
         continue;
       }
       this.#up = false;
       this.#listener.connected(false);
-      await this.#pause(waitBefore(this.#failures++, Math.random(), this.#retry));
+      await new Promise<void>((resolve) => this.#broken.again(resolve, this.#retry));
     }
   }
 
@@ -86,7 +106,7 @@ export class RoomEvents {
   async #follow(streams: boolean): Promise<void> {
     const abort = new AbortController();
     this.#current = abort;
-    let timer = setTimeout(() => abort.abort(), silence);
+    let dead = this.#parts.clock.after(silence, () => abort.abort());
     try {
       const response = await this.#open(streams ? '' : '?once=1', abort.signal);
       this.#afresh = false;
@@ -98,24 +118,24 @@ export class RoomEvents {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
-        clearTimeout(timer);
-        timer = setTimeout(() => abort.abort(), silence);
+        dead();
+        dead = this.#parts.clock.after(silence, () => abort.abort());
         for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(message);
         if (parser.retry) this.#retry = parser.retry;
       }
     } finally {
-      clearTimeout(timer);
+      dead();
       abort.abort();
     }
   }
 
   async #open(query: string, signal: AbortSignal, again = true): Promise<Response> {
-    const headers: Record<string, string> = { Accept: 'text/event-stream', ...clientHeader };
+    const headers: Record<string, string> = { Accept: 'text/event-stream' };
     const revision = this.#afresh ? 0n : this.#listener.revision();
     if (revision > 0n) headers['Last-Event-ID'] = revision.toString();
-    const response = await fetch(`/events/${this.#room}${query}`, { headers, signal, credentials: 'same-origin', cache: 'no-store' });
+    const response = await this.#parts.ask(`/events/${this.#room}${query}`, headers, signal);
     if (response.ok) return response;
-    if (response.status === 401 && again && (await renewSignIn())) return this.#open(query, signal, false);
+    if (response.status === 401 && again && (await this.#parts.renew())) return this.#open(query, signal, false);
     throw new Refusal(response.status, await reasonIn(response));
   }
 
@@ -123,17 +143,7 @@ export class RoomEvents {
     if (message.event === 'resync') return this.#current?.abort();
     const event = decodeEvent(message);
     if (!event) return;
-    this.#failures = 0;
+    this.#broken.reset();
     this.#listener.event(event);
-  }
-
-  #pause(span: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, span);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

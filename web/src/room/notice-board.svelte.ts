@@ -1,4 +1,5 @@
 // The one notice a person has before them: it goes when its cause passes, and does not come back with the page.
+import type { Clock, Stop } from '../lib/clock.ts';
 import type { Notice } from './notices.ts';
 import type { RoomView } from './reducer.ts';
 
@@ -7,11 +8,13 @@ const shownFor = 9_000;
 
 export class NoticeBoard {
   #notice = $state.raw<Notice | null>(null);
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stop: Stop | null = null;
   readonly #me: string;
+  readonly #clock: Clock;
 
-  constructor(me: string) {
+  constructor(me: string, clock: Clock) {
     this.#me = me;
+    this.#clock = clock;
   }
 
   /** What is to be read now. */
@@ -27,11 +30,12 @@ export class NoticeBoard {
     }
     this.clear();
     this.#notice = notice;
-    if (!notice.stands) this.#timer = setTimeout(() => this.clear(), shownFor);
+    if (!notice.stands) this.#stop = this.#clock.after(shownFor, () => this.clear());
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.#stop?.();
+    this.#stop = null;
     this.#notice = null;
   }
 }

@@ -1,7 +1,8 @@
 // Which events deserve a line, and whose name it carries.
 import { create } from '@bufbuild/protobuf';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators } from './notices.ts';
@@ -67,15 +68,15 @@ test('who moderates learns whose hand fell, who declined and who did not answer'
 describe('a notice goes when its cause passes', () => {
   const muted = seat(me, Role.SPEAKER, { muted: true, mutedByModerator: true });
   const mute = { case: 'stageSeatChanged', value: { seat: muted, byUserId: lina } };
+  let clock: FakeClock;
   let board: NoticeBoard;
   let now: RoomView;
 
   beforeEach(() => {
-    vi.useFakeTimers();
-    board = new NoticeBoard(me);
+    clock = new FakeClock();
+    board = new NoticeBoard(me, clock);
     now = view({ role: Role.SPEAKER }, { stage });
   });
-  afterEach(() => void vi.useRealTimers());
 
   function happens(fact: Parameters<typeof event>[1]): string | undefined {
     const one = event(now.revision + 1n, fact);
@@ -85,9 +86,9 @@ describe('a notice goes when its cause passes', () => {
     return board.notice?.key;
   }
 
-  test('being muted stands until one unmutes', () => {
+  test('being muted stands until one unmutes', async () => {
     expect(happens(mute)).toBe('notice.mutedBy');
-    vi.advanceTimersByTime(60_000);
+    await clock.pass(60_000);
     expect(board.notice?.key).toBe('notice.mutedBy');
     expect(happens({ case: 'stageSeatChanged', value: { seat: seat(me), byUserId: me } })).toBeUndefined();
   });
@@ -103,11 +104,11 @@ describe('a notice goes when its cause passes', () => {
     expect(happens({ case: 'stageOffered', value: { offer: offer(me) } })).toBeUndefined();
   });
 
-  test('what only tells of something goes by itself, whichever page is shown, and does not come back', () => {
+  test('what only tells of something goes by itself, whichever page is shown, and does not come back', async () => {
     now = view();
     happens({ case: 'offerClosed', value: { offer: offer(me), cause: 'expired' } });
     expect(board.notice?.key).toBe('notice.offerGone');
-    vi.advanceTimersByTime(9_000);
+    await clock.pass(9_000);
     expect(board.notice).toBeNull();
     expect(happens({ case: 'handRaised', value: { userId: lina, handCount: 1 } })).toBeUndefined();
   });

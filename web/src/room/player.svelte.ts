@@ -1,5 +1,6 @@
 // The room that plays, whichever page is shown, and the one rule for leaving it, wherever one leaves from.
-import { attempt } from '../lib/toasts.svelte.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Toasts } from '../lib/toasts.svelte.ts';
 import { within } from '../lib/within.ts';
 import type { LiveRoom } from './live.svelte.ts';
 
@@ -15,9 +16,16 @@ export interface Question {
 /** The sound is gone at once; the server's word that the seat is given up is not waited for longer than this. */
 const patience = 2_000;
 
-class Player {
+export class Player {
   room = $state.raw<LiveRoom | null>(null);
   question = $state.raw<Question | null>(null);
+  readonly #toasts: Pick<Toasts, 'attempt'>;
+  readonly #clock: Clock;
+
+  constructor(toasts: Pick<Toasts, 'attempt'>, clock: Clock) {
+    this.#toasts = toasts;
+    this.#clock = clock;
+  }
 
   start(): void {
     addEventListener('pagehide', () => {
@@ -45,7 +53,7 @@ class Player {
   async part(parting: Parting): Promise<void> {
     const { room } = this;
     if (parting === 'stay' || !room) return;
-    if (parting === 'end') await attempt(() => room.end());
+    if (parting === 'end') await this.#toasts.attempt(() => room.end());
     await this.letGo();
   }
 
@@ -61,8 +69,6 @@ class Player {
     const playing = this.room;
     this.room = null;
     this.question?.answer('stay');
-    if (playing) await within(playing.leave(), patience, undefined);
+    if (playing) await within(playing.leave(), patience, undefined, this.#clock);
   }
 }
-
-export const player = new Player();

@@ -1,6 +1,7 @@
 // The queue of raised hands as a moderator has it, on whichever page; hands' time runs while it is looked at.
 import { SvelteMap } from 'svelte/reactivity';
 import type { Hand } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { Clock, Stop } from '../lib/clock.ts';
 
 export interface QueueSource {
   list(): Promise<Hand[]>;
@@ -19,16 +20,18 @@ export class HandQueue {
   hands = $state.raw<Hand[]>([]);
   readonly #source: QueueSource;
   readonly #names = new SvelteMap<string, string>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  #stop: Stop | null = null;
   #asked = 0;
 
-  constructor(source: QueueSource) {
+  constructor(source: QueueSource, clock: Clock) {
     this.#source = source;
+    this.#clock = clock;
   }
 
   /** The queue may have changed: looks again in a moment. */
   refresh(): void {
-    this.#timer ??= setTimeout(() => void this.#ask(), together);
+    this.#stop ??= this.#clock.after(together, () => void this.#ask());
   }
 
   /** A moderator has the queue in view, until the function it gives is called. */
@@ -38,10 +41,10 @@ export class HandQueue {
     };
     say();
     this.refresh();
-    const timer = setInterval(say, attendEvery);
+    const stop = this.#clock.every(attendEvery, say);
     document.addEventListener('visibilitychange', say);
     return () => {
-      clearInterval(timer);
+      stop();
       document.removeEventListener('visibilitychange', say);
     };
   }
@@ -52,14 +55,14 @@ export class HandQueue {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stop?.();
+    this.#stop = null;
     this.#asked++;
     this.hands = [];
   }
 
   async #ask(): Promise<void> {
-    this.#timer = undefined;
+    this.#stop = null;
     const round = ++this.#asked;
     const hands = await this.#source.list().catch(() => null);
     if (!hands || round !== this.#asked) return;

@@ -2,30 +2,31 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { HandSchema } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { person } from './fixtures.ts';
 import { HandQueue } from './queue.svelte.ts';
 
-const page = { visibilityState: 'visible', addEventListener: vi.fn(), removeEventListener: vi.fn() };
+const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+let clock: FakeClock;
 const hand = create(HandSchema, { person: person('omar00000001') });
 const source = { list: vi.fn(async () => [hand]), attend: vi.fn(async () => undefined) };
 let queue: HandQueue;
 
 beforeEach(() => {
-  vi.useFakeTimers();
   vi.stubGlobal('document', page);
   vi.clearAllMocks();
   page.visibilityState = 'visible';
-  queue = new HandQueue(source);
+  clock = new FakeClock();
+  queue = new HandQueue(source, clock);
 });
 
 afterEach(() => {
-  vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
 test('a hundred hands at once are one question', async () => {
   for (let n = 0; n < 100; n++) queue.refresh();
-  await vi.advanceTimersByTimeAsync(1_000);
+  await clock.pass(1_000);
   expect(source.list).toHaveBeenCalledTimes(1);
   expect(queue.hands).toEqual([hand]);
 });
@@ -33,26 +34,26 @@ test('a hundred hands at once are one question', async () => {
 test('who looks says so at once and goes on saying so until they look away', async () => {
   const away = queue.look();
   expect(source.attend).toHaveBeenCalledTimes(1);
-  await vi.advanceTimersByTimeAsync(20_000);
+  await clock.pass(20_000);
   expect(source.attend).toHaveBeenCalledTimes(3);
   away();
-  await vi.advanceTimersByTimeAsync(60_000);
+  await clock.pass(60_000);
   expect(source.attend).toHaveBeenCalledTimes(3);
 });
 
 test('a tab in the background does not look', async () => {
   page.visibilityState = 'hidden';
   queue.look();
-  await vi.advanceTimersByTimeAsync(60_000);
+  await clock.pass(60_000);
   expect(source.attend).not.toHaveBeenCalled();
 });
 
 test('whose hand fell has a name although it is no longer in the queue', async () => {
   queue.refresh();
-  await vi.advanceTimersByTimeAsync(1_000);
+  await clock.pass(1_000);
   source.list.mockResolvedValueOnce([]);
   queue.refresh();
-  await vi.advanceTimersByTimeAsync(1_000);
+  await clock.pass(1_000);
   expect(queue.hands).toEqual([]);
   expect(queue.nameOf('omar00000001')).toBe('omar');
 });
@@ -60,6 +61,6 @@ test('whose hand fell has a name although it is no longer in the queue', async (
 test('an answer that comes after the room was left changes nothing', async () => {
   queue.refresh();
   queue.close();
-  await vi.advanceTimersByTimeAsync(1_000);
+  await clock.pass(1_000);
   expect(queue.hands).toEqual([]);
 });

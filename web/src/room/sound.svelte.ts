@@ -1,10 +1,10 @@
 // The sound of a room: which media session plays, and how another takes its place without a gap.
-import { levels } from '../media/levels.ts';
-import { microphone } from '../media/microphone.svelte.ts';
-import { MediaSession, type Farewell, type Permit, type SessionKind } from '../media/session.ts';
+import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
+import type { Clock, Network, Stop } from '../lib/clock.ts';
+import type { Levels } from '../media/levels.ts';
+import type { Farewell, IceServer, MediaSession, Permit, SessionKind, SessionState } from '../media/session.ts';
 import { endsSeat, makesRoom } from '../lib/reasons.ts';
 import { reasonOf } from '../lib/refusal.ts';
-import { waitBefore } from './decode.ts';
 
 /** `tap`: the browser wants a tap before it plays. `blocked`: the network lets no calls through. `full`: no relay has room. */
 export type SoundState = 'off' | 'connecting' | 'on' | 'tap' | 'reconnecting' | 'blocked' | 'full' | 'closed';
@@ -18,27 +18,46 @@ export interface SoundSource {
   refused(reason: string): void;
 }
 
-/** A relay that restarts is back within seconds: so many tries come quickly before they spread wider. */
-const promptTries = 4;
+/** A connection that was there and broke is made anew within this time. */
+const soon = 2_000;
+/** A stage is small: all of it may come back at once. */
 const shortest = 300;
+
+/** The part of a media session that is used. */
+export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'open' | 'send' | 'sound' | 'silence' | 'close'>;
+
+export interface SoundParts {
+  /** Makes a session that tells its state. */
+  session(kind: SessionKind, tell: (state: SessionState) => void, iceServers?: readonly IceServer[]): Session;
+  microphone: { readonly track: MediaStreamTrack | null; level(): number };
+  levels: Pick<Levels, 'start' | 'stop'>;
+  clock: Clock;
+  waits: Waits;
+  network: Network;
+  random: () => number;
+}
 
 export class Sound {
   state = $state<SoundState>('off');
   kind = $state<SessionKind>('audience');
   readonly #source: SoundSource;
-  #playing: MediaSession | null = null;
-  #coming: MediaSession | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
+  readonly #parts: SoundParts;
+  readonly #again: BackOff;
+  readonly #deaf: Stop;
+  #playing: Session | null = null;
+  #coming: Session | null = null;
+  #stopRenewal: Stop | null = null;
   #round = 0;
 
-  constructor(source: SoundSource) {
+  constructor(source: SoundSource, parts: SoundParts) {
     this.#source = source;
-    levels.start(
+    this.#parts = parts;
+    this.#again = parts.waits(paces.sound);
+    parts.levels.start(
       () => this.#playing?.receivers ?? [],
-      () => (this.kind === 'stage' ? { member: source.member(), level: microphone.level() } : null),
+      () => (this.kind === 'stage' ? { member: source.member(), level: parts.microphone.level() } : null),
     );
-    addEventListener('online', this.#retryNow);
+    this.#deaf = parts.network.whenBack(() => this.#retryNow());
   }
 
   /** Brings a session of a kind up; what plays now goes on until the new one sounds. */
@@ -54,9 +73,9 @@ export class Sound {
     try {
       const usable = permit ?? (await this.#source.permit(kind));
       if (round !== this.#round) return;
-      const session = new MediaSession(kind, (state) => this.#changed(session, state), usable.iceServers);
+      const session = this.#parts.session(kind, (state) => this.#changed(session, state), usable.iceServers);
       this.#coming = session;
-      await session.open(usable, kind === 'stage' ? microphone.track : null);
+      await session.open(usable, kind === 'stage' ? this.#parts.microphone.track : null);
     } catch (error) {
       if (round === this.#round) this.#failed(error);
     }
@@ -64,9 +83,9 @@ export class Sound {
 
   /** A new session of the same kind, after a random wait within `spread` milliseconds; a stage is small and does not wait. */
   renew(spread: number): void {
-    clearTimeout(this.#timer);
+    this.#rest();
     const wait = this.kind === 'stage' ? Math.min(spread, shortest) : spread;
-    this.#timer = setTimeout(() => void this.start(this.kind), Math.random() * wait);
+    this.#stopRenewal = this.#parts.clock.after(this.#parts.random() * wait, () => void this.start(this.kind));
   }
 
   /** The relay that serves what plays now. */
@@ -77,7 +96,7 @@ export class Sound {
   /** Sends the microphone as it is now: after it was opened late or given back. */
   async sendMicrophone(): Promise<void> {
     for (const session of [this.#playing, this.#coming]) {
-      if (session?.kind === 'stage') await session.send(microphone.track);
+      if (session?.kind === 'stage') await session.send(this.#parts.microphone.track);
     }
   }
 
@@ -88,46 +107,52 @@ export class Sound {
 
   /** Tries again at once: somebody pressed the button, or the network came back. */
   retry(): void {
-    this.#failures = 0;
+    this.#again.reset();
     this.state = 'connecting';
     void this.start(this.kind);
   }
 
   stop(how: Farewell): void {
     this.#abandon();
-    removeEventListener('online', this.#retryNow);
+    this.#deaf();
     this.#playing?.close(how);
     this.#playing = null;
-    levels.stop();
+    this.#parts.levels.stop();
     this.state = 'closed';
   }
 
-  #retryNow = (): void => {
+  #retryNow(): void {
     if (this.state === 'reconnecting' || this.state === 'blocked' || this.state === 'full') this.retry();
-  };
+  }
+
+  /** What waits to be begun is not begun. */
+  #rest(): void {
+    this.#stopRenewal?.();
+    this.#again.stop();
+  }
 
   #abandon(): void {
     this.#round++;
-    clearTimeout(this.#timer);
+    this.#rest();
     this.#coming?.close('here');
     this.#coming = null;
   }
 
-  #changed(session: MediaSession, state: string): void {
+  #changed(session: Session, state: SessionState): void {
     if (state === 'connected' && session === this.#coming) void this.#takeOver(session);
     else if (state === 'connected' && session === this.#playing) this.state = 'on';
     else if (state === 'failed' && session === this.#coming) this.#failed(null);
     else if (state === 'failed' && session === this.#playing && !this.#coming) {
       this.state = 'reconnecting';
-      this.renew(waitBefore(0, 1));
+      this.renew(soon);
     }
   }
 
-  async #takeOver(session: MediaSession): Promise<void> {
+  async #takeOver(session: Session): Promise<void> {
     this.#coming = null;
     const before = this.#playing;
     this.#playing = session;
-    this.#failures = 0;
+    this.#again.reset();
     before?.silence();
     this.state = (await session.sound()) ? 'on' : 'tap';
     // A seat that changed between audience and stage has a new epoch: the relay ends what belonged to the old one.
@@ -139,14 +164,13 @@ export class Sound {
     this.#coming = null;
     const reason = reasonOf(error);
     if (endsSeat(reason)) return this.#source.refused(reason);
-    this.#failures++;
     if (this.#playing?.state !== 'connected') {
       if (makesRoom(reason)) this.state = 'full';
       // Negotiated but never connected: that is the network between, not the server.
       else if (error === null) this.state = 'blocked';
       else this.state = 'reconnecting';
     }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.start(this.kind), waitBefore(Math.max(0, this.#failures - promptTries), Math.random()) + shortest);
+    this.#rest();
+    this.#again.again(() => void this.start(this.kind));
   }
 }

@@ -1,10 +1,12 @@
 // How the sound of a room moves from one session to the next, with sessions that tests play.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { SessionState } from '../media/session.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
+import type { Farewell, IceServer, Permit, SessionKind, SessionState } from '../media/session.ts';
+import { FakeClock, FakeNetwork, settled } from '../testing/clock.ts';
+import { Sound, type Session } from './sound.svelte.ts';
 
-class FakeSession {
-  static all: FakeSession[] = [];
+class FakeSession implements Session {
   state: SessionState = 'connecting';
   relay = 'relay0000001';
   receivers = [];
@@ -13,18 +15,16 @@ class FakeSession {
   farewell = '';
 
   constructor(
-    readonly kind: string,
+    readonly kind: SessionKind,
     private readonly tell: (state: SessionState) => void,
-    readonly iceServers?: unknown,
-  ) {
-    FakeSession.all.push(this);
-  }
+    readonly iceServers?: readonly IceServer[],
+  ) {}
 
-  open = vi.fn(async () => undefined);
-  send = vi.fn(async () => undefined);
+  open = async (): Promise<void> => undefined;
+  send = async (): Promise<void> => undefined;
   sound = async (): Promise<boolean> => this.playable;
   silence = (): void => void (this.silenced = true);
-  close = (how: string): void => {
+  close = (how: Farewell): void => {
     this.state = 'closed';
     this.farewell = how;
   };
@@ -34,36 +34,51 @@ class FakeSession {
   }
 }
 
-vi.mock('../media/session.ts', () => ({ MediaSession: FakeSession }));
-vi.mock('../media/microphone.svelte.ts', () => ({ microphone: { track: null, level: () => 0 } }));
-const { Sound } = await import('./sound.svelte.ts');
-
-const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
-const permit = vi.fn(async () => ({ permit: 'p', path: '/whep/room00000001' }));
-const refused = vi.fn();
-let sound: InstanceType<typeof Sound>;
+let all: FakeSession[];
+/** Each permit that is asked for is refused by the next of these, as long as there are any. */
+let refusals: Error[];
+let asked: SessionKind[];
+let refused: string[];
+let clock: FakeClock;
+let network: FakeNetwork;
+let sound: Sound;
 
 beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal('addEventListener', () => undefined);
-  vi.stubGlobal('removeEventListener', () => undefined);
-  FakeSession.all = [];
-  permit.mockClear();
-  refused.mockClear();
-  sound = new Sound({ permit, member: () => 0, refused });
+  [all, refusals, asked, refused] = [[], [], [], []];
+  clock = new FakeClock();
+  network = new FakeNetwork();
+  const source = {
+    permit: async (kind: SessionKind): Promise<Permit> => {
+      asked.push(kind);
+      const refusal = refusals.shift();
+      if (refusal) throw refusal;
+      return { permit: 'p', path: '/whep/room00000001' };
+    },
+    member: () => 0,
+    refused: (reason: string) => void refused.push(reason),
+  };
+  sound = new Sound(source, {
+    session: (kind, tell, servers) => {
+      const session = new FakeSession(kind, tell, servers);
+      all.push(session);
+      return session;
+    },
+    microphone: { track: null, level: () => 0 },
+    levels: { start: () => undefined, stop: () => undefined },
+    clock,
+    waits: waitsBy(clock, () => 1),
+    network,
+    random: () => 1,
+  });
 });
 
-afterEach(() => {
-  sound.stop('here');
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+afterEach(() => sound.stop('here'));
 
 async function playing(): Promise<FakeSession> {
   await sound.start('audience');
-  const session = FakeSession.all.at(-1) as FakeSession;
+  const session = all.at(-1) as FakeSession;
   session.become('connected');
-  await settle();
+  await settled();
   return session;
 }
 
@@ -75,39 +90,39 @@ test('a session that connects sounds', async () => {
 test('a session is begun with the servers its permit brought', async () => {
   const iceServers = [{ urls: ['turns:turn.hall.example:443'], username: 'u', credential: 'c' }];
   await sound.start('audience', { permit: 'p', path: '/whep/room00000001', iceServers });
-  expect(FakeSession.all[0]?.iceServers).toEqual(iceServers);
+  expect(all[0]?.iceServers).toEqual(iceServers);
 });
 
 test('going on stage silences the audience session only once the stage is connected', async () => {
   const audience = await playing();
   await sound.start('stage', { permit: 's', path: '/whip/room00000001' });
-  const stage = FakeSession.all[1] as FakeSession;
+  const stage = all[1] as FakeSession;
   expect([audience.silenced, audience.state, sound.state]).toEqual([false, 'connected', 'on']);
   stage.become('connected');
-  await settle();
+  await settled();
   expect([audience.silenced, audience.state, audience.farewell, sound.state]).toEqual([true, 'closed', 'ended', 'on']);
-  expect(permit).toHaveBeenCalledTimes(1);
+  expect(asked).toEqual(['audience']);
 });
 
 test('a moved session keeps the old sound until the new one is there, and ends it at the relay', async () => {
   const old = await playing();
   sound.renew(1_000);
-  await vi.advanceTimersByTimeAsync(1_000);
+  await clock.pass(1_000);
   expect(old.state).toBe('connected');
-  FakeSession.all[1]?.become('connected');
-  await settle();
+  all[1]?.become('connected');
+  await settled();
   expect(old.farewell).toBe('here');
 });
 
 test('a network that lets nothing through is said, stays said while it is tried again, and clears', async () => {
   await sound.start('audience');
-  FakeSession.all[0]?.become('failed');
+  all[0]?.become('failed');
   expect(sound.state).toBe('blocked');
-  await vi.advanceTimersByTimeAsync(3_000);
-  expect(FakeSession.all).toHaveLength(2);
+  await clock.pass(3_000);
+  expect(all).toHaveLength(2);
   expect(sound.state).toBe('blocked');
-  FakeSession.all[1]?.become('connected');
-  await settle();
+  all[1]?.become('connected');
+  await settled();
   expect(sound.state).toBe('on');
 });
 
@@ -115,18 +130,18 @@ test('a lost connection is said and a new session comes by itself', async () => 
   const session = await playing();
   session.become('failed');
   expect(sound.state).toBe('reconnecting');
-  await vi.advanceTimersByTimeAsync(2_000);
-  FakeSession.all[1]?.become('connected');
-  await settle();
+  await clock.pass(2_000);
+  all[1]?.become('connected');
+  await settled();
   expect(sound.state).toBe('on');
 });
 
 test('a browser that wants a tap first gets one button', async () => {
   await sound.start('audience');
-  const session = FakeSession.all[0] as FakeSession;
+  const session = all[0] as FakeSession;
   session.playable = false;
   session.become('connected');
-  await settle();
+  await settled();
   expect(sound.state).toBe('tap');
   session.playable = true;
   await sound.tapped();
@@ -134,13 +149,34 @@ test('a browser that wants a tap first gets one button', async () => {
 });
 
 test('a full hall is said and asked again; a removal ends the asking', async () => {
-  permit.mockRejectedValueOnce(new Refusal(503, 'NO_RELAY'));
+  refusals.push(new Refusal(503, 'NO_RELAY'), new Refusal(403, 'REMOVED'));
   await sound.start('audience');
   expect(sound.state).toBe('full');
-  permit.mockRejectedValueOnce(new Refusal(403, 'REMOVED'));
-  await vi.advanceTimersByTimeAsync(3_000);
-  expect(refused).toHaveBeenCalledWith('REMOVED');
-  const asked = permit.mock.calls.length;
-  await vi.advanceTimersByTimeAsync(60_000);
-  expect(permit).toHaveBeenCalledTimes(asked);
+  await clock.pass(3_000);
+  expect(refused).toEqual(['REMOVED']);
+  const before = asked.length;
+  await clock.pass(60_000);
+  expect(asked.length).toBe(before);
+});
+
+test('a network that comes back is tried at once; one that was never away changes nothing', async () => {
+  refusals.push(new Refusal(503, 'PART_UNAVAILABLE'));
+  await sound.start('audience');
+  expect(sound.state).toBe('reconnecting');
+  network.comesBack();
+  await settled();
+  all[0]?.become('connected');
+  await settled();
+  network.comesBack();
+  await settled();
+  expect([sound.state, all.length]).toEqual(['on', 1]);
+});
+
+test('who left is not brought back by anything that was still to come', async () => {
+  await playing();
+  sound.renew(1_000);
+  sound.stop('here');
+  network.comesBack();
+  await clock.pass(60_000);
+  expect([sound.state, all.length]).toEqual(['closed', 1]);
 });

@@ -1,6 +1,6 @@
 // Server-sent events in whatever pieces the network brings them, and what their messages mean.
 import { expect, test } from 'vitest';
-import { decodeEvent, waitBefore } from './decode.ts';
+import { decodeEvent } from './decode.ts';
 import { SseParser } from './sse.ts';
 
 const stream = 'retry: 1000\n\nid: 7\nevent: hand_raised\ndata: {"a":1,\ndata: "b":2}\n\n: heartbeat\n\nid: 8\r\nevent: pulse\r\ndata: {}\r\n\r\n';
@@ -38,12 +38,4 @@ test('a whole event and a bare fact decode to the same', () => {
 test('names and fields of a newer server are passed over', () => {
   expect(decodeEvent({ id: '9', event: 'moon_landed', data: '{}' })).toBeUndefined();
   expect(decodeEvent({ id: '9', event: 'pulse', data: '{"revision":"9","pulse":{"listenerCount":3,"mood":"calm"}}' })?.event.case).toBe('pulse');
-});
-
-test('the first retry comes within two seconds, later ones spread wider, none beyond twenty', () => {
-  expect(waitBefore(0, 0)).toBe(0);
-  expect(waitBefore(0, 1)).toBe(2_000);
-  expect(waitBefore(2, 1)).toBe(8_000);
-  expect(waitBefore(30, 1)).toBe(20_000);
-  expect(waitBefore(0, 0.5, 10_000)).toBe(6_000);
 });

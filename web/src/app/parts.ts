@@ -1,0 +1,53 @@
+// What the client is made of, as its components are given it: by Svelte's context, from the one place that built it.
+import { getContext } from 'svelte';
+import type { Words } from '../i18n/i18n.svelte.ts';
+import type { Api } from '../lib/api.ts';
+import type { Waits } from '../lib/back-off.ts';
+import type { Clock, Network } from '../lib/clock.ts';
+import type { Router } from '../lib/router.svelte.ts';
+import type { Session } from '../lib/session.svelte.ts';
+import type { Sharing } from '../lib/share.ts';
+import type { Theme } from '../lib/theme.svelte.ts';
+import type { Toasts } from '../lib/toasts.svelte.ts';
+import type { Chime } from '../media/chime.ts';
+import type { Levels } from '../media/levels.ts';
+import type { Microphone } from '../media/microphone.svelte.ts';
+import type { RoomActions } from '../room/actions.ts';
+import type { OpenRoom } from '../room/open.ts';
+import type { Player } from '../room/player.svelte.ts';
+
+/** What others see of a class: anything of this shape will do in its place. */
+type Public<T> = Pick<T, keyof T>;
+
+export interface Parts {
+  api: Public<Api>;
+  session: Public<Session>;
+  router: Public<Router>;
+  toasts: Public<Toasts>;
+  words: Public<Words>;
+  theme: Public<Theme>;
+  sharing: Public<Sharing>;
+  microphone: Public<Microphone>;
+  levels: Public<Levels>;
+  chime: Public<Chime>;
+  player: Public<Player>;
+  openRoom: OpenRoom;
+  actions: Public<RoomActions>;
+  clock: Clock;
+  network: Network;
+  waits: Waits;
+  /** Milliseconds since 1970, looked at anew each second. */
+  now: () => number;
+}
+
+const key = Symbol('parts');
+
+/** The context in which components find the parts. */
+export function contextOf(parts: Parts): Map<symbol, Parts> {
+  return new Map([[key, parts]]);
+}
+
+/** The parts, for the component that is being made. */
+export function given(): Parts {
+  return getContext<Parts>(key);
+}

@@ -1,0 +1,196 @@
+// Getting into a room and out of it, at a door that tests open.
+import { Code, ConnectError } from '@connectrpc/connect';
+import { create } from '@bufbuild/protobuf';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { GetMediaPermitResponseSchema, JoinRoomResponseSchema, type GetMediaPermitResponse, type JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import { OwnSeatSchema, type MediaPermit, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { waitsBy } from '../lib/back-off.ts';
+import { Refusal } from '../lib/refusal.ts';
+import { FakeClock, settled } from '../testing/clock.ts';
+import { Entry, mostTries, worthAnotherTry, type Seated, type Seats } from './entry.svelte.ts';
+import { snapshot } from './fixtures.ts';
+
+const seated = create(JoinRoomResponseSchema, { snapshot: snapshot(), seat: { epoch: 3n }, permit: { permit: 'seat', path: '/whep/room00000001' } });
+
+/** Answers each call with the next of what was prepared, or with a seat. */
+class FakeDoor implements Seats {
+  asked = 0;
+  readonly left: bigint[] = [];
+  readonly answers: (Error | Promise<JoinRoomResponse>)[] = [];
+  shut: Error | null = null;
+  permits: Error | GetMediaPermitResponse = create(GetMediaPermitResponseSchema, { permit: { permit: 'again' }, seat: { epoch: 5n } });
+
+  join = async (): Promise<JoinRoomResponse> => {
+    this.asked++;
+    const answer = this.shut ?? this.answers.shift() ?? seated;
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  permit = async (): Promise<GetMediaPermitResponse> => {
+    if (this.permits instanceof Error) throw this.permits;
+    return this.permits;
+  };
+  leave = async (epoch: bigint): Promise<void> => void this.left.push(epoch);
+}
+
+/** Who comes in. */
+class FakePerson implements Seated {
+  readonly seats: JoinRoomResponse[] = [];
+  readonly adopted: (OwnSeat | undefined)[] = [];
+  readonly admittedWith: (MediaPermit | undefined)[] = [];
+  seated = (answer: JoinRoomResponse): void => void this.seats.push(answer);
+  adopt = (seat: OwnSeat | undefined): void => void this.adopted.push(seat);
+  admitted = async (permit: MediaPermit | undefined): Promise<void> => void this.admittedWith.push(permit);
+}
+
+const away = (reason: string): Refusal => new Refusal(503, reason);
+let clock: FakeClock;
+let door: FakeDoor;
+let person: FakePerson;
+let entry: Entry;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  door = new FakeDoor();
+  person = new FakePerson();
+  entry = new Entry(door, person, waitsBy(clock, () => 1));
+});
+
+test('who is let in has a seat, and goes in with its permit', async () => {
+  await entry.enter();
+  expect([person.seats, person.admittedWith]).toEqual([[seated], [seated.permit]]);
+  expect([entry.waiting, entry.refusal]).toEqual([false, null]);
+});
+
+test('what goes wrong inside is said', async () => {
+  const failed = new Error('no sound');
+  person.admitted = () => Promise.reject(failed);
+  await entry.enter();
+  expect([entry.refusal, entry.waiting]).toEqual([failed, false]);
+});
+
+describe('a room without a place just now', () => {
+  test('is entered by itself once there is one', async () => {
+    door.answers.push(away('NO_RELAY'), away('PART_UNAVAILABLE'));
+    await entry.enter();
+    expect([entry.waiting, person.seats]).toEqual([true, []]);
+    await clock.pass(2_000);
+    // Why it does not open stays on show meanwhile.
+    expect([entry.waiting, (entry.refusal as Refusal).reason]).toEqual([true, 'PART_UNAVAILABLE']);
+    await clock.pass(4_000);
+    expect([entry.waiting, entry.refusal, person.seats.length]).toEqual([false, null, 1]);
+    await clock.pass(600_000);
+    expect(door.asked).toBe(3);
+  });
+
+  test('is left alone by who left the page, whenever they did', async () => {
+    door.answers.push(away('NO_RELAY'));
+    await entry.enter();
+    entry.giveUp();
+    await clock.pass(600_000);
+    expect(door.asked).toBe(1);
+
+    entry = new Entry(door, person, waitsBy(clock, () => 1));
+    door.answers.push(away('NO_RELAY'));
+    const first = entry.enter();
+    entry.giveUp();
+    await first;
+    await clock.pass(600_000);
+    expect([entry.waiting, door.asked]).toEqual([false, 2]);
+  });
+
+  test('gives a seat back that came after the page was left', async () => {
+    let open: (answer: JoinRoomResponse) => void = () => undefined;
+    door.answers.push(away('NO_RELAY'), new Promise((resolve) => (open = resolve)));
+    await entry.enter();
+    await clock.pass(2_000);
+    entry.giveUp();
+    open(seated);
+    await settled();
+    expect([door.left, person.seats, person.admittedWith]).toEqual([[3n], [], []]);
+  });
+
+  test('is not asked twice at once', async () => {
+    door.answers.push(away('NO_RELAY'));
+    await entry.enter();
+    await Promise.all([entry.enter(), entry.enter()]);
+    await clock.pass(600_000);
+    expect([door.asked, person.admittedWith.length]).toEqual([2, 1]);
+  });
+
+  test('is knocked at while it is full, since seats come free, but not where it is shut', async () => {
+    door.answers.push(away('ROOM_FULL'));
+    await entry.enter();
+    expect(entry.waiting).toBe(true);
+    await clock.pass(2_000);
+    expect(person.seats.length).toBe(1);
+    entry = new Entry(door, person, waitsBy(clock, () => 1));
+    door.answers.push(new Refusal(403, 'BLOCKED'));
+    await entry.enter();
+    expect(entry.waiting).toBe(false);
+  });
+
+  test('is not knocked at for ever', async () => {
+    door.shut = away('NO_RELAY');
+    await entry.enter();
+    await clock.pass(3_600_000);
+    expect([entry.waiting, door.asked]).toEqual([false, mostTries + 1]);
+    await clock.pass(3_600_000);
+    expect(door.asked).toBe(mostTries + 1);
+  });
+});
+
+test('a seat that comes after the person left the room is given back', async () => {
+  let open: (answer: JoinRoomResponse) => void = () => undefined;
+  door.answers.push(new Promise((resolve) => (open = resolve)));
+  const entering = entry.enter();
+  entry.close();
+  open(seated);
+  await entering;
+  expect([door.left, person.seats, entry.left]).toEqual([[3n], [], true]);
+});
+
+test('who is in stays in when the page goes away', async () => {
+  await entry.enter();
+  entry.giveUp();
+  door.permits = away('NOT_IN_ROOM');
+  expect((await entry.permit('audience')).permit).toBe('seat');
+});
+
+describe('a permit', () => {
+  test('comes with what became of the seat', async () => {
+    await entry.enter();
+    expect((await entry.permit('stage')).permit).toBe('again');
+    expect(person.adopted).toEqual([create(OwnSeatSchema, { epoch: 5n })]);
+  });
+
+  test('takes the seat again where it is gone, once for all who ask', async () => {
+    await entry.enter();
+    door.permits = new Refusal(403, 'NOT_IN_ROOM');
+    const both = await Promise.all([entry.permit('audience'), entry.permit('audience')]);
+    expect(both.map(({ permit }) => permit)).toEqual(['seat', 'seat']);
+    expect([door.asked, person.admittedWith.length]).toEqual([2, 1]);
+  });
+
+  test('is refused with the reason the server gave', async () => {
+    door.permits = new Refusal(403, 'REMOVED');
+    await expect(entry.permit('audience')).rejects.toBe(door.permits);
+  });
+});
+
+describe('a closed door', () => {
+  test('is worth another knock where the reason passes, a bounded number of times', () => {
+    for (const reason of ['ROOM_FULL', 'NO_RELAY', 'RELAY_FULL', 'RELAY_BUSY', 'RELAY_DRAINING', 'PART_UNAVAILABLE', 'RATE_LIMITED']) {
+      expect(worthAnotherTry(away(reason), 0), reason).toBe(true);
+      expect(worthAnotherTry(away(reason), mostTries), reason).toBe(false);
+    }
+    expect(worthAnotherTry(new ConnectError('away', Code.Unavailable), 0)).toBe(true);
+    expect(worthAnotherTry(new TypeError('failed to fetch'), 0)).toBe(true);
+  });
+
+  test('is left to the person where it does not pass by itself', () => {
+    for (const reason of ['REMOVED', 'BLOCKED', 'ROOM_ENDED', 'ROOM_CLOSED', 'SCOPE_MISSING']) {
+      expect(worthAnotherTry(new Refusal(403, reason), 0), reason).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,149 @@
+// What a person is shown of a room: the view, kept true by events; gaps are noticed, and what was missed is asked for.
+import type { JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import type { MediaMoved, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import type { OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { Clock, Stop } from '../lib/clock.ts';
+import type { Refusal } from '../lib/refusal.ts';
+import type { StreamListener } from './events.ts';
+import { begin, missed, reduce, rejoined, type Gone, type RoomView } from './reducer.ts';
+
+/** A stream of events that goes on until it is closed. */
+export interface Stream {
+  close(): void;
+  /** Asks again for what came after what is shown, or `afresh` for a snapshot. */
+  resync(afresh: boolean): void;
+}
+
+/** Something happened and is shown. */
+export interface Change {
+  event: RoomEvent;
+  /** What was shown before; where the stream was away, before it went. */
+  from: RoomView;
+  after: RoomView;
+  /** True for the first one after the stream came (back): it stands for all that happened meanwhile. */
+  caughtUp: boolean;
+  /** Where to get the sound from now on, if that changed. */
+  moved: MediaMoved | null;
+}
+
+export interface FeedListener {
+  changed(change: Change): void;
+  /** The view was changed by an answer to a call of the person's own. */
+  adopted(view: RoomView): void;
+  /** There will be no stream. */
+  refused(refusal: Refusal): void;
+}
+
+/** A stream that is away for a shorter time is nobody's worry. */
+const unnoticed = 2_500;
+/** What was missed is asked for at most this often. */
+const resyncEvery = 5_000;
+
+export class Feed {
+  view = $state.raw<RoomView | null>(null);
+  /** True while the event stream is away for longer than a moment. */
+  stale = $state(false);
+  /** True while the server itself cannot tell whether anything newer has happened. */
+  mayBeOld = $state(false);
+  readonly #me: string;
+  readonly #open: (listener: StreamListener) => Stream;
+  readonly #clock: Clock;
+  readonly #listener: FeedListener;
+  #stream: Stream | null = null;
+  #stopStale: Stop | null = null;
+  #resyncedAt = -Infinity;
+  #gapAt = 0n;
+  #resyncedFrom = -1n;
+  /** What was shown when the stream opened, until the stream has told what happened before. */
+  #past: RoomView | null = null;
+  #moved: MediaMoved | null = null;
+
+  constructor(me: string, open: (listener: StreamListener) => Stream, clock: Clock, listener: FeedListener) {
+    this.#me = me;
+    this.#open = open;
+    this.#clock = clock;
+    this.#listener = listener;
+  }
+
+  /** Follows the room from what is shown on. */
+  open(): void {
+    this.#stream = this.#open({
+      revision: () => this.view?.revision ?? 0n,
+      event: (event) => this.take(event),
+      connected: (up) => this.#connected(up),
+      refused: (refusal) => this.#listener.refused(refusal),
+    });
+  }
+
+  /** Follows no longer; what is shown stays. */
+  close(): void {
+    this.#stream?.close();
+    this.#stopStale?.();
+    this.#stopStale = null;
+  }
+
+  /** The seat was taken, or taken again: its answer has a view of its own. */
+  seated({ snapshot, seat, roomKey }: JoinRoomResponse): void {
+    if (!snapshot) return;
+    this.view = rejoined(this.view, begin(snapshot, seat, this.#me), this.#me);
+    if (roomKey) this.view.room.roomKey = roomKey;
+  }
+
+  /** What a call answered about the person's own place. */
+  adopt(seat: OwnSeat | undefined): void {
+    if (!seat || !this.view) return;
+    this.view = { ...this.view, own: { ...seat } };
+    this.#listener.adopted(this.view);
+  }
+
+  /** The room is over for this person. */
+  end(gone: Gone): void {
+    if (this.view) this.view = { ...this.view, gone };
+  }
+
+  take(event: RoomEvent): void {
+    const before = this.view;
+    if (!before) return;
+    const { event: fact } = event;
+    const counts = fact.case === 'pulse' || fact.case === 'streamStatus';
+    if (fact.case === 'streamStatus') this.mayBeOld = fact.value.mayBeOld;
+    if (missed(before, event)) {
+      this.#gap(event);
+      if (!counts) return;
+    }
+    const after = reduce(before, event, this.#me);
+    this.view = after;
+    if (fact.case === 'mediaMoved' && after !== before) this.#moved = fact.value;
+    // What happened before the stream came is shown as it came out; what to do follows from that once it is all here.
+    if (this.#past && !counts) return;
+    const change = { event, from: this.#past ?? before, after, caughtUp: this.#past !== null, moved: this.#moved };
+    this.#past = null;
+    if (after !== change.from) this.#moved = null;
+    this.#listener.changed(change);
+  }
+
+  #gap(event: RoomEvent): void {
+    const now = this.#clock.now();
+    // A pulse may overtake a fact: only a gap that is still there at the next message counts.
+    const again = this.#gapAt === this.view?.revision;
+    this.#gapAt = this.view?.revision ?? 0n;
+    if (event.event.case === 'pulse' && !again) return;
+    if (now - this.#resyncedAt < resyncEvery) return;
+    this.#resyncedAt = now;
+    // The same gap again cannot be closed by what came after it.
+    const afresh = this.#resyncedFrom === this.#gapAt;
+    this.#resyncedFrom = this.#gapAt;
+    this.#stream?.resync(afresh);
+  }
+
+  #connected(up: boolean): void {
+    if (up) {
+      this.#past ??= this.view;
+      this.#stopStale?.();
+      this.#stopStale = null;
+      this.stale = false;
+    } else {
+      this.#stopStale ??= this.#clock.after(unnoticed, () => (this.stale = true));
+    }
+  }
+}

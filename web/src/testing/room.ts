@@ -1,0 +1,84 @@
+// Stand-ins for what a room is made of: each keeps what was done to it, and does what a test tells it to.
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import type { Key } from '../i18n/i18n.svelte.ts';
+import type { Farewell, Permit, SessionKind } from '../media/session.ts';
+import type { StreamListener } from '../room/events.ts';
+import type { Stream } from '../room/feed.svelte.ts';
+import type { Sounding, Voice } from '../room/sound-follower.ts';
+import type { Refusal } from '../lib/refusal.ts';
+
+export class FakeMicrophone implements Voice {
+  /** What happened to it, in order. */
+  readonly did: string[] = [];
+  track = null;
+  allowed = true;
+
+  open = async (): Promise<boolean> => {
+    this.did.push('open');
+    return this.allowed;
+  };
+  granted = async (): Promise<boolean> => true;
+  enable = (on: boolean): void => void this.did.push(on ? 'on' : 'off');
+  close = (): void => void this.did.push('close');
+  hold = (): void => void this.did.push('hold');
+  release = (): void => void this.did.push('release');
+  level = (): number => 0;
+}
+
+export class FakeSound implements Sounding {
+  kind: SessionKind = 'audience';
+  relay = 'relay1';
+  readonly started: { kind: SessionKind; permit: Permit | undefined }[] = [];
+  readonly renewed: number[] = [];
+  sent = 0;
+  stopped: Farewell | null = null;
+
+  start = async (kind: SessionKind, permit?: Permit): Promise<void> => {
+    this.kind = kind;
+    this.started.push({ kind, permit });
+  };
+  renew = (spread: number): void => void this.renewed.push(spread);
+  sendMicrophone = async (): Promise<void> => void this.sent++;
+  stop = (how: Farewell): void => void (this.stopped ??= how);
+}
+
+/** An event stream that brings what a test says. */
+export class FakeStream implements Stream {
+  readonly listener: StreamListener;
+  /** How it was asked again for what was missed: afresh, or after what is shown. */
+  readonly asked: boolean[] = [];
+  closed = false;
+
+  constructor(listener: StreamListener) {
+    this.listener = listener;
+  }
+
+  close = (): void => void (this.closed = true);
+  resync = (afresh: boolean): void => void this.asked.push(afresh);
+  opens = (): void => this.listener.connected(true);
+  breaks = (): void => this.listener.connected(false);
+  brings = (...events: RoomEvent[]): void => events.forEach((event) => this.listener.event(event));
+  isRefused = (refusal: Refusal): void => this.listener.refused(refusal);
+}
+
+export class FakeToasts {
+  readonly said: { key: Key; values: Record<string, string | number> }[] = [];
+  readonly refused: unknown[] = [];
+  undo: (() => unknown) | undefined;
+
+  say = (key: Key, values: Record<string, string | number> = {}, undo?: () => unknown): void => {
+    this.said.push({ key, values });
+    this.undo = undo;
+  };
+  attempt = async <T>(call: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await call();
+    } catch (error) {
+      this.refused.push(error);
+      return undefined;
+    }
+  };
+}
+
+/** Texts that show which text was asked for. */
+export const plainWords = { t: (key: Key): string => key };
