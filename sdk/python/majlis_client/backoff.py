@@ -8,9 +8,6 @@ from majlis_client.errors import MajlisError
 _FIRST_SECONDS = 0.3
 _LONGEST_SECONDS = 5.0
 
-TRY_AGAIN = frozenset({"NOT_IN_ROOM", "SEAT_STALE", "SEAT_ENDED", "PERMIT_INVALID", "PERMIT_SPENT", "WRONG_RELAY"})
-"""Reasons that a new permit, or taking the seat again, puts right."""
-
 
 class Backoff:
     """Waits longer after each failure and begins anew after a success; there is no last try."""
@@ -26,7 +23,7 @@ class Backoff:
     def failed(self, error: MajlisError) -> bool:
         """Whether another try may help after this refusal; one that says when is heeded."""
         self._asked = error.retry_after_seconds or 0.0
-        return error.passing or error.reason in TRY_AGAIN or error.reason == "MEDIA_BLOCKED"
+        return error.passing or error.wants_seat or error.reason == "MEDIA_BLOCKED"
 
     async def wait(self) -> None:
         """Until the next try."""

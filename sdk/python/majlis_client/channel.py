@@ -8,10 +8,9 @@ from typing import Any
 import grpc
 
 from majlis_client.discovery import Server
-from majlis_client.errors import MajlisError, from_rpc
+from majlis_client.errors import from_rpc
 
 _DEADLINE_SECONDS = 10.0
-_STALE = {"TOKEN_EXPIRED", "NOT_SIGNED_IN"}
 _TRIES = 3
 
 GetToken = Callable[[str], Awaitable[str]]
@@ -63,7 +62,7 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
                 await call
             except grpc.aio.AioRpcError as error:
                 problem = from_rpc(error)
-                stale = problem.reason in _STALE and token and not refused
+                stale = problem.wants_token and token and not refused
                 # The connection was never made, so nothing can have happened yet.
                 unsent = error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "").lower()
                 if attempt == _TRIES - 1 or not (stale or unsent):
@@ -101,8 +100,3 @@ async def _translated(call: Any) -> AsyncIterator[Any]:
         raise from_rpc(error) from error
     finally:
         call.cancel()
-
-
-def is_stale(error: MajlisError) -> bool:
-    """Whether a fresh access token may help."""
-    return error.reason in _STALE

@@ -22,13 +22,13 @@ from majlis_client.destination import destination
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
 from majlis_client.pasted import RoomLink, room_of
+from majlis_client.reasons import kind_of
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 PERSONAL = "mjp_"
 """What personal access tokens begin with; other tokens are access tokens."""
 
-_SIGN_IN_OVER = {"NOT_SIGNED_IN", "TOKEN_EXPIRED", "TOKEN_INVALID", "SESSION_ENDED"}
 
 ServerOption = Annotated[str, typer.Option("--server", "-s", help=say("help.option.server"), envvar="MAJLIS_SERVER")]
 RoomOption = Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))]
@@ -72,7 +72,7 @@ async def signed_in(url: str, link: str = "") -> AsyncIterator[Client]:
 
 def _by_token(reason: str) -> str:
     """The reason of a refusal; signing in helps nobody whose MAJLIS_TOKEN is what was refused."""
-    return "MAJLIS_TOKEN_REFUSED" if reason in _SIGN_IN_OVER and token_of(os.environ) else reason
+    return "MAJLIS_TOKEN_REFUSED" if kind_of(reason) == "unauthenticated" and token_of(os.environ) else reason
 
 
 @contextlib.asynccontextmanager

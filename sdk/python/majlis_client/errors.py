@@ -6,8 +6,13 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from majlis.contract.v1 import options_pb2
+
+from majlis_client.reasons import NEW_SEAT_OR_PERMIT, WAIT, remedy_of
 
 ERROR_DOMAIN = "majlis"
+# Of what no contract knows: a connection that breaks, a server from the future.
+_PASSING_KINDS = frozenset({"unavailable", "deadline_exceeded", "aborted", "unknown"})
 _STATUS_DETAILS = "grpc-status-details-bin"
 
 
@@ -41,12 +46,18 @@ class MajlisError(Exception):
     @property
     def passing(self) -> bool:
         """Whether the same call may well succeed a moment later."""
-        return self.kind in {"unavailable", "deadline_exceeded", "aborted", "unknown"} or self.reason in {
-            "FELL_BEHIND",
-            "TOO_MANY_STREAMS",
-            "RATE_LIMITED",
-            "NO_RELAY",
-        }
+        remedy = remedy_of(self.reason)
+        return self.kind in _PASSING_KINDS if remedy is None else remedy in WAIT
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether a fresh access token may help."""
+        return self.kind == "unauthenticated" and remedy_of(self.reason) == options_pb2.REMEDY_NEW_TOKEN
+
+    @property
+    def wants_seat(self) -> bool:
+        """Whether taking the seat again, or a new permit, puts it right."""
+        return remedy_of(self.reason) in NEW_SEAT_OR_PERMIT
 
     @property
     def outside(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from majlis.gateway.v1 import event_service_pb2
 from majlis.room_directory.v1 import room_events_pb2
 
-from majlis_client.channel import is_stale
 from majlis_client.errors import MajlisError
 from majlis_client.seats import Seats
 
@@ -44,7 +43,7 @@ async def watch(
                     if event.HasField("room_ended"):
                         return
         except MajlisError as error:
-            if is_stale(error) and not fresh_token_tried:
+            if error.wants_token and not fresh_token_tried:
                 fresh_token_tried = True
             elif error.reason == "SEAT_ENDED" and seats.joins(room_id) != joins:
                 pause = _FIRST_PAUSE_SECONDS

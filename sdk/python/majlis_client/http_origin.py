@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from majlis_client.errors import MajlisError
+from majlis_client.reasons import kind_of
 
 _DEADLINE_SECONDS = 10.0
 _LARGEST_BODY = 1024 * 1024
@@ -92,12 +93,13 @@ def refusal(response: Response) -> MajlisError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    kinds = {401: "unauthenticated", 403: "permission_denied", 404: "not_found", 409: "aborted", 503: "unavailable"}
-    kind = kinds.get(response.status, "unavailable" if response.status >= 500 else "failed_precondition")
+    reason = str(problem.get("reason") or f"HTTP_{response.status}")
+    # What is no refusal of ours, a proxy's page for one, says no more than its status.
+    unexplained = "unavailable" if response.status >= 500 else "failed_precondition"
     wait = response.headers.get("retry-after", "")
     return MajlisError(
-        kind,
-        str(problem.get("reason") or f"HTTP_{response.status}"),
+        kind_of(reason) or unexplained,
+        reason,
         str(problem.get("detail") or f"the server answered {response.status}"),
         retry_after_seconds=float(wait) if wait.isdigit() else None,
     )

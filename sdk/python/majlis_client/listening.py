@@ -10,7 +10,7 @@ from pathlib import Path
 from av import AudioFrame
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 
-from majlis_client.backoff import TRY_AGAIN, Backoff
+from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
 from majlis_client.recorder import Recorder
@@ -191,7 +191,7 @@ class Listener:
         try:
             answer = await self._client.rooms.GetMediaPermit(request)
         except MajlisError as error:
-            if error.reason not in TRY_AGAIN:
+            if not error.wants_seat:
                 raise
             permit = self._heard_from(await self._client.seats.restore(self._room_id, self._room_key, epoch))
             if permit is None:

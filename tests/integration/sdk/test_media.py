@@ -390,4 +390,5 @@ async def test_a_refused_session_says_why(hall: Hall, client: Client) -> None:
     hall.refuse_media = 1
     with pytest.raises(MajlisError) as refused:
         await MediaSession.listen(client.server.origin, f"/whep/{ROOM_ID}", "permit", lambda _: None)
-    assert (refused.value.kind, refused.value.reason) == ("unavailable", "RELAY_FULL")
+    assert (refused.value.kind, refused.value.reason) == ("resource_exhausted", "RELAY_FULL")
+    assert refused.value.passing
