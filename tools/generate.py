@@ -23,13 +23,13 @@ VENDORED = ROOT / "gen" / "vendored.binpb"
 
 
 def write_vendored_descriptors() -> None:
-    """Writes the descriptors of google.rpc's codes and buf.validate's rules, taken from the installed packages."""
+    """Writes the descriptors of google.rpc and buf.validate, taken from the installed packages."""
     from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
-    from google.rpc import code_pb2  # type: ignore[import-untyped]
+    from google.rpc import code_pb2, error_details_pb2  # type: ignore[import-untyped]
     from protovalidate._gen.buf.validate import validate_pb
 
     files = descriptor_pb2.FileDescriptorSet()
-    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2, code_pb2):
+    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2, code_pb2, error_details_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     for node in ast.walk(ast.parse(inspect.getsource(validate_pb))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "file_desc":
@@ -109,7 +109,7 @@ def generate_typescript(package: Path) -> None:
             f"--es_opt=target=ts,import_extension={extension}",
         )
         protoc(*options, *proto_files())
-        protoc(*options, "buf/validate/validate.proto", "google/rpc/code.proto")
+        protoc(*options, "buf/validate/validate.proto", "google/rpc/code.proto", "google/rpc/error_details.proto")
 
 
 def fingerprint() -> str:

@@ -29,6 +29,10 @@ async def npm(*arguments: str, folder: Path) -> str:
     return out.decode()
 
 
+REFUSED = ["ROOM_NOT_FOUND", "ROOM", False]
+"""What the client of the project says of a call for a room that is not there."""
+
+
 async def installed(script: str, folder: Path) -> Path:
     """The script in a project of its own that has the client installed as anybody would have it."""
     packed = await npm("pack", "--pack-destination", str(folder), folder=SDK)
@@ -57,5 +61,6 @@ async def test_a_node_client_raises_a_hand_sees_the_event_and_ends(stack: Stack,
     assert seen["role"] == room_pb2.ROLE_LISTENER
     assert seen["userId"] == guest.user_id
     assert seen["handCount"] == 1
+    assert seen.get("why", REFUSED) == REFUSED
     await owner.leave_for_good()
     await guest.leave_for_good()

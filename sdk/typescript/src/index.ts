@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { type Client, type Interceptor, type Transport, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { type Client, type Interceptor, type Transport, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 
 import { AuthService } from './gen/majlis/auth/v1/auth_service_pb.js';
@@ -12,12 +12,14 @@ import { ModerationService } from './gen/majlis/room_directory/v1/moderation_ser
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
+import { passes } from './refusal.js';
 
 export * as auth from './gen/majlis/auth/v1/auth_service_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
+export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
 
 /** Every unary call ends by then. */
@@ -114,7 +116,7 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
         return;
       } catch (error) {
         if (ended.aborted) return;
-        if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+        if (!passes(error)) throw error;
         await pause(failures++, ended);
       }
     }

@@ -1,16 +1,19 @@
 // The same with the client that the project offers, where it is installed. Arguments: URL, room; token in MAJLIS_TOKEN.
-import { connect } from '@majlis/client';
+import { connect, Ending, passes, reasonOf, refusalOf } from '@majlis/client';
 
 const [url, roomId] = process.argv.slice(2);
 const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
 const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
+// What was refused says why, and what that ends.
+const refused = await majlis.rooms.getRoom({ roomId: 'nosuchroom0000' }).catch((error) => error);
+const why = [reasonOf(refused), Ending[refusalOf(refused).ending], passes(refused)];
 const events = majlis.watch(roomId, 0n, AbortSignal.timeout(60_000));
 const first = await events.next();
 await majlis.stage.raiseHand({ roomId, question: 'From another language?' });
 for await (const event of events) {
   if (event.event.case !== 'handRaised') continue;
   const { userId, handCount } = event.event.value;
-  console.log(JSON.stringify({ first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
+  console.log(JSON.stringify({ why, first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
   break;
 }
 // Nothing is left open: the process ends by itself.
