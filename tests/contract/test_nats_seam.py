@@ -19,7 +19,7 @@ def test_nats_py_is_the_version_whose_private_names_were_tried() -> None:
 
 def test_the_client_still_keeps_its_parts_under_the_names_in_use() -> None:
     client = StreamClient()
-    for name in ("_transport", "_pending", "_pending_data_size", "_max_payload", "_error_cb", "stats"):
+    for name in ("_transport", "_pending", "_pending_data_size", "_max_payload", "_error_cb", "_pongs", "stats"):
         assert hasattr(client, name), name
     transport = TcpTransport()  # type: ignore[no-untyped-call]
     assert hasattr(transport, "_io_writer")
@@ -37,3 +37,11 @@ def test_what_waits_is_still_what_the_flusher_writes() -> None:
     source = inspect.getsource(Client._flusher)
     assert "writelines(self._pending[:])" in source
     assert command.pub_cmd("a.b", "", b"xyz") == b"PUB a.b  3\r\nxyz\r\n"
+
+
+def test_an_answer_to_a_ping_still_ends_the_oldest_wait_and_would_break_on_one_given_up() -> None:
+    source = inspect.getsource(Client._process_pong)
+    assert "future = self._pongs.pop(0)" in source
+    assert "future.set_result(True)" in source
+    assert "self._pongs.append(future)" in inspect.getsource(Client._send_ping)
+    assert "self._pongs = []" in inspect.getsource(Client._process_connect_init)

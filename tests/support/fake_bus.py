@@ -28,11 +28,39 @@ class FakeBus:
     """Delivers each event before `publish` returns; `published` keeps them all."""
 
     def __init__(self) -> None:
-        self.connected = True
+        self._connected = True
+        self._hangs = False
         self.published: list[Message] = []
         self.frames: list[tuple[str, bytes]] = []
         self.subscriptions: list[FakeSubscription] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._on_silence: list[Callable[[], None]] = []
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    @connected.setter
+    def connected(self, connected: bool) -> None:
+        self._connected = connected
+        if not connected:
+            self._fall_silent()
+
+    @property
+    def answers(self) -> bool:
+        return self._connected and not self._hangs
+
+    def hang(self) -> None:
+        """Takes what is published, delivers nothing, and answers nobody."""
+        self._hangs = True
+        self._fall_silent()
+
+    def on_silence(self, callback: Callable[[], None]) -> None:
+        self._on_silence.append(callback)
+
+    def _fall_silent(self) -> None:
+        for callback in self._on_silence:
+            callback()
 
     async def connect(self) -> None:
         self.connected = True
@@ -55,6 +83,8 @@ class FakeBus:
             return
         copy = type(event).FromString(event.SerializeToString())
         self.published.append(copy)
+        if self._hangs:
+            return
         for subscription in list(self.subscriptions):
             wanted = type(event) in subscription.types and not subscription.raw
             if wanted and subscription.ids.items() <= ids_of(event).items():

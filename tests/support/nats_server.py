@@ -50,6 +50,16 @@ class NatsServer:
             time.sleep(0.01)
         raise RuntimeError("nats-server does not accept connections")
 
+    def pause(self) -> None:
+        """Lets it hang: its connections stand, and nothing comes of them."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Ends a pause."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Stops it, by default as a crash would."""
         if self._process is not None and self._process.poll() is None:

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from services.common.bus.login import BusLogin
+from services.common.bus.pulse import EVERY_SECONDS, Pulse
 from services.common.bus.stream import StreamClient
 from services.common.bus.subject import SubjectError, common_filter, ids_of, template_of
 from services.common.errors import StorageUnavailable
@@ -71,6 +72,7 @@ class Bus:
         self._subscriptions: set[Subscription] = set()
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._background = Background()
+        self._pulse = Pulse(self._ask)
         self._first = asyncio.Event()
         self._attempt = 0
         self._closing = False
@@ -86,12 +88,18 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether events can be published and arrive now."""
+        """Whether events can be published and arrive now, for all that its own end of the connection tells."""
         return self._client is not None and self._client.is_connected
+
+    @property
+    def answers(self) -> bool:
+        """Whether the server answered within the last second or so; known where `on_silence` is asked for."""
+        return self.connected and not self._pulse.is_silent
 
     async def connect(self) -> None:
         """Starts connecting and waits up to five seconds for success; after that it goes on in the background."""
         self._background.spawn("bus connection", self._open, restart=True)
+        self._background.every("bus pulse", EVERY_SECONDS, self._pulse.feel)
         try:
             async with asyncio.timeout(_CONNECT_WAIT_SECONDS):
                 await self._first.wait()
@@ -111,6 +119,10 @@ class Bus:
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Calls `callback` each time the connection is up, the first time included."""
         self._on_reconnect.append(callback)
+
+    def on_silence(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when nothing arrives any more: the connection is gone, or its server hangs."""
+        self._pulse.on_silence(callback)
 
     async def publish(self, event: Message) -> None:
         """Publishes an event on its own subject. Raises SubjectError for an id that may not be in one."""
@@ -321,9 +333,14 @@ class Bus:
         else:
             _log.warning("NATS", error=f"{type(error).__name__}: {error}")
 
+    async def _ask(self, within: float) -> bool | None:
+        client = self._client
+        return await client.answers(within) if client is not None and client.is_connected else None
+
     async def _on_disconnected(self) -> None:
         self._connected_gauge.set(0)
         self._attempt = 0
+        self._pulse.tell()
         if not self._closing:
             _log.warning("disconnected from NATS")
 

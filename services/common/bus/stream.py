@@ -4,9 +4,10 @@ nats-py hands each message from task to task, which on a busy interpreter costs 
 used of its private names is used here; tests/contract/test_nats_seam.py pins the version they were tried with.
 """
 
+import asyncio
 from collections.abc import Callable
 
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol import command
@@ -21,6 +22,22 @@ class StreamClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self._straight: dict[int, Callable[[str, bytes], None]] = {}
+        self._asked: asyncio.Future[bool] | None = None
+
+    async def answers(self, within: float) -> bool:
+        """Whether the server answers a ping within so many seconds; while one is unanswered no other is sent.
+
+        The library's own way gives up what it waits for, and its connection with it when the answer comes after all.
+        """
+        # Each connection has a list of its own: what was asked on the one before is never answered.
+        if self._asked is None or self._asked.done() or self._asked not in self._pongs:
+            if self._transport is None:
+                return False
+            self._asked = asyncio.get_running_loop().create_future()
+            self._pongs.append(self._asked)
+            self._transport.write(PING_PROTO)
+        done, _ = await asyncio.wait({self._asked}, timeout=within)
+        return bool(done)
 
     def send_straight(self, subject: str, payload: bytes) -> bool:
         """Hands a message, and what was queued before it, to the socket at once; False when too much waits there."""

@@ -21,10 +21,10 @@ _RECALLED = 1000
 """How many facts that were handled before a start are told again to `recall`."""
 _UNNUMBERED = 1000
 """How many facts without a number are known again: their source tells them each second."""
-_LOOK_AGAIN_SECONDS = 1.0
-"""How often the source is asked at all: to both its ends a bus that hangs looks like one on which nothing happens."""
+_LOOK_AGAIN_SECONDS = 10.0
+"""How often the source is asked at all: the bus may have lost the last fact of many, after which no gap shows."""
 _AWAY_SECONDS = 0.5
-"""How often the source is asked while the bus is away: a sign-in that ended must not wait for the bus."""
+"""How often the source is asked while the bus is away or hangs: a sign-in that ended must not wait for the bus."""
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 _COMPLAIN_SECONDS = 60.0
@@ -48,8 +48,12 @@ class FactSource(Protocol):
     """What the reader needs of the bus."""
 
     @property
-    def connected(self) -> bool:
-        """Whether events arrive now."""
+    def answers(self) -> bool:
+        """Whether events arrive now: it is there, and does not hang."""
+        ...
+
+    def on_silence(self, callback: Callable[[], None]) -> None:
+        """Calls back when they stop to arrive."""
         ...
 
     async def subscribe_all(self, event_types: Iterable[type[Message]], handler: FactHandler) -> Any:
@@ -80,7 +84,8 @@ class FactReader:
     """Hands every fact of `source` to `handler`, in order, at least once; the handler must be idempotent.
 
     `list_facts(after, limit)` is the source's ListFacts: messages with a `number` and a oneof of events. It is asked
-    at start, on a gap in the numbers, and each second (twice while the bus is away): the bus only makes it quicker.
+    at start, on a gap in the numbers, every ten seconds, and twice a second while the bus is away or hangs: the bus
+    only makes it quicker.
 
     A fact without a number holds at its source and is not written there yet: it is handled once and not counted, and
     again when it comes with its number.
@@ -112,6 +117,8 @@ class FactReader:
         self._busy = asyncio.Lock()
         self._complaint = Throttle(_COMPLAIN_SECONDS)
         self._wake = asyncio.Event()
+        bus.on_reconnect(self._look)
+        bus.on_silence(self._wake.set)
 
     @property
     def last_number(self) -> int:
@@ -121,7 +128,6 @@ class FactReader:
     async def run(self) -> None:
         """Reads for ever; run it in the background."""
         self._last = await self._cursor.load(self._source)
-        self._bus.on_reconnect(self._look)
         subscription = await self._bus.subscribe_all(self._event_types, self._arrived)
         pause = _FIRST_PAUSE_SECONDS
         try:
@@ -138,14 +144,10 @@ class FactReader:
 
     async def _rest(self) -> None:
         """Waits until it is time to ask the source again."""
-        until = asyncio.get_running_loop().time() + _LOOK_AGAIN_SECONDS
-        while not self._wake.is_set() and asyncio.get_running_loop().time() < until:
-            with contextlib.suppress(TimeoutError):
-                # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
-                async with asyncio.timeout(_AWAY_SECONDS):
-                    await self._wake.wait()
-            if not self._bus.connected:
-                return
+        with contextlib.suppress(TimeoutError):
+            # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation.
+            async with asyncio.timeout(_LOOK_AGAIN_SECONDS if self._bus.answers else _AWAY_SECONDS):
+                await self._wake.wait()
 
     async def catch_up(self) -> None:
         """Asks for what was missed and hands it over. Raises what the source or the handler raises."""

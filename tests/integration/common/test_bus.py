@@ -12,6 +12,7 @@ from majlis.auth.v1 import auth_facts_pb2 as facts
 from majlis.programme.v1.programme_pb2 import Frame
 from majlis.room_directory.v1 import room_events_pb2 as events
 
+from services.common.bus import pulse
 from services.common.bus.client import Bus, SubjectError
 from services.common.bus.nkeys import UserKey
 from services.common.sight.metrics import Metrics
@@ -219,6 +220,46 @@ async def test_the_bus_outlives_its_server_and_says_when_it_is_back(part: Part, 
     await eventually(lambda: sorted(heard) == [99, 100])
     assert part.count("majlis_bus_reconnects_total") == 1
     assert part.count("majlis_bus_connected") == 1
+
+
+async def test_a_server_that_hangs_is_noticed_although_its_connection_stands(
+    part: Part, nats_server: NatsServer
+) -> None:
+    told: list[bool] = []
+    heard: list[int] = []
+
+    async def hear(event: facts.AccountCreated) -> None:
+        heard.append(event.number)
+
+    await part.bus.subscribe(facts.AccountCreated, hear)
+    part.bus.on_silence(lambda: told.append(part.bus.answers))
+    await asyncio.sleep(2 * pulse.EVERY_SECONDS)
+    assert part.bus.answers
+    for silences in (1, 2):
+        nats_server.pause()
+        try:
+            await eventually(lambda: told == [False] * silences)  # noqa: B023 (awaited within the round)
+            await part.bus.publish(created(silences))
+            assert part.bus.connected
+            assert not part.bus.answers
+        finally:
+            nats_server.go_on()
+        await eventually(lambda: part.bus.answers)
+        await eventually(lambda: heard[-1:] == [silences])  # noqa: B023 (awaited within the round)
+    assert part.count("majlis_bus_reconnects_total") == 0
+
+
+async def test_a_server_that_is_gone_is_told_at_once_and_answers_again_when_it_is_back(
+    part: Part, nats_server: NatsServer
+) -> None:
+    told: list[bool] = []
+    part.bus.on_silence(lambda: told.append(part.bus.answers))
+    nats_server.stop()
+    await eventually(lambda: told == [False])
+    nats_server.start()
+    await eventually(lambda: part.bus.answers)
+    await asyncio.sleep(2 * pulse.EVERY_SECONDS)
+    assert part.bus.answers
 
 
 async def test_a_service_starts_without_the_server_and_connects_when_it_comes(tmp_path: Path, monkeypatch: Any) -> None:

@@ -167,9 +167,12 @@ async def test_a_reader_does_not_wait_for_a_bus_that_hangs_while_it_looks_connec
 ) -> None:
     consumer = Consumer(source, MemoryCursor())
     background.spawn("reader", consumer.reader.run)
+    background.spawn("publisher", source.publisher.run)
     await eventually(lambda: len(source.asked) == 1)
+    source.bus.hang()
     await source.happen()
     await eventually(lambda: consumer.handled == [1], seconds=5.0)
+    assert len(source.bus.published) == 1
 
 
 async def test_a_reader_tells_again_what_was_handled_before_a_start(source: Source, background: Background) -> None:

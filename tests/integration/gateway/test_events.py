@@ -264,6 +264,20 @@ async def test_a_sign_out_the_bus_lost_is_learned_from_the_source(origin: Origin
         assert (await mine.until("end")).data == {"reason": "SIGNED_OUT"}
 
 
+async def test_the_end_of_a_sign_in_does_not_wait_for_a_bus_that_hangs(origin: Origin, nats_server: NatsServer) -> None:
+    async with stream(origin) as mine:
+        await mine.until("snapshot")
+        nats_server.pause()
+        try:
+            ended = auth_facts_pb2.SignedOut(number=1, user_id=ANNA)
+            ended.occurred_at.FromDatetime(datetime.now(UTC))
+            origin.auth.facts.append(auth_facts_pb2.AuthFact(number=1, signed_out=ended))
+            # The source is asked at once: without that only after ten seconds.
+            assert (await mine.until("end", seconds=5)).data == {"reason": "SIGNED_OUT"}
+        finally:
+            nats_server.go_on()
+
+
 async def test_the_directory_learns_which_streams_are_open(origin: Origin, bus: Bus) -> None:
     async with stream(origin) as one, stream(origin) as two:
         await one.until("snapshot")
