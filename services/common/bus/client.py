@@ -50,8 +50,9 @@ class Subscription:
     _bus: "Bus"
     straight: bool = False
     """Whether messages are delivered in the turn of the socket, without a queue before them."""
+    worker: asyncio.Task[None] | None = None
+    """Empties the queue."""
     _nats: list[NatsSubscription] = field(default_factory=list)
-    _worker: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
         """Ends the subscription; what waits in its queue is dropped."""
@@ -224,9 +225,8 @@ class Bus:
                 arrived.clear()
                 await arrived.wait()
 
-        subscription = Subscription(name, subjects, deliver, self)
-        subscription._worker = self._background.spawn(f"bus {name}", work)
-        return await self._begin(subscription)
+        worker = self._background.spawn(f"bus {name}", work)
+        return await self._begin(Subscription(name, subjects, deliver, self, worker=worker))
 
     async def _handle(self, handler: Handler[Any], event: Message, traceparent: str) -> None:
         with tracing.serve(f"handle {event.DESCRIPTOR.name}", traceparent, "consumer") as span:
@@ -269,8 +269,8 @@ class Bus:
 
     async def _end(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
-        if subscription._worker is not None:
-            subscription._worker.cancel()
+        if subscription.worker is not None:
+            subscription.worker.cancel()
         client = self._client
         for each in subscription._nats:
             if client is not None:

@@ -36,10 +36,9 @@ class ServiceChannel:
     """A channel from the service `name` to the service at `address`; give `channel` to a generated stub.
 
     Calls through it raise RemoteError instead of AioRpcError, carry the request id of the RPC being served, and end
-    after five seconds, or earlier when the caller being served waits no longer. A call waits up to three seconds for
-    a service that starts or restarts, before it is sent (`waits`: not where another takes the place of one that is
-    gone, as with relays); once sent, UNAVAILABLE is tried again for that long, with growing pauses, only where the
-    contract says NO_SIDE_EFFECTS.
+    after five seconds, or earlier when the caller being served waits no longer. A call waits for a service that starts
+    or restarts before it is sent (`waits`: not where another takes the place of one that is gone); once sent, it is
+    tried again as `Retries` has it, only where the contract says NO_SIDE_EFFECTS.
     """
 
     def __init__(self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True) -> None:
