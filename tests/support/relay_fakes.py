@@ -291,7 +291,6 @@ class RelayBench:
             "role": "speaker" if stage else "listener",
             "member": 77 if stage else 0,
             "muted": False,
-            "langs": ["en"],
             "channel": FLOOR,
             "channel_kind": "floor",
             "booth": "",

@@ -89,7 +89,6 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
             "role": "speaker" if stage else "listener",
             "member": next(self._permits) if stage else 0,
             "muted": False,
-            "langs": [],
             "channel": FLOOR,
             "channel_kind": "floor",
             "booth": "",

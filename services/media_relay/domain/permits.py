@@ -35,7 +35,6 @@ class Permit:
     member: int
     """The 32-bit number that stands for the person in CSRC lists; 0 in the audience."""
     muted: bool
-    languages: tuple[str, ...]
     channel: str
     """The name of the channel that an audience session hears."""
     booth: str
@@ -81,7 +80,6 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             role=_text(claims, "role"),
             member=member,
             muted=claims.get("muted") is True,
-            languages=tuple(str(language) for language in claims.get("languages") or ()),
             channel=channel.name,
             booth=_booth(claims, kind, channel.room_id),
             relay_id=_text(claims, "relay_id"),

@@ -77,6 +77,7 @@ class Relay:
         events: list[Event] = []
         for other in half_open[: max(0, len(half_open) - HALF_OPEN_PER_SEAT + 1)]:
             events += self._end(other, Cause.EXPIRED)
+        events += self._shut_other_booths(session)
         self.capacity.promise(session.cost)
         first = not self.sessions.of_room(permit.room_id)
         self.opened += 1
@@ -198,6 +199,21 @@ class Relay:
             return []
         by_age = sorted(self.sessions, key=lambda session: session.kind is Kind.STAGE)
         return self._end_all(by_age[:excess], Cause.DRAINING)
+
+    def _shut_other_booths(self, session: MediaSession) -> list[Event]:
+        """One person speaks in one booth: where two sessions differ, the one of the older epoch is not heard any more.
+
+        Not even for the moment until the order to replace it comes: what is said in a booth must not reach the floor.
+        """
+        events: list[Event] = []
+        if session.kind is not Kind.STAGE:
+            return events
+        for other in self.sessions.of_seat(session.permit.seat):
+            if other.kind is Kind.STAGE and other.permit.booth != session.permit.booth:
+                older = session if other.epoch > session.epoch else other
+                older.silenced = True
+                events.append(MuteChanged(older, True))
+        return events
 
     def _connect(self, session: MediaSession, now: float) -> list[Event]:
         if session.connected or not (session.keyed and session.nominated):

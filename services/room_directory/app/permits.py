@@ -73,7 +73,6 @@ class Permits:
             "role": room.role_of(seat.user_id).value,
             "member": on_stage.member if on_stage else 0,
             "muted": on_stage.muted if on_stage else False,
-            "languages": [],
             "channel": channel.name,
             "channel_kind": channel.kind.value,
             "booth": BOOTH,

@@ -348,6 +348,30 @@ async def test_who_left_the_stage_is_silent_at_once_although_the_old_session_sti
     assert bench.alive(stage)
 
 
+async def test_who_goes_to_another_booth_is_not_heard_in_the_one_before_from_the_first_moment_on() -> None:
+    bench = RelayBench()
+    interpreter = await bench.connect("stage", epoch=2, booth="ar")
+    await bench.open("stage", epoch=3)
+    assert bench.core.muted[bench.handle(interpreter)], "the order to replace has not come yet"
+
+
+async def test_who_comes_with_an_older_permit_for_another_booth_is_never_heard() -> None:
+    bench = RelayBench()
+    interpreter = await bench.connect("stage", epoch=3, booth="ar")
+    late = await bench.open("stage", epoch=2)
+    handle = bench.handle(late)
+    bench.handshakes.succeed(handle)
+    assert bench.core.muted[handle]
+    assert not bench.core.muted[bench.handle(interpreter)]
+
+
+async def test_who_comes_again_to_the_same_booth_is_heard_until_the_new_session_is() -> None:
+    bench = RelayBench()
+    before = await bench.connect("stage", booth="ar")
+    await bench.open("stage", booth="ar")
+    assert not bench.core.muted[bench.handle(before)]
+
+
 async def test_no_later_unmute_or_reopened_stage_gives_who_left_the_stage_a_voice() -> None:
     bench = RelayBench()
     stage = await bench.connect("stage")
