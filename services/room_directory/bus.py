@@ -131,14 +131,14 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
         **common, offer=wire.offer(fact.offer)
     ),
     events.OfferClosed: lambda fact, common, people: pb.OfferClosed(  # noqa: ARG005
-        **common, offer=wire.offer(fact.offer), cause=fact.cause
+        **common, offer=wire.offer(fact.offer), cause=wire.OFFER_CAUSES[fact.cause]
     ),
     events.StageJoined: lambda fact, common, people: pb.StageJoined(**common, seat=wire.stage_seat(fact.seat, people)),
     events.StageSeatChanged: lambda fact, common, people: pb.StageSeatChanged(
         **common, seat=wire.stage_seat(fact.seat, people), by_user_id=fact.by_user_id
     ),
     events.StageLeft: lambda fact, common, people: pb.StageLeft(  # noqa: ARG005
-        **common, user_id=fact.user_id, cause=fact.cause, by_user_id=fact.by_user_id
+        **common, user_id=fact.user_id, cause=wire.STAGE_CAUSES[fact.cause], by_user_id=fact.by_user_id
     ),
     events.PersonRemoved: lambda fact, common, people: pb.PersonRemoved(  # noqa: ARG005
         **common, user_id=fact.user_id

@@ -6,14 +6,14 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import fleet_service_pb2, room_events_pb2, room_pb2, room_service_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
 from services.common.text.look_alikes import look
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
-from services.room_directory.domain.events import RoomCard, SeatAction
+from services.room_directory.domain.events import OfferCause, RoomCard, SeatAction, StageCause
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
 from services.room_directory.domain.placement import AUDIENCE_PACKETS, RelayLoadState
@@ -48,6 +48,19 @@ STATES = {
     RoomState.HELD: room_pb2.ROOM_STATE_HELD,
     RoomState.CLOSING: room_pb2.ROOM_STATE_CLOSING,
     RoomState.ENDED: room_pb2.ROOM_STATE_ENDED,
+}
+OFFER_CAUSES = {
+    OfferCause.DECLINED: room_events_pb2.OFFER_CAUSE_DECLINED,
+    OfferCause.WITHDRAWN: room_events_pb2.OFFER_CAUSE_WITHDRAWN,
+    OfferCause.EXPIRED: room_events_pb2.OFFER_CAUSE_EXPIRED,
+    OfferCause.LEFT: room_events_pb2.OFFER_CAUSE_LEFT,
+}
+STAGE_CAUSES = {
+    StageCause.LEFT: room_events_pb2.STAGE_CAUSE_LEFT,
+    StageCause.BACK_TO_AUDIENCE: room_events_pb2.STAGE_CAUSE_BACK_TO_AUDIENCE,
+    StageCause.MOVED: room_events_pb2.STAGE_CAUSE_MOVED,
+    StageCause.REMOVED: room_events_pb2.STAGE_CAUSE_REMOVED,
+    StageCause.CONNECTION_LOST: room_events_pb2.STAGE_CAUSE_CONNECTION_LOST,
 }
 REPORT_KINDS = {
     "abuse": room_pb2.REPORT_KIND_ABUSE,

@@ -12,7 +12,7 @@ import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as relay_grpc
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
-from majlis.room_directory.v1.sessions_pb2 import SessionChange, SessionEvent
+from majlis.room_directory.v1.sessions_pb2 import SessionCause, SessionChange, SessionEvent
 
 from services.common.clock import SystemClock
 from services.common.rpc.client import ServiceChannel
@@ -63,7 +63,8 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
         for change in self.reports:
             if change.session_id == session_id:
                 name = SessionEvent.Name(change.event).removeprefix("SESSION_EVENT_").lower()
-                words.append(f"{name}: {change.cause}" if change.cause else name)
+                cause = SessionCause.Name(change.cause).removeprefix("SESSION_CAUSE_").lower()
+                words.append(f"{name}: {cause}" if change.cause else name)
         return words
 
     def permit(self, at: RelayService, kind: str = "audience", /, **changes: Any) -> str:

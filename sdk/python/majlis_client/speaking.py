@@ -198,7 +198,7 @@ class Speaker:
             if self._client.seats.lost(self._room_id, event.seat_taken_over.epoch):
                 self._end("SEAT_TAKEN_OVER")
         elif event.HasField("stage_left") and event.stage_left.user_id == self._user_id:
-            self._end("MOVED" if event.stage_left.cause == "moved" else event.stage_left.cause.upper())
+            self._end(room_events_pb2.StageCause.Name(event.stage_left.cause).removeprefix("STAGE_CAUSE_"))
         elif event.HasField("media_moved") and event.media_moved.relay_id in {"", self._relay}:
             self._moved.set()
         elif event.HasField("stage_seat_changed"):

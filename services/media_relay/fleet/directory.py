@@ -11,6 +11,12 @@ from majlis.contract.v1 import tokens_pb2
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from majlis.room_directory.v1.room_pb2 import MEDIA_KIND_AUDIENCE, MEDIA_KIND_STAGE
 from majlis.room_directory.v1.sessions_pb2 import (
+    SESSION_CAUSE_DELETED,
+    SESSION_CAUSE_DRAINING,
+    SESSION_CAUSE_EXPIRED,
+    SESSION_CAUSE_FAILED,
+    SESSION_CAUSE_SEAT_ENDED,
+    SESSION_CAUSE_UNSPECIFIED,
     SESSION_EVENT_CONNECTED,
     SESSION_EVENT_ENDED,
     SESSION_EVENT_IDLE,
@@ -26,6 +32,7 @@ from services.common.trust.claims import TokenKind
 from services.common.trust.tokens import TokenVerifier
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import (
+    Cause,
     Event,
     PermitRefused,
     SessionConnected,
@@ -43,6 +50,13 @@ CROWD_DELAY_SECONDS = 0.5
 BATCH_SIZE = 2000
 MOST_PENDING = 20_000
 
+_CAUSES = {
+    Cause.DELETED: SESSION_CAUSE_DELETED,
+    Cause.EXPIRED: SESSION_CAUSE_EXPIRED,
+    Cause.SEAT_ENDED: SESSION_CAUSE_SEAT_ENDED,
+    Cause.DRAINING: SESSION_CAUSE_DRAINING,
+    Cause.FAILED: SESSION_CAUSE_FAILED,
+}
 _CROWD = 20
 _FETCH_SECONDS = 2.0
 _REPORT_SECONDS = 5.0
@@ -206,7 +220,7 @@ def _change_of(event: Event) -> SessionChange | None:
         epoch=permit.epoch,
         kind=MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else MEDIA_KIND_AUDIENCE,
         event=kind,
-        cause=event.cause.value if isinstance(event, SessionEnded) else "",
+        cause=_CAUSES[event.cause] if isinstance(event, SessionEnded) else SESSION_CAUSE_UNSPECIFIED,
         sign_in_id=permit.sign_in_id,
         issued_at=permit.issued_at,
         permit_id=permit.permit_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.common.errors import ScopeMissing
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
-from services.room_directory.domain.events import SeatAction
+from services.room_directory.domain.events import OfferCause, SeatAction, StageCause
 from services.room_directory.domain.events import SeatTakenOver as SeatWasTakenOver
 from services.room_directory.domain.hands import drop_hand
 from services.room_directory.domain.moderation import holds_key, put_out
@@ -82,11 +82,11 @@ def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: da
     if seat is not None and 0 < held_epoch < seat.device_epoch:
         raise SeatTakenOver
     drop_hand(room, user_id, "left", now)
-    close_offer(room, user_id, "left", now)
+    close_offer(room, user_id, OfferCause.LEFT, now)
     if on_stage is not None and is_last_moderator(room, user_id):
         change_seat(room, replace(on_stage, epoch=epoch, connected=False, lost_at=now), "", now)
     else:
-        drop_from_stage(room, user_id, epoch=epoch, cause="left", by_user_id="", now=now)
+        drop_from_stage(room, user_id, epoch=epoch, cause=StageCause.LEFT, by_user_id="", now=now)
     room.vacate(user_id, epoch, now)
     review(room, now)
 
@@ -98,7 +98,7 @@ def expel(room: Room, user_id: str, closed: Ended, *, epoch: int, now: datetime)
     """
     seat = room.seats.get(user_id)
     if (seat is not None and closed.covers(user_id, seat.proof)) or (seat is None and user_id in room.stage):
-        put_out(room, user_id, cause="removed", by_user_id="", epoch=epoch, now=now)
+        put_out(room, user_id, cause=StageCause.REMOVED, by_user_id="", epoch=epoch, now=now)
         review(room, now)
 
 

@@ -7,6 +7,25 @@ from enum import Enum
 from services.room_directory.domain.seats import HandMode, Offer, RoomState, StageSeat, Visibility
 
 
+class OfferCause(Enum):
+    """Why an offer is gone."""
+
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    LEFT = "left"
+
+
+class StageCause(Enum):
+    """Why somebody is no longer on stage."""
+
+    LEFT = "left"
+    BACK_TO_AUDIENCE = "back_to_audience"
+    MOVED = "moved"
+    REMOVED = "removed"
+    CONNECTION_LOST = "connection_lost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomCard:
     """A room as the hallway shows it, without its key."""
@@ -93,7 +112,7 @@ class OfferClosed(Fact):
     """An offer was declined, withdrawn or has expired, or its person left."""
 
     offer: Offer
-    cause: str
+    cause: OfferCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +135,7 @@ class StageLeft(Fact):
     """Somebody left the stage."""
 
     user_id: str
-    cause: str
+    cause: StageCause
     by_user_id: str = ""
 
 

@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.room_directory.domain.events import PersonRemoved, RoomEnded, RoomUpdated
+from services.room_directory.domain.events import OfferCause, PersonRemoved, RoomEnded, RoomUpdated, StageCause
 from services.room_directory.domain.hands import drop_all_hands, drop_hand
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
@@ -72,7 +72,7 @@ def remove_person(room: Room, actor: Actor, user_id: str, *, epoch: int, now: da
         return
     room.removed[user_id] = now
     room.guests.pop(user_id, None)
-    put_out(room, user_id, cause="removed", by_user_id=actor.user_id, epoch=epoch, now=now)
+    put_out(room, user_id, cause=StageCause.REMOVED, by_user_id=actor.user_id, epoch=epoch, now=now)
     room.tell(PersonRemoved, now, user_id=user_id)
 
 
@@ -96,10 +96,10 @@ def ask_in(room: Room, user_id: str, now: datetime) -> None:
         room.changed = True
 
 
-def put_out(room: Room, user_id: str, *, cause: str, by_user_id: str, epoch: int, now: datetime) -> None:
+def put_out(room: Room, user_id: str, *, cause: StageCause, by_user_id: str, epoch: int, now: datetime) -> None:
     """Takes everything a person has in the room and ends their sessions; `epoch` is newer than any of theirs."""
     drop_hand(room, user_id, "left", now)
-    close_offer(room, user_id, "left", now)
+    close_offer(room, user_id, OfferCause.LEFT, now)
     drop_from_stage(room, user_id, epoch=epoch, cause=cause, by_user_id=by_user_id, now=now)
     room.raise_floor(user_id, epoch)
     room.vacate(user_id, epoch, now)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.room_directory.domain.events import MediaMoved, RoomUpdated, SeatAction
+from services.room_directory.domain.events import MediaMoved, OfferCause, RoomUpdated, SeatAction, StageCause
 from services.room_directory.domain.hands import drop_hand, expire_hands, hands_due
 from services.room_directory.domain.moderation import close_down
 from services.room_directory.domain.people import UNKNOWN, Proof
@@ -180,7 +180,9 @@ def _drop_lost_from_stage(room: Room, take_epoch: Callable[[], int], now: dateti
             continue
         held = room.seats.get(seat.user_id)
         if held is not None and held.stream:
-            back_to_audience(room, seat.user_id, epoch=take_epoch(), cause="connection_lost", by_user_id="", now=now)
+            back_to_audience(
+                room, seat.user_id, epoch=take_epoch(), cause=StageCause.CONNECTION_LOST, by_user_id="", now=now
+            )
         else:
             _drop(room, seat.user_id, take_epoch(), now)
 
@@ -195,8 +197,8 @@ def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datet
 
 def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:
     drop_hand(room, user_id, "left", now)
-    close_offer(room, user_id, "left", now)
-    drop_from_stage(room, user_id, epoch=epoch, cause="connection_lost", by_user_id="", now=now)
+    close_offer(room, user_id, OfferCause.LEFT, now)
+    drop_from_stage(room, user_id, epoch=epoch, cause=StageCause.CONNECTION_LOST, by_user_id="", now=now)
     room.vacate(user_id, epoch, now)
 
 

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from services.room_directory.domain.errors import LastModerator, NotInRoom, OfferGone, StageClosed, StageFull
 from services.room_directory.domain.events import (
+    OfferCause,
     OfferClosed,
     SeatAction,
+    StageCause,
     StageJoined,
     StageLeft,
     StageOffered,
@@ -40,7 +42,7 @@ def offer_stage(room: Room, actor: Actor, user_id: str, offer_id: str, now: date
 def withdraw_offer(room: Room, actor: Actor, user_id: str, now: datetime) -> None:
     """Takes an offer back, if there is one. Raises NotAllowed."""
     room.require_upon(actor, Action.WITHDRAW_OFFER, user_id)
-    close_offer(room, user_id, "withdrawn", now)
+    close_offer(room, user_id, OfferCause.WITHDRAWN, now)
 
 
 def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch: int, now: datetime) -> None:
@@ -69,7 +71,7 @@ def decline_offer(room: Room, actor: Actor, offer_id: str, now: datetime) -> Non
     _require_inside(room, actor)
     room.require(actor, Action.DECLINE_OFFER)
     _open_offer(room, actor, offer_id, now)
-    close_offer(room, actor.user_id, "declined", now)
+    close_offer(room, actor.user_id, OfferCause.DECLINED, now)
     # Who does not want to speak now is not asked again by their own hand.
     drop_hand(room, actor.user_id, "declined", now)
 
@@ -79,14 +81,14 @@ def leave_stage(room: Room, actor: Actor, *, epoch: int, now: datetime) -> None:
     room.require(actor, Action.LEAVE_STAGE)
     if is_last_moderator(room, actor.user_id):
         raise LastModerator
-    back_to_audience(room, actor.user_id, epoch=epoch, cause="back_to_audience", by_user_id="", now=now)
+    back_to_audience(room, actor.user_id, epoch=epoch, cause=StageCause.BACK_TO_AUDIENCE, by_user_id="", now=now)
 
 
 def move_to_audience(room: Room, actor: Actor, user_id: str, *, epoch: int, now: datetime) -> None:
     """Sends a speaker back to the audience; somebody already there stays. Raises NotAllowed, NotOnStage."""
     room.require_upon(actor, Action.MOVE_TO_AUDIENCE, user_id)
     if user_id in room.stage:
-        back_to_audience(room, user_id, epoch=epoch, cause="moved", by_user_id=actor.user_id, now=now)
+        back_to_audience(room, user_id, epoch=epoch, cause=StageCause.MOVED, by_user_id=actor.user_id, now=now)
 
 
 def set_own_mute(room: Room, actor: Actor, muted: bool, now: datetime) -> None:
@@ -133,7 +135,9 @@ def change_seat(room: Room, seat: StageSeat, by_user_id: str, now: datetime) -> 
     room.tell(StageSeatChanged, now, seat=seat, by_user_id=by_user_id)
 
 
-def back_to_audience(room: Room, user_id: str, *, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
+def back_to_audience(
+    room: Room, user_id: str, *, epoch: int, cause: StageCause, by_user_id: str, now: datetime
+) -> None:
     """Takes a stage seat away; the person stays in the audience if they hold a seat in the room."""
     del room.stage[user_id]
     room.raise_floor(user_id, epoch)
@@ -141,14 +145,14 @@ def back_to_audience(room: Room, user_id: str, *, epoch: int, cause: str, by_use
     room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
 
 
-def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: str, by_user_id: str, now: datetime) -> None:
+def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: StageCause, by_user_id: str, now: datetime) -> None:
     """Takes a stage seat away for good, sessions included; does nothing for somebody not on stage."""
     if room.stage.pop(user_id, None) is not None:
         room.raise_floor(user_id, epoch)
         room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
 
 
-def close_offer(room: Room, user_id: str, cause: str, now: datetime) -> None:
+def close_offer(room: Room, user_id: str, cause: OfferCause, now: datetime) -> None:
     """Ends an offer and says why; does nothing when there is none."""
     offer = room.offers.pop(user_id, None)
     if offer is not None:
@@ -158,7 +162,7 @@ def close_offer(room: Room, user_id: str, cause: str, now: datetime) -> None:
 def expire_offers(room: Room, now: datetime) -> None:
     """Ends the offers whose time is over."""
     for offer in [offer for offer in room.offers.values() if offer.expires_at <= now]:
-        close_offer(room, offer.user_id, "expired", now)
+        close_offer(room, offer.user_id, OfferCause.EXPIRED, now)
 
 
 def _mute(room: Room, seat: StageSeat, muted: bool, *, by_moderator: bool, by_user_id: str, now: datetime) -> None:

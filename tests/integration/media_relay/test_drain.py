@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
+from majlis.room_directory.v1.sessions_pb2 import SESSION_CAUSE_DRAINING
 
 from services.common.bus.client import Bus
 from services.common.settings import ServiceSettings
@@ -54,7 +55,7 @@ async def test_those_who_do_not_move_are_let_go_a_few_at_a_time_and_the_stage_la
     assert counts[0] == LISTENERS + 1
     assert counts[-1] == 0
     assert max(before - after for before, after in itertools.pairwise(counts)) <= 5
-    ended = [change.session_id for change in fleet.directory.reports if change.cause == "draining"]
+    ended = [change.session_id for change in fleet.directory.reports if change.cause == SESSION_CAUSE_DRAINING]
     assert ended[-1] == speaker
     assert set(ended[:-1]) == set(listeners)
 

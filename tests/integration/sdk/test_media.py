@@ -209,7 +209,9 @@ async def test_a_recording_goes_on_after_its_own_program_was_on_stage(
     await hall.peers[0].close()
     await eventually(lambda: hall.refused_audience == 1)
     hall.role = room_pb2.ROLE_LISTENER
-    hall.happen(stage_left=room_events_pb2.StageLeft(room_id=ROOM_ID, user_id=USER_ID, cause="left"))
+    hall.happen(
+        stage_left=room_events_pb2.StageLeft(room_id=ROOM_ID, user_id=USER_ID, cause=room_events_pb2.STAGE_CAUSE_LEFT)
+    )
     await eventually(lambda: len(hall.peers) == 2)
     stop.set()
     assert (await listening).why == "stopped"
@@ -355,7 +357,9 @@ async def test_a_speaker_sent_back_by_a_moderator_stops(hall: Hall, client: Clie
             seat=room_pb2.StageSeat(person=profile, muted=True),  # type: ignore[arg-type]
         )
     )
-    hall.happen(stage_left=room_events_pb2.StageLeft(room_id=ROOM_ID, user_id=USER_ID, cause="moved"))
+    hall.happen(
+        stage_left=room_events_pb2.StageLeft(room_id=ROOM_ID, user_id=USER_ID, cause=room_events_pb2.STAGE_CAUSE_MOVED)
+    )
     spoken = await asyncio.wait_for(speaking, 10)
     assert spoken.why == "MOVED"
     assert "muted" in steps

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 from majlis.room_directory.v1 import fleet_service_pb2
-from majlis.room_directory.v1.sessions_pb2 import SESSION_EVENT_CONNECTED, SESSION_EVENT_ENDED, SESSION_EVENT_OPENED
+from majlis.room_directory.v1.sessions_pb2 import (
+    SESSION_CAUSE_DELETED,
+    SESSION_EVENT_CONNECTED,
+    SESSION_EVENT_ENDED,
+    SESSION_EVENT_OPENED,
+)
 
 from services.common.errors import FieldInvalid, PartUnavailable
 from services.common.sight.metrics import Metrics
@@ -70,7 +75,7 @@ async def test_what_happened_is_told_in_order_with_relay_and_boot(stub: Stub, re
         SESSION_EVENT_CONNECTED,
         SESSION_EVENT_ENDED,
     ]
-    assert batch.changes[-1].cause == "deleted"
+    assert batch.changes[-1].cause == SESSION_CAUSE_DELETED
 
 
 async def test_a_batch_is_sent_again_until_it_is_taken(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.contract.v1 import options_pb2
@@ -13,6 +14,7 @@ from majlis.room_directory.v1 import room_events_pb2
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
+from services.room_directory import messages as wire
 from services.room_directory.bus import auth_handler, event_of, invite_handler, people_in
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
@@ -27,6 +29,11 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, events.Fact) and kind is not events.Fact
 ]
 PEOPLE = {"lina": Person("lina", "lina", "Lina of Sanaa")}
+
+CAUSES: dict[type[events.Fact], object] = {
+    events.OfferClosed: events.OfferCause.LEFT,
+    events.StageLeft: events.StageCause.LEFT,
+}
 
 
 def fact_of(kind: type[events.Fact]) -> events.Fact:
@@ -43,7 +50,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "by_user_id": "lina",
         "hand_count": 3,
         "expires_at": START + timedelta(seconds=60),
-        "cause": "left",
+        "cause": CAUSES.get(kind, "left"),
         "attended": True,
         "epoch": 9,
         "relay_id": "relay00000",
@@ -59,9 +66,22 @@ def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(ki
     assert (event.room_id, event.revision) == ("room000000000001", 7)
     assert event.occurred_at.ToDatetime(START.tzinfo) == START
     assert template_of(type(event)).fill(ids_of(event)).startswith("room_directory.v1.room000000000001.")
-    for name in ("user_id", "by_user_id", "hand_count", "cause", "epoch", "relay_id", "spread_milliseconds"):
+    for name in ("user_id", "by_user_id", "hand_count", "epoch", "relay_id", "spread_milliseconds"):
         if name in kind.__dataclass_fields__:
             assert getattr(event, name) == getattr(fact_of(kind), name)
+
+
+@pytest.mark.parametrize(
+    ("causes", "enum"),
+    [
+        (wire.OFFER_CAUSES, room_events_pb2.OfferCause.DESCRIPTOR),
+        (wire.STAGE_CAUSES, room_events_pb2.StageCause.DESCRIPTOR),
+    ],
+)
+def test_a_cause_is_told_by_the_word_that_the_rules_have_for_it(causes: dict[Any, int], enum: EnumDescriptor) -> None:
+    told = {enum.values_by_number[number].name.partition("_CAUSE_")[2] for number in causes.values()}
+    assert told == {cause.name for cause in causes}
+    assert len(causes) == len(enum.values) - 1
 
 
 def test_every_event_of_the_contract_has_a_fact() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from services.room_directory.domain import stage
 from services.room_directory.domain.entry import leave_room
-from services.room_directory.domain.events import RoomUpdated, SeatAction, StageLeft, StageSeatChanged
+from services.room_directory.domain.events import RoomUpdated, SeatAction, StageCause, StageLeft, StageSeatChanged
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.presence import forget_sessions, is_due, move_media, review, set_stream
 from services.room_directory.domain.roles import Role
@@ -144,7 +144,7 @@ def test_a_speaker_who_stays_away_leaves_the_stage_and_every_session_is_ended() 
     hall.wait(60.5)
     left = hall.facts(StageLeft)[-1]
     assert isinstance(left, StageLeft)
-    assert (left.user_id, left.cause) == ("sana", "connection_lost")
+    assert (left.user_id, left.cause) == ("sana", StageCause.CONNECTION_LOST)
     assert hall.room.role_of("sana") is Role.OUTSIDE
     assert hall.orders("sana")[-1][0] is SeatAction.END
 

@@ -4,7 +4,14 @@ import pytest
 
 from services.room_directory.domain import stage
 from services.room_directory.domain.errors import LastModerator, NotAllowed, NotInRoom, OfferGone, StageFull
-from services.room_directory.domain.events import OfferClosed, SeatAction, StageJoined, StageLeft
+from services.room_directory.domain.events import (
+    OfferCause,
+    OfferClosed,
+    SeatAction,
+    StageCause,
+    StageJoined,
+    StageLeft,
+)
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.seats import Rules
@@ -40,7 +47,7 @@ def test_an_offer_is_gone_after_thirty_seconds() -> None:
     hall.wait(30)
     closed = hall.facts(OfferClosed)[-1]
     assert isinstance(closed, OfferClosed)
-    assert closed.cause == "expired"
+    assert closed.cause is OfferCause.EXPIRED
     with pytest.raises(OfferGone):
         stage.accept_offer(hall.room, OMAR, "one", member=9, epoch=hall.epoch(), now=hall.now)
 
@@ -121,7 +128,7 @@ def test_going_back_to_the_audience_is_told_with_its_cause_and_voids_older_sessi
     stage.move_to_audience(hall.room, LINA, "omar", epoch=epoch, now=hall.now)
     left = hall.facts(StageLeft)[-1]
     assert isinstance(left, StageLeft)
-    assert (left.cause, left.by_user_id) == ("moved", "lina")
+    assert (left.cause, left.by_user_id) == (StageCause.MOVED, "lina")
     assert hall.room.floor_of("omar") == epoch
     assert hall.orders("omar")[-1] == (SeatAction.REPLACE, epoch)
 

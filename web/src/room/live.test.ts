@@ -2,6 +2,7 @@
 import { Code } from '@connectrpc/connect';
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, expect, test } from 'vitest';
+import { StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
 import { HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
@@ -123,7 +124,7 @@ test('whose hand fell is told to who moderates', async () => {
 
 test('what happened while the stream was away is followed, but not announced as if it happened now', async () => {
   const room = await inside();
-  const mine = (revision: bigint): ReturnType<typeof event> => event(revision, { case: 'stageLeft', value: { userId: me, cause: 'moved', byUserId: 'lina00000001' } });
+  const mine = (revision: bigint): ReturnType<typeof event> => event(revision, { case: 'stageLeft', value: { userId: me, cause: StageCause.MOVED, byUserId: 'lina00000001' } });
   stream.opens();
   stream.brings(event(8n, { case: 'stageJoined', value: { seat: seat(me) } }), mine(9n));
   stream.brings(event(9n, { case: 'streamStatus', value: {} }));

@@ -1,6 +1,7 @@
 // Which events deserve a line, and whose name it carries.
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { OfferCause, StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
@@ -32,8 +33,8 @@ test('being muted is said too when a snapshot takes the place of the event', () 
 
 test('being moved, made moderator or named successor is said', () => {
   const before = view({ role: Role.SPEAKER }, { stage });
-  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: 'moved', byUserId: lina } })?.key).toBe('notice.movedBy');
-  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: 'back_to_audience', byUserId: me } })).toBeNull();
+  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: StageCause.MOVED, byUserId: lina } })?.key).toBe('notice.movedBy');
+  expect(said(before, { case: 'stageLeft', value: { userId: me, cause: StageCause.BACK_TO_AUDIENCE, byUserId: me } })).toBeNull();
   expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.MODERATOR), byUserId: lina } })?.key).toBe('notice.moderator');
   expect(said(before, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER, { successor: true }), byUserId: lina } })?.key).toBe('notice.successor');
 });
@@ -46,7 +47,7 @@ test('a hand that fell or was put down by others is said, the own lowering is no
 });
 
 test('an invitation that ran out is said', () => {
-  expect(said(view(), { case: 'offerClosed', value: { offer: offer(me), cause: 'expired' } })?.key).toBe('notice.offerGone');
+  expect(said(view(), { case: 'offerClosed', value: { offer: offer(me), cause: OfferCause.EXPIRED } })?.key).toBe('notice.offerGone');
 });
 
 test('a room that goes on after being held is said', () => {
@@ -60,9 +61,9 @@ test('who moderates learns whose hand fell, who declined and who did not answer'
   const told = (fact: Parameters<typeof event>[1]): ReturnType<typeof forModerators> => forModerators(event(8n, fact), me);
   expect(told({ case: 'handLowered', value: { userId: omar, cause: 'expired' } })).toEqual({ key: 'queue.fell', user: omar });
   expect(told({ case: 'handLowered', value: { userId: omar, cause: 'lowered' } })).toBeNull();
-  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'declined' } })).toEqual({ key: 'queue.declined', user: omar });
-  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'expired' } })).toEqual({ key: 'queue.unanswered', user: omar });
-  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: 'withdrawn' } })).toBeNull();
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: OfferCause.DECLINED } })).toEqual({ key: 'queue.declined', user: omar });
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: OfferCause.EXPIRED } })).toEqual({ key: 'queue.unanswered', user: omar });
+  expect(told({ case: 'offerClosed', value: { offer: offer(omar), cause: OfferCause.WITHDRAWN } })).toBeNull();
 });
 
 describe('a notice goes when its cause passes', () => {
@@ -95,7 +96,7 @@ describe('a notice goes when its cause passes', () => {
 
   test('or leaves the stage', () => {
     happens(mute);
-    expect(happens({ case: 'stageLeft', value: { userId: me, cause: 'back_to_audience' } })).toBeUndefined();
+    expect(happens({ case: 'stageLeft', value: { userId: me, cause: StageCause.BACK_TO_AUDIENCE } })).toBeUndefined();
   });
 
   test('a hand that fell is forgotten once one is invited all the same', () => {
@@ -106,7 +107,7 @@ describe('a notice goes when its cause passes', () => {
 
   test('what only tells of something goes by itself, whichever page is shown, and does not come back', async () => {
     now = view();
-    happens({ case: 'offerClosed', value: { offer: offer(me), cause: 'expired' } });
+    happens({ case: 'offerClosed', value: { offer: offer(me), cause: OfferCause.EXPIRED } });
     expect(board.notice?.key).toBe('notice.offerGone');
     await clock.pass(9_000);
     expect(board.notice).toBeNull();

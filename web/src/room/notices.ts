@@ -1,6 +1,6 @@
 // What an event means to the person in one calm line: muted by somebody, brought down, room held. Pure.
 import type { Key } from '../i18n/i18n.svelte.ts';
-import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { OfferCause, StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { Role, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { ownStageSeat, type RoomView } from './reducer.ts';
 
@@ -50,14 +50,14 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
       return seat.successor && !was?.successor ? say('notice.successor') : null;
     }
     case 'stageLeft':
-      return fact.value.userId === me && fact.value.cause === 'moved' ? say('notice.movedBy', fact.value.byUserId) : null;
+      return fact.value.userId === me && fact.value.cause === StageCause.MOVED ? say('notice.movedBy', fact.value.byUserId) : null;
     case 'handLowered':
       if (fact.value.userId !== me) return null;
       if (fact.value.cause === 'expired') return say('notice.handFell');
       return fact.value.cause === 'dismissed' ? say('notice.handDismissed') : null;
     case 'offerClosed':
       if (fact.value.offer?.userId !== me) return null;
-      return fact.value.cause === 'expired' || fact.value.cause === 'withdrawn' ? say('notice.offerGone') : null;
+      return fact.value.cause === OfferCause.EXPIRED || fact.value.cause === OfferCause.WITHDRAWN ? say('notice.offerGone') : null;
     case 'roomUpdated':
       if (before.room.state !== RoomState.LIVE && after.room.state === RoomState.LIVE) return say('notice.live');
       return null;
@@ -76,8 +76,8 @@ export function forModerators({ event: fact }: RoomEvent, me: string): { key: Ke
   if (fact.case === 'handLowered' && fact.value.cause === 'expired' && fact.value.userId !== me) return { key: 'queue.fell', user: fact.value.userId };
   if (fact.case !== 'offerClosed' || !fact.value.offer || fact.value.offer.userId === me) return null;
   const { userId } = fact.value.offer;
-  if (fact.value.cause === 'declined') return { key: 'queue.declined', user: userId };
-  return fact.value.cause === 'expired' ? { key: 'queue.unanswered', user: userId } : null;
+  if (fact.value.cause === OfferCause.DECLINED) return { key: 'queue.declined', user: userId };
+  return fact.value.cause === OfferCause.EXPIRED ? { key: 'queue.unanswered', user: userId } : null;
 }
 
 /** The name of somebody the view shows, or nothing. */

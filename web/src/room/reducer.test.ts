@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, test } from 'vitest';
+import { OfferCause, StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { inOrder, listenersShown, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
@@ -34,7 +35,7 @@ describe('the stage', () => {
 
   test('leaving the stage makes one a listener', () => {
     const before = view({ role: Role.SPEAKER, member: 5 }, { stage: [seat(lina, Role.MODERATOR), seat(me)] });
-    const after = reduce(before, event(8n, { case: 'stageLeft', value: { userId: me, cause: 'moved' } }), me);
+    const after = reduce(before, event(8n, { case: 'stageLeft', value: { userId: me, cause: StageCause.MOVED } }), me);
     expect(after.own).toMatchObject({ role: Role.LISTENER, member: 0 });
     expect(ownStageSeat(after, me)).toBeUndefined();
   });
@@ -42,8 +43,8 @@ describe('the stage', () => {
   test('who goes up or comes down is counted once, before the next pulse says so', () => {
     const before = view({}, { audienceSample: [person(omar)] });
     const up = reduce(before, event(8n, { case: 'stageJoined', value: { seat: seat(omar) } }), me);
-    const down = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: 'back_to_audience' } }), me);
-    const gone = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: 'left' } }), me);
+    const down = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: StageCause.BACK_TO_AUDIENCE } }), me);
+    const gone = reduce(up, event(9n, { case: 'stageLeft', value: { userId: omar, cause: StageCause.LEFT } }), me);
     expect([before.listeners, up.listeners, down.listeners, gone.listeners]).toEqual([3, 2, 3, 2]);
   });
 
@@ -99,7 +100,7 @@ describe('hands and offers', () => {
   test('an offer to oneself is seen and goes when it is withdrawn', () => {
     const offered = reduce(view(), event(8n, { case: 'stageOffered', value: { offer: offer(me) } }), me);
     expect(offered.own.offer?.offerId).toBe(offer(me).offerId);
-    const closed = reduce(offered, event(9n, { case: 'offerClosed', value: { offer: offer(me), cause: 'withdrawn' } }), me);
+    const closed = reduce(offered, event(9n, { case: 'offerClosed', value: { offer: offer(me), cause: OfferCause.WITHDRAWN } }), me);
     expect(closed.own.offer).toBeUndefined();
   });
 

@@ -1,7 +1,7 @@
 // What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
 import { create } from '@bufbuild/protobuf';
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
-import type { HandRaised, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { StageCause, type HandRaised, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandSchema, OwnSeatSchema, Role, RoomState, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 
 /** Why a person is no longer in the room. */
@@ -166,8 +166,8 @@ function seatChanged(view: RoomView, seat: StageSeat, me: string): RoomView {
   return { ...view, stage, own: user === me ? { ...view.own, ...place(seat) } : view.own };
 }
 
-function stageLeft(view: RoomView, user: string, me: string, cause = ''): RoomView {
-  const stays = cause === 'moved' || cause === 'back_to_audience';
+function stageLeft(view: RoomView, user: string, me: string, cause = StageCause.UNSPECIFIED): RoomView {
+  const stays = cause === StageCause.MOVED || cause === StageCause.BACK_TO_AUDIENCE;
   const stage = view.stage.filter((entry) => entry.person?.userId !== user);
   const listeners = view.listeners + (stays ? view.stage.length - stage.length : 0);
   return { ...view, stage, listeners, own: user === me ? { ...view.own, ...place(undefined) } : view.own };
