@@ -33,6 +33,12 @@ def test_messages_still_come_through_the_method_in_use() -> None:
     assert "self.nc._process_msg(sid, subject, reply, payload, hdr)" in inspect.getsource(parser.Parser.parse)
 
 
+def test_a_connection_is_still_made_by_the_method_in_use() -> None:
+    assert list(inspect.signature(Client._process_connect_init).parameters) == ["self"]
+    for maker in (Client.connect, Client._attempt_reconnect):
+        assert "await self._process_connect_init()" in inspect.getsource(maker)
+
+
 def test_what_waits_is_still_what_the_flusher_writes() -> None:
     source = inspect.getsource(Client._flusher)
     assert "writelines(self._pending[:])" in source

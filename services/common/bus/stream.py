@@ -63,6 +63,15 @@ class StreamClient(Client):
         """What still comes for the subscription goes nowhere in particular."""
         self._straight.pop(subscription._id, None)
 
+    async def _process_connect_init(self) -> None:
+        # A connection that comes to nothing would stay open until it is collected; the next try has its own.
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
+            raise
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         deliver = self._straight.get(sid)
         if deliver is None:

@@ -290,6 +290,38 @@ async def test_a_service_starts_without_the_server_and_connects_when_it_comes(tm
     server.stop()
 
 
+async def test_a_reconnection_that_comes_to_nothing_is_closed_before_the_next_try(tmp_path: Path) -> None:
+    """Something else than NATS listens there after a while; each try would leave a socket behind."""
+    open_now, open_at_each_try, over = 0, [], asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now
+        open_at_each_try.append(open_now)
+        open_now += 1
+        if len(open_at_each_try) == 1:
+            writer.write(b'INFO {"server_id":"x","version":"2.10.0","max_payload":1048576}\r\n')
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"PONG\r\n")
+            await over.wait()
+        else:
+            writer.write(b"220 mail.example\r\n")
+            while await reader.read(1024):
+                pass
+        open_now -= 1
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    part = Part(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path)
+    await part.bus.connect()
+    assert part.bus.connected
+    over.set()
+    await eventually(lambda: len(open_at_each_try) >= 3, 15)
+    await part.bus.close()
+    await eventually(lambda: open_now == 0)
+    server.close()
+    assert not any(open_at_each_try)
+
+
 PERMISSIONS = """
 authorization {
   users = [
