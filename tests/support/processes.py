@@ -16,7 +16,7 @@ def free_port() -> int:
 
 @contextmanager
 def stopping(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> Iterator[None]:
-    """Stops the process at the end of the block, kindly first."""
+    """Stops the process at the end of the block, kindly first, and lets go of its output."""
     try:
         yield
     finally:
@@ -27,3 +27,6 @@ def stopping(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SI
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

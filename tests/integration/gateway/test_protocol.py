@@ -116,6 +116,7 @@ async def test_a_body_that_is_refused_before_it_came_whole_breaks_nothing_after_
     assert b" 415 " in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
     writer.write(body + second)
     rest = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
     assert rest.count(b"HTTP/1.1 ") == 1
     assert b"HTTP/1.1 200 " in rest
 

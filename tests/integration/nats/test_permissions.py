@@ -17,6 +17,7 @@ from ops import nats_config
 from ops.nats_config import SERVICES
 from services.common.bus.client import Bus
 from services.common.bus.nkeys import UserKey
+from services.common.bus.stream import StreamClient
 from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
 from tests.support.certificates import Authority
@@ -198,7 +199,7 @@ async def test_nobody_comes_in_without_a_known_key_and_a_certificate_of_the_depl
 
 async def test_a_plain_connection_is_refused(server: NatsServer) -> None:
     with pytest.raises((nats.errors.Error, OSError, TimeoutError)):
-        await nats.connect(
+        await StreamClient().connect(
             server.url.replace("tls://", "nats://"),
             allow_reconnect=False, max_reconnect_attempts=0, connect_timeout=1, error_cb=Refusals().note,
         )  # fmt: skip
