@@ -101,9 +101,6 @@ class Gateway:
         Raises SettingsError, and PortTaken for the public ports, which are taken here and served by `start`.
         """
         self.certificate = certificate = public_certificate(settings)
-        web_port = web.bind(settings.listen)
-        native_port = native.bind(settings.grpc_public_listen, certificate) if settings.grpc_public_listen else None
-        self.grpc_port = 0 if native_port is None else native_port.port
         self._settings = settings
         self.background = Background()
         self.bus = Bus(settings, metrics)
@@ -112,6 +109,10 @@ class Gateway:
         catalogue = Catalogue(services)
         ice = IceServers(_ice_offer(settings), SystemClock())
         self._outward = outward = _connect(settings, catalogue, metrics)
+        # What is wrong with the settings is known by now: nothing is left bound.
+        web_port = web.bind(settings.listen)
+        native_port = native.bind(settings.grpc_public_listen, certificate) if settings.grpc_public_listen else None
+        self.grpc_port = 0 if native_port is None else native_port.port
         auth, directory = outward.auth, outward.directory
         revocations = RevocationList()
         identities = _identities(settings, auth, revocations, metrics)
