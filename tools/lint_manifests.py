@@ -69,7 +69,6 @@ def service_of(manifest: Manifest) -> str | None:
 
 
 def config_maps(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """ConfigMaps by name."""
     return {manifest["metadata"]["name"]: manifest for manifest in manifests if manifest["kind"] == "ConfigMap"}
 
 

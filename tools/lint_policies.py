@@ -70,7 +70,6 @@ def pod_findings(pod: Manifest, *, host_ports: bool) -> Iterator[str]:
 
 
 def container_findings(container: Manifest, host_ports: bool) -> Iterator[str]:
-    """What is wrong with a container."""
     context = container.get("securityContext", {})
     if context.get("readOnlyRootFilesystem") is not True:
         yield "its root must be read-only"

@@ -41,7 +41,6 @@ def first_port() -> int:
 
 
 def text() -> str:
-    """The manifests."""
     first = first_port()
     return "---\n".join(_TEMPLATE.format(ordinal=number, port=first + number) for number in range(maximum()))
 

@@ -37,7 +37,6 @@ class Terminal:
         self._outlet = Outlet(write or to_descriptor(1), lambda count, why: f"majlis: {missing(count, why)}\n".encode())
 
     def put(self, line: bytes) -> None:
-        """Shows a line."""
         self._outlet.put(line)
 
     def say(self, text: str) -> None:

@@ -37,8 +37,7 @@ class Watched(Protocol):
 class Waiting(Protocol):
     """Files that may still wait to be written."""
 
-    def write(self) -> None:
-        """Writes them."""
+    def write(self) -> None: ...
 
 
 def stands_still(url: str, *, seconds: float = 2.0) -> bool:
@@ -86,7 +85,6 @@ class Watch:
                 await self.look()
 
     async def look(self) -> None:
-        """Looks once."""
         self._records.write()
         urls = [process.part.alive_url for process in self._processes]
         stuck = await asyncio.gather(*(asyncio.to_thread(self._is_stuck, url) for url in urls))

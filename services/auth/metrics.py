@@ -17,7 +17,6 @@ class PrometheusCounters:
         self._sign_ins.labels(method, result).inc()
 
     def account_created(self) -> None:
-        """One more account."""
         self._accounts.inc()
 
     def refresh_reused(self) -> None:

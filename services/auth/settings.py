@@ -12,8 +12,6 @@ from services.common.text.origin import origin_of
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """Settings of auth."""
-
     public_url: str
     """Address people open, scheme and host and port: passkeys belong to its host."""
     database_url: str = "sqlite+aiosqlite:///var/auth/auth.db"

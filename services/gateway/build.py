@@ -72,7 +72,6 @@ class Outward:
     """Those under the clients."""
 
     async def close(self) -> None:
-        """Closes all of them."""
         await self.forwarder.close()
         await self.relays.close()
         for channel in self.channels:

@@ -30,9 +30,7 @@ class Cursor(Protocol):
         """The last number, 0 at first."""
         ...
 
-    async def save(self, source: str, number: int) -> None:
-        """Remembers the number."""
-        ...
+    async def save(self, source: str, number: int) -> None: ...
 
 
 class RewindingCursor:
@@ -46,7 +44,6 @@ class RewindingCursor:
         return max(0, await self._cursor.load(source) - LOOK_BACK)
 
     async def save(self, source: str, number: int) -> None:
-        """Remembers the number."""
         await self._cursor.save(source, number)
 
 

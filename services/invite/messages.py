@@ -70,7 +70,6 @@ def invitation(shown: Shown, *, drawn: bool = True) -> pb.Invitation:
 
 
 def tree_node(node: Node) -> pb.TreeNode:
-    """One person in the tree."""
     return pb.TreeNode(
         person=profile(node.person), inviter_id=node.place.inviter_id, joined_at=moment(node.place.joined_at)
     )

@@ -9,8 +9,6 @@ from services.common.settings import ServiceSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """Settings of invite."""
-
     public_url: str
     """Address people open, scheme and host and port: links begin with it."""
     database_url: str = "sqlite+aiosqlite:///var/invite/invite.db"

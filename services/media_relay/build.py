@@ -74,8 +74,6 @@ class Sessions:
 
 @dataclass(frozen=True, kw_only=True)
 class RelayService:
-    """The parts of a relay."""
-
     settings: Settings
     metrics: Metrics
     core: Core

@@ -56,8 +56,6 @@ class UseCases:
 
 
 class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
-    """MediaRelayService."""
-
     def __init__(self, relay: Relay, app: UseCases, meter: LoadMeter, count_join: Callable[[str], None]) -> None:
         self._relay = relay
         self._app = app
@@ -65,7 +63,6 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
         self._count_join = count_join
 
     async def CreateSession(self, request: pb.CreateSessionRequest, _context: Context) -> pb.CreateSessionResponse:
-        """Opens a media session."""
         try:
             opened = await self._app.opening.create_session(request.permit, request.offer_sdp)
         except DomainError as error:
@@ -80,7 +77,6 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
         return pb.PatchSessionResponse(fragment=done.fragment, etag=done.etag)
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, _context: Context) -> pb.DeleteSessionResponse:
-        """Ends a media session."""
         self._app.ending.delete_session(request.session_id, request.permit)
         return pb.DeleteSessionResponse()
 

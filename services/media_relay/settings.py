@@ -16,8 +16,6 @@ PREFIX = "MEDIA_RELAY"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """Settings of one relay."""
-
     relay_id: str = "relay00000"
     """Name of this relay in the fleet: 10 to 32 of a-z and 0-9, the same at each start, different for each relay."""
     bind: tuple[str, ...] = ("127.0.0.1:0",)

@@ -32,8 +32,6 @@ _log = get_logger("wishes")
 
 
 class Consumer(StrEnum):
-    """The kinds of consumer."""
-
     RELAY = "relay"
     GATEWAY = "gateway"
     ARCHIVE = "archive"
@@ -87,7 +85,6 @@ class Wishes:
         self._changed.set()
 
     def no_more(self, channel: Channel) -> None:
-        """Wants it no more."""
         self._wanted.pop(channel, None)
         self._changed.set()
 

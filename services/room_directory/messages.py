@@ -127,7 +127,6 @@ def _who(user_id: str, people: People) -> account_pb2.Profile:
 
 
 def stage_seat(seat: StageSeat, people: People) -> room_pb2.StageSeat:
-    """A person on stage."""
     return room_pb2.StageSeat(
         person=_who(seat.user_id, people),
         role=ROLES[seat.role],
@@ -185,7 +184,6 @@ def hand(value: Hand, place: Room, people: People) -> room_pb2.Hand:
 
 
 def offer(value: Offer) -> room_pb2.StageOffer:
-    """An offer to come on stage."""
     return room_pb2.StageOffer(
         offer_id=value.offer_id,
         user_id=value.user_id,

@@ -23,7 +23,6 @@ APPLY = ("apply", "--server-side", "--field-manager=majlis", "--validate=strict"
 
 
 def as_list(manifests: list[Manifest]) -> str:
-    """Manifests as one document."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
 
 

@@ -18,7 +18,6 @@ def language_of(env: Mapping[str, str]) -> str:
 
 @cache
 def messages(language: str) -> Mapping[str, str]:
-    """All messages of one language by their keys."""
     text = files("majlis_client").joinpath("messages", f"{language}.json").read_text(encoding="utf-8")
     loaded: dict[str, str] = json.loads(text)
     return loaded

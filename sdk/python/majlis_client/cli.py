@@ -291,7 +291,6 @@ def speak(
     key: KeyOption = "",
     server: ServerOption = "",
 ) -> None:
-    """Says a file in a room."""
     run(_speak(server, room, file, key, loop=loop, question=question))
 
 

@@ -31,8 +31,6 @@ from services.common.store.database import retry_conflicts
 
 
 class Accounts:
-    """Accounts and their profiles."""
-
     def __init__(self, store: Store, sessions: Sessions, chance: Chance, clock: Clock, counters: Counters) -> None:
         self._store = store
         self._sessions = sessions

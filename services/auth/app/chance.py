@@ -10,7 +10,6 @@ class SystemChance:
     """Ids and secrets from the system's source of randomness."""
 
     def new_id(self) -> str:
-        """A fresh id."""
         return new_id()
 
     def secret(self) -> bytes:

@@ -39,9 +39,7 @@ class AccountRows(Protocol):
         """The account, tombstones too."""
         ...
 
-    async def find_by_handle(self, handle: str) -> Account | None:
-        """The account with a handle."""
-        ...
+    async def find_by_handle(self, handle: str) -> Account | None: ...
 
     async def find_by_email(self, email: str) -> Account | None:
         """The account that signs in with an address."""
@@ -131,9 +129,7 @@ class SignInRows(Protocol):
         """Stores a changed one."""
         ...
 
-    async def end_sign_ins(self, user_id: str, now: datetime) -> None:
-        """Ends all sign-ins of a person."""
-        ...
+    async def end_sign_ins(self, user_id: str, now: datetime) -> None: ...
 
     async def add_refresh_token(self, token: RefreshToken) -> None:
         """Stores a new one."""
@@ -159,9 +155,7 @@ class PersonalTokenRows(Protocol):
         """One token, revoked ones too."""
         ...
 
-    async def find_personal_token(self, token_hash: str) -> PersonalToken | None:
-        """The token with that hash."""
-        ...
+    async def find_personal_token(self, token_hash: str) -> PersonalToken | None: ...
 
     async def add_personal_token(self, token: PersonalToken) -> None:
         """Stores a new one."""
@@ -236,9 +230,7 @@ class Store(Protocol):
 class Chance(Protocol):
     """Where ids and secrets come from."""
 
-    def new_id(self) -> str:
-        """A fresh id."""
-        ...
+    def new_id(self) -> str: ...
 
     def secret(self) -> bytes:
         """32 bytes nobody can guess."""
@@ -339,9 +331,7 @@ class Counters(Protocol):
         """One try to sign in."""
         ...
 
-    def account_created(self) -> None:
-        """One more account."""
-        ...
+    def account_created(self) -> None: ...
 
     def refresh_reused(self) -> None:
         """A spent refresh token came again."""

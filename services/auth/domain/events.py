@@ -6,8 +6,6 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AccountCreated:
-    """An account came to be."""
-
     user_id: str
     at: datetime
 
@@ -31,8 +29,6 @@ class SignedOut:
 
 @dataclass(frozen=True, slots=True)
 class AccountSuspended:
-    """An operator suspended an account."""
-
     user_id: str
     at: datetime
 
@@ -47,8 +43,6 @@ class AccountRestored:
 
 @dataclass(frozen=True, slots=True)
 class AccountDeleted:
-    """An account was deleted."""
-
     user_id: str
     at: datetime
 

@@ -22,9 +22,7 @@ _log = get_logger("keys")
 class SecretStore(Protocol):
     """Where secrets of the deployment are kept."""
 
-    async def load_secret(self, name: str) -> StoredSecret | None:
-        """A secret of the deployment."""
-        ...
+    async def load_secret(self, name: str) -> StoredSecret | None: ...
 
     async def save_secret(self, name: str, value: str, now: datetime, loaded: StoredSecret | None) -> None:
         """Stores a secret in place of the one that was loaded. Raises Conflict when another copy was faster."""

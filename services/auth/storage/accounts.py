@@ -29,7 +29,6 @@ class AccountRows:
         return await self._account(accounts.c.user_id == user_id)
 
     async def find_by_handle(self, handle: str) -> Account | None:
-        """The account with a handle."""
         return await self._account(accounts.c.handle == handle)
 
     async def find_by_email(self, email: str) -> Account | None:

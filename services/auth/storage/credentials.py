@@ -90,7 +90,6 @@ class CredentialRows:
         return None if row is None else _personal_token(row)
 
     async def find_personal_token(self, token_hash: str) -> PersonalToken | None:
-        """The token with that hash."""
         row = await self._one_row(select(personal_tokens).where(personal_tokens.c.token_hash == token_hash))
         return None if row is None else _personal_token(row)
 

@@ -42,7 +42,6 @@ class SignInRows:
         )
 
     async def end_sign_ins(self, user_id: str, now: datetime) -> None:
-        """Ends all sign-ins of a person."""
         statement = update(sign_ins).where(sign_ins.c.user_id == user_id, sign_ins.c.ended_at.is_(None))
         await self._session.execute(statement.values(ended_at=now))
 

@@ -141,7 +141,6 @@ class SqlStore:
             return facts
 
     async def load_secret(self, name: str) -> StoredSecret | None:
-        """A secret of the deployment."""
         async with self._database.read() as session:
             row = (await session.execute(select(secrets).where(secrets.c.name == name))).one_or_none()
         return None if row is None else StoredSecret(row.value, row.changed_at, row.revision)

@@ -18,7 +18,6 @@ class FactCursors:
         )
 
     def of(self, database: Database) -> "SqlCursor":
-        """The cursor in this database."""
         return SqlCursor(self.table, database)
 
 
@@ -36,7 +35,6 @@ class SqlCursor:
             return int(await session.scalar(query) or 0)
 
     async def save(self, source: str, number: int) -> None:
-        """Remembers the number."""
         insert = (sqlite.insert if self._database.is_sqlite else postgresql.insert)(self._table)
         upsert = insert.values(source=source, number=number).on_conflict_do_update(
             index_elements=["source"], set_={"number": number}

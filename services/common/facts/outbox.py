@@ -60,8 +60,6 @@ _log = get_logger("outbox")
 
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """One fact as it was stored."""
-
     number: int
     event: Message
     at: datetime
@@ -75,9 +73,7 @@ class FactBus(Protocol):
         """Whether events can be published now."""
         ...
 
-    async def publish(self, event: Message) -> None:
-        """Publishes an event on its own subject."""
-        ...
+    async def publish(self, event: Message) -> None: ...
 
 
 class Outbox:

@@ -39,9 +39,7 @@ class FactCursor(Protocol):
         """The last number, 0 at first."""
         ...
 
-    async def save(self, source: str, number: int) -> None:
-        """Remembers the number."""
-        ...
+    async def save(self, source: str, number: int) -> None: ...
 
 
 class FactSource(Protocol):
@@ -76,7 +74,6 @@ class MemoryCursor:
         return self._numbers.get(source, 0)
 
     async def save(self, source: str, number: int) -> None:
-        """Remembers the number."""
         self._numbers[source] = number
 
 

@@ -27,9 +27,7 @@ _LEAST_SECONDS = 0.001
 class Reachable(Protocol):
     """A channel, as far as it tells whether it is connected."""
 
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        """Its state now."""
-        ...
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity: ...
 
 
 class Timing(Protocol):

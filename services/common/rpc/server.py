@@ -56,7 +56,6 @@ class Handlers:
         self._server = server
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        """Adds the handlers of services."""
         self._server.add_generic_rpc_handlers(tuple(ReadingHandler(each) for each in generic_rpc_handlers))
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:

@@ -57,11 +57,9 @@ class _Nothing:
     def __exit__(self, kind: type[BaseException] | None, error: object, stack: TracebackType | None) -> None:
         pass
 
-    def note(self, name: str, value: Value) -> None:
-        """Does nothing."""
+    def note(self, name: str, value: Value) -> None: ...
 
-    def fail(self, why: str) -> None:
-        """Does nothing."""
+    def fail(self, why: str) -> None: ...
 
 
 NOTHING = _Nothing()

@@ -83,7 +83,6 @@ class DirectoryClient:
         await self._fleet.ReportStreams(fleet_service_pb2.ReportStreamsRequest(changes=changes))
 
     async def relays(self) -> list[Relay]:
-        """All relays the directory knows."""
         response = await self._fleet.ListRelays(fleet_service_pb2.ListRelaysRequest())
         return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]
 

@@ -150,7 +150,6 @@ class PublicGrpcServer:
         self._server.add_generic_rpc_handlers((rpcs,))
 
     async def start(self) -> None:
-        """Serves."""
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

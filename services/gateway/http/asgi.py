@@ -47,8 +47,6 @@ class Disconnected(Exception):
 
 
 class Request:
-    """One HTTP request."""
-
     __slots__ = ("_headers", "_receive", "_scope", "method", "network", "path", "request_id")
 
     def __init__(self, scope: Scope, receive: Receive, network_of: NetworkOf, *, has_id: bool) -> None:

@@ -35,7 +35,6 @@ class ConnectStream:
     callers: Callers
 
     def serves(self, path: str) -> bool:
-        """Whether a path is one of them."""
         offered = self.calls.catalogue.find(path)
         return offered is not None and offered.policy.streams_out
 

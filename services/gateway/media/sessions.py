@@ -33,14 +33,10 @@ class Directory(Protocol):
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         ...
 
-    async def relays(self) -> list[Relay]:
-        """All relays it knows."""
-        ...
+    async def relays(self) -> list[Relay]: ...
 
 
 class Relays(Protocol):
-    """Connections to relays."""
-
     async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         """The relay at host:port."""
         ...

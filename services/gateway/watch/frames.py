@@ -33,7 +33,6 @@ class Frame:
 
     @classmethod
     def of(cls, event: room_events_pb2.RoomEvent) -> "Frame":
-        """The frame of an event."""
         name: str = event.WhichOneof("event") or ""
         sse = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.revision, name.encode(), to_json(event))
         return cls(event.revision, name, event.SerializeToString(), sse, rewinds=event.rewound)

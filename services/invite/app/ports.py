@@ -44,17 +44,13 @@ class InvitationRows(Protocol):
         """Stores a new one. Raises Conflict when its request made one meanwhile."""
         ...
 
-    async def get_invitation(self, invitation_id: str) -> Invitation | None:
-        """One by id."""
-        ...
+    async def get_invitation(self, invitation_id: str) -> Invitation | None: ...
 
     async def find_by_request(self, inviter_id: str, request_id: str) -> Invitation | None:
         """The one that a request made."""
         ...
 
-    async def find_by_code(self, code_hash: str) -> Invitation | None:
-        """The one with a code."""
-        ...
+    async def find_by_code(self, code_hash: str) -> Invitation | None: ...
 
     async def list_invitations(
         self, inviter_id: str, after: tuple[datetime, str] | None, limit: int

@@ -64,7 +64,6 @@ class InvitationRows:
             raise Conflict("this request made an invitation meanwhile") from error
 
     async def get_invitation(self, invitation_id: str) -> Invitation | None:
-        """One by id."""
         return await self._one(invitations.c.invitation_id == invitation_id)
 
     async def find_by_request(self, inviter_id: str, request_id: str) -> Invitation | None:
@@ -72,7 +71,6 @@ class InvitationRows:
         return await self._one(invitations.c.inviter_id == inviter_id, invitations.c.request_id == request_id)
 
     async def find_by_code(self, code_hash: str) -> Invitation | None:
-        """The one with a code."""
         return await self._one(invitations.c.code_hash == code_hash)
 
     async def list_invitations(

@@ -78,7 +78,6 @@ class SessionTable:
         return iter(list(self._by_id.values()))
 
     def get(self, session_id: str) -> MediaSession | None:
-        """The session with this id."""
         return self._by_id.get(session_id)
 
     def of_handle(self, handle: int) -> MediaSession | None:

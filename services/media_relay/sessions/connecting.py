@@ -26,7 +26,6 @@ class Negotiated:
     ssrcs: Sequence[int]
 
     def keyed(self, keys: SrtpKeys) -> None:
-        """The keys are there."""
         self.connecting.on_keys(self, keys)
 
     def failed(self) -> None:

@@ -9,7 +9,6 @@ class SystemIds:
     """Ids and member numbers from the system's source of randomness."""
 
     def new_id(self) -> str:
-        """A fresh id."""
         return new_id()
 
     def member(self) -> int:

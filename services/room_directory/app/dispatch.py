@@ -64,7 +64,6 @@ class RelayQueue:
         self._rouse()
 
     def order(self, orders: Iterable[SeatOrder]) -> None:
-        """Queues orders."""
         now = self._clock.monotonic()
         for order in orders:
             key = _key(order)

@@ -87,7 +87,6 @@ class LiveRooms:
         return len(self._rooms)
 
     def get(self, room_id: str) -> LiveRoom | None:
-        """A live room, or None."""
         return self._rooms.get(room_id)
 
     async def find(self, room_id: str) -> LiveRoom:

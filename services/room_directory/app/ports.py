@@ -126,9 +126,7 @@ class Ledger(Protocol):
         """Takes a pair away."""
         ...
 
-    async def add_report(self, report: ReportRecord, act: Act) -> None:
-        """Writes a report."""
-        ...
+    async def add_report(self, report: ReportRecord, act: Act) -> None: ...
 
     async def reports(self, *, open_only: bool, limit: int, before: tuple[datetime, str] | None) -> list[ReportRecord]:
         """Reports, newest first, after the one that `before` names."""
@@ -182,9 +180,7 @@ class RelayClient(Protocol):
 class RelayClients(Protocol):
     """Makes clients of relays."""
 
-    def __call__(self, relay_id: str, grpc_address: str) -> RelayClient:
-        """A client of the relay at that address."""
-        ...
+    def __call__(self, relay_id: str, grpc_address: str) -> RelayClient: ...
 
 
 class ProfileSource(Protocol):
@@ -242,9 +238,7 @@ class Counters(Protocol):
 class Ids(Protocol):
     """Makes what must be unique."""
 
-    def new_id(self) -> str:
-        """An id."""
-        ...
+    def new_id(self) -> str: ...
 
     def member(self) -> int:
         """A number from 1 to 2³²-1."""

@@ -132,8 +132,6 @@ class StageSeatChanged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageLeft(Fact):
-    """Somebody left the stage."""
-
     user_id: str
     cause: StageCause
     by_user_id: str = ""

@@ -141,8 +141,6 @@ class StageSeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hand:
-    """A raised hand."""
-
     user_id: str
     question: str
     raised_at: datetime

@@ -65,7 +65,6 @@ class SqlLedger:
     # Reports.
 
     async def add_report(self, report: ReportRecord, act: Act) -> None:
-        """Writes a report."""
         values = {name: getattr(report, name) for name in ReportRecord.__slots__}
         async with self._database.write() as session:
             await session.execute(insert(reports).values(values))
