@@ -10,6 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PERMISSIONS = ROOT / "deploy" / "nats" / "permissions.json"
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
+USERS = (*SERVICES, "canary")
+"""Who logs in: the services, and who watches whether a programme can be heard."""
 # Who hears whom: the one thing about the bus that the contracts do not say.
 HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
@@ -17,9 +19,13 @@ HEARS: Mapping[str, tuple[str, ...]] = {
     "room_directory": ("auth", "invite", "media_relay:load"),
     "media_relay": ("media_relay:load", "programme:frame", "programme:wanted"),
     "gateway": ("auth", "room_directory", "media_relay:load"),
+    "canary": ("programme:frame",),
 }
 # And who says what is of no single service.
-SAYS: Mapping[str, tuple[str, ...]] = {"media_relay": ("programme:frame", "programme:wanted")}
+SAYS: Mapping[str, tuple[str, ...]] = {
+    "media_relay": ("programme:frame", "programme:wanted"),
+    "canary": ("programme:wanted",),
+}
 _EVENT_MODULES = (
     "majlis.auth.v1.auth_facts_pb2",
     "majlis.invite.v1.invite_facts_pb2",
@@ -67,7 +73,7 @@ def said_by(service: str) -> Iterator[str]:
 
 
 def derive() -> dict[str, dict[str, list[str]]]:
-    """The permissions of every service: what its contract lets it say, what HEARS lets it hear, and its own inbox."""
+    """The permissions of every user: what its contract lets it say, what HEARS lets it hear, and its own inbox."""
     return {
         service: {
             "publish": sorted({*subjects_of(service), *said_by(service)}),
@@ -75,7 +81,7 @@ def derive() -> dict[str, dict[str, list[str]]]:
                 {subject for source in HEARS[service] for subject in heard_from(source)} | {f"_INBOX_{service}.>"}
             ),
         }
-        for service in SERVICES
+        for service in USERS
     }
 
 
@@ -102,7 +108,7 @@ def users(keys: Mapping[str, str]) -> str:
 
 def variables() -> dict[str, str]:
     """Public keys as variables that `keys.conf`, a file beside the configuration, defines."""
-    return {service: f"${service.upper()}_KEY" for service in SERVICES}
+    return {user: f"${user.upper()}_KEY" for user in USERS}
 
 
 def local(listen: str, monitor: str, keys: Mapping[str, str]) -> str:

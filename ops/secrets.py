@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ops import certificates, nats_config
-from ops.nats_config import SERVICES
+from ops.nats_config import SERVICES, USERS
 from services.common.bus.nkeys import UserKey
 
 KEEPERS = ("auth", "invite", "room_directory")
@@ -33,7 +33,7 @@ def _seed() -> str:
 _MADE: Mapping[str, Callable[[], str]] = {
     **dict.fromkeys(("service", "invitation-codes", "postgres-password", "grafana-password", "nats-route"), _random),
     "turn": _random,
-    **dict.fromkeys((f"nats-seed-{service}" for service in SERVICES), _seed),
+    **dict.fromkeys((f"nats-seed-{user}" for user in USERS), _seed),
     **dict.fromkeys((f"database-{keeper}-password" for keeper in KEEPERS), _random),
     "authority": certificates.new_authority,
 }
@@ -71,7 +71,7 @@ def begin_new_authority(folder: Path) -> None:
 
 def bus_files(values: Mapping[str, str], namespace: str = "majlis") -> dict[str, str]:
     """What the NATS servers include: the services' public keys, and the routes of a cluster."""
-    keys = {service: UserKey.from_seed(values[f"nats-seed-{service}"]).public for service in SERVICES}
+    keys = {user: UserKey.from_seed(values[f"nats-seed-{user}"]).public for user in USERS}
     peers = [f"nats-{number}.nats-peers.{namespace}:6222" for number in range(NATS_SERVERS)]
     return nats_config.server_files(keys, values["nats-route"], peers)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,14 +16,15 @@ from majlis_client.errors import MajlisError
 from majlis_client.webrtc import MediaSession
 
 from ops.canary.measure import Heard, measure
+from ops.canary.programme_ear import ProgrammeEar
 from ops.canary.sound import Ear, Mouth
 
 TITLE = "Canary"
 STEP_SECONDS = 20.0
 FIRST_SOUND_SECONDS = 8.0
 
-Step = Literal["sign_in", "room", "speak", "join", "hear"]
-STEPS: tuple[Step, ...] = ("sign_in", "room", "speak", "join", "hear")
+Step = Literal["sign_in", "room", "speak", "join", "hear", "programme"]
+STEPS: tuple[Step, ...] = ("sign_in", "room", "speak", "join", "hear", "programme")
 
 
 class RoundFailed(Exception):
@@ -54,12 +55,17 @@ class Felt:
     join_seconds: float
     """From tapping the room to the first sound."""
     heard: Heard
+    programme: Heard | None = None
+    """The same sound as it was on the bus; None without a bus."""
 
 
 class Canary:
     """Keeps one closed room of its own from round to round, in which it alone is; `close` ends it."""
 
-    def __init__(self, speaker: Client, listener: Client, listen_seconds: float) -> None:
+    def __init__(
+        self, speaker: Client, listener: Client, listen_seconds: float, programme: ProgrammeEar | None = None
+    ) -> None:
+        self._programme = programme
         self._speaker = speaker
         self._listener = listener
         self._listen_seconds = listen_seconds
@@ -137,13 +143,15 @@ class Canary:
                 permit, origin = joined.permit, self._listener.server.origin
                 session = await MediaSession.listen(origin, permit.path, permit.permit, ear.hear)
             try:
-                heard, join_seconds = await self._hear(session, ear, began)
+                async with self._on_the_bus(room.room_id) as bus_ear:
+                    heard, join_seconds = await self._hear(session, ear, began)
+                    programme = await self._heard_on_the_bus(bus_ear)
             finally:
                 await session.close()
         finally:
             with contextlib.suppress(MajlisError):
                 await self._listener.leave(room.room_id, joined.seat.epoch)
-        return Felt(speak_seconds, join_seconds, heard)
+        return Felt(speak_seconds, join_seconds, heard, programme)
 
     async def _hear(self, session: MediaSession, ear: Ear, began: float) -> tuple[Heard, float]:
         async with _step("hear"):
@@ -153,14 +161,29 @@ class Canary:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._listen_seconds):
                     await session.ended.wait()
-            heard = await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())
-            if heard.mouth_to_ear_seconds is None:
-                raise TimeoutError
+            heard = await self._measured(ear)
         return heard, join_seconds
+
+    def _on_the_bus(self, room_id: str) -> AbstractAsyncContextManager[Ear | None]:
+        return contextlib.nullcontext() if self._programme is None else self._programme.hearing(room_id)
+
+    async def _heard_on_the_bus(self, ear: Ear | None) -> Heard | None:
+        """It has listened all the while; what does not come there in the time that WebRTC takes is missing."""
+        if ear is None:
+            return None
+        async with _step("programme"):
+            return await self._measured(ear)
+
+    async def _measured(self, ear: Ear) -> Heard:
+        """Raises TimeoutError when the melody was not heard."""
+        heard = await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())
+        if heard.mouth_to_ear_seconds is None:
+            raise TimeoutError
+        return heard
 
 
 @asynccontextmanager
-async def canary_at(errand: Errand) -> AsyncIterator[Canary]:
+async def canary_at(errand: Errand, programme: ProgrammeEar | None = None) -> AsyncIterator[Canary]:
     """A canary on connections of its own, which leaves nothing behind. Raises RoundFailed when nobody answers."""
     async with contextlib.AsyncExitStack() as stack:
         clients = []
@@ -168,7 +191,7 @@ async def canary_at(errand: Errand) -> AsyncIterator[Canary]:
             for token in (errand.speaker_token, errand.listener_token):
                 client = await Client.connect(errand.server, PersonalToken(token), ca_file=errand.ca_file)
                 clients.append(await stack.enter_async_context(client))
-        canary = Canary(clients[0], clients[1], errand.listen_seconds)
+        canary = Canary(clients[0], clients[1], errand.listen_seconds, programme)
         stack.push_async_callback(canary.close)
         yield canary
 

@@ -86,7 +86,7 @@ def nats_part(options: Options, port: int, monitor: int) -> Part:
     folder = options.state / "nats"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        keys = {name: read_user_key(bus_seed(seed_path(options, name))).public for name in SERVICES}
+        keys = {name: read_user_key(bus_seed(seed_path(options, name))).public for name in nats_config.USERS}
     except SettingsError as error:
         raise OptionsError(f"{error}: delete the file, and a new one is made") from error
     config = folder / "nats.conf"

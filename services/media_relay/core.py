@@ -113,6 +113,7 @@ class CoreAdapter:
             payload_type=microphone.payload_type,
             level_extension_id=microphone.level_extension_id,
             slots=[packetcore.Slot(ssrc=each.ssrc, payload_type=each.payload_type) for each in slots],
+            in_booth=microphone.in_booth,
         )
 
     def attach_listener(self, session: int, channel: int, listener: ListenerFormat) -> None:

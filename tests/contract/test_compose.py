@@ -246,7 +246,7 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
 def test_the_bus_keeps_nothing_on_a_disk_wherever_it_runs() -> None:
     assert not [each for each in PARTS["nats"]["volumes"] if not each.endswith(":ro")]
     assert "nats" not in COMPOSE["volumes"]
-    local = nats_config.local("127.0.0.1:1", "127.0.0.1:2", dict.fromkeys(nats_config.SERVICES, "U"))
+    local = nats_config.local("127.0.0.1:1", "127.0.0.1:2", dict.fromkeys(nats_config.USERS, "U"))
     for text in (local, *nats_config.files().values()):
         assert "jetstream" not in text
     for kind in ("single", "cluster"):

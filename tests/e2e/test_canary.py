@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import pytest
 from majlis.auth.v1 import auth_service_pb2
 from majlis_client import Client, FixedToken
@@ -83,12 +84,26 @@ async def until_round(port: int, result: str, process: "subprocess.Popen[str]") 
     raise AssertionError(f"no {result} round within 30 s")
 
 
+def on_the_bus(stack: Stack) -> list[str]:
+    """Options by which the canary is a consumer of its room's programme too, with its own key and no other's."""
+    config = (stack.state / "nats" / "nats.conf").read_text()
+    address = re.search(r'listen: "([\d.:]+)"', config)
+    assert address is not None
+    return ["--nats", f"nats://{address[1]}", "--nats-seed-file", str(stack.state / "secrets" / "nats-seed-canary")]
+
+
+def played(path: Path) -> float:
+    """Seconds of sound in a recording."""
+    with av.open(str(path)) as file:
+        return sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
+
+
 async def test_the_canary_hears_itself_tells_what_it_felt_and_leaves_no_room(
-    birds: tuple[str, list[str]], mouth: Client
+    stack: Stack, birds: tuple[str, list[str]], mouth: Client
 ) -> None:
     _, options = birds
     port = free_port()
-    async with running(*options, "--every", "10", "--metrics", f"127.0.0.1:{port}") as process:
+    async with running(*options, *on_the_bus(stack), "--every", "10", "--metrics", f"127.0.0.1:{port}") as process:
         values = await until_round(port, "good", process)
         (room,) = await mouth.list_rooms()
         assert room.title == "Canary"
@@ -97,6 +112,8 @@ async def test_the_canary_hears_itself_tells_what_it_felt_and_leaves_no_room(
     assert 0 < values["majlis_canary_join_seconds_sum"] < 8
     assert 0.02 < values["majlis_canary_mouth_to_ear_seconds_sum"] < 3
     assert values["majlis_canary_lost_ratio"] < 0.5
+    assert 0.02 < values["majlis_canary_mouth_to_bus_seconds_sum"] < 3
+    assert values["majlis_canary_bus_lost_ratio"] < 0.5
     assert values["majlis_canary_last_success_timestamp_seconds"] > 1.7e9
     assert await mouth.list_rooms() == []
     exported = {re.sub(r"\{.*", "", name) for name in values if "_created" not in name}
@@ -117,6 +134,32 @@ async def test_a_canary_that_was_killed_is_cleaned_up_after_by_the_next_one(
     assert process.returncode == 0, said
     assert re.match(r"good: on stage in [\d.]+ s, hearing after [\d.]+ s, \d+ ms from mouth to ear", said)
     assert await mouth.list_rooms() == []
+
+
+@pytest.mark.parametrize("container", ["ogg", "webm", "mp4"])
+async def test_what_the_canary_heard_on_the_bus_is_a_recording_that_players_play(
+    stack: Stack, birds: tuple[str, list[str]], tmp_path: Path, container: str
+) -> None:
+    _, options = birds
+    record = tmp_path / f"heard.{container}"
+    async with running(*options, *on_the_bus(stack), "--once", "--record", str(record)) as process:
+        said, _ = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, said
+    assert re.search(r"; on the bus \d+ ms after it was said, [\d.]+% missing", said)
+    assert 2 < played(record) < 15
+
+
+async def test_a_recording_without_a_bus_and_a_name_of_no_container_are_refused_before_anything_is_done(
+    birds: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    for options, why in (
+        (["--record", str(tmp_path / "heard.ogg")], "--record needs --nats"),
+        (["--nats", "nats://127.0.0.1:1", "--record", str(tmp_path / "heard.wav")], "must end in .ogg"),
+    ):
+        async with running(*birds[1], "--once", *options) as process:
+            said, _ = await asyncio.to_thread(process.communicate)
+        assert process.returncode
+        assert why in said
 
 
 async def test_a_failing_step_is_named(birds: tuple[str, list[str]], tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class FakeCore:
     channels: dict[int, int | None] = field(default_factory=dict)
     exported: set[int] = field(default_factory=set)
     mixing: dict[int, list[int]] = field(default_factory=dict)
+    in_booths: set[int] = field(default_factory=set)
     on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
     listening: dict[int, int] = field(default_factory=dict)
     muted: dict[int, bool] = field(default_factory=dict)
@@ -117,6 +118,8 @@ class FakeCore:
         assert session in self.keys
         assert stage in self.stages
         assert microphone.payload_type
+        if microphone.in_booth:
+            self.in_booths.add(session)
         self.on_stage[session] = (stage, member, [slot.ssrc for slot in slots])
 
     def attach_listener(self, session: int, channel: int, listener: ListenerFormat, /) -> None:

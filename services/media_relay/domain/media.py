@@ -23,6 +23,8 @@ class MicrophoneFormat:
 
     payload_type: int
     level_extension_id: int | None
+    in_booth: bool = False
+    """Whether it goes to the channels that mix it alone, and not to the others on stage."""
 
 
 @dataclass(frozen=True, slots=True)

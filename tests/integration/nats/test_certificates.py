@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ops import certificates
-from ops.nats_config import SERVICES
+from ops.nats_config import USERS
 from services.common.bus.nkeys import UserKey
 from services.common.rpc.server import RpcServer
 from services.common.sight.metrics import Metrics
@@ -41,7 +41,7 @@ def context_of(folder: Path) -> ssl.SSLContext:
 async def test_nats_is_taken_by_every_name_it_is_called_by_and_by_no_other(
     made: Path, request: pytest.FixtureRequest
 ) -> None:
-    keys = {service: UserKey(service.encode().ljust(32, b".")).public for service in SERVICES}
+    keys = {service: UserKey(service.encode().ljust(32, b".")).public for service in USERS}
     server = secured_server(made, Authority(made / "tls"), keys)
     for name in ("tls.crt", "tls.key", "ca.crt"):
         (made / "tls" / name).write_bytes((made / "nats" / name).read_bytes())

@@ -17,7 +17,7 @@ import pytest
 from majlis.auth.v1 import auth_facts_pb2 as facts
 
 from ops import nats_config
-from ops.nats_config import SERVICES
+from ops.nats_config import USERS
 from services.common.bus.client import Bus
 from services.common.bus.nkeys import UserKey
 from services.common.sight.metrics import Metrics
@@ -28,7 +28,7 @@ from tests.support.processes import free_port
 from tests.support.rpc_harness import test_settings
 
 USER = "user000000000001"
-KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in SERVICES}
+KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in USERS}
 
 
 class Server:

@@ -14,7 +14,7 @@ from majlis.invite.v1 import invite_facts_pb2
 from nats.aio.client import Client
 
 from ops import nats_config
-from ops.nats_config import SERVICES
+from ops.nats_config import SERVICES, USERS
 from services.common.bus.client import Bus
 from services.common.bus.nkeys import UserKey
 from services.common.bus.stream import StreamClient
@@ -27,7 +27,7 @@ from tests.support.rpc_harness import test_settings
 
 ENTITY = "entity0000000001"
 TABLE: dict[str, dict[str, list[str]]] = json.loads(nats_config.PERMISSIONS.read_text())
-KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in SERVICES}
+KEYS = {service: UserKey(service.encode().ljust(32, b".")) for service in USERS}
 FOREIGN = (
     "$JS.API.STREAM.CREATE.rooms",
     "$JS.API.STREAM.DELETE.rooms",
@@ -42,10 +42,10 @@ def real_subjects() -> list[str]:
     """One subject of every event of every contract, and of every inbox."""
     events = [
         subject.replace("*", ENTITY, 1).replace("*", "floor")
-        for service in SERVICES
+        for service in (*SERVICES, "programme")
         for subject in nats_config.subjects_of(service)
     ]
-    return [*events, *(f"_INBOX_{service}.abc" for service in SERVICES)]
+    return [*events, *(f"_INBOX_{user}.abc" for user in USERS)]
 
 
 def covers(pattern: str, subject: str) -> bool:
@@ -109,7 +109,7 @@ async def client_of(server: NatsServer, authority: Authority, service: str) -> t
     return client, refusals
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", USERS)
 async def test_a_service_may_publish_its_own_events_and_nothing_else(
     server: NatsServer, authority: Authority, service: str
 ) -> None:
@@ -126,7 +126,7 @@ async def test_a_service_may_publish_its_own_events_and_nothing_else(
     await client.close()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", USERS)
 async def test_a_service_may_hear_what_it_needs_and_nothing_else(
     server: NatsServer, authority: Authority, service: str
 ) -> None:
@@ -144,7 +144,7 @@ async def test_a_service_may_hear_what_it_needs_and_nothing_else(
     await client.close()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", USERS)
 async def test_the_bus_of_every_service_comes_in_with_its_key_and_its_certificate(
     server: NatsServer, authority: Authority, service: str, tmp_path: Path
 ) -> None:
@@ -271,7 +271,9 @@ def test_the_table_and_every_configuration_are_what_the_contracts_say() -> None:
     assert list(nats_config.faults()) == []
 
 
-def test_every_event_of_a_contract_is_published_by_exactly_one_service() -> None:
+def test_every_event_of_a_service_is_published_by_it_alone_and_a_programme_by_relays_which_others_wish_for() -> None:
     for subject in (s for s in real_subjects() if not s.startswith("_INBOX")):
-        speakers = [service for service in SERVICES if any(covers(p, subject) for p in TABLE[service]["publish"])]
-        assert speakers == [subject.split(".")[0]]
+        speakers = [user for user in USERS if any(covers(p, subject) for p in TABLE[user]["publish"])]
+        owner, fact = subject.split(".")[0], subject.split(".")[3]
+        of_programme = {"frame": ["media_relay"], "wanted": ["media_relay", "canary"]}
+        assert speakers == (of_programme[fact] if owner == "programme" else [owner])

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from ops.__main__ import main as majlis
 from ops.copying import migrations_of, sqlite_url, urls
 from ops.doctor import inside, outside, reach
-from ops.nats_config import SERVICES
+from ops.nats_config import USERS
 from ops.state_folder import keep_private
 from services.common.bus.nkeys import UserKey
 from services.common.store.database import Database
@@ -156,7 +156,7 @@ def test_a_bus_is_known_when_it_is_seen_and_must_not_be_open_to_everybody(
 def test_a_bus_that_speaks_tls_first_is_known_by_the_certificate_it_asks_for(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "tls")
     server = secured_server(
-        tmp_path, authority, {name: UserKey(bytes([n]) * 32).public for n, name in enumerate(SERVICES)}
+        tmp_path, authority, {name: UserKey(bytes([n]) * 32).public for n, name in enumerate(USERS)}
     )
     server.start()
     try:

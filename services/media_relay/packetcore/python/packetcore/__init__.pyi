@@ -189,9 +189,11 @@ class Core:
         payload_type: int,
         level_extension_id: int | None,
         slots: Sequence[Slot],
+        in_booth: bool,
     ) -> None:
         """Makes it a stage session: its microphone is member, and it hears up to len(slots) others.
 
+        Who is in a booth is heard in the channels that mix them, and not by the others on stage.
         Once per session, and not for one that is a listener. Forwarded packets carry the speaker's member number as
         CSRC. With no level extension the core judges who speaks by the size of the packets.
         """

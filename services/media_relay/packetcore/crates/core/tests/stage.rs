@@ -30,7 +30,7 @@ fn hear(stage: &mut Stage, from: &mut Micros, frames: u64, speakers: &[(u64, u8)
 
 fn stage_of(people: u64, slots: usize) -> Stage {
     let mut stage = Stage::default();
-    (1..=people).for_each(|person| stage.join(SessionId(person), person as u32, slots));
+    (1..=people).for_each(|person| stage.join(SessionId(person), person as u32, slots, false));
     stage
 }
 
@@ -86,6 +86,19 @@ fn a_slot_is_free_again_when_its_speaker_leaves() {
     assert_eq!(hear(&mut stage, &mut now, 1, &[(3, 127)], 1), [(3, 0)]);
 }
 
+#[test]
+fn who_speaks_in_a_booth_hears_the_stage_and_is_not_heard_there() {
+    let (mut stage, mut now) = (stage_of(2, 4), 0);
+    stage.join(SessionId(3), 3, 4, true);
+    assert!(hear(&mut stage, &mut now, 10, &[(3, 20)], 1).is_empty());
+    assert_eq!(hear(&mut stage, &mut now, 10, &[(1, 20)], 3), [(1, 0)]);
+    let mut hearers = Vec::new();
+    assert!(
+        stage.route(SessionId(3), 20, now, &mut hearers) && hearers.is_empty(),
+        "it goes to the mixers all the same"
+    );
+}
+
 fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64, slots: u32) -> Far {
     let mut far = Far::new(endpoint, out, id, 4000 + id as u16, 0);
     let slot =
@@ -95,6 +108,7 @@ fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64, slots: u32) -> F
         payload_type: 111,
         level_extension_id: Some(1),
         slots: (0..slots).map(slot).collect(),
+        in_booth: false,
     };
     let (session, stage) = (far.id, StageId(1));
     endpoint.handle_command(Command::Join { session, stage, format }, 0, out);

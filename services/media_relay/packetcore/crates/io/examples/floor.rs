@@ -229,6 +229,7 @@ fn stage_format() -> StageFormat {
         payload_type: 111,
         level_extension_id: None,
         slots: vec![SlotFormat { ssrc: 2, payload_type: 111, start }],
+        in_booth: false,
     }
 }
 

@@ -119,7 +119,7 @@ impl Core {
         self.call(py, |relay| relay.remove_stage(stage))
     }
 
-    #[pyo3(signature = (session, stage, *, member, payload_type, level_extension_id, slots))]
+    #[pyo3(signature = (session, stage, *, member, payload_type, level_extension_id, slots, in_booth))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn join_stage(
         &self,
@@ -130,6 +130,7 @@ impl Core {
         payload_type: u8,
         level_extension_id: Option<u8>,
         slots: Vec<Slot>,
+        in_booth: bool,
     ) -> PyResult<()> {
         let slot = |slot: &Slot| {
             let start = majlis_io::stream_start()?;
@@ -141,6 +142,7 @@ impl Core {
                 payload_type,
                 level_extension_id,
                 slots: slots.iter().map(slot).collect::<Result<_, RelayError>>()?,
+                in_booth,
             };
             relay.join_stage(session, stage, format)
         })

@@ -95,7 +95,7 @@ impl Endpoint {
         if !matches!(session.role, Role::None) {
             return;
         }
-        stage.join(id, format.member, format.slots.len());
+        stage.join(id, format.member, format.slots.len(), format.in_booth);
         sink.fact(StageFact::Joined(stage_id, format.member));
         session.role = Role::Stage(Box::new(StageRole {
             stage: stage_id,

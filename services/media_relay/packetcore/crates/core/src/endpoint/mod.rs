@@ -121,6 +121,8 @@ pub struct StageFormat {
     pub level_extension_id: Option<u8>,
     /// The streams to hear others by.
     pub slots: Vec<SlotFormat>,
+    /// Speaks in a booth: into the channels that mix him, and not to the others on stage.
+    pub in_booth: bool,
 }
 
 /// One stream to hear others by.

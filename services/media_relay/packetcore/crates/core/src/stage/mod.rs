@@ -24,6 +24,8 @@ struct Member {
     session: SessionId,
     number: u32,
     muted: bool,
+    /// Speaks in a booth: into its channel, and not to the others on stage.
+    in_booth: bool,
     meter: LevelMeter,
     slots: Vec<Slot>,
 }
@@ -46,12 +48,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Somebody comes on stage with `slots` streams to hear others by.
-    pub fn join(&mut self, session: SessionId, number: u32, slots: usize) {
+    /// Somebody comes on stage with `slots` streams to hear others by; who is in a booth hears, and is not heard by them.
+    pub fn join(&mut self, session: SessionId, number: u32, slots: usize, in_booth: bool) {
         self.members.push(Member {
             session,
             number,
             muted: false,
+            in_booth,
             meter: LevelMeter::default(),
             slots: vec![Slot::default(); slots],
         });
@@ -104,6 +107,9 @@ impl Stage {
             return false;
         }
         self.members[speaker].meter.hear(level, now);
+        if self.members[speaker].in_booth {
+            return true;
+        }
         for hearer in (0..self.members.len()).filter(|hearer| *hearer != speaker) {
             if let Some(slot) = self.slot_for(hearer, speaker, now) {
                 hearers.push((self.members[hearer].session, slot));

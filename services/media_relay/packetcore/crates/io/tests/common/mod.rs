@@ -251,6 +251,7 @@ pub fn stage_format(member: u32, slots: u32) -> StageFormat {
         payload_type: OPUS,
         level_extension_id: Some(LEVEL_EXTENSION),
         slots: (0..slots).map(slot).collect(),
+        in_booth: false,
     }
 }
 
