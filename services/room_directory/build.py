@@ -41,6 +41,7 @@ from services.room_directory.app.live import LiveRooms
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.permits import Permits
+from services.room_directory.app.placing import Placing
 from services.room_directory.app.presence import Presence
 from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import RoomCases
@@ -131,11 +132,12 @@ async def build(
     _show(metrics, fleet)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
+    placing = Placing(rooms, fleet, permits, clock)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
         previews=Previews(rooms, invite, clock),
-        seats=SeatCases(rooms, fleet, permits, blocks, clock=clock, counters=counters),
-        stage=StageCases(rooms, people, ids=ids, clock=clock, limits=limits),
+        seats=SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters),
+        stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
@@ -201,7 +203,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         room_service_pb2.DESCRIPTOR.services_by_name["RoomService"],
     )
     server.add(
-        StageServicer(app.stage, app.seats, app.people),
+        StageServicer(app.stage, app.people),
         stage_service_pb2_grpc.add_StageServiceServicer_to_server,
         stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
     )

@@ -24,6 +24,10 @@ class Epochs:
         """Everything below the recorded ceiling may have been in use."""
         return cls(ceiling, ceiling)
 
+    def draft(self) -> "Epochs":
+        """A copy that a decision may take from: one that is not kept has taken nothing."""
+        return Epochs(self._next, self.ceiling)
+
     def take(self) -> int:
         """The next epoch. Raises RuntimeError when the block is spent, which is a bug: `is_low` was not heeded."""
         if self._next >= self.ceiling:

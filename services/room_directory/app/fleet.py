@@ -194,8 +194,9 @@ class Fleet:
         self._adopted[relay.relay_id] = relay.boot_id
 
     def _adopting(self, news: list[SessionNews]) -> Callable[[Room, TakeEpoch], None]:
+        now = self._clock.now()
+
         def decide(room: Room, _: TakeEpoch) -> None:
-            now = self._clock.now()
             adopt_sessions(room, news, self._ended.has_ended, now)
             review(room, now)
 

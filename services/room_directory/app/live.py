@@ -22,6 +22,8 @@ from services.room_directory.domain.seats import RoomState, Rules
 R = TypeVar("R")
 TakeEpoch = Callable[[], int]
 Decide = Callable[[Room, TakeEpoch], R]
+"""Changes a draft of a room by the rules, or refuses. Pure: it reads the draft and what was fetched before, takes
+epochs, and touches nothing else, so that it may run again."""
 
 _TRIES = 5
 
@@ -45,6 +47,10 @@ class LiveRoom:
     deeds: list[Deed] = field(default_factory=list)
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
+
+
+Reserve = Callable[[LiveRoom, Room], None]
+"""Takes what a decision needs elsewhere, given the draft as decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +142,13 @@ class LiveRooms:
         self._dispatch.configure(live.relays, part_of(room))
         return live
 
-    async def change(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+    async def change(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
         """Decides on a draft of the room, writes it if rows changed, keeps it, and tells relays and the world.
 
-        A refusal of `decide` changes nothing. A conflict with another writer makes it decide again on what that one
-        wrote, five times at most; then Conflict is raised. While nothing can be written an act that goes on holds in
-        memory and is written later, and any other is refused with StorageUnavailable.
+        A refusal of `decide` changes nothing, nor does one of `reserve`, which then takes what the decision needs
+        elsewhere, as often as there is a decision. A conflict with another writer makes it decide again on what that
+        one wrote, five times at most; then Conflict is raised. While nothing can be written an act that goes on holds
+        in memory and is written later, and any other is refused with StorageUnavailable.
         """
         live = await self.find(room_id)
         async with live.lock:
@@ -149,8 +156,12 @@ class LiveRooms:
                 raise RoomEnded
             await self._reserve(live)
             for attempt in range(1, _TRIES + 1):
-                draft = live.room.draft()
-                result = decide(draft, live.epochs.take)
+                draft, epochs = live.room.draft(), live.epochs.draft()
+                result = decide(draft, epochs.take)
+                if reserve is not None:
+                    reserve(live, draft)
+                # Also where writing fails: what may stand in rows is never given twice.
+                live.epochs = epochs
                 try:
                     saved = await self._keep(live, draft, act)
                 except Conflict:
@@ -161,9 +172,9 @@ class LiveRooms:
                     return Changed(live, draft, result, unsaved=not saved)
         raise AssertionError("unreachable")
 
-    async def enforce(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+    async def enforce(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
         """Changes a room, and returns once its relays do what follows for seats: who was muted is silent then."""
-        changed = await self.change(room_id, act, decide)
+        changed = await self.change(room_id, act, decide, reserve)
         # Not under the room's lock: others go on meanwhile.
         await self._dispatch.acknowledged(tuple(changed.live.relays), changed.room.orders)
         return changed

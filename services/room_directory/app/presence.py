@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from services.common.clock import Clock
@@ -87,28 +88,24 @@ class Presence:
         now = self._clock.now()
         for room_id, all_news in by_room.items():
 
-            def decide(room: Room, _: TakeEpoch, all_news: list[SessionNews] = all_news) -> None:
+            def decide(room: Room, _: TakeEpoch, all_news: list[SessionNews] = all_news) -> list[float]:
+                waited: list[float] = []
                 for news in all_news:
-                    self._note_first_sound(room, news, now)
+                    waited += _wait_for_sound(room, news, now)
                     if news.user_id not in room.seats and is_news_of_seat(news):
                         adopt_sessions(room, (news,), self._ended.has_ended, now)
                     else:
                         set_session(room, news, now)
                 review(room, now)
+                return waited
 
             live = self._rooms.get(room_id)
             if live is not None:
                 self._rooms.served_by(live, (relay_id,))
-                await self._rooms.change(room_id, Act("media_relay", "report_sessions", room_id, goes_on=True), decide)
-
-    def _note_first_sound(self, room: Room, news: SessionNews, now: datetime) -> None:
-        seat = room.seats.get(news.user_id)
-        if seat is None or news.state is not SessionState.UP or seat.session is not SessionState.PENDING:
-            return
-        # Who sat there for longer has had sound before and comes back: another story.
-        waited = (now - seat.joined_at).total_seconds()
-        if 0 <= waited <= _LONGEST_JOIN_SECONDS:
-            self._counters.sounding(waited)
+                act = Act("media_relay", "report_sessions", room_id, goes_on=True)
+                changed = await self._rooms.change(room_id, act, decide)
+                for seconds in changed.result:
+                    self._counters.sounding(seconds)
 
     async def tick(self) -> None:
         """Does in every room what its time has come for."""
@@ -117,13 +114,11 @@ class Presence:
             if not is_due(live.room, now):
                 continue
             room_id = live.room.room_id
+            act = Act("room_directory", "tick", room_id, goes_on=True)
             try:
-                await self._rooms.change(room_id, Act("room_directory", "tick", room_id, goes_on=True), self._tick)
+                await self._rooms.change(room_id, act, partial(tick, now=now))
             except DomainError as error:
                 _log.info("a room's time could not be kept", room_id=room_id, reason=error.reason)
-
-    def _tick(self, room: Room, take_epoch: TakeEpoch) -> None:
-        tick(room, take_epoch, self._clock.now())
 
     async def learn(self) -> None:
         """Chooses who of each audience is shown, and fetches the profiles that rooms show and nobody knows yet."""
@@ -161,3 +156,13 @@ class Presence:
                 sample if changed else None,
             )
         )
+
+
+def _wait_for_sound(room: Room, news: SessionNews, now: datetime) -> list[float]:
+    """How long the person waited, where this is the first sound of their seat."""
+    seat = room.seats.get(news.user_id)
+    if seat is None or news.state is not SessionState.UP or seat.session is not SessionState.PENDING:
+        return []
+    # Who sat there for longer has had sound before and comes back: another story.
+    waited = (now - seat.joined_at).total_seconds()
+    return [waited] if 0 <= waited <= _LONGEST_JOIN_SECONDS else []

@@ -2,8 +2,9 @@
 
 from services.common.clock import Clock
 from services.common.limits import TokenBuckets
-from services.room_directory.app.live import Changed, LiveRoom, LiveRooms, TakeEpoch
+from services.room_directory.app.live import Changed, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
+from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Ids, Limits
 from services.room_directory.domain import deeds, hands, stage
 from services.room_directory.domain.errors import RateLimited
@@ -12,6 +13,7 @@ from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import DeedKind, Hand, Offer
 
 _MEMBER_TRIES = 8
+"""Random numbers of 32 bits: that all of so many are taken does not happen."""
 _GO_ON = {"dismiss_hand", "withdraw_offer", "mute_speaker", "move_to_audience"}
 """What moderators take from somebody: it must not wait for a disk. What they give is nothing unless it is written."""
 
@@ -19,8 +21,11 @@ _GO_ON = {"dismiss_hand", "withdraw_offer", "mute_speaker", "move_to_audience"}
 class StageCases:
     """Use cases about hands and the stage."""
 
-    def __init__(self, rooms: LiveRooms, people: People, *, ids: Ids, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, rooms: LiveRooms, placing: Placing, people: People, *, ids: Ids, clock: Clock, limits: Limits
+    ) -> None:
         self._rooms = rooms
+        self._placing = placing
         self._people = people
         self._ids = ids
         self._clock = clock
@@ -84,17 +89,18 @@ class StageCases:
         )
         return changed.unsaved
 
-    async def accept_offer(self, actor: Actor, room_id: str, offer_id: str) -> LiveRoom:
-        """Brings the caller on stage. Raises OfferGone, StageFull, StageClosed."""
-        now = self._clock.now()
+    async def accept_offer(self, actor: Actor, room_id: str, offer_id: str) -> Seated:
+        """Brings the caller on stage, with a permit if a relay has room. Raises OfferGone, StageFull, StageClosed."""
+        now, numbers = self._clock.now(), [self._ids.member() for _ in range(_MEMBER_TRIES)]
 
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
-            member = self._free_member(room)
+            member = stage.free_member(room, numbers)
             stage.accept_offer(room, actor, offer_id, member=member, epoch=take_epoch(), now=now)
 
-        changed: Changed[None] = await self._rooms.change(room_id, Act(actor.user_id, "accept_offer", room_id), decide)
+        act = Act(actor.user_id, "accept_offer", room_id)
+        seated = await self._placing.change(actor, room_id, act, decide, only_with_permit=False)
         await self._people.get((actor.user_id,))
-        return changed.live
+        return seated
 
     async def decline_offer(self, actor: Actor, room_id: str, offer_id: str) -> Room:
         """Says no to an offer. Raises OfferGone."""
@@ -105,15 +111,16 @@ class StageCases:
         )
         return changed.room
 
-    async def leave_stage(self, actor: Actor, room_id: str) -> LiveRoom:
-        """Takes the caller back to the audience. Raises NotAllowed, LastModerator."""
+    async def leave_stage(self, actor: Actor, room_id: str) -> Seated:
+        """Takes the caller back to the audience, with a permit if there is room. Raises NotAllowed, LastModerator."""
         now = self._clock.now()
-        changed = await self._rooms.enforce(
+        act = Act(actor.user_id, "leave_stage", room_id, goes_on=True)
+        return await self._placing.enforce(
+            actor,
             room_id,
-            Act(actor.user_id, "leave_stage", room_id, goes_on=True),
+            act,
             lambda room, take_epoch: stage.leave_stage(room, actor, epoch=take_epoch(), now=now),
         )
-        return changed.live
 
     async def set_own_mute(self, actor: Actor, room_id: str, muted: bool) -> Room:
         """Switches the caller's own microphone. Raises NotAllowed, StageClosed."""
@@ -160,14 +167,6 @@ class StageCases:
         now = self._clock.now()
         act = self._upon(actor, "name_successor", room_id, user_id)
         await self._rooms.change(room_id, act, lambda room, _: stage.name_successor(room, actor, user_id, named, now))
-
-    def _free_member(self, room: Room) -> int:
-        taken = {seat.member for seat in room.stage.values()}
-        for _ in range(_MEMBER_TRIES):
-            member = self._ids.member()
-            if member not in taken:
-                return member
-        raise RuntimeError("no free member number found: the source of randomness repeats itself")
 
     def _upon(self, actor: Actor, action: str, room_id: str, user_id: str) -> Act:
         return Act(actor.user_id, action, room_id, {"person": user_id}, goes_on=action in _GO_ON)

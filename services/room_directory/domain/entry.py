@@ -139,6 +139,13 @@ def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
     return seat
 
 
+def expect_session(room: Room, user_id: str, relay_id: str) -> None:
+    """Notes through which relay a seat's first session is to come; one that has a session stays where that is."""
+    seat = room.seats[user_id]
+    if not seat.session_id:
+        room.seats[user_id] = replace(seat, relay_id=relay_id)
+
+
 def _require_speech(actor: Actor) -> None:
     if not actor.may_speak:
         raise ScopeMissing("the token lacks the scope speak", metadata={"scope": "speak"})

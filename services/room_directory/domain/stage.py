@@ -1,5 +1,6 @@
 """The stage: offers, coming on, microphones, and going back to the audience."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -43,6 +44,15 @@ def withdraw_offer(room: Room, actor: Actor, user_id: str, now: datetime) -> Non
     """Takes an offer back, if there is one. Raises NotAllowed."""
     room.require_upon(actor, Action.WITHDRAW_OFFER, user_id)
     close_offer(room, user_id, OfferCause.WITHDRAWN, now)
+
+
+def free_member(room: Room, numbers: Iterable[int]) -> int:
+    """The first of the numbers that stands for nobody on stage. Raises ValueError when all do."""
+    taken = {seat.member for seat in room.stage.values()}
+    for number in numbers:
+        if number not in taken:
+            return number
+    raise ValueError("no number is free: the source of randomness repeats itself")
 
 
 def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch: int, now: datetime) -> None:

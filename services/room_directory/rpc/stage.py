@@ -6,11 +6,8 @@ from majlis.room_directory.v1 import stage_service_pb2 as pb
 from majlis.room_directory.v1 import stage_service_pb2_grpc
 
 from services.room_directory import messages
-from services.room_directory.app.live import LiveRoom
 from services.room_directory.app.people import People
-from services.room_directory.app.seats import SeatCases, Seated
 from services.room_directory.app.stage import StageCases
-from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.seats import DeedKind
 from services.room_directory.rpc.asked import actor, own_seat
 
@@ -24,9 +21,8 @@ _DEEDS = {
 class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
     """Each method carries its RPC's name; who may call it stands in the contract."""
 
-    def __init__(self, stage: StageCases, seats: SeatCases, people: People) -> None:
+    def __init__(self, stage: StageCases, people: People) -> None:
         self._stage = stage
-        self._seats = seats
         self._people = people
 
     async def RaiseHand(self, request: pb.RaiseHandRequest, context: Any) -> pb.RaiseHandResponse:
@@ -59,8 +55,7 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         return pb.WithdrawOfferResponse(unsaved=unsaved)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Any) -> pb.AcceptOfferResponse:
-        live = await self._stage.accept_offer(actor(), request.room_id, request.offer_id)
-        seated = await self._permit_after(live)
+        seated = await self._stage.accept_offer(actor(), request.room_id, request.offer_id)
         return pb.AcceptOfferResponse(
             seat=own_seat(seated.room, self._people), permit=messages.media_permit(seated.permit)
         )
@@ -70,8 +65,7 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         return pb.DeclineOfferResponse(seat=own_seat(room, self._people))
 
     async def LeaveStage(self, request: pb.LeaveStageRequest, context: Any) -> pb.LeaveStageResponse:
-        live = await self._stage.leave_stage(actor(), request.room_id)
-        seated = await self._permit_after(live)
+        seated = await self._stage.leave_stage(actor(), request.room_id)
         return pb.LeaveStageResponse(
             seat=own_seat(seated.room, self._people), permit=messages.media_permit(seated.permit)
         )
@@ -99,10 +93,3 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
     async def TakeBack(self, request: pb.TakeBackRequest, context: Any) -> pb.TakeBackResponse:
         await self._stage.take_back(actor(), request.room_id, _DEEDS[request.deed], request.user_id)
         return pb.TakeBackResponse()
-
-    async def _permit_after(self, live: LiveRoom) -> Seated:
-        """The change stands even when no relay can take the new session now: the caller asks for a permit again."""
-        try:
-            return await self._seats.permit_after(actor(), live)
-        except NoRelay:
-            return Seated(live, live.room, None)

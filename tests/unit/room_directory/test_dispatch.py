@@ -40,6 +40,7 @@ class Relay:
         self.away = False
         self.tries = 0
         self.heard: list[SeatOrder | RoomPart] = []
+        self.carried: dict[str, list[SessionNews]] = {}
 
     async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
         self._take(orders)
@@ -54,7 +55,7 @@ class Relay:
         self.heard.extend(what)
 
     async def list_sessions(self) -> dict[str, list[SessionNews]]:
-        return {}
+        return self.carried
 
     async def get_load(self) -> RelayLoadState:
         raise PartUnavailable("away")
