@@ -97,9 +97,9 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
         return self.keys.sign({**made, **claims}, "permit+jwt")
 
 
-def room_part(home_relay_id: str, *, live: bool = True, stage_closed: bool = False) -> relay_pb.RoomPart:
-    """A relay's part in the room, which has its floor alone."""
-    channels = [channel_message(Channel(ROOM, FLOOR))]
+def room_part(home_relay_id: str, *languages: str, live: bool = True, stage_closed: bool = False) -> relay_pb.RoomPart:
+    """A relay's part in the room, which has its floor and these languages."""
+    channels = [channel_message(Channel(ROOM, name)) for name in (FLOOR, *languages)]
     return relay_pb.RoomPart(
         room_id=ROOM, term=1, home_relay_id=home_relay_id, live=live, stage_closed=stage_closed, channels=channels
     )

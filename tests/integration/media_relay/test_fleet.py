@@ -68,6 +68,26 @@ async def test_a_consumer_that_is_no_relay_gets_a_programme_by_wishing_for_it(
     await bus.close()
 
 
+async def test_an_interpreter_is_heard_by_those_who_chose_the_language_and_never_on_the_floor(fleet: Fleet) -> None:
+    home, far = await fleet.add_relay(), await fleet.add_relay()
+    part, names = room_part(home.relay.relay_id, "ar"), {"home": home.relay.relay_id}
+    for relay in (home, far):
+        await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
+    await fleet.speak(home, 440.0, slots=0, sub=OTHER)
+    await fleet.speak(home, 700.0, slots=0, sub="user000003", role="interpreter", booth="ar")
+    arabic = {"channel": "ar", "channel_kind": "language"}
+    on_floor = [await fleet.listen(relay, sub=f"user00001{at}", **names) for at, relay in enumerate((home, far))]
+    in_arabic = [
+        await fleet.listen(relay, sub=f"user00002{at}", **names, **arabic) for at, relay in enumerate((home, far))
+    ]
+    for listeners, heard, kept_out in ((on_floor, 440.0, 700.0), (in_arabic, 700.0, 440.0)):
+        for listener in listeners:
+            await until_heard(listener.client.ear, heard)
+            sound = await hear(listener.client.ear)
+            assert power_at(sound, heard) > 0.9
+            assert power_at(sound, kept_out) < 0.01
+
+
 async def test_listeners_stay_connected_when_the_stage_moves_to_their_relay(fleet: Fleet) -> None:
     old, new = await fleet.add_relay(), await fleet.add_relay()
     first = await fleet.speak(old, 440.0, slots=0, sub=OTHER)
