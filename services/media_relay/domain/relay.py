@@ -79,7 +79,7 @@ class Relay:
             events += self._end(other, Cause.EXPIRED)
         events += self._shut_other_booths(session)
         self.capacity.promise(session.cost)
-        first = not self.sessions.of_room(permit.room_id)
+        first = not self.sessions.has_room(permit.room_id)
         self.opened += 1
         session.serial = self.opened
         self.sessions.add(session)

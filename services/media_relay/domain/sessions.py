@@ -92,6 +92,10 @@ class SessionTable:
         """The room's sessions, oldest first."""
         return list(self._by_room.get(room_id, {}).values())
 
+    def has_room(self, room_id: str) -> bool:
+        """Whether a session of the room is here."""
+        return room_id in self._by_room
+
     def rooms(self) -> list[str]:
         """Rooms with at least one session."""
         return list(self._by_room)

@@ -153,20 +153,20 @@ def write_answer(
 
     `channel` names the media stream of a listener.
     """
-    taken = _taken(plan)
+    taken, kept = _taken(plan), plan.kept
     lines = [
         "v=0",
         f"o=- {session_number} 1 IN IP4 0.0.0.0",
         "s=-",
         "t=0 0",
         "a=ice-lite",
-        *_group(plan, taken),
+        *_group(plan, taken, kept),
         "a=msid-semantic: WMS *",
     ]
     transport = _transport(ice, fingerprint, begins=plan.offer.waits_for_dtls)
     ssrc_of = {each.index: ssrc for each, ssrc in zip(plan.outgoing, ssrcs, strict=True)}
     for index, media in enumerate(plan.offer.media):
-        if index == plan.kept:
+        if index == kept:
             lines += [*_kept(media, ice), *transport]
         elif index not in taken:
             lines += _refused(media)
@@ -181,13 +181,13 @@ def write_answer(
     return "\r\n".join(lines) + "\r\n"
 
 
-def _group(plan: Plan, taken: set[int]) -> list[str]:
+def _group(plan: Plan, taken: set[int], kept: int | None) -> list[str]:
     """The BUNDLE group of what is answered, the m-line with the transport first; none where not all are in it."""
     mids = {plan.offer.media[index].mid for index in taken}
     if not all(mids) or not plan.offer.bundled or not mids <= set(plan.offer.bundled):
         return []
-    if plan.kept is not None:
-        mids.add(plan.offer.media[plan.kept].mid)
+    if kept is not None:
+        mids.add(plan.offer.media[kept].mid)
     return [f"a=group:BUNDLE {' '.join(dict.fromkeys(mid for mid in plan.offer.bundled if mid in mids))}"]
 
 
