@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.processes import free_port
 from tests.support.stack import ROOT, free_port_triple
+from tools.lint_protos import baseline
 
-EARLIER = "f335843ac4d7cba4368f883f231b7e18ec86ccc2"
-"""The release before this one: the last commit before retention, keys for the bus, tracing and drained relays."""
+NOTHING_RELEASED = "nothing has been released yet: python -m tools.lint_protos freeze, with the version that is"
 
 # Asks a release for its own plan of processes, with ports that another release had before.
 _PLAN = """
@@ -43,18 +43,37 @@ def unpack(commit: str, folder: Path) -> str:
     folder.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-    # Without this file of later releases its folder would be the less of two: Python prefers whole packages.
-    (folder / "services" / "__init__.py").touch()
     subprocess.run([sys.executable, "tools/generate.py"], cwd=folder, check=True, capture_output=True)
     return ""
 
 
+def released() -> tuple[str, str]:
+    """The version that contracts are compared with, and the commit that made it: where its image was last written.
+
+    Empty words before the first release, and an empty commit while its image is not committed.
+    """
+    image = baseline()
+    if image is None:
+        return "", ""
+    log = ["git", "log", "-1", "--format=%H", "--", str(image.relative_to(ROOT))]
+    done = subprocess.run(log, cwd=ROOT, capture_output=True, text=True, check=False)
+    return image.stem, done.stdout.strip()
+
+
 def earlier_release(folder: Path) -> Path:
-    """The files of the release before; without history the test is skipped, with the reason (in CI it fails)."""
-    if why := unpack(EARLIER, folder):
+    """The files of the release before; without one, or its history, the test is skipped with the reason.
+
+    In CI a release whose files are not there is a failure.
+    """
+    version, commit = released()
+    if not version:
+        pytest.skip(NOTHING_RELEASED)
+    if why := unpack(commit, folder) if commit else f"the history has no commit with the contracts of {version}":
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
+    named = (folder / "services" / "common" / "version.py").read_text()
+    assert f'"{version}"' in named, f"the commit with the contracts of {version} calls itself otherwise: {named}"
     return folder
 
 
