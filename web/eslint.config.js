@@ -25,5 +25,24 @@ export default ts.config(
       'svelte/no-navigation-without-resolve': 'off',
     },
   },
-  { files: ['**/*.test.ts'], rules: { 'max-lines-per-function': 'off' } },
+  {
+    // What a file needs it is given (src/app): nothing is built where it is declared, and no module keeps what changes.
+    files: ['src/**/*.ts'],
+    ignores: ['**/*.test.ts', 'src/main.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'Program > ExportNamedDeclaration > VariableDeclaration > VariableDeclarator > NewExpression', message: 'Build it in src/app, and hand it to who needs it.' },
+        { selector: ":matches(Program, Program > ExportNamedDeclaration) > VariableDeclaration > VariableDeclarator > CallExpression:matches([callee.name='$state'], [callee.object.name='$state'])", message: 'Keep it in a class that is built in src/app.' },
+        { selector: ":matches(Program, Program > ExportNamedDeclaration) > VariableDeclaration[kind='let']", message: 'Keep what changes in a class that is built in src/app.' },
+      ],
+    },
+  },
+  {
+    files: ['**/*.test.ts'],
+    rules: {
+      'max-lines-per-function': 'off',
+      'no-restricted-syntax': ['error', { selector: "CallExpression[callee.object.name='vi'][callee.property.name=/^(mock|doMock|hoisted|fn|spyOn)$/]", message: 'Give what is tested a fake: an object of the interface, with a behaviour.' }],
+    },
+  },
 );

@@ -1,5 +1,5 @@
 // What the client is made of, as its components are given it: by Svelte's context, from the one place that built it.
-import { getContext } from 'svelte';
+import { getContext, setContext } from 'svelte';
 import type { Words } from '../i18n/i18n.svelte.ts';
 import type { Api } from '../lib/api.ts';
 import type { Waits } from '../lib/back-off.ts';
@@ -27,12 +27,8 @@ export interface Parts {
   words: Public<Words>;
   theme: Public<Theme>;
   sharing: Public<Sharing>;
-  microphone: Public<Microphone>;
   levels: Public<Levels>;
-  chime: Public<Chime>;
-  player: Public<Player>;
-  openRoom: OpenRoom;
-  actions: Public<RoomActions>;
+  player: Player;
   clock: Clock;
   network: Network;
   waits: Waits;
@@ -40,7 +36,16 @@ export interface Parts {
   now: () => number;
 }
 
+/** What only rooms need: it comes with the first of them, for the first screen does without. */
+export interface RoomSide {
+  openRoom: OpenRoom;
+  actions: Public<RoomActions>;
+  microphone: Public<Microphone>;
+  chime: Public<Chime>;
+}
+
 const key = Symbol('parts');
+const roomKey = Symbol('rooms');
 
 /** The context in which components find the parts. */
 export function contextOf(parts: Parts): Map<symbol, Parts> {
@@ -50,4 +55,14 @@ export function contextOf(parts: Parts): Map<symbol, Parts> {
 /** The parts, for the component that is being made. */
 export function given(): Parts {
   return getContext<Parts>(key);
+}
+
+/** Gives everything below in the page what rooms need. */
+export function giveRooms(side: RoomSide): void {
+  setContext(roomKey, side);
+}
+
+/** What rooms need, for the component that is being made in one. */
+export function inRoom(): RoomSide {
+  return getContext<RoomSide>(roomKey);
 }

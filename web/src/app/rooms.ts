@@ -1,0 +1,39 @@
+// Builds what only rooms need, once, of the parts that are there already.
+import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import { ask, callAndGo } from '../lib/api.ts';
+import { Chime } from '../media/chime.ts';
+import { Microphone } from '../media/microphone.svelte.ts';
+import { MediaSession } from '../media/session.ts';
+import { RoomActions } from '../room/actions.ts';
+import { RoomEvents } from '../room/events.ts';
+import { LiveRoom, type RoomParts } from '../room/live.svelte.ts';
+import { opensRooms } from '../room/open.ts';
+import { Sound } from '../room/sound.svelte.ts';
+import { takeSlot } from '../room/stream-slots.ts';
+import type { Parts, RoomSide } from './parts.ts';
+
+export function buildRooms({ api, clock, levels, network, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
+  const microphone = new Microphone();
+  const chime = new Chime(clock);
+  const streams = { ask, renew: () => api.renewSignIn(), slot: () => takeSlot(), clock, waits, network };
+  const room: RoomParts = {
+    rooms: api.rooms,
+    stage: api.stage,
+    leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
+    stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
+    sound: (source) =>
+      new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, clock, waits, network, random: Math.random }),
+    microphone,
+    chime: () => chime.ring(),
+    toasts,
+    words,
+    clock,
+    waits,
+  };
+  return {
+    openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),
+    actions: new RoomActions({ api, toasts, words, sharing, microphone }),
+    microphone,
+    chime,
+  };
+}
