@@ -57,6 +57,10 @@ export function given(): Parts {
   return getContext<Parts>(key);
 }
 
+export function roomContextOf(side: RoomSide): Map<symbol, RoomSide> {
+  return new Map([[roomKey, side]]);
+}
+
 /** Gives everything below in the page what rooms need. */
 export function giveRooms(side: RoomSide): void {
   setContext(roomKey, side);
