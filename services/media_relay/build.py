@@ -31,11 +31,11 @@ from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
 from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
-from services.media_relay.fleet.directory import PermitKeys, SessionReports
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.machine import cores, measured_budget, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
+from services.media_relay.fleet.reports import PermitKeys, SessionReports
 from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.rpc import MediaRelayRpc, UseCases

@@ -22,8 +22,8 @@ from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import AUDIENCE, STAGE, MediaSessions
 from services.media_relay.bus import Heartbeat
 from services.media_relay.domain.events import Cause, Event
-from services.media_relay.fleet.directory import SessionReports
 from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.rpc import MediaRelayRpc, UseCases
 from tests.integration.room_directory.world import FakeRelay, World, person
 from tests.support.relay_fakes import BOOT, RELAY, RelayBench, offer

@@ -16,7 +16,7 @@ from services.common.errors import FieldInvalid, PartUnavailable
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
 from services.media_relay.fleet import directory
-from services.media_relay.fleet.directory import SessionReports
+from services.media_relay.fleet.reports import SessionReports
 from tests.support.fake_bus import eventually
 from tests.support.relay_fakes import RelayBench
 
