@@ -35,7 +35,8 @@ from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.machine import cores, measured_budget, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
-from services.media_relay.fleet.reports import PermitKeys, SessionReports
+from services.media_relay.fleet.permit_keys import PermitKeys
+from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.rpc import MediaRelayRpc, UseCases

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
-from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import DomainError
-from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.relay import Relay
-from services.media_relay.domain.rooms import RoomPart
-from services.media_relay.domain.seats import SeatAction, SeatChange
-from services.media_relay.domain.sessions import MediaSession
 from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.messages import SEAT_ACTIONS, room_part, seat_change, session_info
 from services.media_relay.sessions.ending import Ending
 from services.media_relay.sessions.opening import Opening
 from services.media_relay.sessions.orders import Orders
@@ -27,22 +23,6 @@ PAGE = 500
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
-
-_ACTIONS = {
-    pb.SEAT_ACTION_END: SeatAction.END,
-    pb.SEAT_ACTION_REPLACE: SeatAction.REPLACE,
-    pb.SEAT_ACTION_MUTE: SeatAction.MUTE,
-    pb.SEAT_ACTION_UNMUTE: SeatAction.UNMUTE,
-    pb.SEAT_ACTION_STREAM_GONE: SeatAction.STREAM_GONE,
-    pb.SEAT_ACTION_STREAM_BACK: SeatAction.STREAM_BACK,
-    pb.SEAT_ACTION_END_SIGN_IN: SeatAction.END_SIGN_IN,
-}
-_ROLES = {
-    "listener": room_pb2.ROLE_LISTENER,
-    "speaker": room_pb2.ROLE_SPEAKER,
-    "moderator": room_pb2.ROLE_MODERATOR,
-    "interpreter": room_pb2.ROLE_INTERPRETER,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,25 +65,13 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     ) -> pb.ApplySeatChangesResponse:
         """Carries out changes of seats; an action this build does not know is passed over."""
         await self._app.orders.apply_seat_changes(
-            SeatChange(each.room_id, each.user_id, each.term, each.epoch, _ACTIONS[each.action], each.sign_in_id)
-            for each in request.changes
-            if each.action in _ACTIONS
+            seat_change(each) for each in request.changes if each.action in SEAT_ACTIONS
         )
         return pb.ApplySeatChangesResponse()
 
     async def ConfigureRooms(self, request: pb.ConfigureRoomsRequest, _context: Context) -> pb.ConfigureRoomsResponse:
         """Takes the relay's parts in rooms."""
-        await self._app.orders.configure_rooms(
-            RoomPart(
-                each.room_id,
-                each.term,
-                each.home_relay_id,
-                frozenset(channel.name for channel in each.channels),
-                each.live,
-                each.stage_closed,
-            )
-            for each in request.parts
-        )
+        await self._app.orders.configure_rooms(room_part(each) for each in request.parts)
         return pb.ConfigureRoomsResponse()
 
     async def ListSessions(
@@ -112,28 +80,9 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
         """Every session, in pages; at least one page, so that the boot id is told."""
         sessions = list(self._relay.sessions)
         for start in range(0, max(1, len(sessions)), PAGE):
-            page = [_session_info(session) for session in sessions[start : start + PAGE]]
+            page = [session_info(session) for session in sessions[start : start + PAGE]]
             yield pb.ListSessionsResponse(boot_id=self._relay.boot_id, sessions=page)
 
     async def GetLoad(self, _request: pb.GetLoadRequest, _context: Context) -> pb.GetLoadResponse:
         """The load as the heartbeat has it."""
         return pb.GetLoadResponse(load=self._meter.load())
-
-
-def _session_info(session: MediaSession) -> pb.SessionInfo:
-    permit = session.permit
-    return pb.SessionInfo(
-        session_id=session.session_id,
-        room_id=permit.room_id,
-        user_id=permit.user_id,
-        epoch=permit.epoch,
-        term=permit.term,
-        kind=room_pb2.MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else room_pb2.MEDIA_KIND_AUDIENCE,
-        member=permit.member,
-        connected=session.connected,
-        role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
-        sign_in_id=permit.sign_in_id,
-        issued_at=permit.issued_at,
-        channel=permit.channel,
-        booth=permit.booth,
-    )

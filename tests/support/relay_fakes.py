@@ -12,7 +12,7 @@ from services.media_relay.domain.events import Cause, Event, SessionConnected, S
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
-from services.media_relay.fleet.reports import PERMIT
+from services.media_relay.fleet.permit_keys import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors

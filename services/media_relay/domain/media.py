@@ -23,7 +23,7 @@ class MicrophoneFormat:
 
     payload_type: int
     level_extension_id: int | None
-    in_booth: bool = False
+    in_booth: bool
     """Whether it goes to the channels that mix it alone, and not to the others on stage."""
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-from majlis.media_relay.v1.media_relay_service_pb2 import ChannelLoad, RelayLoad, RoomLoad
+from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import Clock
 from services.media_relay.domain.relay import Relay
-from services.media_relay.domain.sessions import RoomCount
-from services.programme.channels import Channel
-from services.programme.messages import channel_message
+from services.media_relay.messages import room_load
 
 
 class LoadMeter:
@@ -36,7 +34,7 @@ class LoadMeter:
     def load(self) -> RelayLoad:
         """What the heartbeat says."""
         relay = self._relay
-        rooms = [_room_load(room) for room in relay.sessions.room_counts()]
+        rooms = [room_load(room) for room in relay.sessions.room_counts()]
         return RelayLoad(
             relay_id=relay.relay_id,
             boot_id=relay.boot_id,
@@ -50,11 +48,3 @@ class LoadMeter:
             move_within_milliseconds=relay.move_within_milliseconds(self._clock.monotonic()),
             rooms=rooms,
         )
-
-
-def _room_load(room: RoomCount) -> RoomLoad:
-    channels = [
-        ChannelLoad(channel=channel_message(Channel(room.room_id, name)), listeners=listeners)
-        for name, listeners in room.channels.items()
-    ]
-    return RoomLoad(room_id=room.room_id, listeners=room.listeners, stage=room.stage, channels=channels)

@@ -1,109 +1,31 @@
-"""The directory as the relay needs it: the keys that verify permits, and reports of what became of sessions."""
+"""Reports of what became of sessions, for the directory."""
 
 import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from majlis.contract.v1 import tokens_pb2
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
-from majlis.room_directory.v1.room_pb2 import MEDIA_KIND_AUDIENCE, MEDIA_KIND_STAGE
-from majlis.room_directory.v1.sessions_pb2 import (
-    SESSION_CAUSE_DELETED,
-    SESSION_CAUSE_DRAINING,
-    SESSION_CAUSE_EXPIRED,
-    SESSION_CAUSE_FAILED,
-    SESSION_CAUSE_SEAT_ENDED,
-    SESSION_CAUSE_UNSPECIFIED,
-    SESSION_EVENT_CONNECTED,
-    SESSION_EVENT_ENDED,
-    SESSION_EVENT_IDLE,
-    SESSION_EVENT_OPENED,
-    SESSION_EVENT_REFUSED,
-    SessionChange,
-)
+from majlis.room_directory.v1.sessions_pb2 import SessionChange
 
-from services.common.errors import DomainError, NotSignedIn, TokenExpired
+from services.common.errors import DomainError
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
-from services.common.trust.claims import TokenKind
-from services.common.trust.tokens import TokenVerifier
-from services.media_relay.domain.errors import PermitInvalid
-from services.media_relay.domain.events import (
-    Cause,
-    Event,
-    PermitRefused,
-    SessionConnected,
-    SessionEnded,
-    SessionIdle,
-    SessionOpened,
-)
-from services.media_relay.domain.permits import Kind, Permit
+from services.media_relay.domain.events import Event
+from services.media_relay.messages import change_of
 
-PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
-KEY_SET_REFRESH_SECONDS = 60.0
 BATCH_DELAY_SECONDS = 0.1
 CROWD_DELAY_SECONDS = 0.5
 """Between two reports while many come or go: each costs the directory much the same, however few it names."""
 BATCH_SIZE = 2000
 MOST_PENDING = 20_000
 
-_CAUSES = {
-    Cause.DELETED: SESSION_CAUSE_DELETED,
-    Cause.EXPIRED: SESSION_CAUSE_EXPIRED,
-    Cause.SEAT_ENDED: SESSION_CAUSE_SEAT_ENDED,
-    Cause.DRAINING: SESSION_CAUSE_DRAINING,
-    Cause.FAILED: SESSION_CAUSE_FAILED,
-}
 _CROWD = 20
-_FETCH_SECONDS = 2.0
 _REPORT_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 3.0
 
 _log = get_logger("directory")
-
-
-class PermitKeys:
-    """Verifies permits with the directory's keys; those fetched last serve while the directory is away."""
-
-    def __init__(
-        self, stub: "fleet_service_pb2_grpc.FleetServiceAsyncStub", deployment: str, refused: Callable[[str], None]
-    ) -> None:
-        self._stub = stub
-        self._last = ""
-        self._verifier = TokenVerifier(self._fetch, PERMIT.issuer, deployment, refused=refused)
-
-    async def verify(self, permit: str) -> Mapping[str, Any]:
-        """The permit's claims by the words of the contract. Raises PermitInvalid or PartUnavailable."""
-        try:
-            return PERMIT.fields(await self._verifier.verify(permit, PERMIT.type))
-        except (NotSignedIn, TokenExpired) as error:
-            raise PermitInvalid(f"the permit is not accepted: {error.message}") from error
-
-    async def keep_fresh(self) -> None:
-        """Fetches the keys before anyone needs them, and again every minute."""
-        while True:
-            try:
-                self._last = await self._ask()
-                pause = KEY_SET_REFRESH_SECONDS
-            except DomainError:
-                pause = KEY_SET_REFRESH_SECONDS if self._last else 1.0
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 (jitter)
-
-    async def _fetch(self) -> str:
-        try:
-            self._last = await self._ask()
-        except DomainError:
-            if not self._last:
-                raise
-        return self._last
-
-    async def _ask(self) -> str:
-        answer = await self._stub.GetKeySet(fleet_service_pb2.GetKeySetRequest(), timeout=_FETCH_SECONDS)
-        return answer.jwks_json
 
 
 class SessionReports:
@@ -130,7 +52,7 @@ class SessionReports:
 
     def happened(self, event: Event, _now: float) -> None:
         """Notes what the directory must learn."""
-        change = _change_of(event)
+        change = change_of(event)
         if change is None:
             return
         self._pending.append(change)
@@ -198,42 +120,3 @@ class SessionReports:
         excess = max(0, len(kept) - MOST_PENDING // 2)
         self._lost.labels("queue_full").inc(excess)
         self._pending = deque(kept[excess:])
-
-
-def _change_of(event: Event) -> SessionChange | None:
-    kinds = {
-        SessionOpened: SESSION_EVENT_OPENED,
-        SessionConnected: SESSION_EVENT_CONNECTED,
-        SessionIdle: SESSION_EVENT_IDLE,
-        SessionEnded: SESSION_EVENT_ENDED,
-    }
-    if isinstance(event, PermitRefused):
-        return _refusal(event.permit)
-    kind = kinds.get(type(event))
-    if kind is None:
-        return None
-    permit = event.session.permit
-    return SessionChange(
-        session_id=event.session.session_id,
-        room_id=permit.room_id,
-        user_id=permit.user_id,
-        epoch=permit.epoch,
-        kind=MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else MEDIA_KIND_AUDIENCE,
-        event=kind,
-        cause=_CAUSES[event.cause] if isinstance(event, SessionEnded) else SESSION_CAUSE_UNSPECIFIED,
-        sign_in_id=permit.sign_in_id,
-        issued_at=permit.issued_at,
-        permit_id=permit.permit_id,
-        serial=event.session.serial,
-    )
-
-
-def _refusal(permit: Permit) -> SessionChange:
-    return SessionChange(
-        room_id=permit.room_id,
-        user_id=permit.user_id,
-        epoch=permit.epoch,
-        kind=MEDIA_KIND_STAGE if permit.kind is Kind.STAGE else MEDIA_KIND_AUDIENCE,
-        event=SESSION_EVENT_REFUSED,
-        permit_id=permit.permit_id,
-    )

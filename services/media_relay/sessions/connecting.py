@@ -1,7 +1,7 @@
 """Sessions connect: the handshake gives the keys, the client chooses its address, checks come and stay away."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.common.clock import Clock
 from services.media_relay.domain.events import Cause
@@ -95,6 +95,6 @@ class Connecting:
         elif (media := self._rooms.ensure(room_id)).stage is not None:
             self._rooms.mix(room_id)
             member = session.permit.member
-            microphone = replace(plan.microphone_format(), in_booth=bool(session.permit.booth))
+            microphone = plan.microphone_format(in_booth=session.permit.booth != "")
             self._core.join_stage(session.handle, media.stage, member, microphone, plan.slots(ssrcs))
             self._core.set_muted(session.handle, self._relay.audible_mute(session))

@@ -15,7 +15,7 @@ from majlis.room_directory.v1.sessions_pb2 import (
 from services.common.errors import FieldInvalid, PartUnavailable
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionOpened
-from services.media_relay.fleet import directory
+from services.media_relay.fleet import reports as telling
 from services.media_relay.fleet.reports import SessionReports
 from tests.support.fake_bus import eventually
 from tests.support.relay_fakes import RelayBench
@@ -81,8 +81,8 @@ async def test_what_happened_is_told_in_order_with_relay_and_boot(stub: Stub, re
 async def test_a_batch_is_sent_again_until_it_is_taken(
     stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "_FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(directory, "BATCH_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(telling, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(telling, "BATCH_DELAY_SECONDS", 0.001)
     stub.failures = [PartUnavailable("away"), PartUnavailable("away")]
     (session,) = await sessions(1)
     reports.happened(SessionOpened(session), 0.0)
@@ -99,8 +99,8 @@ async def test_a_batch_is_sent_again_until_it_is_taken(
 async def test_a_crowd_is_told_of_in_few_batches(
     stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "BATCH_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr(directory, "CROWD_DELAY_SECONDS", 0.2)
+    monkeypatch.setattr(telling, "BATCH_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(telling, "CROWD_DELAY_SECONDS", 0.2)
     crowd = await sessions(30)
     running = asyncio.ensure_future(reports.run())
     for _ in range(20):
@@ -144,7 +144,7 @@ async def test_a_batch_the_contract_refuses_does_not_stop_the_next(
 async def test_when_too_much_waits_the_last_word_about_each_session_is_kept(
     stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "MOST_PENDING", 6)
+    monkeypatch.setattr(telling, "MOST_PENDING", 6)
     every = await sessions(3)
     for session in every:
         reports.happened(SessionOpened(session), 0.0)

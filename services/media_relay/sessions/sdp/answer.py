@@ -62,10 +62,10 @@ class Plan:
         shares = any(self.offer.media[index].mid in self.offer.bundled for index in taken)
         return tagged if shares and tagged is not None and tagged not in taken else None
 
-    def microphone_format(self) -> MicrophoneFormat:
+    def microphone_format(self, *, in_booth: bool) -> MicrophoneFormat:
         """What a stage session sends."""
         assert self.microphone is not None
-        return MicrophoneFormat(self.microphone.payload_type, self.microphone.level_extension_id)
+        return MicrophoneFormat(self.microphone.payload_type, self.microphone.level_extension_id, in_booth)
 
     def slots(self, ssrcs: Sequence[int]) -> list[SlotFormat]:
         """The voices that a stage session hears, each with its SSRC."""

@@ -1,0 +1,122 @@
+"""What the domain says and hears, in the form of the contracts."""
+
+from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.room_directory.v1 import room_pb2, sessions_pb2
+
+from services.media_relay.domain.events import (
+    Cause,
+    Event,
+    PermitRefused,
+    SessionConnected,
+    SessionEnded,
+    SessionIdle,
+    SessionOpened,
+)
+from services.media_relay.domain.permits import Kind, Permit
+from services.media_relay.domain.rooms import RoomPart
+from services.media_relay.domain.seats import SeatAction, SeatChange
+from services.media_relay.domain.sessions import MediaSession, RoomCount
+from services.programme.channels import Channel
+from services.programme.messages import channel_message
+
+SEAT_ACTIONS = {
+    pb.SEAT_ACTION_END: SeatAction.END,
+    pb.SEAT_ACTION_REPLACE: SeatAction.REPLACE,
+    pb.SEAT_ACTION_MUTE: SeatAction.MUTE,
+    pb.SEAT_ACTION_UNMUTE: SeatAction.UNMUTE,
+    pb.SEAT_ACTION_STREAM_GONE: SeatAction.STREAM_GONE,
+    pb.SEAT_ACTION_STREAM_BACK: SeatAction.STREAM_BACK,
+    pb.SEAT_ACTION_END_SIGN_IN: SeatAction.END_SIGN_IN,
+}
+_ROLES = {
+    "listener": room_pb2.ROLE_LISTENER,
+    "speaker": room_pb2.ROLE_SPEAKER,
+    "moderator": room_pb2.ROLE_MODERATOR,
+    "interpreter": room_pb2.ROLE_INTERPRETER,
+}
+_KINDS = {Kind.STAGE: room_pb2.MEDIA_KIND_STAGE, Kind.AUDIENCE: room_pb2.MEDIA_KIND_AUDIENCE}
+_EVENTS: dict[type, "sessions_pb2.SessionEvent.ValueType"] = {
+    SessionOpened: sessions_pb2.SESSION_EVENT_OPENED,
+    SessionConnected: sessions_pb2.SESSION_EVENT_CONNECTED,
+    SessionIdle: sessions_pb2.SESSION_EVENT_IDLE,
+    SessionEnded: sessions_pb2.SESSION_EVENT_ENDED,
+}
+_CAUSES = {
+    Cause.DELETED: sessions_pb2.SESSION_CAUSE_DELETED,
+    Cause.EXPIRED: sessions_pb2.SESSION_CAUSE_EXPIRED,
+    Cause.SEAT_ENDED: sessions_pb2.SESSION_CAUSE_SEAT_ENDED,
+    Cause.DRAINING: sessions_pb2.SESSION_CAUSE_DRAINING,
+    Cause.FAILED: sessions_pb2.SESSION_CAUSE_FAILED,
+}
+
+
+def seat_change(message: pb.SeatChange) -> SeatChange:
+    """A change of a seat. Raises KeyError for an action that is not one of `SEAT_ACTIONS`."""
+    action = SEAT_ACTIONS[message.action]
+    return SeatChange(message.room_id, message.user_id, message.term, message.epoch, action, message.sign_in_id)
+
+
+def room_part(message: pb.RoomPart) -> RoomPart:
+    channels = frozenset(channel.name for channel in message.channels)
+    return RoomPart(message.room_id, message.term, message.home_relay_id, channels, message.live, message.stage_closed)
+
+
+def session_info(session: MediaSession) -> pb.SessionInfo:
+    permit = session.permit
+    return pb.SessionInfo(
+        session_id=session.session_id,
+        room_id=permit.room_id,
+        user_id=permit.user_id,
+        epoch=permit.epoch,
+        term=permit.term,
+        kind=_KINDS[permit.kind],
+        member=permit.member,
+        connected=session.connected,
+        role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
+        sign_in_id=permit.sign_in_id,
+        issued_at=permit.issued_at,
+        channel=permit.channel,
+        booth=permit.booth,
+    )
+
+
+def room_load(room: RoomCount) -> pb.RoomLoad:
+    channels = [
+        pb.ChannelLoad(channel=channel_message(Channel(room.room_id, name)), listeners=listeners)
+        for name, listeners in room.channels.items()
+    ]
+    return pb.RoomLoad(room_id=room.room_id, listeners=room.listeners, stage=room.stage, channels=channels)
+
+
+def change_of(event: Event) -> sessions_pb2.SessionChange | None:
+    """What the directory must learn of an event; None for what does not concern it."""
+    if isinstance(event, PermitRefused):
+        return _refusal(event.permit)
+    kind = _EVENTS.get(type(event))
+    if kind is None:
+        return None
+    permit = event.session.permit
+    return sessions_pb2.SessionChange(
+        session_id=event.session.session_id,
+        room_id=permit.room_id,
+        user_id=permit.user_id,
+        epoch=permit.epoch,
+        kind=_KINDS[permit.kind],
+        event=kind,
+        cause=_CAUSES[event.cause] if isinstance(event, SessionEnded) else sessions_pb2.SESSION_CAUSE_UNSPECIFIED,
+        sign_in_id=permit.sign_in_id,
+        issued_at=permit.issued_at,
+        permit_id=permit.permit_id,
+        serial=event.session.serial,
+    )
+
+
+def _refusal(permit: Permit) -> sessions_pb2.SessionChange:
+    return sessions_pb2.SessionChange(
+        room_id=permit.room_id,
+        user_id=permit.user_id,
+        epoch=permit.epoch,
+        kind=_KINDS[permit.kind],
+        event=sessions_pb2.SESSION_EVENT_REFUSED,
+        permit_id=permit.permit_id,
+    )
