@@ -73,7 +73,7 @@ async def test_an_interpreter_is_heard_by_those_who_chose_the_language_and_never
     part, names = room_part(home.relay.relay_id, "ar"), {"home": home.relay.relay_id}
     for relay in (home, far):
         await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
-    await fleet.speak(home, 440.0, slots=0, sub=OTHER)
+    speaker = await fleet.speak(home, 440.0, sub=OTHER)
     await fleet.speak(home, 700.0, slots=0, sub="user000003", role="interpreter", booth="ar")
     arabic = {"channel": "ar", "channel_kind": "language"}
     on_floor = [await fleet.listen(relay, sub=f"user00001{at}", **names) for at, relay in enumerate((home, far))]
@@ -86,6 +86,7 @@ async def test_an_interpreter_is_heard_by_those_who_chose_the_language_and_never
             sound = await hear(listener.client.ear)
             assert power_at(sound, heard) > 0.9
             assert power_at(sound, kept_out) < 0.01
+    assert rms(await hear(speaker.client.ear, 0.5)) < 0.005, "nobody on stage hears the booth"
 
 
 async def test_listeners_stay_connected_when_the_stage_moves_to_their_relay(fleet: Fleet) -> None:

@@ -112,16 +112,62 @@ async def test_a_channel_mixes_the_booths_that_it_is_for_and_nobody_else() -> No
     assert bench.core.mixing[channel] == [78]
 
 
-async def test_an_interpreter_is_heard_on_the_channel_of_the_booth_and_never_on_the_floor() -> None:
+async def test_each_listener_of_a_room_stays_on_the_channel_of_the_permit_when_the_home_moves() -> None:
     bench = RelayBench()
     await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
-    on_floor = await bench.connect(sub="user000002")
-    in_arabic = await bench.connect(sub="user000003", channel="ar", channel_kind="language")
-    await bench.connect("stage", sub="user000004", member=77)
-    await bench.connect("stage", sub="user000005", member=78, booth="ar")
-    floor, arabic = (bench.core.listening[bench.handle(each)] for each in (on_floor, in_arabic))
-    assert floor != arabic
+    on_floor = bench.handle(await bench.connect(sub="user000002"))
+    in_arabic = bench.handle(await bench.connect(sub="user000003", channel="ar", channel_kind="language"))
+    assert bench.core.listening[on_floor] != bench.core.listening[in_arabic]
+    await bench.orders.configure_rooms([part(2, ELSEWHERE, "floor", "ar")])
+    assert bench.bridge.incoming == {
+        bench.core.listening[on_floor]: f"{ROOM}/floor",
+        bench.core.listening[in_arabic]: f"{ROOM}/ar",
+    }
+    assert set(bench.core.channels) == set(bench.bridge.incoming)
+    await bench.orders.configure_rooms([part(3, RELAY, "floor", "ar")])
+    assert not bench.bridge.incoming
+    assert bench.core.listening[on_floor] != bench.core.listening[in_arabic]
+
+
+async def test_an_interpreter_is_in_the_channel_of_the_booth_and_neither_on_the_floor_nor_in_the_stages_ears() -> None:
+    bench = RelayBench()
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    floor = bench.core.listening[bench.handle(await bench.connect(sub="user000008"))]
+    arabic = bench.core.listening[
+        bench.handle(await bench.connect(sub="user000009", channel="ar", channel_kind="language"))
+    ]
+    speaker = await bench.connect("stage")
+    interpreter = await bench.connect("stage", sub="user000002", member=78, booth="ar")
     assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([77], [78])
+    assert bench.core.in_booths == {bench.handle(interpreter)}
+    bench.ending.delete_session(speaker, bench.permit_of(speaker))
+    assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([], [78])
+
+
+async def test_who_spoke_on_the_floor_a_moment_ago_is_not_heard_there_from_the_booth() -> None:
+    bench = RelayBench()
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    floor = bench.core.listening[bench.handle(await bench.connect(sub="user000009"))]
+    before = await bench.connect("stage")
+    after = await bench.connect("stage", epoch=2, booth="ar")
+    assert bench.core.mixing[floor] == []
+    bench.wish("ar")
+    (arabic,) = bench.core.exported
+    assert bench.core.mixing[arabic] == [77]
+    assert bench.alive(after)
+    await bench.later(10)
+    assert not bench.alive(before)
+    assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([], [77])
+
+
+async def test_a_wish_for_a_channel_that_is_fed_makes_it_without_any_listener_here() -> None:
+    bench = RelayBench()
+    await bench.connect("stage")
+    assert not bench.core.channels
+    bench.wish("floor")
+    (channel,) = bench.core.channels
+    assert bench.core.mixing == {channel: [77]}
+    assert bench.core.exported == {channel}
 
 
 async def test_the_load_counts_connected_sessions_by_channel_and_names_rooms_still_connecting() -> None:

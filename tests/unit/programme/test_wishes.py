@@ -180,3 +180,17 @@ async def test_what_a_consumer_tells_it_does_not_hear_from_itself() -> None:
     for consumer in ("relay00001", "relay00002"):
         await bus.publish(wanted(consumer_id=consumer))
     assert [each.consumer_id for each in taken] == ["relay00002"]
+
+
+async def test_a_consumer_for_whom_there_is_no_room_is_counted_and_the_others_are_served() -> None:
+    metrics, bus, leases = Metrics("test"), FakeBus(), Leases(most_consumers=1)
+
+    def take(wished: Wish) -> None:
+        leases.take(wished, 0.0)
+
+    await WishEar(bus, take, metrics).start()
+    for consumer in ("relay00001", "relay00002", "relay00001"):
+        await bus.publish(wanted(consumer_id=consumer))
+    refused = metrics.registry.get_sample_value
+    assert refused("majlis_programme_wishes_refused_total", {"why": "too_many_consumers"}) == 1
+    assert leases.wanted(FLOOR)

@@ -26,6 +26,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             vec![0xfb, 0x83, 1, 1, 7, 8, 9],
             vec![0x1b, 0x42, 2, 0, 0, 0, 0],
         ],
+        "mux" => vec![[&[0, 3, 0x78, 1, 2][..], &[4, 2, 0x78, 9], &[255, 3, 0xf9, 1, 1]].concat()],
         _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageForm
 use majlis_core::fanout::{self, Transmit};
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
+use majlis_programme::mux::{Fmp4, Mux, Ogg, Sound, WebM};
 use majlis_programme::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
 
 /// A target's name and what it does with an input.
@@ -24,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "red", run: run_red },
     Target { name: "programme_frame", run: run_programme_frame },
     Target { name: "opus_packet", run: run_opus_packet },
+    Target { name: "mux", run: run_mux },
 ];
 
 fn run_stun(input: &[u8]) {
@@ -145,5 +147,27 @@ fn run_programme_frame(input: &[u8]) {
 fn run_opus_packet(input: &[u8]) {
     if OpusPacket::parse(input).is_ok() {
         assert!(rtp::opus_samples(input).is_some(), "both readers agree");
+    }
+}
+
+/// Packets as they are cut from the input, at times that it says: what is taken is in what comes out, whole.
+fn run_mux(input: &[u8]) {
+    let sound = Sound { channels: 1, pre_skip: 312 };
+    let muxers: [Box<dyn Mux>; 3] =
+        [Box::new(Ogg::new(sound, 1)), Box::new(WebM::new(sound)), Box::new(Fmp4::new(sound))];
+    for mut mux in muxers {
+        let (mut at, mut taken, mut written) = (0u64, 0, 0);
+        let mut rest = input;
+        while let [step, len, tail @ ..] = rest {
+            let (packet, tail) = tail.split_at(usize::from(*len).min(tail.len()));
+            at += u64::from(*step) * 240;
+            if let Ok(bytes) = mux.packet(at, packet) {
+                taken += packet.len();
+                written += bytes.len();
+            }
+            rest = tail;
+        }
+        written += mux.end().len();
+        assert!(written >= taken, "{taken} bytes of packets became {written}");
     }
 }

@@ -226,9 +226,6 @@ class Core:
     def set_bitrate(self, channel: Channel, bits_per_second: int) -> None:
         """The encoder's target, 6,000 to 128,000."""
 
-    def set_red_allowed(self, allowed: bool) -> None:
-        """Whether lossy listeners who offered RED may get it (at first: yes)."""
-
     def attach_listener(self, session: Session, channel: Channel, listener: ListenerFormat) -> None:
         """Makes it an audience session. Once per session; switch_channel moves it."""
 
@@ -237,9 +234,6 @@ class Core:
 
     def set_paused(self, session: Session, paused: bool) -> None:
         """A listener going on stage: nothing is sent while paused, the session stays."""
-
-    def stage_levels(self, stage: Stage) -> list[tuple[int, int, bool]]:
-        """(member, level in -dBov 0..127, speaking now) of everyone on the stage, at most 50 ms old."""
 
     def session_stats(self, session: Session) -> SessionStats:
         """Asks the packet threads (about 1 ms, GIL released). A session the core closed reads as not connected."""

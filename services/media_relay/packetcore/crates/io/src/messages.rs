@@ -4,7 +4,6 @@ use crate::sys::EventFd;
 use crossbeam_queue::ArrayQueue;
 use majlis_core::endpoint::{self, Event, SessionInfo};
 use majlis_core::fanout::{self, ProgrammePacket, Sent};
-use majlis_core::stage::MemberLevel;
 use majlis_core::{ChannelId, Micros, SessionId, StageId};
 use majlis_programme::{ProgrammeCommand, ProgrammeFrame};
 use std::io;
@@ -31,8 +30,6 @@ pub enum Question {
     Session(SessionId, Sender<Option<SessionInfo>>),
     /// What a listener was sent; passed on to its shard.
     Sent(usize, SessionId, Sender<Option<Sent>>),
-    /// Levels on a stage.
-    Levels(StageId, Sender<Vec<MemberLevel>>),
     /// Everything as JSON members, from this thread and from the programme thread.
     Dump(Sender<String>),
     /// An answer from each thread once it has done all that was asked before.

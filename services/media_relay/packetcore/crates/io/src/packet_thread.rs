@@ -271,7 +271,6 @@ impl PacketThread {
         match question {
             Question::Session(session, reply) => drop(reply.send(self.endpoint.session_info(session))),
             Question::Sent(shard, session, reply) => self.out.tell_sender(shard, ToSender::Sent(session, reply)),
-            Question::Levels(stage, reply) => drop(reply.send(self.endpoint.stage_levels(stage, now))),
             Question::Dump(reply) => {
                 drop(reply.send(self.dump(now)));
                 self.out.tell_programme(ToProgramme::Dump(reply));

@@ -11,7 +11,6 @@ use crate::{socket, sys};
 use majlis_core::endpoint::{Command, Event, SessionInfo, StageFormat};
 use majlis_core::fanout::ListenerFormat;
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
-use majlis_core::stage::MemberLevel;
 use majlis_core::{ChannelId, MTU, SessionId, StageId};
 use majlis_mix::BIT_RATES;
 use majlis_programme::{PacketLength, ProgrammeCommand, ProgrammeFrame};
@@ -272,11 +271,6 @@ impl Relay {
         self.tell(ToPacket::Programme(ProgrammeCommand::Bitrate(channel, bits_per_second)))
     }
 
-    /// Whether lossy listeners may get RED.
-    pub fn allow_red(&self, allowed: bool) -> Result<(), RelayError> {
-        self.core(Command::AllowRed(allowed))
-    }
-
     /// Makes a session an audience session, once.
     pub fn attach_listener(&self, session: u64, channel: u64, format: ListenerFormat) -> Result<(), RelayError> {
         check_listener_format(&format)?;
@@ -301,12 +295,6 @@ impl Relay {
     pub fn set_paused(&self, session: u64, paused: bool) -> Result<(), RelayError> {
         let session = lock(&self.registry).session_with(session, AUDIENCE)?;
         self.core(Command::Pause(session, paused))
-    }
-
-    /// Levels of everyone on a stage.
-    pub fn stage_levels(&self, stage: u64) -> Result<Vec<MemberLevel>, RelayError> {
-        let stage = lock(&self.registry).stage(stage)?;
-        answer(&self.ask(|reply| Question::Levels(stage, reply))?)
     }
 
     /// One session's numbers.

@@ -87,12 +87,6 @@ fn a_listener_who_reports_loss_gets_red_until_the_loss_is_gone() {
         run(2, &mut [&mut speaker], &mut [&mut listener]);
         heard = run(20, &mut [&mut speaker], &mut [&mut listener]).remove(0);
         assert!(heard.len() >= 19 && heard.iter().all(|packet| packet.payload_type == OPUS));
-        report(&mut listener, 30);
-        relay.allow_red(false).expect("running");
-        relay.flush().expect("running");
-        run(2, &mut [&mut speaker], &mut [&mut listener]);
-        heard = run(10, &mut [&mut speaker], &mut [&mut listener]).remove(0);
-        assert!(heard.iter().all(|packet| packet.payload_type == OPUS), "the ladder forbids it");
     });
 }
 

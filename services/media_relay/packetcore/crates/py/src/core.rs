@@ -191,10 +191,6 @@ impl Core {
         self.call(py, |relay| relay.set_bitrate(channel, bits_per_second))
     }
 
-    fn set_red_allowed(&self, py: Python<'_>, allowed: bool) -> PyResult<()> {
-        self.call(py, |relay| relay.allow_red(allowed))
-    }
-
     fn attach_listener(&self, py: Python<'_>, session: u64, channel: u64, listener: &ListenerFormat) -> PyResult<()> {
         let format = listener.format;
         self.call(py, |relay| relay.attach_listener(session, channel, format))
@@ -206,11 +202,6 @@ impl Core {
 
     fn set_paused(&self, py: Python<'_>, session: u64, paused: bool) -> PyResult<()> {
         self.call(py, |relay| relay.set_paused(session, paused))
-    }
-
-    fn stage_levels(&self, py: Python<'_>, stage: u64) -> PyResult<Vec<(u32, u8, bool)>> {
-        let levels = self.call(py, |relay| relay.stage_levels(stage))?;
-        Ok(levels.into_iter().map(|at| (at.member, at.level, at.speaking)).collect())
     }
 
     fn session_stats(&self, py: Python<'_>, session: u64) -> PyResult<SessionStats> {

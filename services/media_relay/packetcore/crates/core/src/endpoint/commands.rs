@@ -37,7 +37,6 @@ impl Endpoint {
                     sink.fanout(shard, fanout::Command::RemoveChannel(channel));
                 }
             }
-            Command::AllowRed(allowed) => self.allow_red(allowed, sink),
         }
     }
 
@@ -167,20 +166,6 @@ impl Endpoint {
     fn to_shard(&self, id: SessionId, sink: &mut impl Sink, command: impl FnOnce(SessionId) -> fanout::Command) {
         if let Some(Role::Listener(role)) = self.sessions.get(&id).map(|session| &session.role) {
             sink.fanout(role.shard, command(id));
-        }
-    }
-
-    fn allow_red(&mut self, allowed: bool, sink: &mut impl Sink) {
-        self.red_allowed = allowed;
-        if allowed {
-            return;
-        }
-        for (id, session) in &mut self.sessions {
-            if let Role::Listener(role) = &mut session.role
-                && std::mem::take(&mut role.red) > 0
-            {
-                sink.fanout(role.shard, fanout::Command::Red(*id, 0));
-            }
         }
     }
 }

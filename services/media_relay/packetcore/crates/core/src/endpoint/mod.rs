@@ -87,8 +87,6 @@ pub enum Command {
     Pause(SessionId, bool),
     /// The end of a channel.
     RemoveChannel(ChannelId),
-    /// Whether lossy listeners may get RED.
-    AllowRed(bool),
 }
 
 impl Command {
@@ -105,7 +103,7 @@ impl Command {
             | Self::Attach { session, .. }
             | Self::Switch(session, _)
             | Self::Pause(session, _) => Some(*session),
-            Self::AddStage(_) | Self::RemoveStage(_) | Self::RemoveChannel(_) | Self::AllowRed(_) => None,
+            Self::AddStage(_) | Self::RemoveStage(_) | Self::RemoveChannel(_) => None,
         }
     }
 }

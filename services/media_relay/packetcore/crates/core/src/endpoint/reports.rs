@@ -35,10 +35,10 @@ impl Endpoint {
             match packet {
                 Packet::SenderReport { ssrc, ntp, reports, .. } => {
                     note_sender_report(session, ssrc, ntp, now);
-                    note_reports(session, id, reports, middle, self.red_allowed, sink);
+                    note_reports(session, id, reports, middle, sink);
                 }
                 Packet::ReceiverReport { reports, .. } => {
-                    note_reports(session, id, reports, middle, self.red_allowed, sink);
+                    note_reports(session, id, reports, middle, sink);
                 }
                 Packet::Goodbye { ssrc } => end_source(session, ssrc),
                 Packet::Other { .. } => {}
@@ -93,14 +93,7 @@ fn note_sender_report(session: &mut Session, ssrc: u32, ntp: u64, now: Micros) {
     }
 }
 
-fn note_reports(
-    session: &mut Session,
-    id: SessionId,
-    reports: rtcp::Reports<'_>,
-    middle: u32,
-    red_allowed: bool,
-    sink: &mut impl Sink,
-) {
+fn note_reports(session: &mut Session, id: SessionId, reports: rtcp::Reports<'_>, middle: u32, sink: &mut impl Sink) {
     for block in reports {
         if !is_ours(&session.role, &block) {
             continue;
@@ -111,7 +104,7 @@ fn note_reports(
         feedback.jitter = block.jitter;
         feedback.round_trip = block.round_trip(middle).or(feedback.round_trip);
         if let Role::Listener(role) = &mut session.role
-            && let Some(depth) = role.judge_loss(block.fraction_lost, red_allowed)
+            && let Some(depth) = role.judge_loss(block.fraction_lost)
         {
             sink.fanout(role.shard, fanout::Command::Red(id, depth));
         }

@@ -138,10 +138,10 @@ impl ListenerRole {
     }
 
     /// Judges a report's loss; Some(earlier packets to repeat) when that changes.
-    pub fn judge_loss(&mut self, fraction_lost: u8, allowed: bool) -> Option<u8> {
+    pub fn judge_loss(&mut self, fraction_lost: u8) -> Option<u8> {
         self.clean_reports = if fraction_lost <= RED_OFF { self.clean_reports.saturating_add(1) } else { 0 };
         let wanted = match fraction_lost {
-            _ if !(self.offered_red && allowed) || self.clean_reports >= RED_OFF_REPORTS => 0,
+            _ if !self.offered_red || self.clean_reports >= RED_OFF_REPORTS => 0,
             RED_TWICE.. => 2,
             RED_ON.. => self.red.max(1),
             _ => self.red,
