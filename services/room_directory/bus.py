@@ -85,6 +85,8 @@ def people_in(fact: Fact) -> list[str]:
     match fact:
         case events.RoomCreated(card=card) | events.RoomUpdated(card=card):
             return [card.creator_id, *(seat.user_id for seat in card.faces)]
+        case events.HandRaised(hand=hand):
+            return [hand.user_id]
         case events.StageJoined(seat=seat) | events.StageSeatChanged(seat=seat):
             return [seat.user_id]
     return []
@@ -97,6 +99,8 @@ def event_of(fact: Fact, people: wire.People) -> Message:
         "revision": fact.revision,
         "occurred_at": wire.moment(fact.at),
     }
+    if isinstance(fact, events.QueueFact):
+        common["queue_revision"] = fact.queue_revision
     return _EVENTS[type(fact)](fact, common, people)
 
 
@@ -107,6 +111,7 @@ def _pulse(pulse: Pulse) -> pb.RoomPulse:
         occurred_at=wire.moment(pulse.at),
         listener_count=pulse.listener_count,
         hand_count=pulse.hand_count,
+        queue_revision=pulse.queue_revision,
         audience_sample=[wire.profile(person) for person in pulse.sample or ()],
     )
 
@@ -115,17 +120,17 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     events.RoomCreated: lambda fact, common, people: pb.RoomCreated(**common, room=wire.room(fact.card, people)),
     events.RoomUpdated: lambda fact, common, people: pb.RoomUpdated(**common, room=wire.room(fact.card, people)),
     events.RoomEnded: lambda fact, common, people: pb.RoomEnded(**common),  # noqa: ARG005
-    events.HandRaised: lambda fact, common, people: pb.HandRaised(  # noqa: ARG005
+    events.HandRaised: lambda fact, common, people: pb.HandRaised(
         **common,
-        user_id=fact.user_id,
+        hand=wire.hand(fact.hand, fact.time_left, people),
+        position=fact.position,
         hand_count=fact.hand_count,
-        expires_at=wire.moment(fact.expires_at) if fact.expires_at else None,
     ),
     events.HandsAttended: lambda fact, common, people: pb.HandsAttended(  # noqa: ARG005
-        **common, attended=fact.attended
+        **common, attended=fact.attended, since=wire.moment(fact.since)
     ),
     events.HandLowered: lambda fact, common, people: pb.HandLowered(  # noqa: ARG005
-        **common, user_id=fact.user_id, hand_count=fact.hand_count, cause=fact.cause
+        **common, user_id=fact.user_id, hand_count=fact.hand_count, cause=wire.HAND_CAUSES[fact.cause]
     ),
     events.StageOffered: lambda fact, common, people: pb.StageOffered(  # noqa: ARG005
         **common, offer=wire.offer(fact.offer)

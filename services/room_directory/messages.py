@@ -1,7 +1,7 @@
 """Domain values to the messages of the contract, and the words of the contract back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
@@ -22,6 +22,7 @@ from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import (
     Hand,
+    HandCause,
     HandMode,
     MediaKind,
     Offer,
@@ -61,6 +62,15 @@ STAGE_CAUSES = {
     StageCause.MOVED: room_events_pb2.STAGE_CAUSE_MOVED,
     StageCause.REMOVED: room_events_pb2.STAGE_CAUSE_REMOVED,
     StageCause.CONNECTION_LOST: room_events_pb2.STAGE_CAUSE_CONNECTION_LOST,
+}
+HAND_CAUSES = {
+    HandCause.LOWERED: room_pb2.HAND_CAUSE_LOWERED,
+    HandCause.EXPIRED: room_pb2.HAND_CAUSE_EXPIRED,
+    HandCause.DISMISSED: room_pb2.HAND_CAUSE_DISMISSED,
+    HandCause.DECLINED: room_pb2.HAND_CAUSE_DECLINED,
+    HandCause.ON_STAGE: room_pb2.HAND_CAUSE_ON_STAGE,
+    HandCause.LEFT: room_pb2.HAND_CAUSE_LEFT,
+    HandCause.HANDS_OFF: room_pb2.HAND_CAUSE_HANDS_OFF,
 }
 REPORT_KINDS = {
     "abuse": room_pb2.REPORT_KIND_ABUSE,
@@ -171,16 +181,30 @@ def room_preview(card: RoomCard) -> room_service_pb2.RoomPreview:
     )
 
 
-def hand(value: Hand, place: Room, people: People) -> room_pb2.Hand:
-    """A raised hand in its room: when it falls, or what time it has left while that stands still."""
+def hand(value: Hand, left: timedelta | None, people: People) -> room_pb2.Hand:
+    """A raised hand: when it falls, or what time it has left while that stands still."""
+    person = people.get(value.user_id) or Person(value.user_id)
     message = room_pb2.Hand(
-        person=_who(value.user_id, people), question=value.question, raised_at=moment(value.raised_at)
+        person=profile(person),
+        question=value.question,
+        raised_at=moment(value.raised_at),
+        language=value.language or next(iter(person.spoken_languages), ""),
     )
-    if place.attended:
+    if left is None:
         message.expires_at.FromDatetime(value.expires_at)
     else:
-        message.time_left.FromTimedelta(time_left(place, value))
+        message.time_left.FromTimedelta(left)
     return message
+
+
+def hand_queue(value: Room, people: People) -> room_pb2.HandQueue:
+    """The whole queue, as moderators have it."""
+    hands = [hand(each, _left(value, each), people) for each in value.hands.values()]
+    return room_pb2.HandQueue(hands=hands, queue_revision=value.queue_revision)
+
+
+def _left(place: Room, value: Hand) -> timedelta | None:
+    return None if place.attended else time_left(place, value)
 
 
 def offer(value: Offer) -> room_pb2.StageOffer:
@@ -212,9 +236,10 @@ def own_seat(value: Room, user_id: str, people: People) -> room_pb2.OwnSeat:
         role=ROLES[value.role_of(user_id)],
         epoch=seat.epoch if seat else 0,
         member=on_stage.member if on_stage else 0,
-        hand=hand(up, value, people) if up else None,
+        hand=hand(up, _left(value, up), people) if up else None,
         hand_position=value.hand_position(user_id),
         offer=offer(offered) if offered else None,
+        queue_revision=value.queue_revision,
     )
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from majlis.auth.v1 import account_pb2, auth_service_pb2
 from majlis.invite.v1 import invite_service_pb2
-from majlis.room_directory.v1 import stage_service_pb2
-from majlis_client import Client, FixedToken
+from majlis_client import Client, FixedToken, Hands
 
 from tests.support import voices
 from tests.support.members import friend_of, owner_of, unused
@@ -105,10 +104,11 @@ def seconds_of(samples: voices.Samples, hertz: float) -> float:
 async def offer_stage_when_asked(stack: Stack, host: Person, room_id: str) -> str:
     """What a moderator does: waits for a hand and offers the stage; returns whose hand it was."""
     async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
+        hands = Hands()
         async for event in client.watch(room_id):
-            # Raised before the stream came, it is in the snapshot.
-            if event.HasField("hand_raised") or event.snapshot.hand_count:
-                [hand] = (await client.stage.ListHands(stage_service_pb2.ListHandsRequest(room_id=room_id))).hands
+            hands.take(event)
+            if hands.queue:
+                [hand] = hands.queue
                 await client.offer_stage(room_id, hand.person.user_id)
                 return str(hand.person.user_id)
     raise AssertionError("the room ended")

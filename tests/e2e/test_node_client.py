@@ -60,7 +60,7 @@ async def test_a_node_client_raises_a_hand_sees_the_event_and_ends(stack: Stack,
     assert seen["first"] == "snapshot"
     assert seen["role"] == room_pb2.ROLE_LISTENER
     assert seen["userId"] == guest.user_id
-    assert seen["handCount"] == 1
+    assert (seen["question"], seen["position"]) == ("From another language?", 1)
     assert seen.get("why", REFUSED) == REFUSED
     await owner.leave_for_good()
     await guest.leave_for_good()

@@ -145,7 +145,7 @@ async def be_refused(story: Story, owner: str) -> None:
 
 async def until_hand_is_up(client: Client, room_id: str) -> None:
     async for event in client.watch(room_id):
-        if event.HasField("hand_raised") or event.snapshot.hand_count:
+        if event.HasField("hand_raised") or event.hand_queue.hands:
             return
 
 

@@ -129,12 +129,16 @@ class Hall:
         """What every stream begins with, as servers did that told newcomers the past."""
 
     def seat(self) -> room_pb2.OwnSeat:
-        return room_pb2.OwnSeat(role=self.role, epoch=self.epoch)
+        return room_pb2.OwnSeat(role=self.role, epoch=self.epoch) if self.seated else room_pb2.OwnSeat()
 
     def permit(self) -> room_pb2.MediaPermit:
         self.permits += 1
         kind = "whep" if self.role == room_pb2.ROLE_LISTENER else "whip"
         return room_pb2.MediaPermit(permit=f"permit{self.permits}", path=f"/{kind}/{ROOM_ID}")
+
+    def own_hand(self) -> room_pb2.OwnHand:
+        hand = room_pb2.Hand(question=self.hands[-1]) if self.hands and not self.hand_fell else None
+        return room_pb2.OwnHand(hand=hand, position=3 if hand else 0, queue_revision=len(self.hands) + self.hand_fell)
 
     def snapshot(self) -> room_pb2.RoomSnapshot:
         room = room_pb2.Room(room_id=ROOM_ID, title="Evening talk", revision=self.revision)
@@ -229,10 +233,7 @@ class FakeDirectory(DirectoryServicer):
         return room_service_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
 
     async def GetRoom(self, request: Any, context: Any) -> Any:
-        seat = self.hall.seat() if self.hall.seated else room_pb2.OwnSeat()
-        if self.hall.hands and not self.hall.hand_fell:
-            seat.hand.question = self.hall.hands[-1]
-        return room_service_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=seat)
+        return room_service_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat())
 
     async def LeaveRoom(self, request: Any, context: Any) -> Any:
         self.hall.left.append(f"room {request.epoch}")
@@ -260,7 +261,7 @@ class FakeDirectory(DirectoryServicer):
         if self.hall.offers_at_once:
             self.hall.offer_stage()
         seat = self.hall.seat()
-        seat.hand_position = 3
+        seat.hand.question, seat.hand_position, seat.queue_revision = request.question, 3, len(self.hall.hands)
         return stage_service_pb2.RaiseHandResponse(seat=seat)
 
     async def LowerHand(self, request: Any, context: Any) -> Any:
@@ -294,13 +295,12 @@ class FakeEvents(event_service_pb2_grpc.EventServiceServicer):
         queue: asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None] = asyncio.Queue()
         self.hall.watchers.append(queue)
         try:
-            for past in self.hall.replays:
-                yield event_service_pb2.WatchResponse(event=past)
+            begins = [{"own_hand": self.hall.own_hand()}, {"stream_status": room_pb2.StreamStatus()}]
             if request.after_revision != self.hall.revision:
-                snapshot = room_events_pb2.RoomEvent(revision=self.hall.revision, snapshot=self.hall.snapshot())
-                yield event_service_pb2.WatchResponse(event=snapshot)
-            status = room_events_pb2.RoomEvent(revision=self.hall.revision, stream_status=room_pb2.StreamStatus())
-            yield event_service_pb2.WatchResponse(event=status)
+                begins.insert(0, {"snapshot": self.hall.snapshot()})
+            now = [room_events_pb2.RoomEvent(revision=self.hall.revision, **each) for each in begins]  # type: ignore[arg-type]
+            for past in [*self.hall.replays, *now]:
+                yield event_service_pb2.WatchResponse(event=past)
             while True:
                 event = await queue.get()
                 if isinstance(event, DomainError):

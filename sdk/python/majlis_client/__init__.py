@@ -7,6 +7,7 @@ from majlis_client.client import Client
 from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn, TokenSource
 from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
+from majlis_client.hands import Hands
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ __all__ = [
     "Client",
     "CredentialStore",
     "FixedToken",
+    "Hands",
     "Listener",
     "MajlisError",
     "MediaSession",

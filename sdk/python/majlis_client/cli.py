@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import room_pb2, stage_service_pb2
 
 from majlis_client import __version__
 from majlis_client.catalogue import has, language_of, say
@@ -21,6 +21,7 @@ from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken
 from majlis_client.destination import destination
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
+from majlis_client.hands import Hands
 from majlis_client.pasted import RoomLink, room_of
 from majlis_client.reasons import kind_of
 
@@ -333,31 +334,28 @@ async def _raise_hand(server: str, given: str, question: str, key: str) -> None:
         print(say("hand.up", position=seat.hand_position))
         print(say("hand.waiting"), flush=True)
         try:
-            await _until_answered(client, room, me)
+            await _until_answered(client, room, me, Hands(seat))
         except asyncio.CancelledError:
             with contextlib.suppress(MajlisError):
                 await client.stage.LowerHand(stage_service_pb2.LowerHandRequest(room_id=room))
             raise
 
 
-async def _until_answered(client: Client, room: str, me: str) -> None:
+async def _until_answered(client: Client, room: str, me: str, hands: Hands) -> None:
     async with contextlib.aclosing(client.watch(room)) as events:
         async for event in events:
             offers: list[room_pb2.StageOffer] = [*event.snapshot.offers, event.stage_offered.offer]
             if any(offer.user_id == me for offer in offers):
                 print(say("hand.offered", room_id=room))
                 return
-            fell = event.HasField("hand_lowered") and event.hand_lowered.user_id in {me, ""}
-            if fell or (event.HasField("snapshot") and not await _hand_is_up(client, room)):
+            place = hands.place
+            hands.take(event)
+            if hands.own is None:
                 print(say("hand.fell"))
                 return
+            if hands.place != place:
+                print(say("hand.up", position=hands.place), flush=True)
     _explain("room_ended", "")
-
-
-async def _hand_is_up(client: Client, room: str) -> bool:
-    """Whether the caller's hand is up; a snapshot, in place of events before it, does not say."""
-    answer = await client.rooms.GetRoom(room_service_pb2.GetRoomRequest(room_id=room))
-    return bool(answer.seat.HasField("hand"))
 
 
 @app.command(help=say("help.invite"))

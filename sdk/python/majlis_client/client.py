@@ -119,9 +119,12 @@ class Client:
         """Gives the seat up; with its epoch, only if it is still that one."""
         await self.seats.leave(room_id, epoch)
 
-    async def raise_hand(self, room_id: str, question: str = "") -> room_pb2.OwnSeat:
-        """Raises the caller's hand, or renews it."""
-        request = stage_service_pb2.RaiseHandRequest(room_id=room_id, question=question)
+    async def raise_hand(self, room_id: str, question: str = "", *, language: str = "") -> room_pb2.OwnSeat:
+        """Raises the caller's hand, or renews it; answers with the place in the queue, of which events tell changes.
+
+        `language` is the BCP 47 primary tag of the one the caller would speak; empty for the first of their profile.
+        """
+        request = stage_service_pb2.RaiseHandRequest(room_id=room_id, question=question, language=language)
         return (await self.stage.RaiseHand(request)).seat
 
     async def accept_offer(self, room_id: str, offer_id: str) -> stage_service_pb2.AcceptOfferResponse:

@@ -55,9 +55,12 @@ async def watch(
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 
 
+_NO_NEWS = frozenset({"pulse", "stream_status", "hand_queue", "hand_raised", "hand_lowered", "own_hand"})
+
+
 def _is_news(event: room_events_pb2.RoomEvent) -> bool:
-    """Whether an event brings its reader to its revision; pulses and the stream's status only repeat one."""
-    return not (event.HasField("pulse") or event.HasField("stream_status"))
+    """Whether an event brings its reader to its revision; counts, the stream's status and hands only repeat one."""
+    return event.WhichOneof("event") not in _NO_NEWS
 
 
 def _is_known(event: room_events_pb2.RoomEvent, revision: int) -> bool:

@@ -21,6 +21,7 @@ export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
+export { Hands } from './hands.js';
 
 /** Every unary call ends by then. */
 const deadlineMs = 10_000;
@@ -125,9 +126,11 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
   }
 }
 
-/** Whether an event brings its reader to its revision; pulses and the stream's status only repeat one. */
+const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand']);
+
+/** Whether an event brings its reader to its revision; counts, the stream's status and hands only repeat one. */
 function isNews({ event }: RoomEvent): boolean {
-  return event.case !== 'pulse' && event.case !== 'streamStatus';
+  return !noNews.has(event.case);
 }
 
 /** Whether a reader who is at a revision has the event: a stream goes back only where the room itself did. */

@@ -73,10 +73,10 @@ class DirectoryClient:
         response = await self._fleet.AuthorizeWatchers(request)
         return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
 
-    async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
-        """What everyone sees of a room."""
-        request = fleet_service_pb2.GetSnapshotRequest(room_id=room_id)
-        return (await self._fleet.GetSnapshot(request)).snapshot
+    async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
+        """What everyone sees of a room, and the hand queue, which is not for everyone."""
+        response = await self._fleet.GetSnapshot(fleet_service_pb2.GetSnapshotRequest(room_id=room_id))
+        return response.snapshot, response.queue
 
     async def report_streams(self, changes: list[sessions_pb2.StreamChange]) -> None:
         """Which people's event streams opened or went."""

@@ -12,8 +12,9 @@ from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.gateway.domain.errors import SeatEnded
 from services.gateway.domain.ring import Ring
-from services.gateway.watch.frames import COMMENT, Frame, of_fact, of_snapshot, of_status, pulse_of
-from services.gateway.watch.subscriber import Subscriber
+from services.gateway.watch.frames import COMMENT, QUEUE_FACTS, Frame, of_fact, of_snapshot, of_status, pulse_of
+from services.gateway.watch.hands import HandFeed
+from services.gateway.watch.subscriber import Readers, Subscriber
 
 _log = get_logger("feed")
 
@@ -33,7 +34,7 @@ _KEEP_LOOKING_SECONDS = 10.0
 OLD_AFTER_SECONDS = 4.0
 """What is shown may be old when neither the bus nor the directory was heard for this long."""
 
-FetchSnapshot = Callable[[], Awaitable[room_pb2.RoomSnapshot]]
+FetchSnapshot = Callable[[], Awaitable[tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]]]
 
 
 class Feed:
@@ -41,7 +42,7 @@ class Feed:
 
     def __init__(self, room_id: str, fetch: FetchSnapshot, ring_limit: int, background: Background) -> None:
         self.room_id = room_id
-        self.subscribers: set[Subscriber] = set()
+        self.subscribers = Readers()
         self.is_over = False
         """The room has ended: nothing will follow."""
         self.touched_at = 0.0
@@ -59,6 +60,8 @@ class Feed:
         self._claimed = 0
         """The highest revision a reader came with that is not here yet."""
         self._gap_timer: asyncio.TimerHandle | None = None
+        self._gap_of_room = False
+        """Whether the gap that is watched is of the room itself, not of its hand queue alone."""
         self._pulse: room_events_pb2.RoomPulse | None = None
         self._older_pulses = 0
         self._held_pulses = 0
@@ -67,6 +70,7 @@ class Feed:
         """Loop times at which the bus, and the bus or the directory, last told how things stand."""
         self._look_at = 0.0
         self._joined_at = -_KEEP_LOOKING_SECONDS
+        self._hands = HandFeed(self.subscribers, lambda: self._ring.revision)
         self._may_be_old = False
 
     @property
@@ -92,7 +96,8 @@ class Feed:
         elif subscriber.has > self._ring.revision:
             self._claimed = max(self._claimed, subscriber.has)
             self._watch_gap()
-        subscriber.prefill([*missed, of_status(self._ring.revision, may_be_old=self._may_be_old)], _now())
+        own = self._hands.first(subscriber)
+        subscriber.prefill([*missed, *own, of_status(self._ring.revision, may_be_old=self._may_be_old)], _now())
         self.subscribers.add(subscriber)
         self._joined_at = _now()
         if self.is_over:
@@ -110,6 +115,10 @@ class Feed:
             self._keep_for_later(fact)
         elif isinstance(fact, room_events_pb2.RoomPulse):
             self._take_pulse(fact)
+        elif isinstance(fact, QUEUE_FACTS):
+            self._hands.take(fact)
+            if self._hands.is_behind:
+                self._watch_gap(of_room=False)
         elif fact.revision > self._ring.revision + 1:
             self._keep_for_later(fact)
             self._watch_gap()
@@ -153,6 +162,7 @@ class Feed:
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None
+        self._hands.close()
 
     def _missed(self, after: int | None) -> list[Frame] | None:
         """What a reader lacks, or None when only a snapshot helps."""
@@ -187,9 +197,9 @@ class Feed:
     async def _refresh(self) -> None:
         done = self._refreshing
         assert done is not None
-        known = max(self._ring.revision, self._claimed)
+        known, known_queue = max(self._ring.revision, self._claimed), self._hands.revision
         try:
-            snapshot = await self._fetch()
+            snapshot, queue = await self._fetch()
         except DomainError as error:
             self._refreshing, self._for_all = None, False
             done.set_exception(error)
@@ -205,6 +215,7 @@ class Feed:
             raise
         for_all, self._for_all, self._refreshing = self._for_all, False, None
         self._take_snapshot(snapshot, known, for_all=for_all)
+        self._take_queue(snapshot, queue, known_queue)
         done.set_result(None)
 
     def _take_snapshot(self, snapshot: room_pb2.RoomSnapshot, known: int, *, for_all: bool) -> None:
@@ -221,6 +232,13 @@ class Feed:
         if has_ended:
             self._finish()
 
+    def _take_queue(self, snapshot: room_pb2.RoomSnapshot, queue: room_pb2.HandQueue, known: int) -> None:
+        """Keeps a queue fetched with a snapshot; one of a room that is ahead of its readers waits for them."""
+        if snapshot.revision > self._ring.revision:
+            return
+        if queue.queue_revision > self._hands.revision or queue.queue_revision < known:
+            self._hands.begin(queue)
+
     def _begin_at(self, snapshot: room_pb2.RoomSnapshot, *, rewound: bool) -> None:
         """Begins the ring anew after a snapshot, and sends it to whoever lacks it."""
         assert self._snapshot is not None
@@ -230,15 +248,20 @@ class Feed:
         now = self.touched_at = _now()
         for subscriber in self.subscribers:
             subscriber.push(back if subscriber.has > snapshot.revision else self._snapshot, now)
+        self._hands.led_by({seat.person.user_id for seat in snapshot.stage if seat.role == room_pb2.ROLE_MODERATOR})
         self._catch_up()
         if self._ahead:
             self._watch_gap()
 
     def _take_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
+        self._hands.expect(pulse.queue_revision)
         if pulse.revision > self._ring.revision:
             self._watch_gap()
+        elif self._hands.is_behind:
+            self._watch_gap(of_room=False)
         # A directory that restored an older state counts from there: believe it when it says so again and again.
-        self._older_pulses = self._older_pulses + 1 if pulse.revision < self._ring.revision else 0
+        is_older = pulse.revision < self._ring.revision or pulse.queue_revision < self._hands.revision
+        self._older_pulses = self._older_pulses + 1 if is_older else 0
         if self._older_pulses >= _BACKWARDS_PULSES:
             self._older_pulses = 0
             self._background.spawn("room snapshot", self._refresh_quietly)
@@ -255,9 +278,9 @@ class Feed:
         """Whether a pulse goes out now: for a crowd, counts that a later one repeats are not worth 5,000 writes."""
         self._held_pulses += 1
         rarely = min(_RAREST_PULSE, -(-len(self.subscribers) // PULSE_READERS))
-        moderators_wait = self._pulse is None or pulse.hand_count != self._pulse.hand_count
+        hands_moved = self._pulse is None or pulse.hand_count != self._pulse.hand_count
         is_seen = bool(pulse.audience_sample) and not self._repeats_sample(pulse)
-        if self._held_pulses < rarely and not moderators_wait and not is_seen:
+        if self._held_pulses < rarely and not hands_moved and not is_seen:
             return False
         self._held_pulses = 0
         return True
@@ -273,12 +296,18 @@ class Feed:
         frame = of_fact(fact)
         self._ring.append(frame.revision, frame)
         self._send(frame)
-        self._end_seats(fact)
+        self._note_seats(fact)
+        self._hands.catch_up()
 
-    def _end_seats(self, fact: Any) -> None:
+    def _note_seats(self, fact: Any) -> None:
         if isinstance(fact, room_events_pb2.RoomEnded):
             self._finish()
+        elif isinstance(fact, room_events_pb2.StageJoined | room_events_pb2.StageSeatChanged):
+            self._hands.seated(fact.seat.person.user_id, moderates=fact.seat.role == room_pb2.ROLE_MODERATOR)
+        elif isinstance(fact, room_events_pb2.StageLeft):
+            self._hands.seated(fact.user_id, moderates=False)
         elif isinstance(fact, room_events_pb2.PersonRemoved):
+            self._hands.seated(fact.user_id, moderates=False)
             self._end_seat(fact.user_id, None, "you were removed from the room")
         elif isinstance(fact, room_events_pb2.SeatTakenOver):
             self._end_seat(fact.user_id, fact.epoch, "another device holds the seat now")
@@ -302,6 +331,9 @@ class Feed:
     def _keep_for_later(self, fact: Any) -> None:
         if isinstance(fact, room_events_pb2.RoomPulse):
             return
+        if isinstance(fact, QUEUE_FACTS):
+            self._hands.take(fact)
+            return
         if len(self._ahead) < _MOST_AHEAD:
             self._ahead[fact.revision] = fact
 
@@ -312,7 +344,8 @@ class Feed:
         while (fact := self._ahead.pop(self._ring.revision + 1, None)) is not None:
             self._accept(fact)
 
-    def _watch_gap(self) -> None:
+    def _watch_gap(self, *, of_room: bool = True) -> None:
+        self._gap_of_room |= of_room
         if self._gap_timer is None:
             loop = asyncio.get_running_loop()
             self._gap_timer = loop.call_later(GAP_GRACE_SECONDS, self._close_gap, self._ring.revision)
@@ -320,7 +353,9 @@ class Feed:
     def _close_gap(self, seen: int) -> None:
         self._gap_timer = None
         expected = max(self._claimed, 0 if self._snapshot is None else self._snapshot.revision)
-        if self._ring.revision > seen and not self._ahead and self._ring.revision >= expected:
+        of_room, self._gap_of_room = self._gap_of_room, False
+        is_closed = self._ring.revision > seen and not self._ahead and self._ring.revision >= expected
+        if (is_closed or not of_room) and not self._hands.is_behind:
             return
         self._background.spawn("room snapshot", self._refresh_quietly)
 

@@ -9,7 +9,9 @@ from services.gateway.messages.json_writer import to_json
 
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
 _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields if field.message_type is not None}
-_NO_NEWS = ("", "pulse", "stream_status")
+_NO_NEWS = ("", "pulse", "stream_status", "hand_queue", "hand_raised", "hand_lowered", "own_hand")
+QUEUE_FACTS = (room_events_pb2.HandRaised, room_events_pb2.HandLowered, room_events_pb2.HandsAttended)
+"""What happens to hands: counted apart, and not for everybody."""
 # Field 1 of WatchResponse, length-delimited (https://protobuf.dev/programming-guides/encoding).
 _WATCH_TAG = b"\x0a"
 
@@ -50,7 +52,8 @@ COMMENT = Frame(0, "", b"", b": still here\n\n")
 def event_types() -> tuple[type[Message], ...]:
     """The facts and the pulse a room's feed is made of, as the bus carries them."""
     names = (field.message_type.name for field in _ONEOF.fields if field.message_type is not None)
-    return tuple(getattr(room_events_pb2, name) for name in names if hasattr(room_events_pb2, name))
+    found = dict.fromkeys(getattr(room_events_pb2, name) for name in names if hasattr(room_events_pb2, name))
+    return tuple(found | dict.fromkeys(QUEUE_FACTS))
 
 
 def of_fact(fact: Any, revision: int | None = None) -> Frame:
@@ -58,6 +61,16 @@ def of_fact(fact: Any, revision: int | None = None) -> Frame:
     event = room_events_pb2.RoomEvent(revision=fact.revision if revision is None else revision)
     getattr(event, _FIELD_OF[fact.DESCRIPTOR.full_name]).CopyFrom(fact)
     return Frame.of(event)
+
+
+def of_queue(revision: int, queue: room_pb2.HandQueue, *, rewound: bool = False) -> Frame:
+    """The whole hand queue, for who moderates."""
+    return Frame.of(room_events_pb2.RoomEvent(revision=revision, hand_queue=queue, rewound=rewound))
+
+
+def of_own_hand(revision: int, own: room_pb2.OwnHand, *, rewound: bool = False) -> Frame:
+    """A person's own hand."""
+    return Frame.of(room_events_pb2.RoomEvent(revision=revision, own_hand=own, rewound=rewound))
 
 
 def of_snapshot(snapshot: room_pb2.RoomSnapshot, *, rewound: bool = False) -> Frame:

@@ -44,8 +44,8 @@ _CHECKS_A_ROUND = 60
 class Rooms(Protocol):
     """What the directory tells of rooms."""
 
-    async def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
-        """What everyone sees of a room."""
+    async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
+        """What everyone sees of a room, and the hand queue, which is not for everyone."""
         ...
 
 

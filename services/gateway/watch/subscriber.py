@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from services.common.errors import DomainError
 from services.common.trust.tokens import AccessToken
@@ -12,6 +12,8 @@ from services.gateway.watch.frames import Frame
 Sink = Callable[[Frame], bool]
 """Writes a frame at once and says True, or says False when it would have to wait."""
 
+LEAD_SCOPE = "rooms"
+"""The scope that a token needs for the hand queue, as for ListHands."""
 LONGEST_WAIT_SECONDS = 8.0
 """How long an event may wait for a reader that takes nothing."""
 
@@ -30,6 +32,7 @@ class Subscriber:
         "has",
         "issued_at",
         "lingers",
+        "may_lead",
         "misses",
         "on_end",
         "room_id",
@@ -45,6 +48,8 @@ class Subscriber:
         self.sign_in_id = access.sign_in_id
         self.issued_at = access.issued_at
         """When its access token was issued: what ended before, as the news may come twice, does not end this stream."""
+        self.may_lead = access.scopes is None or LEAD_SCOPE in access.scopes
+        """Whether it may be sent what moderators see, if its person moderates."""
         self.epoch = epoch
         """Of the seat when the stream was opened."""
         self.has = 0
@@ -124,3 +129,36 @@ class Subscriber:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Readers:
+    """The readers of one room, all of them and each person's."""
+
+    def __init__(self) -> None:
+        self._all: set[Subscriber] = set()
+        self._of: dict[str, list[Subscriber]] = {}
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of(self, user_id: str) -> list[Subscriber]:
+        """A person's streams."""
+        return self._of.get(user_id, [])
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Takes a reader in."""
+        self._all.add(subscriber)
+        self._of.setdefault(subscriber.user_id, []).append(subscriber)
+
+    def discard(self, subscriber: Subscriber) -> None:
+        """Lets a reader go, if it is here."""
+        if subscriber not in self._all:
+            return
+        self._all.discard(subscriber)
+        own = self._of[subscriber.user_id]
+        own.remove(subscriber)
+        if not own:
+            del self._of[subscriber.user_id]

@@ -1,12 +1,12 @@
 """The live rooms of this process, and the one way to change them: load, decide, save, tell."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from services.common.clock import Clock
-from services.common.errors import Conflict, StorageUnavailable
+from services.common.errors import Conflict, DomainError, StorageUnavailable
 from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
@@ -15,6 +15,7 @@ from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.channels import CHANNELS
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
+from services.room_directory.domain.events import Fact
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
@@ -26,8 +27,21 @@ Decide = Callable[[Room, TakeEpoch], R]
 epochs, and touches nothing else, so that it may run again."""
 
 _TRIES = 5
+PACE_SECONDS = 0.04
+"""Between two writes of a room for changes that may come by the hundred: what comes meanwhile goes together."""
 
 _log = get_logger("rooms")
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A change that waits to be written together with others, and what came of it."""
+
+    act: Act
+    decide: Decide[Any]
+    result: Any = None
+    refusal: Exception | None = None
+    is_done: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +61,9 @@ class LiveRoom:
     deeds: list[Deed] = field(default_factory=list)
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
+    waiting: list[Waiting] = field(default_factory=list)
+    write_at: float = 0.0
+    """Loop seconds before which those that wait are not written."""
 
 
 Reserve = Callable[[LiveRoom, Room], None]
@@ -151,26 +168,89 @@ class LiveRooms:
         in memory and is written later, and any other is refused with StorageUnavailable.
         """
         live = await self.find(room_id)
+
+        def decide_one(draft: Room, take: TakeEpoch) -> tuple[R, list[Deed]]:
+            return decide(draft, take), [self._deed(act, draft, draft.facts)]
+
         async with live.lock:
-            if room_id not in self._rooms:
-                raise RoomEnded
-            await self._reserve(live)
-            for attempt in range(1, _TRIES + 1):
-                draft, epochs = live.room.draft(), live.epochs.draft()
-                result = decide(draft, epochs.take)
-                if reserve is not None:
-                    reserve(live, draft)
-                # Also where writing fails: what may stand in rows is never given twice.
-                live.epochs = epochs
-                try:
-                    saved = await self._keep(live, draft, act)
-                except Conflict:
-                    if attempt == _TRIES:
-                        raise
-                    await self._reload(live)
-                else:
-                    return Changed(live, draft, result, unsaved=not saved)
+            result, saved = await self._change(live, decide_one, reserve)
+            return Changed(live, live.room, result, unsaved=not saved)
+
+    async def change_with_others(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+        """As `change`, for acts that go on and may come by the hundred.
+
+        Those that come close together are decided one after the other and written as one; each returns once it is
+        written, or raises its own refusal.
+        """
+        live, mine = await self.find(room_id), Waiting(act, decide)
+        live.waiting.append(mine)
+        try:
+            pause = live.write_at - asyncio.get_running_loop().time()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            async with live.lock:
+                # Whoever has the lock first writes for all that wait.
+                if not mine.is_done:
+                    await self._change_waiting(live)
+        finally:
+            if mine in live.waiting:
+                live.waiting.remove(mine)
+        if mine.refusal is not None:
+            raise mine.refusal
+        return Changed(live, live.room, mine.result)
+
+    async def _change_waiting(self, live: LiveRoom) -> None:
+        together, live.waiting = live.waiting, []
+        live.write_at = asyncio.get_running_loop().time() + PACE_SECONDS
+        try:
+            await self._change(live, lambda draft, take: (None, self._decide_each(draft, take, together)))
+        except asyncio.CancelledError:
+            # This caller is gone; the others still want theirs, and one of them has the lock next.
+            live.waiting = [*together, *live.waiting]
+            raise
+        except Exception as error:  # noqa: BLE001 (each of them raises it)
+            for each in together:
+                each.refusal = error
+        for each in together:
+            each.is_done = True
+
+    def _decide_each(self, draft: Room, take: TakeEpoch, together: list[Waiting]) -> list[Deed]:
+        deeds: list[Deed] = []
+        for each in together:
+            told = len(draft.facts)
+            try:
+                each.result, each.refusal = each.decide(draft, take), None
+            except DomainError as error:
+                # A refusal has changed nothing: the draft is as the one before left it.
+                each.refusal = error
+            else:
+                deeds.append(self._deed(each.act, draft, draft.facts[told:]))
+        return deeds
+
+    async def _change(
+        self, live: LiveRoom, decide: Decide[tuple[R, list[Deed]]], reserve: Reserve | None = None
+    ) -> tuple[R, bool]:
+        """What was decided, and whether it is written; the caller holds the room's lock."""
+        if live.room.room_id not in self._rooms:
+            raise RoomEnded
+        await self._reserve(live)
+        for attempt in range(1, _TRIES + 1):
+            draft, epochs = live.room.draft(), live.epochs.draft()
+            result, deeds = decide(draft, epochs.take)
+            if reserve is not None:
+                reserve(live, draft)
+            # Also where writing fails: what may stand in rows is never given twice.
+            live.epochs = epochs
+            try:
+                return result, await self._keep(live, draft, deeds)
+            except Conflict:
+                if attempt == _TRIES:
+                    raise
+                await self._reload(live)
         raise AssertionError("unreachable")
+
+    def _deed(self, act: Act, draft: Room, facts: Iterable[Fact]) -> Deed:
+        return Deed(act, self._clock.now(), draft.revision, tuple(type(fact).__name__ for fact in facts))
 
     async def enforce(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
         """Changes a room, and returns once its relays do what follows for seats: who was muted is silent then."""
@@ -183,12 +263,13 @@ class LiveRooms:
         """Writes what could not be written when it happened; call it every second."""
         await self._writer.write_waiting(self)
 
-    async def _keep(self, live: LiveRoom, draft: Room, act: Act) -> bool:
+    async def _keep(self, live: LiveRoom, draft: Room, deeds: Sequence[Deed]) -> bool:
         # Where nothing changes, because it is so already, what made it so may still wait.
         before, saved = live.room, live.saved is None
         if draft.changed:
-            saved = await self._writer.write(live, draft, act)
-            self._counters.changed(act.action)
+            saved = await self._writer.write(live, draft, deeds)
+            for deed in deeds:
+                self._counters.changed(deed.act.action)
         live.room = draft
         live.relays.add(draft.home_relay_id)
         if part_of(draft) != part_of(before):

@@ -27,6 +27,10 @@ class People:
         self._clock = clock
         self._kept: OrderedDict[str, Person] = OrderedDict()
         self._failed_at: dict[str, float] = {}
+        self._silent_until = float("-inf")
+        """Until when nobody need wait for the source, which gave no answer."""
+        self._wanted: dict[str, None] = {}
+        self._asking = asyncio.Lock()
         self.version = 0
         """Rises whenever a profile becomes known or is dropped: what was built from profiles is then out of date."""
 
@@ -53,6 +57,17 @@ class People:
                 self._failed_at |= dict.fromkeys(missing[start:], now)
                 break
         return self.known(wanted)
+
+    async def learn(self, user_id: str) -> None:
+        """Asks for one profile that is not known, together with others wanted just now; 1.5 s at most, never fails."""
+        if user_id in self._kept or self._clock.monotonic() < self._silent_until:
+            return
+        self._wanted[user_id] = None
+        async with self._asking:
+            # Whoever had the turn before may have asked for this one too.
+            if user_id in self._wanted:
+                wanted, self._wanted = self._wanted, {}
+                await self.get(wanted)
 
     async def require(self, user_id: str) -> Person:
         """The profile of somebody who must exist. Raises PersonNotFound, or what the source raises."""
@@ -81,6 +96,7 @@ class People:
                 people = await self._source.fetch(user_ids)
         except (DomainError, TimeoutError) as error:
             _log.info("profiles are not to be had now", count=len(user_ids), error=str(error))
+            self._silent_until = self._clock.monotonic() + _ASK_AGAIN_SECONDS
             return False
         for person in people:
             self._kept[person.user_id] = person

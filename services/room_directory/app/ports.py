@@ -81,6 +81,7 @@ class Pulse:
     listener_count: int
     hand_count: int
     sample: tuple[Person, ...] | None
+    queue_revision: int
 
 
 class RoomStore(Protocol):

@@ -144,9 +144,10 @@ class RoomCases:
         return live
 
     async def get_snapshot(self, room_id: str) -> LiveRoom:
-        """A room for the gateway's event ring. Raises RoomNotFound, RoomEnded."""
+        """A room for the gateway's event ring, its queue included. Raises RoomNotFound, RoomEnded."""
         live = await self._rooms.find(room_id)
         await self.learn_people(live.room)
+        await self._people.get(live.room.hands)
         return live
 
     async def authorize_watch(

@@ -10,7 +10,7 @@ from services.room_directory.domain import deeds, hands, stage
 from services.room_directory.domain.errors import RateLimited
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import DeedKind, Hand, Offer
+from services.room_directory.domain.seats import DeedKind, Offer
 
 _MEMBER_TRIES = 8
 """Random numbers of 32 bits: that all of so many are taken does not happen."""
@@ -31,29 +31,36 @@ class StageCases:
         self._clock = clock
         self._hand_rate = TokenBuckets(limits.hands_per_minute, limits.hands_per_minute / 60.0)
 
-    async def raise_hand(self, actor: Actor, room_id: str, question: str) -> Room:
+    async def raise_hand(self, actor: Actor, room_id: str, question: str, language: str = "") -> Room:
         """Puts the caller's hand up. Raises NotAllowed, HandsOff, TooManyHands, RateLimited."""
         wait = self._hand_rate.take((room_id, actor.user_id), self._clock.monotonic())
         if wait:
             raise RateLimited("hands go up less often", retry_after_seconds=wait)
-        now = self._clock.now()
         act = Act(actor.user_id, "raise_hand", room_id, goes_on=True)
-        return (
-            await self._rooms.change(room_id, act, lambda room, _: hands.raise_hand(room, actor, question, now))
-        ).room
+        # Moderators are told with the name; a hundred hands a second must not be a hundred questions.
+        await self._people.learn(actor.user_id)
+        now = self._clock.now()
+
+        def decide(room: Room, _: TakeEpoch) -> None:
+            hands.raise_hand(room, actor, question, now, language=language)
+
+        return (await self._rooms.change_with_others(room_id, act, decide)).room
 
     async def lower_hand(self, actor: Actor, room_id: str) -> Room:
         """Takes the caller's hand down. Raises NotInRoom."""
         now = self._clock.now()
         act = Act(actor.user_id, "lower_hand", room_id, goes_on=True)
-        return (await self._rooms.change(room_id, act, lambda room, _: hands.lower_hand(room, actor, now))).room
+        changed: Changed[None] = await self._rooms.change_with_others(
+            room_id, act, lambda room, _: hands.lower_hand(room, actor, now)
+        )
+        return changed.room
 
-    async def list_hands(self, actor: Actor, room_id: str) -> tuple[list[Hand], Room]:
-        """The queue in order and the room it stands in. Raises NotAllowed."""
+    async def list_hands(self, actor: Actor, room_id: str) -> Room:
+        """The room with its queue, whose people are known. Raises NotAllowed."""
         room = (await self._rooms.find(room_id)).room
-        queue = hands.hands_in_order(room, actor)
-        await self._people.get(hand.user_id for hand in queue)
-        return queue, room
+        hands.require_queue(room, actor)
+        await self._people.get(room.hands)
+        return room
 
     async def attend_hands(self, actor: Actor, room_id: str) -> None:
         """Lets hands' time run, for a moderator looks at them. Raises NotAllowed."""

@@ -1,13 +1,13 @@
 """Writes rooms; what takes effect while the database takes nothing is kept, and written once it does."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.errors import Conflict, StorageUnavailable
 from services.common.sight.log import get_logger
-from services.room_directory.app.ports import Act, Deed, RoomStore
+from services.room_directory.app.ports import Deed, RoomStore
 from services.room_directory.domain.room import Room
 
 MOST_DEEDS = 500
@@ -46,22 +46,21 @@ class Writer:
         """Whether a room is over although rows do not say so yet."""
         return room_id in self._ended
 
-    async def write(self, live: Written, draft: Room, act: Act) -> bool:
+    async def write(self, live: Written, draft: Room, done: Sequence[Deed]) -> bool:
         """Writes a draft with all that waits; False when it is kept for later instead.
 
-        Raises Conflict, and StorageUnavailable for an act that is nothing unless it is written.
+        Raises Conflict, and StorageUnavailable for acts that are nothing unless they are written.
         """
-        base = live.saved or live.room
+        base, goes_on = live.saved or live.room, all(deed.act.goes_on for deed in done)
         draft.version = base.version + 1
-        facts = tuple(type(fact).__name__ for fact in draft.facts)
-        deeds = [*live.deeds, Deed(act, self._clock.now(), draft.revision, facts)]
-        if act.goes_on and self._clock.monotonic() < self._try_at:
+        deeds = [*live.deeds, *done]
+        if goes_on and self._clock.monotonic() < self._try_at:
             saved = False
         else:
             try:
                 await self._save(base, draft, deeds)
             except StorageUnavailable:
-                if not act.goes_on:
+                if not goes_on:
                     raise
                 saved = False
             else:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.room_directory.domain import hands, stage
 from services.room_directory.domain.errors import NothingToTakeBack
-from services.room_directory.domain.events import HandRaised, SeatAction
+from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -93,5 +93,4 @@ def _hand_up_again(room: Room, hand: Hand, now: datetime) -> None:
     expires_at = now + room.rules.hand_life()
     queue = [*room.hands.values(), replace(hand, expires_at=expires_at)]
     room.hands = {each.user_id: each for each in sorted(queue, key=lambda each: each.raised_at)}
-    told = expires_at if room.attended else None
-    room.tell(HandRaised, now, user_id=user_id, hand_count=len(room.hands), expires_at=told)
+    hands.tell_raised(room, user_id, now)

@@ -14,7 +14,7 @@ from services.room_directory.domain.people import Actor
 from services.room_directory.domain.presence import review
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import MediaKind, Seat, Visibility
+from services.room_directory.domain.seats import HandCause, MediaKind, Seat, Visibility
 from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage, is_last_moderator
 
 
@@ -81,7 +81,7 @@ def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: da
         return
     if seat is not None and 0 < held_epoch < seat.device_epoch:
         raise SeatTakenOver
-    drop_hand(room, user_id, "left", now)
+    drop_hand(room, user_id, HandCause.LEFT, now)
     close_offer(room, user_id, OfferCause.LEFT, now)
     if on_stage is not None and is_last_moderator(room, user_id):
         change_seat(room, replace(on_stage, epoch=epoch, connected=False, lost_at=now), "", now)

@@ -1,10 +1,10 @@
 """What happened in a room, and what relays are to do about a seat."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
-from services.room_directory.domain.seats import HandMode, Offer, RoomState, StageSeat, Visibility
+from services.room_directory.domain.seats import Hand, HandCause, HandMode, Offer, RoomState, StageSeat, Visibility
 
 
 class OfferCause(Enum):
@@ -76,28 +76,38 @@ class RoomEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandRaised(Fact):
-    """Somebody's hand went up, or its time was renewed; without an end while no moderator looks."""
+class QueueFact(Fact):
+    """Something that happened to the hands alone; the room's revision stays."""
 
-    user_id: str
-    hand_count: int
-    expires_at: datetime | None
+    queue_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandsAttended(Fact):
+class HandRaised(QueueFact):
+    """Somebody's hand went up, or its question or time is new."""
+
+    hand: Hand
+    position: int
+    hand_count: int
+    time_left: timedelta | None
+    """None while its time runs, because a moderator looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandsAttended(QueueFact):
     """A moderator looks at the queue again, or none does any more."""
 
     attended: bool
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandLowered(Fact):
+class HandLowered(QueueFact):
     """Somebody's hand went down; an empty user_id means all hands."""
 
     user_id: str
     hand_count: int
-    cause: str
+    cause: HandCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

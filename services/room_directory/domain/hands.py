@@ -8,12 +8,14 @@ from services.room_directory.domain.events import HandLowered, HandRaised, Hands
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import Hand, HandMode
+from services.room_directory.domain.seats import Hand, HandCause, HandMode
 from services.room_directory.domain.texts import clean_question
 
 
-def raise_hand(room: Room, actor: Actor, question: str, now: datetime) -> None:
+def raise_hand(room: Room, actor: Actor, question: str, now: datetime, *, language: str = "") -> None:
     """Puts the caller's hand up; raising again keeps the place and renews the time.
+
+    `language` is the tag of the one the caller would speak, or empty.
 
     Raises NotAllowed, HandsOff, TooManyHands.
     """
@@ -26,9 +28,9 @@ def raise_hand(room: Room, actor: Actor, question: str, now: datetime) -> None:
         if len(room.hands) >= room.rules.hand_limit:
             raise TooManyHands(metadata={"limit": str(room.rules.hand_limit)})
         hand = Hand(user_id=actor.user_id, question="", raised_at=now, expires_at=expires_at)
-    room.hands[actor.user_id] = replace(hand, question=clean_question(question), expires_at=expires_at)
-    told = expires_at if room.attended else None
-    room.tell(HandRaised, now, user_id=actor.user_id, hand_count=len(room.hands), expires_at=told)
+    question = clean_question(question)
+    room.hands[actor.user_id] = replace(hand, question=question, language=language, expires_at=expires_at)
+    tell_raised(room, actor.user_id, now)
 
 
 def lower_hand(room: Room, actor: Actor, now: datetime) -> None:
@@ -36,32 +38,44 @@ def lower_hand(room: Room, actor: Actor, now: datetime) -> None:
     if room.role_of(actor.user_id) is Role.OUTSIDE:
         room.seat_of(actor.user_id)
     room.require(actor, Action.LOWER_HAND)
-    drop_hand(room, actor.user_id, "lowered", now)
+    drop_hand(room, actor.user_id, HandCause.LOWERED, now)
 
 
 def dismiss_hand(room: Room, actor: Actor, user_id: str, now: datetime) -> None:
     """Takes somebody's hand down, if it is up. Raises NotAllowed."""
     room.require_upon(actor, Action.DISMISS_HAND, user_id)
-    drop_hand(room, user_id, "dismissed", now)
+    drop_hand(room, user_id, HandCause.DISMISSED, now)
 
 
-def hands_in_order(room: Room, actor: Actor) -> list[Hand]:
-    """The queue, first raised first. Raises NotAllowed."""
+def require_queue(room: Room, actor: Actor) -> None:
+    """Raises NotAllowed unless the caller may see the queue."""
     room.require(actor, Action.LIST_HANDS)
-    return list(room.hands.values())
 
 
-def drop_hand(room: Room, user_id: str, cause: str, now: datetime) -> None:
+def tell_raised(room: Room, user_id: str, now: datetime) -> None:
+    """Says how a hand that is up stands now."""
+    hand = room.hands[user_id]
+    room.tell_queue(
+        HandRaised,
+        now,
+        hand=hand,
+        position=room.hand_position(user_id),
+        hand_count=len(room.hands),
+        time_left=None if room.attended else time_left(room, hand),
+    )
+
+
+def drop_hand(room: Room, user_id: str, cause: HandCause, now: datetime) -> None:
     """Takes a hand down and says why; does nothing when it is not up."""
     if room.hands.pop(user_id, None) is not None:
-        room.tell(HandLowered, now, user_id=user_id, hand_count=len(room.hands), cause=cause)
+        room.tell_queue(HandLowered, now, user_id=user_id, hand_count=len(room.hands), cause=cause)
 
 
 def drop_all_hands(room: Room, now: datetime) -> None:
     """Takes every hand down at once, because hands are switched off."""
     if room.hands:
         room.hands.clear()
-        room.tell(HandLowered, now, user_id="", hand_count=0, cause="hands_off")
+        room.tell_queue(HandLowered, now, user_id="", hand_count=0, cause=HandCause.HANDS_OFF)
 
 
 def attend(room: Room, actor: Actor, now: datetime) -> None:
@@ -77,7 +91,7 @@ def attend(room: Room, actor: Actor, now: datetime) -> None:
             room.hands[hand.user_id] = replace(hand, expires_at=now + time_left(room, hand))
     if unattended or not room.attended:
         room.attended = True
-        _tell_attended(room, now)
+        _tell_attended(room, now, since=now)
     room.attended_until = now + timedelta(seconds=room.rules.attention_seconds)
 
 
@@ -103,12 +117,12 @@ def expire_hands(room: Room, now: datetime) -> None:
         return
     ran_until = min(now, room.attended_until)
     for hand in [hand for hand in room.hands.values() if hand.expires_at <= ran_until]:
-        drop_hand(room, hand.user_id, "expired", now)
+        drop_hand(room, hand.user_id, HandCause.EXPIRED, now)
     if room.attended and room.attended_until <= now:
         room.attended = False
-        _tell_attended(room, now)
+        _tell_attended(room, now, since=room.attended_until)
 
 
-def _tell_attended(room: Room, now: datetime) -> None:
+def _tell_attended(room: Room, now: datetime, *, since: datetime) -> None:
     if room.hands:
-        room.tell(HandsAttended, now, attended=room.attended)
+        room.tell_queue(HandsAttended, now, attended=room.attended, since=since)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.room_directory.domain.events import OfferCause, PersonRemoved, RoomEnded, RoomUpdated, StageCause
-from services.room_directory.domain.hands import drop_all_hands, drop_hand
+from services.room_directory.domain.hands import drop_all_hands, drop_hand, tell_raised
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import HandMode, RoomState, Visibility
+from services.room_directory.domain.seats import HandCause, HandMode, RoomState, Visibility
 from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage
 from services.room_directory.domain.texts import clean_description, clean_title
 
@@ -98,7 +98,7 @@ def ask_in(room: Room, user_id: str, now: datetime) -> None:
 
 def put_out(room: Room, user_id: str, *, cause: StageCause, by_user_id: str, epoch: int, now: datetime) -> None:
     """Takes everything a person has in the room and ends their sessions; `epoch` is newer than any of theirs."""
-    drop_hand(room, user_id, "left", now)
+    drop_hand(room, user_id, HandCause.LEFT, now)
     close_offer(room, user_id, OfferCause.LEFT, now)
     drop_from_stage(room, user_id, epoch=epoch, cause=cause, by_user_id=by_user_id, now=now)
     room.raise_floor(user_id, epoch)
@@ -110,6 +110,8 @@ def renamed(room: Room, user_id: str, now: datetime) -> None:
     on_stage = room.stage.get(user_id)
     if on_stage is not None:
         change_seat(room, on_stage, "", now)
+    if user_id in room.hands:
+        tell_raised(room, user_id, now)
     if user_id == room.creator_id:
         room.tell(RoomUpdated, now)
 

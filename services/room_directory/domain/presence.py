@@ -10,7 +10,7 @@ from services.room_directory.domain.moderation import close_down
 from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import MediaKind, RoomState, Seat, SessionState, StageSeat
+from services.room_directory.domain.seats import HandCause, MediaKind, RoomState, Seat, SessionState, StageSeat
 from services.room_directory.domain.stage import (
     back_to_audience,
     change_seat,
@@ -196,7 +196,7 @@ def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datet
 
 
 def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:
-    drop_hand(room, user_id, "left", now)
+    drop_hand(room, user_id, HandCause.LEFT, now)
     close_offer(room, user_id, OfferCause.LEFT, now)
     drop_from_stage(room, user_id, epoch=epoch, cause=StageCause.CONNECTION_LOST, by_user_id="", now=now)
     room.vacate(user_id, epoch, now)

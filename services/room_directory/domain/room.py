@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from services.room_directory.domain.errors import NotInRoom, NotOnStage, RoomEnded
-from services.room_directory.domain.events import Fact, RoomCard, RoomCreated, SeatAction, SeatOrder, StageJoined
+from services.room_directory.domain.events import (
+    Fact,
+    QueueFact,
+    RoomCard,
+    RoomCreated,
+    SeatAction,
+    SeatOrder,
+    StageJoined,
+)
 from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
@@ -56,6 +64,8 @@ class Room:
     state_since: datetime
     ended_at: datetime | None = None
     revision: int = 0
+    queue_revision: int = 0
+    """Rises with every change of the hands, which only moderators and whose hand it is are told of."""
     version: int = 0
     """Rises with every save, also of what the public does not see."""
     stage: dict[str, StageSeat] = field(default_factory=dict)
@@ -185,6 +195,13 @@ class Room:
         if "card" in kind.__dataclass_fields__:
             values["card"] = self.card()
         self.facts.append(kind(room_id=self.room_id, revision=self.revision, at=now, **values))
+
+    def tell_queue(self, kind: type[QueueFact], now: datetime, **values: Any) -> None:
+        """Notes a fact of the hands under the queue's next revision."""
+        self.queue_revision += 1
+        self.changed = True
+        values |= {"room_id": self.room_id, "revision": self.revision, "queue_revision": self.queue_revision}
+        self.facts.append(kind(at=now, **values))
 
     def order(self, user_id: str, epoch: int, action: SeatAction, sign_in_id: str = "") -> None:
         """Notes what relays must do."""

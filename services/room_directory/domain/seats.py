@@ -143,8 +143,22 @@ class StageSeat:
 class Hand:
     user_id: str
     question: str
+    language: str = ""
+    """BCP 47 primary tag, as the person said it; empty when they did not."""
     raised_at: datetime
     expires_at: datetime
+
+
+class HandCause(Enum):
+    """Why a hand went down."""
+
+    LOWERED = "lowered"
+    EXPIRED = "expired"
+    DISMISSED = "dismissed"
+    DECLINED = "declined"
+    ON_STAGE = "on_stage"
+    LEFT = "left"
+    HANDS_OFF = "hands_off"
 
 
 class DeedKind(Enum):

@@ -19,7 +19,7 @@ from services.room_directory.domain.hands import drop_hand
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import Offer, StageSeat
+from services.room_directory.domain.seats import HandCause, Offer, StageSeat
 
 
 def offer_stage(room: Room, actor: Actor, user_id: str, offer_id: str, now: datetime) -> Offer:
@@ -73,7 +73,7 @@ def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch:
     room.put_on_stage(seat)
     room.re_epoch(actor.user_id, epoch, now)
     room.tell(StageJoined, now, seat=seat)
-    drop_hand(room, actor.user_id, "on_stage", now)
+    drop_hand(room, actor.user_id, HandCause.ON_STAGE, now)
 
 
 def decline_offer(room: Room, actor: Actor, offer_id: str, now: datetime) -> None:
@@ -83,7 +83,7 @@ def decline_offer(room: Room, actor: Actor, offer_id: str, now: datetime) -> Non
     _open_offer(room, actor, offer_id, now)
     close_offer(room, actor.user_id, OfferCause.DECLINED, now)
     # Who does not want to speak now is not asked again by their own hand.
-    drop_hand(room, actor.user_id, "declined", now)
+    drop_hand(room, actor.user_id, HandCause.DECLINED, now)
 
 
 def leave_stage(room: Room, actor: Actor, *, epoch: int, now: datetime) -> None:

@@ -25,7 +25,8 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
 
     async def GetSnapshot(self, request: pb.GetSnapshotRequest, context: Any) -> pb.GetSnapshotResponse:
         live = await self._rooms.get_snapshot(request.room_id)
-        return pb.GetSnapshotResponse(snapshot=self._snapshots.of(live))
+        # Snapshot and queue are of one moment: whoever the one shows as moderators may have the other.
+        return pb.GetSnapshotResponse(snapshot=self._snapshots.of(live), queue=self._snapshots.queue_of(live))
 
     async def AuthorizeWatchers(
         self, request: pb.AuthorizeWatchersRequest, context: Any

@@ -18,6 +18,10 @@ class Snapshots:
         self._people = people
         self._kept: OrderedDict[str, tuple[tuple[int, int, int], room_pb2.RoomSnapshot]] = OrderedDict()
 
+    def queue_of(self, live: LiveRoom) -> room_pb2.HandQueue:
+        """The hands that are up, which is not for everyone."""
+        return wire.hand_queue(live.room, self._people.known(live.room.hands))
+
     def of(self, live: LiveRoom) -> room_pb2.RoomSnapshot:
         """What everyone sees of the room; profiles that are not known yet show ids alone."""
         room = live.room

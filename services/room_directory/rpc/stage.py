@@ -26,7 +26,7 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         self._people = people
 
     async def RaiseHand(self, request: pb.RaiseHandRequest, context: Any) -> pb.RaiseHandResponse:
-        room = await self._stage.raise_hand(actor(), request.room_id, request.question)
+        room = await self._stage.raise_hand(actor(), request.room_id, request.question, request.language)
         return pb.RaiseHandResponse(seat=own_seat(room, self._people))
 
     async def LowerHand(self, request: pb.LowerHandRequest, context: Any) -> pb.LowerHandResponse:
@@ -34,9 +34,9 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         return pb.LowerHandResponse(seat=own_seat(room, self._people))
 
     async def ListHands(self, request: pb.ListHandsRequest, context: Any) -> pb.ListHandsResponse:
-        queue, room = await self._stage.list_hands(actor(), request.room_id)
-        people = self._people.known(hand.user_id for hand in queue)
-        return pb.ListHandsResponse(hands=[messages.hand(hand, room, people) for hand in queue], revision=room.revision)
+        room = await self._stage.list_hands(actor(), request.room_id)
+        queue = messages.hand_queue(room, self._people.known(room.hands))
+        return pb.ListHandsResponse(hands=queue.hands, queue_revision=queue.queue_revision)
 
     async def AttendHands(self, request: pb.AttendHandsRequest, context: Any) -> pb.AttendHandsResponse:
         await self._stage.attend_hands(actor(), request.room_id)

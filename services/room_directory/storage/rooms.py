@@ -119,7 +119,8 @@ async def _write_part(
     if new:
         await session.execute(insert(table), new)
     for user_id, value in after.items():
-        if user_id in before and before[user_id] != value:
+        # Most are the very same object: only what was replaced is compared.
+        if user_id in before and before[user_id] is not value and before[user_id] != value:
             row = and_(table.c.room_id == room_id, table.c.user_id == user_id)
             await session.execute(update(table).where(row).values(person_values(part, value)))
 

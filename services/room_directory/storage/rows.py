@@ -38,6 +38,7 @@ def room_values(room: Room) -> dict[str, Any]:
         "started_at": room.started_at,
         "ended_at": room.ended_at,
         "revision": room.revision,
+        "queue_revision": room.queue_revision,
         "version": room.version,
     }
 
@@ -60,7 +61,12 @@ def person_values(part: str, value: Any) -> dict[str, Any]:
             }
         case "hands":
             hand: Hand = value
-            return {"question": hand.question, "raised_at": hand.raised_at, "expires_at": hand.expires_at}
+            return {
+                "question": hand.question,
+                "language": hand.language,
+                "raised_at": hand.raised_at,
+                "expires_at": hand.expires_at,
+            }
         case "offers":
             offer: Offer = value
             return {"offer_id": offer.offer_id, "by_user_id": offer.by_user_id, "expires_at": offer.expires_at}
@@ -88,6 +94,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         revision=row["revision"],
+        queue_revision=row["queue_revision"],
         version=row["version"],
         rules=rules,
         stage={each["user_id"]: _stage_seat(each) for each in parts["stage"]},

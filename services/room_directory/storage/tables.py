@@ -28,6 +28,7 @@ rooms = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime, nullable=True),
     Column("revision", BigInteger, nullable=False),
+    Column("queue_revision", BigInteger, nullable=False, server_default="0"),
     Column("version", BigInteger, nullable=False),
     Column("epoch_ceiling", BigInteger, nullable=False),
     UniqueConstraint("creator_id", "request_id", name="uq_rooms_request"),
@@ -61,6 +62,8 @@ hands = Table(
     Column("question", String(240), nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    # Of release 0.2: what an older one beside it writes has none.
+    Column("language", String(8), nullable=False, server_default=""),
 )
 
 offers = Table(

@@ -1,4 +1,4 @@
-// Joins a room, raises a hand over native gRPC and prints the event that everybody gets. It knows the contracts, as the
+// Joins a room, raises a hand over native gRPC and prints what its stream tells of it. It knows the contracts, as the
 // descriptor set compiled from protos/, and a gRPC library; nothing of this project's code.
 // Arguments: URL, room, descriptor set; token in MAJLIS_TOKEN.
 import { readFileSync } from 'node:fs';
@@ -29,9 +29,9 @@ for await (const { event } of streams.Watch({ room_id: roomId }, metadata, { dea
     first = event.event;
     await call(stage, 'RaiseHand', { room_id: roomId, question: 'From another language?' });
   }
-  if (event.event !== 'hand_raised') continue;
-  const { user_id: userId, hand_count: handCount } = event.hand_raised;
-  console.log(JSON.stringify({ first, role: seat.role, userId, handCount, revision: event.revision }));
+  if (event.event !== 'own_hand' || !event.own_hand.hand) continue;
+  const { hand, position } = event.own_hand;
+  console.log(JSON.stringify({ first, role: seat.role, userId: hand.person.user_id, question: hand.question, position }));
   break;
 }
 process.exit(0);

@@ -1,5 +1,5 @@
 // The same with the client that the project offers, where it is installed. Arguments: URL, room; token in MAJLIS_TOKEN.
-import { connect, Ending, passes, reasonOf, refusalOf } from '@majlis/client';
+import { connect, Ending, Hands, passes, reasonOf, refusalOf } from '@majlis/client';
 
 const [url, roomId] = process.argv.slice(2);
 const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
@@ -10,10 +10,11 @@ const why = [reasonOf(refused), Ending[refusalOf(refused).ending], passes(refuse
 const events = majlis.watch(roomId, 0n, AbortSignal.timeout(60_000));
 const first = await events.next();
 await majlis.stage.raiseHand({ roomId, question: 'From another language?' });
+const hands = new Hands();
 for await (const event of events) {
-  if (event.event.case !== 'handRaised') continue;
-  const { userId, handCount } = event.event.value;
-  console.log(JSON.stringify({ why, first: first.value.event.case, role: seat.role, userId, handCount, revision: Number(event.revision) }));
+  if (!hands.take(event) || !hands.own) continue;
+  const { own, place } = hands;
+  console.log(JSON.stringify({ why, first: first.value.event.case, role: seat.role, userId: own.person.userId, question: own.question, position: place }));
   break;
 }
 // Nothing is left open: the process ends by itself.

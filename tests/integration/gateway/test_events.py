@@ -46,8 +46,8 @@ async def say(origin: Origin, bus: Bus, event: Any) -> None:
     await bus.publish(event)
 
 
-def hand(user_id: str = BORIS) -> room_events_pb2.HandRaised:
-    return room_events_pb2.HandRaised(user_id=user_id, hand_count=1)
+def moved() -> room_events_pb2.MediaMoved:
+    return room_events_pb2.MediaMoved(relay_id="relay00000001")
 
 
 async def test_a_reader_gets_the_snapshot_and_then_what_happens(origin: Origin, bus: Bus) -> None:
@@ -58,16 +58,19 @@ async def test_a_reader_gets_the_snapshot_and_then_what_happens(origin: Origin, 
         assert first is not None
         assert (first.name, first.event_id) == ("snapshot", 10)
         assert first.data["snapshot"]["room"]["title"] == "Evening"
+        own = await events.next()
+        assert own is not None
+        assert (own.name, own.data["ownHand"]) == ("own_hand", {})
         status = await events.next()
         assert status is not None
         assert (status.name, status.event_id, status.data["streamStatus"]) == ("stream_status", 10, {})
-        await say(origin, bus, hand())
-        raised = await events.next()
-        assert raised is not None
-        assert (raised.name, raised.event_id) == ("hand_raised", 11)
-        assert raised.data == {
+        await say(origin, bus, moved())
+        fact = await events.next()
+        assert fact is not None
+        assert (fact.name, fact.event_id) == ("media_moved", 11)
+        assert fact.data == {
             "revision": "11",
-            "handRaised": {"roomId": ROOM, "revision": "11", "userId": BORIS, "handCount": 1},
+            "mediaMoved": {"roomId": ROOM, "revision": "11", "relayId": "relay00000001"},
         }
 
 
@@ -75,9 +78,9 @@ async def test_a_returning_reader_gets_only_what_it_missed(origin: Origin, bus: 
     async with stream(origin, BORIS) as witness:
         await witness.until("snapshot")
         for _ in range(3):
-            await say(origin, bus, hand())
+            await say(origin, bus, moved())
         for _ in range(3):
-            await witness.until("hand_raised")
+            await witness.until("media_moved")
         async with stream(origin, **{"Last-Event-ID": "11"}) as events:
             seen = [await events.next(), await events.next()]
             assert [each.event_id for each in seen if each] == [12, 13]
@@ -94,10 +97,10 @@ async def test_a_reader_that_asks_from_time_to_time_gets_what_it_lacks_and_count
     async with stream(origin, path=f"/events/{ROOM}?once=1") as events:
         assert [(await events.until(name)).event_id for name in ("snapshot", "stream_status")] == [10, 10]
         assert await events.next() is None
-    await say(origin, bus, hand())
+    await say(origin, bus, moved())
     await eventually(lambda: origin.gateway.watching._feeds[ROOM].revision == 11)
     async with stream(origin, path=f"/events/{ROOM}?once=1&after=10") as events:
-        assert [(await events.until(name)).event_id for name in ("hand_raised", "stream_status")] == [11, 11]
+        assert [(await events.until(name)).event_id for name in ("media_moved", "stream_status")] == [11, 11]
         assert await events.next() is None
     assert origin.gateway.watching.open_streams == 0
     await eventually(lambda: bool(origin.directory.reported))
@@ -130,7 +133,7 @@ async def test_a_missed_event_is_replaced_by_a_snapshot_for_everybody(origin: Or
         await one.until("snapshot")
         await other.until("snapshot")
         origin.directory.revision += 1
-        await say(origin, bus, hand())
+        await say(origin, bus, moved())
         for events in (one, other):
             again = await events.until("snapshot")
             assert again.event_id == 12
@@ -176,8 +179,8 @@ async def test_while_the_bus_is_away_readers_learn_what_happens_from_the_directo
         assert (await one.until("snapshot")).event_id == 12
         nats_server.start()
         await eventually(lambda: origin.gateway.bus.connected and bus.connected, seconds=10)
-        await say(origin, bus, hand())
-        assert (await one.until("hand_raised")).event_id == 13
+        await say(origin, bus, moved())
+        assert (await one.until("media_moved")).event_id == 13
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nonsense"}])
@@ -213,8 +216,8 @@ async def test_a_removed_person_sees_why_and_is_cut(origin: Origin, bus: Bus) ->
         assert (await mine.until("end")).data == {"reason": "SEAT_ENDED"}
         assert await mine.next() is None
         await other.until("person_removed")
-        await say(origin, bus, hand())
-        await other.until("hand_raised")
+        await say(origin, bus, moved())
+        await other.until("media_moved")
 
 
 async def test_the_device_whose_seat_was_taken_is_cut_and_the_new_one_is_not(origin: Origin, bus: Bus) -> None:
@@ -226,8 +229,8 @@ async def test_the_device_whose_seat_was_taken_is_cut_and_the_new_one_is_not(ori
             await say(origin, bus, room_events_pb2.SeatTakenOver(user_id=ANNA, epoch=6))
             assert (await old.until("end")).data == {"reason": "SEAT_ENDED"}
             await new.until("seat_taken_over")
-            await say(origin, bus, hand())
-            await new.until("hand_raised")
+            await say(origin, bus, moved())
+            await new.until("media_moved")
 
 
 async def test_the_end_of_the_room_ends_all_streams(origin: Origin, bus: Bus) -> None:
@@ -248,8 +251,8 @@ async def test_signing_out_cuts_the_stream_and_refuses_the_token(origin: Origin,
         assert (await mine.until("end")).data == {"reason": "SIGNED_OUT"}
         async with stream(origin) as again:
             assert again.status == 401
-        await say(origin, bus, hand())
-        await other.until("hand_raised")
+        await say(origin, bus, moved())
+        await other.until("media_moved")
 
 
 async def test_a_sign_out_the_bus_lost_is_learned_from_the_source(origin: Origin, bus: Bus) -> None:
@@ -305,8 +308,8 @@ async def test_a_reader_that_takes_nothing_is_cut_and_the_others_notice_nothing(
             await say(origin, bus, update)
             assert (await healthy.until("room_updated")).event_id == origin.directory.revision
         await eventually(lambda: origin.gateway.watching.open_streams == 1, seconds=10)
-        await say(origin, bus, hand())
-        await healthy.until("hand_raised")
+        await say(origin, bus, moved())
+        await healthy.until("media_moved")
     stalled.close()
 
 

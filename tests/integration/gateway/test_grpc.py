@@ -131,11 +131,12 @@ async def test_watch_gives_the_snapshot_and_then_what_happens(
     call = stub.Watch(event_service_pb2.WatchRequest(room_id=ROOM), metadata=token(origin))
     first = await call.read()
     assert first.event.snapshot.room.title == "Evening"
-    await bus.publish(room_events_pb2.HandRaised(room_id=ROOM, revision=11, user_id="user000000000002"))
+    await bus.publish(room_events_pb2.MediaMoved(room_id=ROOM, revision=11, relay_id="relay00000001"))
+    assert (await call.read()).event.HasField("own_hand")
     assert (await call.read()).event.HasField("stream_status")
     second = await call.read()
     assert second.event.revision == 11
-    assert second.event.hand_raised.user_id == "user000000000002"
+    assert second.event.media_moved.relay_id == "relay00000001"
     await bus.publish(room_events_pb2.PersonRemoved(room_id=ROOM, revision=12, user_id="user000000000001"))
     assert (await call.read()).event.person_removed.user_id == "user000000000001"
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -13,11 +13,10 @@ from pathlib import Path
 import av
 import majlis_client
 import pytest
-from majlis.room_directory.v1 import room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_pb2
 
 from tests.support.fake_bus import eventually
 from tests.support.fake_hall import ROOM_ID, Hall, open_hall
-from tests.support.rpc_harness import USER_ID
 
 
 class Terminal:
@@ -295,9 +294,20 @@ async def test_a_hand_that_fell_is_told(signed_in: Terminal, hall: Hall) -> None
     hall.offers_at_once = False
     process = signed_in.start("raise-hand", "--room", ROOM_ID)
     await eventually(lambda: len(hall.watchers) == 1, 20)
-    hall.happen(hand_lowered=room_events_pb2.HandLowered(room_id=ROOM_ID, user_id=USER_ID, cause="expired"))
+    hall.happen(own_hand=room_pb2.OwnHand(cause=room_pb2.HAND_CAUSE_EXPIRED, queue_revision=2))
     out, _ = await asyncio.to_thread(process.communicate, "", 20)
     assert "Your hand is down again." in out
+
+
+async def test_a_place_nearer_to_the_stage_is_told(signed_in: Terminal, hall: Hall) -> None:
+    hall.offers_at_once = False
+    process = signed_in.start("raise-hand", "--room", ROOM_ID)
+    await eventually(lambda: len(hall.watchers) == 1, 20)
+    hall.happen(own_hand=room_pb2.OwnHand(hand=room_pb2.Hand(), position=2, queue_revision=2))
+    hall.happen(own_hand=room_pb2.OwnHand(hand=room_pb2.Hand(), position=2, queue_revision=3))
+    hall.happen(own_hand=room_pb2.OwnHand(cause=room_pb2.HAND_CAUSE_EXPIRED, queue_revision=4))
+    out, _ = await asyncio.to_thread(process.communicate, "", 20)
+    assert out.count("place 3") == out.count("place 2") == 1
 
 
 async def test_a_hand_that_fell_before_its_news_could_come_is_told(signed_in: Terminal, hall: Hall) -> None:

@@ -28,13 +28,14 @@ class Directory:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def fetch(self) -> room_pb2.RoomSnapshot:
+    async def fetch(self) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
         revision = self.revision
         await self.open.wait()
         self.given += 1
         if self.error is not None:
             raise self.error
-        return room_pb2.RoomSnapshot(room=room_pb2.Room(room_id=ROOM, state=self.state), revision=revision)
+        snapshot = room_pb2.RoomSnapshot(room=room_pb2.Room(room_id=ROOM, state=self.state), revision=revision)
+        return snapshot, room_pb2.HandQueue()
 
 
 def person(user_id: str = "user000000000001", epoch: int = 5, limit: int = 100) -> Subscriber:
@@ -42,8 +43,8 @@ def person(user_id: str = "user000000000001", epoch: int = 5, limit: int = 100) 
     return Subscriber(ROOM, access, epoch, limit)
 
 
-def hand(revision: int) -> room_events_pb2.HandRaised:
-    return room_events_pb2.HandRaised(room_id=ROOM, revision=revision, user_id="user000000000009")
+def change(revision: int) -> room_events_pb2.MediaMoved:
+    return room_events_pb2.MediaMoved(room_id=ROOM, revision=revision)
 
 
 def pulse(revision: int, **values: Any) -> room_events_pb2.RoomPulse:
@@ -51,8 +52,9 @@ def pulse(revision: int, **values: Any) -> room_events_pb2.RoomPulse:
 
 
 async def taken(subscriber: Subscriber) -> list[tuple[str, int]]:
-    """Names and revisions of what waits for a reader, without the status of its stream."""
-    return [(frame.name, frame.revision) for frame in await subscriber.take() if frame.name != "stream_status"]
+    """Names and revisions of what waits for a reader, without what every stream begins with."""
+    begins = ("own_hand", "stream_status")
+    return [(frame.name, frame.revision) for frame in await subscriber.take() if frame.name not in begins]
 
 
 @pytest.fixture
@@ -72,10 +74,10 @@ async def test_events_before_the_snapshot_are_kept_and_those_in_it_are_dropped(
     feed: Feed, directory: Directory
 ) -> None:
     for revision in (9, 10, 11, 12):
-        await feed.take(hand(revision))
+        await feed.take(change(revision))
     reader = person()
     assert await feed.join(reader, None) == "snapshot"
-    assert await taken(reader) == [("snapshot", 10), ("hand_raised", 11), ("hand_raised", 12)]
+    assert await taken(reader) == [("snapshot", 10), ("media_moved", 11), ("media_moved", 12)]
 
 
 async def test_events_that_overtook_each_other_are_put_in_order(feed: Feed) -> None:
@@ -83,28 +85,28 @@ async def test_events_that_overtook_each_other_are_put_in_order(feed: Feed) -> N
     await feed.join(reader, None)
     await reader.take()
     for revision in (12, 13, 11):
-        await feed.take(hand(revision))
-    assert await taken(reader) == [("hand_raised", 11), ("hand_raised", 12), ("hand_raised", 13)]
+        await feed.take(change(revision))
+    assert await taken(reader) == [("media_moved", 11), ("media_moved", 12), ("media_moved", 13)]
 
 
 async def test_an_event_that_comes_twice_is_sent_once(feed: Feed) -> None:
     reader = person()
     await feed.join(reader, None)
     await reader.take()
-    await feed.take(hand(11))
-    await feed.take(hand(11))
-    await feed.take(hand(12))
-    assert await taken(reader) == [("hand_raised", 11), ("hand_raised", 12)]
+    await feed.take(change(11))
+    await feed.take(change(11))
+    await feed.take(change(12))
+    assert await taken(reader) == [("media_moved", 11), ("media_moved", 12)]
 
 
 async def test_a_gap_that_stays_becomes_a_snapshot_and_keeps_what_came_after(feed: Feed, directory: Directory) -> None:
     reader = person()
     await feed.join(reader, None)
     await reader.take()
-    await feed.take(hand(13))
+    await feed.take(change(13))
     directory.revision = 12
     await asyncio.sleep(GAP_GRACE_SECONDS + 0.1)
-    assert await taken(reader) == [("snapshot", 12), ("hand_raised", 13)]
+    assert await taken(reader) == [("snapshot", 12), ("media_moved", 13)]
 
 
 async def test_a_gap_while_the_directory_is_away_is_closed_by_a_later_pulse(feed: Feed, directory: Directory) -> None:
@@ -138,8 +140,8 @@ async def test_a_directory_that_went_back_in_time_is_believed_after_a_while(feed
     await asyncio.sleep(0.05)
     frames = await reader.take()
     assert [(frame.revision, frame.rewinds) for frame in frames if frame.name == "snapshot"] == [(4, True)]
-    await feed.take(hand(5))
-    assert await taken(reader) == [("hand_raised", 5)]
+    await feed.take(change(5))
+    assert await taken(reader) == [("media_moved", 5)]
 
 
 async def test_a_reader_of_another_gateway_learns_that_the_room_went_back(feed: Feed, directory: Directory) -> None:
@@ -162,24 +164,22 @@ async def test_a_newcomer_gets_the_room_as_it_is_and_nothing_that_happened_befor
 ) -> None:
     await feed.join(person(), None)
     for revision in (11, 12, 13):
-        await feed.take(hand(revision))
+        await feed.take(change(revision))
     directory.revision = 13
     late = person("user000000000002")
     await feed.join(late, None)
-    assert [(frame.name, frame.revision) for frame in await late.take()] == [("snapshot", 13), ("stream_status", 13)]
+    frames = [frame for frame in await late.take() if frame.name != "own_hand"]
+    assert [(frame.name, frame.revision) for frame in frames] == [("snapshot", 13), ("stream_status", 13)]
 
 
 async def test_who_comes_from_joining_the_room_gets_neither_snapshot_nor_past(feed: Feed, directory: Directory) -> None:
     await feed.join(person(), None)
     for revision in (11, 12, 13):
-        await feed.take(hand(revision))
+        await feed.take(change(revision))
     crowd = [person(f"user{number:012d}") for number in range(50)]
     for reader in crowd:
         await feed.join(reader, 12)
-    assert [(frame.name, frame.revision) for frame in await crowd[-1].take()] == [
-        ("hand_raised", 13),
-        ("stream_status", 13),
-    ]
+    assert [frame.name for frame in await crowd[-1].take()] == ["media_moved", "own_hand", "stream_status"]
     assert directory.given == 1
 
 
@@ -188,17 +188,17 @@ async def test_newcomers_while_things_happen_share_one_fetch_and_nobody_else_is_
 ) -> None:
     reader = person()
     await feed.join(reader, None)
-    await feed.take(hand(11))
+    await feed.take(change(11))
     await reader.take()
     directory.revision = 12
     directory.open.clear()
     joins = [asyncio.ensure_future(feed.join(person(f"user{n:012d}"), None)) for n in range(50)]
     await asyncio.sleep(0.01)
-    await feed.take(hand(12))
+    await feed.take(change(12))
     directory.open.set()
     await asyncio.gather(*joins)
     assert directory.given == 2
-    assert await taken(reader) == [("hand_raised", 12)]
+    assert await taken(reader) == [("media_moved", 12)]
 
 
 async def test_no_reader_is_sent_again_what_it_has(feed: Feed, directory: Directory) -> None:
@@ -206,8 +206,8 @@ async def test_no_reader_is_sent_again_what_it_has(feed: Feed, directory: Direct
     quick = person("user000000000002")
     await feed.join(quick, 12)
     for revision in (11, 12, 13):
-        await feed.take(hand(revision))
-    assert await taken(quick) == [("hand_raised", 13)]
+        await feed.take(change(revision))
+    assert await taken(quick) == [("media_moved", 13)]
     directory.revision = 13
     await feed.refresh()
     await feed.take(pulse(13))
@@ -286,7 +286,7 @@ async def test_a_newcomer_gets_the_newest_sample_although_the_last_pulse_had_non
     late = person("user000000000002")
     await feed.join(late, None)
     frames = await late.take()
-    assert [frame.name for frame in frames] == ["snapshot", "pulse", "stream_status"]
+    assert [frame.name for frame in frames] == ["snapshot", "pulse", "own_hand", "stream_status"]
     assert b"user000000000007" in frames[1].sse
     assert b'"listenerCount":2' in frames[1].sse
 
@@ -294,8 +294,8 @@ async def test_a_newcomer_gets_the_newest_sample_although_the_last_pulse_had_non
 async def test_after_a_restart_a_reader_that_lacks_nothing_gets_no_snapshot(feed: Feed, directory: Directory) -> None:
     reader, late = person(), person("user000000000002")
     assert await feed.join(reader, 10) == "resumed"
-    await feed.take(hand(11))
-    assert await taken(reader) == [("hand_raised", 11)]
+    await feed.take(change(11))
+    assert await taken(reader) == [("media_moved", 11)]
     directory.revision = 11
     assert await feed.join(late, 7) == "snapshot"
     assert await taken(late) == [("snapshot", 11)]
@@ -311,7 +311,7 @@ async def test_an_answer_that_overtakes_the_bus_is_no_gap(feed: Feed, directory:
 async def test_the_snapshot_is_fetched_anew_when_the_ring_left_it_behind(feed: Feed, directory: Directory) -> None:
     await feed.join(person(), None)
     for revision in range(11, 40):
-        await feed.take(hand(revision))
+        await feed.take(change(revision))
     directory.revision = 39
     late = person("user000000000002")
     await feed.join(late, None)
@@ -350,7 +350,7 @@ async def test_a_slow_reader_is_ended_and_the_others_are_not(feed: Feed) -> None
     await feed.join(slow, None)
     await feed.join(quick, None)
     for revision in range(11, 20):
-        await feed.take(hand(revision))
+        await feed.take(change(revision))
         await quick.take()
     assert isinstance(slow.why, FellBehind)
     assert await slow.take() == []
@@ -374,14 +374,14 @@ async def test_nothing_overtakes_frames_that_are_on_their_way(feed: Feed) -> Non
     reader.sink = lambda frame: not written.append(frame.revision)  # type: ignore[func-returns-value]
     await feed.join(reader, None)
     await reader.take()
-    await feed.take(hand(11))
+    await feed.take(change(11))
     assert written == []
     waiting = asyncio.ensure_future(reader.take())
     await asyncio.sleep(0)
     assert [frame.revision for frame in await waiting] == [11]
     waiting = asyncio.ensure_future(reader.take())
     await asyncio.sleep(0)
-    await feed.take(hand(12))
+    await feed.take(change(12))
     assert written == [12]
     waiting.cancel()
 

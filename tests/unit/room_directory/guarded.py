@@ -166,6 +166,12 @@ class TwiceRooms(LiveRooms):
     relays: Callable[[], list[int]]
 
     async def change(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
+        return await super().change(room_id, act, self._checked(room_id, act, decide), reserve)
+
+    async def change_with_others(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
+        return await super().change_with_others(room_id, act, self._checked(room_id, act, decide))
+
+    def _checked(self, room_id: str, act: Act, decide: Decide[R]) -> Decide[R]:
         def checked(room: Room, take_epoch: TakeEpoch) -> R:
             live = self.get(room_id)
             assert live is not None
@@ -181,7 +187,7 @@ class TwiceRooms(LiveRooms):
             self.acts.add(act.action)
             return decide(room, take_epoch)
 
-        return await super().change(room_id, act, checked, reserve)
+        return checked
 
     @staticmethod
     def _outcome(live: LiveRoom, decide: Decide[R]) -> tuple[object, Room, int]:

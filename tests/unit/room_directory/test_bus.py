@@ -1,6 +1,6 @@
 """Facts become the events of the contract, and other services' facts become use cases."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.contract.v1 import options_pb2
 from majlis.invite.v1 import invite_facts_pb2
-from majlis.room_directory.v1 import room_events_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
@@ -19,18 +19,19 @@ from services.room_directory.bus import auth_handler, event_of, invite_handler, 
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.people import Person
-from services.room_directory.domain.seats import Offer
+from services.room_directory.domain.seats import Hand, HandCause, Offer
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.rooms import START, Hall
 
 KINDS = [
     kind
     for kind in vars(events).values()
-    if isinstance(kind, type) and issubclass(kind, events.Fact) and kind is not events.Fact
+    if isinstance(kind, type) and issubclass(kind, events.Fact) and kind not in (events.Fact, events.QueueFact)
 ]
 PEOPLE = {"lina": Person("lina", "lina", "Lina of Sanaa")}
 
 CAUSES: dict[type[events.Fact], object] = {
+    events.HandLowered: HandCause.LEFT,
     events.OfferClosed: events.OfferCause.LEFT,
     events.StageLeft: events.StageCause.LEFT,
 }
@@ -49,7 +50,11 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "user_id": "omar",
         "by_user_id": "lina",
         "hand_count": 3,
-        "expires_at": START + timedelta(seconds=60),
+        "hand": Hand(user_id="omar", question="Why?", raised_at=START, expires_at=START + timedelta(seconds=60)),
+        "position": 2,
+        "time_left": None,
+        "queue_revision": 4,
+        "since": START,
         "cause": CAUSES.get(kind, "left"),
         "attended": True,
         "epoch": 9,
@@ -66,7 +71,8 @@ def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(ki
     assert (event.room_id, event.revision) == ("room000000000001", 7)
     assert event.occurred_at.ToDatetime(START.tzinfo) == START
     assert template_of(type(event)).fill(ids_of(event)).startswith("room_directory.v1.room000000000001.")
-    for name in ("user_id", "by_user_id", "hand_count", "epoch", "relay_id", "spread_milliseconds"):
+    numbers = ("hand_count", "position", "queue_revision", "epoch", "spread_milliseconds")
+    for name in ("user_id", "by_user_id", "relay_id", *numbers):
         if name in kind.__dataclass_fields__:
             assert getattr(event, name) == getattr(fact_of(kind), name)
 
@@ -74,6 +80,7 @@ def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(ki
 @pytest.mark.parametrize(
     ("causes", "enum"),
     [
+        (wire.HAND_CAUSES, room_pb2.HandCause.DESCRIPTOR),
         (wire.OFFER_CAUSES, room_events_pb2.OfferCause.DESCRIPTOR),
         (wire.STAGE_CAUSES, room_events_pb2.StageCause.DESCRIPTOR),
     ],
@@ -91,6 +98,20 @@ def test_every_event_of_the_contract_has_a_fact() -> None:
         if message.GetOptions().Extensions[options_pb2.subject] and name != "RoomPulse"
     }
     assert declared == {kind.__name__ for kind in KINDS}
+
+
+def test_a_hand_that_went_down_says_why_in_a_word_of_the_contract() -> None:
+    event = event_of(fact_of(events.HandLowered), PEOPLE)
+    assert isinstance(event, room_events_pb2.HandLowered)
+    assert event.cause == room_pb2.HAND_CAUSE_LEFT
+
+
+def test_the_language_of_a_hand_is_as_its_person_said_or_the_first_they_speak() -> None:
+    hand = Hand(user_id="lina", question="", raised_at=START, expires_at=START)
+    people = {"lina": Person("lina", spoken_languages=("ar", "ru"))}
+    assert wire.hand(hand, None, people).language == "ar"
+    assert wire.hand(replace(hand, language="ru"), None, people).language == "ru"
+    assert wire.hand(hand, None, {}).language == ""
 
 
 @pytest.mark.parametrize("kind", [events.StageJoined, events.RoomCreated])

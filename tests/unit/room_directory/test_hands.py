@@ -1,5 +1,7 @@
 """Hands go up, keep their place, and come down."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.common.errors import FieldInvalid
@@ -7,7 +9,7 @@ from services.room_directory.domain import hands, moderation, stage
 from services.room_directory.domain.errors import HandsOff, NotAllowed, NotInRoom, TooManyHands
 from services.room_directory.domain.events import HandLowered, HandRaised, HandsAttended
 from services.room_directory.domain.people import Actor
-from services.room_directory.domain.seats import HandMode, Rules
+from services.room_directory.domain.seats import HandCause, HandMode, Rules
 from tests.unit.room_directory.rooms import Hall
 
 
@@ -27,7 +29,7 @@ def test_hands_are_queued_in_the_order_they_went_up() -> None:
     for name in ("omar", "nadia", "yusuf"):
         hall.listen(name)
         up(hall, name)
-    assert [hand.user_id for hand in hands.hands_in_order(hall.room, Actor("lina"))] == ["omar", "nadia", "yusuf"]
+    assert list(hall.room.hands) == ["omar", "nadia", "yusuf"]
     assert hall.room.hand_position("nadia") == 2
 
 
@@ -56,7 +58,7 @@ def test_a_hand_falls_by_itself_after_a_minute() -> None:
     hall.wait(0.5)
     lowered = hall.facts(HandLowered)[-1]
     assert isinstance(lowered, HandLowered)
-    assert (lowered.user_id, lowered.cause, lowered.hand_count) == ("omar", "expired", 0)
+    assert (lowered.user_id, lowered.cause, lowered.hand_count) == ("omar", HandCause.EXPIRED, 0)
 
 
 def test_a_hand_that_no_moderator_looks_at_stays_up_with_all_its_time() -> None:
@@ -103,9 +105,8 @@ def test_a_hand_raised_while_nobody_looks_has_no_end_yet() -> None:
     up(hall, "omar")
     hands.attend(hall.room, Actor("lina"), hall.now)
     up(hall, "nadia")
-    ends = [fact.expires_at for fact in hall.facts(HandRaised) if isinstance(fact, HandRaised)]
-    assert ends[0] is None
-    assert ends[1] is not None
+    left = [fact.time_left for fact in hall.facts(HandRaised) if isinstance(fact, HandRaised)]
+    assert left == [timedelta(seconds=60), None]
 
 
 def test_only_a_moderator_lets_hands_run_out() -> None:
@@ -123,7 +124,7 @@ def test_who_declines_the_stage_lowers_their_hand_with_it() -> None:
     stage.decline_offer(hall.room, Actor("omar"), offer.offer_id, hall.now)
     lowered = hall.facts(HandLowered)[-1]
     assert isinstance(lowered, HandLowered)
-    assert (lowered.user_id, lowered.cause) == ("omar", "declined")
+    assert (lowered.user_id, lowered.cause) == ("omar", HandCause.DECLINED)
 
 
 def test_speaker_cannot_raise_hand() -> None:
@@ -148,7 +149,7 @@ def test_switching_hands_off_lowers_all_with_one_event_and_refuses_new_ones() ->
     moderation.update_room(hall.room, Actor("lina"), edit, new_key="", now=hall.now)
     (lowered,) = hall.facts(HandLowered)
     assert isinstance(lowered, HandLowered)
-    assert (lowered.user_id, lowered.cause) == ("", "hands_off")
+    assert (lowered.user_id, lowered.cause) == ("", HandCause.HANDS_OFF)
     with pytest.raises(HandsOff):
         up(hall, "omar")
 
@@ -171,7 +172,7 @@ def test_coming_on_stage_takes_the_hand_down() -> None:
     hall.speak("omar")
     lowered = hall.facts(HandLowered)[-1]
     assert isinstance(lowered, HandLowered)
-    assert lowered.cause == "on_stage"
+    assert lowered.cause is HandCause.ON_STAGE
 
 
 def test_a_question_is_kept_on_one_line_without_hidden_characters() -> None:
@@ -193,8 +194,44 @@ def test_a_question_that_turns_text_around_or_overprints_is_refused_and_raises_n
 def test_dismissing_a_hand_that_is_down_changes_nothing() -> None:
     hall = Hall()
     hall.listen("omar")
-    revision = hall.room.revision
+    revision, queue_revision = hall.room.revision, hall.room.queue_revision
     hands.dismiss_hand(hall.room, Actor("lina"), "omar", hall.now)
-    assert hall.room.revision == revision
+    assert hall.room.queue_revision == queue_revision
     stage.withdraw_offer(hall.room, Actor("lina"), "omar", hall.now)
     assert hall.room.revision == revision
+
+
+def test_a_hand_tells_who_asks_what_in_which_language_and_at_which_place() -> None:
+    hall = Hall()
+    for name in ("omar", "nadia"):
+        hall.listen(name)
+    hands.raise_hand(hall.room, Actor("omar"), "", hall.now)
+    hands.raise_hand(hall.room, Actor("nadia"), "And then?", hall.now, language="ar")
+    raised = hall.facts(HandRaised)[-1]
+    assert isinstance(raised, HandRaised)
+    assert (raised.hand.user_id, raised.hand.question, raised.hand.language) == ("nadia", "And then?", "ar")
+    assert (raised.position, raised.hand_count) == (2, 2)
+
+
+def test_hands_are_counted_apart_so_that_the_room_has_no_gap_for_those_who_are_not_told() -> None:
+    hall = Hall()
+    for name in ("omar", "nadia"):
+        hall.listen(name)
+    revision = hall.room.revision
+    up(hall, "omar")
+    up(hall, "nadia")
+    hands.dismiss_hand(hall.room, Actor("lina"), "omar", hall.now)
+    told = [fact for fact in hall.room.facts if isinstance(fact, HandRaised | HandLowered)]
+    assert [(fact.revision, fact.queue_revision) for fact in told] == [(revision, 1), (revision, 2), (revision, 3)]
+    assert hall.room.revision == revision
+
+
+def test_a_new_name_of_somebody_whose_hand_is_up_is_told() -> None:
+    hall = Hall()
+    hall.listen("omar")
+    up(hall, "omar", "Why?")
+    hall.clear()
+    moderation.renamed(hall.room, "omar", hall.now)
+    (raised,) = hall.facts(HandRaised)
+    assert isinstance(raised, HandRaised)
+    assert (raised.hand.question, raised.position) == ("Why?", 1)

@@ -1,5 +1,6 @@
 """Changing a room: kept whole, told once, decided again after a conflict."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -8,7 +9,7 @@ from services.common.errors import Conflict, StorageUnavailable
 from services.common.tasks import Background
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
-from services.room_directory.app.live import LiveRooms
+from services.room_directory.app.live import PACE_SECONDS, LiveRooms, TakeEpoch
 from services.room_directory.app.ports import Act, Deed, Pulse
 from services.room_directory.domain import hands
 from services.room_directory.domain.entry import take_seat
@@ -37,6 +38,8 @@ class Store:
         self.others: list[Room] = []
         self.deeds: list[Deed] = []
         self.full = False
+        self.open = asyncio.Event()
+        self.open.set()
 
     async def load_live(self) -> list[tuple[Room, int]]:
         return [(room.draft(), self.ceilings[room_id]) for room_id, room in self.rooms.items()]
@@ -52,6 +55,7 @@ class Store:
         self.rooms[room.room_id], self.ceilings[room.room_id] = room.draft(), epoch_ceiling
 
     async def save(self, before: Room, room: Room, deeds: Sequence[Deed]) -> None:
+        await self.open.wait()
         if self.full:
             raise StorageUnavailable
         self.deeds += deeds
@@ -115,6 +119,18 @@ class House:
         self.announcer.facts.clear()
         return self
 
+    async def join(self, name: str) -> None:
+        def decide(room: Room, take: TakeEpoch) -> None:
+            take_seat(room, Actor(name), "", blocked=False, epoch=take(), now=self.clock.now())
+
+        await self.rooms.change(self.room_id, ACT, decide)
+
+    async def raise_with_others(self, name: str) -> None:
+        act = Act(name, "raise_hand", self.room_id, goes_on=True)
+        await self.rooms.change_with_others(
+            self.room_id, act, lambda room, _: hands.raise_hand(room, Actor(name), "", self.clock.now())
+        )
+
     async def raise_hand(self) -> None:
         await self.rooms.change(self.room_id, ACT, lambda room, _: hands.raise_hand(room, OMAR, "", self.clock.now()))
 
@@ -146,6 +162,71 @@ async def test_a_change_that_loses_against_another_writer_is_decided_again_on_wh
     assert (live.room.title, list(live.room.hands)) == ("Renamed elsewhere", ["omar"])
     assert live.room.listener_count() == 1
     assert [type(fact) for fact in house.announcer.facts] == [HandRaised]
+
+
+async def test_hands_that_go_up_together_are_written_as_one_and_told_one_after_the_other() -> None:
+    house = await House().open()
+    crowd = [f"guest{number}" for number in range(20)]
+    for name in crowd:
+        await house.join(name)
+    await asyncio.gather(*(house.raise_with_others(name) for name in crowd))
+    live = house.rooms.get(house.room_id)
+    assert live is not None
+    assert list(live.room.hands) == list(house.store.rooms[house.room_id].hands) == crowd
+    # The first did not wait; all that came while it was written went together.
+    assert house.store.saves == 2
+    raised = [fact for fact in house.announcer.facts if isinstance(fact, HandRaised)]
+    assert [(fact.hand.user_id, fact.position) for fact in raised] == [(name, at + 1) for at, name in enumerate(crowd)]
+    assert [deed.facts for deed in house.store.deeds] == [("HandRaised",)] * 20
+
+
+async def test_one_who_is_refused_does_not_keep_the_others_from_theirs() -> None:
+    house = await House().open()
+    await house.join("nadia")
+    results = await asyncio.gather(
+        *(house.raise_with_others(name) for name in ("omar", "stranger", "nadia")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), NotAllowed, type(None)]
+    assert list(house.store.rooms[house.room_id].hands) == ["omar", "nadia"]
+
+
+async def test_a_caller_that_goes_away_while_it_writes_for_all_leaves_the_others_theirs() -> None:
+    house = await House().open()
+    await house.join("nadia")
+    house.store.open.clear()
+    first, second = (asyncio.ensure_future(house.raise_with_others(name)) for name in ("omar", "nadia"))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.sleep(0.01)
+    house.store.open.set()
+    await second
+    assert "nadia" in house.store.rooms[house.room_id].hands
+
+
+async def test_hands_that_come_after_a_write_wait_a_moment_for_others() -> None:
+    house = await House().open()
+    for name in ("nadia", "yusuf"):
+        await house.join(name)
+    await house.raise_with_others("omar")
+    later = [asyncio.ensure_future(house.raise_with_others("nadia"))]
+    await asyncio.sleep(PACE_SECONDS / 2)
+    assert not later[0].done()
+    later.append(asyncio.ensure_future(house.raise_with_others("yusuf")))
+    await asyncio.gather(*later)
+    assert house.store.saves == 2
+
+
+async def test_hands_that_lose_against_another_writer_are_decided_again_all_of_them() -> None:
+    house = await House().open()
+    await house.join("nadia")
+    other = house.store.rooms[house.room_id].draft()
+    other.version, other.title = other.version + 1, "Renamed elsewhere"
+    house.store.others = [other]
+    await asyncio.gather(*(house.raise_with_others(name) for name in ("omar", "nadia")))
+    live = house.rooms.get(house.room_id)
+    assert live is not None
+    assert (live.room.title, list(live.room.hands)) == ("Renamed elsewhere", ["omar", "nadia"])
+    assert [type(fact) for fact in house.announcer.facts] == [HandRaised, HandRaised]
 
 
 async def test_a_change_that_always_loses_gives_up_and_says_so() -> None:

@@ -11,6 +11,7 @@ from services.common.errors import DomainError
 from services.room_directory.domain import hands, moderation, stage
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.errors import LastModerator, NotAllowed, Removed, RoomFull
+from services.room_directory.domain.events import QueueFact
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import ALLOWED, SENSIBLE, Action, Role
 from services.room_directory.domain.room import Room
@@ -187,8 +188,10 @@ class Evening(RuleBasedStateMachine):
             self.newest_epoch[name] = seat.epoch
             if name in room.stage:
                 assert room.stage[name].epoch == seat.epoch
-        told = [fact.revision for fact in room.facts]
+        told = [fact.revision for fact in room.facts if not isinstance(fact, QueueFact)]
         assert told == list(range(1, len(told) + 1))
+        of_hands = [fact.queue_revision for fact in room.facts if isinstance(fact, QueueFact)]
+        assert of_hands == list(range(1, len(of_hands) + 1))
         assert room.revision == len(told)
 
     @invariant()

@@ -1,5 +1,6 @@
 """Profiles: asked for once, shown by id alone while they cannot be had."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -20,6 +21,7 @@ class Source:
 
     async def fetch(self, user_ids: Sequence[str]) -> list[Person]:
         self.asked.append(list(user_ids))
+        await asyncio.sleep(0)
         if self.away:
             raise PartUnavailable("away")
         return [Person(user_id, handle=user_id) for user_id in user_ids if user_id != "nobody"]
@@ -39,6 +41,29 @@ async def test_a_profile_is_asked_for_once_and_again_after_it_changed() -> None:
     assert people.version > version
     await people.get(["omar"])
     assert source.asked == [["omar"], ["omar"]]
+
+
+async def test_many_who_are_wanted_at_once_are_asked_for_together() -> None:
+    source = Source()
+    people = People(source, FakeClock())
+    many = [f"guest{number}" for number in range(50)]
+    await asyncio.gather(*(people.learn(user_id) for user_id in [*many, *many]))
+    assert len(source.asked) == 2
+    assert people.known(["guest49"])["guest49"].handle == "guest49"
+
+
+async def test_nobody_waits_for_a_source_that_just_gave_no_answer() -> None:
+    source, clock = Source(), FakeClock()
+    source.away = True
+    people = People(source, clock)
+    await asyncio.gather(*(people.learn(f"guest{number}") for number in range(50)))
+    assert len(source.asked) <= 2
+    await people.learn("omar")
+    assert len(source.asked) <= 2
+    source.away = False
+    clock.advance(4)
+    await people.learn("omar")
+    assert people.known(["omar"])["omar"].handle == "omar"
 
 
 async def test_while_profiles_cannot_be_had_people_are_shown_by_id_and_nobody_waits_for_each() -> None:

@@ -35,7 +35,7 @@ ATTEMPTS: dict[Action, Do] = {
         hall.room, actor, moderation.RoomEdit(hand_mode=HandMode.OFF), new_key="k", now=hall.now
     ),
     Action.END_ROOM: lambda hall, actor: moderation.end_room(hall.room, actor, hall.now),
-    Action.LIST_HANDS: lambda hall, actor: hands.hands_in_order(hall.room, actor),
+    Action.LIST_HANDS: lambda hall, actor: hands.require_queue(hall.room, actor),
     Action.DISMISS_HAND: lambda hall, actor: hands.dismiss_hand(hall.room, actor, "nadia", hall.now),
     Action.OFFER_STAGE: lambda hall, actor: stage.offer_stage(hall.room, actor, "nadia", "o2", hall.now),
     Action.WITHDRAW_OFFER: lambda hall, actor: stage.withdraw_offer(hall.room, actor, "nadia", hall.now),

@@ -48,16 +48,6 @@ export class RoomActions {
     room.feed.adopt((await this.#toasts.attempt(() => this.#stage.lowerHand({ roomId: room.id })))?.seat);
   }
 
-  /** Looks the person's place in the queue up again. */
-  async refreshPlace(room: LiveRoom): Promise<void> {
-    try {
-      const { seat } = await this.#rooms.getRoom({ roomId: room.id, roomKey: room.key });
-      if (seat && room.view) room.feed.adopt({ ...room.view.own, hand: seat.hand, handPosition: seat.handPosition });
-    } catch {
-      // The place shown is a little old; the next change asks again.
-    }
-  }
-
   /** Accepts the stage: the microphone first, so that nobody stands there unheard. */
   async acceptOffer(room: LiveRoom, offerId: string): Promise<boolean> {
     if (!(await this.#microphone.open())) return false;

@@ -5,7 +5,7 @@ import type { OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { Clock, Stop } from '../lib/clock.ts';
 import type { Refusal } from '../lib/refusal.ts';
 import type { StreamListener } from './events.ts';
-import { begin, missed, reduce, rejoined, type Gone, type RoomView } from './reducer.ts';
+import { answered, begin, isFact, missed, reduce, rejoined, type Gone, type RoomView } from './reducer.ts';
 
 /** A stream of events that goes on until it is closed. */
 export interface Stream {
@@ -27,6 +27,8 @@ export interface Change {
 }
 
 export interface FeedListener {
+  /** An event came and is shown, also one of before the stream came; `changed` says what to do. */
+  shown(event: RoomEvent): void;
   changed(change: Change): void;
   /** The view was changed by an answer to a call of the person's own. */
   adopted(view: RoomView): void;
@@ -92,7 +94,7 @@ export class Feed {
   /** What a call answered about the person's own place. */
   adopt(seat: OwnSeat | undefined): void {
     if (!seat || !this.view) return;
-    this.view = { ...this.view, own: { ...seat } };
+    this.view = { ...this.view, own: { ...answered(this.view.own, seat) } };
     this.#listener.adopted(this.view);
   }
 
@@ -105,17 +107,17 @@ export class Feed {
     const before = this.view;
     if (!before) return;
     const { event: fact } = event;
-    const counts = fact.case === 'pulse' || fact.case === 'streamStatus';
     if (fact.case === 'streamStatus') this.mayBeOld = fact.value.mayBeOld;
     if (missed(before, event)) {
       this.#gap(event);
-      if (!counts) return;
+      if (isFact(event)) return;
     }
     const after = reduce(before, event, this.#me);
     this.view = after;
+    this.#listener.shown(event);
     if (fact.case === 'mediaMoved' && after !== before) this.#moved = fact.value;
     // What happened before the stream came is shown as it came out; what to do follows from that once it is all here.
-    if (this.#past && !counts) return;
+    if (this.#past && fact.case !== 'pulse' && fact.case !== 'streamStatus') return;
     const change = { event, from: this.#past ?? before, after, caughtUp: this.#past !== null, moved: this.#moved };
     this.#past = null;
     if (after !== change.from) this.#moved = null;
@@ -127,7 +129,7 @@ export class Feed {
     // A pulse may overtake a fact: only a gap that is still there at the next message counts.
     const again = this.#gapAt === this.view?.revision;
     this.#gapAt = this.view?.revision ?? 0n;
-    if (event.event.case === 'pulse' && !again) return;
+    if (!isFact(event) && !again) return;
     if (now - this.#resyncedAt < resyncEvery) return;
     this.#resyncedAt = now;
     // The same gap again cannot be closed by what came after it.

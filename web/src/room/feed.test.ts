@@ -15,6 +15,7 @@ class FakeListener implements FeedListener {
   readonly changes: Change[] = [];
   readonly adoptions: RoomView[] = [];
   readonly refusals: Refusal[] = [];
+  shown = (): void => undefined;
   changed = (change: Change): void => void this.changes.push(change);
   adopted = (view: RoomView): void => void this.adoptions.push(view);
   refused = (refusal: Refusal): void => void this.refusals.push(refusal);

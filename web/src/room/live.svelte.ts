@@ -22,8 +22,6 @@ import type { Gone, RoomView } from './reducer.ts';
 import { SoundFollower, type Voice } from './sound-follower.ts';
 import type { Sound, SoundSource } from './sound.svelte.ts';
 
-const handsMayHaveChanged = new Set<RoomEvent['event']['case']>(['handRaised', 'handLowered', 'handsAttended', 'snapshot']);
-
 /** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
 function whyGone(reason: string): Gone {
   switch (endingOf(reason)) {
@@ -59,8 +57,6 @@ export class LiveRoom {
   readonly id: string;
   readonly key: string;
   readonly me: string;
-  /** Rises when the hand queue may have changed. */
-  handsVersion = $state(0);
   /** The hands that are up, for who moderates. */
   readonly queue: HandQueue;
   readonly sound: Sound;
@@ -77,11 +73,9 @@ export class LiveRoom {
     this.me = me;
     this.#parts = parts;
     this.#board = new NoticeBoard(me, clock);
-    this.queue = new HandQueue({
-      list: async () => (await stage.listHands({ roomId: id })).hands,
-      attend: () => stage.attendHands({ roomId: id }),
-    }, clock);
+    this.queue = new HandQueue(() => stage.attendHands({ roomId: id }), clock);
     this.feed = new Feed(me, (listener) => parts.stream(id, listener), clock, {
+      shown: (event) => this.#shown(event),
       changed: (change) => this.#changed(change),
       adopted: (view) => this.#board.put(null, view),
       refused: (refusal) => void this.#streamRefused(refusal),
@@ -149,9 +143,14 @@ export class LiveRoom {
     await this.follower.descend(permit);
   }
 
-  #changed({ event, from, after, caughtUp, moved }: Change): void {
-    if (caughtUp || handsMayHaveChanged.has(event.event.case)) this.handsVersion++;
-    if (this.moderating) this.#moderate(from, after, event);
+  #shown(event: RoomEvent): void {
+    const rose = this.moderating && this.queue.take(event);
+    if (!this.moderating) this.queue.clear();
+    if (rose) this.#parts.chime();
+  }
+
+  #changed({ event, from, after, moved }: Change): void {
+    if (this.moderating) this.#moderate(from, event);
     this.#board.put(announce(from, after, event, this.me), after);
     if (after === from) return;
     if (after.gone) return this.#leaveBehind();
@@ -160,10 +159,8 @@ export class LiveRoom {
   }
 
   /** What who moderates must learn, on whichever page they are. */
-  #moderate(before: RoomView, after: RoomView, event: RoomEvent): void {
-    const { chime, toasts, words } = this.#parts;
-    if (event.event.case !== 'pulse' || after.hands !== before.hands) this.queue.refresh();
-    if (event.event.case === 'handRaised' && after.hands > before.hands) chime();
+  #moderate(before: RoomView, event: RoomEvent): void {
+    const { toasts, words } = this.#parts;
     const told = forModerators(event, this.me);
     if (told) toasts.say(told.key, { name: this.queue.nameOf(told.user) || nameIn(before, told.user) || words.t('room.someone') });
   }
@@ -196,7 +193,7 @@ export class LiveRoom {
   #leaveBehind(): void {
     this.entry.giveUp();
     this.feed.close();
-    this.queue.close();
+    this.queue.clear();
     this.#board.clear();
     // Where the seat is gone the relay has ended the session already.
     const how: Farewell = this.view?.gone ? 'ended' : 'here';

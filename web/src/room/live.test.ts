@@ -5,13 +5,13 @@ import { beforeEach, expect, test } from 'vitest';
 import { StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
-import { HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandCause, HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
-import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
+import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { LiveRoom } from './live.svelte.ts';
 import type { Sound } from './sound.svelte.ts';
 
@@ -38,7 +38,7 @@ function live(): LiveRoom {
   });
   return new LiveRoom(id, '', me, {
     rooms,
-    stage: fakeClient(StageService, { listHands: () => ({ hands: [] }) }),
+    stage: fakeClient(StageService, {}),
     leaveAndGo: (_room, epoch) => void leftBehind.push(epoch),
     stream: (_room, listener) => (stream = new FakeStream(listener)),
     sound: () => sound as unknown as Sound,
@@ -106,19 +106,36 @@ test('a page that goes away gives a listener’s seat up, but not a raised hand,
 });
 
 test('a hand sounds for who moderates, on whichever page, and for nobody else', async () => {
-  const raised = (revision: bigint): ReturnType<typeof event> => event(revision, { case: 'handRaised', value: { userId: 'omar00000001', handCount: Number(revision) } });
+  const raised = event(7n, { case: 'handRaised', value: { hand: create(HandSchema, { person: person('omar00000001') }), position: 1, handCount: 1 } });
   const room = await inside();
-  stream.brings(raised(8n));
-  expect(rang).toBe(0);
-  room.feed.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)], revision: 8n });
-  stream.brings(raised(9n));
-  expect(rang).toBe(1);
+  stream.brings(raised);
+  expect([rang, room.queue.hands]).toEqual([0, []]);
+  room.feed.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] });
+  stream.brings(raised, raised);
+  expect([rang, room.queue.hands.map((hand) => hand.person?.userId)]).toEqual([1, ['omar00000001']]);
+});
+
+test('who no longer moderates has no queue', async () => {
+  const room = await inside();
+  room.feed.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] });
+  stream.brings(event(7n, { case: 'handQueue', value: { hands: [create(HandSchema, { person: person('omar00000001') })] } }));
+  expect(room.queue.hands).toHaveLength(1);
+  stream.brings(event(8n, { case: 'stageSeatChanged', value: { seat: seat(me, Role.SPEAKER), byUserId: 'lina00000001' } }));
+  expect(room.queue.hands).toEqual([]);
+});
+
+test('the queue of before the stream came back is there without a sound', async () => {
+  const room = await inside();
+  room.feed.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] });
+  stream.opens();
+  stream.brings(event(7n, { case: 'handQueue', value: { hands: [create(HandSchema, { person: person('omar00000001') })] } }));
+  expect([rang, room.queue.hands.length]).toEqual([0, 1]);
 });
 
 test('whose hand fell is told to who moderates', async () => {
   const room = await inside();
   room.feed.view = view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)], revision: 8n });
-  stream.brings(event(9n, { case: 'handLowered', value: { userId: 'lina00000002', handCount: 0, cause: 'expired' } }));
+  stream.brings(event(9n, { case: 'handLowered', value: { userId: 'lina00000002', handCount: 0, cause: HandCause.EXPIRED } }));
   expect(toasts.said).toEqual([{ key: 'queue.fell', values: { name: 'room.someone' } }]);
 });
 

@@ -1,7 +1,7 @@
 // What an event means to the person in one calm line: muted by somebody, brought down, room held. Pure.
 import type { Key } from '../i18n/i18n.svelte.ts';
 import { OfferCause, StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { Role, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandCause, Role, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { ownStageSeat, type RoomView } from './reducer.ts';
 
 export interface Notice {
@@ -35,7 +35,7 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
   const say = (key: keyof typeof causes, user = ''): Notice => ({
     key,
     name: nameIn(before, user),
-    revision: event.revision,
+    revision: event.event.case === 'ownHand' ? event.event.value.queueRevision : event.revision,
     holds: causes[key],
     stands: key === 'notice.mutedBy',
   });
@@ -51,10 +51,9 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
     }
     case 'stageLeft':
       return fact.value.userId === me && fact.value.cause === StageCause.MOVED ? say('notice.movedBy', fact.value.byUserId) : null;
-    case 'handLowered':
-      if (fact.value.userId !== me) return null;
-      if (fact.value.cause === 'expired') return say('notice.handFell');
-      return fact.value.cause === 'dismissed' ? say('notice.handDismissed') : null;
+    case 'ownHand':
+      if (fact.value.cause === HandCause.EXPIRED) return say('notice.handFell');
+      return fact.value.cause === HandCause.DISMISSED ? say('notice.handDismissed') : null;
     case 'offerClosed':
       if (fact.value.offer?.userId !== me) return null;
       return fact.value.cause === OfferCause.EXPIRED || fact.value.cause === OfferCause.WITHDRAWN ? say('notice.offerGone') : null;
@@ -73,7 +72,7 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
 
 /** What who moderates must learn of a hand or an offer that is gone, and of whom. */
 export function forModerators({ event: fact }: RoomEvent, me: string): { key: Key; user: string } | null {
-  if (fact.case === 'handLowered' && fact.value.cause === 'expired' && fact.value.userId !== me) return { key: 'queue.fell', user: fact.value.userId };
+  if (fact.case === 'handLowered' && fact.value.cause === HandCause.EXPIRED && fact.value.userId !== me) return { key: 'queue.fell', user: fact.value.userId };
   if (fact.case !== 'offerClosed' || !fact.value.offer || fact.value.offer.userId === me) return null;
   const { userId } = fact.value.offer;
   if (fact.value.cause === OfferCause.DECLINED) return { key: 'queue.declined', user: userId };

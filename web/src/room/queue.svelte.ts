@@ -1,16 +1,9 @@
-// The queue of raised hands as a moderator has it, on whichever page; hands' time runs while it is looked at.
+// The queue of raised hands as a moderator's stream tells it, on whichever page; hands' time runs while it is looked at.
 import { SvelteMap } from 'svelte/reactivity';
+import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { Hand } from '../gen/majlis/room_directory/v1/room_pb.ts';
-import type { Clock, Stop } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 
-export interface QueueSource {
-  list(): Promise<Hand[]>;
-  /** Says that the moderator has the queue before them. */
-  attend(): Promise<unknown>;
-}
-
-/** Hands that go up together are asked for together. */
-const together = 120;
 /** The server takes a moderator's word for fifteen seconds. */
 const attendEvery = 10_000;
 /** Whose names are kept, so that it can be said whose hand it was. */
@@ -18,29 +11,41 @@ const mostNames = 500;
 
 export class HandQueue {
   hands = $state.raw<Hand[]>([]);
-  readonly #source: QueueSource;
+  readonly #attend: () => Promise<unknown>;
   readonly #names = new SvelteMap<string, string>();
   readonly #clock: Clock;
-  #stop: Stop | null = null;
-  #asked = 0;
 
-  constructor(source: QueueSource, clock: Clock) {
-    this.#source = source;
+  /** `attend` says that the moderator has the queue before them. */
+  constructor(attend: () => Promise<unknown>, clock: Clock) {
+    this.#attend = attend;
     this.#clock = clock;
   }
 
-  /** The queue may have changed: looks again in a moment. */
-  refresh(): void {
-    this.#stop ??= this.#clock.after(together, () => void this.#ask());
+  /** Takes what an event tells of the queue; true when a hand went up that was not up before. */
+  take({ event: fact }: RoomEvent): boolean {
+    switch (fact.case) {
+      case 'handQueue':
+        this.hands = fact.value.hands;
+        this.hands.forEach((hand) => this.#remember(hand));
+        return false;
+      case 'handRaised':
+        return fact.value.hand !== undefined && this.#raised(fact.value.hand, fact.value.position);
+      case 'handLowered': {
+        const { userId } = fact.value;
+        this.hands = userId ? this.hands.filter((hand) => hand.person?.userId !== userId) : [];
+        return false;
+      }
+      default:
+        return false;
+    }
   }
 
   /** A moderator has the queue in view, until the function it gives is called. */
   look(): () => void {
     const say = (): void => {
-      if (document.visibilityState === 'visible') this.#source.attend().catch(() => undefined);
+      if (document.visibilityState === 'visible') this.#attend().catch(() => undefined);
     };
     say();
-    this.refresh();
     const stop = this.#clock.every(attendEvery, say);
     document.addEventListener('visibilitychange', say);
     return () => {
@@ -54,25 +59,24 @@ export class HandQueue {
     return this.#names.get(user) ?? '';
   }
 
-  close(): void {
-    this.#stop?.();
-    this.#stop = null;
-    this.#asked++;
-    this.hands = [];
+  /** Who no longer moderates has no queue. */
+  clear(): void {
+    if (this.hands.length > 0) this.hands = [];
   }
 
-  async #ask(): Promise<void> {
-    this.#stop = null;
-    const round = ++this.#asked;
-    const hands = await this.#source.list().catch(() => null);
-    if (!hands || round !== this.#asked) return;
-    this.hands = hands;
-    for (const { person } of hands) if (person) this.#remember(person.userId, person.displayName);
+  #raised(hand: Hand, position: number): boolean {
+    const others = this.hands.filter((each) => each.person?.userId !== hand.person?.userId);
+    const isNew = others.length === this.hands.length;
+    const place = Math.max(0, position - 1);
+    this.hands = [...others.slice(0, place), hand, ...others.slice(place)];
+    this.#remember(hand);
+    return isNew;
   }
 
-  #remember(user: string, name: string): void {
-    this.#names.delete(user);
-    this.#names.set(user, name);
+  #remember({ person }: Hand): void {
+    if (!person) return;
+    this.#names.delete(person.userId);
+    this.#names.set(person.userId, person.displayName);
     const oldest = this.#names.keys().next().value;
     if (this.#names.size > mostNames && oldest !== undefined) this.#names.delete(oldest);
   }

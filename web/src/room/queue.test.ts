@@ -1,74 +1,81 @@
-// The moderator's queue: asked for together, looked at aloud, and whose hand it was is remembered.
+// The moderator's queue: as the stream tells it, looked at aloud, and whose hand it was is remembered.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
-import { HandSchema } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandSchema, type Hand } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { person } from './fixtures.ts';
+import { event, person } from './fixtures.ts';
 import { HandQueue } from './queue.svelte.ts';
 
 const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
 let clock: FakeClock;
-const hand = create(HandSchema, { person: person('omar00000001') });
-/** A server with a queue. */
-class FakeSource {
-  hands = [hand];
-  lists = 0;
-  looks = 0;
-  list = async (): Promise<(typeof hand)[]> => (this.lists++, this.hands);
-  attend = async (): Promise<void> => void this.looks++;
-}
-let source: FakeSource;
+let attended: number;
 let queue: HandQueue;
+
+function hand(userId: string, question = ''): Hand {
+  return create(HandSchema, { person: person(userId), question });
+}
+
+function raised(userId: string, position: number, question = ''): boolean {
+  return queue.take(event(7n, { case: 'handRaised', value: { hand: hand(userId, question), position } }));
+}
+
+function lowered(userId: string): void {
+  queue.take(event(7n, { case: 'handLowered', value: { userId } }));
+}
+
+const people = (): (string | undefined)[] => queue.hands.map((each) => each.person?.userId);
 
 beforeEach(() => {
   vi.stubGlobal('document', page);
-  source = new FakeSource();
   page.visibilityState = 'visible';
   clock = new FakeClock();
-  queue = new HandQueue(source, clock);
+  attended = 0;
+  queue = new HandQueue(async () => attended++, clock);
 });
 
 afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test('a hundred hands at once are one question', async () => {
-  for (let n = 0; n < 100; n++) queue.refresh();
-  await clock.pass(1_000);
-  expect(source.lists).toBe(1);
-  expect(queue.hands).toEqual([hand]);
+test('the queue is what the stream told last, and each change after it', () => {
+  raised('sami00000001', 1);
+  queue.take(event(7n, { case: 'handQueue', value: { hands: [hand('omar00000001'), hand('lina00000001')] } }));
+  expect(people()).toEqual(['omar00000001', 'lina00000001']);
+  raised('sami00000001', 3);
+  lowered('omar00000001');
+  expect(people()).toEqual(['lina00000001', 'sami00000001']);
+  lowered('');
+  expect(people()).toEqual([]);
+});
+
+test('a hand that is taken up again goes back to its place, and one raised again keeps its own with the new question', () => {
+  queue.take(event(7n, { case: 'handQueue', value: { hands: [hand('omar00000001'), hand('lina00000001')] } }));
+  expect(raised('sami00000001', 2)).toBe(true);
+  expect(people()).toEqual(['omar00000001', 'sami00000001', 'lina00000001']);
+  expect(raised('omar00000001', 1, 'And why?')).toBe(false);
+  expect([people()[0], queue.hands[0]?.question]).toEqual(['omar00000001', 'And why?']);
 });
 
 test('who looks says so at once and goes on saying so until they look away', async () => {
   const away = queue.look();
-  expect(source.looks).toBe(1);
+  expect(attended).toBe(1);
   await clock.pass(20_000);
-  expect(source.looks).toBe(3);
+  expect(attended).toBe(3);
   away();
   await clock.pass(60_000);
-  expect(source.looks).toBe(3);
+  expect(attended).toBe(3);
 });
 
 test('a tab in the background does not look', async () => {
   page.visibilityState = 'hidden';
   queue.look();
   await clock.pass(60_000);
-  expect(source.looks).toBe(0);
+  expect(attended).toBe(0);
 });
 
-test('whose hand fell has a name although it is no longer in the queue', async () => {
-  queue.refresh();
-  await clock.pass(1_000);
-  source.hands = [];
-  queue.refresh();
-  await clock.pass(1_000);
-  expect(queue.hands).toEqual([]);
+test('whose hand fell has a name although it is no longer in the queue', () => {
+  raised('omar00000001', 1);
+  lowered('omar00000001');
+  expect(people()).toEqual([]);
   expect(queue.nameOf('omar00000001')).toBe('omar');
-});
-
-test('an answer that comes after the room was left changes nothing', async () => {
-  queue.refresh();
-  queue.close();
-  await clock.pass(1_000);
-  expect(queue.hands).toEqual([]);
 });

@@ -1,11 +1,10 @@
 // How a snapshot and events become what a person sees.
 import { create } from '@bufbuild/protobuf';
-import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, test } from 'vitest';
 import { OfferCause, StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
-import { inOrder, listenersShown, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
+import { answered, inOrder, listenersShown, missed, ownStageSeat, reduce, rejoined } from './reducer.ts';
 
 const lina = 'lina00000001';
 const omar = 'omar0000000002';
@@ -70,31 +69,36 @@ describe('the faces of the audience', () => {
 });
 
 describe('hands and offers', () => {
-  test('the own hand falls when everyone’s does', () => {
-    const before = view({ hand: create(HandSchema), handPosition: 1 });
-    const after = reduce(before, event(8n, { case: 'handLowered', value: { userId: '', handCount: 0, cause: 'hands_off' } }), me);
-    expect(after.own.hand).toBeUndefined();
-    expect(after.hands).toBe(0);
+  const own = (value: Record<string, unknown>): ReturnType<typeof event> => event(7n, { case: 'ownHand', value });
+  const asked = create(HandSchema, { question: 'How?' });
+
+  test('the own hand and its place are as the stream tells them', () => {
+    const up = reduce(view(), own({ hand: asked, position: 2, queueRevision: 4n }), me);
+    expect([up.own.hand?.question, up.own.handPosition]).toEqual(['How?', 2]);
+    const nearer = reduce(up, own({ hand: asked, position: 1, queueRevision: 5n }), me);
+    expect([nearer.own.handPosition, nearer.revision]).toEqual([1, 7n]);
+    expect(reduce(nearer, own({ queueRevision: 6n }), me).own).toMatchObject({ hand: undefined, handPosition: 0 });
   });
 
-  test('the own hand is up again when a moderator takes “not now” back', () => {
-    const expiresAt = create(TimestampSchema, { seconds: 60n });
-    const again = reduce(view(), event(8n, { case: 'handRaised', value: { userId: me, handCount: 1, expiresAt } }), me);
-    expect([again.hands, again.own.hand?.expiresAt]).toEqual([1, expiresAt]);
-    const asked = view({ hand: create(HandSchema, { question: 'How?' }), handPosition: 2 });
-    const renewed = reduce(asked, event(8n, { case: 'handRaised', value: { userId: me, handCount: 2, expiresAt } }), me);
-    expect([renewed.own.hand?.question, renewed.own.handPosition]).toEqual(['How?', 2]);
+  test('what shows an older queue than an answer did changes nothing, unless the server went back', () => {
+    const before = view({ hand: asked, handPosition: 2, queueRevision: 9n });
+    const late = own({ queueRevision: 8n });
+    expect(reduce(before, late, me)).toBe(before);
+    expect(reduce(before, Object.assign(late, { rewound: true }), me).own.hand).toBeUndefined();
   });
 
-  test('another person’s hand leaves the own one down', () => {
-    expect(reduce(view(), event(8n, { case: 'handRaised', value: { userId: omar, handCount: 1 } }), me).own.hand).toBeUndefined();
+  test('an answer that comes after newer news of the stream keeps that', () => {
+    const known = view({ hand: asked, handPosition: 1, queueRevision: 9n }).own;
+    const answer = view({ hand: asked, handPosition: 2, queueRevision: 8n, epoch: 5n }).own;
+    expect(answered(known, answer)).toMatchObject({ handPosition: 1, queueRevision: 9n, epoch: 5n });
+    expect(answered(answer, known)).toBe(known);
   });
 
-  test('another person’s hand leaves the own one up', () => {
-    const before = view({ hand: create(HandSchema), handPosition: 2 });
-    const after = reduce(before, event(8n, { case: 'handLowered', value: { userId: omar, handCount: 1 } }), me);
-    expect(after.own.hand).toBeDefined();
-    expect(after.hands).toBe(1);
+  test('changes of the queue count the hands and nothing else', () => {
+    const before = view({ hand: asked, handPosition: 2 });
+    const after = reduce(before, event(7n, { case: 'handLowered', value: { userId: omar, handCount: 4 } }), me);
+    expect([after.hands, after.own, after.revision]).toEqual([4, before.own, before.revision]);
+    expect(reduce(before, event(7n, { case: 'handQueue', value: { hands: [asked] } }), me).hands).toBe(1);
   });
 
   test('an offer to oneself is seen and goes when it is withdrawn', () => {
@@ -128,13 +132,13 @@ describe('the end', () => {
 describe('revisions', () => {
   test('an event older than the view changes nothing', () => {
     const before = view();
-    expect(reduce(before, event(6n, { case: 'handRaised', value: { userId: omar, handCount: 9 } }), me)).toBe(before);
+    expect(reduce(before, event(6n, { case: 'personRemoved', value: { userId: me } }), me)).toBe(before);
   });
 
   test('a fact that comes again changes nothing', () => {
-    const raised = event(8n, { case: 'handRaised', value: { userId: omar, handCount: 4 } });
-    const once = reduce(view(), raised, me);
-    expect(reduce(once, raised, me)).toBe(once);
+    const joined = event(8n, { case: 'stageJoined', value: { seat: seat(omar) } });
+    const once = reduce(view(), joined, me);
+    expect(reduce(once, joined, me)).toBe(once);
     expect(reduce(once, event(7n, { case: 'personRemoved', value: { userId: me } }), me)).toBe(once);
   });
 
@@ -157,8 +161,9 @@ describe('revisions', () => {
 
   test('a gap is noticed, the next revision and a snapshot are not one', () => {
     const shown = view();
-    expect(missed(shown, event(9n, { case: 'handRaised', value: {} }))).toBe(true);
-    expect(missed(shown, event(8n, { case: 'handRaised', value: {} }))).toBe(false);
+    expect(missed(shown, event(9n, { case: 'stageJoined', value: {} }))).toBe(true);
+    expect(missed(shown, event(8n, { case: 'stageJoined', value: {} }))).toBe(false);
+    expect(missed(shown, event(7n, { case: 'handRaised', value: {} }))).toBe(false);
     expect(missed(shown, event(99n, { case: 'snapshot', value: {} }))).toBe(false);
     expect(missed(shown, event(8n, { case: 'pulse', value: {} }))).toBe(true);
   });

@@ -1,8 +1,8 @@
 // What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
 import { create } from '@bufbuild/protobuf';
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
-import { StageCause, type HandRaised, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { HandSchema, OwnSeatSchema, Role, RoomState, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
+import { OwnSeatSchema, Role, RoomState, type OwnHand, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 
 /** Why a person is no longer in the room. */
 export type Gone = 'removed' | 'ended' | 'taken_over' | 'left';
@@ -40,10 +40,26 @@ export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: stri
 
 /** The view after the seat was taken again: its answer may be older than what the stream brought meanwhile. */
 export function rejoined(view: RoomView | null, answer: RoomView, me: string): RoomView {
-  if (!view || view.gone || answer.revision >= view.revision) return answer;
+  if (!view || view.gone) return answer;
+  const own = answered(view.own, answer.own);
+  if (answer.revision >= view.revision) return own === answer.own ? answer : { ...answer, own };
   const seat = ownStageSeat(view, me);
   const offer = view.offers.find((entry) => entry.userId === me);
-  return { ...view, own: { ...answer.own, ...place(seat), offer: seat ? undefined : offer } };
+  return { ...view, own: { ...own, ...place(seat), offer: seat ? undefined : offer } };
+}
+
+/** The own place after a call answered; of the hand the stream may have brought newer news meanwhile. */
+export function answered(own: OwnSeat, answer: OwnSeat): OwnSeat {
+  const { hand, handPosition, queueRevision } = own;
+  return answer.queueRevision >= queueRevision ? answer : { ...answer, hand, handPosition, queueRevision };
+}
+
+/** What repeats the room's revision instead of bringing the next one: counts, the stream's status, and hands, which are counted apart. */
+const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand']);
+
+/** Whether an event is one of the room's numbered facts, or a snapshot in place of some. */
+export function isFact({ event: fact }: RoomEvent): boolean {
+  return !apart.has(fact.case);
 }
 
 /**
@@ -58,6 +74,9 @@ export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
     const sample = fact.value.audienceSample;
     return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
   }
+  if (fact.case === 'handQueue') return { ...view, hands: fact.value.hands.length };
+  if (fact.case === 'handRaised' || fact.case === 'handLowered') return { ...view, hands: fact.value.handCount };
+  if (fact.case === 'ownHand') return ownHand(view, fact.value, event.rewound);
   if (event.revision <= view.revision) return view;
   return applyFact({ ...view, revision: event.revision }, event, me);
 }
@@ -65,7 +84,7 @@ export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
 /** True when events between the view and this one are missing. */
 export function missed(view: RoomView, event: RoomEvent): boolean {
   if (event.event.case === 'snapshot') return false;
-  if (event.event.case === 'pulse' || event.event.case === 'streamStatus') return event.revision > view.revision;
+  if (!isFact(event)) return event.revision > view.revision;
   return event.revision > view.revision + 1n;
 }
 
@@ -76,10 +95,6 @@ function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): Room
       return fact.value.room ? withRoom(view, fact.value.room) : view;
     case 'roomEnded':
       return { ...view, gone: 'ended' };
-    case 'handRaised':
-      return handRaised({ ...view, hands: fact.value.handCount }, fact.value, me);
-    case 'handLowered':
-      return handLowered({ ...view, hands: fact.value.handCount }, fact.value.userId, me);
     case 'stageOffered':
       return fact.value.offer ? stageOffered(view, fact.value.offer, me) : view;
     case 'offerClosed':
@@ -127,15 +142,10 @@ function withRoom(view: RoomView, room: Room): RoomView {
   return { ...view, room: { ...room, roomKey: room.roomKey || view.room.roomKey }, own: { ...view.own, ...handsOff } };
 }
 
-/** The caller's own hand rises by more than their own call: on another device, or as a moderator takes "not now" back. Question and place are asked for then. */
-function handRaised(view: RoomView, { userId, expiresAt, occurredAt }: HandRaised, me: string): RoomView {
-  if (userId !== me) return view;
-  const hand = view.own.hand ?? create(HandSchema, { raisedAt: occurredAt });
-  return { ...view, own: { ...view.own, hand: { ...hand, expiresAt } } };
-}
-
-function handLowered(view: RoomView, user: string, me: string): RoomView {
-  return user === me || user === '' ? { ...view, own: { ...view.own, hand: undefined, handPosition: 0 } } : view;
+/** The own hand as the stream tells it; an answer to the person's own call may have been newer. */
+function ownHand(view: RoomView, { hand, position, queueRevision }: OwnHand, rewound: boolean): RoomView {
+  if (queueRevision < view.own.queueRevision && !rewound) return view;
+  return { ...view, own: { ...view.own, hand, handPosition: position, queueRevision } };
 }
 
 function stageOffered(view: RoomView, offer: StageOffer, me: string): RoomView {

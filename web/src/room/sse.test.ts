@@ -28,10 +28,10 @@ test('a message without data still carries its name', () => {
 });
 
 test('a whole event and a bare fact decode to the same', () => {
-  const whole = decodeEvent({ id: '9', event: 'hand_raised', data: '{"revision":"9","handRaised":{"userId":"omar00000001","handCount":2}}' });
-  const bare = decodeEvent({ id: '9', event: 'hand_raised', data: '{"userId":"omar00000001","handCount":2}' });
+  const whole = decodeEvent({ id: '9', event: 'hand_lowered', data: '{"revision":"9","handLowered":{"userId":"omar00000001","handCount":2}}' });
+  const bare = decodeEvent({ id: '9', event: 'hand_lowered', data: '{"userId":"omar00000001","handCount":2}' });
   expect(whole?.revision).toBe(9n);
-  expect(whole?.event).toMatchObject({ case: 'handRaised', value: { userId: 'omar00000001', handCount: 2 } });
+  expect(whole?.event).toMatchObject({ case: 'handLowered', value: { userId: 'omar00000001', handCount: 2 } });
   expect(bare).toEqual(whole);
 });
 
