@@ -9,10 +9,7 @@ from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from services.auth import bus as facts
 from services.auth.build import build
 from services.auth.settings import Settings
-from services.auth.storage.tables import outbox
-from services.common.bus.client import Bus
 from services.common.clock import SystemClock
-from services.common.facts.outbox import OutboxPublisher
 from services.common.process import Stop, run_service, write_ready_file
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
@@ -43,22 +40,20 @@ async def main(stop: Stop) -> None:
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)
-    parts = build(settings, database, metrics, clock)
-    await parts.keys.open()
+    parts = await build(settings, database, metrics, clock)
     await parts.owner_link.refresh()
     recent = await parts.store.facts_since(clock.now() - 2 * LONGEST_ACCESS_LIFE)
     facts.revoke_from_facts(parts.verifier.revocations, [fact.event for fact in recent])
 
-    bus = Bus(settings, metrics)
     server = RpcServer("auth", settings, metrics, verifier=parts.verifier)
     service = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
     server.add(parts.servicer, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, service)
     refresh_life = timedelta(days=settings.refresh_token_days)
     async with Background() as background:
         background.spawn("mail", parts.mailer.run, restart=True)
-        background.spawn("outbox", OutboxPublisher(outbox, database, bus).run, restart=True)
+        background.spawn("outbox", parts.publisher.run, restart=True)
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
-        background.every("unsaved", UNSAVED_SECONDS, lambda: facts.write_or_tell(parts.app.unsaved, bus))
+        background.every("unsaved", UNSAVED_SECONDS, lambda: facts.write_or_tell(parts.app.unsaved, parts.bus))
         background.every("owner link", OWNER_LINK_SECONDS, parts.owner_link.remove_when_used)
         background.every("key rotation", ROTATION_CHECK_SECONDS, parts.keys.rotate_if_due)
         background.every("sweep", SWEEP_SECONDS, lambda: parts.store.sweep(clock.now(), refresh_life))
@@ -67,10 +62,10 @@ async def main(stop: Stop) -> None:
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()
         write_ready_file(settings.ready_file, {"grpc": server.port, **ports})
-        await bus.connect()
+        await parts.bus.connect()
         await stop.wait()
         await server.drain()
-        await bus.close()
+        await parts.bus.close()
     await metrics.stop()
     await database.close()
 

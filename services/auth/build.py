@@ -26,7 +26,9 @@ from services.auth.rpc import AuthServicer, UseCases
 from services.auth.settings import Settings
 from services.auth.storage import SqlStore
 from services.auth.storage.tables import audit, outbox
+from services.common.bus.client import Bus
 from services.common.clock import Clock
+from services.common.facts.outbox import OutboxPublisher
 from services.common.facts.outbox_retention import FactRetention
 from services.common.limits import RateLimits
 from services.common.sight.metrics import Metrics
@@ -48,6 +50,8 @@ class Parts:
     verifier: TokenVerifier
     app: UseCases
     servicer: AuthServicer
+    bus: Bus
+    publisher: OutboxPublisher
     retention: Retention
 
 
@@ -61,13 +65,14 @@ class _Common(TypedDict):
     counters: PrometheusCounters
 
 
-def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
-    """Everything but the tasks; opens nothing."""
+async def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
+    """Everything but the server and the tasks; reads the signing keys, which are made at the first start."""
     revocations = RevocationList(clock)
     carried_out: Callable[[Sequence[Event]], None] = lambda happened: facts.revoke(revocations, happened)  # noqa: E731
     store = SqlStore(database, encode, carried_out)
     unsaved = Unsaved(store, carried_out)
-    keys = DeploymentKeys(store, clock, timedelta(days=settings.key_rotation_days))
+    keys = await DeploymentKeys.open(store, clock, timedelta(days=settings.key_rotation_days))
+    bus = Bus(settings, metrics)
     mailer = Mailer(_delivery(settings), settings.deployment, metrics, domain=settings.mail_domain)
     app = _use_cases(settings, store, keys, mailer, unsaved, metrics=metrics, clock=clock)
     return Parts(
@@ -85,6 +90,8 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         ),
         app=app,
         servicer=AuthServicer(app),
+        bus=bus,
+        publisher=OutboxPublisher(outbox, database, bus),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
 

@@ -5,11 +5,8 @@ from pathlib import Path
 
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 
-from services.common.bus.client import Bus
 from services.common.clock import SystemClock
-from services.common.facts.outbox import FactReader, OutboxPublisher
 from services.common.process import Stop, run_service, write_ready_file
-from services.common.rpc.client import ServiceChannel
 from services.common.rpc.server import RpcServer
 from services.common.settings import load
 from services.common.sight import log
@@ -20,9 +17,7 @@ from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from services.common.tasks import Background
 from services.invite.build import build
-from services.invite.bus import HEARD_FACTS, RewindingCursor
 from services.invite.settings import Settings
-from services.invite.storage.tables import fact_cursors, outbox
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,18 +31,13 @@ async def main(stop: Stop) -> None:
     await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)
-    channel = ServiceChannel("invite", settings.auth_address, settings)
-    parts = build(settings, database, metrics, clock, channel)
-
-    bus = Bus(settings, metrics)
-    cursor = RewindingCursor(fact_cursors.of(database))
-    reader = FactReader("auth", bus, HEARD_FACTS, parts.auth.list_facts, parts.auth_facts.handle, cursor)
+    parts = build(settings, database, metrics, clock)
     server = RpcServer("invite", settings, metrics, verifier=parts.verifier)
     service = invite_service_pb2.DESCRIPTOR.services_by_name["InviteService"]
     server.add(parts.servicer, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, service)
     async with Background() as background:
-        background.spawn("auth facts", reader.run, restart=True)
-        background.spawn("outbox", OutboxPublisher(outbox, database, bus).run, restart=True)
+        background.spawn("auth facts", parts.auth_facts.run, restart=True)
+        background.spawn("outbox", parts.publisher.run, restart=True)
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
         background.every("claims", settings.sweep_seconds, parts.app.redemptions.settle_stale_claims)
         background.every("expiry", settings.sweep_seconds, parts.app.invitations.expire)
@@ -55,11 +45,11 @@ async def main(stop: Stop) -> None:
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()
         write_ready_file(settings.ready_file, {"grpc": server.port, **ports})
-        await bus.connect()
+        await parts.bus.connect()
         await stop.wait()
         await server.drain()
-        await bus.close()
-    await channel.close()
+        await parts.bus.close()
+    await parts.channel.close()
     await metrics.stop()
     await database.close()
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
 
+from services.common.bus.client import Bus
 from services.common.clock import Clock
+from services.common.facts.outbox import FactReader, OutboxPublisher
 from services.common.facts.outbox_retention import FactRetention
 from services.common.limits import RateLimits
 from services.common.rpc.client import ServiceChannel
@@ -27,7 +29,7 @@ from services.invite.rpc import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore
 from services.invite.storage.retention import delete_closed_invitations
-from services.invite.storage.tables import audit, outbox
+from services.invite.storage.tables import audit, fact_cursors, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,10 @@ class Parts:
     verifier: TokenVerifier
     app: UseCases
     servicer: InviteServicer
-    auth_facts: facts.AuthFacts
+    channel: ServiceChannel
+    bus: Bus
+    publisher: OutboxPublisher
+    auth_facts: FactReader
     retention: Retention
 
 
@@ -52,9 +57,10 @@ class _Common(TypedDict):
     counters: PrometheusCounters
 
 
-def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock, channel: ServiceChannel) -> Parts:
-    """Everything but the tasks; reads the secret of the codes, or makes it."""
+def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
+    """Everything but the server and the tasks; reads the secret of the codes, or makes it."""
     store = SqlStore(database, encode)
+    channel, bus = ServiceChannel("invite", settings.auth_address, settings), Bus(settings, metrics)
     auth = AuthClient(channel.channel, clock)
     revocations = RevocationList(clock)
     counters = PrometheusCounters(metrics)
@@ -84,7 +90,17 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         ),
         app=app,
         servicer=InviteServicer(app, settings.deployment),
-        auth_facts=facts.AuthFacts(app.tree, auth.forget, revocations),
+        channel=channel,
+        bus=bus,
+        publisher=OutboxPublisher(outbox, database, bus),
+        auth_facts=FactReader(
+            "auth",
+            bus,
+            facts.HEARD_FACTS,
+            auth.list_facts,
+            facts.AuthFacts(app.tree, auth.forget, revocations).handle,
+            facts.RewindingCursor(fact_cursors.of(database)),
+        ),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
 

@@ -1,5 +1,6 @@
 """Puts the parts of room_directory together."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -106,8 +107,10 @@ class Parts:
     announcer: facts.BusAnnouncer
     verifier: TokenVerifier
     app: UseCases
+    auth_facts: FactReader
+    invite_facts: FactReader | None
+    on_load: Callable[[media_relay_service_pb2.RelayLoad], Awaitable[None]]
     retention: Retention
-    clock_skew: ClockSkew
 
 
 async def build(
@@ -158,18 +161,41 @@ async def build(
         dispatch=dispatch,
         blocks=blocks,
         announcer=announcer,
-        verifier=TokenVerifier(
-            auth.key_set,
-            ACCESS.issuer,
-            settings.deployment,
-            clock=clock,
-            revocations=revocations,
-            refused=refusal_counter(metrics),
-        ),
+        verifier=_verifier(settings, auth, clock, metrics, revocations),
         app=app,
+        auth_facts=_auth_facts(app, auth, bus, database, revocations),
+        invite_facts=_invite_facts(app, invite, bus, database),
+        on_load=facts.load_handler(fleet.on_load, ClockSkew(clock, metrics).note),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
-        clock_skew=ClockSkew(clock, metrics),
     )
+
+
+def _verifier(
+    settings: Settings, auth: AuthClient, clock: Clock, metrics: Metrics, revocations: RevocationList
+) -> TokenVerifier:
+    return TokenVerifier(
+        auth.key_set,
+        ACCESS.issuer,
+        settings.deployment,
+        clock=clock,
+        revocations=revocations,
+        refused=refusal_counter(metrics),
+    )
+
+
+def _auth_facts(
+    app: UseCases, auth: AuthClient, bus: Bus, database: Database, revocations: RevocationList
+) -> FactReader:
+    handle, recall = facts.auth_handler(app.moderation, revocations), facts.auth_recall(app.moderation, revocations)
+    cursor = fact_cursors.of(database)
+    return FactReader("auth", bus, facts.AUTH_FACTS, auth.list_facts, handle, cursor, recall=recall)
+
+
+def _invite_facts(app: UseCases, invite: InviteClient | None, bus: Bus, database: Database) -> FactReader | None:
+    if invite is None:
+        return None
+    handle, cursor = facts.invite_handler(app.moderation), fact_cursors.of(database)
+    return FactReader("invite", bus, facts.INVITE_FACTS, invite.list_facts, handle, cursor)
 
 
 def _show(metrics: Metrics, fleet: Fleet) -> None:
@@ -237,18 +263,10 @@ async def start(parts: Parts, background: Background) -> None:
 
 async def listen(parts: Parts, background: Background) -> None:
     """Connects to the bus and begins to hear relays and the other services."""
-    on_load = facts.load_handler(parts.app.fleet.on_load, parts.clock_skew.note)
-    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, on_load)
-    cursor, cases = fact_cursors.of(parts.database), parts.app.moderation
-    on_auth = facts.auth_handler(cases, parts.verifier.revocations)
-    recall = facts.auth_recall(cases, parts.verifier.revocations)
-    ask = parts.auth.list_facts
-    auth = FactReader("auth", parts.bus, facts.AUTH_FACTS, ask, on_auth, cursor, recall=recall)
-    background.spawn("facts of auth", auth.run, restart=True)
-    if parts.invite is not None:
-        on_invite = facts.invite_handler(cases)
-        invite = FactReader("invite", parts.bus, facts.INVITE_FACTS, parts.invite.list_facts, on_invite, cursor)
-        background.spawn("facts of invite", invite.run, restart=True)
+    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, parts.on_load)
+    background.spawn("facts of auth", parts.auth_facts.run, restart=True)
+    if parts.invite_facts is not None:
+        background.spawn("facts of invite", parts.invite_facts.run, restart=True)
     await parts.bus.connect()
 
 

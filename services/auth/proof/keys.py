@@ -30,23 +30,25 @@ class SecretStore(Protocol):
 
 
 class DeploymentKeys:
-    """Signs access tokens; `open` must have been called before anything else."""
+    """Signs access tokens; made by `open`, with keys from the store."""
 
-    def __init__(self, store: SecretStore, clock: Clock, rotate_every: timedelta) -> None:
+    def __init__(
+        self, store: SecretStore, clock: Clock, rotate_every: timedelta, *, stored: StoredSecret, token_key: bytes
+    ) -> None:
         self._store = store
         self._clock = clock
         self._rotate_every = rotate_every
-        self._ring: KeyRing
-        self._stored: StoredSecret
-        self._loaded_at = 0.0
-        self._token_key = b""
+        self._stored = stored
+        self._ring = KeyRing.restore(stored.value)
+        self._loaded_at = clock.monotonic()
+        self._token_key = token_key
 
-    async def open(self) -> None:
+    @classmethod
+    async def open(cls, store: SecretStore, clock: Clock, rotate_every: timedelta) -> "DeploymentKeys":
         """Loads the keys, or makes them at the first start; copies that start together agree on the same."""
-        now = self._clock.now()
-        await self._ensure(_RING, lambda: KeyRing.create(now).dump())
-        self._token_key = bytes.fromhex((await self._ensure(_TOKEN_KEY, lambda: secrets.token_hex(32))).value)
-        await self._reload()
+        stored = await _ensure(store, _RING, lambda: KeyRing.create(clock.now()).dump(), clock)
+        token_key = await _ensure(store, _TOKEN_KEY, lambda: secrets.token_hex(32), clock)
+        return cls(store, clock, rotate_every, stored=stored, token_key=bytes.fromhex(token_key.value))
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """An access token with these claims, by the words of the contract."""
@@ -78,19 +80,20 @@ class DeploymentKeys:
         await self._reload()
         _log.info("signing with a new key", key_id=self._ring.current.key_id)
 
-    async def _ensure(self, name: str, make: Callable[[], str]) -> StoredSecret:
-        found = await self._store.load_secret(name)
-        if found is None:
-            try:
-                await self._store.save_secret(name, make(), self._clock.now(), None)
-            except Conflict:
-                _log.info("another copy has made the secret", name=name)
-            found = await self._store.load_secret(name)
-        if found is None:
-            raise RuntimeError(f"the secret {name} cannot be kept")
-        return found
-
     async def _reload(self) -> None:
-        self._stored = await self._ensure(_RING, lambda: KeyRing.create(self._clock.now()).dump())
+        self._stored = await _ensure(self._store, _RING, lambda: KeyRing.create(self._clock.now()).dump(), self._clock)
         self._ring = KeyRing.restore(self._stored.value)
         self._loaded_at = self._clock.monotonic()
+
+
+async def _ensure(store: SecretStore, name: str, make: Callable[[], str], clock: Clock) -> StoredSecret:
+    found = await store.load_secret(name)
+    if found is None:
+        try:
+            await store.save_secret(name, make(), clock.now(), None)
+        except Conflict:
+            _log.info("another copy has made the secret", name=name)
+        found = await store.load_secret(name)
+    if found is None:
+        raise RuntimeError(f"the secret {name} cannot be kept")
+    return found

@@ -88,8 +88,7 @@ class Hall:
 async def open_hall(database: Database, directory: Path, clock: FakeClock, **changes: Any) -> Hall:
     """Auth on a database that has its tables, after its start."""
     metrics = Metrics("auth")
-    parts = build(auth_settings(directory, **changes), database, metrics, clock)
-    await parts.keys.open()
+    parts = await build(auth_settings(directory, **changes), database, metrics, clock)
     await parts.owner_link.refresh()
     return Hall(parts, database, clock, metrics, directory)
 
