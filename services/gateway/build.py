@@ -108,6 +108,7 @@ class Gateway:
         catalogue = Catalogue(services)
         ice = IceServers(_ice_offer(settings), SystemClock())
         self._outward = outward = _connect(settings, catalogue, metrics)
+        door = Door(_proxies(settings), _limits(settings))
         # What is wrong with the settings is known by now: nothing is left bound.
         web_port = web.bind(settings.listen)
         native_port = native.bind(settings.grpc_public_listen, certificate) if settings.grpc_public_listen else None
@@ -126,6 +127,7 @@ class Gateway:
             metrics=metrics,
             background=self.background,
         )
+        self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
         info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
         calls = Calls(
@@ -139,25 +141,21 @@ class Gateway:
         )
         inside = Inside(
             calls=calls,
-            door=Door(_proxies(settings), _limits(settings)),
+            door=door,
             identities=identities,
             watching=self.watching,
             media=_media(settings, identities, outward, self.relay_table, ice),
             site=_landing(settings, outward),
             info=info,
         )
-        self.http = web.HttpServer(
-            _application(settings, inside, web_port.port, metrics), web_port, settings, certificate
-        )
-        self._grpc = None
-        if native_port is not None:
-            rpcs = native.PublicRpcs(calls, inside.door, metrics)
-            self._grpc = native.PublicGrpcServer(native_port, rpcs, services)
+        app = _application(settings, inside, web_port.port, metrics)
+        self.http = web.HttpServer(app, web_port, settings, certificate)
+        rpcs = native.PublicRpcs(calls, door, metrics)
+        self._grpc = None if native_port is None else native.PublicGrpcServer(native_port, rpcs, services)
 
     async def start(self) -> None:
         """Connects to the bus, starts the background work, and serves both public ports."""
         await follow_relays(self.bus, self.relay_table)
-        self.bus.on_reconnect(self._bus_is_back)
         self.background.spawn("auth facts", self._facts.run, restart=True)
         self.background.spawn("stream reports", self._reports.run, restart=True)
         self.background.spawn("directory connection", self._watch_directory, restart=True)
