@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from ops.copying import CopyError
+from ops.errors import OperatorError
 from ops.operations import COMMANDS
 from services.common.trust.private import UMASK
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     os.umask(UMASK)
     try:
         return int(options.run(options))
-    except CopyError as error:
+    except OperatorError as error:
         print(f"majlis: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

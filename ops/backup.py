@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from ops.backup_schedule import serve
-from ops.copying import CopyError, add_place_arguments, copy, sqlite_url, urls
+from ops.copying import add_place_arguments, copy, sqlite_url, urls
+from ops.errors import OperatorError
 from ops.kept_backups import MANIFEST, forget
 from services.common.trust.private import keep_from_others
 
@@ -41,7 +42,7 @@ def _begin(folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     name = folder / time.strftime("majlis-%Y%m%dT%H%M%SZ", time.gmtime())
     if name.exists():
-        raise CopyError(f"{name} exists already")
+        raise OperatorError(f"{name} exists already")
     return name, Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from ops.copying import CopyError
+from ops.errors import OperatorError
 from ops.kept_backups import made_at, whole
 from services.common.net import PortTaken
 from services.common.sight.metrics import Metrics
@@ -80,7 +80,7 @@ async def _one(make: Callable[[], Awaitable[Path]], folder: Path, told: Told) ->
 
 
 async def serve(make: Callable[[], Awaitable[Path]], folder: Path, every: float, listen: str) -> None:
-    """Keeps on, with metrics at `listen`, until told to stop. Raises CopyError when the address is taken."""
+    """Keeps on, with metrics at `listen`, until told to stop. Raises OperatorError when the address is taken."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -88,7 +88,7 @@ async def serve(make: Callable[[], Awaitable[Path]], folder: Path, every: float,
     try:
         await told.metrics.serve(listen)
     except PortTaken as error:
-        raise CopyError(str(error)) from error
+        raise OperatorError(str(error)) from error
     told.metrics.ready = True
     working = asyncio.create_task(keep_on(make, folder, every, told, stop))
     stopping = asyncio.create_task(stop.wait())

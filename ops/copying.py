@@ -9,16 +9,13 @@ from pathlib import Path
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, delete, func, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ops.errors import OperatorError
 from services.common.store.database import Database
 from services.common.store.migrations import migrate
 
 KEEPERS = ("auth", "invite", "room_directory")
 ROOT = Path(__file__).resolve().parents[1]
 _BATCH = 1000
-
-
-class CopyError(Exception):
-    """A copy that cannot be made or did not arrive whole, in words for the operator."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -37,7 +34,7 @@ def urls(state: Path, given: list[str]) -> dict[str, str]:
         if url and "://" not in url:
             url = _in_file(Path(url))
         if keeper not in KEEPERS or not url:
-            raise CopyError(f"--database {keeper}=…: write it as one of {', '.join(KEEPERS)}, then = and a URL")
+            raise OperatorError(f"--database {keeper}=…: write it as one of {', '.join(KEEPERS)}, then = and a URL")
         found[keeper] = url.replace("postgresql://", "postgresql+asyncpg://", 1)
     return found
 
@@ -46,7 +43,7 @@ def _in_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise CopyError(f"{path} should hold the URL of a database: {error.strerror}") from error
+        raise OperatorError(f"{path} should hold the URL of a database: {error.strerror}") from error
 
 
 def databases_of_environment() -> list[str]:
@@ -85,7 +82,7 @@ async def copy(keeper: str, source_url: str, target_url: str) -> dict[str, int]:
     """Copies everything `keeper` keeps; returns rows by table.
 
     The source is read in one transaction, so it may be in use; it must be of this release, as any database is once its
-    service has started. The target must be new: it is brought to this release first. Raises CopyError.
+    service has started. The target must be new: it is brought to this release first. Raises OperatorError.
     """
     source, target = Database(source_url, keeper), Database(target_url, keeper)
     try:
@@ -113,13 +110,13 @@ async def _check(source: Database, target: Database, keeper: str) -> None:
     async with target.read() as session:
         schema = None if target.is_sqlite else keeper
         if await (await session.connection()).run_sync(_is_used, schema):
-            raise CopyError(
+            raise OperatorError(
                 f"the target of {keeper} is in use already; copy into a new database, or drop its schema first"
             )
     async with source.read() as session:
         schema = None if source.is_sqlite else keeper
         if not await (await session.connection()).run_sync(_is_used, schema):
-            raise CopyError(f"the source of {keeper} has no tables: is it the right database?")
+            raise OperatorError(f"the source of {keeper} has no tables: is it the right database?")
 
 
 async def _copy_table(table: Table, reading: AsyncSession, writing: AsyncSession) -> int:
@@ -136,7 +133,7 @@ async def _verify(counts: Mapping[str, int], tables: list[Table], writing: Async
     for table in tables:
         arrived = await writing.scalar(select(func.count()).select_from(table))
         if arrived != counts[table.name]:
-            raise CopyError(
+            raise OperatorError(
                 f"{table.name}: {counts[table.name]} rows were read and {arrived} arrived; nothing was kept"
             )
 

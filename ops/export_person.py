@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from ops.copying import CopyError, add_place_arguments, metadata_of, urls
+from ops.copying import add_place_arguments, metadata_of, urls
+from ops.errors import OperatorError
 from services.common.store.database import Database
 from services.common.trust.private import write_private
 
@@ -75,19 +76,21 @@ ABOUT_NOBODY = {
 
 
 async def find(auth: Database, handle: str) -> str:
-    """The id behind a handle. Raises CopyError."""
+    """The id behind a handle. Raises OperatorError."""
     accounts = metadata_of("auth").tables["accounts"]
     async with auth.read() as session:
         found = await session.scalar(
             select(accounts.c.user_id).where(accounts.c.handle == handle.removeprefix("@").lower())
         )
     if found is None:
-        raise CopyError(f"nobody is called @{handle.removeprefix('@')}: a deleted account has its id only, --user-id")
+        raise OperatorError(
+            f"nobody is called @{handle.removeprefix('@')}: a deleted account has its id only, --user-id"
+        )
     return str(found)
 
 
 async def export(databases: Mapping[str, Database], user_id: str) -> dict[str, Any]:
-    """All rows about a person, by service and table. Raises CopyError when there are none at all."""
+    """All rows about a person, by service and table. Raises OperatorError when there are none at all."""
     found: dict[str, Any] = {}
     for keeper, parts in PARTS.items():
         tables: dict[str, list[dict[str, Any]]] = {}
@@ -102,7 +105,7 @@ async def export(databases: Mapping[str, Database], user_id: str) -> dict[str, A
                 )
         found[keeper] = {name: rows_ for name, rows_ in tables.items() if rows_}
     if not any(found.values()):
-        raise CopyError(f"nothing is kept about {user_id}: is it the account's id?")
+        raise OperatorError(f"nothing is kept about {user_id}: is it the account's id?")
     return {"user_id": user_id, "made_at": dt.datetime.now(dt.UTC).isoformat(), **found}
 
 

@@ -8,19 +8,20 @@ import tempfile
 from pathlib import Path
 
 from ops.backup import digest
-from ops.copying import CopyError, add_place_arguments, copy, migrations_of, sqlite_url, urls
+from ops.copying import add_place_arguments, copy, migrations_of, sqlite_url, urls
+from ops.errors import OperatorError
 from ops.kept_backups import MANIFEST
 from services.common.store.migrations import migrate
 
 
 def check(folder: Path) -> None:
-    """Raises CopyError unless every file of a backup is there and unchanged."""
+    """Raises OperatorError unless every file of a backup is there and unchanged."""
     if not (folder / MANIFEST).is_file():
-        raise CopyError(f"{folder} is no backup: it has no {MANIFEST}")
+        raise OperatorError(f"{folder} is no backup: it has no {MANIFEST}")
     for name, kept in json.loads((folder / MANIFEST).read_text())["files"].items():
         path = folder / name
         if not path.is_file() or digest(path) != kept:
-            raise CopyError(f"{path} is missing or damaged: take another backup")
+            raise OperatorError(f"{path} is missing or damaged: take another backup")
 
 
 async def restore(folder: Path, targets: dict[str, str], secrets: Path) -> dict[str, dict[str, int]]:

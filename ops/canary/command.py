@@ -13,7 +13,7 @@ from pathlib import Path
 from ops.canary.measure import Heard
 from ops.canary.programme_ear import BusAt, ProgrammeEar, programme_ear
 from ops.canary.rounds import STEPS, Errand, Felt, RoundFailed, canary_at
-from ops.copying import CopyError
+from ops.errors import OperatorError
 from services.common.bus.login import BusLogin
 from services.common.net import PortTaken
 from services.common.settings import SettingsError
@@ -187,13 +187,13 @@ def _recording(text: str) -> Path:
 
 
 def _bus_at(options: argparse.Namespace) -> BusAt | None:
-    """Where the bus is. Raises CopyError for options that cannot be used."""
+    """Where the bus is. Raises OperatorError for options that cannot be used."""
     if options.nats is None:
         given = [
             name for name in ("nats_seed_file", "nats_ca", "nats_cert", "nats_key", "record") if getattr(options, name)
         ]
         if given:
-            raise CopyError(f"--{given[0].replace('_', '-')} needs --nats: the programme is heard on the bus")
+            raise OperatorError(f"--{given[0].replace('_', '-')} needs --nats: the programme is heard on the bus")
         return None
     at = BusAt(
         url=options.nats,
@@ -208,7 +208,7 @@ def _bus_at(options: argparse.Namespace) -> BusAt | None:
         if options.record is not None:
             options.record.touch()
     except (SettingsError, OSError) as error:
-        raise CopyError(str(error)) from error
+        raise OperatorError(str(error)) from error
     return at
 
 
@@ -216,7 +216,7 @@ def _token(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise CopyError(f"cannot read {path}: {error.strerror}") from error
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from error
 
 
 async def _serve(errand: Errand, every: float, listen: str, bus: BusAt | None) -> None:
@@ -227,7 +227,7 @@ async def _serve(errand: Errand, every: float, listen: str, bus: BusAt | None) -
     try:
         port = await told.metrics.serve(listen)
     except PortTaken as error:
-        raise CopyError(str(error)) from error
+        raise OperatorError(str(error)) from error
     told.metrics.ready = True
     print(f"metrics on port {port}", flush=True)
     try:

@@ -5,10 +5,11 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.copying import KEEPERS, CopyError, databases_of_environment, urls
+from ops.copying import KEEPERS, databases_of_environment, urls
 from ops.doctor.finding import Finding
 from ops.doctor.inside import bus, database, disk, parts, private_database
 from ops.doctor.outside import media, public_origin, tcp
+from ops.errors import OperatorError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +65,11 @@ def _reach(url: str | None, token_file: Path, ca_file: Path | None) -> list[Find
     from ops.doctor.reach import relays
 
     if not url:
-        raise CopyError("--token-file needs the public address too")
+        raise OperatorError("--token-file needs the public address too")
     try:
         token = token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise CopyError(f"cannot read {token_file}: {error.strerror}") from error
+        raise OperatorError(f"cannot read {token_file}: {error.strerror}") from error
     return asyncio.run(relays(url, token, ca_file))
 
 

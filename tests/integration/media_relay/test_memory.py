@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_memory_goes_back_to_the_system_after_a_storm_of_handshakes() -> None:
     # In a process of its own: what other tests freed would be given back with it.
-    command = [sys.executable, "-m", "tests.support.handshake_storm"]
+    command = [sys.executable, "-m", "tests.load.handshake_storm"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     kib = json.loads(done.stdout)

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert
 
 from ops.__main__ import main as majlis
-from ops.copying import KEEPERS, CopyError, metadata_of, urls
+from ops.copying import KEEPERS, metadata_of, urls
+from ops.errors import OperatorError
 from ops.export_person import ABOUT_NOBODY, PARTS, export, find
 from services.common.store.database import Database
 from services.room_directory.app.ports import Act, ReportRecord
@@ -88,7 +89,7 @@ async def test_after_a_deletion_only_opaque_entries_are_left(door: Door, hall: d
     await door.hall.parts.app.accounts.delete_account(lina, "lina")
     await door.tree.account_deleted(lina)
     await SqlLedger(hall["room_directory"], door.clock).forget_person(lina, Act("auth", "account_deleted", lina))
-    with pytest.raises(CopyError, match="nobody is called"):
+    with pytest.raises(OperatorError, match="nobody is called"):
         await find(hall["auth"], "lina")
     found = await export(hall, lina)
     assert set(found["auth"]) == {"accounts", "redemptions", "outbox", "audit"}

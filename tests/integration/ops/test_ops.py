@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from ops import backup, kept_backups, restore
 from ops.__main__ import main as majlis
 from ops.command import add_to
-from ops.copying import KEEPERS, CopyError, copy, metadata_of, migrations_of, sqlite_url, urls
+from ops.copying import KEEPERS, copy, metadata_of, migrations_of, sqlite_url, urls
+from ops.errors import OperatorError
 from ops.operations import COMMANDS
 from services.common.ids import new_id
 from services.common.store.database import Database
@@ -102,13 +103,13 @@ async def test_a_database_in_use_is_never_written_over(tmp_path: Path) -> None:
     await fill("invite", first)
     await fill("invite", second)
     before = await rows("invite", second)
-    with pytest.raises(CopyError, match="in use"):
+    with pytest.raises(OperatorError, match="in use"):
         await copy("invite", first, second)
     assert await rows("invite", second) == before
 
 
 async def test_a_source_without_tables_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CopyError, match="right database"):
+    with pytest.raises(OperatorError, match="right database"):
         await copy("auth", sqlite_url(tmp_path / "none.db"), sqlite_url(tmp_path / "new.db"))
 
 
@@ -141,14 +142,14 @@ async def test_a_damaged_backup_is_refused_before_anything_is_written(state: Pat
     content[len(content) // 2] ^= 1
     (made / "invite.db").write_bytes(bytes(content))
     new = tmp_path / "new"
-    with pytest.raises(CopyError, match=r"invite\.db is missing or damaged"):
+    with pytest.raises(OperatorError, match=r"invite\.db is missing or damaged"):
         await restore.restore(made, urls(new, []), new / "secrets")
     assert not new.exists()
 
 
 async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(state: Path, tmp_path: Path) -> None:
     sources = urls(state, []) | {"room_directory": sqlite_url(tmp_path / "empty.db")}
-    with pytest.raises(CopyError):
+    with pytest.raises(OperatorError):
         await backup.backup(sources, state / "secrets", tmp_path / "backups")
     assert list((tmp_path / "backups").iterdir()) == []
 

@@ -2,10 +2,9 @@
 
 import base64
 
-import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from services.common.errors import DomainError, FieldInvalid, Kind
+from services.common.errors import DomainError, FieldInvalid
 from services.common.rpc.errors import RemoteError
 from services.gateway.call.status import (
     connect_error,
@@ -15,29 +14,6 @@ from services.gateway.call.status import (
     retry_after_seconds,
     status_from,
 )
-
-
-@pytest.mark.parametrize(
-    ("kind", "code", "status"),
-    [
-        ("invalid_argument", "invalid_argument", 400),
-        ("not_found", "not_found", 404),
-        ("already_exists", "already_exists", 409),
-        ("failed_precondition", "failed_precondition", 400),
-        ("permission_denied", "permission_denied", 403),
-        ("unauthenticated", "unauthenticated", 401),
-        ("resource_exhausted", "resource_exhausted", 429),
-        ("aborted", "aborted", 409),
-        ("unavailable", "unavailable", 503),
-        ("deadline_exceeded", "deadline_exceeded", 504),
-        ("internal", "internal", 500),
-    ],
-)
-def test_each_kind_has_its_code_and_status(kind: Kind, code: str, status: int) -> None:
-    refusal = status_from(RemoteError(kind, "SOME_REASON", "words"))
-    assert http_status(refusal) == status
-    error = connect_error(refusal)
-    assert (error["code"], error["message"]) == (code, "words")
 
 
 def test_details_are_encoded_and_readable() -> None:

@@ -9,7 +9,7 @@ from services.room_directory.domain import hands, moderation, stage
 from services.room_directory.domain.entry import check_media
 from services.room_directory.domain.errors import NotAllowed, NotInRoom, NotOnStage
 from services.room_directory.domain.people import Actor
-from services.room_directory.domain.roles import ALLOWED, ON_STAGE, SENSIBLE, Action, Role, require, require_target
+from services.room_directory.domain.roles import ALLOWED, ON_STAGE, SENSIBLE, Action, Role, require_target
 from services.room_directory.domain.seats import HandMode, MediaKind, StageSeat
 from tests.unit.room_directory.rooms import Hall
 
@@ -90,16 +90,6 @@ def test_an_action_succeeds_exactly_when_the_table_lists_it_for_the_role(action:
 
 def test_every_action_has_an_attempt_in_this_walk() -> None:
     assert set(ATTEMPTS) == set(Action)
-
-
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("action", Action)
-def test_the_table_alone_decides_what_require_lets_through(action: Action, role: Role) -> None:
-    if (role, action) in ALLOWED:
-        require(role, action)
-    else:
-        with pytest.raises(NotAllowed):
-            require(role, action)
 
 
 @pytest.mark.parametrize("target", Role)
