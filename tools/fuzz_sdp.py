@@ -4,7 +4,7 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.media_relay.domain.errors import FragmentInvalid, OfferInvalid
@@ -92,7 +92,12 @@ def run(target: Callable[[str], None], text: str) -> None:
         raise Finding(f"{len(text)} characters took {time.process_time() - began:.1f} s")
 
 
-def fuzz(seconds: float, seed: int, findings: Path = FINDINGS) -> str | None:
+def fuzz(
+    seconds: float,
+    seed: int,
+    findings: Path = FINDINGS,
+    targets: Sequence[Callable[[str], None]] = (answer_or_refuse, restart_or_refuse),
+) -> str | None:
     """Tries for so long; returns what was found, if anything, and keeps the text that does it."""
     random_, texts, count = random.Random(seed), corpus(), 0  # noqa: S311 (a seed must repeat what was found)
     until = time.monotonic() + seconds
@@ -100,7 +105,7 @@ def fuzz(seconds: float, seed: int, findings: Path = FINDINGS) -> str | None:
         for _ in range(ROUND):
             text = mutate(random_, texts) if count else texts[0]
             count += 1
-            for target in (answer_or_refuse, restart_or_refuse):
+            for target in targets:
                 try:
                     run(target, text)
                 except Exception as error:  # noqa: BLE001 (whatever comes out is the finding)

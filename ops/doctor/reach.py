@@ -9,7 +9,7 @@ import contextlib
 import ipaddress
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +58,17 @@ async def relays(url: str, token: str, ca_file: Path | None = None) -> list[Find
         return [Finding("media", False, f"no session with a relay within {_ALL_SECONDS:g} s: is one up?")]
 
 
-async def address(place: tuple[str, int], invitation: Invitation, *, local: bool) -> Finding:
+Check = Callable[[tuple[str, int], Invitation], Awaitable[float | None]]
+"""Asks the relay at an address; seconds until it answered, or None."""
+
+
+async def address(
+    place: tuple[str, int], invitation: Invitation, *, local: bool, check: Check | None = None
+) -> Finding:
     """Whether one advertised address answers; `local`: the deployment is for this machine only."""
     host, port = place
     what = f"media {host}:{port}"
-    seconds = await _check(place, invitation)
+    seconds = await (check or _check)(place, invitation)
     if seconds is not None:
         return Finding(what, True, f"the relay answers by UDP from here, in {seconds * 1000:.0f} ms")
     at = ipaddress.ip_address(host)

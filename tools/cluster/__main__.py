@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tools import crd_schemas
@@ -41,7 +41,7 @@ def pods(manifests: list[Manifest]) -> Iterator[Manifest]:
         yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def faults_of(kubectl: Kubectl, folder: str) -> tuple[int, list[str]]:
+def faults_of(kubectl: Kubectl, folder: str, render: Callable[[str], list[Manifest]] = render) -> tuple[int, list[str]]:
     """How many manifests a folder has, and what the control plane says against them."""
     manifests = render(folder)
     namespaces = [each for each in manifests if each["kind"] == "Namespace"]

@@ -1,7 +1,7 @@
 """Plays a sound file as a microphone: 20 ms at a time, in real time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ class FileTrack(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, path: Path, *, loop: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, loop: bool = False, read: Callable[[Path], Iterator[AudioFrame]] = decode
+    ) -> None:
         super().__init__()
         self.finished = asyncio.Event()
         self.failure: Exception | None = None
@@ -34,7 +36,8 @@ class FileTrack(MediaStreamTrack):
         """How much has been said."""
         self._path = path
         self._over_and_over = loop
-        self._frames = decode(path)
+        self._read = read
+        self._frames = read(path)
         self._next: AudioFrame | None = self._pull()
         if self._next is None:
             raise MajlisError("invalid_argument", "NO_SOUND", f"{path} has no sound in it")
@@ -73,7 +76,7 @@ class FileTrack(MediaStreamTrack):
         try:
             frame = next(self._frames, None)
             if frame is None and self._over_and_over:
-                self._frames = decode(self._path)
+                self._frames = self._read(self._path)
                 frame = next(self._frames, None)
         except (FFmpegError, OSError) as error:
             why = error.strerror or str(error)

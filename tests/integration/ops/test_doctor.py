@@ -297,14 +297,11 @@ async def test_an_address_that_a_relay_answers_at_is_good_and_only_with_the_righ
         ("192.88.99.7", False, "forward it if the server is behind NAT"),
     ],
 )
-async def test_an_address_nobody_answers_at_says_what_to_do(
-    host: str, local: bool, do: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_address_nobody_answers_at_says_what_to_do(host: str, local: bool, do: str) -> None:
     async def silence(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(reach, "_check", silence)
-    finding = await reach.address((host, 8082), reach.Invitation((), "", ""), local=local)
+    finding = await reach.address((host, 8082), reach.Invitation((), "", ""), local=local, check=silence)
     assert finding.good is False
     assert do in finding.say
 

@@ -5,8 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tools.cluster import __main__ as cluster
 from tools.cluster.control_plane import api_options
 
@@ -46,11 +44,8 @@ def folder_of(_: str) -> list[dict[str, Any]]:
     return [{"kind": kind, "metadata": {"name": name, "namespace": "majlis"}} for kind, name in kinds.items()]
 
 
-def test_what_one_folder_leaves_hinders_neither_the_next_one_nor_a_second_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "render", folder_of)
+def test_what_one_folder_leaves_hinders_neither_the_next_one_nor_a_second_run(tmp_path: Path) -> None:
     kubectl = FakeKubectl(api_options(tmp_path, "http://127.0.0.1:1", 2, tmp_path, tmp_path))
     for folder in ("k8s/overlays/small", "k8s/overlays/production", "k8s/overlays/small"):
-        assert cluster.faults_of(kubectl, folder) == (3, [])  # type: ignore[arg-type]
+        assert cluster.faults_of(kubectl, folder, folder_of) == (3, [])  # type: ignore[arg-type]
         assert kubectl.there == {"Namespace majlis"}

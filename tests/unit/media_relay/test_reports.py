@@ -78,38 +78,26 @@ async def test_what_happened_is_told_in_order_with_relay_and_boot(stub: Stub, re
     assert batch.changes[-1].cause == SESSION_CAUSE_DELETED
 
 
-async def test_a_batch_is_sent_again_until_it_is_taken(
-    stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "_FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(telling, "BATCH_DELAY_SECONDS", 0.001)
+async def test_a_batch_is_sent_again_until_it_is_taken(stub: Stub, reports: SessionReports) -> None:
     stub.failures = [PartUnavailable("away"), PartUnavailable("away")]
     (session,) = await sessions(1)
     reports.happened(SessionOpened(session), 0.0)
     running = asyncio.ensure_future(reports.run())
-    for _ in range(200):
-        if len(stub.batches) == 3:
-            break
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(60)
     running.cancel()
     assert [len(batch.changes) for batch in stub.batches] == [1, 1, 1]
 
 
-async def test_a_crowd_is_told_of_in_few_batches(
-    stub: Stub, reports: SessionReports, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "BATCH_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr(telling, "CROWD_DELAY_SECONDS", 0.2)
+async def test_a_crowd_is_told_of_in_few_batches(stub: Stub, reports: SessionReports) -> None:
     crowd = await sessions(30)
     running = asyncio.ensure_future(reports.run())
     for _ in range(20):
         for session in crowd:
             reports.happened(SessionConnected(session), 0.0)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(telling.BATCH_DELAY_SECONDS)
     await eventually(lambda: sum(len(batch.changes) for batch in stub.batches) == 20 * len(crowd))
     running.cancel()
-    # One batch at the everyday pace, then one each 0.2 s: at 0.01 s it would have been twenty.
+    # One batch at the everyday pace, then one each half a second: at the everyday pace it would have been twenty.
     assert len(stub.batches) <= 6
 
 

@@ -1,9 +1,8 @@
 """Files that players play although something is odd about them are said whole; what cannot be read is said aloud."""
 
-import asyncio
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,14 +45,6 @@ async def said(track: MediaStreamTrack) -> float:
             samples += frame.samples
     except MediaStreamError:
         return samples / RATE
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(track: FileTrack) -> None:
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr(FileTrack, "_until_due", at_once)
 
 
 def mono_then_stereo(folder: Path) -> Path:
@@ -112,16 +103,13 @@ def test_a_playlist_fetches_nothing(tmp_path: Path) -> None:
     assert refused.value.reason == "NO_SOUND"
 
 
-async def test_a_file_that_cannot_be_read_on_ends_with_its_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(path: Path) -> object:
+async def test_a_file_that_cannot_be_read_on_ends_with_its_error(tmp_path: Path) -> None:
+    def breaking_off(path: Path) -> Iterator[av.AudioFrame]:
         yield from list(decoding.decode(path))[:3]
         raise OSError(5, "Input/output error")
 
     encoded(tmp_path / "one.wav", "pcm_s16le", "mono", 0.5)
-    monkeypatch.setattr("majlis_client.player.decode", broken)
-    track = FileTrack(tmp_path / "one.wav")
+    track = FileTrack(tmp_path / "one.wav", read=breaking_off)
     assert await said(track) == pytest.approx(0.06)
     assert track.finished.is_set()
     assert isinstance(track.failure, MajlisError)
