@@ -1,0 +1,44 @@
+// @vitest-environment happy-dom
+// The small player: what matters most of the room, in one line, and what can be done from another page.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { me, seat, view } from '../room/fixtures.ts';
+import type { RoomView } from '../room/reducer.ts';
+import { Scene, type Shown } from '../testing/page.ts';
+import MiniPlayer from './MiniPlayer.svelte';
+
+let scene: Scene;
+beforeEach(() => void (scene = new Scene()));
+afterEach(() => scene.strike());
+
+function player(shown: RoomView): Shown {
+  const room = scene.room(shown);
+  scene.parts.player.room = room;
+  return scene.show(MiniPlayer, { room, rooms: scene.rooms });
+}
+
+test('who listens reads how many are here, and leaves without a question', async () => {
+  const page = player(view());
+  expect(page.get('mini-line').textContent).toContain('4');
+  expect([page.find('mute-toggle'), page.find('mini-hands')]).toEqual([null, null]);
+  await page.press('mini-leave');
+  expect(scene.parts.player.room).toBeNull();
+});
+
+test('who is on stage reads whether they are heard, and can mute from here', () => {
+  const page = player(view({ role: Role.SPEAKER }, { stage: [seat(me)] }));
+  expect(page.find('mute-toggle')?.dataset['heard']).toBe('unheard');
+  scene.microphone.state = 'live';
+  Object.assign(scene.sound, { kind: 'stage', state: 'on' });
+  scene.microphone.held = true;
+  expect(page.find('mute-toggle')?.dataset['heard']).toBe('muted');
+});
+
+test('who moderates sees the number of hands', () => {
+  const shown = { ...view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] }), hands: 12 };
+  expect(player(shown).get('mini-hands').textContent).toContain('12');
+});
+
+test('a room that is over has no player', () => {
+  expect(player({ ...view(), gone: 'ended' }).text).toBe('');
+});
