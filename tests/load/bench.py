@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.load.core_rows import SIZES, mixer_rows, relay_rows
 from tests.load.crowd_rows import crowd_rows, long_packet_rows
 from tests.load.ear_rows import concealed_rows, ear_rows
+from tests.load.hand_rows import hand_rows
 from tests.load.idle_rows import idle_rows
 from tests.load.naive import naive_rows
 from tests.load.rows import Row, row, table, write
@@ -62,6 +63,7 @@ GROUPS = (
             "forward_p99_ms_20ms_5000",
         ),
     ),
+    Group("hands", hand_rows, ("hand_p99_ms", "directory_ms_per_hand", "gateway_cores_hands")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,8 +103,16 @@ class AuditLog:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Records an act in the caller's transaction: it is recorded exactly when it happened."""
-        values = {"at": now, "actor": actor, "action": action, "target": target, "detail": dict(detail or {})}
-        await session.execute(self.table.insert().values(values))
+        await self.append_all(session, [AuditRow(now, actor, action, target, detail or {})])
+
+    async def append_all(self, session: AsyncSession, rows: Iterable[AuditRow]) -> None:
+        """The same for several acts, in their order, by one statement."""
+        values = [
+            {"at": row.at, "actor": row.actor, "action": row.action, "target": row.target, "detail": dict(row.detail)}
+            for row in rows
+        ]
+        if values:
+            await session.execute(self.table.insert(), values)
 
     async def latest(self, session: AsyncSession, *, target: str = "", limit: int = 100) -> list[AuditRow]:
         """The newest acts, of one target when it is given, newest first."""

@@ -27,7 +27,7 @@ Decide = Callable[[Room, TakeEpoch], R]
 epochs, and touches nothing else, so that it may run again."""
 
 _TRIES = 5
-PACE_SECONDS = 0.04
+PACE_SECONDS = 0.05
 """Between two writes of a room for changes that may come by the hundred: what comes meanwhile goes together."""
 
 _log = get_logger("rooms")

@@ -15,6 +15,8 @@ _MOST_KEPT = 20_000
 _FETCH_SECONDS = 1.5
 _BATCH = 100
 _ASK_AGAIN_SECONDS = 3.0
+GATHER_SECONDS = 0.04
+"""Between two questions for single profiles."""
 
 _log = get_logger("people")
 
@@ -31,6 +33,8 @@ class People:
         """Until when nobody need wait for the source, which gave no answer."""
         self._wanted: dict[str, None] = {}
         self._asking = asyncio.Lock()
+        self._ask_at = 0.0
+        """Loop seconds before which nobody asks for one profile: those wanted meanwhile go together."""
         self.version = 0
         """Rises whenever a profile becomes known or is dropped: what was built from profiles is then out of date."""
 
@@ -63,10 +67,13 @@ class People:
         if user_id in self._kept or self._clock.monotonic() < self._silent_until:
             return
         self._wanted[user_id] = None
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._ask_at - loop.time()))
         async with self._asking:
             # Whoever had the turn before may have asked for this one too.
             if user_id in self._wanted:
                 wanted, self._wanted = self._wanted, {}
+                self._ask_at = loop.time() + GATHER_SECONDS
                 await self.get(wanted)
 
     async def require(self, user_id: str) -> Person:

