@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +16,6 @@ from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.channels import CHANNELS
 from services.room_directory.domain.errors import RoomEnded, RoomNotFound
-from services.room_directory.domain.events import Fact
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
@@ -167,14 +167,12 @@ class LiveRooms:
         one wrote, five times at most; then Conflict is raised. While nothing can be written an act that goes on holds
         in memory and is written later, and any other is refused with StorageUnavailable.
         """
-        live = await self.find(room_id)
-
-        def decide_one(draft: Room, take: TakeEpoch) -> tuple[R, list[Deed]]:
-            return decide(draft, take), [self._deed(act, draft, draft.facts)]
-
+        live, mine = await self.find(room_id), Waiting(act, decide)
         async with live.lock:
-            result, saved = await self._change(live, decide_one, reserve)
-            return Changed(live, live.room, result, unsaved=not saved)
+            saved = await self._change(live, [mine], reserve)
+            if mine.refusal is not None:
+                raise mine.refusal
+            return Changed(live, live.room, mine.result, unsaved=not saved)
 
     async def change_with_others(self, room_id: str, act: Act, decide: Decide[R]) -> Changed[R]:
         """As `change`, for acts that go on and may come by the hundred.
@@ -191,7 +189,8 @@ class LiveRooms:
             async with live.lock:
                 # Whoever has the lock first writes for all that wait.
                 if not mine.is_done:
-                    await self._change_waiting(live)
+                    with self._together(live) as together:
+                        await self._change(live, together)
         finally:
             if mine in live.waiting:
                 live.waiting.remove(mine)
@@ -199,11 +198,14 @@ class LiveRooms:
             raise mine.refusal
         return Changed(live, live.room, mine.result)
 
-    async def _change_waiting(self, live: LiveRoom) -> None:
+    @staticmethod
+    @contextmanager
+    def _together(live: LiveRoom) -> Iterator[list[Waiting]]:
+        """All that wait, done once they were changed; what fails for them all is raised by each."""
         together, live.waiting = live.waiting, []
         live.write_at = asyncio.get_running_loop().time() + PACE_SECONDS
         try:
-            await self._change(live, lambda draft, take: (None, self._decide_each(draft, take, together)))
+            yield together
         except asyncio.CancelledError:
             # This caller is gone; the others still want theirs, and one of them has the lock next.
             live.waiting = [*together, *live.waiting]
@@ -214,43 +216,37 @@ class LiveRooms:
         for each in together:
             each.is_done = True
 
-    def _decide_each(self, draft: Room, take: TakeEpoch, together: list[Waiting]) -> list[Deed]:
-        deeds: list[Deed] = []
-        for each in together:
-            told = len(draft.facts)
-            try:
-                each.result, each.refusal = each.decide(draft, take), None
-            except DomainError as error:
-                # A refusal has changed nothing: the draft is as the one before left it.
-                each.refusal = error
-            else:
-                deeds.append(self._deed(each.act, draft, draft.facts[told:]))
-        return deeds
-
-    async def _change(
-        self, live: LiveRoom, decide: Decide[tuple[R, list[Deed]]], reserve: Reserve | None = None
-    ) -> tuple[R, bool]:
-        """What was decided, and whether it is written; the caller holds the room's lock."""
+    async def _change(self, live: LiveRoom, together: Sequence[Waiting], reserve: Reserve | None = None) -> bool:
+        """Decides one after the other, writes as one, and says whether that is written; the caller holds the lock."""
         if live.room.room_id not in self._rooms:
             raise RoomEnded
         await self._reserve(live)
         for attempt in range(1, _TRIES + 1):
             draft, epochs = live.room.draft(), live.epochs.draft()
-            result, deeds = decide(draft, epochs.take)
+            deeds: list[Deed] = []
+            for each in together:
+                told = len(draft.facts)
+                try:
+                    each.result, each.refusal = each.decide(draft, epochs.take), None
+                except DomainError as error:
+                    # A refusal has changed nothing: the draft is as the one before left it.
+                    each.refusal = error
+                else:
+                    facts = tuple(type(fact).__name__ for fact in draft.facts[told:])
+                    deeds.append(Deed(each.act, self._clock.now(), draft.revision, facts))
+            if not deeds:
+                return live.saved is None
             if reserve is not None:
                 reserve(live, draft)
             # Also where writing fails: what may stand in rows is never given twice.
             live.epochs = epochs
             try:
-                return result, await self._keep(live, draft, deeds)
+                return await self._keep(live, draft, deeds)
             except Conflict:
                 if attempt == _TRIES:
                     raise
                 await self._reload(live)
         raise AssertionError("unreachable")
-
-    def _deed(self, act: Act, draft: Room, facts: Iterable[Fact]) -> Deed:
-        return Deed(act, self._clock.now(), draft.revision, tuple(type(fact).__name__ for fact in facts))
 
     async def enforce(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
         """Changes a room, and returns once its relays do what follows for seats: who was muted is silent then."""

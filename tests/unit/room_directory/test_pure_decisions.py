@@ -4,9 +4,11 @@ A story goes through all use cases that change rooms, over live rooms that make 
 own before the one that counts, while nothing of the world outside may be asked or told.
 """
 
+import inspect
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,6 +17,7 @@ from services.common.errors import DomainError
 from services.common.tasks import Background
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.presence import StreamNews
+from services.room_directory.domain import hands
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import NoRelay, NotAllowed
 from services.room_directory.domain.moderation import RoomEdit
@@ -146,3 +149,19 @@ def test_epochs_that_a_draft_took_are_still_there() -> None:
     draft = epochs.draft()
     assert (draft.take(), draft.take()) == (1, 2)
     assert epochs.take() == 1
+
+
+async def test_from_the_rpc_of_a_raised_hand_to_the_rule_that_decides_are_five_plain_calls(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, paths = hands.raise_hand, []
+
+    def watched(*about: Any, **more: Any) -> object:
+        ours = [frame.function for frame in inspect.stack(context=0) if "/services/room_directory/" in frame.filename]
+        paths.append([*reversed(ours), "hands.raise_hand"])
+        return decide(*about, **more)
+
+    room_id = await house.open()
+    monkeypatch.setattr(hands, "raise_hand", watched)
+    await house.stage.raise_hand(OMAR, room_id, "")
+    assert paths[-1] == ["raise_hand", "change_with_others", "_change", "decide", "hands.raise_hand"]
