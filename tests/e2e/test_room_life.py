@@ -5,7 +5,8 @@ import json
 import time
 from pathlib import Path
 
-from majlis.room_directory.v1 import room_service_pb2
+from majlis.room_directory.v1 import room_service_pb2, stage_service_pb2
+from majlis_client import Hands
 from playwright.async_api import Route, expect
 
 from tests.support import story
@@ -205,3 +206,47 @@ async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is
     await expect(story.shown(lina, "stage-seat").get_by_test_id("handle-beside")).to_be_visible()
     # She says that she looks now and then, not with each count of the room that comes.
     assert len(looks) <= 4 + (time.monotonic() - began) / 10
+
+
+async def test_a_hand_shows_at_both_moderators_and_the_place_comes_to_its_owner_without_anybody_asking(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina, omar, room = await two_in_a_room(house, stack, tones)
+    room_id = room.rpartition("/")[2]
+    owner = await owner_of(stack)
+    second, guest = await friend_of(stack, owner, "sana"), await friend_of(stack, owner, "nadia")
+    for member in (second, guest):
+        await member.client.join(room_id, without_permit=True)
+    await second.client.raise_hand(room_id)
+    await story.shown(lina, "bring-up").click()
+    hands, events = Hands(), second.client.watch(room_id)
+    async for event in events:
+        if event.HasField("stage_offered") or event.snapshot.offers:
+            offer = event.stage_offered.offer if event.HasField("stage_offered") else event.snapshot.offers[0]
+            await second.client.accept_offer(room_id, offer.offer_id)
+            break
+    body = json.dumps({"roomId": room_id, "userId": second.user_id})
+    request = {"method": "POST", "headers": {"content-type": "application/json"}, "body": body}
+    lead = "(request) => fetch('/majlis.room_directory.v1.StageService/MakeModerator', request).then((it) => it.status)"
+    assert await lina.page.evaluate(lead, request) == 200
+
+    asked: list[str] = []
+    for person in (lina, omar):
+        person.page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    await guest.client.raise_hand(room_id, "Who goes first?")
+    await story.raise_hand(omar, "And who comes after?")
+    await expect(story.shown(lina, "hand-queue-item")).to_have_count(2)
+    await expect(story.shown(lina, "hand-queue-item").nth(1)).to_contain_text("And who comes after?")
+    await expect(story.shown(omar, "hand-up")).to_contain_text("Place 2")
+    async for event in events:
+        hands.take(event)
+        if len(hands.queue) == 2:
+            break
+    assert [hand.question for hand in hands.queue] == ["Who goes first?", "And who comes after?"]
+
+    await guest.client.stage.LowerHand(stage_service_pb2.LowerHandRequest(room_id=room_id))
+    await expect(story.shown(omar, "hand-up")).to_contain_text("Place 1")
+    await expect(story.shown(lina, "hand-queue-item")).to_have_count(1)
+    assert not {"ListHands", "GetRoom"} & set(asked)
+    for member in (owner, second, guest):
+        await member.leave_for_good()

@@ -106,6 +106,8 @@ class PlayedDirectory(DirectoryServicer):
         self.seats: dict[tuple[str, str], int] = {}
         self.revision = 10
         self.snapshots_given = 0
+        self.seated_on_stage: list[room_pb2.StageSeat] = []
+        self.queue = room_pb2.HandQueue()
         self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
         self.relays: dict[str, str] = {}
@@ -123,7 +125,7 @@ class PlayedDirectory(DirectoryServicer):
 
     def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         room = room_pb2.Room(room_id=room_id, title="Evening", revision=self.revision)
-        return room_pb2.RoomSnapshot(room=room, revision=self.revision)
+        return room_pb2.RoomSnapshot(room=room, revision=self.revision, stage=self.seated_on_stage)
 
     def sign_permit(self, room_id: str, user_id: str, kind: int, relay: str = "relay00000000001") -> str:
         now = int(time.time())
@@ -181,7 +183,7 @@ class PlayedDirectory(DirectoryServicer):
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         self.snapshots_given += 1
-        return fleet_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id))
+        return fleet_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id), queue=self.queue)
 
     async def ReportStreams(self, request: Any, context: Any) -> Any:
         self.reported.extend(request.changes)

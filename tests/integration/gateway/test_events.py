@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from majlis.auth.v1 import auth_facts_pb2
-from majlis.room_directory.v1 import room_events_pb2
+from majlis.auth.v1 import account_pb2, auth_facts_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.common.bus.client import Bus
 from services.common.sight.metrics import Metrics
 from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
-from tests.integration.gateway.streams import EventStream
+from tests.integration.gateway.streams import EventStream, ServerEvent
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint
@@ -72,6 +72,38 @@ async def test_a_reader_gets_the_snapshot_and_then_what_happens(origin: Origin, 
             "revision": "11",
             "mediaMoved": {"roomId": ROOM, "revision": "11", "relayId": "relay00000001"},
         }
+
+
+async def test_a_hand_goes_to_who_moderates_and_to_whose_it_is_and_to_nobody_else(origin: Origin, bus: Bus) -> None:
+    anna, boris = account_pb2.Profile(user_id=ANNA), account_pb2.Profile(user_id=BORIS)
+    origin.directory.seated_on_stage = [room_pb2.StageSeat(person=anna, role=room_pb2.ROLE_MODERATOR)]
+    hand = room_pb2.Hand(person=boris, question="Why?", language="ar")
+    async with stream(origin) as lead, stream(origin, BORIS) as own, stream(origin, "user000000000003") as other:
+        assert (await lead.until("hand_queue")).data["handQueue"] == {}
+        for each in (lead, own, other):
+            await each.until("stream_status")
+        up = room_events_pb2.HandRaised(room_id=ROOM, revision=10, queue_revision=1, hand=hand, position=1)
+        await bus.publish(up)
+        raised = (await lead.until("hand_raised")).data["handRaised"]
+        assert (raised["hand"]["question"], raised["hand"]["language"], raised["position"]) == ("Why?", "ar", 1)
+        mine = (await own.until("own_hand")).data["ownHand"]
+        assert (mine["position"], mine["queueRevision"]) == (1, "1")
+        # A restarted gateway, or one that missed changes, has the queue from the directory.
+        origin.directory.queue = room_pb2.HandQueue(queue_revision=3, hands=[hand])
+        await bus.publish(room_events_pb2.RoomPulse(room_id=ROOM, revision=10, hand_count=1, queue_revision=3))
+        whole = (await lead.until("hand_queue")).data["handQueue"]
+        assert [each["question"] for each in whole["hands"]] == ["Why?"]
+        await say(origin, bus, moved())
+        seen = [event.name async for event in until_named(other, "media_moved")]
+        assert not {"hand_queue", "hand_raised", "hand_lowered", "own_hand"} & set(seen)
+
+
+async def until_named(events: EventStream, name: str) -> AsyncIterator[ServerEvent]:
+    """All that comes, up to the first of a name."""
+    while (event := await events.next()) is not None:
+        yield event
+        if event.name == name:
+            return
 
 
 async def test_a_returning_reader_gets_only_what_it_missed(origin: Origin, bus: Bus) -> None:

@@ -38,7 +38,8 @@ async def test_hands_stage_removals_and_seats_survive_a_crash(world: World) -> N
         await world.connect(name, room_id, joined.seat.epoch, relay)
     spoken = await world.bring_on_stage("lina", "omar", room_id)
     await world.connect("omar", room_id, spoken.seat.epoch, relay, stage=True)
-    await world.call("nadia", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room_id, question="Why?"))
+    asked = stage_service_pb2.RaiseHandRequest(room_id=room_id, question="Why?", language="ar")
+    await world.call("nadia", "RaiseHand", asked)
     await world.call(
         "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("yusuf"))
     )
@@ -58,7 +59,10 @@ async def test_hands_stage_removals_and_seats_survive_a_crash(world: World) -> N
     ]
     assert world.listeners(room_id) == 1
     queue = await world.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room_id))
-    assert [(hand.person.user_id, hand.question) for hand in queue.hands] == [(person("nadia"), "Why?")]
+    assert [(hand.person.user_id, hand.question, hand.language) for hand in queue.hands] == [
+        (person("nadia"), "Why?", "ar")
+    ]
+    assert queue.queue_revision == 1
     assert await refusal(world.join("yusuf", room_id)) == "REMOVED"
     assert not [change for change in relay.changes if change.action == relay_pb.SEAT_ACTION_END]
 
