@@ -20,7 +20,7 @@ def folder(pytester: pytest.Pytester) -> pytest.Pytester:
 def run(folder: pytest.Pytester, test: str) -> pytest.RunResult:
     folder.makepyfile(test)
     without = ("cacheprovider", "hypothesispytest", "xdist")
-    return folder.runpytest_inprocess(*(word for name in without for word in ("-p", f"no:{name}")), "--tb=short")
+    return folder.runpytest_subprocess(*(word for name in without for word in ("-p", f"no:{name}")), "--tb=short")
 
 
 WANTS = {
