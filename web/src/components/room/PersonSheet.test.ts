@@ -42,11 +42,19 @@ test('a listener may block or report, nothing else', () => {
 test('a moderator leads who speaks, and invites who listens', async () => {
   expect(possible(sheet(leading(seat(omar.userId))))).toEqual(['mute-person', 'make-moderator', 'move-to-audience', 'remove-person', 'block-person']);
   await scene.strike();
-  expect(possible(sheet(leading(seat(omar.userId, Role.MODERATOR, { muted: true }))))).toEqual(['move-to-audience', 'remove-person', 'block-person']);
-  await scene.strike();
   expect(possible(sheet(leading()))).toEqual(['offer-stage', 'remove-person', 'block-person']);
   await scene.strike();
   expect(possible(sheet([{ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)], offers: [offer(omar.userId)] }]))).toEqual(['remove-person', 'block-person']);
+});
+
+test('moderators mute each other, and are offered nothing that the room refuses them', async () => {
+  expect(possible(sheet(leading(seat(omar.userId, Role.MODERATOR))))).toEqual(['mute-person', 'block-person']);
+  await scene.strike();
+  inside = true;
+  const page = sheet(leading(seat(omar.userId, Role.MODERATOR, { muted: true })));
+  expect(possible(page)).toEqual(['block-person']);
+  await page.press('block-person');
+  expect([called, page.find('remove-blocked')]).toEqual([['block'], null]);
 });
 
 test('nobody acts on themselves: they go to their own page', () => {
