@@ -31,7 +31,8 @@ from majlis_client.seats import Seats
 class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
-    `auth`, `invites`, `rooms` and `events` are the generated stubs: every public RPC can be called through them.
+    `auth`, `invites`, `rooms`, `stage`, `moderation` and `events` are the generated stubs: every public RPC can be
+    called through them.
     `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
     MajlisError.
     """

@@ -14,9 +14,13 @@ import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
 import { passes } from './refusal.js';
 
+export * as accounts from './gen/majlis/auth/v1/account_pb.js';
 export * as auth from './gen/majlis/auth/v1/auth_service_pb.js';
+export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
+export * as events from './gen/majlis/room_directory/v1/room_events_pb.js';
+export * as room from './gen/majlis/room_directory/v1/room_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';

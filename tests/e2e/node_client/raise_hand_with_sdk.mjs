@@ -1,9 +1,10 @@
 // The same with the client that the project offers, where it is installed. Arguments: URL, room; token in MAJLIS_TOKEN.
-import { connect, Ending, Hands, passes, reasonOf, refusalOf } from '@majlis/client';
+import { connect, Ending, Hands, passes, reasonOf, refusalOf, room } from '@majlis/client';
 
 const [url, roomId] = process.argv.slice(2);
 const majlis = await connect({ url, token: process.env.MAJLIS_TOKEN });
 const { seat } = await majlis.rooms.joinRoom({ roomId, withoutPermit: true });
+if (seat.role !== room.Role.LISTENER) throw new Error(`seated as ${room.Role[seat.role]}`);
 // What was refused says why, and what that ends.
 const refused = await majlis.rooms.getRoom({ roomId: 'nosuchroom0000' }).catch((error) => error);
 const why = [reasonOf(refused), Ending[refusalOf(refused).ending], passes(refused)];
