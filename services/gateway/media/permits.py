@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from majlis.contract.v1 import tokens_pb2
 
-from services.common.errors import CallerNotAllowed
 from services.common.text.strict_json import read_json
 from services.common.trust.claims import TokenKind
+from services.gateway.reasons import refuse
 
 _PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 _NONCE_BYTES = 12
@@ -59,12 +59,12 @@ class PermitSeal:
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def open(self, sealed: str, session_id: str, user_id: str) -> str:
-        """The permit. Raises CallerNotAllowed when it was sealed for another session or person, or not by us."""
+        """The permit. Raises PERMIT_INVALID when it was sealed for another session or person, or not by us."""
         try:
             data = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
             permit = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound_to(session_id, user_id))
         except (ValueError, InvalidTag):
-            raise CallerNotAllowed("this session is not yours") from None
+            raise refuse("PERMIT_INVALID", "this session is not yours") from None
         return permit.decode()
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import room_pb2
 
-from services.common.errors import CallerNotAllowed, DomainError, NotSignedIn, PartUnavailable
+from services.common.errors import DomainError, NotSignedIn, PartUnavailable
 from services.common.ids import is_id
 from services.common.rpc.errors import RemoteError
 from services.gateway.call.identity import Identities
@@ -77,7 +77,7 @@ class MediaSessions:
             permit, user_id = await self._fetch_permit(room_id, kind, shown, network)
             claims = read_permit(permit)
         if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
-            raise CallerNotAllowed("the permit is for another room or another kind of session")
+            raise refuse("PERMIT_INVALID", "the permit is for another room or another kind of session")
         request = media_relay_service_pb2.CreateSessionRequest(permit=permit, offer_sdp=offer_sdp)
         session = await self._create(claims.relay_id, request)
         location = f"/media/{claims.relay_id}/{session.session_id}"
@@ -114,13 +114,13 @@ class MediaSessions:
     async def permit_of(self, session_id: str, sealed: str | None, shown: str, network: str) -> str:
         """The permit that opened a session: what the client shows, or what its session's address holds for it.
 
-        Raises NotSignedIn or TokenExpired for a token that proves nobody, CallerNotAllowed for somebody else's.
+        Raises NotSignedIn or TokenExpired for a token that proves nobody, PERMIT_INVALID for somebody else's.
         """
         if sealed is None and read_permit(shown) is not None:
             return shown
         access = await self._identities.bearer(shown, network)
         if sealed is None:
-            raise CallerNotAllowed("this session takes the permit that opened it")
+            raise refuse("PERMIT_INVALID", "this session takes the permit that opened it")
         return self._seal.open(sealed, session_id, access.user_id)
 
     async def _fetch_permit(

@@ -5,13 +5,17 @@ import json
 
 import pytest
 
-from services.common.errors import CallerNotAllowed
+from services.common.rpc.errors import RemoteError
 from services.gateway.media.permits import PermitSeal, read_permit
 
 
 def token(header: object, claims: object) -> str:
     parts = (base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in (header, claims))
     return ".".join([*parts, "signature"])
+
+
+def is_of_no_such_permit(error: RemoteError) -> bool:
+    return error.reason == "PERMIT_INVALID"
 
 
 CLAIMS = {"room": "room000000000001", "relay": "relay00000000001", "kind": "audience"}
@@ -54,13 +58,13 @@ def test_a_sealed_permit_opens_for_its_person_and_session_only() -> None:
     assert seal.open(sealed, "session0000000001", "user000000000001") == "permit"
     assert PermitSeal("a secret of the deployment").open(sealed, "session0000000001", "user000000000001") == "permit"
     for session, person in (("session0000000002", "user000000000001"), ("session0000000001", "user000000000002")):
-        with pytest.raises(CallerNotAllowed):
+        with pytest.raises(RemoteError, check=is_of_no_such_permit):
             seal.open(sealed, session, person)
-    with pytest.raises(CallerNotAllowed):
+    with pytest.raises(RemoteError, check=is_of_no_such_permit):
         PermitSeal("another secret").open(sealed, "session0000000001", "user000000000001")
 
 
 @pytest.mark.parametrize("sealed", ["", "x", "AAAA", "!!!!", "A" * 2000, "é"])
 def test_a_seal_that_is_not_ours_opens_nothing(sealed: str) -> None:
-    with pytest.raises(CallerNotAllowed):
+    with pytest.raises(RemoteError, check=is_of_no_such_permit):
         PermitSeal("a secret").open(sealed, "session0000000001", "user000000000001")
