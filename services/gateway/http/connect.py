@@ -15,9 +15,9 @@ from services.gateway.call.offered import REFRESH, Offered
 from services.gateway.call.status import not_offered, status_from
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.errors import BodyInvalid
-from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
+from services.gateway.http.asgi import Header, Request, Response, method_not_allowed
 from services.gateway.http.caller import Callers
-from services.gateway.http.wire import ACCEPTED, Wire, connect_refusal, message_of, refusal, wire_for
+from services.gateway.http.wire import ACCEPTED, Wire, connect_refusal, message_of, refusal, unsupported, wire_for
 
 _UNAUTHENTICATED = 16
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])\Z")
@@ -46,7 +46,7 @@ class Connect:
         wire = wire_for(request.content_type())
         if wire is None or request.header(b"content-encoding") not in (None, "identity"):
             accepted = (b"accept-post", ACCEPTED.encode())
-            return json_response(415, {"code": "unknown", "message": f"send one of {ACCEPTED}, uncompressed"}, accepted)
+            return unsupported(f"send one of {ACCEPTED}, uncompressed", accepted)
         return await self._answered(request, offered, wire, request.body)
 
     async def _get(self, request: Request, offered: Offered) -> Response:
@@ -58,7 +58,7 @@ class Connect:
         encoding = query.get("encoding", b"").decode("latin-1")
         wire = wire_for(f"application/{encoding}") if encoding in ("json", "proto") else None
         if wire is None or query.get("compression", b"identity") != b"identity":
-            return json_response(415, {"code": "unknown", "message": "encoding must be json or proto, uncompressed"})
+            return unsupported("encoding must be json or proto, uncompressed")
 
         async def message() -> bytes:
             return message_of(query)

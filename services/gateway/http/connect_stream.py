@@ -13,9 +13,9 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from services.gateway.call.calls import Calls
 from services.gateway.call.offered import Offered
 from services.gateway.call.status import connect_error
-from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, json_response, method_not_allowed
+from services.gateway.http.asgi import Disconnected, Header, Request, Response, Send, method_not_allowed
 from services.gateway.http.caller import Callers
-from services.gateway.http.wire import frame, from_text, trailers, unframe
+from services.gateway.http.wire import frame, from_text, trailers, unframe, unsupported
 from services.gateway.messages.json_writer import to_json
 from services.gateway.messages.reading import parse_json, readable
 
@@ -48,7 +48,7 @@ class ConnectStream:
             refusal = method_not_allowed("POST")
         elif content_type not in _KNOWN:
             accepted = (b"accept-post", ", ".join(_KNOWN).encode())
-            refusal = json_response(415, {"code": "unknown", "message": f"send one of {', '.join(_KNOWN)}"}, accepted)
+            refusal = unsupported(f"send one of {', '.join(_KNOWN)}", accepted)
         if refusal is not None:
             refusal.headers.extend(headers)
             await refusal.send(send)

@@ -10,12 +10,13 @@ from urllib.parse import quote
 from google.protobuf.message import Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from services.common.rpc.errors import STATUS_DETAILS
+from services.common.rpc.errors import STATUS_DETAILS, status_of
 from services.gateway.call.status import connect_error, http_status, retry_after_seconds
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.http.asgi import Header, Response, json_response
 from services.gateway.messages.json_writer import to_json
 from services.gateway.messages.reading import as_bytes, parse_json, readable
+from services.gateway.reasons import refusal_of, refuse
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _TRAILERS = 0x80
@@ -144,6 +145,13 @@ def connect_refusal(status: status_pb2.Status) -> Response:
     wait = retry_after_seconds(status)
     headers = [] if wait is None else [(b"retry-after", str(wait).encode())]
     return json_response(http_status(status), connect_error(status), *headers)
+
+
+def unsupported(message: str, *headers: Header) -> Response:
+    """415, as Connect has it for a body in an encoding that is not known, with the reason that all refusals carry."""
+    reason = "MEDIA_TYPE_UNSUPPORTED"
+    status = status_of(refuse(reason, message))
+    return json_response(refusal_of(reason).http_status, connect_error(status), *headers)
 
 
 def refusal(content_type: str, status: status_pb2.Status) -> Response:

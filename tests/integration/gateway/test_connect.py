@@ -254,3 +254,4 @@ async def test_an_unknown_encoding_is_told_what_is_known(origin: Origin) -> None
     response = await origin.client.post(f"{AUTH}/GetMe", content=b"<a/>", headers={"Content-Type": "text/xml"})
     assert response.status_code == 415
     assert "application/json" in response.headers["accept-post"]
+    assert response.json()["details"][0]["debug"]["reason"] == "MEDIA_TYPE_UNSUPPORTED"
