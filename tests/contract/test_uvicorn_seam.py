@@ -72,6 +72,11 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """As the transports in use: those of uvloop refuse once they are closed."""
+        if self.closed:
+            raise RuntimeError("unable to perform operation: the handler is closed")
+
     def pause_reading(self) -> None:
         """Nothing is read anyway."""
 
@@ -121,6 +126,13 @@ async def test_a_request_in_pieces_reaches_the_application_with_its_connection(c
     assert transport.written.startswith(STATUS_LINE[200])
     assert transport.written.endswith(b"\r\n\r\nok")
     connection.connection_lost(None)
+
+
+async def test_a_stream_whose_reader_went_while_it_was_opened_is_no_fault(connection: GatewayProtocol) -> None:
+    connection.limit_buffer(1024)
+    connection.transport.close()
+    connection.connection_lost(None)
+    connection.limit_buffer(1024)
 
 
 async def test_what_answers_a_client_of_http_1_0_uses_names_the_cycle_has(connection: GatewayProtocol) -> None:

@@ -58,6 +58,8 @@ class FakeCore:
     on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
     listening: dict[int, int] = field(default_factory=dict)
     muted: dict[int, bool] = field(default_factory=dict)
+    open_with_keys: set[int] = field(default_factory=set)
+    """Microphones that could be heard from the moment their keys were there."""
     paused: dict[int, bool] = field(default_factory=dict)
     settlings: int = 0
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -73,6 +75,8 @@ class FakeCore:
 
     def set_keys(self, session: int, keys: SrtpKeys, /) -> None:
         assert session in self.sessions
+        if not self.muted.get(session, False):
+            self.open_with_keys.add(session)
         self.keys[session] = keys
 
     def remove_session(self, session: int, /) -> None:
@@ -115,7 +119,7 @@ class FakeCore:
     def join_stage(
         self, session: int, stage: int, member: int, microphone: MicrophoneFormat, slots: Sequence[SlotFormat], /
     ) -> None:
-        assert session in self.keys
+        assert session in self.sessions
         assert stage in self.stages
         assert microphone.payload_type
         if microphone.in_booth:
@@ -123,7 +127,7 @@ class FakeCore:
         self.on_stage[session] = (stage, member, [slot.ssrc for slot in slots])
 
     def attach_listener(self, session: int, channel: int, listener: ListenerFormat, /) -> None:
-        assert session in self.keys
+        assert session in self.sessions
         assert channel in self.channels
         assert listener.ssrc
         self.listening[session] = channel

@@ -174,6 +174,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def limit_buffer(self, size: int) -> None:
         """Makes sending wait once `size` bytes are not sent, bounds the kernel's share, and notices dead peers."""
+        if self.transport.is_closing():
+            # Its reader went while the stream was made: there is nothing left to bound, and a closed transport refuses.
+            return
         self.transport.set_write_buffer_limits(high=size)
         raw = self.transport.get_extra_info("socket")
         if raw is not None:

@@ -64,8 +64,9 @@ class Connecting:
         session = negotiated.session
         if session.ended:
             return
-        self._core.set_keys(session.handle, keys)
+        # Keys come last: nothing it sends can be read before, so that a shut microphone is shut for its first packet.
         self._attach(session, negotiated.plan, negotiated.ssrcs)
+        self._core.set_keys(session.handle, keys)
         self._effects.carry_out(self._relay.keyed(session, self._clock.monotonic()))
 
     def on_nominated(self, handle: int) -> None:

@@ -365,6 +365,14 @@ async def test_who_comes_with_an_older_permit_for_another_booth_is_never_heard()
     assert not bench.core.muted[bench.handle(interpreter)]
 
 
+async def test_a_microphone_that_is_shut_is_shut_before_there_are_keys_for_its_first_packet() -> None:
+    bench = RelayBench()
+    speaker = await bench.connect("stage")
+    muted = await bench.connect("stage", sub="user000002", member=78, muted=True)
+    assert bench.core.open_with_keys == {bench.handle(speaker)}
+    assert bench.core.muted[bench.handle(muted)]
+
+
 async def test_who_comes_again_to_the_same_booth_is_heard_until_the_new_session_is() -> None:
     bench = RelayBench()
     before = await bench.connect("stage", booth="ar")
