@@ -84,6 +84,7 @@ def attend(room: Room, actor: Actor, now: datetime) -> None:
     Raises NotAllowed.
     """
     room.require(actor, Action.LIST_HANDS)
+    first = room.attended_until is None
     unattended = room.attended_until is None or room.attended_until <= now
     if unattended:
         expire_hands(room, now)
@@ -92,6 +93,10 @@ def attend(room: Room, actor: Actor, now: datetime) -> None:
     if unattended or not room.attended:
         room.attended = True
         _tell_attended(room, now, since=now)
+    if first:
+        # Who follows may know from the process before this one that their time ran, and not that it stopped.
+        for user_id in room.hands:
+            tell_raised(room, user_id, now)
     room.attended_until = now + timedelta(seconds=room.rules.attention_seconds)
 
 

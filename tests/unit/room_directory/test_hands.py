@@ -105,8 +105,24 @@ def test_a_hand_raised_while_nobody_looks_has_no_end_yet() -> None:
     up(hall, "omar")
     hands.attend(hall.room, Actor("lina"), hall.now)
     up(hall, "nadia")
-    left = [fact.time_left for fact in hall.facts(HandRaised) if isinstance(fact, HandRaised)]
-    assert left == [timedelta(seconds=60), None]
+    told = [(fact.hand.user_id, fact.time_left) for fact in hall.facts(HandRaised) if isinstance(fact, HandRaised)]
+    assert (told[0], told[-1]) == (("omar", timedelta(seconds=60)), ("nadia", None))
+
+
+def test_after_a_restart_the_first_look_tells_until_when_each_hand_is_up() -> None:
+    hall = Hall()
+    for name in ("omar", "nadia"):
+        hall.listen(name)
+        up(hall, name)
+    look(hall, 30)
+    # As rows give the room back to the next process: until when somebody looked is not among them.
+    hall.room.attended, hall.room.attended_until = False, None
+    before = len(hall.facts(HandRaised))
+    hands.attend(hall.room, Actor("lina"), hall.now)
+    told = [fact for fact in hall.facts(HandRaised)[before:] if isinstance(fact, HandRaised)]
+    assert [(fact.hand.user_id, fact.position) for fact in told] == [("omar", 1), ("nadia", 2)]
+    assert {fact.time_left for fact in told} == {None}
+    assert {fact.hand.expires_at for fact in told} == {hall.now + timedelta(seconds=60)}
 
 
 def test_only_a_moderator_lets_hands_run_out() -> None:
