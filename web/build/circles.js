@@ -22,8 +22,16 @@ export function importsOf(root) {
  */
 function targets(file) {
   const code = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|<!--[\s\S]*?-->/gm, '');
-  // Node's packages import the .js that a .ts becomes.
-  return [...code.matchAll(imported)].flatMap(([, path]) => [path, path.replace(/\.js$/, '.ts')].map((one) => join(dirname(file), one)));
+  return [...code.matchAll(imported)].flatMap(([, path]) => meant(join(dirname(file), path)));
+}
+
+/**
+ * The files that an import may mean: Node's packages import the .js that a .ts becomes, and bundlers add what is left out.
+ * @param {string} path
+ * @returns {string[]}
+ */
+function meant(path) {
+  return [path, path.replace(/\.js$/, '.ts'), `${path}.ts`, `${path}.js`, join(path, 'index.ts')];
 }
 
 /**

@@ -31,6 +31,11 @@ test('what only leads on, or stands in a comment, is none', () => {
   expect(found({ 'a.ts': "import './b.js';\nimport './c.ts';", 'b.ts': "import './c.ts';", 'c.ts': "// import './a.ts';\nexport const c = 1;" })).toEqual([]);
 });
 
+test('an import that leaves the ending out is one like any other', () => {
+  const files = { 'a.ts': "import './b.svelte';", 'b.svelte.ts': "import './parts';", 'parts/index.ts': "import '../a';" };
+  expect(found(files)).toEqual([['a.ts', 'b.svelte.ts', 'parts/index.ts']]);
+});
+
 test('a file that imports itself, and the .ts that a .js import means, are seen', () => {
   expect(found({ 'a.ts': "import './a.ts';", 'b.ts': "import './c.js';", 'c.ts': "import './b.js';" })).toEqual([['a.ts'], ['b.ts', 'c.ts']]);
 });
