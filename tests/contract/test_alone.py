@@ -29,6 +29,8 @@ WANTS = {
         "[each.close() for each in socket.socketpair()]",
         "await asyncio.start_server(print, '127.0.0.1', 0)",
         "await asyncio.open_connection('127.0.0.1', 9)",
+        "grpc.aio.server()",
+        "grpc.aio.insecure_channel('127.0.0.1:9')",
     ],
     "a name looked up": ["socket.getaddrinfo('localhost', 80)"],
     "another program": [
@@ -41,11 +43,11 @@ WANTS = {
 
 
 def test_what_reaches_out_or_waits_fails_its_test(folder: pytest.Pytester) -> None:
-    lines = ["import asyncio, os, socket, subprocess, time"]
+    lines = ["import asyncio, os, socket, subprocess, time", "import grpc"]
     for number, call in enumerate(call for calls in WANTS.values() for call in calls):
         lines.append(f"async def test_{number}(): {call}")
     result = run(folder, "\n".join(lines))
-    result.assert_outcomes(failed=len(lines) - 1)
+    result.assert_outcomes(failed=len(lines) - 2)
     for wants, calls in WANTS.items():
         told = [line for line in result.outlines if line.startswith("E ") and f"this one wants {wants}:" in line]
         assert len(told) == len(calls), wants

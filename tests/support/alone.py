@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 _LOOK_UP = "socket.getaddrinfo"
@@ -28,6 +30,16 @@ _FORBIDDEN = {
     "os.posix_spawn": "another program",
     "time.sleep": "real waiting",
 }
+# What no audit event tells of in time. CPython tells of sleep only since 3.13. gRPC opens sockets in its core, and ends
+# the whole process when the pair by which it wakes the loop is refused.
+_REPLACED: tuple[tuple[Any, str, str], ...] = (
+    (time, "sleep", "real waiting"),
+    *(
+        (module, name, "a socket")
+        for module in (grpc, grpc.aio)
+        for name in ("server", "insecure_channel", "secure_channel")
+    ),
+)
 # How long a loop that has nothing to do waits for threads of its own before the test has failed.
 _PATIENCE_SECONDS = 10.0
 
@@ -48,17 +60,20 @@ class _Guard:
         self.watching = False
         self.offences: list[str] = []
         self._hooked = False
-        self._sleep = time.sleep
+        self._real = [(module, name, getattr(module, name)) for module, name, _ in _REPLACED]
 
     def watch(self) -> None:
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._heard)
         self.watching, self.offences = True, []
-        time.sleep = lambda _: self.refuse("real waiting")  # CPython tells of it by an audit event only since 3.13
+        for module, name, what in _REPLACED:
+            setattr(module, name, lambda *_, what=what, **__: self.refuse(what))
 
     def rest(self) -> None:
-        self.watching, time.sleep = False, self._sleep
+        self.watching = False
+        for module, name, real in self._real:
+            setattr(module, name, real)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.watching and event in _FORBIDDEN and not (event == _LOOK_UP and _is_address(arguments[0])):
