@@ -43,29 +43,6 @@ class _Handler(logging.StreamHandler[TextIO]):
         self.flush()
 
 
-class Pii:
-    """Personal data that may be passed to a log call but is never written out."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def reveal(self) -> object:
-        """The value itself, for code that needs it; never for a log line."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "[redacted]"
-
-    __str__ = __repr__
-
-
-def pii(value: object) -> Pii:
-    """Marks a value as personal data: it is logged as [redacted]."""
-    return Pii(value)
-
-
 def get_logger(name: str) -> Logger:
     """The logger of one part; bind more context with `.bind(...)`."""
     _ours.add(name)

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,16 +37,12 @@ _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 class Metrics:
-    """The one registry of a process; names begin with the product's prefix and carry their unit.
-
-    `ready_checks` name what must hold for /readyz to say yes; /healthz depends on nothing but the event loop.
-    """
+    """The one registry of a process; names begin with the product's prefix and carry their unit."""
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.registry = CollectorRegistry()
         self._ready = False
-        self._ready_checks: dict[str, Callable[[], bool]] = {}
         self._turned_at = time.monotonic()
         self._server: ThreadingHTTPServer | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
@@ -83,16 +79,12 @@ class Metrics:
         """A distribution; the default buckets suit seconds of RPCs and queries."""
         return Histogram(name, doc, tuple(labels), registry=self.registry, buckets=buckets)
 
-    def add_ready_check(self, name: str, check: Callable[[], bool]) -> None:
-        """Makes /readyz also ask `check`, from the serving thread: it must be quick and only read."""
-        self._ready_checks[name] = check
-
     def not_ready(self) -> list[str]:
         """What /readyz waits for; empty means ready."""
         waiting = [] if self.ready else ["serving"]
         if self.stalled_seconds() > _NOT_READY_AFTER_SECONDS:
             waiting.append("event loop")
-        return waiting + [name for name, check in self._ready_checks.items() if not check()]
+        return waiting
 
     def loop_is_alive(self) -> bool:
         """Whether the event loop turned within the last ten seconds."""
