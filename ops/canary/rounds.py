@@ -32,7 +32,15 @@ class RoundFailed(Exception):
 
     def __init__(self, step: Step, why: str) -> None:
         super().__init__(f"{step}: {why}")
-        self.step = step
+        self.step, self.why = step, why
+
+
+def told_apart(failed: RoundFailed, on_the_bus: Heard | None) -> RoundFailed:
+    """The same failure, and what the bus had: sound that was well there was lost between relay and listener."""
+    if on_the_bus is None:
+        return failed
+    had = "nor anything on the bus" if on_the_bus.mouth_to_ear_seconds is None else "but it was on the bus"
+    return RoundFailed(failed.step, f"{failed.why}, {had}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +152,11 @@ class Canary:
                 session = await MediaSession.listen(origin, permit.path, permit.permit, ear.hear)
             try:
                 async with self._on_the_bus(room.room_id) as bus_ear:
-                    heard, join_seconds = await self._hear(session, ear, began)
+                    try:
+                        heard, join_seconds = await self._hear(session, ear, began)
+                    except RoundFailed as error:
+                        on_the_bus = None if bus_ear is None else await self._measure(bus_ear)
+                        raise told_apart(error, on_the_bus) from error
                     programme = await self._heard_on_the_bus(bus_ear)
             finally:
                 await session.close()
@@ -174,9 +186,12 @@ class Canary:
         async with _step("programme"):
             return await self._measured(ear)
 
+    async def _measure(self, ear: Ear) -> Heard:
+        return await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())
+
     async def _measured(self, ear: Ear) -> Heard:
         """Raises TimeoutError when the melody was not heard."""
-        heard = await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())
+        heard = await self._measure(ear)
         if heard.mouth_to_ear_seconds is None:
             raise TimeoutError
         return heard

@@ -6,6 +6,7 @@ from array import array
 import pytest
 
 from ops.canary.measure import RATE, TONES, Frame, Mark, measure, tone_of
+from ops.canary.rounds import RoundFailed, told_apart
 
 FRAME = RATE // 50
 
@@ -74,3 +75,11 @@ def test_another_sound_is_not_taken_for_the_melody() -> None:
     assert tone_of(sound(400, level=0.001)) is None
     mixed = array("h", (a + b for a, b in zip(sound(400), sound(1150), strict=True)))
     assert tone_of(mixed) in {0, 3, None}
+
+
+def test_sound_that_came_to_the_bus_and_not_to_the_ear_was_lost_between_relay_and_listener() -> None:
+    failed = RoundFailed("hear", "nothing in time")
+    was_there, was_not = measure(*heard(5.0, 0.1)), measure([], [Mark(100.0, 0)], 105.0)
+    assert str(told_apart(failed, was_there)) == "hear: nothing in time, but it was on the bus"
+    assert str(told_apart(failed, was_not)) == "hear: nothing in time, nor anything on the bus"
+    assert told_apart(failed, None) is failed
