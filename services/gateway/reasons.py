@@ -11,7 +11,7 @@ from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErro
 from services.common.rpc.errors import RemoteError
 from services.common.rpc.reasons import Refusal, kind_of, refusals_of
 
-REFUSALS = refusals_of(
+ENUMS = (
     CommonErrorReason.DESCRIPTOR,
     AuthErrorReason.DESCRIPTOR,
     InviteErrorReason.DESCRIPTOR,
@@ -19,6 +19,7 @@ REFUSALS = refusals_of(
     MediaRelayErrorReason.DESCRIPTOR,
     GatewayErrorReason.DESCRIPTOR,
 )
+REFUSALS = refusals_of(*ENUMS)
 _UNKNOWN = Refusal()
 _SEAT_OVER = (options_pb2.ENDING_SEAT, options_pb2.ENDING_ROOM, options_pb2.ENDING_REMOVAL, options_pb2.ENDING_TAKEOVER)
 

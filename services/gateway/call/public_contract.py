@@ -10,15 +10,18 @@ from majlis.contract.v1 import options_pb2
 
 from services.common.rpc.policy import policy_of
 from services.common.rpc.reflection import with_imports
+from services.gateway.reasons import ENUMS
 
 
 def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.DescriptorPool, list[str]]:
-    """A pool with only the RPCs people may call and the messages those need, and the names of its services."""
+    """A pool with the RPCs people may call, the messages those need and all reasons, and the names of its services."""
     kept = [service for service in services if _public_methods(service)]
     needed = _reachable(kept)
     files: dict[str, FileDescriptor] = {}
     for service in kept:
         with_imports(service.file, files)
+    for reasons in ENUMS:
+        with_imports(reasons.file, files)
     pool = descriptor_pool.DescriptorPool()
     for file in files.values():
         pool.Add(_pruned(file, needed))

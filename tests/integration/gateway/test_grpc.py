@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.contract.v1 import options_pb2
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc, room_events_pb2
 
@@ -114,6 +115,15 @@ async def test_reflection_shows_no_rpc_that_is_for_services(
 async def test_reflection_knows_no_service_that_is_internal(channel: grpc.aio.Channel) -> None:
     answer = await reflect(channel, file_containing_symbol="majlis.media_relay.v1.MediaRelayService")
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+@pytest.mark.parametrize("part", ["contract.v1.Common", "media_relay.v1.MediaRelay", "room_directory.v1.RoomDirectory"])
+async def test_reflection_says_what_helps_against_a_refusal(channel: grpc.aio.Channel, part: str) -> None:
+    answer = await reflect(channel, file_containing_symbol=f"majlis.{part}ErrorReason")
+    file = FileDescriptorProto.FromString(answer.file_descriptor_response.file_descriptor_proto[0])
+    (reasons,) = file.enum_type
+    assert all(each.options.Extensions[options_pb2.refusal].code for each in reasons.value if each.number)
+    assert not file.service
 
 
 async def test_the_port_says_that_it_serves(channel: grpc.aio.Channel) -> None:
