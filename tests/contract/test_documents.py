@@ -60,3 +60,8 @@ def test_every_part_says_the_same_version() -> None:
     }
     for path, line in said.items():
         assert line in (ROOT / path).read_text().splitlines(), path
+    images = re.compile(r"majlis-[a-z-]+:\$\{VERSION:-([\d.]+)\}|majlis-\S+?:(\d[\d.]*\d)|newTag: ([\d.]*\d)")
+    named = [ROOT / "deploy/compose.yaml", *(ROOT / "docs/guides").glob("*.md"), *ROOT.glob("k8s/overlays/*/*.yaml")]
+    tags = {(path.name, "".join(found)) for path in named for found in images.findall(path.read_text())}
+    assert {path for path, _ in tags} == {"compose.yaml", "docker.md", "kubernetes.md", "kustomization.yaml"}
+    assert {version for _, version in tags} == {VERSION}
