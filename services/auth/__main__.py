@@ -4,10 +4,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
-
 from services.auth import bus as facts
-from services.auth.build import build
+from services.auth.build import build, serve
 from services.auth.settings import Settings
 from services.common.clock import SystemClock
 from services.common.process import Stop, run_service, write_ready_file
@@ -46,8 +44,7 @@ async def main(stop: Stop) -> None:
     facts.revoke_from_facts(parts.verifier.revocations, [fact.event for fact in recent])
 
     server = RpcServer("auth", settings, metrics, verifier=parts.verifier)
-    service = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
-    server.add(parts.servicer, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, service)
+    serve(parts, server)
     refresh_life = timedelta(days=settings.refresh_token_days)
     async with Background() as background:
         background.spawn("mail", parts.mailer.run, restart=True)

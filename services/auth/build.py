@@ -5,6 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
 
+from majlis.auth.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    identity_service_pb2,
+    identity_service_pb2_grpc,
+    operator_service_pb2,
+    operator_service_pb2_grpc,
+    personal_token_service_pb2,
+    personal_token_service_pb2_grpc,
+    sign_in_service_pb2,
+    sign_in_service_pb2_grpc,
+)
+
 from services.auth import bus as facts
 from services.auth.app.accounts import Accounts
 from services.auth.app.chance import SystemChance
@@ -22,7 +35,11 @@ from services.auth.proof.keys import DeploymentKeys
 from services.auth.proof.mailer import Deliver, Mailer, SmtpServer, by_smtp, to_files
 from services.auth.proof.owner_link import OwnerLinkFile
 from services.auth.proof.webauthn_passkeys import WebAuthnPasskeys
-from services.auth.rpc import AuthServicer, UseCases
+from services.auth.rpc.account import AccountServicer
+from services.auth.rpc.identity import IdentityServicer
+from services.auth.rpc.operator import OperatorServicer
+from services.auth.rpc.personal_token import PersonalTokenServicer
+from services.auth.rpc.sign_in import SignInServicer
 from services.auth.settings import Settings
 from services.auth.storage import SqlStore
 from services.auth.storage.tables import audit, outbox
@@ -31,12 +48,27 @@ from services.common.clock import Clock
 from services.common.facts.outbox import OutboxPublisher
 from services.common.facts.outbox_retention import FactRetention
 from services.common.limits import RateLimits
+from services.common.rpc.server import RpcServer
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
 from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """What the RPCs call."""
+
+    accounts: Accounts
+    sessions: Sessions
+    passkeys: PasskeyWays
+    email: EmailWays
+    personal_tokens: PersonalTokens
+    operators: Operators
+    unsaved: Unsaved
+    keys: DeploymentKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +81,6 @@ class Parts:
     owner_link: OwnerLinkFile
     verifier: TokenVerifier
     app: UseCases
-    servicer: AuthServicer
     bus: Bus
     publisher: OutboxPublisher
     retention: Retention
@@ -89,10 +120,39 @@ async def build(settings: Settings, database: Database, metrics: Metrics, clock:
             refused=refusal_counter(metrics),
         ),
         app=app,
-        servicer=AuthServicer(app),
         bus=bus,
         publisher=OutboxPublisher(outbox, database, bus),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
+    )
+
+
+def serve(parts: Parts, server: RpcServer) -> None:
+    """Gives the server every RPC of the service."""
+    app = parts.app
+    server.add(
+        SignInServicer(accounts=app.accounts, sessions=app.sessions, passkeys=app.passkeys, email=app.email),
+        sign_in_service_pb2_grpc.add_SignInServiceServicer_to_server,
+        sign_in_service_pb2.DESCRIPTOR.services_by_name["SignInService"],
+    )
+    server.add(
+        AccountServicer(accounts=app.accounts, passkeys=app.passkeys, email=app.email),
+        account_service_pb2_grpc.add_AccountServiceServicer_to_server,
+        account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
+    )
+    server.add(
+        PersonalTokenServicer(app.personal_tokens),
+        personal_token_service_pb2_grpc.add_PersonalTokenServiceServicer_to_server,
+        personal_token_service_pb2.DESCRIPTOR.services_by_name["PersonalTokenService"],
+    )
+    server.add(
+        OperatorServicer(app.operators),
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server,
+        operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"],
+    )
+    server.add(
+        IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys),
+        identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
+        identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import grpc
 from google.protobuf.message import Message
-from majlis.auth.v1 import account_pb2, auth_service_pb2_grpc
-from majlis.auth.v1 import auth_service_pb2 as pb
+from majlis.auth.v1 import account_pb2, identity_service_pb2_grpc
+from majlis.auth.v1 import identity_service_pb2 as pb
 
 from services.common.clock import Clock
 from services.common.rpc.caller import FORWARDED_NETWORK
@@ -24,7 +24,7 @@ class AuthClient:
     """Calls auth; refusals and failures are raised as RemoteError. Profiles are kept a minute, or until forgotten."""
 
     def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
-        self._stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+        self._stub = identity_service_pb2_grpc.IdentityServiceStub(channel)
         self._clock = clock
         self._profiles: OrderedDict[str, tuple[Person | None, float]] = OrderedDict()
 

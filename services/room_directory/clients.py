@@ -5,7 +5,12 @@ from collections.abc import Sequence
 
 import grpc
 from google.protobuf.message import Message
-from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    identity_service_pb2,
+    identity_service_pb2_grpc,
+)
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
@@ -33,21 +38,25 @@ class AuthClient:
 
     def __init__(self, address: str, settings: ServiceSettings) -> None:
         self._channel = ServiceChannel(SERVICE, address, settings)
-        self._stub: auth_service_pb2_grpc.AuthServiceAsyncStub = auth_service_pb2_grpc.AuthServiceStub(
-            self._channel.channel
+        channel = self._channel.channel
+        self._identity: identity_service_pb2_grpc.IdentityServiceAsyncStub = (
+            identity_service_pb2_grpc.IdentityServiceStub(channel)
+        )
+        self._accounts: account_service_pb2_grpc.AccountServiceAsyncStub = account_service_pb2_grpc.AccountServiceStub(
+            channel
         )
 
     async def fetch(self, user_ids: Sequence[str]) -> list[Person]:
         """The profiles of these accounts, 100 at most; unknown ones are left out."""
-        request = auth_service_pb2.BatchGetProfilesRequest(user_ids=user_ids)
-        response = await self._stub.BatchGetProfiles(request, timeout=_CALL_SECONDS)
+        request = identity_service_pb2.BatchGetProfilesRequest(user_ids=user_ids)
+        response = await self._identity.BatchGetProfiles(request, timeout=_CALL_SECONDS)
         return [wire.person(profile) for profile in response.profiles]
 
     async def find_by_handle(self, handle: str) -> Person | None:
         """The person with that handle, as the current caller may see them."""
-        request = auth_service_pb2.GetProfileRequest(handle=handle)
+        request = account_service_pb2.GetProfileRequest(handle=handle)
         try:
-            response = await self._stub.GetProfile(request, timeout=_CALL_SECONDS, metadata=as_user())
+            response = await self._accounts.GetProfile(request, timeout=_CALL_SECONDS, metadata=as_user())
         except RemoteError as error:
             if error.kind == "not_found":
                 return None
@@ -56,13 +65,13 @@ class AuthClient:
 
     async def key_set(self) -> str:
         """The keys that verify access tokens."""
-        response = await self._stub.GetKeySet(auth_service_pb2.GetKeySetRequest(), timeout=_CALL_SECONDS)
+        response = await self._identity.GetKeySet(identity_service_pb2.GetKeySetRequest(), timeout=_CALL_SECONDS)
         return response.jwks_json
 
     async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
         """Facts after a number, oldest first."""
-        request = auth_service_pb2.ListFactsRequest(after=after, limit=limit)
-        return (await self._stub.ListFacts(request, timeout=_LIST_SECONDS)).facts
+        request = identity_service_pb2.ListFactsRequest(after=after, limit=limit)
+        return (await self._identity.ListFacts(request, timeout=_LIST_SECONDS)).facts
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -75,7 +75,7 @@ def _take_a_field_away(files: Files) -> None:
 
 
 def _take_an_rpc_away(files: Files) -> None:
-    del files["majlis/auth/v1/auth_service.proto"].service[0].method[-1]
+    del files["majlis/auth/v1/account_service.proto"].service[0].method[-1]
 
 
 def _rename_a_reason(files: Files) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import account_service_pb2, operator_service_pb2
 from majlis.room_directory.v1 import stage_service_pb2
 from playwright.async_api import Page, expect
 
@@ -149,8 +149,10 @@ async def looks_around(omar: Person, owner: Member, stack: Stack) -> None:
     await expect(omar.page.get_by_role("img", name="QR code of the invitation link")).to_be_visible()
     await omar.page.keyboard.press("Escape")
 
-    me = (await owner.client.auth.GetProfile(auth_service_pb2.GetProfileRequest(handle="omar_aziz"))).profile.user_id
-    await owner.client.auth.SetOperator(auth_service_pb2.SetOperatorRequest(user_id=me, operator=True))
+    me = (
+        await owner.client.accounts.GetProfile(account_service_pb2.GetProfileRequest(handle="omar_aziz"))
+    ).profile.user_id
+    await owner.client.operators.SetOperator(operator_service_pb2.SetOperatorRequest(user_id=me, operator=True))
     await omar.page.goto(f"{stack.url}/console")
     await expect(shown(omar, "account-row").first).to_contain_text("Omar Aziz")
     await usable(omar, "console")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import av
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import personal_token_service_pb2
 from majlis_client import Client, FixedToken
 
 from tests.support.members import Member, friend_of, owner_of
@@ -25,8 +25,8 @@ EXTERNAL = ROOT / "deploy" / "prometheus" / "external_metrics.json"
 
 
 async def token_of(member: Member, *scopes: str) -> str:
-    request = auth_service_pb2.CreatePersonalTokenRequest(label="canary", scopes=scopes)
-    return str((await member.client.auth.CreatePersonalToken(request)).personal_token)
+    request = personal_token_service_pb2.CreatePersonalTokenRequest(label="canary", scopes=scopes)
+    return str((await member.client.personal_tokens.CreatePersonalToken(request)).personal_token)
 
 
 async def settle(stack: Stack, folder: Path) -> tuple[str, list[str]]:

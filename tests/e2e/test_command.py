@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from majlis.auth.v1 import account_pb2, auth_service_pb2
+from majlis.auth.v1 import account_pb2, personal_token_service_pb2
 from majlis.invite.v1 import invite_service_pb2
 from majlis_client import Client, FixedToken, Hands
 
@@ -57,8 +57,8 @@ class Person:
 async def arrive(home: Path, stack: Stack, user_id: str, access_token: str) -> Person:
     """Makes a personal token for a new account and signs in with it from the terminal."""
     async with await Client.connect(stack.url, FixedToken(access_token)) as client:
-        request = auth_service_pb2.CreatePersonalTokenRequest(label="terminal", scopes=SCOPES)
-        token = (await client.auth.CreatePersonalToken(request)).personal_token
+        request = personal_token_service_pb2.CreatePersonalTokenRequest(label="terminal", scopes=SCOPES)
+        token = (await client.personal_tokens.CreatePersonalToken(request)).personal_token
     person = Person(home, user_id, access_token)
     assert "Signed in" in await person.run("login", "--server", stack.url, "--token", token)
     return person

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import operator_service_pb2
 from playwright.async_api import FloatRect, Locator, expect
 
 from tests.support import story
@@ -170,9 +170,9 @@ async def test_what_was_typed_for_one_person_in_the_console_is_gone_for_the_next
     owner = await owner_of(stack)
     omar = await house.arrives("Omar Aziz")
     await story.arrive(omar, stack, "omar")
-    found = await owner.client.auth.ListAccounts(auth_service_pb2.ListAccountsRequest(query="Omar Aziz"))
+    found = await owner.client.operators.ListAccounts(operator_service_pb2.ListAccountsRequest(query="Omar Aziz"))
     me = found.accounts[0].profile.user_id
-    await owner.client.auth.SetOperator(auth_service_pb2.SetOperatorRequest(user_id=me, operator=True))
+    await owner.client.operators.SetOperator(operator_service_pb2.SetOperatorRequest(user_id=me, operator=True))
     await omar.page.goto(f"{stack.url}/console")
     for row in range(2):
         await shown(omar, "change-account").nth(row).click()
@@ -181,5 +181,5 @@ async def test_what_was_typed_for_one_person_in_the_console_is_gone_for_the_next
         await count.fill("77")
         await omar.page.keyboard.press("Escape")
         await expect(count).to_have_count(0)
-    await owner.client.auth.SetOperator(auth_service_pb2.SetOperatorRequest(user_id=me, operator=False))
+    await owner.client.operators.SetOperator(operator_service_pb2.SetOperatorRequest(user_id=me, operator=False))
     await owner.leave_for_good()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import personal_token_service_pb2
 from majlis_client import Client, FixedToken
 
 from tests.e2e.test_command import SCOPES, Person, heard_in, host_of, invited, offer_stage_when_asked, seconds_of
@@ -68,8 +68,8 @@ async def test_what_the_pages_print_does_what_they_say(
     room = json.loads(await host.run("create", "--title", "Evening talk", "--json"))["room_id"]
     voices.tone(guest.home / "question.wav", 700, 3.0)
     async with await Client.connect(stack.url, FixedToken(guest.access_token)) as client:
-        request = auth_service_pb2.CreatePersonalTokenRequest(label="pages", scopes=SCOPES)
-        token = (await client.auth.CreatePersonalToken(request)).personal_token
+        request = personal_token_service_pb2.CreatePersonalTokenRequest(label="pages", scopes=SCOPES)
+        token = (await client.personal_tokens.CreatePersonalToken(request)).personal_token
     talking = host.start("speak", "--room", room, "--loop", str(voices.tone(tmp_path / "talk.wav", 440, 5.0)))
     said: dict[str, str] = {}
     try:

@@ -199,7 +199,9 @@ async def test_a_hand_waits_for_a_moderator_who_is_elsewhere_and_who_declines_is
     # Somebody who takes a name that reads like hers: both have their handles beside their names then.
     body = json.dumps({"displayName": "Lin\u0430 Haddad"})
     request = {"method": "POST", "headers": {"content-type": "application/json"}, "body": body}
-    rename = "(request) => fetch('/majlis.auth.v1.AuthService/UpdateProfile', request).then((answer) => answer.status)"
+    rename = (
+        "(request) => fetch('/majlis.auth.v1.AccountService/UpdateProfile', request).then((answer) => answer.status)"
+    )
     assert await omar.page.evaluate(rename, request) == 200
     await story.raise_hand(omar)
     await expect(story.shown(lina, "hand-queue-item").get_by_test_id("handle-beside")).to_be_visible()

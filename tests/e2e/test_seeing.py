@@ -27,7 +27,8 @@ EMAIL = "seed.person@example.org"
 OFFER = ROOT / "tests" / "support" / "offers" / "chromium_listener.sdp"
 STRANGE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-AUTH, INVITE, ROOMS = "auth.v1.AuthService", "invite.v1.InviteService", "room_directory.v1.RoomService"
+SIGN_IN, ACCOUNT, TOKENS = "auth.v1.SignInService", "auth.v1.AccountService", "auth.v1.PersonalTokenService"
+INVITE, ROOMS = "invite.v1.InviteService", "room_directory.v1.RoomService"
 STAGE, MODERATION = "room_directory.v1.StageService", "room_directory.v1.ModerationService"
 
 
@@ -90,7 +91,7 @@ async def arrive(story: Story) -> tuple[str, str]:
     """The owner sets the house up and invites a friend, who comes in; returns their access tokens."""
     profile = {"handle": story.keep("handle", "seedowner_h"), "displayName": story.keep("name", "Seedina Ownerova")}
     link = story.keep("owner link", story.stack.owner_link.partition("#")[2])
-    owner = story.keep_tokens("owner", await story.rpc(AUTH, "SetUpOwner", {"token": link, "profile": profile}))
+    owner = story.keep_tokens("owner", await story.rpc(SIGN_IN, "SetUpOwner", {"token": link, "profile": profile}))
     request = {"requestId": secrets.token_hex(16), "note": story.keep("note", "Seednote for an old friend")}
     made = await story.rpc(INVITE, "CreateInvitation", request, owner)
     url = made["invitation"]["url"]
@@ -119,27 +120,27 @@ async def sign_in_by_mail(story: Story, owner: str) -> None:
         story.keep(f"code {number}", code)
         return {"challengeId": challenge["challengeId"], "code": code}
 
-    challenge = await story.rpc(AUTH, "StartEmailChange", {"email": EMAIL}, owner)
-    await story.rpc(AUTH, "FinishEmailChange", await code_of(challenge, 1), owner)
-    challenge = await story.rpc(AUTH, "StartEmailSignIn", {"email": EMAIL})
+    challenge = await story.rpc(ACCOUNT, "StartEmailChange", {"email": EMAIL}, owner)
+    await story.rpc(ACCOUNT, "FinishEmailChange", await code_of(challenge, 1), owner)
+    challenge = await story.rpc(SIGN_IN, "StartEmailSignIn", {"email": EMAIL})
     answer = await code_of(challenge, 2)
     wrong = story.keep("wrong code", f"{(int(answer['code']) + 1) % 10**6:06}")
-    await story.is_refused(AUTH, "FinishEmailSignIn", {**answer, "code": wrong})
-    story.keep_tokens("owner by mail", await story.rpc(AUTH, "FinishEmailSignIn", answer))
+    await story.is_refused(SIGN_IN, "FinishEmailSignIn", {**answer, "code": wrong})
+    story.keep_tokens("owner by mail", await story.rpc(SIGN_IN, "FinishEmailSignIn", answer))
 
 
 async def be_refused(story: Story, owner: str) -> None:
     """What people get wrong is as private as what they get right."""
     await story.is_refused(INVITE, "GetInvitation", {"code": story.keep("invented code", "SEEDWRONGCODE9")})
-    await story.is_refused(AUTH, "StartEmailSignIn", {"email": story.keep("no e-mail", "seed.nobody-example")})
-    await story.is_refused(AUTH, "UpdateProfile", {"handle": story.keep("no handle", "seed bad handle!")}, owner)
-    await story.is_refused(AUTH, "GetMe", {}, story.keep("invented token", "seedtoken.invented.nonsense"))
-    await story.ask("POST", f"/majlis.{AUTH}/GetMe", owner, json={}, headers={"traceparent": STRANGE})
+    await story.is_refused(SIGN_IN, "StartEmailSignIn", {"email": story.keep("no e-mail", "seed.nobody-example")})
+    await story.is_refused(ACCOUNT, "UpdateProfile", {"handle": story.keep("no handle", "seed bad handle!")}, owner)
+    await story.is_refused(ACCOUNT, "GetMe", {}, story.keep("invented token", "seedtoken.invented.nonsense"))
+    await story.ask("POST", f"/majlis.{ACCOUNT}/GetMe", owner, json={}, headers={"traceparent": STRANGE})
     sealed = story.keep("sealed permit", "seedsealed0permit0000")
     await story.ask("DELETE", f"/media/relay00000001/session000000001/{sealed}", owner)
     await story.ask("GET", f"/nothing/{story.keep('path', 'seedpath-nowhere')}")
     await story.ask(
-        "POST", f"/majlis.{AUTH}/GetMe", content='{"seedbroken": ', headers={"Content-Type": "application/json"}
+        "POST", f"/majlis.{ACCOUNT}/GetMe", content='{"seedbroken": ', headers={"Content-Type": "application/json"}
     )
 
 
@@ -155,7 +156,7 @@ async def meet(story: Story, owner: str, guest: str) -> None:
     made = await story.rpc(ROOMS, "CreateRoom", title, owner)
     room = {"roomId": made["room"]["roomId"]}
     story.room_id = room["roomId"]
-    token = await story.rpc(AUTH, "CreatePersonalToken", {"label": "Seedlabel", "scopes": ["listen"]}, guest)
+    token = await story.rpc(TOKENS, "CreatePersonalToken", {"label": "Seedlabel", "scopes": ["listen"]}, guest)
     personal = story.keep("personal token", token["personalToken"])
     headers = {"Content-Type": "application/sdp"}
     joined = await story.ask("POST", f"/whep/{story.room_id}", personal, content=OFFER.read_text(), headers=headers)
@@ -171,7 +172,7 @@ async def meet(story: Story, owner: str, guest: str) -> None:
             await asyncio.sleep(0.05)
         await story.rpc(STAGE, "RaiseHand", question, guest)
         await watching
-    me = await story.rpc(AUTH, "GetMe", {}, owner)
+    me = await story.rpc(ACCOUNT, "GetMe", {}, owner)
     report = {"userId": me["account"]["profile"]["userId"], "kind": "REPORT_KIND_ABUSE", **room}
     await story.rpc(
         MODERATION, "ReportPerson", {**report, "text": story.keep("report", "Seedreport: he shouts")}, guest
@@ -219,8 +220,8 @@ def is_one_tree(trace: list[Span]) -> bool:
 async def test_joining_is_one_trace_from_the_public_origin_to_the_relay(story: Story) -> None:
     wanted = {
         ("gateway", "server", "POST /whep"),
-        ("gateway", "client", "AuthService/ExchangePersonalToken"),
-        ("auth", "server", "AuthService/ExchangePersonalToken"),
+        ("gateway", "client", "PersonalTokenService/ExchangePersonalToken"),
+        ("auth", "server", "PersonalTokenService/ExchangePersonalToken"),
         ("room_directory", "server", "RoomService/JoinRoom"),
         ("room_directory", "server", "RoomService/GetMediaPermit"),
         ("gateway", "client", "MediaRelayService/CreateSession"),
@@ -246,8 +247,8 @@ async def test_an_event_on_the_bus_belongs_to_the_trace_of_what_caused_it(story:
 async def test_a_fact_kept_for_others_is_still_part_of_its_trace(story: Story) -> None:
     wanted = {
         ("invite", "server", "InviteService/RedeemInvitation"),
-        ("invite", "client", "AuthService/CreateAccount"),
-        ("auth", "server", "AuthService/CreateAccount"),
+        ("invite", "client", "IdentityService/CreateAccount"),
+        ("auth", "server", "IdentityService/CreateAccount"),
         ("auth", "producer", "publish AccountCreated"),
         ("gateway", "consumer", "handle AccountCreated"),
         ("room_directory", "consumer", "handle AccountCreated"),
@@ -265,7 +266,7 @@ async def test_what_nobody_asked_for_begins_no_trace(story: Story) -> None:
 
 
 async def test_a_trace_that_a_stranger_claims_to_continue_is_not_continued(story: Story) -> None:
-    await story.until_traced("AuthService/GetMe", is_one_tree)
+    await story.until_traced("AccountService/GetMe", is_one_tree)
     assert not story.receiver.trace(STRANGE.split("-")[1])
 
 

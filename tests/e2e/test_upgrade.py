@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from majlis.auth.v1 import account_pb2, auth_service_pb2
+from majlis.auth.v1 import account_pb2, account_service_pb2, personal_token_service_pb2, sign_in_service_pb2
 from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_service_pb2, stage_service_pb2
 from majlis_client import Client, CredentialStore, Listener, MajlisError, PersonalToken, StoredSignIn, speak
@@ -59,9 +59,9 @@ class Person:
 
 async def owner_of(home: Path, hall: Hall) -> Person:
     profile = account_pb2.NewProfile(handle="lina", display_name="Lina Haddad")
-    request = auth_service_pb2.SetUpOwnerRequest(token=hall.owner_link.partition("#")[2], profile=profile)
+    request = sign_in_service_pb2.SetUpOwnerRequest(token=hall.owner_link.partition("#")[2], profile=profile)
     async with await Client.connect(hall.url) as client:
-        answer = await client.auth.SetUpOwner(request)
+        answer = await client.sign_ins.SetUpOwner(request)
     return Person(home, hall, answer.account, answer.tokens)
 
 
@@ -126,8 +126,8 @@ async def test_an_earlier_release_becomes_this_one_while_people_talk(
         omar = await redeem(tmp_path, hall, (await leading.invite("Omar")).url, "omar")
         open_link = (await leading.invite("Olga")).url
         room_id = (await leading.create_room("Talking across releases")).room_id
-        token = await leading.auth.CreatePersonalToken(
-            auth_service_pb2.CreatePersonalTokenRequest(label="bot", scopes=["listen"])
+        token = await leading.personal_tokens.CreatePersonalToken(
+            personal_token_service_pb2.CreatePersonalTokenRequest(label="bot", scopes=["listen"])
         )
         # The directory hears of its relay within a second of its start; people ask again until then.
         await until(lambda: leading.join(room_id))
@@ -151,8 +151,8 @@ async def expand_under(hall: Hall, leading: Client, listening: Client, room_id: 
         await migrate(url, migrations_of(keeper), keeper)
     await listening.raise_hand(room_id, "May I?")
     await listening.stage.LowerHand(stage_service_pb2.LowerHandRequest(room_id=room_id))
-    profile = auth_service_pb2.UpdateProfileRequest(bio="Written by the earlier release")
-    await leading.auth.UpdateProfile(profile)
+    profile = account_service_pb2.UpdateProfileRequest(bio="Written by the earlier release")
+    await leading.accounts.UpdateProfile(profile)
     invitations = await leading.invites.ListInvitations(invite_service_pb2.ListInvitationsRequest())
     assert len(invitations.invitations) == 2
 

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import operator_service_pb2
 from playwright.async_api import expect
 
 from tests.support import story
@@ -59,10 +59,12 @@ async def test_a_person_signs_out_and_comes_back_by_code_and_by_passkey(
     await expect(story.shown(lina, "start-room").first).to_be_visible()
 
     owner = await owner_of(stack)
-    account = (await owner.client.auth.ListAccounts(auth_service_pb2.ListAccountsRequest(query="Lina H"))).accounts[0]
+    account = (
+        await owner.client.operators.ListAccounts(operator_service_pb2.ListAccountsRequest(query="Lina H"))
+    ).accounts[0]
     assert account.email == email
-    await owner.client.auth.SuspendAccount(
-        auth_service_pb2.SuspendAccountRequest(user_id=account.profile.user_id, reason="for a test")
+    await owner.client.operators.SuspendAccount(
+        operator_service_pb2.SuspendAccountRequest(user_id=account.profile.user_id, reason="for a test")
     )
     await owner.leave_for_good()
     await lina.page.reload()

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import personal_token_service_pb2
 from majlis.room_directory.v1 import moderation_service_pb2, stage_service_pb2
 
 from tests.support import load_tool, voices
@@ -74,10 +74,11 @@ async def test_a_revoked_token_neither_hears_nor_speaks_a_second_later_and_other
         await asyncio.sleep(2.5)
         if bus == "hangs":
             os.kill(stack.pid("nats"), signal.SIGSTOP)
+        revoke = personal_token_service_pb2.RevokePersonalTokenRequest
         try:
-            await guest.client.auth.RevokePersonalToken(auth_service_pb2.RevokePersonalTokenRequest(token_id=ear_id))
+            await guest.client.personal_tokens.RevokePersonalToken(revoke(token_id=ear_id))
             await asyncio.sleep(2.0)
-            await owner.client.auth.RevokePersonalToken(auth_service_pb2.RevokePersonalTokenRequest(token_id=mouth_id))
+            await owner.client.personal_tokens.RevokePersonalToken(revoke(token_id=mouth_id))
             await listening
         finally:
             os.kill(stack.pid("nats"), signal.SIGCONT)
@@ -92,6 +93,6 @@ async def test_a_revoked_token_neither_hears_nor_speaks_a_second_later_and_other
 
 async def personal_token(member: Member, *scopes: str) -> tuple[str, str]:
     """Id and text of a new one."""
-    request = auth_service_pb2.CreatePersonalTokenRequest(label="program", scopes=scopes)
-    made = await member.client.auth.CreatePersonalToken(request)
+    request = personal_token_service_pb2.CreatePersonalTokenRequest(label="program", scopes=scopes)
+    made = await member.client.personal_tokens.CreatePersonalToken(request)
     return made.token.token_id, made.personal_token

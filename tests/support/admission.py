@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from majlis.auth.v1 import account_pb2, auth_service_pb2_grpc
-from majlis.auth.v1 import auth_service_pb2 as auth_pb
+from majlis.auth.v1 import account_pb2, sign_in_service_pb2, sign_in_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2 as pb
 from majlis.invite.v1 import invite_service_pb2_grpc
 
@@ -91,8 +90,8 @@ class Admission:
         token = (self.directory / "owner_link").read_text().strip().partition("#")[2]
         profile = account_pb2.NewProfile(handle="owner_1", display_name="Owner")
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports['auth']}") as channel:
-            stub = auth_service_pb2_grpc.AuthServiceStub(channel)
-            made = await stub.SetUpOwner(auth_pb.SetUpOwnerRequest(token=token, profile=profile))
+            stub = sign_in_service_pb2_grpc.SignInServiceStub(channel)
+            made = await stub.SetUpOwner(sign_in_service_pb2.SetUpOwnerRequest(token=token, profile=profile))
         self.owner = (("authorization", f"Bearer {made.tokens.access_token}"),)
 
     async def invite(self) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from av import AudioFrame
-from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import account_pb2, account_service_pb2, personal_token_service_pb2, sign_in_service_pb2
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
@@ -20,6 +20,7 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 from services.common.errors import DomainError, Draining
 from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
+from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
@@ -161,7 +162,7 @@ class Hall:
         self.happen(stage_offered=room_events_pb2.StageOffered(room_id=ROOM_ID, offer=offer))
 
 
-class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
+class FakeAuth(AuthServicer):
     """One account, reached by e-mail code, refresh token and personal token."""
 
     def __init__(self, hall: Hall) -> None:
@@ -175,13 +176,13 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         return tokens
 
     async def StartEmailSignIn(self, request: Any, context: Any) -> Any:
-        return auth_service_pb2.StartEmailSignInResponse(challenge_id="challenge0000001")
+        return sign_in_service_pb2.StartEmailSignInResponse(challenge_id="challenge0000001")
 
     async def FinishEmailSignIn(self, request: Any, context: Any) -> Any:
         if request.code != "123456":
             raise SessionEnded("wrong")
         account = account_pb2.Account(profile=account_pb2.Profile(user_id=USER_ID, handle="lina"))
-        return auth_service_pb2.FinishEmailSignInResponse(account=account, tokens=self._tokens())
+        return sign_in_service_pb2.FinishEmailSignInResponse(account=account, tokens=self._tokens())
 
     async def RefreshSession(self, request: Any, context: Any) -> Any:
         if request.refresh_token in self.hall.spent_refresh:
@@ -189,11 +190,11 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         self.hall.spent_refresh.append(request.refresh_token)
         self.hall.renewals += 1
         await asyncio.sleep(0.05)
-        return auth_service_pb2.RefreshSessionResponse(tokens=self._tokens())
+        return sign_in_service_pb2.RefreshSessionResponse(tokens=self._tokens())
 
     async def ExchangePersonalToken(self, request: Any, context: Any) -> Any:
         self.hall.renewals += 1
-        answer = auth_service_pb2.ExchangePersonalTokenResponse(access_token=self.hall.mint.token())
+        answer = personal_token_service_pb2.ExchangePersonalTokenResponse(access_token=self.hall.mint.token())
         answer.expires_at.FromSeconds(int(self.hall.mint.clock.now().timestamp()) + 600)
         return answer
 
@@ -201,11 +202,11 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         user = current_caller().user
         handle = "lina" if user == USER_ID else "omar"
         profile = account_pb2.Profile(user_id=user, handle=handle, display_name=f"{handle.title()} ليلى")
-        return auth_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
+        return account_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
 
     async def SignOut(self, request: Any, context: Any) -> Any:
         self.hall.left.append("signed out")
-        return auth_service_pb2.SignOutResponse()
+        return sign_in_service_pb2.SignOutResponse()
 
 
 class FakeDirectory(DirectoryServicer):
@@ -380,12 +381,13 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     rooms = FakeDirectory(hall)  # type: ignore[abstract]
     invite = FakeInvite()  # type: ignore[abstract]
     parts: list[tuple[Any, Any, Any]] = [
-        (auth, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, auth_service_pb2),
         (invite, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, invite_service_pb2),
         (FakeEvents(hall), event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2),
     ]
     for servicer, add, module in parts:
         server.add(servicer, add, next(iter(module.DESCRIPTOR.services_by_name.values())))
+    for add, service in AUTH:
+        server.add(auth, add, service)
     for add, service in DIRECTORY:
         server.add(rooms, add, service)
     await server.start()

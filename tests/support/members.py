@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from majlis.auth.v1 import account_pb2, auth_service_pb2
+from majlis.auth.v1 import account_pb2, sign_in_service_pb2
 from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_service_pb2
 from majlis_client import Client, FixedToken
@@ -35,9 +35,9 @@ async def owner_of(stack: Stack) -> Member:
     if stack.owner_refresh_token:
         return await _owner_again(stack)
     profile = account_pb2.NewProfile(handle="salma", display_name="Salma Nour")
-    request = auth_service_pb2.SetUpOwnerRequest(token=stack.owner_link.partition("#")[2], profile=profile)
+    request = sign_in_service_pb2.SetUpOwnerRequest(token=stack.owner_link.partition("#")[2], profile=profile)
     async with await Client.connect(stack.url) as client:
-        answer = await client.auth.SetUpOwner(request)
+        answer = await client.sign_ins.SetUpOwner(request)
     stack.owner_refresh_token = answer.tokens.refresh_token
     owner = await member(stack, answer.account, answer.tokens)
     grant = invite_service_pb2.GrantInvitationsRequest(
@@ -49,8 +49,8 @@ async def owner_of(stack: Stack) -> Member:
 
 async def _owner_again(stack: Stack) -> Member:
     async with await Client.connect(stack.url) as client:
-        request = auth_service_pb2.RefreshSessionRequest(refresh_token=stack.owner_refresh_token)
-        tokens = (await client.auth.RefreshSession(request)).tokens
+        request = sign_in_service_pb2.RefreshSessionRequest(refresh_token=stack.owner_refresh_token)
+        tokens = (await client.sign_ins.RefreshSession(request)).tokens
     stack.owner_refresh_token = tokens.refresh_token
     async with await Client.connect(stack.url, FixedToken(tokens.access_token)) as client:
         account = await client.me()

@@ -131,13 +131,31 @@ async def serving(
 
     `more` are services that the same servicer plays too.
     """
+
+    def serve(server: RpcServer) -> None:
+        for add, each in ((add_to_server, service), *more):
+            server.add(servicer, add, each)
+
+    async with serving_all(serve, name=name, mint=mint, strict=strict, address=address) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def serving_all(
+    serve: Callable[[RpcServer], None],
+    *,
+    name: str = "test",
+    mint: TokenMint | None = None,
+    strict: bool = True,
+    address: str = "127.0.0.1:0",
+) -> AsyncIterator[RpcHarness]:
+    """Serves what `serve` gives the server."""
     mint = mint or TokenMint()
     metrics = Metrics(name)
     with tempfile.TemporaryDirectory() as directory:
         settings = test_settings(Path(directory), grpc_listen=address)
         server = RpcServer(name, settings, metrics, verifier=mint.verifier(), strict=strict)
-        for add, each in ((add_to_server, service), *more):
-            server.add(servicer, add, each)
+        serve(server)
         await server.start()
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
         harness = RpcHarness(server, metrics, settings, mint, channel)

@@ -177,7 +177,7 @@ def logout(server: ServerOption = "") -> None:
 
 
 async def _logout(server: str) -> None:
-    from majlis.auth.v1 import auth_service_pb2  # noqa: PLC0415 (only here)
+    from majlis.auth.v1 import sign_in_service_pb2  # noqa: PLC0415 (only here)
 
     sign_in = store().load(server.rstrip("/"))
     if sign_in is None:
@@ -186,7 +186,7 @@ async def _logout(server: str) -> None:
         # A personal token outlives its use here: it is revoked where it was made.
         if not sign_in.personal_token:
             async with stored(sign_in.url) as client:
-                await client.auth.SignOut(auth_service_pb2.SignOutRequest())
+                await client.sign_ins.SignOut(sign_in_service_pb2.SignOutRequest())
     store().forget(sign_in.url)
     print(say("logout.done", url=sign_in.url))
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from majlis.auth.v1 import account_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import (
+    account_pb2,
+    account_service_pb2,
+    account_service_pb2_grpc,
+    operator_service_pb2_grpc,
+    personal_token_service_pb2,
+    personal_token_service_pb2_grpc,
+    sign_in_service_pb2,
+    sign_in_service_pb2_grpc,
+)
 from majlis.gateway.v1 import event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import (
@@ -31,8 +40,8 @@ from majlis_client.seats import Seats
 class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
-    `auth`, `invites`, `rooms`, `stage`, `moderation` and `events` are the generated stubs: every public RPC can be
-    called through them.
+    `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `rooms`, `stage`, `moderation` and `events` are
+    the generated stubs: every public RPC can be called through them.
     `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
     MajlisError.
     """
@@ -42,14 +51,18 @@ class Client:
         self._tokens = tokens
         self._anonymous = open_channel(server, None)
         self._channel = self._anonymous if tokens is None else open_channel(server, self._token)
-        self.auth = auth_service_pb2_grpc.AuthServiceStub(self._channel)
+        self.sign_ins = sign_in_service_pb2_grpc.SignInServiceStub(self._channel)
+        self.accounts = account_service_pb2_grpc.AccountServiceStub(self._channel)
+        self.personal_tokens = personal_token_service_pb2_grpc.PersonalTokenServiceStub(self._channel)
+        self.operators = operator_service_pb2_grpc.OperatorServiceStub(self._channel)
         self.invites = invite_service_pb2_grpc.InviteServiceStub(self._channel)
         self.rooms = room_service_pb2_grpc.RoomServiceStub(self._channel)
         self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
         self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
         self.seats = Seats(self.rooms)
-        self._public = auth_service_pb2_grpc.AuthServiceStub(self._anonymous)
+        self._ways_in = sign_in_service_pb2_grpc.SignInServiceStub(self._anonymous)
+        self._exchange = personal_token_service_pb2_grpc.PersonalTokenServiceStub(self._anonymous)
 
     @classmethod
     async def connect(cls, url: str, tokens: TokenSource | None = None, *, ca_file: Path | None = None) -> Self:
@@ -69,13 +82,13 @@ class Client:
 
     async def start_email_sign_in(self, email: str, locale: str = "") -> str:
         """Has a one-time code sent to an address; returns the challenge that `finish_email_sign_in` takes."""
-        request = auth_service_pb2.StartEmailSignInRequest(email=email, locale=locale)
-        return (await self._public.StartEmailSignIn(request)).challenge_id
+        request = sign_in_service_pb2.StartEmailSignInRequest(email=email, locale=locale)
+        return (await self._ways_in.StartEmailSignIn(request)).challenge_id
 
     async def finish_email_sign_in(self, challenge_id: str, code: str) -> StoredSignIn:
         """Signs in with the code; keep the result in a CredentialStore."""
-        request = auth_service_pb2.FinishEmailSignInRequest(challenge_id=challenge_id, code=code)
-        answer = await self._public.FinishEmailSignIn(request)
+        request = sign_in_service_pb2.FinishEmailSignInRequest(challenge_id=challenge_id, code=code)
+        answer = await self._ways_in.FinishEmailSignIn(request)
         return self._sign_in(answer.tokens, answer.account.profile.handle)
 
     async def sign_in_with_token(self, personal_token: str) -> StoredSignIn:
@@ -84,7 +97,7 @@ class Client:
 
     async def me(self) -> account_pb2.Account:
         """The caller's account."""
-        return (await self.auth.GetMe(auth_service_pb2.GetMeRequest())).account
+        return (await self.accounts.GetMe(account_service_pb2.GetMeRequest())).account
 
     async def list_rooms(self) -> list[room_pb2.Room]:
         """All live rooms the caller may see, busiest first."""
@@ -159,9 +172,9 @@ class Client:
 
     async def _renew(self, sign_in: StoredSignIn) -> StoredSignIn:
         if sign_in.personal_token:
-            exchange = auth_service_pb2.ExchangePersonalTokenRequest(personal_token=sign_in.personal_token)
+            request = personal_token_service_pb2.ExchangePersonalTokenRequest(personal_token=sign_in.personal_token)
             try:
-                answer = await self._public.ExchangePersonalToken(exchange)
+                answer = await self._exchange.ExchangePersonalToken(request)
             except MajlisError as error:
                 if error.reason != "FIELD_INVALID":
                     raise
@@ -170,8 +183,8 @@ class Client:
             return replace(sign_in, access_token=answer.access_token, access_expires_at=_ours(expires_at))
         if not sign_in.refresh_token:
             raise MajlisError("unauthenticated", "NOT_SIGNED_IN", "there is nothing to sign in with")
-        refresh = auth_service_pb2.RefreshSessionRequest(refresh_token=sign_in.refresh_token)
-        tokens = (await self._public.RefreshSession(refresh)).tokens
+        refresh = sign_in_service_pb2.RefreshSessionRequest(refresh_token=sign_in.refresh_token)
+        tokens = (await self._ways_in.RefreshSession(refresh)).tokens
         return replace(self._sign_in(tokens, sign_in.handle), ca_file=sign_in.ca_file)
 
     def _sign_in(self, tokens: account_pb2.Tokens, handle: str) -> StoredSignIn:

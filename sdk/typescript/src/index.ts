@@ -5,7 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, type Interceptor, type Transport, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 
-import { AuthService } from './gen/majlis/auth/v1/auth_service_pb.js';
+import { AccountService } from './gen/majlis/auth/v1/account_service_pb.js';
+import { OperatorService } from './gen/majlis/auth/v1/operator_service_pb.js';
+import { PersonalTokenService } from './gen/majlis/auth/v1/personal_token_service_pb.js';
+import { SignInService } from './gen/majlis/auth/v1/sign_in_service_pb.js';
 import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
@@ -14,14 +17,17 @@ import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
 import { passes } from './refusal.js';
 
-export * as accounts from './gen/majlis/auth/v1/account_pb.js';
-export * as auth from './gen/majlis/auth/v1/auth_service_pb.js';
+export * as account from './gen/majlis/auth/v1/account_pb.js';
+export * as accounts from './gen/majlis/auth/v1/account_service_pb.js';
 export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
+export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
+export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
 export * as events from './gen/majlis/room_directory/v1/room_events_pb.js';
 export * as room from './gen/majlis/room_directory/v1/room_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
+export * as signIns from './gen/majlis/auth/v1/sign_in_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
@@ -40,7 +46,10 @@ export interface Options {
 }
 
 export interface MajlisClient {
-  readonly auth: Client<typeof AuthService>;
+  readonly signIns: Client<typeof SignInService>;
+  readonly accounts: Client<typeof AccountService>;
+  readonly personalTokens: Client<typeof PersonalTokenService>;
+  readonly operators: Client<typeof OperatorService>;
   readonly invites: Client<typeof InviteService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
@@ -91,7 +100,10 @@ function bearer(token: string): Interceptor {
 function clientOf(transport: Transport): MajlisClient {
   const events = createClient(EventService, transport);
   return {
-    auth: createClient(AuthService, transport),
+    signIns: createClient(SignInService, transport),
+    accounts: createClient(AccountService, transport),
+    personalTokens: createClient(PersonalTokenService, transport),
+    operators: createClient(OperatorService, transport),
     invites: createClient(InviteService, transport),
     rooms: createClient(RoomService, transport),
     stage: createClient(StageService, transport),

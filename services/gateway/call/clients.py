@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 import grpc
 from google.protobuf.message import Message
-from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import (
+    identity_service_pb2,
+    identity_service_pb2_grpc,
+    personal_token_service_pb2,
+    personal_token_service_pb2_grpc,
+)
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
@@ -37,17 +42,18 @@ class AuthClient:
     """What the gateway asks of auth."""
 
     def __init__(self, channel: ServiceChannel) -> None:
-        self._stub = auth_service_pb2_grpc.AuthServiceStub(channel.channel)
+        self._identity = identity_service_pb2_grpc.IdentityServiceStub(channel.channel)
+        self._personal_tokens = personal_token_service_pb2_grpc.PersonalTokenServiceStub(channel.channel)
 
     async def key_set(self) -> str:
         """The public keys of access tokens, as a JSON Web Key Set."""
-        response = await self._stub.GetKeySet(auth_service_pb2.GetKeySetRequest())
+        response = await self._identity.GetKeySet(identity_service_pb2.GetKeySetRequest())
         return response.jwks_json
 
     async def exchange(self, personal_token: str, network: str) -> tuple[str, float]:
         """An access token for a personal one, and the epoch second it expires at. Raises the refusals of auth."""
-        response = await self._stub.ExchangePersonalToken(
-            auth_service_pb2.ExchangePersonalTokenRequest(personal_token=personal_token),
+        response = await self._personal_tokens.ExchangePersonalToken(
+            personal_token_service_pb2.ExchangePersonalTokenRequest(personal_token=personal_token),
             metadata=((FORWARDED_NETWORK, network),),
             timeout=_EXCHANGE_DEADLINE_SECONDS,
         )
@@ -55,7 +61,7 @@ class AuthClient:
 
     async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
         """Numbered facts after a number, oldest first."""
-        response = await self._stub.ListFacts(auth_service_pb2.ListFactsRequest(after=after, limit=limit))
+        response = await self._identity.ListFacts(identity_service_pb2.ListFactsRequest(after=after, limit=limit))
         return list(response.facts)
 
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from majlis.auth.v1 import auth_service_pb2 as pb
+from majlis.auth.v1 import identity_service_pb2
 from majlis.auth.v1.auth_facts_pb2 import SignedOut
 
 from services.auth.app.ports import Visitor
 from services.auth.bus import write_or_tell
 from services.auth.domain.errors import AccountIsSuspended, SessionEnded, SignInNotFound, TokenInvalid
+from services.auth.rpc.identity import IdentityServicer
 from services.common.errors import NotSignedIn, StorageUnavailable
 from tests.integration.auth.conftest import Hall
 from tests.support.fake_bus import FakeBus
@@ -20,7 +21,9 @@ HERE = Visitor("10.1.0.0/24")
 
 async def told(hall: Hall) -> list[tuple[int, str]]:
     """What other services are told, with numbers."""
-    response = await hall.parts.servicer.ListFacts(pb.ListFactsRequest(), None)
+    app = hall.parts.app
+    identity = IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys)
+    response = await identity.ListFacts(identity_service_pb2.ListFactsRequest(), None)
     return [(fact.number, str(fact.WhichOneof("fact"))) for fact in response.facts]
 
 

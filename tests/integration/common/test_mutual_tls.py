@@ -13,8 +13,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from majlis.auth.v1 import auth_service_pb2 as pb
-from majlis.auth.v1 import auth_service_pb2_grpc as rpc
+from majlis.auth.v1 import identity_service_pb2
 from majlis.contract.v1 import options_pb2
 
 from services.common.rpc.client import RemoteError, ServiceChannel
@@ -25,6 +24,7 @@ from services.common.sight.metrics import Metrics
 from services.common.trust.certificates import CertificateFiles
 from services.common.trust.peer_identity import PeerIdentities
 from services.gateway.call.offered import contract_services
+from tests.support.auth_contract import AUTH, AuthServicer, AuthStub
 from tests.support.certificates import Authority
 from tests.support.fake_bus import eventually
 from tests.support.rpc_harness import SECRET, TokenMint, test_settings
@@ -128,7 +128,7 @@ def test_the_matrix_has_every_kind_of_rpc_and_each_service_may_call_something() 
     assert len(METHODS) > 50
 
 
-class Auth(rpc.AuthServiceServicer):
+class Auth(AuthServicer):
     """Tells whom it sees, at its leisure when asked to."""
 
     def __init__(self) -> None:
@@ -137,17 +137,17 @@ class Auth(rpc.AuthServiceServicer):
 
     async def GetKeySet(self, request: Any, context: Any) -> Any:
         self.seen.append(current_caller().service)
-        return pb.GetKeySetResponse(jwks_json="{}")
+        return identity_service_pb2.GetKeySetResponse(jwks_json="{}")
 
     async def BatchGetProfiles(self, request: Any, context: Any) -> Any:
         self.seen.append(current_caller().service)
         if request.user_ids:
             await self.go_on.wait()
-        return pb.BatchGetProfilesResponse()
+        return identity_service_pb2.BatchGetProfilesResponse()
 
 
-PROFILES = pb.BatchGetProfilesRequest()
-AT_LEISURE = pb.BatchGetProfilesRequest(user_ids=["user000000000001"])
+PROFILES = identity_service_pb2.BatchGetProfilesRequest()
+AT_LEISURE = identity_service_pb2.BatchGetProfilesRequest(user_ids=["user000000000001"])
 
 
 class Served:
@@ -158,9 +158,8 @@ class Served:
         self.servicer, self.metrics = Auth(), Metrics("auth")  # type: ignore[abstract]
         settings = test_settings(folder, **authority.files("auth"))
         self.server = RpcServer("auth", settings, self.metrics, verifier=TokenMint().verifier())
-        self.server.add(
-            self.servicer, rpc.add_AuthServiceServicer_to_server, pb.DESCRIPTOR.services_by_name["AuthService"]
-        )
+        for add, service in AUTH:
+            self.server.add(self.servicer, add, service)
 
     def channel(self, name: str, files: dict[str, Path | None]) -> ServiceChannel:
         return ServiceChannel(name, f"localhost:{self.server.port}", test_settings(self.folder, **files))
@@ -178,13 +177,13 @@ async def served(tmp_path: Path, authority: Authority) -> AsyncIterator[Served]:
 
 
 async def ask(channel: ServiceChannel, request: Any = PROFILES) -> None:
-    await rpc.AuthServiceStub(channel.channel).BatchGetProfiles(request, timeout=5)
+    await AuthStub(channel.channel).BatchGetProfiles(request, timeout=5)
 
 
 async def refused(channel: ServiceChannel) -> str:
     """The reason a call is refused for."""
     with pytest.raises(RemoteError) as error:
-        await rpc.AuthServiceStub(channel.channel).BatchGetProfiles(PROFILES, timeout=1)
+        await AuthStub(channel.channel).BatchGetProfiles(PROFILES, timeout=1)
     return error.value.reason
 
 
@@ -209,7 +208,7 @@ async def test_without_a_good_certificate_of_the_authority_there_is_no_connectio
         f"localhost:{served.server.port}", grpc.ssl_channel_credentials(authority.ca_file.read_bytes())
     )
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await rpc.AuthServiceStub(bare).GetKeySet(pb.GetKeySetRequest(), timeout=2)
+        await AuthStub(bare).GetKeySet(identity_service_pb2.GetKeySetRequest(), timeout=2)
     assert error.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     await bare.close()
     assert served.servicer.seen == []

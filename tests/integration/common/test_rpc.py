@@ -11,17 +11,21 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
-from majlis.auth.v1 import account_pb2
-from majlis.auth.v1 import auth_service_pb2 as pb
-from majlis.auth.v1 import auth_service_pb2_grpc as rpc
+from majlis.auth.v1 import (
+    account_pb2,
+    account_service_pb2,
+    identity_service_pb2,
+    operator_service_pb2,
+    sign_in_service_pb2,
+)
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 
 from services.common.errors import DomainError
 from services.common.rpc.server import PolicyMissing, RpcServer, current_caller
 from services.common.sight.metrics import Metrics
+from tests.support.auth_contract import AUTH, AuthServicer, AuthStub
 from tests.support.rpc_harness import SECRET, USER_ID, RpcHarness, TokenMint, serving, test_settings
 
-AUTH = pb.DESCRIPTOR.services_by_name["AuthService"]
 EVENTS = event_service_pb2.DESCRIPTOR.services_by_name["EventService"]
 
 
@@ -39,7 +43,7 @@ class Undocumented(DomainError):
     reason = "NOBODY_WROTE_THIS_DOWN"
 
 
-class Auth(rpc.AuthServiceServicer):
+class Auth(AuthServicer):
     """Answers with what the test wants, and remembers who called."""
 
     def __init__(self) -> None:
@@ -54,19 +58,19 @@ class Auth(rpc.AuthServiceServicer):
         return response
 
     async def GetKeySet(self, request: Any, context: Any) -> Any:
-        return await self._answer(pb.GetKeySetResponse(jwks_json="{}"))
+        return await self._answer(identity_service_pb2.GetKeySetResponse(jwks_json="{}"))
 
     async def GetMe(self, request: Any, context: Any) -> Any:
-        return await self._answer(pb.GetMeResponse())
+        return await self._answer(account_service_pb2.GetMeResponse())
 
     async def UpdateProfile(self, request: Any, context: Any) -> Any:
-        return await self._answer(pb.UpdateProfileResponse())
+        return await self._answer(account_service_pb2.UpdateProfileResponse())
 
     async def ListAccounts(self, request: Any, context: Any) -> Any:
-        return await self._answer(pb.ListAccountsResponse())
+        return await self._answer(operator_service_pb2.ListAccountsResponse())
 
     async def CreateAccount(self, request: Any, context: Any) -> Any:
-        return await self._answer(pb.CreateAccountResponse())
+        return await self._answer(identity_service_pb2.CreateAccountResponse())
 
 
 class Events(event_service_pb2_grpc.EventServiceServicer):
@@ -87,16 +91,17 @@ def servicer() -> Auth:
 
 @pytest.fixture
 async def served(servicer: Auth) -> AsyncIterator[RpcHarness]:
-    async with serving(servicer, rpc.add_AuthServiceServicer_to_server, AUTH, name="auth") as harness:
+    (add, service), *more = AUTH
+    async with serving(servicer, add, service, name="auth", more=more) as harness:
         yield harness
 
 
 @pytest.fixture
 def stub(served: RpcHarness) -> Any:
-    return rpc.AuthServiceStub(served.channel)
+    return AuthStub(served.channel)
 
 
-ACCOUNT = pb.CreateAccountRequest(
+ACCOUNT = identity_service_pb2.CreateAccountRequest(
     redemption_id="redemption0001",
     inviter_id="inviter0000001",
     profile=account_pb2.NewProfile(handle="lina", display_name="Lina"),
@@ -116,26 +121,26 @@ async def refused(call: Any) -> tuple[str, str, list[Any]]:
 
 
 async def test_anyone_may_call_a_public_rpc(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(pb.GetKeySetRequest())
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
     assert (servicer.callers[0].kind, servicer.callers[0].user_id) == ("public", None)
 
 
 async def test_a_stale_token_does_not_spoil_a_public_rpc(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=(("authorization", "Bearer nonsense"),))
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("authorization", "Bearer nonsense"),))
     assert servicer.callers[0].kind == "public"
 
 
 async def test_a_public_rpc_knows_a_user_who_comes_with_a_token(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=served.as_user())
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=served.as_user())
     assert servicer.callers[0].user_id == USER_ID
 
 
 async def test_a_user_rpc_needs_a_token(stub: Any) -> None:
-    assert (await refused(stub.GetMe(pb.GetMeRequest())))[:2] == ("UNAUTHENTICATED", "NOT_SIGNED_IN")
+    assert (await refused(stub.GetMe(account_service_pb2.GetMeRequest())))[:2] == ("UNAUTHENTICATED", "NOT_SIGNED_IN")
 
 
 async def test_a_user_rpc_knows_its_user(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    await stub.GetMe(pb.GetMeRequest(), metadata=served.as_user("user000000000002"))
+    await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user("user000000000002"))
     caller = servicer.callers[0]
     assert (caller.kind, caller.user, caller.operator) == ("user", "user000000000002", False)
     assert caller.bearer is not None
@@ -143,22 +148,22 @@ async def test_a_user_rpc_knows_its_user(stub: Any, served: RpcHarness, servicer
 
 
 async def test_an_expired_token_is_told_apart(stub: Any, served: RpcHarness) -> None:
-    call = stub.GetMe(pb.GetMeRequest(), metadata=served.as_user(iat=1000, exp=1600))
+    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user(iat=1000, exp=1600))
     assert (await refused(call))[:2] == ("UNAUTHENTICATED", "TOKEN_EXPIRED")
 
 
 async def test_a_personal_token_without_the_scope_is_refused_with_its_name(stub: Any, served: RpcHarness) -> None:
-    call = stub.UpdateProfile(pb.UpdateProfileRequest(), metadata=served.as_user(scopes=("listen",)))
+    call = stub.UpdateProfile(account_service_pb2.UpdateProfileRequest(), metadata=served.as_user(scopes=("listen",)))
     code, reason, details = await refused(call)
     assert (code, reason) == ("PERMISSION_DENIED", "SCOPE_MISSING")
     needed = details[0].metadata["scope"]
-    await stub.UpdateProfile(pb.UpdateProfileRequest(), metadata=served.as_user(scopes=(needed,)))
+    await stub.UpdateProfile(account_service_pb2.UpdateProfileRequest(), metadata=served.as_user(scopes=(needed,)))
 
 
 async def test_an_operator_rpc_refuses_other_users(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    call = stub.ListAccounts(pb.ListAccountsRequest(), metadata=served.as_user())
+    call = stub.ListAccounts(operator_service_pb2.ListAccountsRequest(), metadata=served.as_user())
     assert (await refused(call))[:2] == ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED")
-    await stub.ListAccounts(pb.ListAccountsRequest(), metadata=served.as_user(operator=True))
+    await stub.ListAccounts(operator_service_pb2.ListAccountsRequest(), metadata=served.as_user(operator=True))
     assert servicer.callers[0].kind == "operator"
 
 
@@ -180,7 +185,7 @@ async def test_a_service_rpc_admits_only_the_services_it_names(stub: Any, served
 
 
 async def test_every_broken_field_rule_is_named(stub: Any, served: RpcHarness) -> None:
-    bad = pb.CreateAccountRequest(redemption_id="Not An Id", inviter_id="inviter0000001")
+    bad = identity_service_pb2.CreateAccountRequest(redemption_id="Not An Id", inviter_id="inviter0000001")
     bad.profile.handle = "lina"
     bad.profile.display_name = "Lina"
     bad.profile.spoken_languages.extend(["ar", "ARABIC"])
@@ -192,7 +197,7 @@ async def test_every_broken_field_rule_is_named(stub: Any, served: RpcHarness) -
 
 
 async def test_who_may_not_call_does_not_learn_what_a_valid_request_is(stub: Any) -> None:
-    call = stub.CreateAccount(pb.CreateAccountRequest())
+    call = stub.CreateAccount(identity_service_pb2.CreateAccountRequest())
     assert (await refused(call))[:2] == ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED")
 
 
@@ -203,7 +208,7 @@ async def test_a_refusal_reaches_the_caller_with_kind_reason_and_metadata(
         raise HandleTaken("that handle is taken", retry_after_seconds=1.5, metadata={"handle": "lina"})
 
     servicer.act = act
-    code, reason, details = await refused(stub.GetMe(pb.GetMeRequest(), metadata=served.as_user()))
+    code, reason, details = await refused(stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user()))
     assert (code, reason, details[0].metadata["handle"]) == ("ALREADY_EXISTS", "HANDLE_TAKEN", "lina")
     retry = error_details_pb2.RetryInfo()
     assert details[1].Unpack(retry)
@@ -213,7 +218,7 @@ async def test_a_refusal_reaches_the_caller_with_kind_reason_and_metadata(
 async def test_a_fault_of_ours_leaks_nothing(stub: Any, served: RpcHarness, servicer: Auth) -> None:
     servicer.act = lambda: int("password=hunter2")
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.GetMe(pb.GetMeRequest(), metadata=served.as_user())
+        await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
     assert error.value.code() == grpc.StatusCode.INTERNAL
     assert "hunter2" not in str(error.value) + str(error.value.trailing_metadata())
 
@@ -222,8 +227,8 @@ async def test_bytes_that_are_no_request_are_the_callers_mistake_and_reach_no_ha
     served: RpcHarness, servicer: Auth
 ) -> None:
     servicer.act = lambda: int("never reached")
-    for method in AUTH.methods:
-        call: Any = served.channel.unary_unary(f"/{AUTH.full_name}/{method.name}")
+    for method in (method for _, service in AUTH for method in service.methods):
+        call: Any = served.channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")
         for metadata in ((), served.as_user(operator=True), served.as_service("gateway"), served.as_service("invite")):
             code, reason, _ = await refused(call(b"\xff", metadata=metadata, timeout=10))
             assert code in ("INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED"), method.name
@@ -237,7 +242,7 @@ async def test_a_reason_the_contract_does_not_document_fails_tests(
         raise Undocumented
 
     servicer.act = act
-    code, reason, _ = await refused(stub.GetMe(pb.GetMeRequest(), metadata=served.as_user()))
+    code, reason, _ = await refused(stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user()))
     assert (code, reason) == ("INTERNAL", "INTERNAL")
 
 
@@ -246,10 +251,11 @@ async def test_in_production_an_undocumented_reason_is_passed_on_and_counted(ser
         raise Undocumented
 
     servicer.act = act
-    async with serving(servicer, rpc.add_AuthServiceServicer_to_server, AUTH, strict=False) as served:
-        call = rpc.AuthServiceStub(served.channel).GetKeySet(pb.GetKeySetRequest())
+    (add, service), *more = AUTH
+    async with serving(servicer, add, service, strict=False, more=more) as served:
+        call = AuthStub(served.channel).GetKeySet(identity_service_pb2.GetKeySetRequest())
         assert (await refused(call))[:2] == ("NOT_FOUND", "NOBODY_WROTE_THIS_DOWN")
-        labels = {"service": "AuthService", "method": "GetKeySet"}
+        labels = {"service": "IdentityService", "method": "GetKeySet"}
         assert served.metrics.registry.get_sample_value("majlis_rpc_nonconforming_total", labels) == 1
 
 
@@ -266,7 +272,7 @@ async def test_an_answer_that_takes_too_long_ends_with_the_callers_deadline(
 
     servicer.act = slow
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.GetMe(pb.GetMeRequest(), metadata=served.as_user(), timeout=0.2)
+        await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user(), timeout=0.2)
     assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     await asyncio.wait_for(cancelled.wait(), 5)
 
@@ -277,20 +283,20 @@ async def test_a_timeout_inside_is_told_as_too_slow(stub: Any, served: RpcHarnes
             await asyncio.sleep(60)
 
     servicer.act = gives_up
-    call = stub.GetMe(pb.GetMeRequest(), metadata=served.as_user())
+    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
     assert (await refused(call))[:2] == ("DEADLINE_EXCEEDED", "TOO_SLOW")
 
 
 async def test_requests_above_the_size_limit_are_refused(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.RefreshSession(pb.RefreshSessionRequest(refresh_token="x" * 300_000))
+        await stub.RefreshSession(sign_in_service_pb2.RefreshSessionRequest(refresh_token="x" * 300_000))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_the_request_id_of_the_caller_is_kept_and_a_hostile_one_replaced(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=(("x-request-id", "abcd-1234"),))
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=(("x-request-id", 'x" forged="1'),))
-    await stub.GetKeySet(pb.GetKeySetRequest())
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("x-request-id", "abcd-1234"),))
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("x-request-id", 'x" forged="1'),))
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
     ids = [caller.request_id for caller in servicer.callers]
     assert ids[0] == "abcd-1234"
     assert len(set(ids)) == 3
@@ -301,17 +307,17 @@ async def test_the_clients_network_is_believed_only_from_a_proven_service(
     stub: Any, served: RpcHarness, servicer: Auth
 ) -> None:
     network = (("x-forwarded-network", "203.0.113.0/24"),)
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=network)
-    await stub.GetKeySet(pb.GetKeySetRequest(), metadata=network + served.as_service("gateway"))
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=network)
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=network + served.as_service("gateway"))
     assert [caller.network for caller in servicer.callers] == ["", "203.0.113.0/24"]
 
 
 async def test_calls_are_counted_and_timed_by_their_outcome(stub: Any, served: RpcHarness) -> None:
-    await stub.GetKeySet(pb.GetKeySetRequest())
-    await refused(stub.GetMe(pb.GetMeRequest()))
+    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
+    await refused(stub.GetMe(account_service_pb2.GetMeRequest()))
     value = served.metrics.registry.get_sample_value
-    good = {"service": "AuthService", "method": "GetKeySet"}
-    bad = {"service": "AuthService", "method": "GetMe"}
+    good = {"service": "IdentityService", "method": "GetKeySet"}
+    bad = {"service": "AccountService", "method": "GetMe"}
     assert value("majlis_rpc_requests_total", {**good, "code": "OK"}) == 1
     assert value("majlis_rpc_requests_total", {**bad, "code": "UNAUTHENTICATED"}) == 1
     assert value("majlis_rpc_duration_seconds_count", good) == 1
@@ -351,7 +357,7 @@ async def test_a_refusal_in_the_middle_of_a_stream_carries_its_reason() -> None:
 
 async def test_health_follows_the_life_of_the_server(served: RpcHarness) -> None:
     stub = health_pb2_grpc.HealthStub(served.channel)
-    for service in ("", "majlis.auth.v1.AuthService"):
+    for service in ("", "majlis.auth.v1.AccountService"):
         answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert served.metrics.not_ready() == []
@@ -367,7 +373,7 @@ async def test_the_services_can_be_listed_by_reflection(served: RpcHarness) -> N
     stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     answer = await call.read()
-    assert "majlis.auth.v1.AuthService" in {each.name for each in answer.list_services_response.service}
+    assert "majlis.auth.v1.AccountService" in {each.name for each in answer.list_services_response.service}
 
 
 async def test_a_call_in_progress_is_answered_while_draining(stub: Any, served: RpcHarness, servicer: Auth) -> None:
@@ -378,18 +384,19 @@ async def test_a_call_in_progress_is_answered_while_draining(stub: Any, served: 
         await asyncio.sleep(0.05)
 
     servicer.act = slowly
-    call = stub.GetMe(pb.GetMeRequest(), metadata=served.as_user())
+    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
     waiting = asyncio.gather(call)
     await asyncio.wait_for(begun.wait(), 5)
     await served.server.drain()
     (answer,) = await waiting
-    assert answer == pb.GetMeResponse()
+    assert answer == account_service_pb2.GetMeResponse()
 
 
 async def test_a_server_that_cannot_check_tokens_refuses_rpcs_that_need_them(tmp_path: Path, servicer: Auth) -> None:
     server = RpcServer("auth", test_settings(tmp_path), Metrics("auth"))
+    (add, service), *_ = AUTH
     with pytest.raises(PolicyMissing, match="verifier"):
-        server.add(servicer, rpc.add_AuthServiceServicer_to_server, AUTH)
+        server.add(servicer, add, service)
 
 
 async def test_a_service_with_an_rpc_without_a_policy_does_not_start(tmp_path: Path, servicer: Auth) -> None:

@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from majlis.auth.v1 import account_pb2
-from majlis.auth.v1 import auth_service_pb2 as pb
-from majlis.auth.v1 import auth_service_pb2_grpc as rpc
+from majlis.auth.v1 import account_pb2, account_service_pb2, identity_service_pb2, sign_in_service_pb2
 
 from services.common.errors import DomainError
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user
 from services.common.rpc.server import RpcServer, current_caller
 from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
+from tests.support.auth_contract import AUTH, AuthServicer, AuthStub
 from tests.support.certificates import Authority
 from tests.support.processes import free_port
 from tests.support.rpc_harness import USER_ID, RpcHarness, TokenMint, serving, test_settings
-
-AUTH = pb.DESCRIPTOR.services_by_name["AuthService"]
 
 
 class HandleTaken(DomainError):
@@ -30,7 +27,7 @@ class HandleTaken(DomainError):
     reason = "HANDLE_TAKEN"
 
 
-class Auth(rpc.AuthServiceServicer):
+class Auth(AuthServicer):
     """Keys are public, profiles are for services, and a deletion asks another service for the keys."""
 
     def __init__(self) -> None:
@@ -39,12 +36,12 @@ class Auth(rpc.AuthServiceServicer):
 
     async def GetKeySet(self, request: Any, context: Any) -> Any:
         self.callers.append(current_caller())
-        return pb.GetKeySetResponse(jwks_json="{}")
+        return identity_service_pb2.GetKeySetResponse(jwks_json="{}")
 
     async def BatchGetProfiles(self, request: Any, context: Any) -> Any:
         self.callers.append(current_caller())
         await asyncio.sleep(0.3 if request.user_ids else 0)
-        return pb.BatchGetProfilesResponse()
+        return identity_service_pb2.BatchGetProfilesResponse()
 
     async def CreateAccount(self, request: Any, context: Any) -> Any:
         self.callers.append(current_caller())
@@ -53,15 +50,15 @@ class Auth(rpc.AuthServiceServicer):
     async def GetMe(self, request: Any, context: Any) -> Any:
         self.callers.append(current_caller())
         if self.next is not None:
-            await self.next.GetKeySet(pb.GetKeySetRequest(), metadata=as_user())
-        return pb.GetMeResponse()
+            await self.next.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=as_user())
+        return account_service_pb2.GetMeResponse()
 
     async def ListSignIns(self, request: Any, context: Any) -> Any:
         await self.next.CreateAccount(ACCOUNT)
-        return pb.ListSignInsResponse()
+        return sign_in_service_pb2.ListSignInsResponse()
 
 
-ACCOUNT = pb.CreateAccountRequest(
+ACCOUNT = identity_service_pb2.CreateAccountRequest(
     redemption_id="redemption0001",
     inviter_id="inviter0000001",
     profile=account_pb2.NewProfile(handle="lina", display_name="Lina"),
@@ -75,16 +72,17 @@ def servicer() -> Auth:
 
 @pytest.fixture
 async def served(servicer: Auth) -> AsyncIterator[RpcHarness]:
-    async with serving(servicer, rpc.add_AuthServiceServicer_to_server, AUTH, name="auth") as harness:
+    (add, service), *more = AUTH
+    async with serving(servicer, add, service, name="auth", more=more) as harness:
         yield harness
 
 
 def stub_for(served: RpcHarness, name: str) -> Any:
-    return rpc.AuthServiceStub(served.service_channel(name).channel)
+    return AuthStub(served.service_channel(name).channel)
 
 
 async def test_the_channel_proves_its_service(served: RpcHarness, servicer: Auth) -> None:
-    await stub_for(served, "gateway").BatchGetProfiles(pb.BatchGetProfilesRequest())
+    await stub_for(served, "gateway").BatchGetProfiles(identity_service_pb2.BatchGetProfilesRequest())
     assert servicer.callers[0].service == "gateway"
 
 
@@ -100,16 +98,16 @@ async def test_a_refusal_of_a_service_behind_reaches_the_first_caller_unchanged(
     served: RpcHarness, servicer: Auth
 ) -> None:
     servicer.next = stub_for(served, "invite")
-    user = rpc.AuthServiceStub(served.service_channel("gateway").channel)
+    user = AuthStub(served.service_channel("gateway").channel)
     with pytest.raises(RemoteError) as refused:
-        await user.ListSignIns(pb.ListSignInsRequest(), metadata=served.as_user())
+        await user.ListSignIns(sign_in_service_pb2.ListSignInsRequest(), metadata=served.as_user())
     assert (refused.value.kind, refused.value.reason) == ("already_exists", "HANDLE_TAKEN")
 
 
 async def test_request_id_and_user_are_passed_on(served: RpcHarness, servicer: Auth) -> None:
     servicer.next = stub_for(served, "invite")
     first = (*served.as_user(), ("x-request-id", "walk-0001"), ("x-forwarded-network", "203.0.113.0/24"))
-    await stub_for(served, "gateway").GetMe(pb.GetMeRequest(), metadata=first)
+    await stub_for(served, "gateway").GetMe(account_service_pb2.GetMeRequest(), metadata=first)
     outer, inner = servicer.callers
     assert (outer.service, inner.service) == ("gateway", "invite")
     assert (outer.request_id, inner.request_id) == ("walk-0001", "walk-0001")
@@ -117,7 +115,7 @@ async def test_request_id_and_user_are_passed_on(served: RpcHarness, servicer: A
 
 
 async def test_a_slow_answer_ends_with_the_deadline(served: RpcHarness) -> None:
-    request = pb.BatchGetProfilesRequest(user_ids=["user000000000001"])
+    request = identity_service_pb2.BatchGetProfilesRequest(user_ids=["user000000000001"])
     with pytest.raises(RemoteError) as refused:
         await stub_for(served, "gateway").BatchGetProfiles(request, timeout=0.1)
     assert (refused.value.kind, refused.value.reason) == ("deadline_exceeded", "TOO_SLOW")
@@ -127,7 +125,7 @@ async def test_an_absent_service_is_unavailable_and_soon_said_so(tmp_path: Path)
     channel = ServiceChannel("invite", f"127.0.0.1:{free_port()}", test_settings(tmp_path))
     started = time.monotonic()
     with pytest.raises(RemoteError) as refused:
-        await rpc.AuthServiceStub(channel.channel).CreateAccount(ACCOUNT)
+        await AuthStub(channel.channel).CreateAccount(ACCOUNT)
     assert (refused.value.kind, refused.value.reason) == ("unavailable", "PART_UNAVAILABLE")
     assert time.monotonic() - started < 4
     await channel.close()
@@ -137,10 +135,13 @@ async def test_a_call_without_side_effects_survives_a_restart_of_the_service(tmp
     port = free_port()
     settings = test_settings(tmp_path, grpc_listen=f"127.0.0.1:{port}")
     channel = ServiceChannel("invite", f"127.0.0.1:{port}", settings)
-    call = asyncio.ensure_future(rpc.AuthServiceStub(channel.channel).GetKeySet(pb.GetKeySetRequest(), timeout=5))
+    call = asyncio.ensure_future(
+        AuthStub(channel.channel).GetKeySet(identity_service_pb2.GetKeySetRequest(), timeout=5)
+    )
     await asyncio.sleep(0.2)
     server = RpcServer("auth", settings, Metrics("auth"), verifier=TokenMint().verifier())
-    server.add(servicer, rpc.add_AuthServiceServicer_to_server, AUTH)
+    for add, service in AUTH:
+        server.add(servicer, add, service)
     await server.start()
     assert (await call).jwks_json == "{}"
     await channel.close()
@@ -154,10 +155,11 @@ async def test_a_call_with_side_effects_waits_for_a_service_that_restarts_and_is
     settings = test_settings(tmp_path, grpc_listen=f"127.0.0.1:{port}")
     channel = ServiceChannel("invite", f"127.0.0.1:{port}", settings)
     for _ in range(2):
-        call = asyncio.ensure_future(rpc.AuthServiceStub(channel.channel).CreateAccount(ACCOUNT, timeout=5))
+        call = asyncio.ensure_future(AuthStub(channel.channel).CreateAccount(ACCOUNT, timeout=5))
         await asyncio.sleep(0.4)
         server = RpcServer("auth", settings, Metrics("auth"), verifier=TokenMint().verifier())
-        server.add(servicer, rpc.add_AuthServiceServicer_to_server, AUTH)
+        for add, service in AUTH:
+            server.add(servicer, add, service)
         await server.start()
         with pytest.raises(RemoteError, match="taken"):
             await call
@@ -170,7 +172,7 @@ async def test_a_call_on_a_channel_that_does_not_wait_fails_at_once(tmp_path: Pa
     channel = ServiceChannel("gateway", f"127.0.0.1:{free_port()}", test_settings(tmp_path), waits=False)
     started = time.monotonic()
     with pytest.raises(RemoteError) as refused:
-        await rpc.AuthServiceStub(channel.channel).CreateAccount(ACCOUNT)
+        await AuthStub(channel.channel).CreateAccount(ACCOUNT)
     assert refused.value.kind == "unavailable"
     assert time.monotonic() - started < 2
     await channel.close()

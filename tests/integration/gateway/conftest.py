@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
 
@@ -17,6 +16,7 @@ from services.common.sight.metrics import Metrics
 from services.gateway.build import Gateway
 from services.gateway.settings import Settings
 from tests.integration.gateway.played import PlayedAuth, PlayedDirectory, PlayedInvite, PlayedRelay
+from tests.support.auth_contract import AUTH
 from tests.support.directory_contract import DIRECTORY
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import SECRET, TokenMint, serving
@@ -116,6 +116,8 @@ async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
 
         relay_address = await serve(relay, media_relay_service_pb2_grpc, media_relay_service_pb2, "MediaRelayService")
         directory.relays[RELAY] = relay_address
+        (add, service), *more = AUTH
+        auth_harness = await stack.enter_async_context(serving(auth, add, service, mint=mint, more=more))
         (add, service), *more = DIRECTORY
         directory_harness = await stack.enter_async_context(serving(directory, add, service, mint=mint, more=more))
         yield {
@@ -124,7 +126,7 @@ async def all_parts(mint: TokenMint) -> AsyncIterator[dict[str, Any]]:
             "directory": directory,
             "relay": relay,
             "relay_address": relay_address,
-            "auth_address": await serve(auth, auth_service_pb2_grpc, auth_service_pb2, "AuthService"),
+            "auth_address": auth_harness.address,
             "invite_address": await serve(invite, invite_service_pb2_grpc, invite_service_pb2, "InviteService"),
             "directory_address": directory_harness.address,
         }

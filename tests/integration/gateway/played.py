@@ -4,7 +4,14 @@ import asyncio
 import time
 from typing import Any
 
-from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import (
+    account_pb2,
+    account_service_pb2,
+    auth_facts_pb2,
+    identity_service_pb2,
+    personal_token_service_pb2,
+    sign_in_service_pb2,
+)
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
@@ -13,6 +20,7 @@ from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErro
 from services.common.errors import DomainError
 from services.common.rpc.server import current_caller
 from services.common.trust.key_ring import KeyRing
+from tests.support.auth_contract import AuthServicer
 from tests.support.directory_contract import DirectoryServicer
 from tests.support.rpc_harness import TokenMint
 
@@ -26,7 +34,7 @@ class Refused(DomainError):
         super().__init__(f"refused with {reason}", **how)
 
 
-class PlayedAuth(auth_service_pb2_grpc.AuthServiceServicer):
+class PlayedAuth(AuthServicer):
     """Signs people in with tokens of the mint."""
 
     def __init__(self, mint: TokenMint) -> None:
@@ -44,38 +52,38 @@ class PlayedAuth(auth_service_pb2_grpc.AuthServiceServicer):
         return tokens
 
     async def GetKeySet(self, request: Any, context: Any) -> Any:
-        return auth_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())
+        return identity_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())
 
     async def FinishEmailSignIn(self, request: Any, context: Any) -> Any:
         self.metadata = {k: v for k, v in context.invocation_metadata() if isinstance(v, str)}
         self.callers.append(current_caller())
         account = account_pb2.Account(profile=account_pb2.Profile(user_id="user000000000001"))
-        return auth_service_pb2.FinishEmailSignInResponse(account=account, tokens=self.tokens())
+        return sign_in_service_pb2.FinishEmailSignInResponse(account=account, tokens=self.tokens())
 
     async def RefreshSession(self, request: Any, context: Any) -> Any:
         if self.refuse is not None:
             raise self.refuse
         self.refreshed_with.append(request.refresh_token)
-        return auth_service_pb2.RefreshSessionResponse(tokens=self.tokens())
+        return sign_in_service_pb2.RefreshSessionResponse(tokens=self.tokens())
 
     async def SignOut(self, request: Any, context: Any) -> Any:
-        return auth_service_pb2.SignOutResponse(tokens=account_pb2.Tokens())
+        return sign_in_service_pb2.SignOutResponse(tokens=account_pb2.Tokens())
 
     async def GetMe(self, request: Any, context: Any) -> Any:
         self.callers.append(current_caller())
         profile = account_pb2.Profile(user_id=current_caller().user, display_name="Аня 🌙")
-        return auth_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
+        return account_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
 
     async def UpdateProfile(self, request: Any, context: Any) -> Any:
         if self.refuse is not None:
             raise self.refuse
-        return auth_service_pb2.UpdateProfileResponse()
+        return account_service_pb2.UpdateProfileResponse()
 
     async def ExchangePersonalToken(self, request: Any, context: Any) -> Any:
         self.exchanged.append(request.personal_token)
         if not request.personal_token.startswith("mjp_good"):
             raise Refused("unauthenticated", "TOKEN_INVALID")
-        response = auth_service_pb2.ExchangePersonalTokenResponse(
+        response = personal_token_service_pb2.ExchangePersonalTokenResponse(
             access_token=self.mint.token("userbot000000001", scopes=("listen", "speak"))
         )
         response.expires_at.FromSeconds(int(time.time()) + 600)
@@ -83,7 +91,7 @@ class PlayedAuth(auth_service_pb2_grpc.AuthServiceServicer):
 
     async def ListFacts(self, request: Any, context: Any) -> Any:
         facts = [fact for fact in self.facts if fact.number > request.after]
-        return auth_service_pb2.ListFactsResponse(facts=facts)
+        return identity_service_pb2.ListFactsResponse(facts=facts)
 
 
 class PlayedInvite(invite_service_pb2_grpc.InviteServiceServicer):

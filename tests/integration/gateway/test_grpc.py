@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from majlis.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import account_service_pb2, account_service_pb2_grpc
 from majlis.contract.v1 import options_pb2
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc, room_events_pb2
@@ -41,23 +41,23 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 
 async def test_an_rpc_is_forwarded_with_the_callers_token(origin: Origin, channel: grpc.aio.Channel) -> None:
-    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
-    response = await stub.GetMe(auth_service_pb2.GetMeRequest(), metadata=token(origin))
+    stub = account_service_pb2_grpc.AccountServiceStub(channel)
+    response = await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=token(origin))
     assert response.account.profile.user_id == "user000000000001"
     assert origin.auth.callers[-1].network == "127.0.0.0/24"
 
 
 async def test_a_personal_token_works_here_too(origin: Origin, channel: grpc.aio.Channel) -> None:
-    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
-    response = await stub.GetMe(auth_service_pb2.GetMeRequest(), metadata=token(origin, "mjp_good_and_long_enough"))
+    stub = account_service_pb2_grpc.AccountServiceStub(channel)
+    response = await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=token(origin, "mjp_good_and_long_enough"))
     assert response.account.profile.user_id == "userbot000000001"
 
 
 async def test_refusals_keep_their_reason(origin: Origin, channel: grpc.aio.Channel) -> None:
     origin.auth.refuse = Refused("already_exists", "HANDLE_TAKEN")
-    stub = auth_service_pb2_grpc.AuthServiceStub(channel)
+    stub = account_service_pb2_grpc.AccountServiceStub(channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.UpdateProfile(auth_service_pb2.UpdateProfileRequest(), metadata=token(origin))
+        await stub.UpdateProfile(account_service_pb2.UpdateProfileRequest(), metadata=token(origin))
     assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
     assert reason_of(caught.value) == "HANDLE_TAKEN"
 
@@ -85,7 +85,7 @@ async def reflect(channel: grpc.aio.Channel, **ask: Any) -> Any:
 
 async def test_reflection_lists_the_public_services_only(channel: grpc.aio.Channel) -> None:
     listed = {each.name for each in (await reflect(channel, list_services="")).list_services_response.service}
-    assert "majlis.auth.v1.AuthService" in listed
+    assert "majlis.auth.v1.AccountService" in listed
     assert "majlis.gateway.v1.EventService" in listed
     assert "majlis.media_relay.v1.MediaRelayService" not in listed
 
@@ -93,7 +93,7 @@ async def test_reflection_lists_the_public_services_only(channel: grpc.aio.Chann
 @pytest.mark.parametrize(
     ("symbol", "hidden"),
     [
-        ("majlis.auth.v1.AuthService", {"CreateAccount", "ListFacts", "BatchGetProfiles"}),
+        ("majlis.auth.v1.IdentityService", {"CreateAccount", "ListFacts", "BatchGetProfiles"}),
         ("majlis.room_directory.v1.RoomService", {"GetSnapshot", "ReportStreams", "ListRelays"}),
     ],
 )
@@ -169,7 +169,7 @@ async def test_both_versions_of_reflection_describe_all_they_list(channel: grpc.
     listed = {each.name for each in (await ask(list_services="")).list_services_response.service}
     assert {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= listed
     members = (
-        "majlis.auth.v1.AuthService.GetMe",
+        "majlis.auth.v1.AccountService.GetMe",
         "grpc.health.v1.Health.Watch",
         "majlis.auth.v1.Profile.user_id",
         "majlis.room_directory.v1.ROLE_LISTENER",
@@ -180,8 +180,8 @@ async def test_both_versions_of_reflection_describe_all_they_list(channel: grpc.
         assert answer.file_descriptor_response.file_descriptor_proto, symbol
         assert answer.original_request.file_containing_symbol == symbol
     for symbol in (
-        "majlis.auth.v1.AuthService.NoSuch",
-        "majlis.auth.v1.AuthService.ListFacts",
+        "majlis.auth.v1.AccountService.NoSuch",
+        "majlis.auth.v1.IdentityService.ListFacts",
         "",
         ".",
         "\0",
@@ -193,12 +193,12 @@ async def test_both_versions_of_reflection_describe_all_they_list(channel: grpc.
 async def test_health_answers_all_its_rpcs(channel: grpc.aio.Channel) -> None:
     stub: Any = health_pb2_grpc.HealthStub(channel)
     serving = health_pb2.HealthCheckResponse.SERVING
-    for name in ("", "majlis.auth.v1.AuthService"):
+    for name in ("", "majlis.auth.v1.AccountService"):
         asked = health_pb2.HealthCheckRequest(service=name)
         assert (await stub.Check(asked, timeout=10)).status == serving
         assert (await stub.Watch(asked, timeout=10).read()).status == serving
     listed = (await stub.List(health_pb2.HealthListRequest(), timeout=10)).statuses
-    assert listed["majlis.auth.v1.AuthService"].status == serving
+    assert listed["majlis.auth.v1.AccountService"].status == serving
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ async def test_a_body_that_never_comes_is_answered(origin: Origin, monkeypatch: 
 
     monkeypatch.setattr(asgi, "BODY_DEADLINE_SECONDS", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
-    head = "POST /majlis.auth.v1.AuthService/RefreshSession HTTP/1.1\r\nHost: x\r\n"
+    head = "POST /majlis.auth.v1.SignInService/RefreshSession HTTP/1.1\r\nHost: x\r\n"
     writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n".encode())
     assert b"504" in await asyncio.wait_for(reader.readuntil(b"\r\n"), 3)
     writer.close()
@@ -230,7 +230,7 @@ async def test_no_json_makes_the_gateway_fail(origin: Origin) -> None:
 
     collect()
     bodies += [b"", b"{", b"[" * 200_000, b'{"code":' * 20_000, b"\xff\xfe", b"9" * 10_000, b'{"code":1e999}', b"NaN"]
-    paths = ["/majlis.auth.v1.AuthService/FinishEmailSignIn", "/majlis.auth.v1.AuthService/UpdateProfile"]
+    paths = ["/majlis.auth.v1.SignInService/FinishEmailSignIn", "/majlis.auth.v1.AccountService/UpdateProfile"]
     for number, body in enumerate(bodies):
         headers = {"Content-Type": "application/json", **origin.bearer()}
         response = await origin.client.post(paths[number % 2], content=body, headers=headers)
@@ -243,11 +243,11 @@ HOSTILE: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/events/room000000000001", {"Last-Event-ID": "-1"}),
     ("GET", "/events/room000000000001?after=9999999999999999999999", {}),
     ("GET", "/events/..%2fx", {}),
-    ("POST", "/majlis.auth.v1.AuthService/GetMe", {"Connect-Timeout-Ms": b"\xb2"}),
-    ("POST", "/majlis.auth.v1.AuthService/GetMe", {"Connect-Timeout-Ms": "1e9"}),
-    ("POST", "/majlis.auth.v1.AuthService/GetMe", {"grpc-timeout": "soon"}),
-    ("GET", "/majlis.auth.v1.AuthService/GetMe?encoding=json&base64=1&message=%ff", {}),
-    ("GET", "/majlis.auth.v1.AuthService/GetMe?" + "&".join("a=1" for _ in range(100)), {}),
+    ("POST", "/majlis.auth.v1.AccountService/GetMe", {"Connect-Timeout-Ms": b"\xb2"}),
+    ("POST", "/majlis.auth.v1.AccountService/GetMe", {"Connect-Timeout-Ms": "1e9"}),
+    ("POST", "/majlis.auth.v1.AccountService/GetMe", {"grpc-timeout": "soon"}),
+    ("GET", "/majlis.auth.v1.AccountService/GetMe?encoding=json&base64=1&message=%ff", {}),
+    ("GET", "/majlis.auth.v1.AccountService/GetMe?" + "&".join("a=1" for _ in range(100)), {}),
     ("PATCH", "/media/relay00000000001/session0000000000", {"If-Match": "x" * 9000}),
 ]
 
@@ -277,7 +277,7 @@ async def test_a_crowd_that_opens_streams_at_once_is_spread(tmp_path: Path, nats
 
 
 async def test_what_happens_can_be_measured(origin: Origin) -> None:
-    await origin.rpc("/majlis.auth.v1.AuthService/GetMe", **origin.bearer())
+    await origin.rpc("/majlis.auth.v1.AccountService/GetMe", **origin.bearer())
     await origin.client.get("/events/room000000000001", headers=origin.bearer())
     text = generate_latest(origin.metrics.registry).decode()
     assert 'majlis_gateway_http_requests_total{code="200",route="rpc"} 1.0' in text

@@ -63,7 +63,7 @@ async def test_it_serves_its_page_with_every_other_part_away(tmp_path: Path) -> 
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert "Majlis" in (await client.get("/r/room")).text
             answer = await client.post(
-                "/majlis.auth.v1.AuthService/StartPasskeySignIn", json={}, headers={"X-Forwarded-For": "1.2.3.4"}
+                "/majlis.auth.v1.SignInService/StartPasskeySignIn", json={}, headers={"X-Forwarded-For": "1.2.3.4"}
             )
             assert answer.status_code == 503
 
@@ -119,7 +119,7 @@ async def test_over_tls_page_and_grpc_prove_the_name(tmp_path: Path) -> None:
             info = (await client.get("/.well-known/majlis.json")).json()
             assert info["grpc"] == f"hall.example:{given['grpc']}"
             web = {"Origin": "https://evil.example", "X-Majlis-Client": "web"}
-            refused = await client.post("/majlis.auth.v1.AuthService/SignOut", json={}, headers=web)
+            refused = await client.post("/majlis.auth.v1.SignInService/SignOut", json={}, headers=web)
             assert refused.status_code == 403
         credentials = grpc.ssl_channel_credentials(authority.ca_file.read_bytes())
         async with grpc.aio.secure_channel(f"127.0.0.1:{given['grpc']}", credentials) as channel:

@@ -99,7 +99,7 @@ async def test_a_head_that_is_too_large_is_431_however_it_arrives(origin: Origin
 
 async def test_fields_behind_a_body_are_no_headers(origin: Origin) -> None:
     call = (
-        b"POST /majlis.auth.v1.AuthService/GetMe HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"POST /majlis.auth.v1.AccountService/GetMe HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: %s\r\n\r\n"
     )
     answer = await told(origin, call % origin.bearer()["Authorization"].encode())
@@ -108,7 +108,7 @@ async def test_fields_behind_a_body_are_no_headers(origin: Origin) -> None:
 
 async def test_a_body_that_is_refused_before_it_came_whole_breaks_nothing_after_it(origin: Origin) -> None:
     body = b"x" * 300_000
-    first = b"POST /majlis.auth.v1.AuthService/GetMe HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+    first = b"POST /majlis.auth.v1.AccountService/GetMe HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
     first += b"Content-Length: %d\r\n\r\n" % len(body)
     second = f"GET {INFO} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import httpx
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import account_service_pb2
 from majlis.gateway.v1 import event_service_pb2
 
 from tests.integration.gateway.conftest import ROOM, Origin
@@ -71,7 +71,7 @@ async def test_watch_streams_to_grpc_web_clients_that_read_text(origin: Origin) 
 
 
 async def test_what_is_asked_with_get_may_be_of_any_script(origin: Origin) -> None:
-    path = "/majlis.auth.v1.AuthService/GetMe"
+    path = "/majlis.auth.v1.AccountService/GetMe"
     for text in ("أمل", "José", "🏴", "a b"):
         message = json.dumps({"note": text}, ensure_ascii=False)
         packed = base64.urlsafe_b64encode(message.encode()).decode().rstrip("=")
@@ -100,11 +100,11 @@ async def test_a_broken_watch_request_is_an_error_of_the_client(origin: Origin) 
 
 
 async def test_what_changes_nothing_may_be_asked_with_get(origin: Origin) -> None:
-    path = "/majlis.auth.v1.AuthService/GetMe"
+    path = "/majlis.auth.v1.AccountService/GetMe"
     query = {"connect": "v1", "encoding": "json", "message": "{}"}
     response = await origin.client.get(path, params=query, headers=origin.bearer())
     assert response.json()["account"]["profile"]["userId"] == "user000000000001"
-    message = base64.urlsafe_b64encode(auth_service_pb2.GetMeRequest().SerializeToString()).decode()
+    message = base64.urlsafe_b64encode(account_service_pb2.GetMeRequest().SerializeToString()).decode()
     query = {"connect": "v1", "encoding": "proto", "base64": "1", "message": message}
     response = await origin.client.get(path, params=query, headers=origin.bearer())
-    assert auth_service_pb2.GetMeResponse.FromString(response.content).account.profile.user_id == "user000000000001"
+    assert account_service_pb2.GetMeResponse.FromString(response.content).account.profile.user_id == "user000000000001"

@@ -11,13 +11,13 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from majlis.auth.v1 import auth_service_pb2 as auth_pb
-from majlis.auth.v1 import auth_service_pb2_grpc
+from majlis.auth.v1 import account_service_pb2, operator_service_pb2, personal_token_service_pb2, sign_in_service_pb2
 from majlis.invite.v1 import invite_service_pb2 as pb
 from majlis.invite.v1 import invite_service_pb2_grpc
 
 from services.common.rpc.errors import raise_for
 from tests.support.admission import Admission
+from tests.support.auth_contract import AuthStub
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import Metadata
@@ -37,7 +37,7 @@ async def call(admission: Admission, method: str, request: Any, metadata: Metada
     """One RPC of whichever service has it."""
     service = "invite" if hasattr(invite_service_pb2_grpc.InviteServiceServicer, method) else "auth"
     stubs: dict[str, Any] = {
-        "auth": auth_service_pb2_grpc.AuthServiceStub,
+        "auth": AuthStub,
         "invite": invite_service_pb2_grpc.InviteServiceStub,
     }
     async with grpc.aio.insecure_channel(f"127.0.0.1:{admission.ports[service]}") as channel:
@@ -114,10 +114,10 @@ async def test_token_without_the_scope_invites_nobody(admission: Admission) -> N
     made = await call(
         admission,
         "CreatePersonalToken",
-        auth_pb.CreatePersonalTokenRequest(label="radio", scopes=["listen"]),
+        personal_token_service_pb2.CreatePersonalTokenRequest(label="radio", scopes=["listen"]),
         admission.owner,
     )
-    exchange = auth_pb.ExchangePersonalTokenRequest(personal_token=made.personal_token)
+    exchange = personal_token_service_pb2.ExchangePersonalTokenRequest(personal_token=made.personal_token)
     scoped = bearer((await call(admission, "ExchangePersonalToken", exchange)).access_token)
     create = pb.CreateInvitationRequest(request_id="a" * 32)
     assert await refusal(admission, "CreateInvitation", create, scoped) == "SCOPE_MISSING"
@@ -131,7 +131,7 @@ async def test_sign_out_and_deletion_in_auth_take_effect_in_invite(admission: Ad
     me = bearer(guest.tokens.access_token)
     created = await call(admission, "CreateInvitation", pb.CreateInvitationRequest(request_id="a" * 32), me)
     friend_code = created.invitation.url.rsplit("/", 1)[1]
-    await call(admission, "DeleteAccount", auth_pb.DeleteAccountRequest(confirm_handle="guest"), me)
+    await call(admission, "DeleteAccount", account_service_pb2.DeleteAccountRequest(confirm_handle="guest"), me)
     states = "SELECT state FROM invitations WHERE invitation_id = ?"
     revoked = created.invitation.invitation_id
     await eventually(lambda: admission.rows("invite", states, revoked) == [("revoked",)])
@@ -146,7 +146,7 @@ async def test_facts_missed_while_nats_is_away_arrive_when_it_is_back(
     guest = await admission.redeem(code, secrets.token_hex(16), "guest")
     nats_server.stop()
     user_id = guest.account.profile.user_id
-    suspend = auth_pb.SuspendAccountRequest(user_id=user_id, reason="test")
+    suspend = operator_service_pb2.SuspendAccountRequest(user_id=user_id, reason="test")
     await call(admission, "SuspendAccount", suspend, admission.owner)
     nats_server.start()
     standing = "SELECT standing FROM people WHERE user_id = ?"
@@ -157,11 +157,11 @@ async def test_restarted_invite_still_refuses_a_sign_in_that_ended_before(admiss
     _, code = await admission.invite()
     guest = await admission.redeem(code, secrets.token_hex(16), "guest")
     me = bearer(guest.tokens.access_token)
-    await call(admission, "SignOut", auth_pb.SignOutRequest(), me)
+    await call(admission, "SignOut", sign_in_service_pb2.SignOutRequest(), me)
     admission.stop()
     for service in ("auth", "invite"):
         await admission.start(service)
-    assert await refusal(admission, "GetMe", auth_pb.GetMeRequest(), me) == "NOT_SIGNED_IN"
+    assert await refusal(admission, "GetMe", account_service_pb2.GetMeRequest(), me) == "NOT_SIGNED_IN"
     heard = False
     for _ in range(100):
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
-from majlis.auth.v1 import account_pb2, auth_facts_pb2, auth_service_pb2, auth_service_pb2_grpc
+from majlis.auth.v1 import account_pb2, account_service_pb2, auth_facts_pb2, identity_service_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
@@ -36,6 +36,7 @@ from services.common.trust.tokens import TokenVerifier
 from services.room_directory import build as parts_of
 from services.room_directory.__main__ import MIGRATIONS
 from services.room_directory.settings import Settings
+from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DirectoryStub
 from tests.support.rpc_harness import SECRET, RpcHarness, TokenMint, serving, test_settings
 
@@ -54,7 +55,7 @@ def person(name: str) -> str:
     return f"{name}0000000000"[:16]
 
 
-class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
+class FakeAuth(AuthServicer):
     """Profiles of everybody who has a name, keys of the mint, and the facts a test adds."""
 
     def __init__(self, mint: TokenMint) -> None:
@@ -67,21 +68,23 @@ class FakeAuth(auth_service_pb2_grpc.AuthServiceServicer):
         name = self.names.get(user_id, user_id.rstrip("0"))
         return account_pb2.Profile(user_id=user_id, handle=user_id.rstrip("0"), display_name=name)
 
-    async def GetKeySet(self, request: Any, context: Any) -> auth_service_pb2.GetKeySetResponse:
-        return auth_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())
+    async def GetKeySet(self, request: Any, context: Any) -> identity_service_pb2.GetKeySetResponse:
+        return identity_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())
 
-    async def BatchGetProfiles(self, request: Any, context: Any) -> auth_service_pb2.BatchGetProfilesResponse:
+    async def BatchGetProfiles(self, request: Any, context: Any) -> identity_service_pb2.BatchGetProfilesResponse:
         self.profile_calls += 1
         known = [user_id for user_id in request.user_ids if not user_id.startswith("nobody")]
-        return auth_service_pb2.BatchGetProfilesResponse(profiles=[self._profile(user_id) for user_id in known])
+        return identity_service_pb2.BatchGetProfilesResponse(profiles=[self._profile(user_id) for user_id in known])
 
-    async def GetProfile(self, request: Any, context: Any) -> auth_service_pb2.GetProfileResponse:
+    async def GetProfile(self, request: Any, context: Any) -> account_service_pb2.GetProfileResponse:
         if request.handle == "nobody":
             raise RemoteError("not_found", "ACCOUNT_NOT_FOUND", "no such account")
-        return auth_service_pb2.GetProfileResponse(profile=self._profile(person(request.handle)))
+        return account_service_pb2.GetProfileResponse(profile=self._profile(person(request.handle)))
 
-    async def ListFacts(self, request: Any, context: Any) -> auth_service_pb2.ListFactsResponse:
-        return auth_service_pb2.ListFactsResponse(facts=[fact for fact in self.facts if fact.number > request.after])
+    async def ListFacts(self, request: Any, context: Any) -> identity_service_pb2.ListFactsResponse:
+        return identity_service_pb2.ListFactsResponse(
+            facts=[fact for fact in self.facts if fact.number > request.after]
+        )
 
 
 class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
@@ -182,10 +185,9 @@ class World:
     async def open(self) -> None:
         """Starts everything but relays."""
         self.auth = FakeAuth(self.mint)  # type: ignore[abstract]
-        service = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
-        add = auth_service_pb2_grpc.add_AuthServiceServicer_to_server
+        (add, service), *more = AUTH
         self.auth_server: RpcHarness = await self._stack.enter_async_context(
-            serving(self.auth, add, service, name="auth", mint=self.mint, strict=False)
+            serving(self.auth, add, service, name="auth", mint=self.mint, strict=False, more=more)
         )
         self.listener = Bus(test_settings(self.tmp_path, nats_url=self.nats_url), Metrics("gateway"))
         await self.listener.connect()

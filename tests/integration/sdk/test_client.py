@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import account_service_pb2
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 from majlis_client import Client, FixedToken, MajlisError, PersonalToken, discover
 
@@ -46,7 +46,7 @@ async def test_a_refusal_keeps_what_the_server_said(client: Client) -> None:
 
 
 async def test_every_public_rpc_can_be_called_through_the_stubs(client: Client) -> None:
-    answer = await client.auth.GetMe(auth_service_pb2.GetMeRequest())
+    answer = await client.accounts.GetMe(account_service_pb2.GetMeRequest())
     assert answer.account.profile.handle == "lina"
 
 

@@ -84,7 +84,7 @@ def test_what_is_built_from_a_clean_clone_installs_without_the_repository(
     made = {path.suffix: path for path in (clone / "sdk" / "python" / "dist").iterdir()}
     with tarfile.open(made[".gz"]) as archive:
         names = archive.getnames()
-    assert any(name.endswith("contracts/majlis/auth/v1/auth_service_pb2.py") for name in names)
+    assert any(name.endswith("contracts/majlis/auth/v1/sign_in_service_pb2.py") for name in names)
     wheel = shutil.move(made[".whl"], tmp_path)
     shutil.rmtree(clone)
     run(python, "-m", "pip", "install", "--no-deps", wheel, cwd=tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from majlis.auth.v1 import auth_facts_pb2, auth_service_pb2
+from majlis.auth.v1 import account_service_pb2, auth_facts_pb2
 from majlis.programme.v1.programme_pb2 import Frame
 from majlis.room_directory.v1 import room_events_pb2
 
@@ -75,7 +75,7 @@ def test_an_id_the_template_does_not_have_is_refused() -> None:
 
 def test_a_message_without_a_subject_is_no_event() -> None:
     with pytest.raises(SubjectError, match="GetMeRequest"):
-        template_of(auth_service_pb2.GetMeRequest)
+        template_of(account_service_pb2.GetMeRequest)
 
 
 def test_the_facts_of_one_entity_share_a_filter_that_keeps_their_order() -> None:

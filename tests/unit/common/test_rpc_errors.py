@@ -5,7 +5,7 @@ from typing import get_args
 import grpc
 import pytest
 from google.rpc import status_pb2  # type: ignore[import-untyped]
-from majlis.auth.v1 import auth_errors_pb2, auth_service_pb2
+from majlis.auth.v1 import account_service_pb2, auth_errors_pb2, identity_service_pb2, operator_service_pb2
 from majlis.contract.v1 import options_pb2
 
 from services.common import errors
@@ -15,7 +15,9 @@ from services.common.rpc.policy import policies_of
 from services.common.rpc.reasons import kind_of, refusals_of
 from services.common.rpc.server import documented_reasons
 
-AUTH = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+ACCOUNT = account_service_pb2.DESCRIPTOR.services_by_name["AccountService"]
+IDENTITY = identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+OPERATOR = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"]
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -60,14 +62,14 @@ def test_reasons_of_an_enum_lose_its_prefix_and_its_zero() -> None:
 
 
 def test_a_services_documented_reasons_are_its_own_and_the_common_ones() -> None:
-    reasons = documented_reasons(AUTH)
+    reasons = documented_reasons(ACCOUNT)
     assert {"HANDLE_TAKEN", "TOO_SLOW", "CONFLICT"} <= reasons.keys()
 
 
 def test_every_reason_of_the_plumbing_is_documented() -> None:
     own = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DomainError)]
     assert len(own) > 5
-    documented = documented_reasons(AUTH)
+    documented = documented_reasons(ACCOUNT)
     assert {each.reason: each.kind for each in own} == {each.reason: kind_of(documented[each.reason]) for each in own}
 
 
@@ -77,9 +79,9 @@ def test_an_enum_that_does_not_say_what_to_do_about_a_reason_is_refused() -> Non
 
 
 def test_policies_come_from_the_contract() -> None:
-    policies = policies_of(AUTH)
-    keys = policies["/majlis.auth.v1.AuthService/GetKeySet"]
+    policies = policies_of(IDENTITY) | policies_of(OPERATOR)
+    keys = policies["/majlis.auth.v1.IdentityService/GetKeySet"]
     assert (keys.kind, keys.no_side_effects, keys.needs_token) == (options_pb2.CALLER_PUBLIC, True, False)
-    create = policies["/majlis.auth.v1.AuthService/CreateAccount"]
+    create = policies["/majlis.auth.v1.IdentityService/CreateAccount"]
     assert (create.kind, sorted(create.services)) == (options_pb2.CALLER_SERVICE, ["invite"])
-    assert policies["/majlis.auth.v1.AuthService/ListAccounts"].needs_token
+    assert policies["/majlis.auth.v1.OperatorService/ListAccounts"].needs_token

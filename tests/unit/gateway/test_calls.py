@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from majlis.auth.v1 import auth_service_pb2
+from majlis.auth.v1 import account_service_pb2, sign_in_service_pb2
 from majlis.auth.v1.account_pb2 import Tokens
 from majlis.gateway.v1 import event_service_pb2
 
@@ -25,8 +25,8 @@ from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import TokenMint
 
 CATALOGUE = Catalogue(contract_services())
-GET_ME = "/majlis.auth.v1.AuthService/GetMe"
-REFRESH = "/majlis.auth.v1.AuthService/RefreshSession"
+GET_ME = "/majlis.auth.v1.AccountService/GetMe"
+REFRESH = "/majlis.auth.v1.SignInService/RefreshSession"
 NETWORK = "192.0.2.0/24"
 
 
@@ -35,7 +35,7 @@ class Owners:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, bytes, dict[str, str]]] = []
-        self.answer: Message = auth_service_pb2.GetMeResponse()
+        self.answer: Message = account_service_pb2.GetMeResponse()
         self.closed = 0
 
     async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
@@ -134,13 +134,13 @@ async def test_a_personal_token_is_traded_before_it_is_passed_on() -> None:
 @pytest.mark.parametrize("as_message", [True, False])
 async def test_a_browser_s_tokens_come_from_its_cookies_and_go_back_into_them(as_message: bool) -> None:
     house = House()
-    house.owners.answer = auth_service_pb2.RefreshSessionResponse(
+    house.owners.answer = sign_in_service_pb2.RefreshSessionResponse(
         tokens=Tokens(access_token="new access", refresh_token="new refresh")
     )
-    request = auth_service_pb2.RefreshSessionRequest()
+    request = sign_in_service_pb2.RefreshSessionRequest()
     given = request if as_message else request.SerializeToString()
     answer = await house.unary(REFRESH, given, is_browser=True, refresh_token="old refresh")
-    sent = auth_service_pb2.RefreshSessionRequest.FromString(house.owners.asked[0][1])
+    sent = sign_in_service_pb2.RefreshSessionRequest.FromString(house.owners.asked[0][1])
     assert sent.refresh_token == "old refresh"
     assert answer.credentials == Credentials("new access", "new refresh")
     assert "new" not in str(answer.message)
@@ -148,8 +148,8 @@ async def test_a_browser_s_tokens_come_from_its_cookies_and_go_back_into_them(as
 
 async def test_a_program_gets_its_tokens_in_the_answer() -> None:
     house = House()
-    house.owners.answer = auth_service_pb2.RefreshSessionResponse(tokens=Tokens(access_token="new access"))
-    answer = await house.unary(REFRESH, auth_service_pb2.RefreshSessionRequest(refresh_token="mine"))
+    house.owners.answer = sign_in_service_pb2.RefreshSessionResponse(tokens=Tokens(access_token="new access"))
+    answer = await house.unary(REFRESH, sign_in_service_pb2.RefreshSessionRequest(refresh_token="mine"))
     assert (answer.message, answer.credentials) == (house.owners.answer.SerializeToString(), None)
 
 

@@ -1,7 +1,7 @@
 // An expired sign-in is renewed once, however many calls wait for it, with a server that tests play.
 import { Code, createRouterTransport } from '@connectrpc/connect';
 import { beforeEach, expect, test } from 'vitest';
-import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
+import { SignInService } from '../gen/majlis/auth/v1/sign_in_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { refusedWith } from '../testing/server.ts';
 import { Api } from './api.ts';
@@ -27,7 +27,7 @@ beforeEach(() => {
             return {};
           },
         });
-        service(AuthService, {
+        service(SignInService, {
           refreshSession: () => {
             renewals++;
             if (over) throw over;
@@ -67,6 +67,6 @@ test('a suspension is told with its reason', async () => {
 });
 
 test('a code that is wrong renews nothing: nobody is signed in yet', async () => {
-  await api.auth.finishEmailSignIn({}).catch(() => undefined);
+  await api.signIns.finishEmailSignIn({}).catch(() => undefined);
   expect(renewals).toBe(0);
 });

@@ -1,7 +1,10 @@
 // The way to the server: one Connect transport at this page's origin; an expired sign-in is renewed once and the call repeated.
 import { Code, ConnectError, createClient, type Client, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
-import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
+import { AccountService } from '../gen/majlis/auth/v1/account_service_pb.ts';
+import { OperatorService } from '../gen/majlis/auth/v1/operator_service_pb.ts';
+import { PersonalTokenService } from '../gen/majlis/auth/v1/personal_token_service_pb.ts';
+import { SignInService } from '../gen/majlis/auth/v1/sign_in_service_pb.ts';
 import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
@@ -24,26 +27,32 @@ export function wayTo(baseUrl: string): Way {
 }
 
 export class Api {
-  readonly auth: Client<typeof AuthService>;
+  readonly signIns: Client<typeof SignInService>;
+  readonly accounts: Client<typeof AccountService>;
+  readonly personalTokens: Client<typeof PersonalTokenService>;
+  readonly operators: Client<typeof OperatorService>;
   readonly invite: Client<typeof InviteService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
   readonly server: Client<typeof ServerService>;
-  readonly #tokens: Client<typeof AuthService>;
+  readonly #tokens: Client<typeof SignInService>;
   #renewing: Promise<boolean> | null = null;
   #onSignedOut: (refusal: unknown) => void = () => {};
 
   constructor(way: Way) {
     const plain = way([named]);
     const transport = way([this.#renewed, named]);
-    this.auth = createClient(AuthService, transport);
+    this.signIns = createClient(SignInService, transport);
+    this.accounts = createClient(AccountService, transport);
+    this.personalTokens = createClient(PersonalTokenService, transport);
+    this.operators = createClient(OperatorService, transport);
     this.invite = createClient(InviteService, transport);
     this.rooms = createClient(RoomService, transport);
     this.stage = createClient(StageService, transport);
     this.moderation = createClient(ModerationService, transport);
     this.server = createClient(ServerService, plain);
-    this.#tokens = createClient(AuthService, plain);
+    this.#tokens = createClient(SignInService, plain);
   }
 
   /** Tells the page once the sign-in is over for good, with the refusal when it was not simply ended: a suspension. */
@@ -55,7 +64,7 @@ export class Api {
     try {
       return await next(request);
     } catch (error) {
-      if (!renewable(error) || (request.service.typeName === AuthService.typeName && !needsSignIn(request.method.name))) throw error;
+      if (!renewable(error) || (request.service.typeName === SignInService.typeName && !needsSignIn(request.method.name))) throw error;
       if (!(await this.renewSignIn())) throw error;
       return next(request);
     }
@@ -94,7 +103,7 @@ function renewable(error: unknown): boolean {
 
 /** Sign-in calls themselves answer UNAUTHENTICATED with other meanings. */
 function needsSignIn(method: string): boolean {
-  return !/^(RefreshSession|.*SignIn|SetUpOwner|ExchangePersonalToken)$/.test(method) || /^(ListSignIns|EndSignIn)$/.test(method);
+  return !/^(RefreshSession|.*SignIn|SetUpOwner)$/.test(method) || /^(ListSignIns|EndSignIn)$/.test(method);
 }
 
 /** Asks this origin for a path outside the calls, as the same client. */

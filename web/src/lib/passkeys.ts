@@ -15,14 +15,14 @@ export function cancelled(error: unknown): boolean {
 }
 
 /** Signs in with a passkey the person chooses. */
-export async function signInWithPasskey(auth: Api['auth']): Promise<Account | undefined> {
-  const { challengeId, optionsJson } = await auth.startPasskeySignIn({});
+export async function signInWithPasskey(signIns: Api['signIns']): Promise<Account | undefined> {
+  const { challengeId, optionsJson } = await signIns.startPasskeySignIn({});
   const options = inner(optionsJson);
   const credential = (await navigator.credentials.get({
     publicKey: { ...options, challenge: bytes(options['challenge']), allowCredentials: described(options['allowCredentials']) } as PublicKeyCredentialRequestOptions,
   })) as PublicKeyCredential;
   const answer = credential.response as AuthenticatorAssertionResponse;
-  const { account } = await auth.finishPasskeySignIn({
+  const { account } = await signIns.finishPasskeySignIn({
     challengeId,
     credentialJson: packed(credential, {
       clientDataJSON: text(answer.clientDataJSON),
@@ -35,8 +35,8 @@ export async function signInWithPasskey(auth: Api['auth']): Promise<Account | un
 }
 
 /** Adds a passkey of this device to the account. */
-export async function addPasskey(auth: Api['auth'], label: string): Promise<Account | undefined> {
-  const { challengeId, optionsJson } = await auth.startPasskeyRegistration({});
+export async function addPasskey(accounts: Api['accounts'], label: string): Promise<Account | undefined> {
+  const { challengeId, optionsJson } = await accounts.startPasskeyRegistration({});
   const options = inner(optionsJson);
   const user = options['user'] as Json;
   const credential = (await navigator.credentials.create({
@@ -48,7 +48,7 @@ export async function addPasskey(auth: Api['auth'], label: string): Promise<Acco
     } as unknown as PublicKeyCredentialCreationOptions,
   })) as PublicKeyCredential;
   const answer = credential.response as AuthenticatorAttestationResponse;
-  const { account } = await auth.finishPasskeyRegistration({
+  const { account } = await accounts.finishPasskeyRegistration({
     challengeId,
     label,
     credentialJson: packed(credential, {

@@ -17,7 +17,8 @@ export interface Companion {
 
 export interface SessionParts {
   api: {
-    readonly auth: Pick<Api['auth'], 'getMe' | 'signOut' | 'signOutEverywhere'>;
+    readonly accounts: Pick<Api['accounts'], 'getMe'>;
+    readonly signIns: Pick<Api['signIns'], 'signOut' | 'signOutEverywhere'>;
     whenSignedOut(listener: (refusal: unknown) => void): void;
   };
   router: Pick<Router, 'go'>;
@@ -52,7 +53,7 @@ export class Session {
     if (!this.known) tabs.listen((word, user) => this.#heard(word, user));
     api.whenSignedOut((refusal) => this.#over(refusal));
     try {
-      this.adopt((await api.auth.getMe({})).account ?? null);
+      this.adopt((await api.accounts.getMe({})).account ?? null);
       this.refusal = null;
     } catch (error) {
       const stranger = error instanceof ConnectError && error.code === Code.Unauthenticated;
@@ -74,8 +75,8 @@ export class Session {
 
   /** Signs this browser out and goes to the sign-in page. */
   async signOut(everywhere = false): Promise<void> {
-    const { auth } = this.#parts.api;
-    await this.endBy(() => (everywhere ? auth.signOutEverywhere({}) : auth.signOut({})));
+    const { signIns } = this.#parts.api;
+    await this.endBy(() => (everywhere ? signIns.signOutEverywhere({}) : signIns.signOut({})));
   }
 
   /**

@@ -2,7 +2,8 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, expect, test } from 'vitest';
-import { AuthService, GetMeResponseSchema, type GetMeResponse } from '../gen/majlis/auth/v1/auth_service_pb.ts';
+import { AccountService, GetMeResponseSchema, type GetMeResponse } from '../gen/majlis/auth/v1/account_service_pb.ts';
+import { SignInService } from '../gen/majlis/auth/v1/sign_in_service_pb.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
 import { reasonOf } from './refusal.ts';
 import { Session } from './session.svelte.ts';
@@ -13,7 +14,8 @@ class FakeApi {
   answers: (GetMeResponse | Error)[] = [];
   signedOut: (refusal: unknown) => void = () => undefined;
   whenSignedOut = (listener: (refusal: unknown) => void): void => void (this.signedOut = listener);
-  auth = fakeClient(AuthService, {
+  signIns = fakeClient(SignInService, {});
+  accounts = fakeClient(AccountService, {
     getMe: () => {
       const answer = this.answers.shift();
       if (!answer || answer instanceof Error) throw answer ?? refusedWith(Code.Unauthenticated, 'NOT_SIGNED_IN');

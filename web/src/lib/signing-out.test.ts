@@ -2,7 +2,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { AccountSchema } from '../gen/majlis/auth/v1/account_pb.ts';
-import { AuthService } from '../gen/majlis/auth/v1/auth_service_pb.ts';
+import { AccountService } from '../gen/majlis/auth/v1/account_service_pb.ts';
+import { SignInService } from '../gen/majlis/auth/v1/sign_in_service_pb.ts';
 import { me, person } from '../room/fixtures.ts';
 import { fakeClient } from '../testing/server.ts';
 import { Refusal } from './refusal.ts';
@@ -12,14 +13,14 @@ import { Tabs, type Channel, type Word } from './tabs.ts';
 const happened: string[] = [];
 const account = create(AccountSchema, { profile: person(me) });
 let signedOut: (why: unknown) => void = () => undefined;
-const auth = fakeClient(AuthService, {
-  getMe: () => ({ account }),
+const accounts = fakeClient(AccountService, { getMe: () => ({ account }) });
+const signIns = fakeClient(SignInService, {
   signOut: () => (happened.push('call'), {}),
   signOutEverywhere: () => (happened.push('call'), {}),
 });
 const channel: Channel = { onmessage: null, postMessage: (message) => void happened.push((message as { word: string }).word) };
 const session = new Session({
-  api: { auth, whenSignedOut: (listener) => void (signedOut = listener) },
+  api: { accounts, signIns, whenSignedOut: (listener) => void (signedOut = listener) },
   router: { go: (path) => void happened.push(path) },
   words: { code: 'en', use: async () => undefined },
   tabs: new Tabs(channel),

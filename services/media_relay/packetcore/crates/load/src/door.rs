@@ -99,7 +99,7 @@ async fn call(client: &Client, api: &Url, method: &str, token: &str, request: Va
 /// Exchanges a personal token for an access token.
 pub async fn exchange(client: &Client, api: &Url, personal: &str) -> Result<String> {
     let request = json!({"personalToken": personal});
-    let url = api.join("/majlis.auth.v1.AuthService/ExchangePersonalToken")?;
+    let url = api.join("/majlis.auth.v1.PersonalTokenService/ExchangePersonalToken")?;
     let body: Value = client.post(url).json(&request).send().await?.error_for_status()?.json().await?;
     Ok(body["accessToken"].as_str().context("no access token came back")?.to_owned())
 }
