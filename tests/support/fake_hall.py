@@ -12,7 +12,10 @@ from typing import Any
 
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from av import AudioFrame
-from majlis.auth.v1 import account_pb2, account_service_pb2, personal_token_service_pb2, sign_in_service_pb2
+from majlis.auth.v1 import account_pb2
+from majlis.auth.v1 import account_service_pb2 as account_rpc
+from majlis.auth.v1 import personal_token_service_pb2 as token_rpc
+from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
@@ -22,46 +25,12 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
+from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
 ROOM_ID = "room000000000001"
 RATE = 48_000
-
-
-class OfferGone(DomainError):
-    """The offer is no more."""
-
-    kind = "failed_precondition"
-    reason = "OFFER_GONE"
-
-
-class NotInRoom(DomainError):
-    """The caller holds no seat."""
-
-    kind = "failed_precondition"
-    reason = "NOT_IN_ROOM"
-
-
-class NotAllowed(DomainError):
-    """The caller's role does not allow it."""
-
-    kind = "permission_denied"
-    reason = "NOT_ALLOWED"
-
-
-class SeatEnded(DomainError):
-    """Another device has the seat."""
-
-    kind = "failed_precondition"
-    reason = "SEAT_ENDED"
-
-
-class SessionEnded(DomainError):
-    """The sign-in is over."""
-
-    kind = "unauthenticated"
-    reason = "SESSION_ENDED"
 
 
 class Tone(MediaStreamTrack):
@@ -176,13 +145,13 @@ class FakeAuth(AuthServicer):
         return tokens
 
     async def StartEmailSignIn(self, request: Any, context: Any) -> Any:
-        return sign_in_service_pb2.StartEmailSignInResponse(challenge_id="challenge0000001")
+        return sign_in_rpc.StartEmailSignInResponse(challenge_id="challenge0000001")
 
     async def FinishEmailSignIn(self, request: Any, context: Any) -> Any:
         if request.code != "123456":
             raise SessionEnded("wrong")
         account = account_pb2.Account(profile=account_pb2.Profile(user_id=USER_ID, handle="lina"))
-        return sign_in_service_pb2.FinishEmailSignInResponse(account=account, tokens=self._tokens())
+        return sign_in_rpc.FinishEmailSignInResponse(account=account, tokens=self._tokens())
 
     async def RefreshSession(self, request: Any, context: Any) -> Any:
         if request.refresh_token in self.hall.spent_refresh:
@@ -190,11 +159,11 @@ class FakeAuth(AuthServicer):
         self.hall.spent_refresh.append(request.refresh_token)
         self.hall.renewals += 1
         await asyncio.sleep(0.05)
-        return sign_in_service_pb2.RefreshSessionResponse(tokens=self._tokens())
+        return sign_in_rpc.RefreshSessionResponse(tokens=self._tokens())
 
     async def ExchangePersonalToken(self, request: Any, context: Any) -> Any:
         self.hall.renewals += 1
-        answer = personal_token_service_pb2.ExchangePersonalTokenResponse(access_token=self.hall.mint.token())
+        answer = token_rpc.ExchangePersonalTokenResponse(access_token=self.hall.mint.token())
         answer.expires_at.FromSeconds(int(self.hall.mint.clock.now().timestamp()) + 600)
         return answer
 
@@ -202,11 +171,11 @@ class FakeAuth(AuthServicer):
         user = current_caller().user
         handle = "lina" if user == USER_ID else "omar"
         profile = account_pb2.Profile(user_id=user, handle=handle, display_name=f"{handle.title()} ليلى")
-        return account_service_pb2.GetMeResponse(account=account_pb2.Account(profile=profile))
+        return account_rpc.GetMeResponse(account=account_pb2.Account(profile=profile))
 
     async def SignOut(self, request: Any, context: Any) -> Any:
         self.hall.left.append("signed out")
-        return sign_in_service_pb2.SignOutResponse()
+        return sign_in_rpc.SignOutResponse()
 
 
 class FakeDirectory(DirectoryServicer):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,20 +10,17 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
-from majlis.auth.v1 import (
-    account_pb2,
-    account_service_pb2,
-    identity_service_pb2,
-    operator_service_pb2,
-    sign_in_service_pb2,
-)
+from majlis.auth.v1 import account_pb2
+from majlis.auth.v1 import account_service_pb2 as account_rpc
+from majlis.auth.v1 import identity_service_pb2 as identity_rpc
+from majlis.auth.v1 import operator_service_pb2 as operator_rpc
+from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 
 from services.common.errors import DomainError
-from services.common.rpc.server import PolicyMissing, RpcServer, current_caller
-from services.common.sight.metrics import Metrics
+from services.common.rpc.server import current_caller
 from tests.support.auth_contract import AUTH, AuthServicer, AuthStub
-from tests.support.rpc_harness import SECRET, USER_ID, RpcHarness, TokenMint, serving, test_settings
+from tests.support.rpc_harness import SECRET, USER_ID, RpcHarness, serving
 
 EVENTS = event_service_pb2.DESCRIPTOR.services_by_name["EventService"]
 
@@ -58,19 +54,19 @@ class Auth(AuthServicer):
         return response
 
     async def GetKeySet(self, request: Any, context: Any) -> Any:
-        return await self._answer(identity_service_pb2.GetKeySetResponse(jwks_json="{}"))
+        return await self._answer(identity_rpc.GetKeySetResponse(jwks_json="{}"))
 
     async def GetMe(self, request: Any, context: Any) -> Any:
-        return await self._answer(account_service_pb2.GetMeResponse())
+        return await self._answer(account_rpc.GetMeResponse())
 
     async def UpdateProfile(self, request: Any, context: Any) -> Any:
-        return await self._answer(account_service_pb2.UpdateProfileResponse())
+        return await self._answer(account_rpc.UpdateProfileResponse())
 
     async def ListAccounts(self, request: Any, context: Any) -> Any:
-        return await self._answer(operator_service_pb2.ListAccountsResponse())
+        return await self._answer(operator_rpc.ListAccountsResponse())
 
     async def CreateAccount(self, request: Any, context: Any) -> Any:
-        return await self._answer(identity_service_pb2.CreateAccountResponse())
+        return await self._answer(identity_rpc.CreateAccountResponse())
 
 
 class Events(event_service_pb2_grpc.EventServiceServicer):
@@ -101,7 +97,7 @@ def stub(served: RpcHarness) -> Any:
     return AuthStub(served.channel)
 
 
-ACCOUNT = identity_service_pb2.CreateAccountRequest(
+ACCOUNT = identity_rpc.CreateAccountRequest(
     redemption_id="redemption0001",
     inviter_id="inviter0000001",
     profile=account_pb2.NewProfile(handle="lina", display_name="Lina"),
@@ -121,26 +117,26 @@ async def refused(call: Any) -> tuple[str, str, list[Any]]:
 
 
 async def test_anyone_may_call_a_public_rpc(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest())
     assert (servicer.callers[0].kind, servicer.callers[0].user_id) == ("public", None)
 
 
 async def test_a_stale_token_does_not_spoil_a_public_rpc(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("authorization", "Bearer nonsense"),))
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=(("authorization", "Bearer nonsense"),))
     assert servicer.callers[0].kind == "public"
 
 
 async def test_a_public_rpc_knows_a_user_who_comes_with_a_token(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=served.as_user())
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=served.as_user())
     assert servicer.callers[0].user_id == USER_ID
 
 
 async def test_a_user_rpc_needs_a_token(stub: Any) -> None:
-    assert (await refused(stub.GetMe(account_service_pb2.GetMeRequest())))[:2] == ("UNAUTHENTICATED", "NOT_SIGNED_IN")
+    assert (await refused(stub.GetMe(account_rpc.GetMeRequest())))[:2] == ("UNAUTHENTICATED", "NOT_SIGNED_IN")
 
 
 async def test_a_user_rpc_knows_its_user(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user("user000000000002"))
+    await stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user("user000000000002"))
     caller = servicer.callers[0]
     assert (caller.kind, caller.user, caller.operator) == ("user", "user000000000002", False)
     assert caller.bearer is not None
@@ -148,22 +144,22 @@ async def test_a_user_rpc_knows_its_user(stub: Any, served: RpcHarness, servicer
 
 
 async def test_an_expired_token_is_told_apart(stub: Any, served: RpcHarness) -> None:
-    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user(iat=1000, exp=1600))
+    call = stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user(iat=1000, exp=1600))
     assert (await refused(call))[:2] == ("UNAUTHENTICATED", "TOKEN_EXPIRED")
 
 
 async def test_a_personal_token_without_the_scope_is_refused_with_its_name(stub: Any, served: RpcHarness) -> None:
-    call = stub.UpdateProfile(account_service_pb2.UpdateProfileRequest(), metadata=served.as_user(scopes=("listen",)))
+    call = stub.UpdateProfile(account_rpc.UpdateProfileRequest(), metadata=served.as_user(scopes=("listen",)))
     code, reason, details = await refused(call)
     assert (code, reason) == ("PERMISSION_DENIED", "SCOPE_MISSING")
     needed = details[0].metadata["scope"]
-    await stub.UpdateProfile(account_service_pb2.UpdateProfileRequest(), metadata=served.as_user(scopes=(needed,)))
+    await stub.UpdateProfile(account_rpc.UpdateProfileRequest(), metadata=served.as_user(scopes=(needed,)))
 
 
 async def test_an_operator_rpc_refuses_other_users(stub: Any, served: RpcHarness, servicer: Auth) -> None:
-    call = stub.ListAccounts(operator_service_pb2.ListAccountsRequest(), metadata=served.as_user())
+    call = stub.ListAccounts(operator_rpc.ListAccountsRequest(), metadata=served.as_user())
     assert (await refused(call))[:2] == ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED")
-    await stub.ListAccounts(operator_service_pb2.ListAccountsRequest(), metadata=served.as_user(operator=True))
+    await stub.ListAccounts(operator_rpc.ListAccountsRequest(), metadata=served.as_user(operator=True))
     assert servicer.callers[0].kind == "operator"
 
 
@@ -185,7 +181,7 @@ async def test_a_service_rpc_admits_only_the_services_it_names(stub: Any, served
 
 
 async def test_every_broken_field_rule_is_named(stub: Any, served: RpcHarness) -> None:
-    bad = identity_service_pb2.CreateAccountRequest(redemption_id="Not An Id", inviter_id="inviter0000001")
+    bad = identity_rpc.CreateAccountRequest(redemption_id="Not An Id", inviter_id="inviter0000001")
     bad.profile.handle = "lina"
     bad.profile.display_name = "Lina"
     bad.profile.spoken_languages.extend(["ar", "ARABIC"])
@@ -197,7 +193,7 @@ async def test_every_broken_field_rule_is_named(stub: Any, served: RpcHarness) -
 
 
 async def test_who_may_not_call_does_not_learn_what_a_valid_request_is(stub: Any) -> None:
-    call = stub.CreateAccount(identity_service_pb2.CreateAccountRequest())
+    call = stub.CreateAccount(identity_rpc.CreateAccountRequest())
     assert (await refused(call))[:2] == ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED")
 
 
@@ -208,7 +204,7 @@ async def test_a_refusal_reaches_the_caller_with_kind_reason_and_metadata(
         raise HandleTaken("that handle is taken", retry_after_seconds=1.5, metadata={"handle": "lina"})
 
     servicer.act = act
-    code, reason, details = await refused(stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user()))
+    code, reason, details = await refused(stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user()))
     assert (code, reason, details[0].metadata["handle"]) == ("ALREADY_EXISTS", "HANDLE_TAKEN", "lina")
     retry = error_details_pb2.RetryInfo()
     assert details[1].Unpack(retry)
@@ -218,7 +214,7 @@ async def test_a_refusal_reaches_the_caller_with_kind_reason_and_metadata(
 async def test_a_fault_of_ours_leaks_nothing(stub: Any, served: RpcHarness, servicer: Auth) -> None:
     servicer.act = lambda: int("password=hunter2")
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
+        await stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user())
     assert error.value.code() == grpc.StatusCode.INTERNAL
     assert "hunter2" not in str(error.value) + str(error.value.trailing_metadata())
 
@@ -242,7 +238,7 @@ async def test_a_reason_the_contract_does_not_document_fails_tests(
         raise Undocumented
 
     servicer.act = act
-    code, reason, _ = await refused(stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user()))
+    code, reason, _ = await refused(stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user()))
     assert (code, reason) == ("INTERNAL", "INTERNAL")
 
 
@@ -253,7 +249,7 @@ async def test_in_production_an_undocumented_reason_is_passed_on_and_counted(ser
     servicer.act = act
     (add, service), *more = AUTH
     async with serving(servicer, add, service, strict=False, more=more) as served:
-        call = AuthStub(served.channel).GetKeySet(identity_service_pb2.GetKeySetRequest())
+        call = AuthStub(served.channel).GetKeySet(identity_rpc.GetKeySetRequest())
         assert (await refused(call))[:2] == ("NOT_FOUND", "NOBODY_WROTE_THIS_DOWN")
         labels = {"service": "IdentityService", "method": "GetKeySet"}
         assert served.metrics.registry.get_sample_value("majlis_rpc_nonconforming_total", labels) == 1
@@ -272,7 +268,7 @@ async def test_an_answer_that_takes_too_long_ends_with_the_callers_deadline(
 
     servicer.act = slow
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user(), timeout=0.2)
+        await stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user(), timeout=0.2)
     assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     await asyncio.wait_for(cancelled.wait(), 5)
 
@@ -283,20 +279,20 @@ async def test_a_timeout_inside_is_told_as_too_slow(stub: Any, served: RpcHarnes
             await asyncio.sleep(60)
 
     servicer.act = gives_up
-    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
+    call = stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user())
     assert (await refused(call))[:2] == ("DEADLINE_EXCEEDED", "TOO_SLOW")
 
 
 async def test_requests_above_the_size_limit_are_refused(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await stub.RefreshSession(sign_in_service_pb2.RefreshSessionRequest(refresh_token="x" * 300_000))
+        await stub.RefreshSession(sign_in_rpc.RefreshSessionRequest(refresh_token="x" * 300_000))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_the_request_id_of_the_caller_is_kept_and_a_hostile_one_replaced(stub: Any, servicer: Auth) -> None:
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("x-request-id", "abcd-1234"),))
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=(("x-request-id", 'x" forged="1'),))
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=(("x-request-id", "abcd-1234"),))
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=(("x-request-id", 'x" forged="1'),))
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest())
     ids = [caller.request_id for caller in servicer.callers]
     assert ids[0] == "abcd-1234"
     assert len(set(ids)) == 3
@@ -307,14 +303,14 @@ async def test_the_clients_network_is_believed_only_from_a_proven_service(
     stub: Any, served: RpcHarness, servicer: Auth
 ) -> None:
     network = (("x-forwarded-network", "203.0.113.0/24"),)
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=network)
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest(), metadata=network + served.as_service("gateway"))
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=network)
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest(), metadata=network + served.as_service("gateway"))
     assert [caller.network for caller in servicer.callers] == ["", "203.0.113.0/24"]
 
 
 async def test_calls_are_counted_and_timed_by_their_outcome(stub: Any, served: RpcHarness) -> None:
-    await stub.GetKeySet(identity_service_pb2.GetKeySetRequest())
-    await refused(stub.GetMe(account_service_pb2.GetMeRequest()))
+    await stub.GetKeySet(identity_rpc.GetKeySetRequest())
+    await refused(stub.GetMe(account_rpc.GetMeRequest()))
     value = served.metrics.registry.get_sample_value
     good = {"service": "IdentityService", "method": "GetKeySet"}
     bad = {"service": "AccountService", "method": "GetMe"}
@@ -384,23 +380,9 @@ async def test_a_call_in_progress_is_answered_while_draining(stub: Any, served: 
         await asyncio.sleep(0.05)
 
     servicer.act = slowly
-    call = stub.GetMe(account_service_pb2.GetMeRequest(), metadata=served.as_user())
+    call = stub.GetMe(account_rpc.GetMeRequest(), metadata=served.as_user())
     waiting = asyncio.gather(call)
     await asyncio.wait_for(begun.wait(), 5)
     await served.server.drain()
     (answer,) = await waiting
-    assert answer == account_service_pb2.GetMeResponse()
-
-
-async def test_a_server_that_cannot_check_tokens_refuses_rpcs_that_need_them(tmp_path: Path, servicer: Auth) -> None:
-    server = RpcServer("auth", test_settings(tmp_path), Metrics("auth"))
-    (add, service), *_ = AUTH
-    with pytest.raises(PolicyMissing, match="verifier"):
-        server.add(servicer, add, service)
-
-
-async def test_a_service_with_an_rpc_without_a_policy_does_not_start(tmp_path: Path, servicer: Auth) -> None:
-    server = RpcServer("auth", test_settings(tmp_path), Metrics("auth"), verifier=TokenMint().verifier())
-    health = health_pb2.DESCRIPTOR.services_by_name["Health"]
-    with pytest.raises(PolicyMissing, match=r"Health\.Check"):
-        server.add(servicer, lambda *_: None, health)
+    assert answer == account_rpc.GetMeResponse()

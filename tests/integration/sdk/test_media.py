@@ -17,7 +17,8 @@ from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
 
 from tests.support.fake_bus import eventually
-from tests.support.fake_hall import ROOM_ID, Hall, SeatEnded
+from tests.support.fake_hall import ROOM_ID, Hall
+from tests.support.hall_refusals import SeatEnded
 from tests.support.rpc_harness import USER_ID
 
 RATE = 48_000
