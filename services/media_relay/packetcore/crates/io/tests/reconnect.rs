@@ -23,3 +23,29 @@ fn a_speaker_who_reconnects_is_heard_although_the_old_session_ends_later() {
         assert!(amplitude(&sound, 880.0) > 0.05, "880 Hz at {}", amplitude(&sound, 880.0));
     });
 }
+
+#[test]
+fn a_speaker_is_heard_although_a_session_from_before_joins_late_and_is_shut() {
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let channel = floor(&relay, stage);
+        let mut now = Client::on_stage(&relay, "nowson", stage, 7, 1, 880.0);
+        let mut listener = Client::listener(&relay, "listener", channel);
+        run(25, &mut [&mut now], &mut [&mut listener]);
+
+        let mut late = Client::on_stage(&relay, "before", stage, 7, 1, 440.0);
+        relay.set_muted(late.session, true).expect("known");
+        let heard = run(50, &mut [&mut now, &mut late], &mut [&mut listener]).remove(0);
+        assert!(heard.len() > 40, "{} of 50 frames came", heard.len());
+        let sound = decode(&heard[15..]);
+        assert!(amplitude(&sound, 880.0) > 0.05, "880 Hz at {}", amplitude(&sound, 880.0));
+        assert!(amplitude(&sound, 440.0) < 0.01, "440 Hz at {}", amplitude(&sound, 440.0));
+
+        relay.set_muted(now.session, true).expect("known");
+        relay.remove_session(late.session).expect("known");
+        run(25, &mut [&mut now], &mut [&mut listener]);
+        let after = run(25, &mut [&mut now], &mut [&mut listener]).remove(0);
+        assert!(after.len() < 5, "{} frames came from somebody muted", after.len());
+    });
+}

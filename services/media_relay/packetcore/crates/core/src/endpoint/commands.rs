@@ -125,7 +125,9 @@ impl Endpoint {
         role.muted = muted;
         if let Some(stage) = self.stages.get_mut(&role.stage) {
             stage.set_muted(id, muted);
-            sink.fact(StageFact::Muted(role.stage, role.format.member, muted));
+            // A session that was replaced is shut, perhaps after its successor came: the person is heard all the same.
+            let is_silent = stage.is_silent(role.format.member);
+            sink.fact(StageFact::Muted(role.stage, role.format.member, is_silent));
         }
     }
 

@@ -233,9 +233,12 @@ impl Endpoint {
                 if let Some(stage) = self.stages.get_mut(&role.stage) {
                     stage.leave(id);
                     // Somebody who came back has a new session before the old one ends.
-                    if !stage.has_member(role.format.member) {
-                        sink.fact(StageFact::Left(role.stage, role.format.member));
-                    }
+                    let member = role.format.member;
+                    sink.fact(if stage.has_member(member) {
+                        StageFact::Muted(role.stage, member, stage.is_silent(member))
+                    } else {
+                        StageFact::Left(role.stage, member)
+                    });
                 }
             }
             Role::Listener(role) => {

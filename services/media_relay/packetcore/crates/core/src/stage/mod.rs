@@ -83,6 +83,11 @@ impl Stage {
         self.members.iter().any(|member| member.number == number)
     }
 
+    /// Whether no session of a member may be heard: one that is shut says nothing about another that is open.
+    pub fn is_silent(&self, number: u32) -> bool {
+        self.members.iter().filter(|member| member.number == number).all(|member| member.muted)
+    }
+
     /// Sessions on the stage.
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.members.iter().map(|member| member.session)
