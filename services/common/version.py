@@ -1,3 +1,3 @@
 """Says which version of the system this is."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -9,7 +9,7 @@ from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from majlis_client.listening import Listener, Recording, listen
