@@ -15,6 +15,7 @@ from majlis_client import Client, MajlisError, MediaSession, listen, liveness, s
 from majlis_client.backoff import Backoff
 from majlis_client.decoding import decode
 from majlis_client.player import FileTrack
+from majlis_client.speaking import Speaker
 
 from tests.support.fake_bus import eventually
 from tests.support.fake_hall import ROOM_ID, Hall
@@ -257,16 +258,16 @@ async def test_one_program_watches_speaks_and_watches_on(hall: Hall, client: Cli
 
 
 async def test_a_file_that_breaks_off_gives_the_stage_back_and_says_so(
-    hall: Hall, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, client: Client, tmp_path: Path
 ) -> None:
     def broken(path: Path) -> Any:
         yield from list(decode(path))[:20]
         raise OSError(5, "Input/output error")
 
     write_tone(tmp_path / "word.wav", 880, 1.0)
-    monkeypatch.setattr("majlis_client.player.decode", broken)
+    track = FileTrack(tmp_path / "word.wav", read=broken)
     with pytest.raises(MajlisError) as refused:
-        await asyncio.wait_for(speak(client, ROOM_ID, tmp_path / "word.wav"), 20)
+        await asyncio.wait_for(Speaker(client, ROOM_ID, lambda _: None).speak(track, "", ""), 20)
     assert "Input/output error" in refused.value.message
     assert hall.left == ["stage", "room 1"]
 
