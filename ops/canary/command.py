@@ -63,6 +63,9 @@ class Told:
         self._gap.set(felt.heard.longest_gap_seconds)
         if self._on_the_bus is not None and felt.programme is not None:
             self._on_the_bus.heard(felt.programme)
+        if felt.missed_on_the_bus:
+            # People heard it, so that the round is good; consumers of the bus did not.
+            self._failures.labels("programme").inc()
         self._good_at.set(time.time())
         self._at.set(time.time())
 
@@ -102,6 +105,8 @@ def _line(felt: Felt) -> str:
         bus = felt.programme
         bus_delay = (bus.mouth_to_ear_seconds or 0.0) * 1000
         on_the_bus = f"; on the bus {bus_delay:.0f} ms after it was said, {bus.lost_ratio:.1%} missing"
+    if felt.missed_on_the_bus:
+        on_the_bus = "; nothing of it on the bus"
     return (
         f"good: on stage in {felt.speak_seconds:.2f} s, hearing after {felt.join_seconds:.2f} s, "
         f"{delay * 1000:.0f} ms from mouth to ear, {felt.heard.lost_ratio:.1%} missing, "
@@ -110,9 +115,12 @@ def _line(felt: Felt) -> str:
 
 
 async def once(errand: Errand, bus: BusAt | None = None) -> Felt:
-    """A single round. Raises RoundFailed."""
+    """A single round. Raises RoundFailed, also for sound that people hear and the bus has not."""
     async with _ear(bus, Metrics("canary")) as programme, canary_at(errand, programme) as canary:
-        return await canary.round()
+        felt = await canary.round()
+    if felt.missed_on_the_bus:
+        raise RoundFailed("programme", f"nothing of it on the bus, while listeners hear it ({_line(felt)})")
+    return felt
 
 
 def _ear(bus: BusAt | None, metrics: Metrics) -> AbstractAsyncContextManager[ProgrammeEar | None]:

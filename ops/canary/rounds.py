@@ -64,7 +64,12 @@ class Felt:
     """From tapping the room to the first sound."""
     heard: Heard
     programme: Heard | None = None
-    """The same sound as it was on the bus; None without a bus."""
+    """The same sound as it was on the bus; None without a bus. People do not feel that it was missing there."""
+
+    @property
+    def missed_on_the_bus(self) -> bool:
+        """Whether the canary listened on the bus too, and did not hear itself there."""
+        return self.programme is not None and self.programme.mouth_to_ear_seconds is None
 
 
 class Canary:
@@ -157,7 +162,8 @@ class Canary:
                     except RoundFailed as error:
                         on_the_bus = None if bus_ear is None else await self._measure(bus_ear)
                         raise told_apart(error, on_the_bus) from error
-                    programme = await self._heard_on_the_bus(bus_ear)
+                    # It has listened all the while; what has not come by now is missing.
+                    programme = None if bus_ear is None else await self._measure(bus_ear)
             finally:
                 await session.close()
         finally:
@@ -178,13 +184,6 @@ class Canary:
 
     def _on_the_bus(self, room_id: str) -> AbstractAsyncContextManager[Ear | None]:
         return contextlib.nullcontext() if self._programme is None else self._programme.hearing(room_id)
-
-    async def _heard_on_the_bus(self, ear: Ear | None) -> Heard | None:
-        """It has listened all the while; what does not come there in the time that WebRTC takes is missing."""
-        if ear is None:
-            return None
-        async with _step("programme"):
-            return await self._measured(ear)
 
     async def _measure(self, ear: Ear) -> Heard:
         return await asyncio.to_thread(measure, list(ear.frames), list(self._mouth.marks), time.monotonic())

@@ -4,9 +4,12 @@ import math
 from array import array
 
 import pytest
+from prometheus_client import generate_latest
 
+from ops.canary.command import Told
 from ops.canary.measure import RATE, TONES, Frame, Mark, measure, tone_of
-from ops.canary.rounds import RoundFailed, told_apart
+from ops.canary.rounds import Felt, RoundFailed, told_apart
+from services.common.sight.metrics import Metrics
 
 FRAME = RATE // 50
 
@@ -83,3 +86,15 @@ def test_sound_that_came_to_the_bus_and_not_to_the_ear_was_lost_between_relay_an
     assert str(told_apart(failed, was_there)) == "hear: nothing in time, but it was on the bus"
     assert str(told_apart(failed, was_not)) == "hear: nothing in time, nor anything on the bus"
     assert told_apart(failed, None) is failed
+
+
+def test_sound_that_people_hear_and_the_bus_has_not_is_a_good_round_with_a_failure_of_its_own() -> None:
+    metrics = Metrics("canary")
+    told = Told(metrics, on_the_bus=True)
+    was_there, was_not = measure(*heard(5.0, 0.1)), measure([], [Mark(100.0, 0)], 105.0)
+    told.good(Felt(0.2, 0.3, was_there, was_not))
+    text = generate_latest(metrics.registry).decode()
+    assert 'majlis_canary_rounds_total{result="good"} 1.0' in text
+    assert 'majlis_canary_failures_total{step="programme"} 1.0' in text
+    told.good(Felt(0.2, 0.3, was_there, was_there))
+    assert 'majlis_canary_failures_total{step="programme"} 1.0' in generate_latest(metrics.registry).decode()
