@@ -28,6 +28,7 @@ CALLERS = 64
 LAST_SECONDS = 5.0
 """What was not brought by then counts as lost."""
 _RAISED = re.compile(rb'"handRaised":.{0,400}?"userId":"([a-z0-9]+)"', re.DOTALL)
+_PERSON = re.compile(rb'"userId":"([a-z0-9]+)"')
 _PARTS = ("room_directory", "gateway")
 
 
@@ -50,6 +51,7 @@ class Watcher(asyncio.Protocol):
         self._raised = raised
         self._rest = b""
         self._joined = False
+        self._seen: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -74,9 +76,12 @@ class Watcher(asyncio.Protocol):
         now, text = time.monotonic(), self._rest + data
         *events, self._rest = text.split(b"\n\n")
         for event in events:
-            found = _RAISED.search(event)
-            if found is not None:
-                raised.took.append(now - raised.asked_at[found.group(1).decode()])
+            # Whoever was behind gets the queue whole, in place of what it lacks.
+            people = _PERSON.findall(event) if b'"handQueue"' in event else _RAISED.findall(event)[:1]
+            for person in {each.decode() for each in people} - self._seen:
+                self._seen.add(person)
+                if person in raised.asked_at:
+                    raised.took.append(now - raised.asked_at[person])
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.watching.done():
@@ -185,7 +190,8 @@ async def hand_rows(
         await open_streams.enter_async_context(watching(house, [house.speaker, *others], raised))
         await asyncio.sleep(3)
         before, began = {name: cost(house.stack.pid(name)) for name in _PARTS}, time.monotonic()
-        await raise_hands(house, people[-count:], raised, rate)
+        # Those without a stream first: their seats are given up after a minute.
+        await raise_hands(house, people[: -count - 1 : -1], raised, rate)
         spent = {name: cost(house.stack.pid(name)).since(before[name]) for name in _PARTS}
         elapsed = time.monotonic() - began
         await asyncio.sleep(LAST_SECONDS)
