@@ -89,13 +89,13 @@ class Wishes:
         self._changed.set()
 
     async def run(self) -> None:
-        """Tells what is wanted, for ever."""
+        """Tells what is wanted, for ever; that nothing is, once: should it be lost, old wishes end by themselves."""
         while True:
             self._changed.clear()
             await self.tell()
             await asyncio.sleep(SOONEST_SECONDS)
             try:
-                async with asyncio.timeout(TELL_SECONDS - SOONEST_SECONDS):
+                async with asyncio.timeout(TELL_SECONDS - SOONEST_SECONDS if self._wanted else None):
                     await self._changed.wait()
             except TimeoutError:
                 pass

@@ -73,6 +73,24 @@ async def test_a_consumer_that_wants_too_much_tells_as_much_as_it_may() -> None:
     assert len(read_wish(bus.of_type(pb.Wanted)[0]).channels) == MOST_CHANNELS
 
 
+async def test_who_wants_nothing_is_silent_once_it_has_said_so() -> None:
+    bus = FakeBus()
+    wishes = Wishes(bus, Consumer.RELAY, "relay00001", FakeClock())
+    telling = asyncio.create_task(wishes.run())
+    await asyncio.sleep(10)
+    assert len(bus.of_type(pb.Wanted)) == 1
+    wishes.want(FLOOR)
+    await asyncio.sleep(10)
+    assert len(bus.of_type(pb.Wanted)) > 9, "a wish is told again each second"
+    wishes.no_more(FLOOR)
+    await asyncio.sleep(0.5)
+    told = len(bus.of_type(pb.Wanted))
+    assert not read_wish(bus.of_type(pb.Wanted)[-1]).channels
+    await asyncio.sleep(10)
+    assert len(bus.of_type(pb.Wanted)) == told
+    telling.cancel()
+
+
 async def test_a_new_wish_is_told_without_waiting_for_the_next_second() -> None:
     class Outlet:
         def __init__(self) -> None:
