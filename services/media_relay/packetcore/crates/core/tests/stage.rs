@@ -100,13 +100,23 @@ fn who_speaks_in_a_booth_hears_the_stage_and_is_not_heard_there() {
 }
 
 fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64, slots: u32) -> Far {
+    with_level_extension(endpoint, out, id, slots, Some(1))
+}
+
+fn with_level_extension(
+    endpoint: &mut Endpoint,
+    out: &mut Outbox,
+    id: u64,
+    slots: u32,
+    level_extension_id: Option<u8>,
+) -> Far {
     let mut far = Far::new(endpoint, out, id, 4000 + id as u16, 0);
     let slot =
         |at| SlotFormat { ssrc: 0x900 + at, payload_type: 100, start: StreamStart { sequence: 7, timestamp: 9 } };
     let format = StageFormat {
         member: 10 + id as u32,
         payload_type: 111,
-        level_extension_id: Some(1),
+        level_extension_id,
         slots: (0..slots).map(slot).collect(),
         in_booth: false,
     };
@@ -136,6 +146,17 @@ fn a_forwarded_packet_has_the_slots_ssrc_the_speakers_number_and_its_payload() {
     assert_eq!((packet.ssrc, packet.payload_type, packet.marker), (0x900, 100, true));
     assert_eq!((packet.csrcs().collect::<Vec<_>>(), packet.payload), (vec![11], &OPUS_20_MS[..]));
     assert!(out.events.contains(&Event::Media(people[0].id)) && out.media == [11]);
+}
+
+#[test]
+fn the_mixer_is_told_the_level_that_a_sender_states_and_none_that_was_guessed() {
+    let (mut endpoint, mut out, mut people) = stage_with(1, 0);
+    people.push(with_level_extension(&mut endpoint, &mut out, 2, 0, None));
+    for person in &mut people {
+        let mut packet = person.speech(23, &OPUS_20_MS);
+        endpoint.handle_datagram(person.path, &mut packet, FRAME, &mut out);
+    }
+    assert_eq!((out.media, out.stated), (vec![11, 12], vec![Some(23), None]));
 }
 
 #[test]

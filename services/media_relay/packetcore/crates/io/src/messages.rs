@@ -70,6 +70,8 @@ pub struct Speech {
     pub sequence: u16,
     /// RTP timestamp.
     pub timestamp: u32,
+    /// The level that its sender states, -dBov.
+    pub level: Option<u8>,
     /// When it arrived.
     pub arrival: Micros,
     /// Used bytes of `payload`.

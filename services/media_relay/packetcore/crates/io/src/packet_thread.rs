@@ -147,6 +147,7 @@ impl Sink for Outlets {
             ssrc: media.ssrc,
             sequence: media.sequence,
             timestamp: media.timestamp,
+            level: media.level,
             arrival: media.arrival,
             len: media.payload.len() as u16,
             payload: [0; MAX_SPEECH],

@@ -107,6 +107,7 @@ impl ProgrammeThread {
                 ssrc: speech.ssrc,
                 sequence: speech.sequence,
                 timestamp: speech.timestamp,
+                level: speech.level,
                 payload: &speech.payload[..usize::from(speech.len)],
             };
             self.programme.handle_speech(speech.stage, speech.member, packet, speech.arrival);

@@ -36,7 +36,11 @@ fn share(speakers: u32) -> f64 {
         let now = tick as u64 * TICK;
         for (ssrc, voice) in voices.iter().enumerate() {
             let (sequence, timestamp) = (tick as u16, tick as u32 * 960);
-            mixer.handle_rtp(ssrc as u32, RtpIn { ssrc: ssrc as u32, sequence, timestamp, payload: &voice[tick] }, now);
+            mixer.handle_rtp(
+                ssrc as u32,
+                RtpIn { ssrc: ssrc as u32, sequence, timestamp, level: None, payload: &voice[tick] },
+                now,
+            );
         }
         frames += usize::from(mixer.poll_frame(now, 0).is_some());
     }

@@ -15,6 +15,8 @@ pub struct RtpIn<'a> {
     pub sequence: u16,
     /// RTP timestamp, 48 kHz.
     pub timestamp: u32,
+    /// The level that the sender states (RFC 6464), -dBov 0..=127; none when it states none.
+    pub level: Option<u8>,
     /// The Opus packet, any legal duration.
     pub payload: &'a [u8],
 }

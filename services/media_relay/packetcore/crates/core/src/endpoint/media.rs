@@ -26,6 +26,8 @@ struct Speech<'a> {
     member: u32,
     stage: StageId,
     level: u8,
+    /// What the sender says of it (RFC 6464), -dBov; none when it says nothing.
+    stated: Option<u8>,
 }
 
 impl Endpoint {
@@ -72,6 +74,7 @@ impl Endpoint {
                 ssrc: speech.packet.ssrc,
                 sequence: speech.packet.sequence,
                 timestamp: speech.packet.timestamp,
+                level: speech.stated,
                 payload: speech.packet.payload,
                 arrival: now,
             });
@@ -110,6 +113,7 @@ fn admit<'a>(session: &mut Session, packet: Packet<'a>, index: u64, now: Micros)
         member: role.format.member,
         stage: role.stage,
         level: stated.unwrap_or_else(|| level_by_size(packet.payload.len(), samples)),
+        stated,
     })
 }
 

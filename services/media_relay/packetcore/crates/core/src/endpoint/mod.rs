@@ -181,6 +181,8 @@ pub struct StageMedia<'a> {
     pub sequence: u16,
     /// RTP timestamp, 48 kHz.
     pub timestamp: u32,
+    /// The level that its sender states (RFC 6464), -dBov 0..=127; none when it states none.
+    pub level: Option<u8>,
     /// The Opus packet.
     pub payload: &'a [u8],
     /// When it arrived.

@@ -18,6 +18,8 @@ pub struct Outbox {
     pub commands: Vec<(usize, fanout::Command)>,
     pub facts: Vec<StageFact>,
     pub media: Vec<u32>,
+    /// The levels that senders stated.
+    pub stated: Vec<Option<u8>>,
     /// The mixer side panics at a packet of this member.
     pub poisoned: Option<u32>,
     buffer: Vec<u8>,
@@ -53,6 +55,7 @@ impl Sink for Outbox {
     fn media(&mut self, media: &StageMedia<'_>) {
         assert_ne!(Some(media.member), self.poisoned, "injected failure");
         self.media.push(media.member);
+        self.stated.push(media.level);
     }
 }
 

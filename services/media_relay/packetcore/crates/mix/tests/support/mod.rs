@@ -50,7 +50,13 @@ pub struct Sent {
 
 impl Sent {
     pub fn rtp(&self) -> RtpIn<'_> {
-        RtpIn { ssrc: self.ssrc, sequence: self.sequence, timestamp: self.timestamp, payload: &self.payload }
+        RtpIn {
+            ssrc: self.ssrc,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            level: None,
+            payload: &self.payload,
+        }
     }
 }
 
