@@ -26,7 +26,8 @@ fn packets(speaker: u32) -> Vec<Vec<u8>> {
 }
 
 fn share(speakers: u32) -> f64 {
-    let config = MixerConfig { stream: 1, first_sequence: 0, first_timestamp: 0, bits_per_second: 32_000 };
+    let config =
+        MixerConfig { stream: 1, first_sequence: 0, first_timestamp: 0, bits_per_second: 32_000, complexity: 10 };
     let mut mixer = Mixer::new(config, 0).expect("a mixer");
     let voices: Vec<Vec<Vec<u8>>> = (0..speakers).map(packets).collect();
     (0..speakers).for_each(|member| mixer.add_member(member).expect("a decoder"));

@@ -14,10 +14,6 @@ pub const CONCEAL_STEP: usize = 120;
 /// Legal programme bit rates, bit/s; above, a frame could outgrow its limit of 400 bytes.
 pub const BIT_RATES: std::ops::RangeInclusive<u32> = 6_000..=128_000;
 
-/// Encoder effort 0..=10. At 7 and above libopus analyses the signal and chooses speech or music coding by itself; at 10
-/// the mixer was measured at 1.3 % of a core with three speakers.
-const COMPLEXITY: i32 = 10;
-
 /// libopus refused; the message is its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
@@ -85,17 +81,23 @@ pub struct ProgrammeEncoder {
 }
 
 impl ProgrammeEncoder {
-    /// An encoder at `bits_per_second`.
-    pub fn new(bits_per_second: u32) -> Result<Self, CodecError> {
+    /// An encoder at `bits_per_second` that works as hard as `complexity` (0 to 10) says.
+    pub fn new(bits_per_second: u32, complexity: u8) -> Result<Self, CodecError> {
         let mut inner = opus::Encoder::new(SAMPLE_RATE, opus::Channels::Mono, opus::Application::Voip)?;
-        inner.set_complexity(COMPLEXITY)?;
         inner.set_vbr(true)?;
         // The mixer decides what silence is, and listeners' loss is RED's work.
         inner.set_dtx(false)?;
         inner.set_inband_fec(false)?;
         let mut encoder = Self { inner, scratch: [0; MAX_PAYLOAD] };
+        encoder.set_complexity(complexity);
         encoder.set_bitrate(bits_per_second)?;
         Ok(encoder)
+    }
+
+    /// Takes effect with the next frame; above 10 counts as 10.
+    pub fn set_complexity(&mut self, complexity: u8) {
+        // libopus refuses only what is out of range.
+        let _ = self.inner.set_complexity(i32::from(complexity.min(10)));
     }
 
     /// Takes effect with the next frame.

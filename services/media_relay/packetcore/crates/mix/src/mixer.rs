@@ -6,7 +6,7 @@ use crate::level::{SILENCE_DBOV, dbov, rfc6464};
 use crate::limiter::Limiter;
 use crate::speaker::{Speaker, SpeakerCounters};
 use majlis_core::Micros;
-use majlis_programme::{Csrcs, FRAME_SAMPLES, MixerConfig, Mixing, Payload, ProgrammeFrame, RtpIn};
+use majlis_programme::{Csrcs, FRAME_SAMPLES, MixTotals, MixerConfig, Mixing, Payload, ProgrammeFrame, RtpIn};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -85,7 +85,7 @@ impl Mixer {
             leaving: Vec::new(),
             limiter: Limiter::new(),
             quiet: 0,
-            encoder: ProgrammeEncoder::new(config.bits_per_second)?,
+            encoder: ProgrammeEncoder::new(config.bits_per_second, config.complexity)?,
             talk: Talk::Silent,
             fade: FADE_FRAMES,
             finishing: false,
@@ -121,6 +121,12 @@ impl Mixer {
         self.encoder.set_bitrate(bits_per_second)?;
         self.config.bits_per_second = bits_per_second;
         Ok(())
+    }
+
+    /// How hard the encoder works (0 to 10) from the next frame on.
+    pub fn set_effort(&mut self, complexity: u8) {
+        self.encoder.set_complexity(complexity);
+        self.config.complexity = complexity;
     }
 
     /// Takes a member's packet that arrived at `now`; none when he is unknown or muted.
@@ -299,6 +305,18 @@ impl Mixing for Mixer {
 
     fn poll_frame(&mut self, now: Micros, now_ntp: u64) -> Option<ProgrammeFrame> {
         Self::poll_frame(self, now, now_ntp)
+    }
+
+    fn set_effort(&mut self, complexity: u8) {
+        Self::set_effort(self, complexity);
+    }
+
+    fn totals(&self) -> MixTotals {
+        MixTotals::default()
+    }
+
+    fn dump_way(&self) -> String {
+        r#""way":"mixing""#.to_owned()
     }
 
     fn dump(&self) -> Vec<String> {

@@ -1,18 +1,17 @@
 //! One programme channel: its source (a mixer or a playout buffer), and the packets its listeners get.
 
-use crate::frame::{FRAME_SAMPLES, ProgrammeFrame};
-use crate::mixing::{DEFAULT_BITRATE, MixerConfig, Mixing, RtpIn};
+mod home;
+mod line;
+
+use crate::frame::ProgrammeFrame;
+use crate::mixing::{MixTotals, Mixing, RtpIn};
 use crate::playout::{Playout, Pushed};
-use crate::red::RedHistory;
-use crate::repacketise::{MediaPacket, PacketLength, Repacketiser};
+use crate::repacketise::{PacketLength, Repacketiser};
+use home::Home;
+use line::Line;
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
 use std::collections::BTreeSet;
-
-/// Replaced for each listener by what it negotiated.
-const ANY_PAYLOAD_TYPE: u8 = 111;
-/// Frames lost in a row that listeners see as loss; a longer gap is a pause.
-const MAX_VISIBLE_LOSS: u32 = 50;
 
 /// Where packets and exported frames go.
 pub trait Output {
@@ -29,21 +28,6 @@ enum Source<M> {
     Remote(Box<Playout>),
 }
 
-struct Home<M> {
-    stage: StageId,
-    /// Whom it mixes when they are on the stage; nobody at first.
-    sources: BTreeSet<u32>,
-    /// None while nobody listens.
-    mixer: Option<M>,
-    mixed: BTreeSet<u32>,
-    muted: BTreeSet<u32>,
-    bitrate: u32,
-    seed: u32,
-    instances: u32,
-    /// The mixer is there if it is wanted, and has everyone it should have.
-    settled: bool,
-}
-
 /// A channel.
 pub struct Channel<M> {
     id: ChannelId,
@@ -58,21 +42,10 @@ pub struct Channel<M> {
 impl<M: Mixing> Channel<M> {
     /// A home channel of `stage`, or a remote one.
     pub fn new(id: ChannelId, stage: Option<StageId>, seed: u32) -> Self {
-        let home = |stage| Home {
-            stage,
-            sources: BTreeSet::new(),
-            mixer: None,
-            mixed: BTreeSet::new(),
-            muted: BTreeSet::new(),
-            bitrate: DEFAULT_BITRATE,
-            seed,
-            instances: 0,
-            settled: true,
-        };
         Self {
             id,
             source: match stage {
-                Some(stage) => Source::Home(Box::new(home(stage))),
+                Some(stage) => Source::Home(Box::new(Home::new(stage, seed))),
                 None => Source::Remote(Box::default()),
             },
             export: false,
@@ -166,6 +139,24 @@ impl<M: Mixing> Channel<M> {
         }
     }
 
+    /// How hard its encoders work (0 to 10), those of mixers that begin later too.
+    pub fn set_effort(&mut self, complexity: u8) {
+        if let Source::Home(home) = &mut self.source {
+            home.complexity = complexity;
+            if let Some(mixer) = &mut home.mixer {
+                mixer.set_effort(complexity);
+            }
+        }
+    }
+
+    /// What its mixers did, those that have ended too.
+    pub fn totals(&self) -> MixTotals {
+        match &self.source {
+            Source::Home(home) => home.totals(),
+            Source::Remote(_) => MixTotals::default(),
+        }
+    }
+
     /// A microphone packet of the stage.
     pub fn hear(&mut self, member: u32, packet: RtpIn<'_>, arrival: Micros) {
         if let Source::Home(home) = &mut self.source
@@ -250,121 +241,6 @@ impl<M: Mixing> Source<M> {
         match self {
             Self::Home(home) => home.mixer.as_mut()?.poll_frame(now, clock.ntp(now)),
             Self::Remote(playout) => playout.poll(now),
-        }
-    }
-}
-
-impl<M: Mixing> Home<M> {
-    fn start(&mut self, now: Micros) {
-        // An odd step visits all 32-bit numbers before it repeats one.
-        let stream = self.seed.wrapping_add(self.instances.wrapping_mul(0x9e37_79b9));
-        self.instances += 1;
-        let config = MixerConfig {
-            stream,
-            first_sequence: stream,
-            first_timestamp: stream.rotate_left(16),
-            bits_per_second: self.bitrate,
-        };
-        self.mixer = M::begin(config, now);
-        self.settled = self.mixer.is_some();
-    }
-
-    fn stop(&mut self) {
-        self.mixer = None;
-        self.mixed.clear();
-        self.muted.clear();
-        self.settled = true;
-    }
-
-    fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>) {
-        let Some(mixer) = &mut self.mixer else { return };
-        let wanted: BTreeSet<u32> = all.intersection(&self.sources).copied().collect();
-        for member in self.mixed.difference(&wanted) {
-            mixer.remove_member(*member);
-        }
-        // Fails only without memory.
-        let mixed: BTreeSet<u32> = wanted.iter().copied().filter(|member| mixer.add_member(*member)).collect();
-        for member in &mixed {
-            let is_muted = muted.contains(member);
-            if is_muted != self.muted.contains(member) || !self.mixed.contains(member) {
-                mixer.set_muted(*member, is_muted);
-            }
-        }
-        self.settled = mixed.len() == wanted.len();
-        self.muted = muted.clone();
-        self.mixed = mixed;
-    }
-
-    fn dump(&self) -> String {
-        let speakers: Vec<String> = self.mixer.iter().flat_map(Mixing::dump).collect();
-        let (stage, running, bitrate) = (self.stage.0, self.mixer.is_some(), self.bitrate);
-        format!(r#""stage":{stage},"mixing":{running},"bitrate":{bitrate},"speakers":[{}]"#, speakers.join(","))
-    }
-}
-
-/// The listeners' stream of a channel on this relay: one sequence and one time line, whatever happens upstream.
-struct Line {
-    packet: Box<ProgrammePacket>,
-    history: RedHistory,
-    red: Vec<u8>,
-    next: u64,
-    /// Stream, sequence expected next, timestamp offset.
-    upstream: Option<(u32, u32, u32)>,
-    last: Option<(u32, Micros)>,
-}
-
-impl Line {
-    fn new(id: ChannelId) -> Self {
-        Self {
-            packet: Box::new(ProgrammePacket::new(id)),
-            history: RedHistory::default(),
-            red: Vec::with_capacity(1500),
-            next: 0,
-            upstream: None,
-            last: None,
-        }
-    }
-
-    /// Places a packet on the line and gives it out when anybody listens.
-    fn send(&mut self, media: &MediaPacket, now: Micros, audience: bool, out: &mut impl Output) {
-        let frames = (media.samples / FRAME_SAMPLES).max(1);
-        let (lost, offset) = self.follow(media, frames, now);
-        let packet = &mut *self.packet;
-        packet.sequence = self.next + u64::from(lost);
-        packet.timestamp = media.timestamp.wrapping_add(offset);
-        self.next = packet.sequence + 1;
-        self.last = Some((packet.timestamp.wrapping_add(media.samples), now));
-        self.upstream = Some((media.stream, media.first_sequence.wrapping_add(frames), offset));
-        packet.marker = media.start_of_talk;
-        packet.level = media.level;
-        packet.capture_ntp = media.capture_ntp;
-        let csrcs = media.csrcs.as_slice();
-        packet.csrc_count = csrcs.len() as u8;
-        packet.csrcs[..csrcs.len()].copy_from_slice(csrcs);
-        packet.plain.set(media.payload());
-        for (depth, body) in packet.red.iter_mut().enumerate() {
-            self.history.wrap(media, ANY_PAYLOAD_TYPE, depth + 1, &mut self.red);
-            body.set(&self.red);
-        }
-        self.history.remember(media);
-        if audience {
-            out.packet(packet);
-        }
-    }
-
-    /// Packets lost upstream before this one, and the timestamp offset that continues the line.
-    fn follow(&self, media: &MediaPacket, frames: u32, now: Micros) -> (u32, u32) {
-        match (self.upstream, self.last) {
-            (Some((stream, expected, offset)), _) if stream == media.stream => {
-                let gap = media.first_sequence.wrapping_sub(expected);
-                let lost = if gap <= MAX_VISIBLE_LOSS { gap.div_ceil(frames) } else { 0 };
-                (lost, offset)
-            }
-            (_, Some((end, at))) => {
-                let passed = (now.saturating_sub(at) * 48 / 1000) as u32 / FRAME_SAMPLES * FRAME_SAMPLES;
-                (0, end.wrapping_add(passed.saturating_sub(FRAME_SAMPLES)).wrapping_sub(media.timestamp))
-            }
-            (_, None) => (0, 0),
         }
     }
 }

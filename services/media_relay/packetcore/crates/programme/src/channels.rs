@@ -2,7 +2,7 @@
 
 use crate::channel::{Channel, Output};
 use crate::frame::ProgrammeFrame;
-use crate::mixing::{Mixing, RtpIn};
+use crate::mixing::{DEFAULT_COMPLEXITY, Mixing, RtpIn};
 use crate::repacketise::PacketLength;
 use majlis_core::endpoint::StageFact;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
@@ -45,6 +45,12 @@ pub struct ProgrammeCounters {
     pub failed: u64,
     /// Running mixers.
     pub mixers: u64,
+    /// Frames that are a speaker's own packet, of the channels there are.
+    pub passed: u64,
+    /// Times that passing took over in them.
+    pub to_passing: u64,
+    /// Times that mixing took over in them.
+    pub to_mixing: u64,
     /// Deepest playout buffer, ms.
     pub depth_ms: u64,
 }
@@ -67,6 +73,7 @@ pub struct Programme<M> {
     /// Channels with listeners here; a fact may come before or after the channel's own command.
     audiences: BTreeSet<ChannelId>,
     clock: WallClock,
+    complexity: u8,
     counters: ProgrammeCounters,
 }
 
@@ -80,6 +87,7 @@ impl<M: Mixing> Programme<M> {
             stages: HashMap::new(),
             audiences: BTreeSet::new(),
             clock,
+            complexity: DEFAULT_COMPLEXITY,
             counters: ProgrammeCounters::default(),
         }
     }
@@ -96,15 +104,27 @@ impl<M: Mixing> Programme<M> {
             counters.mixers += u64::from(channel.has_mixer());
             counters.depth_ms = counters.depth_ms.max(u64::from(channel.playout_depth_ms()));
             counters.missing += channel.missing();
+            let totals = channel.totals();
+            counters.passed += totals.passed;
+            counters.to_passing += totals.to_passing;
+            counters.to_mixing += totals.to_mixing;
         }
         counters
+    }
+
+    /// How hard all encoders work, 0 to 10.
+    pub fn set_effort(&mut self, complexity: u8) {
+        self.complexity = complexity;
+        self.channels.values_mut().for_each(|channel| channel.set_effort(complexity));
     }
 
     /// Applies a command. A panic on the way, as in all that follows, makes the one channel begin anew.
     pub fn handle_command(&mut self, command: ProgrammeCommand, now: Micros, out: &mut impl Output) {
         match command {
             ProgrammeCommand::Add(id, stage, seed) => {
-                self.channels.insert(id, Channel::new(id, stage, seed));
+                let mut channel = Channel::new(id, stage, seed);
+                channel.set_effort(self.complexity);
+                self.channels.insert(id, channel);
                 if let Some(stage) = stage {
                     self.fed.entry(stage).or_default().push(id);
                 }

@@ -25,7 +25,7 @@ pub use channels::{Programme, ProgrammeCommand, ProgrammeCounters};
 pub use frame::{
     Csrcs, FRAME_SAMPLES, FrameError, HEADER_LEN, MAX_CSRCS, MAX_FRAME, MAX_PAYLOAD, Payload, ProgrammeFrame, VERSION,
 };
-pub use mixing::{DEFAULT_BITRATE, MixerConfig, Mixing, RtpIn};
+pub use mixing::{DEFAULT_BITRATE, DEFAULT_COMPLEXITY, MixTotals, MixerConfig, Mixing, RtpIn};
 pub use opus_packet::{MAX_FRAMES, OpusError, OpusPacket};
 pub use playout::{Playout, PlayoutCounters, Pushed};
 pub use red::{MAX_BLOCKS, MAX_DEPTH, RedBlock, RedError, RedHistory, parse_red};

@@ -6,6 +6,10 @@ use majlis_core::Micros;
 /// Default bit rate of a programme, bit/s.
 pub const DEFAULT_BITRATE: u32 = 32_000;
 
+/// How hard an encoder works unless it is told: at 7 and above libopus analyses the signal and chooses speech or music
+/// coding by itself.
+pub const DEFAULT_COMPLEXITY: u8 = 10;
+
 /// What the mixer needs of a received RTP packet, after authentication.
 #[derive(Debug, Clone, Copy)]
 pub struct RtpIn<'a> {
@@ -32,6 +36,19 @@ pub struct MixerConfig {
     pub first_timestamp: u32,
     /// Bit rate, bit/s.
     pub bits_per_second: u32,
+    /// How hard the encoder works, 0 to 10.
+    pub complexity: u8,
+}
+
+/// What a mixer did since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MixTotals {
+    /// Frames that are a speaker's own packet.
+    pub passed: u64,
+    /// Times that passing took over from mixing or silence.
+    pub to_passing: u64,
+    /// Times that mixing took over from passing, or a talk began mixed.
+    pub to_mixing: u64,
 }
 
 /// Speakers' packets in, one frame each 20 ms out.
@@ -46,6 +63,10 @@ pub trait Mixing: Sized {
     fn set_muted(&mut self, member: u32, muted: bool);
     /// The encoder's target from the next frame on; one that it refuses leaves the old.
     fn set_bitrate(&mut self, bits_per_second: u32);
+    /// How hard the encoder works from the next frame on, 0 to 10.
+    fn set_effort(&mut self, complexity: u8);
+    /// What it did so far.
+    fn totals(&self) -> MixTotals;
     /// Takes a member's packet that arrived at `now`.
     fn handle_rtp(&mut self, member: u32, packet: RtpIn<'_>, now: Micros);
     /// When [`Mixing::poll_frame`] wants to be called next.
@@ -54,4 +75,6 @@ pub trait Mixing: Sized {
     fn poll_frame(&mut self, now: Micros, now_ntp: u64) -> Option<ProgrammeFrame>;
     /// A JSON object for each member.
     fn dump(&self) -> Vec<String>;
+    /// Members of a JSON object: how frames are made now, and why seams came.
+    fn dump_way(&self) -> String;
 }

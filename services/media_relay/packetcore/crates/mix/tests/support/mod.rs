@@ -112,6 +112,7 @@ pub fn mixer(members: impl IntoIterator<Item = u32>) -> Mixer {
         first_sequence: u32::MAX - 5,
         first_timestamp: u32::MAX - 5000,
         bits_per_second: 32_000,
+        complexity: 10,
     };
     let mut mixer = Mixer::new(config, 0).unwrap();
     for member in members {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frame::{Csrcs, Payload};
-use crate::mixing::MixerConfig;
+use crate::mixing::{MixTotals, MixerConfig};
 use majlis_core::fanout::ProgrammePacket;
 
 const SECOND: Micros = 1_000_000;
@@ -73,6 +73,16 @@ impl Mixing for Roll {
 
     fn poll_frame(&mut self, _: Micros, _: u64) -> Option<ProgrammeFrame> {
         None
+    }
+
+    fn set_effort(&mut self, _: u8) {}
+
+    fn totals(&self) -> MixTotals {
+        MixTotals::default()
+    }
+
+    fn dump_way(&self) -> String {
+        r#""way":"none""#.to_owned()
     }
 
     fn dump(&self) -> Vec<String> {
