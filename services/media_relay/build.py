@@ -1,7 +1,8 @@
 """One running relay: its parts, each made once and whole, and the order in which they start, drain and end."""
 
+import asyncio
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
@@ -23,8 +24,8 @@ from services.media_relay.core import (
     Core,
     CoreAdapter,
     CoreEvents,
+    measured_costs,
     open_core,
-    packets_a_core_can_send,
     trim_memory,
 )
 from services.media_relay.domain.capacity import Capacity
@@ -33,7 +34,7 @@ from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.fleet.machine import cores, measured_budget, sender_threads
+from services.media_relay.fleet.machine import cores, machine, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.fleet.permit_keys import PermitKeys
 from services.media_relay.fleet.reports import SessionReports
@@ -54,9 +55,8 @@ from services.media_relay.sessions.resuming import Resuming
 from services.media_relay.sessions.upkeep import SWEEP_SECONDS, TICK_SECONDS, TRIM_SECONDS, Upkeep
 from services.media_relay.settings import Settings, media_addresses
 from services.programme.wish_ear import WishEar
+from services.programme.work import Costs, Limits, Tariff
 
-PROVISIONAL_BUDGET = 200_000
-"""Packets a second that are promised in the first moment, until the machine is measured."""
 SAMPLE_SECONDS = 5.0
 
 _FLUSH_SECONDS = 2.0
@@ -116,9 +116,7 @@ class RelayService:
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
         others = OtherRelays()
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
-        meter = LoadMeter(
-            relay, lambda: core.counters().get("packets_out", 0), lambda: _grpc_address(settings, server), clock
-        )
+        meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock)
         heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
         handshakes, doors = Handshakes(background, core.send_dtls), Doors(settings.half_open_sessions)
         made = _sessions(
@@ -178,8 +176,7 @@ class RelayService:
         # Sound does not wait for the bus: its first connection goes on beside the RPCs.
         spawn("bus", self.bus.connect)
         spawn("heartbeat", self.heartbeat.run, restart=True)
-        if self.settings.packets_per_second_budget is None:
-            spawn("packet budget", self._measure_budget)
+        spawn("work budget", self._measure)
         _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
         counters = self.core.counters()
         _log.info(
@@ -205,10 +202,11 @@ class RelayService:
         self.handshakes.close()
         self.core.close()
 
-    async def _measure_budget(self) -> None:
+    async def _measure(self) -> None:
         """Beside the first sessions: after a crash everybody waits, and for no measurement."""
-        self.relay.capacity.budget = await measured_budget(packets_a_core_can_send, self.settings.sender_threads)
-        _log.info("packet budget measured", packets_per_second=self.relay.capacity.budget)
+        costs, capacity = await asyncio.to_thread(measured_costs), self.relay.capacity
+        capacity.measure(_limits(self.settings, costs), replace(capacity.tariff, costs=costs))
+        _log.info("work measured", packets_per_second=capacity.limits.usual, limits=capacity.limits, costs=costs)
 
 
 def _media_port(settings: Settings) -> Core:
@@ -220,8 +218,14 @@ def _media_port(settings: Settings) -> Core:
 
 
 def _rules(settings: Settings) -> Relay:
-    budget = settings.packets_per_second_budget or PROVISIONAL_BUDGET
-    return Relay(settings.relay_id, new_id(), Capacity(budget, int(settings.audience_packet_ms)))
+    # Costs of a slow core in the first moment, until the machine is measured.
+    costs = Costs()
+    tariff = Tariff(costs, int(settings.audience_packet_ms))
+    return Relay(settings.relay_id, new_id(), Capacity(_limits(settings, costs), tariff))
+
+
+def _limits(settings: Settings, costs: Costs) -> Limits:
+    return machine(settings.sender_threads).limits(costs, settings.packets_per_second_budget)
 
 
 def _sessions(

@@ -14,8 +14,9 @@ from services.common.net import PortTaken, split_address
 from services.common.sight.log import get_logger
 from services.media_relay.domain.capacity import PacketMs
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
+from services.programme.work import Costs
 
-__all__ = ["Core", "CoreAdapter", "CoreError", "CoreEvents", "open_core", "packets_a_core_can_send", "trim_memory"]
+__all__ = ["Core", "CoreAdapter", "CoreError", "CoreEvents", "measured_costs", "open_core", "trim_memory"]
 
 EVENTS_AT_ONCE = 256
 PACKET_MS: dict[str, PacketMs] = {"20": 20, "40": 40, "60": 60}
@@ -56,11 +57,18 @@ def _exists(host: str) -> bool:
     return True
 
 
-def packets_a_core_can_send() -> float:
-    """The rate per second of CPU, not of time: at start the other parts of a small machine want its cores too.
+def measured_costs() -> Costs:
+    """What this machine needs for what a relay does; what is not measured is taken to grow with a packet's cost.
 
     Takes a quarter of a second of a core.
     """
+    usual = Costs()
+    slower = 1e6 / _packets_a_core_can_send() / usual.packet
+    return Costs(**{name: getattr(usual, name) * slower for name in Costs.__dataclass_fields__})
+
+
+def _packets_a_core_can_send() -> float:
+    """The rate per second of CPU, not of time: at start the other parts of a small machine want its cores too."""
     wall, cpu = time.perf_counter(), time.thread_time()
     rate = packetcore.self_calibrate(CALIBRATION_SECONDS)
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu

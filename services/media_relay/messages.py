@@ -18,6 +18,7 @@ from services.media_relay.domain.seats import SeatAction, SeatChange
 from services.media_relay.domain.sessions import MediaSession, RoomCount
 from services.programme.channels import Channel
 from services.programme.messages import channel_message
+from services.programme.work import Costs, Limits, Tariff, Work
 
 SEAT_ACTIONS = {
     pb.SEAT_ACTION_END: SeatAction.END,
@@ -86,6 +87,21 @@ def room_load(room: RoomCount) -> pb.RoomLoad:
         for name, listeners in room.channels.items()
     ]
     return pb.RoomLoad(room_id=room.room_id, listeners=room.listeners, stage=room.stage, channels=channels)
+
+
+def work(done: Work) -> pb.Work:
+    return pb.Work(usual=done.usual, sending=done.sending, programme=done.programme)
+
+
+def work_limits(limits: Limits) -> pb.WorkLimits:
+    return pb.WorkLimits(
+        usual=limits.usual, sending=limits.sending, programme=limits.programme, together=limits.together
+    )
+
+
+def work_costs(tariff: Tariff) -> pb.WorkCosts:
+    costs = {name: round(1000 * getattr(tariff.costs, name)) for name in Costs.__dataclass_fields__}
+    return pb.WorkCosts(packet_milliseconds=tariff.packet_ms, **costs)
 
 
 def change_of(event: Event) -> sessions_pb2.SessionChange | None:

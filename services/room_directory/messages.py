@@ -11,12 +11,14 @@ from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErro
 
 from services.common.errors import DomainError
 from services.common.text.look_alikes import look
+from services.programme.channels import FLOOR
+from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.domain.events import OfferCause, RoomCard, SeatAction, StageCause
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
-from services.room_directory.domain.placement import AUDIENCE_PACKETS, RelayLoadState
+from services.room_directory.domain.placement import ChannelKey, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -311,11 +313,39 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         relay_id=load.relay_id,
         boot_id=load.boot_id,
         grpc_address=load.grpc_address,
-        packets_per_second=load.packets_per_second,
-        budget=load.packets_per_second_budget,
-        sessions=load.sessions,
+        work=_work(load),
+        limits=_limits(load),
+        tariff=_tariff(load),
+        carried=_carried(load),
         draining=load.draining,
         move_within_milliseconds=load.move_within_milliseconds,
         newest_session=load.newest_session,
-        packets_per_listener=load.packets_per_listener or AUDIENCE_PACKETS,
     )
+
+
+def _work(load: relay_pb.RelayLoad) -> Work:
+    if not load.HasField("promised"):
+        # A relay of an older release counts packets alone.
+        return Work(load.packets_per_second, load.packets_per_second)
+    promised = load.promised
+    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)
+
+
+def _limits(load: relay_pb.RelayLoad) -> Limits:
+    if not load.HasField("limits"):
+        return Limits(usual=load.packets_per_second_budget)
+    limits = load.limits
+    return Limits(limits.usual, limits.sending, limits.programme, limits.together)
+
+
+def _tariff(load: relay_pb.RelayLoad) -> Tariff:
+    if not load.HasField("costs"):
+        return Tariff(PACKETS_ONLY, 1000 // (load.packets_per_listener or FRAMES))
+    told = {name: getattr(load.costs, name) / 1000 for name in Costs.__dataclass_fields__}
+    return Tariff(Costs(**told), load.costs.packet_milliseconds)
+
+
+def _carried(load: relay_pb.RelayLoad) -> frozenset[ChannelKey]:
+    """The floor of each room that has sessions there, and every channel that somebody hears."""
+    heard = {(room.room_id, each.channel.name) for room in load.rooms for each in room.channels}
+    return frozenset(heard | {(room.room_id, FLOOR) for room in load.rooms})

@@ -26,6 +26,7 @@ from services.media_relay.sessions.sdp.offer import Fingerprint
 from services.media_relay.sessions.upkeep import Upkeep
 from services.programme.channels import FLOOR, Channel
 from services.programme.wishes import Consumer, Wish
+from services.programme.work import PACKETS_ONLY, Limits, Tariff
 from tests.support.fake_clock import FakeClock
 
 RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"
@@ -248,7 +249,7 @@ class RelayBench:
         self.bridge = FakeBridge()
         self.handshakes = FakeHandshakes()
         self.recorder = Recorder()
-        self.relay = Relay(relay_id, BOOT, Capacity(budget, packet_ms))
+        self.relay = Relay(relay_id, BOOT, Capacity(Limits(budget, budget), Tariff(PACKETS_ONLY, packet_ms)))
         self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions)
         self.claims: dict[str, Mapping[str, Any]] = {}
         addresses = [("192.0.2.1", 5004), ("2001:db8::1", 5004)]

@@ -1,49 +1,106 @@
-"""How many packets a second the relay may promise, and to whom."""
+"""How much work the relay has promised, and whether it may promise more: a newcomer costs nobody inside their sound."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Literal
 
 from services.media_relay.domain.errors import RelayFull
+from services.media_relay.domain.permits import Kind, Permit
+from services.programme.channels import FLOOR
+from services.programme.work import KEPT_BACK, Limits, Part, Tariff, Work
 
 PacketMs = Literal[20, 40, 60]
 """Milliseconds of sound that a listener's packet may hold."""
-PACKET_MS = 20
-KEPT_BACK = 0.10
-"""Share of the budget that only the stage and people coming back may use."""
-SLOT_SHARE = 1000 // PACKET_MS
 MAX_SENDER_THREADS = 16
 """As many as the packet core takes."""
+FULL_SECONDS = 5.0
+"""When who found the relay full may try again: somebody has to leave first."""
 
 
-def stage_cost(slots: int) -> int:
-    """Packets a second that one person on stage costs at most: each slot, and the microphone's own way in."""
-    return SLOT_SHARE * (slots + 1)
+@dataclass(slots=True)
+class _Room:
+    home: bool
+    heard: Counter[str] = field(default_factory=Counter)
+    """Listeners by the channel they hear."""
+    spoken: Counter[str] = field(default_factory=Counter)
+    """People on stage by the channel they speak in."""
+
+    def change(self, permit: Permit, number: int) -> None:
+        counts, channel = (
+            (self.spoken, permit.booth or FLOOR) if permit.kind is Kind.STAGE else (self.heard, permit.channel)
+        )
+        counts[channel] += number
+        if not counts[channel]:
+            del counts[channel]
+
+    def part(self) -> Part:
+        return Part(
+            home=self.home,
+            listeners=self.heard.total(),
+            stage=self.spoken.total(),
+            channels=len(self.heard.keys() | self.spoken.keys()),
+        )
 
 
 class Capacity:
-    """The budget of a relay in packets a second; what was promised is counted whether or not anyone speaks."""
+    """What sessions here were promised, whether or not anyone speaks, beside what the relay may promise."""
 
-    def __init__(self, budget: int, packet_ms: int = PACKET_MS) -> None:
-        if budget <= 0:
-            raise ValueError("the budget must be positive")
-        self.budget = budget
-        self.packet_ms = packet_ms
-        """Milliseconds of sound in each packet to listeners."""
-        self.promised = 0
+    def __init__(self, limits: Limits, tariff: Tariff) -> None:
+        self.limits = limits
+        self.tariff = tariff
+        self.promised = Work()
+        self.measured = 0
+        """What the packet core did lately, at the least effort, in packets a second: counts where it is more."""
+        self._rooms: dict[str, _Room] = {}
 
-    def audience_cost(self) -> int:
-        """Packets a second that one listener costs at most."""
-        return -(-1000 // self.packet_ms)
+    @property
+    def committed(self) -> Work:
+        """What is promised, or is done should that be more."""
+        promised = self.promised
+        return Work(max(promised.usual, self.measured), promised.sending, promised.programme)
 
-    def check(self, cost: int, *, preferred: bool) -> None:
-        """Raises RelayFull unless `cost` more fits; `preferred` callers may use what is kept back."""
-        limit = self.budget if preferred else int(self.budget * (1 - KEPT_BACK))
-        if self.promised + cost > limit:
-            raise RelayFull("this relay carries as much as it can", retry_after_seconds=2.0)
+    def measure(self, limits: Limits, tariff: Tariff) -> None:
+        """The machine has been measured: what was promised so far is counted anew."""
+        self.limits, self.tariff = limits, tariff
+        self.promised = sum((tariff.room(room.part()) for room in self._rooms.values()), Work())
 
-    def promise(self, cost: int) -> None:
+    def check(self, permit: Permit, *, home: bool, preferred: bool) -> None:
+        """Raises RelayFull unless a permit's session fits; `preferred` ones may use what is kept back."""
+        more = self._more(permit, home)
+        if not self.limits.allow(self.committed + more, 1.0 if preferred else 1.0 - KEPT_BACK):
+            raise RelayFull(
+                "this relay carries as much as it can: a place is free when somebody leaves",
+                retry_after_seconds=FULL_SECONDS,
+            )
+
+    def promise(self, permit: Permit, *, home: bool) -> None:
         """Counts a session in."""
-        self.promised += cost
+        self.move(permit.room_id, home=home)
+        self._change(self._rooms.setdefault(permit.room_id, _Room(home)), permit, 1)
 
-    def release(self, cost: int) -> None:
+    def release(self, permit: Permit) -> None:
         """Counts a session out."""
-        self.promised -= cost
+        room = self._rooms[permit.room_id]
+        self._change(room, permit, -1)
+        if not room.heard and not room.spoken:
+            del self._rooms[permit.room_id]
+
+    def move(self, room_id: str, *, home: bool) -> None:
+        """The stage of a room has come here, or has left."""
+        room = self._rooms.get(room_id)
+        if room is not None and room.home != home:
+            before = self.tariff.room(room.part())
+            room.home = home
+            self.promised += self.tariff.room(room.part()) - before
+
+    def _change(self, room: _Room, permit: Permit, number: int) -> None:
+        before = self.tariff.room(room.part())
+        room.change(permit, number)
+        self.promised += self.tariff.room(room.part()) - before
+
+    def _more(self, permit: Permit, home: bool) -> Work:
+        known = self._rooms.get(permit.room_id)
+        after = _Room(home, Counter(known.heard), Counter(known.spoken)) if known else _Room(home)
+        after.change(permit, 1)
+        more = self.tariff.room(after.part())
+        return more - self.tariff.room(known.part()) if known else more

@@ -54,8 +54,8 @@ class Relay:
         """How long people have to move in peace; 0 while nobody is asked to."""
         return self.leaving.move_within_milliseconds(now) if self.leaving else 0
 
-    def check(self, permit: Permit, cost: int, now: float) -> None:
-        """Raises the reason why this permit opens no session of this cost here and now; changes nothing."""
+    def check(self, permit: Permit, now: float) -> None:
+        """Raises the reason why this permit opens no session here and now; changes nothing."""
         if (permit.relay_id, permit.boot_id) != (self.relay_id, self.boot_id):
             raise WrongRelay("this permit is for another relay, or for an earlier start of this one")
         if self.draining:
@@ -63,8 +63,12 @@ class Relay:
         self.rooms.check(permit)
         self.seats.check(permit)
         self.spent.check(permit.permit_id, now)
-        preferred = permit.kind is Kind.STAGE or permit.returning or self.seats.known(permit.seat)
-        self.capacity.check(cost, preferred=preferred)
+        home = self.rooms.would_be_home(permit)
+        self.capacity.check(permit, home=home, preferred=self.is_preferred(permit))
+
+    def is_preferred(self, permit: Permit) -> bool:
+        """Whether a permit may use what is kept back: the stage's, and those of people who come back."""
+        return permit.kind is Kind.STAGE or permit.returning or self.seats.known(permit.seat)
 
     def open(self, session: MediaSession, now: float) -> list[Event]:
         """Takes in a session whose permit passed `check`; the oldest of too many half-open ones of the seat ends."""
@@ -78,7 +82,7 @@ class Relay:
         for other in half_open[: max(0, len(half_open) - HALF_OPEN_PER_SEAT + 1)]:
             events += self._end(other, Cause.EXPIRED)
         events += self._shut_other_booths(session)
-        self.capacity.promise(session.cost)
+        self.capacity.promise(permit, home=self.rooms.is_home(permit.room_id))
         first = not self.sessions.has_room(permit.room_id)
         self.opened += 1
         session.serial = self.opened
@@ -168,6 +172,7 @@ class Relay:
         was_closed = self.rooms.stage_closed(part.room_id)
         if not self.rooms.configure(part, now):
             return False, []
+        self.capacity.move(part.room_id, home=self.rooms.is_home(part.room_id))
         sessions = self.sessions.of_room(part.room_id)
         if not part.live:
             return True, self._end_all(sessions, Cause.SEAT_ENDED)
@@ -276,5 +281,5 @@ class Relay:
             return []
         session.ended = True
         self.sessions.remove(session)
-        self.capacity.release(session.cost)
+        self.capacity.release(session.permit)
         return [SessionEnded(session, cause)]

@@ -71,6 +71,13 @@ class RoomBook:
         if part is not None and part.term == permit.term and not part.has(permit):
             raise ChannelUnknown(f"this room has no channel {permit.booth or permit.channel}: ask for a new permit")
 
+    def would_be_home(self, permit: Permit) -> bool:
+        """Whether the room's stage is here once this permit is taken."""
+        part = self.get(permit.room_id)
+        if part is None or part.term < permit.term:
+            return permit.home_relay_id == self._relay_id
+        return self.is_home(permit.room_id)
+
     def learn(self, permit: Permit) -> RoomPart:
         """The room's part; a permit teaches it when the owner's own order has not arrived, or is of an older term."""
         part = self.get(permit.room_id)

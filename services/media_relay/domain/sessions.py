@@ -19,8 +19,6 @@ class MediaSession:
     """Hash of the permit string that opened it and authorises changing it."""
     handle: int
     """The packet core's number."""
-    cost: int
-    """Packets a second promised to it."""
     etag: str
     remote_ufrag: str
     opened_at: float

@@ -1,50 +1,85 @@
-"""Says what the relay carries, in the form of the contract."""
+"""Says what the relay carries and what that costs, in the form of the contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import Clock
 from services.media_relay.domain.relay import Relay
-from services.media_relay.messages import room_load
+from services.media_relay.messages import room_load, work, work_costs, work_limits
+from services.programme.work import Costs
+
+_LEAST_SECONDS = 0.5
+"""A reading over less says too little."""
+_SMOOTH = 0.4
+"""Weight of the newest reading: one busy second alone keeps nobody out."""
+_CPU = "cpu_nanoseconds_"
+_PROGRAMME = f"{_CPU}programme"
+_COMPLEXITY = "encoder_complexity_now"
+_BEST = 10
 
 
 class LoadMeter:
-    """The relay's load; packets a second are the promised ones, or the sent ones should those be more."""
+    """The relay's load: what was promised, and what its threads did should that be more."""
 
     def __init__(
-        self, relay: Relay, packets_sent: Callable[[], int], grpc_address: Callable[[], str], clock: Clock
+        self, relay: Relay, counters: Callable[[], Mapping[str, int]], grpc_address: Callable[[], str], clock: Clock
     ) -> None:
-        """`grpc_address` is asked once the gRPC server listens."""
+        """`counters` are the packet core's; `grpc_address` is asked once the gRPC server listens."""
         self._relay = relay
-        self._packets_sent = packets_sent
+        self._counters = counters
         self._grpc_address = grpc_address
         self._clock = clock
-        self._last = (clock.monotonic(), packets_sent())
+        self._at = clock.monotonic()
+        self._before = dict(counters())
         self.packets_per_second = 0
 
     def measure(self) -> None:
         """Takes a reading; call it about once a second."""
-        now, sent = self._clock.monotonic(), self._packets_sent()
-        before, sent_before = self._last
-        if now - before >= 0.5:
-            self.packets_per_second = int((sent - sent_before) / (now - before))
-            self._last = (now, sent)
+        now = self._clock.monotonic()
+        seconds = now - self._at
+        if seconds < _LEAST_SECONDS:
+            return
+        counted, before = dict(self._counters()), self._before
+        self._at, self._before = now, counted
+        self.packets_per_second = int((counted.get("packets_out", 0) - before.get("packets_out", 0)) / seconds)
+        capacity = self._relay.capacity
+        grown = {name: number - before.get(name, 0) for name, number in counted.items()}
+        work = _microseconds(grown, counted.get(_COMPLEXITY, _BEST), capacity.tariff.costs) / seconds
+        capacity.measured += round(_SMOOTH * (work / capacity.tariff.costs.packet - capacity.measured))
 
     def load(self) -> RelayLoad:
         """What the heartbeat says."""
-        relay = self._relay
-        rooms = [room_load(room) for room in relay.sessions.room_counts()]
+        relay, capacity = self._relay, self._relay.capacity
         return RelayLoad(
             relay_id=relay.relay_id,
             boot_id=relay.boot_id,
             grpc_address=self._grpc_address(),
-            packets_per_second=max(self.packets_per_second, relay.capacity.promised),
-            packets_per_second_budget=relay.capacity.budget,
+            packets_per_second=max(self.packets_per_second, capacity.committed.usual),
+            packets_per_second_budget=capacity.limits.usual,
             sessions=len(relay.sessions),
             newest_session=relay.opened,
-            packets_per_listener=relay.capacity.audience_cost(),
+            packets_per_listener=capacity.tariff.listener().usual,
             draining=relay.draining,
             move_within_milliseconds=relay.move_within_milliseconds(self._clock.monotonic()),
-            rooms=rooms,
+            rooms=[room_load(room) for room in relay.sessions.room_counts()],
+            promised=work(capacity.promised),
+            measured_work=capacity.measured,
+            limits=work_limits(capacity.limits),
+            costs=work_costs(capacity.tariff),
+            encoder_complexity=self._before.get(_COMPLEXITY),
         )
+
+
+def _microseconds(grown: Mapping[str, int], complexity: int, costs: Costs) -> float:
+    """CPU that the core's threads spent, programmes as if with the least effort.
+
+    What better sound costs now gives way before anybody is refused.
+    """
+    spent = sum(number for name, number in grown.items() if name.startswith(_CPU)) / 1000
+    programme = sum(number for name, number in grown.items() if name.startswith(_PROGRAMME)) / 1000
+    passed = grown.get("frames_passed", 0)
+    mixed = max(0, grown.get("programme_frames", 0) - passed)
+    least = passed * costs.passed + mixed * costs.mixed()
+    now = passed * costs.passed + mixed * costs.mixed(complexity / _BEST)
+    return spent - programme + (programme * least / now if now else programme)

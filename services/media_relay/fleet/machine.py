@@ -1,15 +1,10 @@
-"""What the machine gives the relay: cores, threads that send, packets a second."""
+"""What the machine gives the relay: cores, threads, and what things cost there."""
 
-import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from services.media_relay.domain.capacity import MAX_SENDER_THREADS
-
-USED_SHARE = 0.75
-"""Share of the measured packet rate that the relay promises."""
-LEAST_BUDGET = 1000
+from services.programme.work import Machine
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -33,12 +28,7 @@ def sender_threads(available: int, wanted: int | None = None) -> int:
     return wanted or max(1, min(MAX_SENDER_THREADS, available - 1))
 
 
-def packet_budget(packets_a_core: float, available: int, threads: int) -> int:
-    """Packets a second to promise. More threads than cores send no more, and one core is left to everything else."""
-    return max(LEAST_BUDGET, int(packets_a_core * USED_SHARE * min(threads, max(1, available - 1))))
-
-
-async def measured_budget(measure: Callable[[], float], wanted_threads: int | None) -> int:
-    """The budget by a measurement of packets a core can send, which runs on a thread of its own."""
-    measured, available = await asyncio.to_thread(measure), cores()
-    return packet_budget(measured, available, sender_threads(available, wanted_threads))
+def machine(wanted_senders: int | None) -> Machine:
+    """The cores there are, and the threads that send and make programmes on them."""
+    available = cores()
+    return Machine(cores=available, sender_threads=sender_threads(available, wanted_senders), programme_threads=1)

@@ -127,10 +127,10 @@ class RelayMetrics:
                 state = "connected" if connected else "opening"
                 sessions.labels(kind.value, state).set_function(self._counting(kind, connected))
         metrics.gauge(f"{_PREFIX}budget_packets_per_second", "Packets a second that may be promised.").set_function(
-            lambda: relay.capacity.budget
+            lambda: relay.capacity.limits.usual
         )
         metrics.gauge(f"{_PREFIX}promised_packets_per_second", "Packets a second promised to sessions.").set_function(
-            lambda: relay.capacity.promised
+            lambda: relay.capacity.committed.usual
         )
         metrics.registry.register(CoreCollector(core.counters))
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from services.common.clock import Clock
 from services.common.sight import log
-from services.media_relay.domain.capacity import stage_cost
 from services.media_relay.domain.errors import PermitSpent
 from services.media_relay.domain.events import PermitRefused
 from services.media_relay.domain.permits import Kind, Permit, permit_from_claims, proof_of
@@ -74,17 +73,15 @@ class Opening:
 
     async def _admit(self, permit: Permit, permit_text: str, offer_sdp: str) -> Opened:
         plan = plan_session(parse_offer(offer_sdp), permit.kind)
-        listening = self._relay.capacity.audience_cost()
-        cost = listening if permit.kind is Kind.AUDIENCE else stage_cost(len(plan.outgoing))
-        self._relay.check(permit, cost, self._clock.monotonic())
+        self._relay.check(permit, self._clock.monotonic())
         if permit.kind is Kind.STAGE:
-            return self._open(permit, permit_text, plan, cost)
+            return self._open(permit, permit_text, plan)
         async with self._doors.turn():
             # Much may have changed while it waited for its turn.
-            self._relay.check(permit, cost, self._clock.monotonic())
-            return self._open(permit, permit_text, plan, cost)
+            self._relay.check(permit, self._clock.monotonic())
+            return self._open(permit, permit_text, plan)
 
-    def _open(self, permit: Permit, permit_text: str, plan: Plan, cost: int) -> Opened:
+    def _open(self, permit: Permit, permit_text: str, plan: Plan) -> Opened:
         now = self._clock.monotonic()
         ufrag, pwd = self._random.ice_credentials()
         session = MediaSession(
@@ -92,7 +89,6 @@ class Opening:
             permit=permit,
             proof=proof_of(permit_text),
             handle=self._core.add_session(ufrag, pwd),
-            cost=cost,
             etag=self._random.etag(),
             remote_ufrag=plan.offer.ufrag,
             opened_at=now,

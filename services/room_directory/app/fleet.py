@@ -19,10 +19,10 @@ from services.room_directory.app.ports import (
     StoredRelay,
 )
 from services.room_directory.domain.adoption import adopt_sessions
+from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
-    STAGE_PACKETS,
     STALE_SECONDS,
     Newcomer,
     RelayLoadState,
@@ -293,22 +293,28 @@ class Fleet:
         """Chooses a relay for a media session and keeps room for its permit, not for older ones. Raises NoRelay."""
         now = self._clock.monotonic()
         room, share = live.room, self._limits.relay_share
+        seat = (room.room_id, user_id)
+        who = Newcomer(
+            seat=seat,
+            channel=CHANNEL,
+            home_relay_id=room.home_relay_id,
+            in_room=frozenset(live.relays),
+            returning=returning,
+        )
         relay: RelayLoadState | None
         if kind is MediaKind.STAGE:
-            relay, packets = self.relays.get(room.home_relay_id), STAGE_PACKETS
-            if relay is not None and not (
-                relay.accepts(now) and relay.has_room(packets, share, now, (room.room_id, user_id))
-            ):
+            relay = self.relays.get(room.home_relay_id)
+            others = len(room.stage.keys() - {user_id})
+            wanted = relay.speaker((room.room_id, CHANNEL), others) if relay is not None else None
+            if relay is not None and wanted and not (relay.accepts(now) and relay.has_room(wanted, share, now, seat)):
                 relay = None
         else:
-            who = Newcomer(seat=(room.room_id, user_id), in_room=frozenset(live.relays), returning=returning)
             relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
-        if relay is None or not room.home_relay_id:
+            wanted = who.wants(relay) if relay is not None else None
+        if relay is None or wanted is None or not room.home_relay_id:
             raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
-        if kind is not MediaKind.STAGE:
-            packets = relay.packets_per_listener
         self.release(room.room_id, user_id)
-        relay.reserve(room.room_id, user_id, packets, now, permit_id)
+        relay.reserve(seat, wanted, now, permit_id)
         self._rooms.served_by(live, (relay.relay_id,))
         return relay
 

@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
 
-AUDIENCE_PACKETS = 50
-"""Packets a second of one listener, at frames of 20 ms."""
-STAGE_PACKETS = 250
-"""Packets a second of one person on stage: four slots, and the microphone's own way in."""
+from services.programme.work import KEPT_BACK, NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
+
 STALE_SECONDS = 2.0
 """A load older than this says nothing."""
 RESERVED_SECONDS = 10.0
 """Life of a reservation that nobody confirms."""
 CONFIRMED_SECONDS = 2.0
 """How long a confirmed one still counts: until the relay's own report shows it."""
-STAGE_SHARE = 0.1
-"""Share of the budget that only the stage, and people who come back, may use."""
 FILL_SHARE = 0.8
 """Share of what a relay may give away that is filled before the next one of a row is begun."""
 
@@ -26,15 +22,27 @@ _ORDINAL = re.compile(r"\d+$")
 
 SeatKey = tuple[str, str]
 """Room and person."""
+OLDER = Tariff(PACKETS_ONLY)
+"""Of a relay that does not say what things cost there."""
+
+ChannelKey = tuple[str, str]
+"""Room and name of a channel."""
 
 
 @dataclass(slots=True)
 class _Held:
     until: float
-    packets: int
+    work: Work
+    channel: ChannelKey
     permit_id: str
     serial: int = 0
     """Of the session that the permit opened: once a report counts it, the promise is kept."""
+
+
+@dataclass(slots=True)
+class _Awaited:
+    work: Work
+    seats: int = 0
 
 
 class Reservations:
@@ -46,14 +54,16 @@ class Reservations:
         self._ends: deque[tuple[float, SeatKey]] = deque()
         self._shortened: deque[tuple[float, SeatKey]] = deque()
         self._opened: list[tuple[int, SeatKey]] = []
-        self._total = 0
+        self._total = Work()
+        self._channels: dict[ChannelKey, _Awaited] = {}
 
-    def hold(self, seat: SeatKey, packets: int, until: float, permit_id: str = "") -> None:
-        """Promises packets a second to a seat; a later promise to the same seat replaces an older one."""
+    def hold(self, seat: SeatKey, wanted: "Wanted", until: float, permit_id: str = "") -> None:
+        """Promises work to a seat, and to its channel once; a later promise to the same seat replaces an older one."""
         self.release(seat)
-        self._held[seat] = _Held(until, packets, permit_id)
+        self._held[seat] = _Held(until, wanted.seat, wanted.channel, permit_id)
         self._ends.append((until, seat))
-        self._total += packets
+        self._total += wanted.seat
+        self._channels.setdefault(wanted.channel, _Awaited(wanted.channel_work)).seats += 1
 
     def shorten(self, seat: SeatKey, until: float) -> None:
         """Lets a promise end earlier."""
@@ -83,22 +93,36 @@ class Reservations:
         if held is not None and held.permit_id == permit_id:
             self.release(seat)
 
-    def total(self, now: float, but: SeatKey | None = None) -> int:
-        """Packets a second promised now, but to one seat."""
+    def total(self, now: float, carried: frozenset[ChannelKey], but: SeatKey | None = None) -> Work:
+        """Work promised now, but to one seat; channels that the relay carries already are in its own report."""
         for ends in (self._ends, self._shortened):
             while ends and ends[0][0] <= now:
                 _, seat = ends.popleft()
                 held = self._held.get(seat)
                 if held is not None and held.until <= now:
                     self.release(seat)
+        begun = sum((self._channels[each].work for each in self._channels.keys() - carried), Work())
         own = self._held.get(but) if but is not None else None
-        return self._total - (own.packets if own is not None and own.until > now else 0)
+        if own is None:
+            return self._total + begun
+        alone = own.channel not in carried and self._channels[own.channel].seats == 1
+        return self._total + begun - own.work - (self._channels[own.channel].work if alone else Work())
+
+    def awaits(self, channel: ChannelKey, but: SeatKey | None = None) -> bool:
+        """Whether another seat that hears or feeds this channel was promised."""
+        awaited = self._channels.get(channel)
+        own = self._held.get(but) if but is not None else None
+        return awaited is not None and awaited.seats > int(own is not None and own.channel == channel)
 
     def release(self, seat: SeatKey) -> None:
         """Takes a promise back, if there is one."""
         held = self._held.pop(seat, None)
         if held is not None:
-            self._total -= held.packets
+            self._total -= held.work
+            awaited = self._channels[held.channel]
+            awaited.seats -= 1
+            if not awaited.seats:
+                del self._channels[held.channel]
 
 
 class Placement(StrEnum):
@@ -110,6 +134,16 @@ class Placement(StrEnum):
     """Relays that come and go from the end of a row: the first are filled first, so that the last can be spared."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one session needs of a relay."""
+
+    seat: Work
+    channel: ChannelKey
+    channel_work: Work
+    """Of the channel it hears or feeds: counted once, whoever else does."""
+
+
 @dataclass(slots=True)
 class RelayLoadState:
     """What is known of one relay's load, and what was promised of it since."""
@@ -117,14 +151,16 @@ class RelayLoadState:
     relay_id: str
     boot_id: str
     grpc_address: str
-    packets_per_second: int = 0
-    budget: int = 0
-    """Packets it may send a second; 0 while it has not measured itself yet."""
-    sessions: int = 0
+    work: Work = NOTHING
+    """What it has promised by its last report, or does should that be more."""
+    limits: Limits = UNKNOWN
+    """Zeros while nothing is known of them."""
+    tariff: Tariff = OLDER
+    carried: frozenset[ChannelKey] = frozenset()
+    """Channels that somebody hears or feeds there."""
     draining: bool = False
     newest_session: int = 0
     """Serial of the newest session that the last report counts."""
-    packets_per_listener: int = AUDIENCE_PACKETS
     move_within_milliseconds: int = 0
     """While it drains: how long its people have to move elsewhere in peace."""
     seen_at: float = float("-inf")
@@ -145,21 +181,32 @@ class RelayLoadState:
         """Whether new sessions may go there at all."""
         return self.is_fresh(now) and not self.draining
 
-    def committed(self, now: float, but: SeatKey | None = None) -> int:
-        """Packets a second in use or promised, but to one seat; a silent room is counted as if somebody spoke."""
-        return max(self.packets_per_second, self.sessions * self.packets_per_listener) + self.reserved.total(now, but)
+    def committed(self, now: float, but: SeatKey | None = None) -> Work:
+        """Work promised or done, but to one seat; a silent room is counted as if somebody spoke."""
+        return self.work + self.reserved.total(now, self.carried, but)
 
     def fullness(self, now: float) -> float:
-        """Share of the budget that is committed."""
-        return self.committed(now) / self.budget if self.budget else 0.0
+        """Share of the tightest limit that is committed."""
+        return self.limits.fullness(self.committed(now))
 
-    def has_room(self, packets: int, share: float, now: float, seat: SeatKey | None = None) -> bool:
-        """Whether `packets` more a second stay within `share` of the budget; a seat's own promise is replaced."""
-        return not self.budget or self.committed(now, seat) + packets <= self.budget * share
+    def listener(self, channel: ChannelKey, home_relay_id: str) -> "Wanted":
+        """What one more who hears a channel wants; the first one there wants the channel too."""
+        return Wanted(self.tariff.listener(), channel, self.tariff.channel(home=home_relay_id == self.relay_id))
 
-    def reserve(self, room_id: str, user_id: str, packets: int, now: float, permit_id: str = "") -> None:
+    def speaker(self, channel: ChannelKey, others: int) -> "Wanted":
+        """What one more on a stage here wants, where so many others are."""
+        return Wanted(self.tariff.seat(others), channel, self.tariff.channel(home=True))
+
+    def has_room(self, wanted: "Wanted", share: float, now: float, seat: SeatKey | None = None) -> bool:
+        """Whether that much more stays within `share` of every limit; a seat's own promise is replaced."""
+        committed = self.committed(now, seat) + wanted.seat
+        if wanted.channel not in self.carried and not self.reserved.awaits(wanted.channel, but=seat):
+            committed += wanted.channel_work
+        return self.limits.allow(committed, share)
+
+    def reserve(self, seat: SeatKey, wanted: "Wanted", now: float, permit_id: str = "") -> None:
         """Holds capacity for a permit."""
-        self.reserved.hold((room_id, user_id), packets, now + RESERVED_SECONDS, permit_id)
+        self.reserved.hold(seat, wanted, now + RESERVED_SECONDS, permit_id)
 
     def confirm(self, room_id: str, user_id: str, now: float) -> None:
         """Lets a promise run out soon: its session is connected and shows in the reports of any relay."""
@@ -176,10 +223,17 @@ class Newcomer:
     """Somebody who wants to listen."""
 
     seat: SeatKey
+    channel: str
+    """The name of the channel that they will hear."""
+    home_relay_id: str
     in_room: frozenset[str]
     """Relays that serve the room already: they are preferred."""
     returning: bool = False
     """Whether the person has just been there: they may use what is kept back."""
+
+    def wants(self, relay: RelayLoadState) -> Wanted:
+        """What they need of a relay."""
+        return relay.listener((self.seat[0], self.channel), self.home_relay_id)
 
 
 def choose_audience_relay(
@@ -190,12 +244,8 @@ def choose_audience_relay(
     Spread: one already in the room if it can take them, else the least loaded. Filled: the first of the row that is
     not filled yet. `share` is how much of its budget a relay may give away.
     """
-    limit = share if who.returning else share * (1.0 - STAGE_SHARE)
-    able = [
-        relay
-        for relay in relays
-        if relay.accepts(now) and relay.has_room(relay.packets_per_listener, limit, now, who.seat)
-    ]
+    limit = share if who.returning else share * (1.0 - KEPT_BACK)
+    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(who.wants(relay), limit, now, who.seat)]
     if placement is Placement.FILL:
         first = _first_to_fill(able, share, now)
         if first is not None:
@@ -208,13 +258,17 @@ def choose_audience_relay(
 def choose_home_relay(
     relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
 ) -> RelayLoadState | None:
-    """The relay for a new stage: the least loaded, or the first of the row that is not filled yet."""
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(STAGE_PACKETS, share, now)]
+    """The relay for a new stage: the least loaded that carries it, or the first of the row that is not filled yet."""
+    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(_new_room(relay), share, now)]
     if placement is Placement.FILL:
         first = _first_to_fill(able, share, now)
         if first is not None:
             return first
     return min(able, key=lambda relay: (relay.fullness(now), relay.relay_id), default=None)
+
+
+def _new_room(relay: RelayLoadState) -> Wanted:
+    return relay.speaker(("", ""), 0)
 
 
 def _first_to_fill(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.media_relay.build import PROVISIONAL_BUDGET
+from services.media_relay.fleet.machine import machine
+from services.programme.work import Costs
 from tests.support.processes import free_port, stopping
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,10 +95,11 @@ def test_an_address_family_this_machine_lacks_does_not_stop_the_other(tmp_path: 
 def test_a_measured_budget_is_used_when_none_is_given(tmp_path: Path) -> None:
     with relay(tmp_path, PACKETS_PER_SECOND_BUDGET="") as process:
         found = ports(tmp_path)
+        unmeasured = machine(None).limits(Costs()).usual
         for _ in range(200):
-            if budget(found["metrics"]) != PROVISIONAL_BUDGET:
+            if budget(found["metrics"]) != unmeasured:
                 break
             time.sleep(0.05)
-        assert 1000 < budget(found["metrics"]) != PROVISIONAL_BUDGET
+        assert 1000 < budget(found["metrics"]) != unmeasured
         process.send_signal(signal.SIGTERM)
         assert "Traceback" not in output(process)

@@ -160,7 +160,14 @@ async def test_the_load_names_budget_and_rooms(fleet: Fleet) -> None:
     load = (await fleet.gateway(relay).GetLoad(pb.GetLoadRequest())).load
     assert (load.relay_id, load.boot_id) == (relay.relay.relay_id, relay.relay.boot_id)
     assert load.grpc_address == f"127.0.0.1:{relay.server.port}"
-    assert (load.packets_per_second, load.packets_per_second_budget, load.sessions) == (50, 100_000, 1)
+    assert (load.promised.sending, load.packets_per_second_budget, load.limits.usual, load.sessions) == (
+        50,
+        100_000,
+        100_000,
+        1,
+    )
+    assert load.costs.packet > 0
+    assert load.packets_per_second >= load.promised.usual > 50, "the room's programme is counted too"
     assert [(room.room_id, room.listeners, room.stage) for room in load.rooms] == [(ROOM, 1, 0)]
 
 

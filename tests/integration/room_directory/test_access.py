@@ -76,7 +76,7 @@ async def test_the_listener_after_the_last_place_is_refused(world: World) -> Non
 async def test_five_thousand_listen_and_the_next_one_is_refused(world: World) -> None:
     relay = await world.relay()
     relay.load |= {"packets_per_second_budget": 1_000_000}
-    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].budget == 1_000_000)
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].limits.usual == 1_000_000)
     room_id = (await world.create("lina")).room_id
     from services.room_directory.domain.errors import RoomFull
     from services.room_directory.domain.people import Actor

@@ -25,6 +25,7 @@ from services.media_relay.domain.events import Cause, Event
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.rpc import MediaRelayRpc, UseCases
+from services.programme.work import NOTHING, Limits
 from tests.integration.room_directory.world import FakeRelay, World, person
 from tests.support.relay_fakes import BOOT, RELAY, RelayBench, offer
 from tests.support.rpc_harness import test_settings
@@ -49,7 +50,7 @@ class RuledRelay(FakeRelay):
         self.boot_id = BOOT
         self.bench = RelayBench(budget=BUDGET)
         self.bench.claims = Claims()
-        self.meter = LoadMeter(self.bench.relay, lambda: 0, lambda: self._address, SystemClock())
+        self.meter = LoadMeter(self.bench.relay, dict, lambda: self._address, SystemClock())
         bench = self.bench
         app = UseCases(opening=bench.opening, resuming=bench.resuming, ending=bench.ending, orders=bench.orders)
         self.rpc = MediaRelayRpc(bench.relay, app, self.meter, lambda _: None)
@@ -151,7 +152,7 @@ async def test_a_crowd_fills_the_seats_to_the_budget(hall: Hall) -> None:
     room_id = (await hall.world.create("lina")).room_id
     assert await hall.knock("lina", room_id, STAGE, offer("chromium_stage")) == "OK"
     hall.relay.let_connect()
-    stage = hall.relay.bench.relay.capacity.promised
+    stage = hall.relay.bench.relay.capacity.promised.usual
     places = (BUDGET * 9 // 10 - stage) // 50
 
     async def come(number: int) -> str:
@@ -173,9 +174,11 @@ async def test_whoever_finds_no_room_holds_no_seat_and_reserves_nothing(hall: Ha
     for number in range(12):
         assert await hall.knock(f"guest{number:03d}x", room_id, sdp="v=0\r\nnonsense\r\n") == "OFFER_INVALID"
     relay = hall.world.parts.app.fleet.relays[RELAY]
-    await hall.world.until(lambda: relay.reserved.total(asyncio.get_running_loop().time()) == 0, seconds=2.0)
-    hall.relay.bench.relay.capacity.budget = 50
-    await hall.world.until(lambda: hall.world.parts.app.fleet.relays[RELAY].budget == 50)
+    await hall.world.until(
+        lambda: relay.reserved.total(asyncio.get_running_loop().time(), relay.carried) == NOTHING, seconds=2.0
+    )
+    hall.relay.bench.relay.capacity.limits = Limits(50, 50)
+    await hall.world.until(lambda: hall.world.parts.app.fleet.relays[RELAY].limits.usual == 50)
     before = hall.world.listeners(room_id)
     assert await hall.knock("late", room_id) == "NO_RELAY"
     assert hall.world.listeners(room_id) == before

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.media_relay.domain.capacity import MAX_SENDER_THREADS
-from services.media_relay.fleet.machine import cores, packet_budget, sender_threads
+from services.media_relay.fleet.machine import cores, sender_threads
+from services.programme.work import Costs, Machine
 
 
 @pytest.mark.parametrize(("available", "threads"), [(1, 1), (2, 1), (3, 2), (8, 7), (17, 16), (128, 16)])
@@ -18,19 +19,38 @@ def test_what_is_set_is_taken() -> None:
     assert sender_threads(128, MAX_SENDER_THREADS) == MAX_SENDER_THREADS
 
 
+def promised(cores: int, senders: int, programmes: int = 1) -> tuple[int, int]:
+    """Usual work and packets that a relay promises where a packet costs 2.5 µs."""
+    machine = Machine(cores=cores, sender_threads=senders, programme_threads=programmes)
+    limits = machine.limits(Costs(packet=2.5))
+    return limits.usual, limits.sending
+
+
 def test_the_promise_grows_with_the_threads_that_have_a_core() -> None:
-    one = packet_budget(400_000, 2, 1)
-    assert one == 300_000
-    assert packet_budget(400_000, 8, 7) == 7 * one
-    assert packet_budget(400_000, 8, 2) == 2 * one
+    assert promised(2, 1) == (300_000, 300_000)
+    assert promised(8, 7) == (7 * 300_000, 7 * 300_000)
+    assert promised(8, 2) == (2 * 300_000, 2 * 300_000)
+    assert promised(8, 2, 7) == (7 * 300_000, 2 * 300_000)
 
 
 def test_threads_without_a_core_promise_nothing() -> None:
-    assert packet_budget(400_000, 2, 16) == packet_budget(400_000, 2, 1)
+    assert promised(2, 16, 16) == promised(2, 1)
+
+
+def test_programmes_and_senders_together_are_bound_by_the_cores_there_are() -> None:
+    alone = Machine(cores=1, sender_threads=1, programme_threads=1).limits(Costs(packet=2.5))
+    both = Machine(cores=2, sender_threads=1, programme_threads=1).limits(Costs(packet=2.5))
+    assert both.together == 2 * alone.together
+    assert both.programme == alone.programme
 
 
 def test_a_slow_machine_promises_a_little_all_the_same() -> None:
-    assert packet_budget(10, 1, 1) == 1000
+    assert Machine(cores=1, sender_threads=1, programme_threads=1).limits(Costs(packet=100_000)).usual == 1000
+
+
+def test_a_budget_that_is_set_is_taken_as_it_is() -> None:
+    limits = Machine(cores=1, sender_threads=1, programme_threads=1).limits(Costs(), 7_000)
+    assert (limits.usual, limits.sending, limits.programme, limits.together) == (7_000, 7_000, 0, 0)
 
 
 @pytest.mark.parametrize(

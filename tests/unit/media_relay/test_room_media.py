@@ -177,7 +177,7 @@ async def test_the_load_counts_connected_sessions_by_channel_and_names_rooms_sti
     await bench.connect(sub="user000003", channel="ar", channel_kind="language")
     await bench.open(sub="user000004")
     await bench.open(room="room000002")
-    load = LoadMeter(bench.relay, lambda: 0, lambda: "127.0.0.1:1", bench.clock).load()
+    load = LoadMeter(bench.relay, dict, lambda: "127.0.0.1:1", bench.clock).load()
     counts = {room.room_id: (room.listeners, room.stage) for room in load.rooms}
     assert counts == {ROOM: (2, 1), "room000002": (0, 0)}
     (room,) = (room for room in load.rooms if room.room_id == ROOM)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from services.common.errors import DomainError
 from services.common.tasks import Background
+from services.programme.work import Work
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
@@ -163,7 +164,7 @@ class TwiceRooms(LiveRooms):
 
     outside: Outside
     acts: set[str]
-    relays: Callable[[], list[int]]
+    relays: Callable[[], list[Work]]
 
     async def change(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
         return await super().change(room_id, act, self._checked(room_id, act, decide), reserve)

@@ -1,11 +1,13 @@
 """Which relay serves whom."""
 
+from services.programme.work import NOTHING, Costs, Limits, Tariff, Work
 from services.room_directory.domain.placement import (
     CONFIRMED_SECONDS,
     RESERVED_SECONDS,
     Newcomer,
     Placement,
     RelayLoadState,
+    Wanted,
     choose_audience_relay,
     choose_home_relay,
 )
@@ -14,15 +16,28 @@ NOW = 100.0
 
 
 def relay(relay_id: str, packets: int = 0, **fields: object) -> RelayLoadState:
-    state = RelayLoadState(relay_id, "boot", "address", packets_per_second=packets, budget=1000, seen_at=NOW)
+    """One that counts packets alone, and promises a thousand a second."""
+    work, limits = Work(packets, packets), Limits(1000, 1000)
+    state = RelayLoadState(relay_id, "boot", "address", work=work, limits=limits, seen_at=NOW)
     for name, value in fields.items():
         setattr(state, name, value)
     return state
 
 
-def choose(*relays: RelayLoadState, in_room: tuple[str, ...] = (), returning: bool = False) -> str | None:
-    who = Newcomer(seat=("room", "omar"), in_room=frozenset(in_room), returning=returning)
-    chosen = choose_audience_relay(relays, who, 1.0, NOW)
+def seat(packets: int) -> Wanted:
+    return Wanted(Work(packets, packets), ("room", "floor"), NOTHING)
+
+
+def newcomer(*in_room: str, returning: bool = False, home: str = "") -> Newcomer:
+    return Newcomer(
+        seat=("room", "omar"), channel="floor", home_relay_id=home, in_room=frozenset(in_room), returning=returning
+    )
+
+
+def choose(
+    *relays: RelayLoadState, in_room: tuple[str, ...] = (), returning: bool = False, home: str = ""
+) -> str | None:
+    chosen = choose_audience_relay(relays, newcomer(*in_room, returning=returning, home=home), 1.0, NOW)
     return chosen.relay_id if chosen else None
 
 
@@ -47,80 +62,73 @@ def test_a_tenth_is_kept_for_the_stage_and_for_people_coming_back() -> None:
     assert choose_home_relay([relay("a", 740)], 1.0, NOW) is not None
 
 
-def test_silent_sessions_count_as_if_somebody_spoke() -> None:
-    assert choose(relay("a", 0, sessions=18)) is None
-    assert choose(relay("a", 0, sessions=16)) == "a"
-
-
 def test_a_promise_counts_until_its_time_is_over() -> None:
     state = relay("a")
-    state.reserve("room", "omar", 50, NOW)
-    state.reserve("room", "nadia", 50, NOW + 1)
-    assert state.committed(NOW + 1) == 100
-    assert state.committed(NOW + RESERVED_SECONDS) == 50
-    assert state.committed(NOW + RESERVED_SECONDS + 1) == 0
+    state.reserve(("room", "omar"), seat(50), NOW)
+    state.reserve(("room", "nadia"), seat(50), NOW + 1)
+    assert state.committed(NOW + 1).usual == 100
+    assert state.committed(NOW + RESERVED_SECONDS).usual == 50
+    assert state.committed(NOW + RESERVED_SECONDS + 1).usual == 0
 
 
 def test_a_second_promise_to_a_seat_replaces_the_first() -> None:
     state = relay("a")
-    state.reserve("room", "omar", 50, NOW)
-    state.reserve("room", "omar", 200, NOW + 5)
-    assert state.committed(NOW + 5) == 200
-    assert state.committed(NOW + 5, ("room", "omar")) == 0
-    assert state.committed(NOW + RESERVED_SECONDS + 1) == 200
-    assert state.committed(NOW + RESERVED_SECONDS + 5) == 0
+    state.reserve(("room", "omar"), seat(50), NOW)
+    state.reserve(("room", "omar"), seat(200), NOW + 5)
+    assert state.committed(NOW + 5).usual == 200
+    assert state.committed(NOW + 5, ("room", "omar")).usual == 0
+    assert state.committed(NOW + RESERVED_SECONDS + 1).usual == 200
+    assert state.committed(NOW + RESERVED_SECONDS + 5).usual == 0
 
 
 def test_a_confirmed_promise_counts_until_the_report_shows_its_session() -> None:
     state = relay("a")
     for number in range(100):
-        state.reserve("room", f"guest{number}", 1, NOW)
+        state.reserve(("room", f"guest{number}"), seat(1), NOW)
     for number in range(100):
         state.confirm("room", f"guest{number}", NOW + number * 0.01)
-    assert state.committed(NOW + CONFIRMED_SECONDS + 0.495) == 50
-    assert state.committed(NOW + CONFIRMED_SECONDS + 1) == 0
+    assert state.committed(NOW + CONFIRMED_SECONDS + 0.495).usual == 50
+    assert state.committed(NOW + CONFIRMED_SECONDS + 1).usual == 0
 
 
 def test_a_promise_is_not_counted_beside_the_session_it_became() -> None:
     state = relay("a")
-    seat = ("room", "omar")
-    state.reserve("room", "omar", 50, NOW, "permit")
-    state.opened(seat, "permit", 7)
-    assert state.committed(NOW) == 50, "no report counts the session yet"
+    state.reserve(("room", "omar"), seat(50), NOW, "permit")
+    state.opened(("room", "omar"), "permit", 7)
+    assert state.committed(NOW).usual == 50, "no report counts the session yet"
     state.reserved.counted(6)
-    assert state.committed(NOW) == 50
+    assert state.committed(NOW).usual == 50
     state.reserved.counted(7)
-    assert state.committed(NOW) == 0
+    assert state.committed(NOW).usual == 0
 
 
 def test_a_session_that_a_report_counted_before_its_news_came_is_not_counted_twice() -> None:
     state = relay("a", newest_session=9)
-    state.reserve("room", "omar", 50, NOW, "permit")
+    state.reserve(("room", "omar"), seat(50), NOW, "permit")
     state.opened(("room", "omar"), "permit", 7)
-    assert state.committed(NOW) == 0
+    assert state.committed(NOW).usual == 0
 
 
 def test_a_try_that_came_to_nothing_gives_its_promise_back_and_not_that_of_a_newer_one() -> None:
     state = relay("a")
-    state.reserve("room", "omar", 50, NOW, "second")
+    state.reserve(("room", "omar"), seat(50), NOW, "second")
     state.reserved.give_back(("room", "omar"), "first")
-    assert state.committed(NOW) == 50
+    assert state.committed(NOW).usual == 50
     state.reserved.give_back(("room", "omar"), "second")
-    assert state.committed(NOW) == 0
+    assert state.committed(NOW).usual == 0
 
 
 def test_listeners_are_counted_with_what_their_relay_says_they_cost() -> None:
-    assert choose(relay("a", 880, packets_per_listener=17)) == "a"
+    assert choose(relay("a", 880, tariff=Tariff(packet_ms=60), carried=frozenset({("room", "floor")}))) == "a"
     assert choose(relay("a", 880)) is None
 
 
 def test_a_relay_that_has_not_measured_itself_yet_takes_sessions() -> None:
-    assert choose(relay("a", 5000, budget=0)) == "a"
+    assert choose(relay("a", 5000, limits=Limits())) == "a"
 
 
 def fill(*relays: RelayLoadState, in_room: tuple[str, ...] = ()) -> str | None:
-    who = Newcomer(seat=("room", "omar"), in_room=frozenset(in_room))
-    chosen = choose_audience_relay(relays, who, 1.0, NOW, Placement.FILL)
+    chosen = choose_audience_relay(relays, newcomer(*in_room), 1.0, NOW, Placement.FILL)
     return chosen.relay_id if chosen else None
 
 
@@ -143,3 +151,66 @@ def test_a_row_that_is_filled_shares_out_what_is_left() -> None:
 
 def test_a_draining_relay_of_a_row_is_passed_over() -> None:
     assert fill(relay("mediarelay0", draining=True), relay("mediarelay1")) == "mediarelay1"
+
+
+COSTS = Costs(packet=1.0, microphone=1.0, decode=1.0, encode_least=8.0, encode_best=50.0, passed=2.0, join=1000.0)
+"""A channel that mixes two voices takes 10 µs for 20 ms: as much as 500 packets a second."""
+
+
+def working(relay_id: str, usual: int = 0, carried: frozenset[tuple[str, str]] = frozenset()) -> RelayLoadState:
+    """One that says what things cost there."""
+    limits = Limits(usual=2000, sending=2000, programme=1600, together=3000)
+    return relay(relay_id, usual, limits=limits, tariff=Tariff(COSTS), carried=carried)
+
+
+def test_the_first_listener_of_a_room_costs_its_home_a_mixer_and_the_next_one_does_not() -> None:
+    nearly_full = working("a", 1300)
+    assert choose(nearly_full, home="a") is None
+    assert choose(working("a", 1300, carried=frozenset({("room", "floor")})), home="a") == "a"
+    nearly_full = working("a", 1200)
+    nearly_full.reserve(("room", "nadia"), newcomer(home="a").wants(nearly_full), NOW)
+    assert choose(nearly_full, home="a") == "a", "the mixer is promised already"
+    assert nearly_full.committed(NOW).usual == 1200 + 500 + 50
+
+
+def test_a_relay_that_only_hands_a_programme_on_needs_less_for_a_room() -> None:
+    assert choose(working("a", 1300), home="b") == "a"
+    assert choose(working("a", 1700), home="b") is None
+
+
+def test_a_channel_that_nobody_waits_for_any_more_is_promised_to_nobody() -> None:
+    state = working("a")
+    for name in ("omar", "nadia"):
+        state.reserve(("room", name), newcomer(home="a").wants(state), NOW, name)
+    state.reserved.give_back(("room", "omar"), "omar")
+    assert state.committed(NOW).programme == 500
+    state.reserved.give_back(("room", "nadia"), "nadia")
+    assert state.committed(NOW) == NOTHING
+
+
+def test_a_channel_that_the_report_counts_is_not_counted_twice() -> None:
+    state = working("a")
+    state.reserve(("room", "omar"), newcomer(home="a").wants(state), NOW)
+    assert state.committed(NOW).programme == 500
+    state.carried = frozenset({("room", "floor")})
+    assert state.committed(NOW).programme == 0
+    assert state.committed(NOW).usual == 50
+
+
+def test_rooms_beyond_what_programme_threads_can_mix_are_not_begun_though_packets_are_left() -> None:
+    relays = [working("a")]
+    homes = 0
+    while (home := choose_home_relay(relays, 1.0, NOW)) is not None:
+        room = f"room{homes}"
+        home.reserve((room, "lina"), home.speaker((room, "floor"), 0), NOW)
+        homes += 1
+    assert homes == 3
+    assert relays[0].fullness(NOW) > 0.9
+    assert relays[0].committed(NOW).sending < 200
+
+
+def test_the_second_person_on_a_stage_costs_what_both_then_hear() -> None:
+    state = working("a")
+    alone, second = state.speaker(("room", "floor"), 0).seat, state.speaker(("room", "floor"), 1).seat
+    assert (alone.usual, alone.sending) == (50, 50)
+    assert (second.usual, second.sending) == (100, 150)

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from services.common.errors import DomainError
 from services.common.tasks import Background
+from services.programme.work import NOTHING
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.presence import StreamNews
 from services.room_directory.domain import hands
@@ -137,7 +138,7 @@ async def test_an_acceptance_that_cannot_be_written_gives_back_the_room_it_kept_
     house.store.full = True
     with pytest.raises(DomainError, match="could not be written"):
         await house.stage.accept_offer(OMAR, room_id, offer.offer_id)
-    assert house.rooms.relays() == [0]
+    assert house.rooms.relays() == [NOTHING]
     house.store.full = False
     house.clock.advance(2)
     await house.report_load()

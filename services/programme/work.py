@@ -1,0 +1,189 @@
+"""What carrying rooms costs a relay and what it can do, in packets a second: the one model that admits and forecasts.
+
+The unit is the work of sealing and sending one packet each second. Whatever else a relay does is counted in it by what
+it is measured to cost there beside such a packet: decoders, encoders, frames passed on, microphones, people coming in.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+FRAME_MS: Final = 20
+FRAMES: Final = 1000 // FRAME_MS
+"""Frames a second of each channel and microphone."""
+SLOTS: Final = 4
+"""Voices that each person on stage hears at most."""
+USED_SHARE: Final = 0.75
+"""Share of what the cores can do that is promised."""
+PROGRAMME_SHARE: Final = 0.9
+"""Share of its programme threads that a relay may need at worst: all channels mixing, at the least effort."""
+TOGETHER_SHARE: Final = 0.95
+"""Share of its cores that all its threads may need in that moment."""
+KEPT_BACK: Final = 0.10
+"""Share of what may be promised that only the stage and people coming back may use."""
+MIXED_SHARE: Final = 1.0
+"""Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
+MIXED_VOICES: Final = 2
+"""Voices that a channel decodes while it mixes."""
+LEAST_BUDGET: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Microseconds of CPU on one machine; those given here are of a slow core, for a machine that has not measured."""
+
+    packet: float = 3.5
+    """A listener's packet: its header, seal and send."""
+    microphone: float = 8.0
+    """A microphone's packet on its way in: received, opened, judged and handed on."""
+    decode: float = 20.0
+    """20 ms of one voice, decoded and levelled."""
+    encode_least: float = 300.0
+    """20 ms of a channel, mixed and encoded with the least effort that the relay goes down to."""
+    encode_best: float = 300.0
+    """The same with the best effort."""
+    passed: float = 15.0
+    """20 ms of a channel handed on as they came, from a lone speaker or from another relay."""
+    join: float = 3_200.0
+    """All that the relay does for one person who comes in."""
+
+    def mixed(self, effort: float = 0.0) -> float:
+        """20 ms of a channel that mixes, with an effort between the least (0) and the best (1)."""
+        encoded = self.encode_least + (self.encode_best - self.encode_least) * effort
+        return MIXED_VOICES * self.decode + encoded
+
+
+USUAL: Final = Costs()
+PACKETS_ONLY: Final = Costs(microphone=3.5, decode=0.0, encode_least=0.0, encode_best=0.0, passed=0.0, join=0.0)
+"""Of a relay of an older release: it counts packets alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Work in packets a second."""
+
+    usual: int = 0
+    """What it comes to as talks usually go."""
+    sending: int = 0
+    """Most that threads which receive and send may have to do of it."""
+    programme: int = 0
+    """Most that programme threads may have to do: every channel mixing, at the least effort."""
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.usual + other.usual, self.sending + other.sending, self.programme + other.programme)
+
+    def __sub__(self, other: "Work") -> "Work":
+        return Work(self.usual - other.usual, self.sending - other.sending, self.programme - other.programme)
+
+    def __mul__(self, times: int) -> "Work":
+        return Work(self.usual * times, self.sending * times, self.programme * times)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a relay may promise and can do, in packets a second; zeros: nothing is known yet, and nothing is refused."""
+
+    usual: int = 0
+    sending: int = 0
+    programme: int = 0
+    together: int = 0
+
+    def fullness(self, work: Work) -> float:
+        """Share of the tightest limit that some work takes."""
+        pairs = (
+            (work.usual, self.usual),
+            (work.sending, self.sending),
+            (work.programme, self.programme),
+            (work.sending + work.programme, self.together),
+        )
+        return max((done / limit for done, limit in pairs if limit), default=0.0)
+
+    def allow(self, work: Work, share: float) -> bool:
+        """Whether some work stays within a share of every limit."""
+        return self.fullness(work) <= share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a relay has to work with."""
+
+    cores: int
+    sender_threads: int
+    programme_threads: int
+
+    def limits(self, costs: Costs, budget: int | None = None) -> Limits:
+        """What it may promise. More threads than cores do no more, and one core is left to everything else.
+
+        A `budget` that an operator set is taken for what may be promised, and nothing else is asked then.
+        """
+        if budget is not None:
+            return Limits(usual=budget, sending=budget)
+        core, free = 1e6 / costs.packet, max(1, self.cores - 1)
+        threads = self.sender_threads + self.programme_threads
+        return Limits(
+            usual=max(
+                LEAST_BUDGET, int(USED_SHARE * core * min(max(self.sender_threads, self.programme_threads), free))
+            ),
+            sending=max(LEAST_BUDGET, int(USED_SHARE * core * min(self.sender_threads, free))),
+            programme=max(LEAST_BUDGET, int(PROGRAMME_SHARE * core * min(self.programme_threads, self.cores))),
+            together=max(LEAST_BUDGET, int(TOGETHER_SHARE * core * min(threads, self.cores))),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a relay carries of one room."""
+
+    home: bool
+    """Whether the room's stage is there: its channels are mixed there, elsewhere they are handed on."""
+    listeners: int = 0
+    stage: int = 0
+    channels: int = 0
+    """Channels that somebody hears there, or speaks in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What each thing costs on one relay, by what its machine is measured to need."""
+
+    costs: Costs = USUAL
+    packet_ms: int = FRAME_MS
+    """Milliseconds of sound in each packet to listeners."""
+
+    def listener(self) -> Work:
+        """One more who hears a channel that is there already."""
+        packets = -(-1000 // self.packet_ms)
+        return Work(usual=packets, sending=packets)
+
+    def stage(self, people: int) -> Work:
+        """So many on one stage: usually one of them speaks, at most all that others have slots for."""
+        microphones = self._packets(people * FRAMES * self.costs.microphone)
+        usual, most = max(0, people - 1), people * min(SLOTS, max(0, people - 1))
+        return Work(usual=microphones + usual * FRAMES, sending=microphones + most * FRAMES)
+
+    def seat(self, others: int) -> Work:
+        """One more on a stage where so many others are."""
+        return self.stage(others + 1) - self.stage(others)
+
+    def channel(self, *, home: bool) -> Work:
+        """A channel, whoever hears it."""
+        passed = self._packets(FRAMES * self.costs.passed)
+        if not home:
+            return Work(usual=passed, programme=passed)
+        mixed = self._packets(FRAMES * self.costs.mixed())
+        return Work(usual=round(mixed * MIXED_SHARE + passed * (1 - MIXED_SHARE)), programme=max(mixed, passed))
+
+    def room(self, part: Part) -> Work:
+        """A relay's whole part in a room."""
+        channels = self.channel(home=part.home) * part.channels
+        return self.listener() * part.listeners + self.stage(part.stage) + channels
+
+    def join(self) -> int:
+        """One person coming in: work that is done once."""
+        return self._packets(self.costs.join)
+
+    def _packets(self, microseconds: float) -> int:
+        return -(-round(microseconds * 1000) // max(1, round(self.costs.packet * 1000)))
+
+
+NOTHING: Final = Work()
+UNKNOWN: Final = Limits()
