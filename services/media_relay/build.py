@@ -34,7 +34,7 @@ from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.load import LoadMeter
-from services.media_relay.fleet.machine import cores, machine, sender_threads
+from services.media_relay.fleet.machine import cores, machine, programme_threads, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.fleet.permit_keys import PermitKeys
 from services.media_relay.fleet.reports import SessionReports
@@ -213,6 +213,7 @@ def _media_port(settings: Settings) -> Core:
     return open_core(
         settings.bind,
         sender_threads=sender_threads(cores(), settings.sender_threads),
+        programme_threads=programme_threads(cores(), settings.programme_threads),
         handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
     )
 
@@ -225,7 +226,9 @@ def _rules(settings: Settings) -> Relay:
 
 
 def _limits(settings: Settings, costs: Costs) -> Limits:
-    return machine(settings.sender_threads).limits(costs, settings.packets_per_second_budget)
+    return machine(settings.sender_threads, settings.programme_threads).limits(
+        costs, settings.packets_per_second_budget
+    )
 
 
 def _sessions(

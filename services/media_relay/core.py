@@ -31,7 +31,9 @@ _log = get_logger("core")
 trim_memory = packetcore.trim_memory
 
 
-def open_core(bind: Sequence[str], *, sender_threads: int, handshakes_per_source_per_second: int) -> Core:
+def open_core(
+    bind: Sequence[str], *, sender_threads: int, programme_threads: int, handshakes_per_source_per_second: int
+) -> Core:
     """Opens the media port. Raises PortTaken. An address family this machine lacks is left out, if another is there."""
     addresses = [split_address(text) for text in bind]
     usable = [address for address in addresses if _exists(address[0])] or addresses
@@ -41,6 +43,7 @@ def open_core(bind: Sequence[str], *, sender_threads: int, handshakes_per_source
         return Core(
             bind=usable,
             sender_threads=sender_threads,
+            programme_threads=programme_threads,
             handshakes_per_source_per_second=handshakes_per_source_per_second,
         )
     except OSError as error:

@@ -12,6 +12,7 @@ from services.programme.work import KEPT_BACK, Limits, Part, Tariff, Work
 PacketMs = Literal[20, 40, 60]
 """Milliseconds of sound that a listener's packet may hold."""
 MAX_SENDER_THREADS = 16
+MAX_PROGRAMME_THREADS = 16
 """As many as the packet core takes."""
 FULL_SECONDS = 5.0
 """When who found the relay full may try again: somebody has to leave first."""

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from services.media_relay.domain.capacity import MAX_SENDER_THREADS
+from services.media_relay.domain.capacity import MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.programme.work import Machine
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -28,7 +28,16 @@ def sender_threads(available: int, wanted: int | None = None) -> int:
     return wanted or max(1, min(MAX_SENDER_THREADS, available - 1))
 
 
-def machine(wanted_senders: int | None) -> Machine:
+def programme_threads(available: int, wanted: int | None = None) -> int:
+    """How many threads mix and play out programmes with so many cores: as many as send, unless it was said."""
+    return wanted or max(1, min(MAX_PROGRAMME_THREADS, available - 1))
+
+
+def machine(wanted_senders: int | None, wanted_programmes: int | None = None) -> Machine:
     """The cores there are, and the threads that send and make programmes on them."""
     available = cores()
-    return Machine(cores=available, sender_threads=sender_threads(available, wanted_senders), programme_threads=1)
+    return Machine(
+        cores=available,
+        sender_threads=sender_threads(available, wanted_senders),
+        programme_threads=programme_threads(available, wanted_programmes),
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.media_relay.domain.capacity import MAX_SENDER_THREADS
-from services.media_relay.fleet.machine import cores, sender_threads
+from services.media_relay.fleet.machine import cores, programme_threads, sender_threads
 from services.programme.work import Costs, Machine
 
 
@@ -14,8 +14,13 @@ def test_all_cores_but_one_send(available: int, threads: int) -> None:
     assert sender_threads(available) == threads
 
 
+@pytest.mark.parametrize(("available", "threads"), [(1, 1), (2, 1), (8, 7), (128, 16)])
+def test_rooms_are_spread_over_all_cores_but_one(available: int, threads: int) -> None:
+    assert programme_threads(available) == threads
+
+
 def test_what_is_set_is_taken() -> None:
-    assert sender_threads(2, 4) == 4
+    assert (sender_threads(2, 4), programme_threads(2, 3)) == (4, 3)
     assert sender_threads(128, MAX_SENDER_THREADS) == MAX_SENDER_THREADS
 
 

@@ -25,6 +25,8 @@ def test_the_least_that_must_be_given_is_enough() -> None:
         ("PACKETS_PER_SECOND_BUDGET", "7", "at least 1000"),
         ("SENDER_THREADS", "0", "between 1 and 16"),
         ("SENDER_THREADS", "17", "between 1 and 16"),
+        ("PROGRAMME_THREADS", "0", "between 1 and 16"),
+        ("PROGRAMME_THREADS", "17", "between 1 and 16"),
         ("DRAIN_SECONDS", "-1", "negative"),
         ("AUDIENCE_PACKET_MS", "30", "one of 20, 40, 60"),
         ("PROGRAMME_BITS_PER_SECOND", "1", "between 6000"),

@@ -134,6 +134,7 @@ class Core:
         *,
         bind: Sequence[tuple[str, int]],
         sender_threads: int = 1,
+        programme_threads: int = 1,
         handshakes_per_source_per_second: int = 50,
     ) -> None:
         """Opens one UDP port on each address; port 0 in the second and later ones means the first one's port.

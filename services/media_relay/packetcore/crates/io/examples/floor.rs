@@ -144,6 +144,7 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
     let relay = Relay::open(RelayConfig {
         bind: vec![(LOOPBACK, 0)],
         sender_threads: 1,
+        programme_threads: 1,
         handshakes_per_source_per_second: 50,
     })?;
     relay.start()?;

@@ -17,6 +17,7 @@ macro_rules! counters {
             pub dropped: [AtomicU64; DropReason::ALL.len()],
             /// What playout buffers held the last frames.
             pub holds: Holds,
+            programmes: Mutex<BTreeMap<usize, ProgrammeGauges>>,
             clocks: Mutex<Vec<(String, CpuClock, u64)>>,
         }
 
@@ -65,6 +66,12 @@ counters! {
     commands_lost,
     /// Programme frames mixed or played out here.
     programme_frames,
+    /// Of those, a lone speaker's own packets, neither decoded nor encoded.
+    frames_passed,
+    /// Times that a speaker's own packets took the mixer's place.
+    seams_to_passing,
+    /// Times that the mixer took the place of a speaker's own packets.
+    seams_to_mixing,
     /// Programme packets lost because a sender thread did not take them.
     programme_packets_lost,
     /// Exported frames lost because Python did not take them.
@@ -113,7 +120,24 @@ counters! {
     send_lag_us_now,
 }
 
+/// What a programme thread says of itself now and then.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProgrammeGauges {
+    /// Running mixers.
+    pub mixers: u64,
+    /// Deepest playout buffer, ms.
+    pub depth_ms: u64,
+}
+
 impl Counters {
+    /// Puts together what the programme threads say; never waits, so that a word is left out while another is told.
+    pub fn publish_programme(&self, at: usize, gauges: ProgrammeGauges) {
+        let Ok(mut all) = self.programmes.try_lock() else { return };
+        all.insert(at, gauges);
+        publish(&self.mixers_now, all.values().map(|each| each.mixers).sum());
+        publish(&self.playout_depth_ms_now, all.values().map(|each| each.depth_ms).max().unwrap_or(0));
+    }
+
     /// Registers the calling thread's CPU clock under `name`.
     pub fn watch_this_thread(&self, name: &str) {
         if let (Some(clock), Ok(mut clocks)) = (CpuClock::of_this_thread(), self.clocks.lock()) {

@@ -16,7 +16,7 @@ pub const MAX_SPEECH: usize = 1400;
 pub enum ToPacket {
     /// A command for the endpoint.
     Core(endpoint::Command),
-    /// A command to pass on to the programme thread, in order with those for the endpoint.
+    /// A command to pass on to its channel's programme thread, in order with those for the endpoint.
     Programme(ProgrammeCommand),
     /// A listener's shard failed while serving it.
     ListenerFailed(SessionId),
@@ -30,7 +30,7 @@ pub enum Question {
     Session(SessionId, Sender<Option<SessionInfo>>),
     /// What a listener was sent; passed on to its shard.
     Sent(usize, SessionId, Sender<Option<Sent>>),
-    /// Everything as JSON members, from this thread and from the programme thread.
+    /// Everything as JSON: members from this thread, the channels as a list's items from each programme thread.
     Dump(Sender<String>),
     /// An answer from each thread once it has done all that was asked before.
     Flush(Sender<()>),
@@ -46,7 +46,7 @@ pub enum ToSender {
     Flush(Sender<()>),
 }
 
-/// For the programme thread, from the packet thread.
+/// For a programme thread, from the packet thread.
 pub enum ToProgramme {
     /// A command from Python.
     Command(ProgrammeCommand),

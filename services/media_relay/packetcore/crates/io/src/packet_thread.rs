@@ -1,13 +1,13 @@
-//! The packet thread: datagrams in, ICE, SRTP, the stage, and what the other threads must know.
+//! The packet thread: datagrams in, ICE, SRTP, the stage.
 
 use crate::batch::{BATCH, ReceiveBatch, SendBatch};
 use crate::counters::{Counters, publish, publish_share};
-use crate::messages::{Events, MAX_SPEECH, Mailbox, Question, Speech, ToPacket, ToProgramme, ToSender};
-use crate::sys::{self, EventFd};
-use majlis_core::endpoint::{Endpoint, Event, Gauges, Sink, StageFact, StageMedia};
-use majlis_core::fanout::{self, Transmit};
-use majlis_core::{Micros, Path, SessionId, WallClock};
-use std::collections::VecDeque;
+use crate::dump::dump;
+use crate::messages::{Mailbox, Question, ToPacket, ToProgramme, ToSender};
+use crate::outlets::Outlets;
+use crate::sys;
+use majlis_core::endpoint::{Endpoint, Gauges};
+use majlis_core::{Micros, Path, WallClock};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -21,149 +21,6 @@ const MAX_SLEEP: Micros = 100_000;
 /// Least time between two looks at the sockets. A crowd's checks and reports come one by one, thousands a second, and
 /// waking for each costs several times what reading it does; a packet for the stage waits so much longer at most.
 const LOOK_INTERVAL: Micros = 1_000;
-/// Messages that wait for a thread that is behind; beyond, they are lost and counted.
-const MAX_BACKLOG: usize = 65_536;
-
-/// A ring to another thread with its wake-up, and what did not fit.
-pub struct Line<T> {
-    ring: rtrb::Producer<T>,
-    wake: Arc<EventFd>,
-    backlog: VecDeque<T>,
-    fresh: bool,
-}
-
-impl<T> Line<T> {
-    /// A line over `ring`.
-    pub fn new(ring: rtrb::Producer<T>, wake: Arc<EventFd>) -> Self {
-        Self { ring, wake, backlog: VecDeque::new(), fresh: false }
-    }
-
-    /// Puts a message in, behind those that wait; false when it is lost.
-    fn put(&mut self, message: T) -> bool {
-        self.fresh = true;
-        if self.backlog.is_empty() {
-            let Err(rtrb::PushError::Full(message)) = self.ring.push(message) else { return true };
-            self.backlog.push_back(message);
-            return true;
-        }
-        if self.backlog.len() >= MAX_BACKLOG {
-            return false;
-        }
-        self.backlog.push_back(message);
-        true
-    }
-
-    /// Moves what waits and wakes the other thread when there is something new for it.
-    fn flush(&mut self) {
-        while let Some(message) = self.backlog.pop_front() {
-            if let Err(rtrb::PushError::Full(message)) = self.ring.push(message) {
-                self.backlog.push_front(message);
-                break;
-            }
-        }
-        if std::mem::take(&mut self.fresh) {
-            self.wake.signal();
-        }
-    }
-}
-
-/// Everything the packet thread sends to.
-pub struct Outlets {
-    /// Datagrams.
-    pub batch: SendBatch,
-    /// Events for Python.
-    pub events: Arc<Events>,
-    /// One for each sender thread.
-    pub senders: Vec<Line<ToSender>>,
-    /// The programme thread.
-    pub programme: Line<ToProgramme>,
-    /// Microphone packets for the programme thread.
-    pub speech: rtrb::Producer<Speech>,
-    /// What operators watch.
-    pub counters: Arc<Counters>,
-    /// Events were put in since the last wake-up.
-    pub fresh_events: bool,
-}
-
-impl Outlets {
-    fn flush(&mut self) {
-        self.batch.flush();
-        self.senders.iter_mut().for_each(Line::flush);
-        self.programme.flush();
-        if std::mem::take(&mut self.fresh_events) {
-            self.events.wake().signal();
-        }
-    }
-
-    fn tell_programme(&mut self, message: ToProgramme) {
-        let taken = self.programme.put(message);
-        self.counters.commands_lost.fetch_add(u64::from(!taken), Relaxed);
-    }
-
-    fn tell_sender(&mut self, shard: usize, message: ToSender) {
-        let taken = self.senders.get_mut(shard).is_some_and(|line| line.put(message));
-        self.counters.commands_lost.fetch_add(u64::from(!taken), Relaxed);
-    }
-}
-
-impl Transmit for Outlets {
-    fn buffer(&mut self, path: &Path) -> &mut [u8] {
-        self.batch.buffer(path)
-    }
-
-    fn commit(&mut self, path: &Path, len: usize) {
-        self.batch.commit(path, len);
-    }
-
-    fn flush(&mut self) {
-        self.batch.flush();
-    }
-}
-
-impl Sink for Outlets {
-    fn event(&mut self, event: Event) -> bool {
-        let half_full = self.events.len() > self.events.capacity() / 2;
-        if half_full && matches!(event, Event::Dtls(..)) {
-            return false;
-        }
-        self.fresh_events = true;
-        let taken = self.events.put(event).is_ok();
-        self.counters.commands_lost.fetch_add(u64::from(!taken), Relaxed);
-        taken
-    }
-
-    fn fanout(&mut self, shard: usize, command: fanout::Command) {
-        self.tell_sender(shard, ToSender::Command(command));
-    }
-
-    fn fact(&mut self, fact: StageFact) {
-        self.tell_programme(ToProgramme::Fact(fact));
-    }
-
-    fn media(&mut self, media: &StageMedia<'_>) {
-        let mut speech = Speech {
-            stage: media.stage,
-            member: media.member,
-            ssrc: media.ssrc,
-            sequence: media.sequence,
-            timestamp: media.timestamp,
-            level: media.level,
-            arrival: media.arrival,
-            len: media.payload.len() as u16,
-            payload: [0; MAX_SPEECH],
-        };
-        let Some(place) = speech.payload.get_mut(..media.payload.len()) else { return };
-        place.copy_from_slice(media.payload);
-        if self.speech.push(speech).is_err() {
-            self.counters.mixer_input_lost.fetch_add(1, Relaxed);
-        }
-        // The mixer looks each 20 ms by itself; only a ring that fills up is a reason to wake it.
-        if self.speech.slots() * 2 < self.speech.buffer().capacity() {
-            self.programme.fresh = true;
-        }
-    }
-}
-
 /// The packet thread's whole state.
 pub struct PacketThread {
     endpoint: Endpoint,
@@ -260,7 +117,9 @@ impl PacketThread {
             let Some(message) = self.inbox.take() else { return };
             match message {
                 ToPacket::Core(command) => self.endpoint.handle_command(command, now, &mut self.out),
-                ToPacket::Programme(command) => self.out.tell_programme(ToProgramme::Command(command)),
+                ToPacket::Programme(command) => {
+                    self.out.tell_programme(command.channel().0, ToProgramme::Command(command));
+                }
                 ToPacket::ListenerFailed(session) => self.endpoint.fail(session, &mut self.out),
                 ToPacket::Ask(question) => self.answer(question, now),
             }
@@ -273,62 +132,17 @@ impl PacketThread {
             Question::Session(session, reply) => drop(reply.send(self.endpoint.session_info(session))),
             Question::Sent(shard, session, reply) => self.out.tell_sender(shard, ToSender::Sent(session, reply)),
             Question::Dump(reply) => {
-                drop(reply.send(self.dump(now)));
-                self.out.tell_programme(ToProgramme::Dump(reply));
+                drop(reply.send(dump(&self.endpoint, now)));
+                self.out.tell_programmes(|| ToProgramme::Dump(reply.clone()));
             }
             Question::Flush(reply) => {
                 for shard in 0..self.out.senders.len() {
                     self.out.tell_sender(shard, ToSender::Flush(reply.clone()));
                 }
-                self.out.tell_programme(ToProgramme::Flush(reply.clone()));
+                self.out.tell_programmes(|| ToProgramme::Flush(reply.clone()));
                 let _ = reply.send(());
             }
         }
-    }
-
-    fn dump(&self, now: Micros) -> String {
-        let sessions: Vec<String> =
-            self.endpoint.session_ids().into_iter().filter_map(|id| self.dump_session(id)).collect();
-        let stages: Vec<String> = self
-            .endpoint
-            .stage_ids()
-            .into_iter()
-            .map(|stage| {
-                let levels = self.endpoint.stage_levels(stage, now);
-                let members: Vec<String> = levels
-                    .iter()
-                    .map(|at| format!(r#"{{"member":{},"level":{},"speaking":{}}}"#, at.member, at.level, at.speaking))
-                    .collect();
-                format!(r#"{{"stage":{},"members":[{}]}}"#, stage.0, members.join(","))
-            })
-            .collect();
-        let audiences: Vec<String> = self
-            .endpoint
-            .audiences()
-            .iter()
-            .map(|(channel, count)| format!(r#"{{"channel":{},"listeners":{count}}}"#, channel.0))
-            .collect();
-        format!(
-            r#""sessions":[{}],"stages":[{}],"audiences":[{}]"#,
-            sessions.join(","),
-            stages.join(","),
-            audiences.join(",")
-        )
-    }
-
-    fn dump_session(&self, id: SessionId) -> Option<String> {
-        let info = self.endpoint.session_info(id)?;
-        let address = info.address.map_or("null".to_owned(), |address| format!("\"{address}\""));
-        let role = match (info.stage, info.channel) {
-            (Some((stage, member)), _) => format!(r#""stage":{},"member":{member},"muted":{}"#, stage.0, info.muted),
-            (_, Some(channel)) => format!(r#""channel":{},"red":{}"#, channel.0, info.red),
-            _ => r#""stage":null,"channel":null"#.to_owned(),
-        };
-        let (connected, received, lost) = (info.connected, info.packets_received, info.fraction_lost);
-        let id = id.0;
-        Some(format!(
-            r#"{{"session":{id},"connected":{connected},"address":{address},"packets_received":{received},"fraction_lost":{lost},{role}}}"#
-        ))
     }
 
     fn publish_totals(&mut self) {

@@ -1,6 +1,6 @@
-//! The programme thread: runs the channels' mixers and playout buffers on time, whatever Python does meanwhile.
+//! A programme thread: runs its channels' mixers and playout buffers on time, whatever Python does meanwhile.
 
-use crate::counters::{Counters, publish};
+use crate::counters::{Counters, ProgrammeGauges, publish_share};
 use crate::messages::{Exports, PacketRing, Pushes, Speech, ToProgramme};
 use crate::sys::{self, EventFd};
 use majlis_core::fanout::ProgrammePacket;
@@ -13,24 +13,55 @@ use std::time::Duration;
 
 /// Longest sleep: microphone packets of stages that nobody hears are thrown away that often.
 const MAX_SLEEP: Micros = 50_000;
+/// Work on frames after which what is ready goes to the sender threads and what came in is looked at, however much more
+/// is due.
+const MAX_TURN: Micros = 2_000;
+/// How often gauges that look at every channel are brought up to date.
+const GAUGES_EACH: Micros = 100_000;
 
 /// Where packets and frames go.
 pub struct ProgrammeOutlets {
     /// A ring and a wake-up for each sender thread.
-    pub senders: Vec<(PacketRing, Arc<EventFd>)>,
+    pub senders: Vec<SenderLine>,
     /// Frames for Python to publish.
     pub exports: Arc<Exports>,
     /// What operators watch.
     pub counters: Arc<Counters>,
 }
 
+/// Packets for one sender thread.
+pub struct SenderLine {
+    ring: PacketRing,
+    wake: Arc<EventFd>,
+    /// Packets were put in since it was last woken.
+    fresh: bool,
+}
+
+impl SenderLine {
+    /// A line over `ring`.
+    pub fn new(ring: PacketRing, wake: Arc<EventFd>) -> Self {
+        Self { ring, wake, fresh: false }
+    }
+}
+
+impl ProgrammeOutlets {
+    /// Wakes the sender threads that got packets: once for all of them.
+    fn wake_senders(&mut self) {
+        for line in &mut self.senders {
+            if std::mem::take(&mut line.fresh) {
+                line.wake.signal();
+            }
+        }
+    }
+}
+
 impl Output for ProgrammeOutlets {
     fn packet(&mut self, packet: &ProgrammePacket) {
-        for (ring, wake) in &mut self.senders {
-            if ring.push(packet.clone()).is_err() {
+        for line in &mut self.senders {
+            if line.ring.push(packet.clone()).is_err() {
                 self.counters.programme_packets_lost.fetch_add(1, Relaxed);
             }
-            wake.signal();
+            line.fresh = true;
         }
     }
 
@@ -47,9 +78,11 @@ impl Output for ProgrammeOutlets {
     }
 }
 
-/// The programme thread's whole state.
+/// A programme thread's whole state.
 pub struct ProgrammeThread {
-    /// The channels.
+    /// Which it is.
+    pub at: usize,
+    /// Its channels.
     pub programme: Programme<Mixer>,
     /// From the packet thread.
     pub commands: rtrb::Consumer<ToProgramme>,
@@ -63,6 +96,10 @@ pub struct ProgrammeThread {
     pub out: ProgrammeOutlets,
     /// The end.
     pub stop: Arc<AtomicBool>,
+    /// What has been added to the shared counters.
+    pub told: [u64; 8],
+    /// When the gauges are brought up to date.
+    pub gauges_at: Micros,
 }
 
 impl ProgrammeThread {
@@ -72,9 +109,9 @@ impl ProgrammeThread {
             let now = sys::monotonic_micros();
             self.programme.set_clock(WallClock::new(now, sys::ntp_now()));
             self.take_input(now);
-            let due = self.programme.poll(now, &mut self.out);
-            self.publish();
-            let now = sys::monotonic_micros();
+            let (due, now) = self.work(now);
+            self.out.wake_senders();
+            self.publish(now);
             let sleep = due.map_or(MAX_SLEEP, |due| due.saturating_sub(now).min(MAX_SLEEP));
             if sleep > 0 {
                 let fds = [self.wake.raw(), self.pushes.wake().raw()];
@@ -89,14 +126,24 @@ impl ProgrammeThread {
         }
     }
 
+    /// Does what is due, frame by frame, for a while; returns when the next is due, and the time.
+    fn work(&mut self, begin: Micros) -> (Option<Micros>, Micros) {
+        let mut now = begin;
+        loop {
+            let due = self.programme.poll(now, &mut self.out);
+            now = sys::monotonic_micros();
+            if due.is_none_or(|due| due > now) || now - begin > MAX_TURN {
+                return (due, now);
+            }
+        }
+    }
+
     fn take_input(&mut self, now: Micros) {
         while let Ok(message) = self.commands.pop() {
             match message {
                 ToProgramme::Command(command) => self.programme.handle_command(command, now, &mut self.out),
                 ToProgramme::Fact(fact) => self.programme.handle_fact(fact, now),
-                ToProgramme::Dump(reply) => {
-                    drop(reply.send(format!(r#""channels":[{}]"#, self.programme.dump().join(","))))
-                }
+                ToProgramme::Dump(reply) => drop(reply.send(self.programme.dump().join(","))),
                 ToProgramme::Flush(reply) => {
                     let _ = reply.send(());
                 }
@@ -119,14 +166,20 @@ impl ProgrammeThread {
         }
     }
 
-    fn publish(&self) {
-        let (counters, totals) = (&self.out.counters, self.programme.counters());
-        publish(&counters.programme_frames, totals.frames);
-        publish(&counters.frames_pushed, totals.pushed);
-        publish(&counters.frames_refused, totals.refused);
-        publish(&counters.frames_missing, totals.missing);
-        publish(&counters.channels_failed, totals.failed);
-        publish(&counters.mixers_now, totals.mixers);
-        publish(&counters.playout_depth_ms_now, totals.depth_ms);
+    fn publish(&mut self, now: Micros) {
+        let (counters, totals) = (&self.out.counters, self.programme.totals());
+        publish_share(&counters.programme_frames, totals.frames, &mut self.told[0]);
+        publish_share(&counters.frames_pushed, totals.pushed, &mut self.told[1]);
+        publish_share(&counters.frames_refused, totals.refused, &mut self.told[2]);
+        publish_share(&counters.frames_missing, totals.missing, &mut self.told[3]);
+        publish_share(&counters.channels_failed, totals.failed, &mut self.told[4]);
+        publish_share(&counters.frames_passed, totals.passed, &mut self.told[5]);
+        publish_share(&counters.seams_to_passing, totals.to_passing, &mut self.told[6]);
+        publish_share(&counters.seams_to_mixing, totals.to_mixing, &mut self.told[7]);
+        if now >= self.gauges_at {
+            self.gauges_at = now + GAUGES_EACH;
+            let (mixers, depth_ms) = (self.programme.mixers(), self.programme.playout_depth_ms());
+            counters.publish_programme(self.at, ProgrammeGauges { mixers, depth_ms });
+        }
     }
 }

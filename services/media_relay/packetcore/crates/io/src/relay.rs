@@ -5,7 +5,7 @@ use crate::checks::{check_credentials, check_listener_format, check_stage_format
 use crate::counters::Counters;
 use crate::messages::{Events, Exports, Mailbox, Pushes, Question, ToPacket};
 use crate::random::{random, stream_start};
-use crate::registry::Registry;
+use crate::registry::{Registry, thread_of};
 use crate::threads::{self, Threads};
 use crate::{socket, sys};
 use majlis_core::endpoint::{Command, Event, SessionInfo, StageFormat};
@@ -24,8 +24,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a full mailbox is waited for, in steps.
 const FULL_STEP: Duration = Duration::from_micros(200);
 const FULL_STEPS: u32 = 5_000;
-/// Most sender threads.
-const MAX_SENDERS: usize = 16;
+/// Most sender threads, and most programme threads.
+const MAX_THREADS: usize = 16;
 
 /// What a relay is opened with.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct RelayConfig {
     pub bind: Vec<(IpAddr, u16)>,
     /// Threads that the audience is spread over.
     pub sender_threads: usize,
+    /// Threads that the channels are spread over.
+    pub programme_threads: usize,
     /// DTLS handshakes that one source may begin in a second.
     pub handshakes_per_source_per_second: u32,
 }
@@ -45,7 +47,8 @@ pub struct Relay {
     inbox: Arc<Mailbox<ToPacket>>,
     events: Arc<Events>,
     exports: Arc<Exports>,
-    pushes: Arc<Pushes>,
+    /// For each programme thread.
+    pushes: Vec<Arc<Pushes>>,
     counters: Arc<Counters>,
     sockets: Arc<Vec<UdpSocket>>,
     config: RelayConfig,
@@ -69,18 +72,20 @@ impl Relay {
         if config.bind.is_empty() || config.bind.len() > usize::from(u8::MAX) {
             return Err(RelayError::Argument("bind needs 1 to 255 addresses".to_owned()));
         }
-        if !(1..=MAX_SENDERS).contains(&config.sender_threads) {
-            return Err(RelayError::Argument(format!("sender_threads must be 1 to {MAX_SENDERS}")));
+        let threads = [("sender_threads", config.sender_threads), ("programme_threads", config.programme_threads)];
+        if let Some((name, _)) = threads.iter().find(|(_, count)| !(1..=MAX_THREADS).contains(count)) {
+            return Err(RelayError::Argument(format!("{name} must be 1 to {MAX_THREADS}")));
         }
+        let pushes = (0..config.programme_threads).map(|_| Ok(Arc::new(Mailbox::new(1024)?)));
         let sockets = socket::open(&config.bind)?;
         let addresses = sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
         Ok(Self {
             addresses,
-            registry: Mutex::default(),
+            registry: Mutex::new(Registry::new(config.programme_threads)),
             inbox: Arc::new(Mailbox::new(16_384)?),
             events: Arc::new(Mailbox::new(32_768)?),
             exports: Arc::new(Mailbox::new(1024)?),
-            pushes: Arc::new(Mailbox::new(1024)?),
+            pushes: pushes.collect::<Result<_, RelayError>>()?,
             counters: Arc::default(),
             sockets: Arc::new(sockets),
             config,
@@ -100,7 +105,7 @@ impl Relay {
             inbox: Arc::clone(&self.inbox),
             events: Arc::clone(&self.events),
             exports: Arc::clone(&self.exports),
-            pushes: Arc::clone(&self.pushes),
+            pushes: self.pushes.clone(),
             counters: Arc::clone(&self.counters),
             sender_threads: self.config.sender_threads,
             handshakes: self.config.handshakes_per_source_per_second,
@@ -217,7 +222,7 @@ impl Relay {
         let seed = random()?;
         let mut registry = lock(&self.registry);
         let stage = stage.map(|stage| registry.stage(stage)).transpose()?;
-        let channel = registry.add_channel(stage.is_none());
+        let channel = registry.add_channel(stage);
         drop(registry);
         self.tell(ToPacket::Programme(ProgrammeCommand::Add(channel, stage, seed)))?;
         Ok(channel)
@@ -247,7 +252,8 @@ impl Relay {
         let channel = lock(&self.registry).channel_of(channel, true)?;
         let frame = ProgrammeFrame::decode(frame)?;
         // A full mailbox means that the programme thread stands still; old frames would be refused anyway.
-        let _ = self.pushes.send((channel, frame, sys::monotonic_micros()));
+        let pushes = &self.pushes[thread_of(channel.0, self.pushes.len())];
+        let _ = pushes.send((channel, frame, sys::monotonic_micros()));
         Ok(())
     }
 
@@ -321,16 +327,19 @@ impl Relay {
     /// Everything as JSON, keys and passwords left out.
     pub fn dump(&self) -> Result<String, RelayError> {
         let answers = self.ask(Question::Dump)?;
-        let (packet, programme) = (answer(&answers)?, answer(&answers)?);
+        let packet = answer(&answers)?;
+        let channels: Vec<String> = self.pushes.iter().map(|_| answer(&answers)).collect::<Result<_, _>>()?;
+        let channels: Vec<&str> = channels.iter().map(String::as_str).filter(|items| !items.is_empty()).collect();
+        let channels = channels.join(",");
         let numbers = self.counters.snapshot();
         let numbers: Vec<String> = numbers.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
-        Ok(format!(r#"{{{packet},{programme},"counters":{{{}}}}}"#, numbers.join(",")))
+        Ok(format!(r#"{{{packet},"channels":[{channels}],"counters":{{{}}}}}"#, numbers.join(",")))
     }
 
     /// Waits until all calls made before have taken effect in every thread.
     pub fn flush(&self) -> Result<(), RelayError> {
         let answers = self.ask(Question::Flush)?;
-        for _ in 0..self.config.sender_threads + 2 {
+        for _ in 0..self.config.sender_threads + self.config.programme_threads + 1 {
             answer(&answers)?;
         }
         Ok(())

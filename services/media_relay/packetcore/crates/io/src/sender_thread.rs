@@ -25,8 +25,8 @@ pub struct SenderThread {
     pub batch: SendBatch,
     /// From the packet thread.
     pub commands: rtrb::Consumer<ToSender>,
-    /// From the programme thread.
-    pub packets: rtrb::Consumer<ProgrammePacket>,
+    /// From each programme thread.
+    pub packets: Vec<rtrb::Consumer<ProgrammePacket>>,
     /// Wakes it.
     pub wake: Arc<EventFd>,
     /// Where failures are told.
@@ -91,10 +91,12 @@ impl SenderThread {
                 }
             }
         }
-        while let Ok(packet) = self.packets.peek() {
-            self.shard.handle_packet(packet, now);
-            // The slot is given back without copying the packet once more.
-            let _ = self.packets.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
+        for packets in &mut self.packets {
+            while let Ok(packet) = packets.peek() {
+                self.shard.handle_packet(packet, now);
+                // The slot is given back without copying the packet once more.
+                let _ = packets.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
+            }
         }
         self.commands.is_empty()
     }

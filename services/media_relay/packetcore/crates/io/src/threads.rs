@@ -2,15 +2,16 @@
 
 use crate::batch::SendBatch;
 use crate::counters::Counters;
-use crate::messages::{Events, Exports, Mailbox, PacketRing, Pushes, ToPacket, ToSender};
-use crate::packet_thread::{Line, Outlets, PacketThread};
-use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread};
+use crate::messages::{Events, Exports, Mailbox, Pushes, ToPacket, ToSender};
+use crate::outlets::{Line, Outlets, ProgrammeLine};
+use crate::packet_thread::PacketThread;
+use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread, SenderLine};
 use crate::sender_thread::SenderThread;
 use crate::sys::{self, EventFd, Priority};
 use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
-use majlis_core::fanout::Shard;
+use majlis_core::fanout::{ProgrammePacket, Shard};
 use majlis_programme::Programme;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -28,8 +29,14 @@ const STACK: usize = 1 << 20;
 /// How long a new thread may take to begin.
 const START_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where the packet thread and the programme thread put what is for a sender thread.
-type SenderEnds = (Line<ToSender>, (PacketRing, Arc<EventFd>));
+/// Packets of one programme thread that wait for a sender thread.
+const PACKETS: usize = 256;
+/// Messages and microphone packets that wait for a programme thread.
+const COMMANDS: usize = 4096;
+const SPEECH: usize = 1024;
+
+/// Where the packet thread puts what is for a sender thread, and, one for each of them, the programme threads.
+type SenderEnds = (Line<ToSender>, Vec<SenderLine>);
 
 /// What the threads are made of.
 pub struct Parts {
@@ -41,8 +48,8 @@ pub struct Parts {
     pub events: Arc<Events>,
     /// To Python.
     pub exports: Arc<Exports>,
-    /// From Python.
-    pub pushes: Arc<Pushes>,
+    /// From Python, one for each programme thread.
+    pub pushes: Vec<Arc<Pushes>>,
     /// What operators watch.
     pub counters: Arc<Counters>,
     /// How many sender threads.
@@ -73,42 +80,56 @@ impl Threads {
         panics::throttle_reports();
         let cname = format!("{:08x}", random::random()?);
         let clock = WallClock::new(sys::monotonic_micros(), sys::ntp_now());
-        let (to_programme, commands) = rtrb::RingBuffer::new(4096);
-        let (speech_in, speech_out) = rtrb::RingBuffer::new(1024);
-        let wake = Arc::new(EventFd::new()?);
         let mut lines = Vec::new();
-        let mut rings = Vec::new();
+        let mut rings: Vec<Vec<SenderLine>> = parts.pushes.iter().map(|_| Vec::new()).collect();
         for at in 0..parts.sender_threads {
-            let (line, ring) = self.start_sender(at, &parts, clock, &cname)?;
+            let (line, ends) = self.start_sender(at, &parts, clock, &cname)?;
             lines.push(line);
-            rings.push(ring);
+            rings.iter_mut().zip(ends).for_each(|(ring, end)| ring.push(end));
         }
-        let programme = ProgrammeThread {
-            programme: Programme::new(clock),
-            commands,
-            speech: speech_out,
-            pushes: Arc::clone(&parts.pushes),
-            wake: Arc::clone(&wake),
-            out: ProgrammeOutlets {
-                senders: rings,
-                exports: Arc::clone(&parts.exports),
-                counters: Arc::clone(&parts.counters),
-            },
-            stop: Arc::clone(&self.stop),
-        };
-        self.spawn("programme", PROGRAMME_PRIORITY, &parts.counters, move || programme.run())?;
+        let programmes = rings.into_iter().enumerate();
+        let programmes = programmes.map(|(at, senders)| self.start_programme(at, &parts, clock, senders));
         let outlets = Outlets {
+            programmes: programmes.collect::<Result<_, _>>()?,
             batch: SendBatch::new(Arc::clone(&parts.sockets)),
             events: parts.events,
             senders: lines,
-            programme: Line::new(to_programme, wake),
-            speech: speech_in,
             counters: Arc::clone(&parts.counters),
             fresh_events: false,
         };
         let endpoint = Endpoint::new(parts.sender_threads, parts.handshakes, clock, &cname);
         let packet = PacketThread::new(endpoint, parts.sockets, parts.inbox, outlets, Arc::clone(&self.stop));
         self.spawn("packet", PACKET_PRIORITY, &parts.counters, move || packet.run())
+    }
+
+    fn start_programme(
+        &mut self,
+        at: usize,
+        parts: &Parts,
+        clock: WallClock,
+        senders: Vec<SenderLine>,
+    ) -> Result<ProgrammeLine, RelayError> {
+        let (to_programme, commands) = rtrb::RingBuffer::new(COMMANDS);
+        let (speech_in, speech_out) = rtrb::RingBuffer::new(SPEECH);
+        let wake = Arc::new(EventFd::new()?);
+        let programme = ProgrammeThread {
+            at,
+            programme: Programme::new(clock),
+            commands,
+            speech: speech_out,
+            pushes: Arc::clone(&parts.pushes[at]),
+            wake: Arc::clone(&wake),
+            out: ProgrammeOutlets {
+                senders,
+                exports: Arc::clone(&parts.exports),
+                counters: Arc::clone(&parts.counters),
+            },
+            stop: Arc::clone(&self.stop),
+            told: Default::default(),
+            gauges_at: 0,
+        };
+        self.spawn(&format!("programme_{at}"), PROGRAMME_PRIORITY, &parts.counters, move || programme.run())?;
+        Ok(ProgrammeLine { line: Line::new(to_programme, wake), speech: speech_in })
     }
 
     fn start_sender(
@@ -119,8 +140,13 @@ impl Threads {
         cname: &str,
     ) -> Result<SenderEnds, RelayError> {
         let (to_sender, commands) = rtrb::RingBuffer::new(8192);
-        let (ring, packets) = rtrb::RingBuffer::new(256);
         let wake = Arc::new(EventFd::new()?);
+        let (mut rings, mut packets) = (Vec::new(), Vec::new());
+        for _ in &parts.pushes {
+            let (ring, out) = rtrb::RingBuffer::<ProgrammePacket>::new(PACKETS);
+            rings.push(SenderLine::new(ring, Arc::clone(&wake)));
+            packets.push(out);
+        }
         let sender = SenderThread {
             shard: Shard::new(clock, cname),
             batch: SendBatch::new(Arc::clone(&parts.sockets)),
@@ -134,7 +160,7 @@ impl Threads {
             told: Default::default(),
         };
         self.spawn(&format!("sender_{at}"), SENDER_PRIORITY, &parts.counters, move || sender.run())?;
-        Ok((Line::new(to_sender, Arc::clone(&wake)), (ring, wake)))
+        Ok((Line::new(to_sender, wake), rings))
     }
 
     fn spawn(

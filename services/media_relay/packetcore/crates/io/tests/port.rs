@@ -132,6 +132,7 @@ fn several_sender_threads_serve_a_room_like_one() {
         let relay = Relay::open(RelayConfig {
             bind: vec![(Ipv4Addr::LOCALHOST.into(), 0)],
             sender_threads: 3,
+            programme_threads: 1,
             handshakes_per_source_per_second: 50,
         })
         .expect("loopback");
@@ -148,6 +149,44 @@ fn several_sender_threads_serve_a_room_like_one() {
             assert_eq!(one.len(), count);
             assert_continuous(one);
         }
+    });
+}
+
+#[test]
+fn rooms_on_several_programme_threads_are_each_heard_by_their_own() {
+    on_time(|| {
+        let relay = Relay::open(RelayConfig {
+            bind: vec![(Ipv4Addr::LOCALHOST.into(), 0)],
+            sender_threads: 2,
+            programme_threads: 3,
+            handshakes_per_source_per_second: 50,
+        })
+        .expect("loopback");
+        relay.start().expect("first start");
+        let stages: Vec<u64> = (0..4).map(|_| relay.add_stage().expect("stage").0).collect();
+        let channels: Vec<u64> = stages.iter().map(|stage| floor(&relay, *stage)).collect();
+        let speaker = |(at, stage): (usize, &u64)| {
+            Client::on_stage(&relay, &format!("speaker{at}"), *stage, at as u32 + 1, 1, 300.0)
+        };
+        let mut speakers: Vec<Client> = stages.iter().enumerate().map(speaker).collect();
+        let listener = |(at, channel): (usize, &u64)| Client::listener(&relay, &format!("listener{at}"), *channel);
+        let mut listeners: Vec<Client> = channels.iter().enumerate().map(listener).collect();
+        let heard =
+            run(50, &mut speakers.iter_mut().collect::<Vec<_>>(), &mut listeners.iter_mut().collect::<Vec<_>>());
+        for (at, one) in heard.iter().enumerate() {
+            assert!(one.len() > 25, "room {at} was heard");
+            assert_continuous(one);
+            assert!(one.iter().all(|packet| packet.csrcs.iter().all(|member| *member == at as u32 + 1)));
+        }
+        let dump = relay.dump().expect("running");
+        assert!(channels.iter().all(|channel| dump.contains(&format!(r#""channel":{channel},"packet_ms""#))), "{dump}");
+        let counters = relay.counters().snapshot();
+        assert_eq!((counters["threads_now"], counters["mixers_now"]), (6, 4));
+        assert!(
+            ["programme_0", "programme_1", "programme_2"]
+                .iter()
+                .all(|thread| { counters.get(&format!("cpu_nanoseconds_{thread}")).is_some_and(|spent| *spent > 0) })
+        );
     });
 }
 
@@ -185,6 +224,7 @@ fn both_address_families_share_one_port_number() {
         let config = RelayConfig {
             bind: vec![(Ipv4Addr::LOCALHOST.into(), 0), (Ipv6Addr::LOCALHOST.into(), 0)],
             sender_threads: 1,
+            programme_threads: 1,
             handshakes_per_source_per_second: 50,
         };
         let relay = Relay::open(config).expect("loopback");
@@ -193,6 +233,7 @@ fn both_address_families_share_one_port_number() {
         let taken = RelayConfig {
             bind: vec![(four.ip(), four.port())],
             sender_threads: 1,
+            programme_threads: 1,
             handshakes_per_source_per_second: 50,
         };
         assert!(matches!(Relay::open(taken), Err(RelayError::Io(_))), "a taken port is said to be taken");

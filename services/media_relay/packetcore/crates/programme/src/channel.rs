@@ -186,22 +186,20 @@ impl<M: Mixing> Channel<M> {
         self.joiner = Repacketiser::new(self.length);
     }
 
-    /// Does what is due; returns how many frames there were.
+    /// Gives out the next frame that is due, if one is, and what waits for no companion; returns how many frames it was.
     pub fn poll(&mut self, now: Micros, clock: &WallClock, out: &mut impl Output) -> u64 {
-        let mut frames = 0;
-        while let Some(frame) = self.source.next_frame(now, clock) {
-            frames += 1;
+        let frame = self.source.next_frame(now, clock);
+        let (line, audience) = (&mut self.line, self.audience);
+        if let Some(frame) = &frame {
             match &self.source {
                 Source::Home(_) if self.export => out.export(self.id, frame.encode()),
                 Source::Home(_) => {}
                 Source::Remote(playout) => out.held(frame.capture_ntp, playout.held()),
             }
-            let (line, audience) = (&mut self.line, self.audience);
-            self.joiner.push(&frame, now, |media| line.send(media, now, audience, out));
+            self.joiner.push(frame, now, |media| line.send(media, now, audience, out));
         }
-        let (line, audience) = (&mut self.line, self.audience);
         self.joiner.poll(now, |media| line.send(media, now, audience, out));
-        frames
+        u64::from(frame.is_some())
     }
 
     /// When [`Channel::poll`] has something to do.

@@ -1,8 +1,10 @@
 //! The programme channels of one relay, sans-IO: mixers and playout buffers in, listeners' packets and exports out.
 
+use crate::agenda::Agenda;
 use crate::channel::{Channel, Output};
 use crate::frame::ProgrammeFrame;
-use crate::mixing::{DEFAULT_COMPLEXITY, Mixing, RtpIn};
+use crate::grid::{self, Phases};
+use crate::mixing::{DEFAULT_COMPLEXITY, MixTotals, Mixing, RtpIn};
 use crate::repacketise::PacketLength;
 use majlis_core::endpoint::StageFact;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
@@ -30,9 +32,23 @@ pub enum ProgrammeCommand {
     Bitrate(ChannelId, u32),
 }
 
-/// Totals and gauges.
+impl ProgrammeCommand {
+    /// The channel that it concerns.
+    pub fn channel(&self) -> ChannelId {
+        match self {
+            Self::Add(id, ..)
+            | Self::Remove(id)
+            | Self::Sources(id, _)
+            | Self::Export(id, _)
+            | Self::PacketLength(id, _)
+            | Self::Bitrate(id, _) => *id,
+        }
+    }
+}
+
+/// Totals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ProgrammeCounters {
+pub struct ProgrammeTotals {
     /// Frames mixed or played out.
     pub frames: u64,
     /// Frames pushed.
@@ -43,16 +59,14 @@ pub struct ProgrammeCounters {
     pub missing: u64,
     /// Channels that panicked and began anew.
     pub failed: u64,
-    /// Running mixers.
-    pub mixers: u64,
-    /// Frames that are a speaker's own packet, of the channels there are.
+    /// Frames that are a speaker's own packet.
     pub passed: u64,
-    /// Times that passing took over in them.
+    /// Frames that were encoded here.
+    pub mixed: u64,
+    /// Times that passing took over.
     pub to_passing: u64,
-    /// Times that mixing took over in them.
+    /// Times that mixing took over.
     pub to_mixing: u64,
-    /// Deepest playout buffer, ms.
-    pub depth_ms: u64,
 }
 
 /// Who is on a stage, with who is muted.
@@ -62,19 +76,56 @@ struct Members {
     muted: BTreeSet<u32>,
 }
 
-/// All channels, with mixers of one kind.
+/// A channel and what is known of its time.
+struct Entry<M> {
+    channel: Channel<M>,
+    /// The first tick of its mixer while it has one.
+    tick: Option<Micros>,
+    /// When it is put in order, if it is not.
+    retry_at: Option<Micros>,
+    /// What was counted already: frames that never came, and what its mixers did.
+    counted: (u64, MixTotals),
+}
+
+impl<M: Mixing> Entry<M> {
+    fn new(channel: Channel<M>) -> Self {
+        Self { channel, tick: None, retry_at: None, counted: (0, MixTotals::default()) }
+    }
+
+    /// Adds what has happened since it was counted last, `frames` among it.
+    fn count(&mut self, frames: u64, totals: &mut ProgrammeTotals) {
+        let (missing, mix) = (self.channel.missing(), self.channel.totals());
+        let (missing_before, before) = std::mem::replace(&mut self.counted, (missing, mix));
+        // Whoever begins anew counts from zero.
+        let passed = mix.passed.saturating_sub(before.passed);
+        totals.missing += missing.saturating_sub(missing_before);
+        totals.frames += frames;
+        totals.passed += passed;
+        totals.mixed += if self.channel.stage().is_some() { frames.saturating_sub(passed) } else { 0 };
+        totals.to_passing += mix.to_passing.saturating_sub(before.to_passing);
+        totals.to_mixing += mix.to_mixing.saturating_sub(before.to_mixing);
+    }
+}
+
+/// The channels of one thread, with mixers of one kind. Only those with something due are looked at, one frame of one
+/// channel at a time.
 pub struct Programme<M> {
-    channels: HashMap<ChannelId, Channel<M>>,
+    channels: HashMap<ChannelId, Entry<M>>,
+    agenda: Agenda<ChannelId>,
+    /// Who has more that is due already: entered once it is known how long the work before took, behind all whose time
+    /// has come meanwhile.
+    behind: Option<ChannelId>,
+    phases: Phases,
+    /// The latest moment that was told.
+    now: Micros,
     /// The channels that each stage feeds.
     fed: HashMap<StageId, Vec<ChannelId>>,
-    /// When channels that are not in order are tried again.
-    retry_at: Option<Micros>,
     stages: HashMap<StageId, Members>,
     /// Channels with listeners here; a fact may come before or after the channel's own command.
     audiences: BTreeSet<ChannelId>,
     clock: WallClock,
     complexity: u8,
-    counters: ProgrammeCounters,
+    totals: ProgrammeTotals,
 }
 
 impl<M: Mixing> Programme<M> {
@@ -82,13 +133,16 @@ impl<M: Mixing> Programme<M> {
     pub fn new(clock: WallClock) -> Self {
         Self {
             channels: HashMap::new(),
+            agenda: Agenda::default(),
+            behind: None,
+            phases: Phases::default(),
+            now: 0,
             fed: HashMap::new(),
-            retry_at: None,
             stages: HashMap::new(),
             audiences: BTreeSet::new(),
             clock,
             complexity: DEFAULT_COMPLEXITY,
-            counters: ProgrammeCounters::default(),
+            totals: ProgrammeTotals::default(),
         }
     }
 
@@ -97,25 +151,25 @@ impl<M: Mixing> Programme<M> {
         self.clock = clock;
     }
 
-    /// Totals and gauges.
-    pub fn counters(&self) -> ProgrammeCounters {
-        let mut counters = self.counters;
-        for channel in self.channels.values() {
-            counters.mixers += u64::from(channel.has_mixer());
-            counters.depth_ms = counters.depth_ms.max(u64::from(channel.playout_depth_ms()));
-            counters.missing += channel.missing();
-            let totals = channel.totals();
-            counters.passed += totals.passed;
-            counters.to_passing += totals.to_passing;
-            counters.to_mixing += totals.to_mixing;
-        }
-        counters
+    /// Totals.
+    pub fn totals(&self) -> ProgrammeTotals {
+        self.totals
+    }
+
+    /// Running mixers. Like the next one it looks at every channel: a few times a second is often enough.
+    pub fn mixers(&self) -> u64 {
+        self.channels.values().map(|entry| u64::from(entry.channel.has_mixer())).sum()
+    }
+
+    /// Deepest playout buffer, ms.
+    pub fn playout_depth_ms(&self) -> u64 {
+        self.channels.values().map(|entry| u64::from(entry.channel.playout_depth_ms())).max().unwrap_or(0)
     }
 
     /// How hard all encoders work, 0 to 10.
     pub fn set_effort(&mut self, complexity: u8) {
         self.complexity = complexity;
-        self.channels.values_mut().for_each(|channel| channel.set_effort(complexity));
+        self.channels.values_mut().for_each(|entry| entry.channel.set_effort(complexity));
     }
 
     /// Applies a command. A panic on the way, as in all that follows, makes the one channel begin anew.
@@ -124,7 +178,7 @@ impl<M: Mixing> Programme<M> {
             ProgrammeCommand::Add(id, stage, seed) => {
                 let mut channel = Channel::new(id, stage, seed);
                 channel.set_effort(self.complexity);
-                self.channels.insert(id, channel);
+                self.channels.insert(id, Entry::new(channel));
                 if let Some(stage) = stage {
                     self.fed.entry(stage).or_default().push(id);
                 }
@@ -149,7 +203,11 @@ impl<M: Mixing> Programme<M> {
     }
 
     fn remove(&mut self, id: ChannelId) {
-        let Some(stage) = self.channels.remove(&id).and_then(|channel| channel.stage()) else { return };
+        self.agenda.remove(id);
+        self.behind.take_if(|behind| *behind == id);
+        let Some(entry) = self.channels.remove(&id) else { return };
+        entry.tick.into_iter().for_each(|tick| self.phases.leave(tick));
+        let Some(stage) = entry.channel.stage() else { return };
         if let Some(fed) = self.fed.get_mut(&stage) {
             fed.retain(|channel| *channel != id);
             if fed.is_empty() {
@@ -160,24 +218,49 @@ impl<M: Mixing> Programme<M> {
 
     /// Works on a channel; None when there is none, or when it failed and begins anew.
     fn with<T>(&mut self, id: ChannelId, now: Micros, work: impl FnOnce(&mut Channel<M>) -> T) -> Option<T> {
-        let channel = self.channels.get_mut(&id)?;
-        let result = catch_unwind(AssertUnwindSafe(|| work(channel)));
+        self.now = self.now.max(now);
+        let entry = self.channels.get_mut(&id)?;
+        let result = catch_unwind(AssertUnwindSafe(|| work(&mut entry.channel)));
         if result.is_err() {
-            channel.restart();
-            self.counters.failed += 1;
+            entry.channel.restart();
+            self.totals.failed += 1;
         }
-        if !channel.is_settled() {
-            self.retry_at.get_or_insert(now + RETRY);
+        if entry.channel.is_settled() {
+            entry.retry_at = None;
+        } else {
+            entry.retry_at.get_or_insert(self.now + RETRY);
         }
+        if !entry.channel.has_mixer() {
+            entry.tick.take().into_iter().for_each(|tick| self.phases.leave(tick));
+        }
+        self.plan(id);
         result.ok()
+    }
+
+    /// Enters a channel in the agenda at what it has to do next. One that waits for its turn keeps its place.
+    fn plan(&mut self, id: ChannelId) {
+        let Some(entry) = self.channels.get(&id) else { return };
+        if self.behind == Some(id) || self.agenda.at(id).is_some_and(|at| at <= self.now) {
+            return;
+        }
+        match [entry.channel.next_due(), entry.retry_at].into_iter().flatten().min().map(grid::round_up) {
+            Some(due) if due <= self.now && self.behind.is_none() => {
+                self.agenda.remove(id);
+                self.behind = Some(id);
+            }
+            Some(due) if due < Micros::MAX => self.agenda.set(id, due.max(self.now)),
+            _ => self.agenda.remove(id),
+        }
     }
 
     /// Starts or stops the channel's mixer as its audience asks, and makes its members agree with the stage.
     fn refresh(&mut self, id: ChannelId, now: Micros) {
+        let Some(entry) = self.channels.get_mut(&id) else { return };
         let present = self.audiences.contains(&id);
+        let tick = *entry.tick.get_or_insert_with(|| self.phases.enter(now));
         let stages = std::mem::take(&mut self.stages);
         self.with(id, now, |channel| {
-            channel.set_audience(present, now);
+            channel.set_audience(present, tick);
             let none = Members::default();
             let members = channel.stage().and_then(|stage| stages.get(&stage)).unwrap_or(&none);
             channel.reconcile(&members.all, &members.muted);
@@ -245,50 +328,42 @@ impl<M: Mixing> Programme<M> {
 
     /// Takes a frame from outside for a remote channel.
     pub fn handle_push(&mut self, id: ChannelId, frame: ProgrammeFrame, arrival: Micros) {
-        self.counters.pushed += 1;
+        self.totals.pushed += 1;
         let taken = self.with(id, arrival, |channel| channel.push(frame, arrival)).unwrap_or(false);
-        self.counters.refused += u64::from(!taken);
+        self.totals.refused += u64::from(!taken);
     }
 
-    /// Does everything that is due; returns when to call again.
+    /// Does one frame's work of the channel whose turn it is. Returns when to call again: a time that is not after `now`
+    /// means at once, None that nothing will be due before something comes in.
     pub fn poll(&mut self, now: Micros, out: &mut impl Output) -> Option<Micros> {
-        self.retry(now);
-        let mut next = None;
-        for channel in self.channels.values_mut() {
-            let result = catch_unwind(AssertUnwindSafe(|| channel.poll(now, &self.clock, out)));
-            match result {
-                Ok(frames) => self.counters.frames += frames,
-                Err(_) => {
-                    channel.restart();
-                    self.counters.failed += 1;
-                    self.retry_at.get_or_insert(now + RETRY);
+        self.now = self.now.max(now);
+        if let Some(id) = self.behind.take() {
+            self.agenda.set(id, self.now);
+        }
+        if let Some(id) = self.agenda.take(self.now) {
+            let clock = self.clock;
+            let retry = self.channels.get_mut(&id).map(|entry| &mut entry.retry_at);
+            if retry.and_then(|at| at.take_if(|at| *at <= self.now)).is_some() {
+                self.refresh(id, now);
+            } else {
+                let frames = self.with(id, now, |channel| channel.poll(now, &clock, out)).unwrap_or(0);
+                if let Some(entry) = self.channels.get_mut(&id) {
+                    entry.count(frames, &mut self.totals);
                 }
             }
-            next = [next, channel.next_due()].into_iter().flatten().min();
         }
-        [next, self.retry_at].into_iter().flatten().min()
-    }
-
-    /// Puts in order what is not.
-    fn retry(&mut self, now: Micros) {
-        if self.retry_at.is_none_or(|at| at > now) {
-            return;
-        }
-        self.retry_at = None;
-        let unsettled = self.channels.iter().filter(|(_, channel)| !channel.is_settled());
-        let unsettled: Vec<ChannelId> = unsettled.map(|(id, _)| *id).collect();
-        for id in unsettled {
-            self.refresh(id, now);
-        }
+        if self.behind.is_some() { Some(now) } else { self.agenda.next() }
     }
 
     /// One JSON array element for each channel.
     pub fn dump(&self) -> Vec<String> {
         let mut ids: Vec<_> = self.channels.keys().copied().collect();
         ids.sort_unstable();
-        ids.iter().map(|id| self.channels[id].dump()).collect()
+        ids.iter().map(|id| self.channels[id].channel.dump()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timing_tests;

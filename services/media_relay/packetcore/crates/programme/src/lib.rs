@@ -9,10 +9,12 @@
 
 #![forbid(unsafe_code)]
 
+mod agenda;
 mod channel;
 mod channels;
 pub mod delay;
 mod frame;
+mod grid;
 mod mixing;
 pub mod mux;
 mod opus_packet;
@@ -21,7 +23,7 @@ mod red;
 mod repacketise;
 
 pub use channel::Output;
-pub use channels::{Programme, ProgrammeCommand, ProgrammeCounters};
+pub use channels::{Programme, ProgrammeCommand, ProgrammeTotals};
 pub use frame::{
     Csrcs, FRAME_SAMPLES, FrameError, HEADER_LEN, MAX_CSRCS, MAX_FRAME, MAX_PAYLOAD, Payload, ProgrammeFrame, VERSION,
 };

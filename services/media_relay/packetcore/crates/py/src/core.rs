@@ -33,8 +33,13 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (*, bind, sender_threads = 1, handshakes_per_source_per_second = 50))]
-    fn new(bind: Vec<(String, u16)>, sender_threads: usize, handshakes_per_source_per_second: u32) -> PyResult<Self> {
+    #[pyo3(signature = (*, bind, sender_threads = 1, programme_threads = 1, handshakes_per_source_per_second = 50))]
+    fn new(
+        bind: Vec<(String, u16)>,
+        sender_threads: usize,
+        programme_threads: usize,
+        handshakes_per_source_per_second: u32,
+    ) -> PyResult<Self> {
         let parse = |(ip, port): (String, u16)| match ip.parse::<IpAddr>() {
             Ok(ip) => Ok((ip, port)),
             Err(_) => Err(CoreError::new_err(format!("{ip:?} is not an IP address"))),
@@ -42,6 +47,7 @@ impl Core {
         let config = RelayConfig {
             bind: bind.into_iter().map(parse).collect::<PyResult<_>>()?,
             sender_threads,
+            programme_threads,
             handshakes_per_source_per_second,
         };
         let relay = Relay::open(config).map_err(refused)?;

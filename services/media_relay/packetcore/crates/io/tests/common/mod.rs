@@ -36,9 +36,13 @@ pub struct Heard {
 }
 
 pub fn relay_on(ip: IpAddr) -> Relay {
-    let relay =
-        Relay::open(RelayConfig { bind: vec![(ip, 0)], sender_threads: 1, handshakes_per_source_per_second: 50 })
-            .expect("loopback can be bound");
+    let relay = Relay::open(RelayConfig {
+        bind: vec![(ip, 0)],
+        sender_threads: 1,
+        programme_threads: 1,
+        handshakes_per_source_per_second: 50,
+    })
+    .expect("loopback can be bound");
     relay.start().expect("first start");
     relay
 }
