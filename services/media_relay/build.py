@@ -221,7 +221,7 @@ def _media_port(settings: Settings) -> Core:
 def _rules(settings: Settings) -> Relay:
     # Costs of a slow core in the first moment, until the machine is measured.
     costs = Costs()
-    tariff = Tariff(costs, int(settings.audience_packet_ms))
+    tariff = Tariff(costs, int(settings.audience_packet_ms), settings.programme_bits_per_second)
     return Relay(settings.relay_id, new_id(), Capacity(_limits(settings, costs), tariff))
 
 

@@ -101,7 +101,7 @@ def work_limits(limits: Limits) -> pb.WorkLimits:
 
 def work_costs(tariff: Tariff) -> pb.WorkCosts:
     costs = {name: round(1000 * getattr(tariff.costs, name)) for name in Costs.__dataclass_fields__}
-    return pb.WorkCosts(packet_milliseconds=tariff.packet_ms, **costs)
+    return pb.WorkCosts(packet_milliseconds=tariff.packet_ms, programme_bits_per_second=tariff.bits_per_second, **costs)
 
 
 def change_of(event: Event) -> sessions_pb2.SessionChange | None:

@@ -89,17 +89,28 @@ class Limits:
 
     def fullness(self, work: Work) -> float:
         """Share of the tightest limit that some work takes."""
+        return max((done / limit for done, limit in self._beside(work)), default=0.0)
+
+    def allow(self, work: Work, share: float) -> bool:
+        """Whether some work stays within a share of every limit."""
+        return all(done <= limit * share for done, limit in self._beside(work))
+
+    def times(self, work: Work, each: Work, share: float) -> int:
+        """How often `each` still fits beside some work; at most a billion times."""
+        if not self.allow(work, share):
+            return 0
+        spare = zip(self._beside(work), self._beside(each), strict=True)
+        return min((int((limit * share - done) // one) for (done, limit), (one, _) in spare if one), default=10**9)
+
+    def _beside(self, work: Work) -> list[tuple[int, int]]:
+        """Each kind of work beside its limit, where there is one."""
         pairs = (
             (work.usual, self.usual),
             (work.sending, self.sending),
             (work.programme, self.programme),
             (work.sending + work.programme, self.together),
         )
-        return max((done / limit for done, limit in pairs if limit), default=0.0)
-
-    def allow(self, work: Work, share: float) -> bool:
-        """Whether some work stays within a share of every limit."""
-        return self.fullness(work) <= share
+        return [(done, limit) for done, limit in pairs if limit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +159,8 @@ class Tariff:
     costs: Costs = USUAL
     packet_ms: int = FRAME_MS
     """Milliseconds of sound in each packet to listeners."""
+    bits_per_second: int = 32_000
+    """Of each programme."""
 
     def listener(self) -> Work:
         """One more who hears a channel that is there already."""

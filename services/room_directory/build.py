@@ -8,6 +8,8 @@ from datetime import timedelta
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
 from majlis.room_directory.v1 import (
+    capacity_service_pb2,
+    capacity_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
     moderation_service_pb2,
@@ -35,6 +37,7 @@ from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.capacity import CapacityCases
 from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
@@ -51,6 +54,7 @@ from services.room_directory.app.stage import StageCases
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.metrics import ClockSkew, PrometheusCounters
+from services.room_directory.rpc.capacity import CapacityServicer
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.moderation import ModerationServicer
 from services.room_directory.rpc.room import RoomServicer
@@ -85,6 +89,7 @@ class UseCases:
     moderation: ModerationCases
     presence: Presence
     fleet: Fleet
+    capacity: CapacityCases
     people: People
     keys: KeyRing
 
@@ -144,6 +149,7 @@ async def build(
         moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
+        capacity=CapacityCases(fleet, clock, limits),
         people=people,
         keys=keys,
     )
@@ -242,6 +248,11 @@ def serve(parts: Parts, server: RpcServer) -> None:
         FleetServicer(app.rooms, app.presence, app.fleet, app.keys, snapshots),
         fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
         fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
+    )
+    server.add(
+        CapacityServicer(app.capacity),
+        capacity_service_pb2_grpc.add_CapacityServiceServicer_to_server,
+        capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
     )
 
 

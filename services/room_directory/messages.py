@@ -342,7 +342,7 @@ def _tariff(load: relay_pb.RelayLoad) -> Tariff:
     if not load.HasField("costs"):
         return Tariff(PACKETS_ONLY, 1000 // (load.packets_per_listener or FRAMES))
     told = {name: getattr(load.costs, name) / 1000 for name in Costs.__dataclass_fields__}
-    return Tariff(Costs(**told), load.costs.packet_milliseconds)
+    return Tariff(Costs(**told), load.costs.packet_milliseconds, load.costs.programme_bits_per_second)
 
 
 def _carried(load: relay_pb.RelayLoad) -> frozenset[ChannelKey]:

@@ -6,6 +6,8 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from majlis.room_directory.v1 import (
+    capacity_service_pb2,
+    capacity_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
     moderation_service_pb2,
@@ -33,6 +35,10 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
         fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
         fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
     ),
+    (
+        capacity_service_pb2_grpc.add_CapacityServiceServicer_to_server,
+        capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
+    ),
 )
 """Each service of the directory, as a server takes it."""
 
@@ -42,6 +48,7 @@ class DirectoryServicer(
     stage_service_pb2_grpc.StageServiceServicer,
     moderation_service_pb2_grpc.ModerationServiceServicer,
     fleet_service_pb2_grpc.FleetServiceServicer,
+    capacity_service_pb2_grpc.CapacityServiceServicer,
 ):
     """What plays the directory and answers only what it is asked in its tests."""
 
@@ -55,6 +62,7 @@ class DirectoryStub:
             stage_service_pb2_grpc.StageServiceStub,
             moderation_service_pb2_grpc.ModerationServiceStub,
             fleet_service_pb2_grpc.FleetServiceStub,
+            capacity_service_pb2_grpc.CapacityServiceStub,
         ):
             vars(self).update(vars(stub(channel)))
 

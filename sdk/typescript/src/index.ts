@@ -11,6 +11,7 @@ import { PersonalTokenService } from './gen/majlis/auth/v1/personal_token_servic
 import { SignInService } from './gen/majlis/auth/v1/sign_in_service_pb.js';
 import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
+import { CapacityService } from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
@@ -21,6 +22,7 @@ export * as account from './gen/majlis/auth/v1/account_pb.js';
 export * as accounts from './gen/majlis/auth/v1/account_service_pb.js';
 export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
+export * as capacity from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
 export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
@@ -54,6 +56,7 @@ export interface MajlisClient {
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
+  readonly capacity: Client<typeof CapacityService>;
   readonly events: Client<typeof EventService>;
   readonly server: Client<typeof ServerService>;
   /**
@@ -108,6 +111,7 @@ function clientOf(transport: Transport): MajlisClient {
     rooms: createClient(RoomService, transport),
     stage: createClient(StageService, transport),
     moderation: createClient(ModerationService, transport),
+    capacity: createClient(CapacityService, transport),
     server: createClient(ServerService, transport),
     events,
     watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),

@@ -1,0 +1,145 @@
+"""`majlis capacity`: what the fleet carries and what a plan of rooms would take, as its operators see it."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from majlis.room_directory.v1 import capacity_service_pb2 as pb
+
+from majlis_client.catalogue import say
+from majlis_client.terminal import JsonOption, ServerOption, run, signed_in
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PACKETS = ("20", "40", "60")
+
+RoomsOption = Annotated[int, typer.Option("--rooms", help=say("help.option.rooms"), min=0, max=1_000_000)]
+ListenersOption = Annotated[int, typer.Option("--listeners", help=say("help.option.listeners"), min=0, max=1_000_000)]
+SpeakersOption = Annotated[int, typer.Option("--speakers", help=say("help.option.speakers"), min=1, max=100)]
+LanguagesOption = Annotated[int, typer.Option("--languages", help=say("help.option.languages"), min=0, max=32)]
+PacketOption = Annotated[str, typer.Option("--packet-ms", help=say("help.option.packet_ms"), metavar="20|40|60")]
+
+
+def capacity(
+    *,
+    rooms: RoomsOption = 0,
+    listeners: ListenersOption = 10,
+    speakers: SpeakersOption = 1,
+    languages: LanguagesOption = 0,
+    packet_ms: PacketOption = "",
+    server: ServerOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Forecasts. Exits with 1 when the fleet does not carry the plan."""
+    if packet_ms and packet_ms not in PACKETS:
+        raise typer.BadParameter(say("capacity.packet_ms"), param_hint="--packet-ms")
+    asked = pb.ForecastCapacityRequest(
+        rooms=rooms,
+        listeners=listeners,
+        speakers=speakers,
+        languages=languages,
+        packet_milliseconds=int(packet_ms or 0),
+    )
+    run(_forecast(server, asked, as_json=as_json))
+
+
+async def _forecast(server: str, asked: pb.ForecastCapacityRequest, *, as_json: bool) -> None:
+    async with signed_in(server) as client:
+        told = await client.capacity.ForecastCapacity(asked)
+    if as_json:
+        print(json.dumps(_fields(told), ensure_ascii=False))
+    else:
+        _print(asked, told)
+    if asked.rooms and told.verdict != pb.CAPACITY_VERDICT_CARRIED:
+        raise typer.Exit(1)
+
+
+def _fields(told: pb.ForecastCapacityResponse) -> dict[str, Any]:
+    fields = MessageToDict(told, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    fields["verdict"] = pb.CapacityVerdict.Name(told.verdict).removeprefix("CAPACITY_VERDICT_").lower()
+    numbers = {"usual_work", "sending_work", "programme_work", "usual_limit", "programme_limit"}
+
+    def plain(row: dict[str, Any]) -> dict[str, Any]:
+        # Numbers of 64 bits are text in the contract's JSON; none here is too big for a number.
+        return {name: int(value) if name in numbers else value for name, value in row.items()}
+
+    return {**plain(fields), "fleet": [plain(row) for row in fields["fleet"]]}
+
+
+def _print(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse) -> None:
+    from rich.console import Console  # noqa: PLC0415 (only here)
+
+    console = Console(file=sys.stdout, highlight=False)
+    if told.fleet:
+        console.print(_fleet(told))
+    if not asked.rooms and told.fleet:
+        return
+    if told.verdict != pb.CAPACITY_VERDICT_NO_RELAY:
+        console.print(_plan(asked, told))
+    console.print(_verdict(asked, told), markup=False)
+
+
+def _table(title: str, *heads: str) -> "Table":
+    from rich.table import Table  # noqa: PLC0415 (only here)
+
+    table = Table(title=title, title_justify="left")
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="left" if at == 0 else "right")
+    return table
+
+
+def _fleet(told: pb.ForecastCapacityResponse) -> "Table":
+    table = _table(
+        say("capacity.fleet"),
+        say("capacity.relay"),
+        say("capacity.full"),
+        say("capacity.usual"),
+        say("capacity.programmes"),
+        say("capacity.listeners_more"),
+        say("capacity.rooms_more"),
+    )
+    for each in told.fleet:
+        name = each.relay_id if each.accepting else say("capacity.leaving", relay_id=each.relay_id)
+        table.add_row(
+            name,
+            f"{each.fullness:.0%}",
+            _of(each.usual_work, each.usual_limit),
+            _of(each.programme_work, each.programme_limit),
+            str(each.listeners_more) if each.accepting else "-",
+            str(each.small_rooms_more) if each.accepting else "-",
+        )
+    return table
+
+
+def _of(work: int, limit: int) -> str:
+    return f"{work:,} / {limit:,}" if limit else f"{work:,}"
+
+
+def _plan(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse) -> "Table":
+    table = _table(
+        say("capacity.plan", rooms=asked.rooms, listeners=asked.listeners),
+        say("capacity.what"),
+        say("capacity.takes"),
+    )
+    table.add_row(say("capacity.usual"), f"{told.usual_work:,}")
+    table.add_row(say("capacity.sending"), f"{told.sending_work:,}")
+    table.add_row(say("capacity.programmes"), f"{told.programme_work:,}")
+    table.add_row(say("capacity.megabits"), f"{told.megabits_per_second:,.1f}")
+    table.add_row(say("capacity.cores"), f"{told.cores:,.2f}")
+    table.add_row(say("capacity.relays"), str(told.relays or "-"))
+    return table
+
+
+def _verdict(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse) -> str:
+    match told.verdict:
+        case pb.CAPACITY_VERDICT_CARRIED:
+            return say("capacity.carried")
+        case pb.CAPACITY_VERDICT_MORE_RELAYS:
+            return say("capacity.more", carried=told.rooms_carried, rooms=asked.rooms, relays=told.relays)
+        case pb.CAPACITY_VERDICT_BIGGER_RELAYS:
+            return say("capacity.bigger")
+        case _:
+            return say("capacity.no_relay")

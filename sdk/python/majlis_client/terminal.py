@@ -1,0 +1,103 @@
+"""What every command of `majlis` shares: the options, the sign-in it acts by, and how it ends."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from majlis_client.catalogue import has, say
+from majlis_client.client import Client
+from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, TokenSource
+from majlis_client.destination import destination
+from majlis_client.errors import MajlisError
+from majlis_client.reasons import kind_of
+
+PERSONAL = "mjp_"
+"""What personal access tokens begin with; other tokens are access tokens."""
+
+
+ServerOption = Annotated[str, typer.Option("--server", "-s", help=say("help.option.server"), envvar="MAJLIS_SERVER")]
+RoomOption = Annotated[str, typer.Option("--room", "-r", help=say("help.option.room"))]
+KeyOption = Annotated[str, typer.Option("--key", help=say("help.option.key"))]
+JsonOption = Annotated[bool, typer.Option("--json", help=say("help.option.json"))]
+QuestionOption = Annotated[str, typer.Option("--question", "-q", help=say("help.option.question"))]
+
+
+def store() -> CredentialStore:
+    """The person's own store: in $MAJLIS_CONFIG_DIR, else where the system keeps settings."""
+    return CredentialStore(Path(os.environ.get("MAJLIS_CONFIG_DIR") or typer.get_app_dir("majlis")))
+
+
+def token_of(environment: Mapping[str, str]) -> str:
+    """The token that stands for a sign-in in this environment, or nothing."""
+    return environment.get("MAJLIS_TOKEN", "").strip()
+
+
+@contextlib.asynccontextmanager
+async def signed_in(url: str, link: str = "") -> AsyncIterator[Client]:
+    """A client of a server, or of the one last signed in to: as whom MAJLIS_TOKEN says, else by the stored sign-in.
+
+    A room's link that leads to another server is refused before anything is sent.
+    """
+    given, kept = token_of(os.environ), store()
+    where = destination(kept, url, link, own_token=bool(given))
+    tokens: TokenSource = kept.tokens(where.url)
+    if given:
+        tokens = PersonalToken(given) if given.startswith(PERSONAL) else FixedToken(given)
+    ca_file = Path(where.sign_in.ca_file) if where.sign_in and where.sign_in.ca_file else None
+    if not (given.isascii() and given.isprintable()):
+        raise MajlisError("unauthenticated", "MAJLIS_TOKEN_REFUSED", "no token has such characters")
+    try:
+        async with await Client.connect(where.url, tokens, ca_file=ca_file) as client:
+            yield client
+    except MajlisError as error:
+        if (reason := by_token(error.reason)) == error.reason:
+            raise
+        raise MajlisError(error.kind, reason, error.message) from error
+
+
+def by_token(reason: str) -> str:
+    """The reason of a refusal; signing in helps nobody whose MAJLIS_TOKEN is what was refused."""
+    return "MAJLIS_TOKEN_REFUSED" if kind_of(reason) == "unauthenticated" and token_of(os.environ) else reason
+
+
+@contextlib.asynccontextmanager
+async def stored(url: str) -> AsyncIterator[Client]:
+    """A client with the stored sign-in on a server, or on the last one."""
+    kept = store()
+    sign_in = kept.load(url.rstrip("/"))
+    if sign_in is None:
+        raise MajlisError("unauthenticated", "NOT_SIGNED_IN", "not signed in")
+    ca_file = Path(sign_in.ca_file) if sign_in.ca_file else None
+    async with await Client.connect(sign_in.url, kept.tokens(sign_in.url), ca_file=ca_file) as client:
+        yield client
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a command; a refusal is one line on standard error and exit code 1, Ctrl-C is 130."""
+    try:
+        asyncio.run(work)
+    except MajlisError as error:
+        key = f"error.{error.reason}"
+        values = {**error.metadata, "message": error.message, "reason": error.reason}
+        line = say(key if has(key) else "error.other", **values)
+        print(line, file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def stopped_by_signal() -> asyncio.Event:
+    """An event that Ctrl-C, or a polite request to end, sets instead of breaking off."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no handlers in the event loop: there Ctrl-C breaks off, and the file is complete all the same.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,148 @@
+"""What a plan of rooms would take, and how much of it a fleet carries: by the model that admits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from services.programme.work import KEPT_BACK, NOTHING, Limits, Part, Tariff, Work
+
+PACKET_BYTES = 60
+"""Of a listener's packet beside its sound: IPv4, UDP, RTP with its extensions, and the seal."""
+_ROOMS_SPLIT = 64
+"""Rooms too big for one relay that are laid out one by one; more of them are not asked for in earnest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Rooms that are all alike."""
+
+    rooms: int
+    listeners: int
+    """In each room."""
+    speakers: int = 1
+    languages: int = 0
+    """Beside the floor's: a channel and an interpreter each."""
+    packet_ms: int | None = None
+    """Milliseconds of sound in a packet to listeners; None: as each relay has it."""
+
+    @property
+    def stage(self) -> int:
+        """People who speak in each room."""
+        return self.speakers + self.languages
+
+    @property
+    def channels(self) -> int:
+        """Programmes of each room."""
+        return 1 + self.languages
+
+    def part(self, *, home: bool, listeners: int) -> Part:
+        """What a relay carries of one such room, with so many of its listeners."""
+        return Part(home=home, listeners=listeners, stage=self.stage if home else 0, channels=self.channels)
+
+
+@dataclass(slots=True)
+class Room:
+    """How much a relay has left for newcomers."""
+
+    work: Work
+    limits: Limits
+    tariff: Tariff
+    share: float = 1.0
+    """Of its limits, what newcomers may take."""
+
+    def times(self, each: Work) -> int:
+        """How often it carries that much more."""
+        return self.limits.times(self.work, each, self.share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a plan takes."""
+
+    work: Work
+    megabits: float
+    """A second, to listeners."""
+    cores: float
+    """For sound as talks usually go."""
+    relays: int
+    """Of the kind that was asked about, with nothing else on them; 0 if no number of them carries it."""
+    rooms_carried: int
+    """Rooms of the plan that the fleet carries beside what it carries now."""
+
+
+def forecast(plan: Plan, fleet: Sequence[Room], kind: Room) -> Forecast:
+    """Lays a plan out over a fleet, and over as many empty relays of one kind as it takes."""
+    kind = _of(plan, kind)
+    tariff = kind.tariff
+    work = tariff.room(plan.part(home=True, listeners=plan.listeners)) * plan.rooms
+    packets = plan.rooms * plan.listeners * 1000 / tariff.packet_ms
+    return Forecast(
+        work=work,
+        megabits=packets * (tariff.bits_per_second * tariff.packet_ms / 1000 + 8 * PACKET_BYTES) / 1e6,
+        cores=work.usual * tariff.costs.packet / 1e6,
+        relays=_relays(plan, replace(kind, work=NOTHING)),
+        rooms_carried=_carried(plan, [_of(plan, each) for each in fleet]),
+    )
+
+
+def for_newcomers(share: float) -> float:
+    """What newcomers may take of a relay of which so much may be given away."""
+    return share * (1.0 - KEPT_BACK)
+
+
+def _of(plan: Plan, room: Room) -> Room:
+    packet_ms = plan.packet_ms or room.tariff.packet_ms
+    return replace(room, tariff=replace(room.tariff, packet_ms=packet_ms))
+
+
+def _relays(plan: Plan, empty: Room) -> int:
+    whole = empty.times(empty.tariff.room(plan.part(home=True, listeners=plan.listeners)))
+    if whole:
+        return -(-plan.rooms // whole)
+    home, elsewhere = (empty.tariff.room(plan.part(home=home, listeners=0)) for home in (True, False))
+    listener = empty.tariff.listener()
+    if not empty.times(home):
+        return 0
+    left = plan.listeners - replace(empty, work=home).times(listener)
+    each = replace(empty, work=elsewhere).times(listener)
+    return plan.rooms * (1 - (-left // each)) if each else 0
+
+
+def _carried(plan: Plan, fleet: Sequence[Room]) -> int:
+    carried = 0
+    for relay in fleet:
+        whole = relay.tariff.room(plan.part(home=True, listeners=plan.listeners))
+        fits = min(relay.times(whole), plan.rooms - carried)
+        relay.work += whole * fits
+        carried += fits
+    for _ in range(min(_ROOMS_SPLIT, plan.rooms - carried)):
+        if not _split(plan, fleet):
+            break
+        carried += 1
+    return carried
+
+
+def _split(plan: Plan, fleet: Sequence[Room]) -> bool:
+    """Lays one room out over several relays: its home where the most of its listeners fit, the rest elsewhere."""
+
+    def listeners(relay: Room, home: bool) -> int:
+        part = relay.tariff.room(plan.part(home=home, listeners=0))
+        return replace(relay, work=relay.work + part).times(relay.tariff.listener()) if relay.times(part) else -1
+
+    at_home = [(listeners(relay, True), number) for number, relay in enumerate(fleet)]
+    most, home = max(at_home, default=(-1, 0))
+    if most < 0:
+        return False
+    taken = {home: min(most, plan.listeners)}
+    left = plan.listeners - taken[home]
+    others = sorted(((listeners(relay, False), at) for at, relay in enumerate(fleet) if at != home), reverse=True)
+    for fits, number in others:
+        if left <= 0 or fits <= 0:
+            break
+        taken[number] = min(fits, left)
+        left -= taken[number]
+    if left > 0:
+        return False
+    for number, people in taken.items():
+        relay = fleet[number]
+        relay.work += relay.tariff.room(plan.part(home=number == home, listeners=people))
+    return True

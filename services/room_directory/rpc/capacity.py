@@ -1,0 +1,64 @@
+"""CapacityService: what the relays carry, and what they could."""
+
+from typing import Any
+
+from majlis.room_directory.v1 import capacity_service_pb2 as pb
+from majlis.room_directory.v1 import capacity_service_pb2_grpc
+
+from services.programme.forecast import Forecast, Plan
+from services.room_directory.app.capacity import CapacityCases, RelayOutlook
+
+_MOST = 2**32 - 1
+
+
+class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
+    """Each method carries its RPC's name; who may call it stands in the contract."""
+
+    def __init__(self, capacity: CapacityCases) -> None:
+        self._capacity = capacity
+
+    async def ForecastCapacity(self, request: pb.ForecastCapacityRequest, context: Any) -> pb.ForecastCapacityResponse:
+        plan = Plan(
+            rooms=request.rooms,
+            listeners=request.listeners,
+            speakers=request.speakers or 1,
+            languages=request.languages,
+            packet_ms=request.packet_milliseconds or None,
+        )
+        outlook = await self._capacity.forecast(plan)
+        fleet = [_relay(each) for each in outlook.fleet]
+        told = outlook.forecast
+        if told is None:
+            return pb.ForecastCapacityResponse(verdict=pb.CAPACITY_VERDICT_NO_RELAY, fleet=fleet)
+        return pb.ForecastCapacityResponse(
+            verdict=_verdict(plan, told),
+            rooms_carried=told.rooms_carried,
+            usual_work=told.work.usual,
+            sending_work=told.work.sending,
+            programme_work=told.work.programme,
+            megabits_per_second=told.megabits,
+            cores=told.cores,
+            relays=told.relays,
+            fleet=fleet,
+        )
+
+
+def _verdict(plan: Plan, told: Forecast) -> "pb.CapacityVerdict.ValueType":
+    if told.rooms_carried == plan.rooms:
+        return pb.CAPACITY_VERDICT_CARRIED
+    return pb.CAPACITY_VERDICT_MORE_RELAYS if told.relays else pb.CAPACITY_VERDICT_BIGGER_RELAYS
+
+
+def _relay(outlook: RelayOutlook) -> pb.RelayCapacity:
+    room = outlook.room
+    return pb.RelayCapacity(
+        relay_id=outlook.state.relay_id,
+        accepting=outlook.accepting,
+        usual_work=room.work.usual,
+        usual_limit=room.limits.usual,
+        programme_work=room.work.programme,
+        programme_limit=room.limits.programme,
+        fullness=room.limits.fullness(room.work),
+        listeners_more=min(_MOST, outlook.listeners_more),
+        small_rooms_more=min(_MOST, outlook.small_rooms_more),
+    )

@@ -1,0 +1,103 @@
+"""A forecast says what admission would do."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.programme.forecast import Plan, Room, for_newcomers, forecast
+from services.programme.work import NOTHING, Costs, Limits, Machine, Part, Tariff, Work
+from services.room_directory.domain.placement import (
+    Newcomer,
+    RelayLoadState,
+    choose_audience_relay,
+    choose_home_relay,
+)
+
+COSTS = Costs(packet=4.0, microphone=8.0, decode=20.0, encode_least=60.0, encode_best=200.0, passed=12.0, join=3000.0)
+LIMITS = Machine(cores=2, sender_threads=1, programme_threads=1).limits(COSTS)
+NOW = 100.0
+
+
+def empty(limits: Limits = LIMITS) -> Room:
+    return Room(NOTHING, limits, Tariff(COSTS), for_newcomers(1.0))
+
+
+def relay(number: int, work: Work = NOTHING) -> RelayLoadState:
+    return RelayLoadState(
+        f"relay{number}", "boot", "address", work=work, limits=LIMITS, tariff=Tariff(COSTS), seen_at=NOW
+    )
+
+
+def come_in(relays: list[RelayLoadState], room: str, listeners: int) -> int:
+    """How many of a new room's listeners are let in."""
+    home = choose_home_relay(relays, for_newcomers(1.0), NOW)
+    if home is None:
+        return -1
+    home.reserve((room, "speaker"), home.speaker((room, "floor"), 0), NOW)
+    for number in range(listeners):
+        who = Newcomer(
+            seat=(room, f"guest{number}"),
+            channel="floor",
+            home_relay_id=home.relay_id,
+            in_room=frozenset({home.relay_id}),
+        )
+        chosen = choose_audience_relay(relays, who, 1.0, NOW)
+        if chosen is None:
+            return number
+        chosen.reserve(who.seat, who.wants(chosen), NOW)
+    return listeners
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 150_000))
+def test_as_many_rooms_are_let_in_as_are_foretold(listeners: int, begun: int) -> None:
+    work = Work(begun, begun, 0)
+    plan = Plan(rooms=1000, listeners=listeners)
+    told = forecast(plan, [Room(work, LIMITS, Tariff(COSTS), for_newcomers(1.0))], empty()).rooms_carried
+    relays = [relay(0, work)]
+    rooms = 0
+    while come_in(relays, f"room{rooms}", listeners) == listeners:
+        rooms += 1
+    assert rooms == told
+
+
+def test_a_hall_bigger_than_a_relay_is_laid_out_over_several() -> None:
+    plan = Plan(rooms=1, listeners=8000)
+    one = forecast(plan, [empty()], empty())
+    assert one.rooms_carried == 0
+    assert one.relays == 3
+    assert forecast(plan, [empty() for _ in range(one.relays)], empty()).rooms_carried == 1
+    assert forecast(plan, [empty() for _ in range(one.relays - 1)], empty()).rooms_carried == 0
+
+
+def test_relays_that_are_nearly_full_carry_what_is_left_together() -> None:
+    spare = LIMITS.usual * 9 // 10 - 30_000
+    fleet = [Room(Work(spare, spare, 0), LIMITS, Tariff(COSTS), for_newcomers(1.0)) for _ in range(3)]
+    assert forecast(Plan(rooms=1, listeners=1200), fleet, empty()).rooms_carried == 1
+    assert forecast(Plan(rooms=1, listeners=2000), fleet, empty()).rooms_carried == 0
+
+
+def test_longer_packets_carry_more_and_take_less_of_the_network() -> None:
+    short, long = (forecast(Plan(rooms=1, listeners=9000, packet_ms=ms), [empty()], empty()) for ms in (20, 60))
+    assert (short.rooms_carried, long.rooms_carried) == (0, 1)
+    assert short.megabits == pytest.approx(9000 * 50 * 140 * 8 / 1e6)
+    assert long.megabits == pytest.approx(9000 * 1000 / 60 * 300 * 8 / 1e6)
+
+
+def test_languages_cost_a_channel_and_an_interpreter_each() -> None:
+    floor, three = (forecast(Plan(rooms=10, listeners=10, languages=each), [], empty()).work for each in (0, 2))
+    tariff = Tariff(COSTS)
+    more = tariff.channel(home=True) * 2 + (tariff.stage(3) - tariff.stage(1))
+    assert three == floor + more * 10
+
+
+def test_a_room_that_no_relay_carries_needs_no_number_of_them() -> None:
+    small = Limits(usual=1000, sending=1000, programme=100, together=1000)
+    assert forecast(Plan(rooms=1, listeners=1), [empty(small)], empty(small)).relays == 0
+
+
+def test_the_forecast_counts_in_cores_what_admission_counts_in_packets() -> None:
+    told = forecast(Plan(rooms=100, listeners=10), [], empty())
+    part = Tariff(COSTS).room(Part(home=True, listeners=10, stage=1, channels=1))
+    assert told.work == part * 100
+    assert told.cores == pytest.approx(told.work.usual * 4e-6)
