@@ -28,11 +28,15 @@ from services.room_directory.domain.placement import (
     RelayLoadState,
     choose_audience_relay,
     choose_home_relay,
+    choose_new_home,
 )
 from services.room_directory.domain.presence import SessionNews, ask_to_move, move_media, review
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, SessionState
 
+AWAY_SECONDS = 1.0
+FULL_SECONDS = 5.0
+"""When who found no place may ask again: somebody has to leave first."""
 _ASK_AFTER_SECONDS = 1.2
 """A relay whose heartbeat is older is asked for its load directly."""
 _ASK_SECONDS = 1.0
@@ -280,12 +284,30 @@ class Fleet:
         limits = self._limits
         return choose_home_relay(self.relays.values(), limits.relay_share, self._clock.monotonic(), limits.placement)
 
+    def _no_relay(self, now: float) -> NoRelay:
+        if any(relay.accepts(now) for relay in self.relays.values()):
+            return NoRelay(
+                "the relays carry as much as they can: a place is free when somebody leaves",
+                retry_after_seconds=FULL_SECONDS,
+            )
+        return NoRelay("no relay takes anybody just now", retry_after_seconds=AWAY_SECONDS)
+
     # Permits.
 
-    def new_home(self) -> str:
-        """The relay for a new room's stage; empty while there is none, until one reports."""
-        home = self._choose_home()
-        return home.relay_id if home else ""
+    def new_home(self, room_id: str, creator_id: str) -> str:
+        """The relay for a new room's stage, with place kept there; empty while none reports, until one does.
+
+        Raises NoRelay when those there are full.
+        """
+        now, limits = self._clock.monotonic(), self._limits
+        home = choose_new_home(self.relays.values(), limits.relay_share, now, limits.placement)
+        if home is None:
+            if any(relay.accepts(now) for relay in self.relays.values()):
+                raise self._no_relay(now)
+            return ""
+        # Until the creator's own permit takes its place: rooms made together must not each find the same last one.
+        home.reserve((room_id, creator_id), home.new_room(room_id, CHANNEL), now)
+        return home.relay_id
 
     def place(
         self, live: LiveRoom, user_id: str, kind: MediaKind, permit_id: str = "", *, returning: bool = False
@@ -312,7 +334,7 @@ class Fleet:
             relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
             wanted = who.wants(relay) if relay is not None else None
         if relay is None or wanted is None or not room.home_relay_id:
-            raise NoRelay("no relay has room just now", retry_after_seconds=1.0)
+            raise self._no_relay(now)
         self.release(room.room_id, user_id)
         relay.reserve(seat, wanted, now, permit_id)
         self._rooms.served_by(live, (relay.relay_id,))

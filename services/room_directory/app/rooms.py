@@ -68,7 +68,7 @@ class RoomCases:
         self._creating = asyncio.Lock()
 
     async def create_room(self, actor: Actor, new: NewRoom) -> Room:
-        """Starts a room, or returns the one that this request started. Raises TitleInvalid, TooManyRooms."""
+        """Starts a room, or returns the one that this request started. Raises TitleInvalid, TooManyRooms, NoRelay."""
         # One at a time: the count of rooms led must hold under a race.
         async with self._creating:
             made = await self._made_before(actor, new.request_id)
@@ -90,9 +90,9 @@ class RoomCases:
         return room
 
     def _new_room(self, actor: Actor, new: NewRoom) -> tuple[Room, Epochs]:
-        epochs = Epochs.first()
+        epochs, room_id = Epochs.first(), self._ids.new_id()
         room = create_room(
-            room_id=self._ids.new_id(),
+            room_id=room_id,
             request_id=new.request_id,
             creator_id=actor.user_id,
             title=new.title,
@@ -101,7 +101,7 @@ class RoomCases:
             visibility=new.visibility,
             hand_mode=new.hand_mode,
             room_key=self._ids.new_id(),
-            home_relay_id=self._fleet.new_home(),
+            home_relay_id=self._fleet.new_home(room_id, actor.user_id),
             member=self._ids.member(),
             epoch=epochs.take(),
             proof=actor.proof,

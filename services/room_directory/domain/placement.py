@@ -27,6 +27,8 @@ OLDER = Tariff(PACKETS_ONLY)
 
 ChannelKey = tuple[str, str]
 """Room and name of a channel."""
+_NEW: ChannelKey = ("", "")
+"""A channel that no relay carries yet."""
 
 
 @dataclass(slots=True)
@@ -197,6 +199,10 @@ class RelayLoadState:
         """What one more on a stage here wants, where so many others are."""
         return Wanted(self.tariff.seat(others), channel, self.tariff.channel(home=True))
 
+    def new_room(self, room_id: str, channel: str) -> "Wanted":
+        """What a new room wants here: whoever begins to speak, and somebody who listens."""
+        return Wanted(self.tariff.seat(0) + self.tariff.listener(), (room_id, channel), self.tariff.channel(home=True))
+
     def has_room(self, wanted: "Wanted", share: float, now: float, seat: SeatKey | None = None) -> bool:
         """Whether that much more stays within `share` of every limit; a seat's own promise is replaced."""
         committed = self.committed(now, seat) + wanted.seat
@@ -258,17 +264,26 @@ def choose_audience_relay(
 def choose_home_relay(
     relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
 ) -> RelayLoadState | None:
-    """The relay for a new stage: the least loaded that carries it, or the first of the row that is not filled yet."""
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(_new_room(relay), share, now)]
+    """Another relay for a stage: the least loaded that carries it, or the first of the row that is not filled yet."""
+    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(relay.speaker(_NEW, 0), share, now)]
+    return _least_loaded(able, share, now, placement)
+
+
+def choose_new_home(
+    relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
+) -> RelayLoadState | None:
+    """The relay for a new room: a newcomer like any other, with somebody to listen to it."""
+    limit = share * (1.0 - KEPT_BACK)
+    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(relay.new_room(*_NEW), limit, now)]
+    return _least_loaded(able, share, now, placement)
+
+
+def _least_loaded(able: list[RelayLoadState], share: float, now: float, placement: Placement) -> RelayLoadState | None:
     if placement is Placement.FILL:
         first = _first_to_fill(able, share, now)
         if first is not None:
             return first
     return min(able, key=lambda relay: (relay.fullness(now), relay.relay_id), default=None)
-
-
-def _new_room(relay: RelayLoadState) -> Wanted:
-    return relay.speaker(("", ""), 0)
 
 
 def _first_to_fill(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:

@@ -10,7 +10,7 @@ from services.room_directory.domain.placement import (
     Newcomer,
     RelayLoadState,
     choose_audience_relay,
-    choose_home_relay,
+    choose_new_home,
 )
 
 COSTS = Costs(packet=4.0, microphone=8.0, decode=20.0, encode_least=60.0, encode_best=200.0, passed=12.0, join=3000.0)
@@ -30,7 +30,7 @@ def relay(number: int, work: Work = NOTHING) -> RelayLoadState:
 
 def come_in(relays: list[RelayLoadState], room: str, listeners: int) -> int:
     """How many of a new room's listeners are let in."""
-    home = choose_home_relay(relays, for_newcomers(1.0), NOW)
+    home = choose_new_home(relays, 1.0, NOW)
     if home is None:
         return -1
     home.reserve((room, "speaker"), home.speaker((room, "floor"), 0), NOW)
