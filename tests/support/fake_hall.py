@@ -18,7 +18,13 @@ from majlis.auth.v1 import personal_token_service_pb2 as token_rpc
 from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
-from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import (
+    capacity_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    stage_service_pb2,
+)
 
 from services.common.errors import DomainError, Draining
 from services.common.rpc.server import RpcServer, current_caller
@@ -139,7 +145,7 @@ class FakeAuth(AuthServicer):
 
     def _tokens(self) -> account_pb2.Tokens:
         tokens = account_pb2.Tokens(
-            access_token=self.hall.mint.token(), refresh_token=f"refresh{len(self.hall.spent_refresh)}"
+            access_token=self.hall.mint.token(operator=True), refresh_token=f"refresh{len(self.hall.spent_refresh)}"
         )
         tokens.access_expires_at.FromSeconds(int(self.hall.mint.clock.now().timestamp()) + 600)
         return tokens
@@ -188,6 +194,24 @@ class FakeDirectory(DirectoryServicer):
         key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
         room = room_pb2.Room(room_id=ROOM_ID, title=request.title, room_key=key)
         return room_service_pb2.CreateRoomResponse(room=room)
+
+    async def ForecastCapacity(self, request: Any, context: Any) -> Any:
+        """One relay that carries thirty rooms, one of which is there."""
+        relay = capacity_service_pb2.RelayCapacity(
+            relay_id="relay00000", accepting=True, usual_work=1_100, usual_limit=33_000, fullness=1 / 30,
+            listeners_more=570, small_rooms_more=29,
+        )  # fmt: skip
+        fits = request.rooms <= 29
+        return capacity_service_pb2.ForecastCapacityResponse(
+            verdict=capacity_service_pb2.CAPACITY_VERDICT_CARRIED
+            if fits
+            else capacity_service_pb2.CAPACITY_VERDICT_MORE_RELAYS,
+            rooms_carried=min(request.rooms, 29),
+            usual_work=1_100 * request.rooms,
+            megabits_per_second=0.56 * request.rooms,
+            relays=-(-request.rooms // 30),
+            fleet=[relay],
+        )
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")

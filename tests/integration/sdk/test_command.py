@@ -142,6 +142,34 @@ async def test_a_room_is_started(signed_in: Terminal) -> None:
     assert json.loads(out) == {"room_id": ROOM_ID, "room_key": ""}
 
 
+async def test_operators_are_shown_the_relays_and_what_more_rooms_would_take(terminal: Terminal, hall: Hall) -> None:
+    await terminal.run("login", "-s", hall.url, "--email", "lina@example.org", "--code", "123456")
+    code, out, err = await terminal.run("capacity")
+    assert (code, err) == (0, "")
+    assert "relay00000" in out
+    assert "570" in out
+    assert "carries" not in out, "nothing was planned"
+    code, out, _ = await terminal.run("capacity", "--rooms", "20", "--listeners", "10")
+    assert code == 0
+    assert out.rstrip().endswith("The server carries this beside what it carries now.")
+    code, out, _ = await terminal.run("capacity", "--rooms", "40", language="ru_RU.UTF-8")
+    assert code == 1, "scripts can tell"
+    assert "Сервер вынесет 29 из 40 таких комнат." in out
+    code, out, _ = await terminal.run("capacity", "--rooms", "40", "--json")
+    told = json.loads(out)
+    assert (code, told["verdict"], told["rooms_carried"], told["usual_work"]) == (1, "more_relays", 29, 44_000)
+    assert told["fleet"][0]["usual_limit"] == 33_000
+    code, _, err = await terminal.run("capacity", "--packet-ms", "30")
+    assert code == 2
+    assert "20, 40 or 60" in err
+
+
+async def test_a_personal_token_is_told_how_operators_sign_in(signed_in: Terminal) -> None:
+    code, _, err = await signed_in.run("capacity")
+    assert code == 1
+    assert "majlis login --email" in err
+
+
 async def test_a_title_that_is_too_long_is_refused_by_the_contract(signed_in: Terminal) -> None:
     code, _, err = await signed_in.run("create", "--title", "x" * 601)
     assert code == 1
