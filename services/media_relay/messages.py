@@ -1,5 +1,7 @@
 """What the domain says and hears, in the form of the contracts."""
 
+from dataclasses import asdict
+
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.room_directory.v1 import room_pb2, sessions_pb2
 
@@ -94,9 +96,7 @@ def work(done: Work) -> pb.Work:
 
 
 def work_limits(limits: Limits) -> pb.WorkLimits:
-    return pb.WorkLimits(
-        usual=limits.usual, sending=limits.sending, programme=limits.programme, together=limits.together
-    )
+    return pb.WorkLimits(**asdict(limits))
 
 
 def work_costs(tariff: Tariff) -> pb.WorkCosts:

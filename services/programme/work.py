@@ -86,6 +86,8 @@ class Limits:
     sending: int = 0
     programme: int = 0
     together: int = 0
+    whole: int = 0
+    """Of all cores: what nobody inside needs of it lets people come in."""
 
     def fullness(self, work: Work) -> float:
         """Share of the tightest limit that some work takes."""
@@ -137,6 +139,7 @@ class Machine:
             sending=max(LEAST_BUDGET, int(USED_SHARE * core * min(self.sender_threads, free))),
             programme=max(LEAST_BUDGET, int(PROGRAMME_SHARE * core * min(self.programme_threads, self.cores))),
             together=max(LEAST_BUDGET, int(TOGETHER_SHARE * core * min(threads, self.cores))),
+            whole=max(LEAST_BUDGET, int(TOGETHER_SHARE * core * self.cores)),
         )
 
 
@@ -193,6 +196,10 @@ class Tariff:
     def join(self) -> int:
         """One person coming in: work that is done once."""
         return self._packets(self.costs.join)
+
+    def core(self) -> float:
+        """What one core does."""
+        return 1e6 / self.costs.packet
 
     def _packets(self, microseconds: float) -> int:
         return -(-round(microseconds * 1000) // max(1, round(self.costs.packet * 1000)))

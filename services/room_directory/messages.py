@@ -335,7 +335,7 @@ def _limits(load: relay_pb.RelayLoad) -> Limits:
     if not load.HasField("limits"):
         return Limits(usual=load.packets_per_second_budget)
     limits = load.limits
-    return Limits(limits.usual, limits.sending, limits.programme, limits.together)
+    return Limits(limits.usual, limits.sending, limits.programme, limits.together, limits.whole)
 
 
 def _tariff(load: relay_pb.RelayLoad) -> Tariff:

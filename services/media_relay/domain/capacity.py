@@ -1,5 +1,6 @@
 """How much work the relay has promised, and whether it may promise more: a newcomer costs nobody inside their sound."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,10 @@ PacketMs = Literal[20, 40, 60]
 MAX_SENDER_THREADS = 16
 MAX_PROGRAMME_THREADS = 16
 """As many as the packet core takes."""
+LEAST_JOINS = 2.0
+"""People a second who may come in however busy the relay is: a full one refuses by its budget."""
+JOIN_SHARE = 0.9
+"""Of a core, for people who come in."""
 FULL_SECONDS = 5.0
 """When who found the relay full may try again: somebody has to leave first."""
 
@@ -59,6 +64,16 @@ class Capacity:
         """What is promised, or is done should that be more."""
         promised = self.promised
         return Work(max(promised.usual, self.measured), promised.sending, promised.programme)
+
+    def joins_a_second(self) -> float:
+        """How many people may come in each second without taking what those inside need; without limits, any number.
+
+        One core at most: what it takes to let somebody in is not done by several at once.
+        """
+        if not self.limits.whole:
+            return math.inf
+        spare = min(self.limits.whole - self.committed.usual, JOIN_SHARE * self.tariff.core())
+        return max(LEAST_JOINS, spare / max(1, self.tariff.join()))
 
     def measure(self, limits: Limits, tariff: Tariff) -> None:
         """The machine has been measured: what was promised so far is counted anew."""

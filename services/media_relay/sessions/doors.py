@@ -1,9 +1,10 @@
 """Lets new sessions begin no faster than handshakes end, so that a crowd waits at the door instead of inside."""
 
 import asyncio
+import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from services.media_relay.domain.errors import RelayBusy
@@ -13,6 +14,10 @@ WAIT_SECONDS = 3.0
 """Less than callers wait for the answer."""
 LONGEST_QUEUE = 1_000
 _COME_BACK_WITHIN_SECONDS = 4.0
+BURST_SECONDS = 0.5
+"""So much of the pace may come at once."""
+PACE_SECONDS = 1.0
+"""Longest that somebody waits for the pace; who would wait longer is told when to come back."""
 
 
 class Doors:
@@ -20,11 +25,17 @@ class Doors:
 
     Without a bound a relay with too much to do begins all handshakes, ends none in time, and does the same work again
     for the same people. Who comes while all places are taken waits in turn, and is told to come back after a while.
+    Nobody new comes in faster than the work goes that those inside leave over.
     """
 
-    def __init__(self, places: int, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, places: int, wait_seconds: float = WAIT_SECONDS, pace: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        """`pace` says how many may come in a second, now."""
         self._places = places
         self._wait_seconds = wait_seconds
+        self._pace = pace
+        self._paced_to = -math.inf
         self._half_open: set[int] = set()
         self._entering = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -35,8 +46,12 @@ class Doors:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """A place for one that opens a session now; what it opens then holds the place. Raises RelayBusy."""
+    async def turn(self, *, preferred: bool = False) -> AsyncIterator[None]:
+        """A place for one that opens a session now; what it opens then holds the place. Raises RelayBusy.
+
+        Who comes back does not wait for the pace, and slows that of newcomers down.
+        """
+        await self._in_pace(preferred)
         await self._enter()
         try:
             yield
@@ -53,6 +68,17 @@ class Doors:
                 self._admit()
             case _:
                 pass
+
+    async def _in_pace(self, preferred: bool) -> None:
+        now, before = asyncio.get_running_loop().time(), self._paced_to
+        self._paced_to = max(now - BURST_SECONDS, before) + 1 / self._pace()
+        wait = self._paced_to - now
+        if preferred or wait <= 0:
+            return
+        if wait > PACE_SECONDS:
+            self._paced_to = before
+            raise _busy(wait)
+        await asyncio.sleep(wait)
 
     async def _enter(self) -> None:
         if self._has_place() and not self._waiting:
@@ -87,7 +113,7 @@ class Doors:
             self._waiting.popleft().set_result(None)
 
 
-def _busy() -> RelayBusy:
+def _busy(wait: float = 1.0) -> RelayBusy:
     # Spread, or those who were refused together would come back together.
-    seconds = random.uniform(1.0, _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
+    seconds = random.uniform(wait, wait + _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
     return RelayBusy("many people come in just now: try again in a moment", retry_after_seconds=seconds)

@@ -76,7 +76,7 @@ class Opening:
         self._relay.check(permit, self._clock.monotonic())
         if permit.kind is Kind.STAGE:
             return self._open(permit, permit_text, plan)
-        async with self._doors.turn():
+        async with self._doors.turn(preferred=self._relay.is_preferred(permit)):
             # Much may have changed while it waited for its turn.
             self._relay.check(permit, self._clock.monotonic())
             return self._open(permit, permit_text, plan)

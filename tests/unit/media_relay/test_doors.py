@@ -107,3 +107,25 @@ async def test_a_refused_offer_takes_no_place() -> None:
         with pytest.raises(PermitSpent):
             await bench.opening.create_session(permit, LISTENER_OFFER)
     assert bench.alive(await bench.open(sub="user000000000002"))
+
+
+async def test_newcomers_come_in_at_the_pace_of_the_work_that_is_spare_and_the_rest_are_told_when() -> None:
+    bench = RelayBench(doors=Doors(1000, pace=lambda: 10.0))
+    began = asyncio.get_running_loop().time()
+    results = await asyncio.gather(*crowd(bench, 40), return_exceptions=True)
+    refused = [each for each in results if isinstance(each, RelayBusy)]
+    # Half a second's worth at once, and a second's worth of those who waited.
+    assert len(bench.relay.sessions) == 40 - len(refused) == 15
+    assert asyncio.get_running_loop().time() - began <= 1.0
+    assert all(1.0 <= (each.retry_after_seconds or 0) <= 6.0 for each in refused)
+    await asyncio.sleep(1.0)
+    assert bench.relay.sessions.get(await bench.open(sub="user999999999999")) is not None
+
+
+async def test_who_comes_back_waits_for_no_pace_and_slows_newcomers_down() -> None:
+    bench = RelayBench(doors=Doors(1000, pace=lambda: 10.0))
+    for number in range(16):
+        await bench.open(sub=f"user00000000{number:04d}", back=True)
+    assert len(bench.relay.sessions) == 16
+    with pytest.raises(RelayBusy):
+        await bench.open(sub="user999999999999")
