@@ -27,6 +27,8 @@ pub enum Task {
     Speak(SpeakArgs),
     /// Measures the delay from mouth to ear: the first token speaks, the others listen.
     Ear(EarArgs),
+    /// Fills many rooms, stage by stage, and measures each stage.
+    Rooms(RoomsArgs),
 }
 
 /// Where to come in.
@@ -195,6 +197,44 @@ pub struct EarArgs {
     /// Seconds in which chirps count.
     #[arg(long, default_value_t = 30.0)]
     pub seconds: f64,
+}
+
+/// Arguments of `rooms`. Standard input has a stage a line, as JSON: `{"rooms": [{"room": ID, "speakers": [TOKEN],
+/// "listeners": [TOKEN]}], "seconds": 20}`. Standard output gets two lines for each: `{"settled": ...}` once all hear,
+/// and `{"measured": ...}` at the end of its seconds. A room is led by its first speaker; a second one comes by a
+/// later stage, with `"first_speaker": 1`, and was brought on stage before.
+#[derive(Debug, Args)]
+pub struct RoomsArgs {
+    /// Public origin of the deployment.
+    #[arg(long)]
+    pub api: Url,
+    /// Joins per second.
+    #[arg(long, default_value_t = 80.0)]
+    pub rate: f64,
+    /// Joins under way at most, handshakes included.
+    #[arg(long, default_value_t = 64)]
+    pub concurrency: usize,
+    /// Seconds after the last join of a stage in which all must hear.
+    #[arg(long, default_value_t = 15.0)]
+    pub settle: f64,
+    /// Milliseconds between looks at a socket; arrival times are the kernel's, so they do not depend on it.
+    #[arg(long, default_value_t = 200)]
+    pub poll_ms: u64,
+    /// Every how many listeners one decodes what he hears; of all others packets, gaps and delays are counted.
+    #[arg(long, default_value_t = 50)]
+    pub ear_every: usize,
+    /// How often a server that is full is asked before it counts as a refusal.
+    #[arg(long, default_value_t = 1)]
+    pub tries: u32,
+    /// Each room says its own tone instead of speech.
+    #[arg(long)]
+    pub tones: bool,
+    /// Writes what those who decode heard into this folder, as ROOM-NUMBER.wav.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Local address of the sockets [default: the one from which the server is reached].
+    #[arg(long)]
+    pub bind: Option<IpAddr>,
 }
 
 impl DoorArgs {

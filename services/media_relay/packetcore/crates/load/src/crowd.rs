@@ -1,9 +1,12 @@
 //! A crowd of listeners in one thread: sockets polled on a timer, every packet counted, only a sample decrypted.
 
 use crate::count::{Delays, Totals};
+use crate::ear::{Ear, Heard};
+use crate::flow::Flow;
 use crate::peer::{Peer, Sink, State};
 use crate::receive::{Receiver, ntp_difference_ms};
 use crate::wire::RtpView;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -19,11 +22,40 @@ const TELL: Duration = Duration::from_millis(50);
 /// What the crowd is told.
 pub enum Command {
     /// Another listener.
-    Add(Box<Peer>),
+    Add(Box<Listener>),
     /// Counts from zero: everyone is here.
     BeginWindow,
+    /// What has been counted.
+    Tell(mpsc::Sender<CrowdReport>),
     /// The end.
     Stop,
+}
+
+/// One of the crowd.
+pub struct Listener {
+    peer: Peer,
+    /// The number of the room.
+    room: usize,
+    /// Decodes what is heard, of a few.
+    ear: Option<Ear>,
+    flow: Flow,
+}
+
+impl Listener {
+    /// Somebody who listens in a room of that number.
+    pub fn new(peer: Peer, room: usize) -> Self {
+        Self { peer, room, ear: None, flow: Flow::default() }
+    }
+
+    /// One who decodes what he hears.
+    pub fn with_ear(self, ear: Ear) -> Self {
+        Self { ear: Some(ear), ..self }
+    }
+
+    fn pump(&mut self, now: Instant, receiver: &mut Receiver, counting: &mut Counting) {
+        let mut sink = Hearing { counting, ear: &mut self.ear, flow: &mut self.flow };
+        self.peer.pump(now, receiver, &mut sink);
+    }
 }
 
 /// What is known while it runs.
@@ -41,9 +73,26 @@ pub struct Live {
     pub reasons: Mutex<Vec<String>>,
 }
 
+/// What the listeners of a room saw in the window.
+#[derive(Debug, Clone, Default)]
+pub struct RoomHeard {
+    /// Who has ever heard something.
+    pub listeners: u64,
+    /// Packets of each of them.
+    pub received: Vec<u64>,
+    /// Frames that never came, by header.
+    pub missing: u64,
+    /// Frames that came too late to be played, by header.
+    pub late: u64,
+}
+
 /// What the crowd saw in its window.
 #[derive(Debug, Default)]
 pub struct CrowdReport {
+    /// Each room, by its number.
+    pub rooms: BTreeMap<usize, RoomHeard>,
+    /// What those who decode heard.
+    pub ears: Vec<Heard>,
     /// Packets of all.
     pub totals: Totals,
     /// The listener with most losses.
@@ -62,6 +111,27 @@ pub struct CrowdReport {
     pub seconds: f64,
 }
 
+impl CrowdReport {
+    fn note_room(&mut self, listener: &Listener) {
+        let room = self.rooms.entry(listener.room).or_default();
+        if listener.peer.heard.is_some() {
+            room.listeners += 1;
+            room.received.push(listener.peer.count.totals.received);
+        }
+        room.missing += listener.flow.missing;
+        room.late += listener.flow.late;
+        self.ears.extend(listener.ear.as_ref().map(|ear| ear.heard().clone()));
+    }
+}
+
+/// What is left of a crowd.
+pub struct Ended {
+    /// What it saw since the window began.
+    pub report: CrowdReport,
+    /// The ears of those who decoded, with the number of their room.
+    pub ears: Vec<(usize, Ear)>,
+}
+
 #[derive(Default)]
 struct Counting {
     delays: Delays,
@@ -69,17 +139,29 @@ struct Counting {
     packets: u64,
 }
 
-impl Sink for Counting {
+/// A listener's own part of the counting.
+struct Hearing<'a> {
+    counting: &'a mut Counting,
+    ear: &'a mut Option<Ear>,
+    flow: &'a mut Flow,
+}
+
+impl Sink for Hearing<'_> {
     fn arrived(&mut self, packet: &RtpView<'_>, arrival: u64, capture_id: u8) -> bool {
-        self.packets += 1;
-        if let Some(captured) = packet.capture_ntp(capture_id) {
-            self.delays.note(ntp_difference_ms(arrival, captured));
+        self.counting.packets += 1;
+        let captured = packet.capture_ntp(capture_id);
+        if let Some(captured) = captured {
+            self.counting.delays.note(ntp_difference_ms(arrival, captured));
         }
+        self.flow.note(packet, captured, arrival);
         true
     }
 
-    fn decrypted(&mut self, _: RtpPacket) {
-        self.decrypted += 1;
+    fn decrypted(&mut self, packet: RtpPacket) {
+        self.counting.decrypted += 1;
+        if let Some(ear) = self.ear {
+            ear.hear(&packet);
+        }
     }
 }
 
@@ -87,8 +169,8 @@ struct Crowd {
     live: Arc<Live>,
     poll: Duration,
     sample: usize,
-    joining: Vec<Box<Peer>>,
-    settled: Vec<Box<Peer>>,
+    joining: Vec<Box<Listener>>,
+    settled: Vec<Box<Listener>>,
     receiver: Receiver,
     counting: Counting,
     window: Instant,
@@ -96,13 +178,14 @@ struct Crowd {
     added: usize,
 }
 
-/// Starts the crowd's thread: settled sockets are polled each `poll`, every `sample`-th listener decrypts all he gets.
+/// Starts the crowd's thread: settled sockets are polled each `poll`; every `sample`-th listener, and who has an ear,
+/// decrypts all he gets. In the end it gives back who listened.
 pub fn start(
     live: Arc<Live>,
     poll: Duration,
     sample: usize,
     commands: mpsc::Receiver<Command>,
-) -> std::io::Result<JoinHandle<CrowdReport>> {
+) -> std::io::Result<JoinHandle<Ended>> {
     std::thread::Builder::new().name("crowd".into()).spawn(move || {
         let mut crowd = Crowd {
             live,
@@ -117,7 +200,9 @@ pub fn start(
             added: 0,
         };
         crowd.run(&commands);
-        crowd.report()
+        let report = crowd.report();
+        let everyone = crowd.settled.into_iter().chain(crowd.joining);
+        Ended { report, ears: everyone.filter_map(|each| Some((each.room, each.ear?))).collect() }
     })
 }
 
@@ -127,10 +212,16 @@ impl Crowd {
         loop {
             for command in commands.try_iter() {
                 match command {
-                    Command::Add(mut peer) => {
-                        peer.samples_every_packet(self.added.is_multiple_of(self.sample));
+                    Command::Add(mut listener) => {
+                        let sampled = listener.ear.is_some() || self.added.is_multiple_of(self.sample);
+                        listener.peer.samples_every_packet(sampled);
                         self.added += 1;
-                        self.joining.push(peer);
+                        self.joining.push(listener);
+                    }
+                    Command::Tell(answer) => {
+                        self.poll_settled();
+                        // Who does not wait for the answer does not miss it.
+                        let _ = answer.send(self.report());
                     }
                     Command::BeginWindow => self.begin_window(),
                     Command::Stop => {
@@ -155,24 +246,24 @@ impl Crowd {
 
     fn poll_joining(&mut self) {
         let now = Instant::now();
-        for peer in &mut self.joining {
-            peer.pump(now, &mut self.receiver, &mut self.counting);
+        for listener in &mut self.joining {
+            listener.pump(now, &mut self.receiver, &mut self.counting);
         }
-        let (done, joining) =
-            self.joining.drain(..).partition(|peer| peer.heard.is_some() || matches!(peer.state, State::Ended(_)));
+        let done = |peer: &Peer| peer.heard.is_some() || matches!(peer.state, State::Ended(_));
+        let (done, joining) = self.joining.drain(..).partition(|listener| done(&listener.peer));
         self.joining = joining;
         self.settled.extend::<Vec<_>>(done);
     }
 
     fn poll_settled(&mut self) {
-        for peer in &mut self.settled {
+        for listener in &mut self.settled {
             // A clock reading costs little beside the system call that follows, and a full round takes long.
-            peer.pump(Instant::now(), &mut self.receiver, &mut self.counting);
+            listener.pump(Instant::now(), &mut self.receiver, &mut self.counting);
         }
     }
 
     fn tell(&self) {
-        let everyone = || self.settled.iter().chain(&self.joining);
+        let everyone = || self.settled.iter().chain(&self.joining).map(|listener| &listener.peer);
         let count = |wanted: fn(&Peer) -> bool| everyone().filter(|peer| wanted(peer)).count() as u64;
         let ended = count(|peer| matches!(peer.state, State::Ended(_)));
         if ended > self.live.ended.swap(ended, Ordering::Relaxed) {
@@ -195,20 +286,24 @@ impl Crowd {
         self.counting.packets = 0;
         self.counting.decrypted = 0;
         self.window = Instant::now();
-        for peer in self.settled.iter_mut().chain(&mut self.joining) {
-            peer.count.begin_window();
+        for listener in self.settled.iter_mut().chain(&mut self.joining) {
+            listener.peer.count.begin_window();
+            listener.flow.begin_window();
+            listener.ear.iter_mut().for_each(Ear::begin_counting);
         }
     }
 
-    fn report(self) -> CrowdReport {
+    fn report(&self) -> CrowdReport {
         let mut report = CrowdReport {
             seconds: self.window.elapsed().as_secs_f64(),
-            delays: self.counting.delays,
+            delays: self.counting.delays.clone(),
             decrypted: self.counting.decrypted,
             ..CrowdReport::default()
         };
         let since = |at: Instant, peer: &Peer| at.saturating_duration_since(peer.offered).as_secs_f64() * 1000.0;
-        for peer in self.settled.iter().chain(&self.joining) {
+        for listener in self.settled.iter().chain(&self.joining) {
+            let peer = &listener.peer;
+            report.note_room(listener);
             report.totals.add(&peer.count.totals);
             report.worst_lost = report.worst_lost.max(peer.count.totals.lost());
             report.deaf += u64::from(peer.count.totals.received == 0);

@@ -1,10 +1,11 @@
 //! The way in over public HTTP: a WHEP or WHIP address with a token, or a room that is joined first.
 
 use crate::peer::{Offered, Peer, Wanted, offer};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -56,28 +57,64 @@ pub struct Entered {
     pub permit: String,
 }
 
-/// Joins, offers, and takes the answer.
+/// A refusal, with what the server said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was asked for.
+    pub asked: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The reason of the contract; empty when none was told.
+    pub reason: String,
+    /// When to come back, s.
+    pub retry_seconds: Option<u64>,
+    words: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} {}", self.asked, self.status, self.words)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A server that is full for the moment says when to come back; as often as this it is believed.
+pub const TRIES: u32 = 8;
+
+/// Joins, offers, and takes the answer; comes back as often as the server asks for it, within reason.
 pub async fn enter(client: &Client, door: &Door, wanted: Wanted, bind: Option<IpAddr>) -> Result<Entered> {
+    enter_within(TRIES, client, door, wanted, bind).await
+}
+
+/// The same, asking so many times at most; the error of the last refusal is a [`Refused`].
+pub async fn enter_within(
+    tries: u32,
+    client: &Client,
+    door: &Door,
+    wanted: Wanted,
+    bind: Option<IpAddr>,
+) -> Result<Entered> {
     let begun = Instant::now();
-    let (url, permit) = permit(client, door, wanted).await?;
+    let (url, permit) = permit(tries, client, door, wanted).await?;
     let offered = offer(wanted, local_ip(&url, bind).await?)?;
-    let (answer, session) = post(client, &url, &permit, &offered).await?;
+    let (answer, session) = post(tries, client, &url, &permit, &offered).await?;
     let mut peer = offered.accept(&answer)?;
     peer.offered = begun;
     Ok(Entered { peer, session, permit })
 }
 
-async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, String)> {
+async fn permit(tries: u32, client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, String)> {
     match door {
         Door::Endpoint { url, token } => Ok((url.clone(), token.clone())),
         Door::Room { api, room, token } => {
-            let joined = call(client, api, "room_directory.v1.RoomService/JoinRoom", token, json!({"roomId": room}));
+            let call = |method, request| call(tries, client, api, method, token, request);
+            let joined = call("room_directory.v1.RoomService/JoinRoom", json!({"roomId": room}));
             let mut permit = joined.await?["permit"].take();
             if permit.is_null() {
                 let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
                 let request = json!({"roomId": room, "kind": kind});
-                let name = "room_directory.v1.RoomService/GetMediaPermit";
-                permit = call(client, api, name, token, request).await?["permit"].take();
+                permit = call("room_directory.v1.RoomService/GetMediaPermit", request).await?["permit"].take();
             }
             let path = permit["path"].as_str().context("the permit names no path")?;
             let value = permit["permit"].as_str().context("the permit is empty")?;
@@ -87,12 +124,13 @@ async fn permit(client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, St
 }
 
 /// Calls an RPC as Connect has it: JSON over POST.
-async fn call(client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
+async fn call(tries: u32, client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
     let url = api.join(&format!("/majlis.{method}"))?;
-    let response = patiently(client.post(url).bearer_auth(token).json(&request)).await?;
-    let status = response.status();
+    let response = patiently(tries, client.post(url).bearer_auth(token).json(&request)).await?;
+    if !response.status().is_success() {
+        return Err(refused(method, response).await.into());
+    }
     let body = response.text().await?;
-    ensure!(status.is_success(), "{method}: {status} {}", shortened(&body));
     serde_json::from_str(&body).with_context(|| format!("{method} answered something else than JSON"))
 }
 
@@ -104,16 +142,12 @@ pub async fn exchange(client: &Client, api: &Url, personal: &str) -> Result<Stri
     Ok(body["accessToken"].as_str().context("no access token came back")?.to_owned())
 }
 
-/// A server that is full for the moment says when to come back; as often as this it is believed.
-const TRIES: u32 = 8;
-
 /// Sends a request, again while the server says 503 and when to come back.
-async fn patiently(request: RequestBuilder) -> Result<Response> {
-    for _ in 1..TRIES {
+async fn patiently(tries: u32, request: RequestBuilder) -> Result<Response> {
+    for _ in 1..tries {
         let again = request.try_clone().context("a request that cannot be repeated")?;
         let response = again.send().await?;
-        let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        match wait {
+        match retry_seconds(&response) {
             Some(seconds) if response.status().as_u16() == 503 => {
                 tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
             }
@@ -123,16 +157,37 @@ async fn patiently(request: RequestBuilder) -> Result<Response> {
     Ok(request.send().await?)
 }
 
-async fn post(client: &Client, url: &Url, permit: &str, offered: &Offered) -> Result<(String, Option<Url>)> {
+fn retry_seconds(response: &Response) -> Option<u64> {
+    response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
+/// Reads a refusal: a problem (RFC 9457), or an error of Connect with details.
+async fn refused(asked: &str, response: Response) -> Refused {
+    let (status, retry_seconds) = (response.status().as_u16(), retry_seconds(&response));
+    let body = response.text().await.unwrap_or_default();
+    let told: Value = serde_json::from_str(&body).unwrap_or_default();
+    let detailed = |told: &Value| {
+        told["details"].as_array()?.iter().find_map(|detail| detail["debug"]["reason"].as_str().map(str::to_owned))
+    };
+    let reason = told["reason"].as_str().map(str::to_owned).or_else(|| detailed(&told)).unwrap_or_default();
+    Refused { asked: asked.to_owned(), status, reason, retry_seconds, words: shortened(&body) }
+}
+
+async fn post(
+    tries: u32,
+    client: &Client,
+    url: &Url,
+    permit: &str,
+    offered: &Offered,
+) -> Result<(String, Option<Url>)> {
     let request = client.post(url.clone()).header(AUTHORIZATION, format!("Bearer {permit}"));
     let request = request.header(CONTENT_TYPE, "application/sdp").header(ACCEPT, "application/sdp");
-    let response = patiently(request.body(offered.sdp.clone())).await?;
-    let status = response.status();
+    let response = patiently(tries, request.body(offered.sdp.clone())).await?;
+    if response.status().as_u16() != 201 {
+        return Err(refused(url.as_str(), response).await.into());
+    }
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = response.text().await?;
-    if status.as_u16() != 201 {
-        bail!("{url} answered {status}: {}", shortened(&body));
-    }
     Ok((body, location.map(|location| url.join(&location)).transpose()?))
 }
 

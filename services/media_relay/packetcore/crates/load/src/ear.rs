@@ -46,6 +46,9 @@ pub struct Ear {
     /// Frames count from this timestamp on.
     counts_from: i64,
     pcm: Vec<f32>,
+    /// Keeps what was heard.
+    keeps: bool,
+    samples: u64,
     heard: Heard,
 }
 
@@ -61,8 +64,15 @@ impl Ear {
             red,
             counts_from: i64::MIN,
             pcm: Vec::new(),
+            keeps: true,
+            samples: 0,
             heard: Heard::default(),
         })
+    }
+
+    /// An ear that only counts: what it heard cannot be written.
+    pub fn forgetful(red: Option<u8>) -> Result<Self> {
+        Ok(Self { keeps: false, ..Self::new(red)? })
     }
 
     /// Takes a decrypted packet.
@@ -83,6 +93,13 @@ impl Ear {
     /// Counts only what comes from now on.
     pub fn begin_counting(&mut self) {
         self.counts_from = self.newest.map_or(i64::MIN, |(_, newest)| newest);
+        let speakers = std::mem::take(&mut self.heard.speakers);
+        self.heard = Heard { speakers, ..Heard::default() };
+    }
+
+    /// What was counted so far.
+    pub fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     fn unwrap(&mut self, timestamp: u32) -> i64 {
@@ -127,7 +144,7 @@ impl Ear {
         for start in (0..missing).step_by(960) {
             let len = (missing - start).min(960);
             if self.resting {
-                self.pcm.resize(self.pcm.len() + len, 0.0);
+                self.keep(&[0.0; 960][..len]);
                 continue;
             }
             self.count(from + start as i64, |heard| {
@@ -136,14 +153,21 @@ impl Ear {
             });
             let mut room = [0.0; 960];
             let _ = self.decoder.decode_float(&[], &mut room[..len.next_multiple_of(120).min(960)], false);
-            self.pcm.extend_from_slice(&room[..len]);
+            self.keep(&room[..len]);
+        }
+    }
+
+    fn keep(&mut self, sound: &[f32]) {
+        self.samples += sound.len() as u64;
+        if self.keeps {
+            self.pcm.extend_from_slice(sound);
         }
     }
 
     fn decode(&mut self, timestamp: i64, block: &Block) {
         let mut room = [0.0; 5760];
         let Ok(samples) = self.decoder.decode_float(&block.payload, &mut room, false) else { return };
-        self.pcm.extend_from_slice(&room[..samples]);
+        self.keep(&room[..samples]);
         self.position = Some(timestamp + samples as i64);
         self.resting = block.payload.len() <= 2;
         let (frames, resting, redundant) = (samples as u64 / 960, self.resting, block.redundant);
@@ -163,7 +187,7 @@ impl Ear {
     /// Plays what is left and says what was heard.
     pub fn finish(&mut self) -> Heard {
         self.play(true);
-        Heard { seconds: self.pcm.len() as f64 / 48_000.0, ..self.heard.clone() }
+        Heard { seconds: self.samples as f64 / 48_000.0, ..self.heard.clone() }
     }
 
     /// Appends the silence between the last sound and the end of `length` of listening.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a load tool lives in real time")]
 
 pub mod args;
+pub mod arrivals;
 pub mod chirps;
 pub mod count;
 pub mod crowd;
@@ -11,6 +12,7 @@ pub mod door;
 pub mod dtls;
 pub mod ear;
 pub mod events;
+pub mod flow;
 pub mod hear;
 pub mod listen;
 pub mod mouth;
@@ -18,7 +20,9 @@ pub mod peer;
 pub mod receive;
 pub mod recording;
 pub mod report;
+pub mod rooms;
 pub mod sound;
+pub mod talker;
 pub mod tasks;
 pub mod usage;
 pub mod voice;

@@ -1,6 +1,6 @@
 //! The load run: lets N listeners in at a set rate, waits until they hear, measures for a while, and reports.
 
-use crate::crowd::{Command, CrowdReport, Live, start};
+use crate::crowd::{Command, CrowdReport, Listener, Live, start};
 use crate::door::{Door, Entered, client, enter, leave};
 use crate::events::{EventCounts, hold};
 use crate::peer::Wanted;
@@ -78,7 +78,7 @@ pub async fn run(plan: Plan, quiet: bool) -> Result<Report> {
     measure(&plan, &live, quiet).await;
     report.tool_cores = (cpu_seconds() - cpu) / plan.window.as_secs_f64();
     commands.send(Command::Stop).map_err(|_| anyhow!("the crowd's thread has ended"))?;
-    let seen = crowd.join().map_err(|_| anyhow!("the crowd's thread panicked"))?;
+    let seen = crowd.join().map_err(|_| anyhow!("the crowd's thread panicked"))?.report;
     report.event_streams = events.open.load(Ordering::Relaxed);
     report.events = events.events.load(Ordering::Relaxed);
     fill(&mut report, &seen, &live);
@@ -166,8 +166,8 @@ fn settle_one(
     match done {
         Ok((entered, token)) => {
             endings.push(Ending { session: entered.session, permit: entered.permit });
-            let peer = Box::new(entered.peer);
-            commands.send(Command::Add(peer)).map_err(|_| anyhow!("the crowd's thread has ended"))?;
+            let listener = Box::new(Listener::new(entered.peer, 0));
+            commands.send(Command::Add(listener)).map_err(|_| anyhow!("the crowd's thread has ended"))?;
             if let Some(url) = plan.events.clone() {
                 let (streaming, events) = (streaming.clone(), Arc::clone(events));
                 streams.spawn(async move { hold(streaming, url, token, &events).await });

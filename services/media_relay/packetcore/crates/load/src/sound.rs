@@ -1,11 +1,12 @@
 //! What a speaker says: a tone, or a WAV or Ogg Opus file, as 20 ms Opus packets, over and over.
 
 use anyhow::{Context, Result, bail, ensure};
+pub use majlis_speech::PACKET;
+use majlis_speech::{level, ogg_packets};
 use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
-/// Samples in a packet.
-pub const PACKET: usize = 960;
 const RATE: f64 = 48_000.0;
 
 /// Where the sound comes from.
@@ -21,8 +22,8 @@ pub enum Sound {
     },
     /// Packets as a file has them.
     Packets {
-        /// The packets.
-        packets: Vec<Vec<u8>>,
+        /// The packets, with their levels.
+        packets: Vec<(Vec<u8>, u8)>,
         /// Where it is.
         at: usize,
     },
@@ -59,7 +60,9 @@ impl Sound {
         std::io::Read::read_exact(&mut File::open(path).with_context(|| path.display().to_string())?, &mut magic)?;
         match &magic {
             b"RIFF" => Self::samples(read_wav(path)?),
-            b"OggS" => Ok(Self::Packets { packets: read_ogg(path)?, at: 0 }),
+            b"OggS" => {
+                Ok(Self::Packets { packets: with_levels(ogg_packets(BufReader::new(File::open(path)?))?)?, at: 0 })
+            }
             _ => bail!("{} is neither WAV nor Ogg", path.display()),
         }
     }
@@ -84,20 +87,25 @@ impl Sound {
                 Ok(Spoken { payload, samples: PACKET, level: level(&pcm), first })
             }
             Self::Packets { packets, at } => {
-                let payload = packets[*at].clone();
+                let (payload, level) = packets[*at].clone();
                 let first = *at == 0;
                 *at = (*at + 1) % packets.len();
                 let samples = opus::packet::get_nb_samples(&payload, 48_000)?;
-                let silent = payload.len() <= 2;
-                Ok(Spoken { payload, samples, level: if silent { 127 } else { 20 }, first })
+                Ok(Spoken { payload, samples, level, first })
             }
         }
     }
 }
 
-fn level(pcm: &[f32]) -> u8 {
-    let power = pcm.iter().map(|sample| sample * sample).sum::<f32>() / pcm.len() as f32;
-    (-10.0 * power.max(1e-13).log10()).clamp(0.0, 127.0) as u8
+/// Each packet with how loud it is.
+fn with_levels(packets: Vec<Vec<u8>>) -> Result<Vec<(Vec<u8>, u8)>> {
+    let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono)?;
+    let measured = |packet: Vec<u8>| {
+        let mut room = [0.0; 5760];
+        let samples = decoder.decode_float(&packet, &mut room, false)?;
+        Ok((packet, level(&room[..samples])))
+    };
+    packets.into_iter().map(measured).collect()
 }
 
 /// Any WAV as 48 kHz mono: channels averaged, other rates resampled by linear interpolation.
@@ -128,15 +136,4 @@ fn read_wav(path: &Path) -> Result<Vec<f32>> {
             mono[index] * (1.0 - share) + next * share
         })
         .collect())
-}
-
-/// The Opus packets of an Ogg file (RFC 7845), its two headers left out.
-fn read_ogg(path: &Path) -> Result<Vec<Vec<u8>>> {
-    let mut reader = ogg::PacketReader::new(std::io::BufReader::new(File::open(path)?));
-    let mut packets = Vec::new();
-    while let Some(packet) = reader.read_packet()? {
-        packets.push(packet.data);
-    }
-    ensure!(packets.len() > 2 && packets[0].starts_with(b"OpusHead"), "{} holds no Opus", path.display());
-    Ok(packets.split_off(2))
 }

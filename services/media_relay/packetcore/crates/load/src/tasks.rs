@@ -1,12 +1,14 @@
 //! What each command does: command line to plan, plan to result, result to file and screen.
 
-use crate::args::{EarArgs, HearArgs, ListenArgs, OutputArgs, SpeakArgs, read_tokens};
+use crate::args::{EarArgs, HearArgs, ListenArgs, OutputArgs, RoomsArgs, SpeakArgs, read_tokens};
+use crate::arrivals::Arrivals;
 use crate::door::{Door, client, enter, exchange, leave};
 use crate::hear::{Loss, hear};
 use crate::listen::{Plan, run};
 use crate::mouth::mouth_to_ear;
 use crate::peer::Wanted;
 use crate::report::Report;
+use crate::rooms::{Manner, Rooms, Stage};
 use crate::sound::Sound;
 use crate::voice::{Voice, speak};
 use anyhow::{Context, Result, anyhow};
@@ -152,6 +154,28 @@ pub async fn ear(args: EarArgs) -> Result<()> {
         }
     }
     tell(&report, &serde_json::to_string_pretty(&report.ear)?, &args.output)
+}
+
+/// `majlis-load rooms`.
+pub async fn rooms(args: RoomsArgs) -> Result<()> {
+    let manner = Manner {
+        poll: Duration::from_millis(args.poll_ms),
+        ear_every: args.ear_every.max(1),
+        keeps: args.out.is_some(),
+        settle: Duration::from_secs_f64(args.settle),
+        tones: args.tones,
+    };
+    let arrivals =
+        Arrivals { api: args.api, rate: args.rate, concurrency: args.concurrency, tries: args.tries, bind: args.bind };
+    let mut rooms = Rooms::new(manner, arrivals)?;
+    while let Some(line) = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await? {
+        let stage: Stage = serde_json::from_str(&line?).context("a stage is a line of JSON")?;
+        let mut report = rooms.fill(&stage).await?;
+        println!("{}", json!({"settled": report}));
+        rooms.measure(&stage, &mut report).await?;
+        println!("{}", json!({"measured": report}));
+    }
+    tokio::task::spawn_blocking(move || rooms.finish(args.out.as_deref())).await?
 }
 
 async fn exchange_all(doors: &mut [Door], personal: bool) -> Result<()> {

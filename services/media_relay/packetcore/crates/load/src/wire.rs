@@ -30,6 +30,8 @@ pub struct RtpView<'a> {
     pub timestamp: u32,
     /// Synchronisation source.
     pub ssrc: u32,
+    /// Bytes of payload, its seal included.
+    pub sealed: usize,
     csrcs: &'a [u8],
     extensions: &'a [u8],
 }
@@ -39,11 +41,12 @@ impl<'a> RtpView<'a> {
     pub fn parse(packet: &'a [u8]) -> Option<Self> {
         let (head, rest) = packet.split_first_chunk::<12>()?;
         let (csrcs, rest) = rest.split_at_checked(4 * usize::from(head[0] & 0x0f))?;
-        let mut extensions: &[u8] = &[];
+        let (mut extensions, mut sealed): (&[u8], _) = (&[], rest.len());
         if head[0] & 0x10 != 0 {
             let (profile, rest) = rest.split_first_chunk::<4>()?;
             let len = 4 * usize::from(u16::from_be_bytes([profile[2], profile[3]]));
             let body = rest.get(..len)?;
+            sealed = rest.len() - len;
             // Only the one-byte form is offered, so only that is read.
             extensions = if profile[..2] == [0xbe, 0xde] { body } else { &[] };
         }
@@ -53,6 +56,7 @@ impl<'a> RtpView<'a> {
             sequence: u16::from_be_bytes([head[2], head[3]]),
             timestamp: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
             ssrc: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
+            sealed,
             csrcs,
             extensions,
         })
