@@ -4,34 +4,23 @@
 //! packets of one size to the same number of loopback sockets, which another thread polls on a timer, paced at the same
 //! interval; the relay's side is the whole core, microphone and mixer included.
 
+mod support;
+
 use majlis_core::Path;
 use majlis_core::endpoint::{SlotFormat, StageFormat};
-use majlis_core::fanout::{ListenerFormat, StreamStart, Transmit};
+use majlis_core::fanout::{StreamStart, Transmit};
 use majlis_core::rtp::{FIXED_HEADER, Header};
-use majlis_core::srtp::{Profile, SealKey, SendStream};
-use majlis_core::stun;
-use majlis_io::batch::{ReceiveBatch, SendBatch};
+use majlis_core::srtp::{SealKey, SendStream};
+use majlis_io::batch::SendBatch;
 use majlis_io::{Relay, RelayConfig, socket, sys};
-use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::Duration;
+use support::{
+    Cost, LOOPBACK, Outcome, PROFILE, Polling, Watch, key_salt, listener_format, open_session, raise_file_limit,
+};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-const PROFILE: Profile = Profile::AeadAes128Gcm;
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const FRAME: u64 = 20_000;
-
-struct Cost {
-    micros_per_packet: f64,
-    cores: f64,
-    packets: u64,
-    bytes_per_packet: u64,
-    drops: u64,
-}
 
 fn main() -> Outcome<()> {
     let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
@@ -55,50 +44,6 @@ fn main() -> Outcome<()> {
         relay.drops,
     );
     Ok(())
-}
-
-/// A thread that empties the listeners' sockets now and then, as a load tool does: a reader that blocks on them would
-/// charge its wake-ups to the sender.
-struct Polling {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Polling {
-    const INTERVAL: Duration = Duration::from_millis(200);
-
-    fn start(sockets: Arc<Vec<UdpSocket>>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let body = move || {
-            let mut batch = ReceiveBatch::default();
-            while !seen.load(Relaxed) {
-                for socket in sockets.iter() {
-                    batch.receive(socket);
-                }
-                std::thread::sleep(Self::INTERVAL);
-            }
-        };
-        Self { stop, thread: Some(std::thread::spawn(body)) }
-    }
-}
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        drop(self.thread.take().map(JoinHandle::join));
-    }
-}
-
-/// One socket a listener needs more descriptors than the usual soft limit.
-fn raise_file_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` outlives both calls and is of the type they use.
-    unsafe {
-        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        limit.rlim_cur = limit.rlim_max;
-        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-    }
 }
 
 fn measure_floor(sockets: &[UdpSocket], seconds: u64, packet_ms: u32, bytes: usize) -> Outcome<Cost> {
@@ -168,59 +113,16 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
 
 fn measure_while_speaking(relay: &Relay, mut speaker: Speaker, seconds: u64) -> Outcome<Cost> {
     let begin = sys::monotonic_micros();
-    let mut before = None;
+    let mut watch = None;
     for frame in 0..(seconds + 1) * 50 {
         if frame == 50 {
-            before = Some((sys::monotonic_micros(), relay.counters().snapshot()));
+            watch = Some(Watch::begin(relay));
         }
         speaker.speak()?;
         let next = begin + (frame + 1) * FRAME;
         std::thread::sleep(Duration::from_micros(next.saturating_sub(sys::monotonic_micros())));
     }
-    let (from, before) = before.ok_or("too short")?;
-    let (elapsed, after) = (sys::monotonic_micros() - from, relay.counters().snapshot());
-    let grown = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
-    let cpu: u64 = after.keys().filter(|name| name.starts_with("cpu_nanoseconds")).map(|name| grown(name)).sum();
-    for name in after.keys().filter(|name| name.starts_with("cpu_nanoseconds")) {
-        eprintln!("{name}: {:.4} of a core", grown(name) as f64 / 1000.0 / elapsed as f64);
-    }
-    let packets = grown("listener_packets_out");
-    Ok(Cost {
-        micros_per_packet: cpu as f64 / 1000.0 / packets as f64,
-        cores: cpu as f64 / 1000.0 / elapsed as f64,
-        packets,
-        bytes_per_packet: grown("bytes_out") / grown("packets_out"),
-        drops: grown("send_buffer_drops") + grown("overload_drops") + grown("send_errors"),
-    })
-}
-
-/// Adds a session with keys and nominates the socket's address.
-fn open_session(relay: &Relay, ufrag: &str, socket: &UdpSocket) -> Outcome<u64> {
-    const PWD: &str = "apasswordoftwentytwocharacters";
-    let session = relay.add_session(ufrag, PWD)?.0;
-    relay.set_keys(session, PROFILE, &key_salt(session, 0), &key_salt(session, 0x80))?;
-    let mut transaction = [3; 12];
-    transaction[..8].copy_from_slice(&session.to_be_bytes());
-    let mut check = Vec::new();
-    stun::write_check(&mut check, &transaction, &format!("{ufrag}:far"), true, &stun::integrity_key(PWD));
-    socket.send_to(&check, relay.addresses()[0])?;
-    Ok(session)
-}
-
-fn key_salt(session: u64, direction: u8) -> Vec<u8> {
-    let mut bytes = vec![direction; 28];
-    bytes[..8].copy_from_slice(&session.to_be_bytes());
-    bytes
-}
-
-fn listener_format() -> ListenerFormat {
-    ListenerFormat {
-        ssrc: 1,
-        payload_type: 111,
-        red_payload_type: None,
-        abs_capture_time_id: None,
-        level_extension_id: None,
-    }
+    Ok(watch.ok_or("too short")?.end(relay))
 }
 
 fn stage_format() -> StageFormat {
