@@ -17,6 +17,7 @@ from tests.load.idle_rows import idle_rows
 from tests.load.naive import naive_rows
 from tests.load.rows import Row, row, table, write
 from tests.load.second_relay import second_relay_rows
+from tests.load.small_rooms import forwarding_rows, refusal_rows, small_rooms_rows
 from tests.support.stack import ROOT
 
 LATEST = ROOT / "var" / "bench" / "latest.json"
@@ -63,6 +64,16 @@ GROUPS = (
             "forward_p99_ms_20ms_5000",
         ),
     ),
+    Group(
+        "rooms",
+        small_rooms_rows,
+        (
+            "small_rooms_10x10_cores", "small_rooms_40x10_cores", "small_rooms_100x10_cores", "small_rooms_100x10_two",
+            "small_rooms_drops", "small_rooms_concealed",
+        ),
+    ),
+    Group("forwarding", forwarding_rows, ("small_rooms_over_forwarding",)),
+    Group("refused", refusal_rows, ("small_rooms_refused", "small_rooms_inside_lost")),
     Group("hands", hand_rows, ("hand_p99_ms", "directory_ms_per_hand", "gateway_cores_hands")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.load.crowd import Crowd, core_drops
+from tests.load.crowd import NO_BUDGET, Crowd, core_drops
 from tests.load.house import House, open_house
 from tests.load.machine import Cost, cost, pin, prefer, resident_kib
 from tests.load.rows import Row, row
@@ -101,7 +101,7 @@ def sustained_rows(report: dict[str, Any], found: Sustained, packet_ms: int) -> 
 
 async def crowd_rows(folder: Path) -> list[Row]:
     """One crowd gives all rows: it joins unpinned, then a minute passes with the relay pinned, then memory is read."""
-    async with open_house(folder) as house:
+    async with open_house(folder, **NO_BUDGET) as house:
         stack = house.stack
         idle = {name: resident_kib(stack.pid(name)) for name in PARTS}
         before, began = costs(stack), time.monotonic()
@@ -124,7 +124,10 @@ async def crowd_rows(folder: Path) -> list[Row]:
 async def long_packet_rows(folder: Path) -> list[Row]:
     """The same sound in packets of 60 ms."""
     options = ("--rate", "110", "--seconds", str(LONG_PACKET_SECONDS + 2 * CALM_SECONDS + 4))
-    async with open_house(folder, MEDIA_RELAY_AUDIENCE_PACKET_MS="60") as house, arriving(house, *options) as crowd:
+    async with (
+        open_house(folder, **NO_BUDGET, MEDIA_RELAY_AUDIENCE_PACKET_MS="60") as house,
+        arriving(house, *options) as crowd,
+    ):
         await crowd.settled(JOIN_SECONDS)
         found = await sustained(house.stack, crowd, LONG_PACKET_SECONDS)
         report = await crowd.report(REPORT_SECONDS)

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from majlis_client import Client, FixedToken
-
-from tests.load.crowd import OPEN_LIMITS, person_of, room, token_file, tokens
+from tests.load.crowd import OPEN_LIMITS, bring_up, room, token_file, tokens
 from tests.support.stack import Stack
 
 
@@ -29,17 +27,8 @@ class House:
         return token_file(self.folder / name, lines)
 
     async def bring_up(self, guest: str) -> None:
-        """A guest raises a hand, is offered the stage, and accepts."""
-        url = self.stack.url
-        async with (
-            await Client.connect(url, FixedToken(self.speaker)) as leader,
-            await Client.connect(url, FixedToken(guest)) as client,
-        ):
-            await leader.join(self.room_id)
-            await client.join(self.room_id)
-            await client.raise_hand(self.room_id)
-            offer = await leader.offer_stage(self.room_id, person_of(guest))
-            await client.accept_offer(self.room_id, offer.offer_id)
+        """A guest comes on the stage of the house's room."""
+        await bring_up(self.stack, self.room_id, self.speaker, guest)
 
 
 @asynccontextmanager

@@ -26,13 +26,16 @@ async def run(*arguments: str, token: str = "", seconds: float = 60.0) -> dict[s
     return report
 
 
-async def start(*arguments: str, token: str = "") -> asyncio.subprocess.Process:
+async def start(*arguments: str, token: str = "", told: bool = False) -> asyncio.subprocess.Process:
+    """Starts it; one that is `told` reads its standard input."""
     assert PROGRAM.exists(), "majlis-load is not built: make e2e builds it first"
     return await asyncio.create_subprocess_exec(
         str(PROGRAM),
         *arguments,
+        stdin=asyncio.subprocess.PIPE if told else None,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        limit=1 << 24,
         env={**os.environ, "MAJLIS_LOAD_TOKEN": token},
     )
 
