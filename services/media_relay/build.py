@@ -118,10 +118,8 @@ class RelayService:
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
         meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock)
         heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
-        handshakes, doors = (
-            Handshakes(background, core.send_dtls),
-            Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second),
-        )
+        handshakes = Handshakes(core.send_dtls)
+        doors = Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second)
         made = _sessions(
             relay,
             adapter,

@@ -154,7 +154,9 @@ class FakeHandshakes:
     begun: list[int] = field(default_factory=list)
     dropped: int = 0
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint], outcome: Outcome, *, begins: bool) -> Fingerprint:
+    def expect(
+        self, handle: int, fingerprints: Sequence[Fingerprint], outcome: Outcome, *, begins: bool
+    ) -> Fingerprint:
         assert fingerprints
         self.expected[handle] = outcome
         if begins:

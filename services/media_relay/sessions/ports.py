@@ -70,7 +70,9 @@ class Outcome(Protocol):
 class Handshakes(Protocol):
     """DTLS with the clients."""
 
-    def expect(self, handle: int, fingerprints: list[Fingerprint], outcome: Outcome, *, begins: bool) -> Fingerprint:
+    def expect(
+        self, handle: int, fingerprints: Sequence[Fingerprint], outcome: Outcome, *, begins: bool
+    ) -> Fingerprint:
         """Gets ready for a session's handshake, which we begin or the client; returns our own fingerprint."""
         ...
 

@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 from structlog.testing import capture_logs
 
-from services.media_relay.sessions.dtls_trouble import allow_curves
-from services.media_relay.sessions.handshake import Certificate
+from services.media_relay.sessions.certificate import Certificate, Key, allow_curves
 from tests.integration.media_relay.hearing import until_heard
 from tests.support.fake_bus import eventually
 from tests.support.relay_fleet import Fleet
@@ -34,12 +33,11 @@ async def speak(fleet: Fleet, door: WhipDoor, *options: str) -> "asyncio.subproc
     )
 
 
-def certificate_files(folder: Path) -> list[str]:
-    """A certificate of the usual kind for the muxer, which makes itself an unusual one otherwise."""
-    made = Certificate.generateCertificate()
-    certificate: x509.Certificate = made._cert
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(made._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+def certificate_files(folder: Path, key: Key | None = None) -> list[str]:
+    """A certificate for the muxer, of the usual kind unless a key is given; left alone it makes an unusual one."""
+    made = Certificate(key)
+    (folder / "cert.pem").write_bytes(made.x509.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return [f"cert_file={folder / 'cert.pem'}", f"key_file={folder / 'key.pem'}"]
 
 
@@ -55,13 +53,17 @@ async def speaking(fleet: Fleet, door: WhipDoor, *options: str) -> AsyncIterator
         sys.stdout.write((await process.communicate())[0].decode())
 
 
-@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize(
+    ("begins", "key"),
+    [(False, None), (True, None), (True, rsa.generate_private_key(65537, 2048))],
+    ids=["waits", "begins", "begins-RSA"],
+)
 async def test_ffmpegs_whip_muxer_is_heard_whoever_begins_the_handshake(
-    fleet: Fleet, tmp_path: Path, begins: bool
+    fleet: Fleet, tmp_path: Path, begins: bool, key: Key | None
 ) -> None:
     relay = await fleet.add_relay()
     listener = await fleet.listen(relay)
-    options = [*certificate_files(tmp_path), *(["whip_flags=dtls_active"] if begins else [])]
+    options = [*certificate_files(tmp_path, key), *(["whip_flags=dtls_active"] if begins else [])]
     async with whip_door(fleet.gateway(relay)) as door, speaking(fleet, door, *options):
         await until_heard(listener.client.ear, 440.0, SPOKEN_SECONDS)
         assert f"a=setup:{'active' if begins else 'passive'}" in door.offers[0]
