@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
-from jwt.api_jws import PyJWS
-
-ALGORITHM = "EdDSA"
+from services.common.trust.jws import ALGORITHM, PrivateKey, from_base64url, sealed, to_base64url
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +15,10 @@ class SigningKey:
     """One Ed25519 key and when it was made."""
 
     key_id: str
-    private: Ed25519PrivateKey
+    private: PrivateKey
     created_at: datetime
 
 
-JWS = PyJWS(algorithms=[ALGORITHM])
-"""Signs and checks; the algorithm is never taken from a token."""
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -62,30 +56,34 @@ class KeyRing:
 
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """A token with these claims, whose header says `typ` and the current key's id."""
-        headers = {"typ": typ, "kid": self.current.key_id}
-        # Not jwt.encode: it makes a JSON encoder for each token, and claims here have no dates to convert.
-        return JWS.encode(_to_json(dict(claims)).encode(), self.current.private, algorithm=ALGORITHM, headers=headers)
+        header = {"typ": typ, "kid": self.current.key_id}
+        return sealed(_to_json(dict(claims)).encode(), header, self.current.private)
 
     def _keys(self) -> list[SigningKey]:
         return [key for key in (self.current, self.previous) if key is not None]
 
 
 def _new_key(now: datetime) -> SigningKey:
-    return SigningKey(secrets.token_urlsafe(9), Ed25519PrivateKey.generate(), now)
+    return SigningKey(secrets.token_urlsafe(9), PrivateKey.generate(), now)
+
+
+def _jwk(key: SigningKey) -> dict[str, Any]:
+    """The public half (RFC 8037 §2)."""
+    return {"kty": "OKP", "crv": "Ed25519", "x": to_base64url(bytes(key.private.verify_key)), "kid": key.key_id}
 
 
 def _public_jwk(key: SigningKey) -> dict[str, Any]:
-    jwk = json.loads(OKPAlgorithm.to_jwk(key.private.public_key()))
-    return {**jwk, "kid": key.key_id, "alg": ALGORITHM, "use": "sig"}
+    return {**_jwk(key), "alg": ALGORITHM, "use": "sig"}
 
 
 def _write_key(key: SigningKey) -> dict[str, Any]:
-    jwk = json.loads(OKPAlgorithm.to_jwk(key.private))
-    return {**jwk, "kid": key.key_id, "iat": int(key.created_at.timestamp())}
+    return {**_jwk(key), "d": to_base64url(bytes(key.private)), "iat": int(key.created_at.timestamp())}
 
 
 def _read_key(entry: Mapping[str, Any]) -> SigningKey:
-    private = OKPAlgorithm.from_jwk(dict(entry))
-    if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError("a key of the ring is not a private Ed25519 key")  # noqa: TRY004 (the text is wrong)
+    if entry.get("kty") != "OKP" or entry.get("crv") != "Ed25519":
+        raise ValueError("a key of the ring is not a private Ed25519 key")
+    private = PrivateKey(from_base64url(str(entry["d"])))
+    if to_base64url(bytes(private.verify_key)) != entry.get("x"):
+        raise ValueError("the halves of a key of the ring do not belong together")
     return SigningKey(str(entry["kid"]), private, datetime.fromtimestamp(entry["iat"], UTC))

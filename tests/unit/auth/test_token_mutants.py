@@ -39,7 +39,7 @@ def part(value: Any) -> str:
 def signed(header: dict[str, Any] | None = None, claims: dict[str, Any] | None = None) -> str:
     """A token with our own signature over any header and claims."""
     body = f"{part(HEADER if header is None else header)}.{part(CLAIMS if claims is None else claims)}"
-    return f"{body}.{part(RING.current.private.sign(body.encode()))}"
+    return f"{body}.{part(RING.current.private.sign(body.encode()).signature)}"
 
 
 def claiming(**changes: Any) -> str:
@@ -51,10 +51,11 @@ def heading(**changes: Any) -> str:
 
 
 def with_public_key_as_hmac_secret(alg: str, encoding: str) -> str:
-    public = RING.current.private.public_key()
+    raw = bytes(RING.current.private.verify_key)
+    public = ed25519.Ed25519PublicKey.from_public_bytes(raw)
     secret = {
         "pem": lambda: public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-        "raw": lambda: public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw),
+        "raw": lambda: raw,
         "jwks": lambda: RING.jwks_json().encode(),
     }[encoding]()
     body = f"{part({**HEADER, 'alg': alg})}.{part(CLAIMS)}"
@@ -88,6 +89,12 @@ def with_flipped_bit(index: int) -> str:
     raw[len(raw) // 2] ^= 1
     pieces[index] = part(bytes(raw))
     return ".".join(pieces)
+
+
+def _in_plain_base64(token: str) -> str:
+    """The same bytes in the other alphabet: of a token there is one spelling."""
+    body, _, signature = token.rpartition(".")
+    return f"{body}.{signature.replace('-', '+').replace('_', '/')}="
 
 
 def unsigned(alg: str) -> str:
@@ -158,6 +165,9 @@ MUTANTS: dict[str, Callable[[], str]] = {
     "claims a list": lambda: signed(claims=[]),  # type: ignore[arg-type]
     "empty": lambda: "",
     "dots": lambda: "..",
+    "signature padded": lambda: signed() + "==",
+    "signature with a line break": lambda: signed() + "\n",
+    "signature in plain base64": lambda: _in_plain_base64(signed()),
     "not ASCII": lambda: "токен.токен.токен",
     "too long": lambda: claiming(pad="x" * 9000),
 }

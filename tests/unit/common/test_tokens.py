@@ -7,7 +7,6 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.common.errors import DomainError, NotSignedIn, PartUnavailable, TokenExpired
@@ -140,9 +139,7 @@ async def test_a_header_that_is_not_ours_is_refused(mint: TokenMint, header: dic
 
 
 async def test_the_published_key_used_as_a_shared_secret_is_refused(mint: TokenMint) -> None:
-    public = mint.keys.current.private.public_key().public_bytes(
-        serialization.Encoding.Raw, serialization.PublicFormat.Raw
-    )
+    public = bytes(mint.keys.current.private.verify_key)
     headers = {"typ": "at+jwt", "kid": mint.keys.current.key_id}
     forged = jwt.encode(mint.claims(), public, algorithm="HS256", headers=headers)
     with pytest.raises(NotSignedIn):
