@@ -13,7 +13,7 @@ from services.media_relay.domain.events import Event, SessionConnected, SessionE
 WAIT_SECONDS = 3.0
 """Less than callers wait for the answer."""
 LONGEST_QUEUE = 1_000
-_COME_BACK_WITHIN_SECONDS = 4.0
+_SPREAD_SECONDS = 3.0
 BURST_SECONDS = 0.5
 """So much of the pace may come at once."""
 PACE_SECONDS = 1.0
@@ -115,5 +115,5 @@ class Doors:
 
 def _busy(wait: float = 1.0) -> RelayBusy:
     # Spread, or those who were refused together would come back together.
-    seconds = random.uniform(wait, wait + _COME_BACK_WITHIN_SECONDS)  # noqa: S311 (jitter)
+    seconds = random.uniform(wait, wait + _SPREAD_SECONDS)  # noqa: S311 (jitter)
     return RelayBusy("many people come in just now: try again in a moment", retry_after_seconds=seconds)
