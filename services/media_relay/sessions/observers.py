@@ -126,12 +126,7 @@ class RelayMetrics:
             for connected in (True, False):
                 state = "connected" if connected else "opening"
                 sessions.labels(kind.value, state).set_function(self._counting(kind, connected))
-        metrics.gauge(f"{_PREFIX}budget_packets_per_second", "Packets a second that may be promised.").set_function(
-            lambda: relay.capacity.limits.usual
-        )
-        metrics.gauge(f"{_PREFIX}promised_packets_per_second", "Packets a second promised to sessions.").set_function(
-            lambda: relay.capacity.committed.usual
-        )
+        _show_work(metrics, relay)
         metrics.registry.register(CoreCollector(core.counters))
 
     def count_join(self, result: str) -> None:
@@ -189,6 +184,29 @@ class RelayMetrics:
     def _counting(self, kind: Kind, connected: bool) -> Callable[[], float]:
         # Called by the thread that serves /metrics: iterating takes a copy.
         return lambda: sum(1 for each in self._relay.sessions if each.kind is kind and each.connected == connected)
+
+
+def _show_work(metrics: Metrics, relay: Relay) -> None:
+    """What is promised and done, beside what may be: by what binds first, newcomers are refused from 0.9 of it on."""
+    capacity, work = relay.capacity, "in the work of packets a second"
+    metrics.gauge(f"{_PREFIX}full_ratio", "Share of the tightest limit that is promised or done.").set_function(
+        lambda: capacity.limits.fullness(capacity.committed)
+    )
+    metrics.gauge(f"{_PREFIX}budget_packets_per_second", f"Usual work that may be promised, {work}.").set_function(
+        lambda: capacity.limits.usual
+    )
+    promised = metrics.gauge(f"{_PREFIX}promised_packets_per_second", f"Promised to sessions, or done, {work}.")
+    promised.set_function(lambda: capacity.committed.usual)
+    measured = metrics.gauge(f"{_PREFIX}measured_work_packets_per_second", f"Done by packet threads, {work}.")
+    measured.set_function(lambda: capacity.measured)
+    most = metrics.gauge(f"{_PREFIX}most_work_packets_per_second", f"Promised at most, {work}.", ("threads",))
+    limit = metrics.gauge(
+        f"{_PREFIX}work_limit_packets_per_second", f"Most that may be promised, {work}.", ("threads",)
+    )
+    most.labels("sending").set_function(lambda: capacity.promised.sending)
+    most.labels("programme").set_function(lambda: capacity.promised.programme)
+    limit.labels("sending").set_function(lambda: capacity.limits.sending)
+    limit.labels("programme").set_function(lambda: capacity.limits.programme)
 
 
 def in_base_units(counted: str, number: int) -> tuple[str, float]:
