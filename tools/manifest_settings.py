@@ -42,6 +42,10 @@ LEFT: Mapping[str, tuple[str, ...]] = {
 
 ON_ONE_MACHINE: Mapping[str, tuple[str, ...]] = {
     "on one machine a shared secret proves services to each other": ("TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CA_FILE"),
+    "on one machine the directory has one copy": (
+        "ROOM_DIRECTORY_GRPC_ADVERTISE",
+        "ROOM_DIRECTORY_PEER_NAME",
+    ),
     "the container has a minute, and nobody moves to another relay": ("MEDIA_RELAY_DRAIN_SECONDS",),
 }
 """The same, for deploy/compose.yaml besides."""

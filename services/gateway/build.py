@@ -25,10 +25,11 @@ from services.gateway.call.calls import Calls
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
-from services.gateway.call.forwarder import Forwarder
+from services.gateway.call.forwarder import Forwarder, host_of
 from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
+from services.gateway.call.owners import RoomOwners
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
@@ -74,6 +75,7 @@ class Outward:
     async def close(self) -> None:
         await self.forwarder.close()
         await self.relays.close()
+        await self.directory.close()
         for channel in self.channels:
             await channel.close()
 
@@ -226,13 +228,18 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
         raise SettingsError(f"the contracts offer RPCs of {min(unreachable)}, which has no address here")
     auth = ServiceChannel("gateway", settings.auth_address, settings)
     directory = ServiceChannel("gateway", settings.room_directory_address, settings)
+    owners, known_as = RoomOwners(), host_of(settings.room_directory_address)
     invite = ServiceChannel("gateway", settings.invite_address, settings, waits=False)
     return Outward(
         AuthClient(auth),
-        DirectoryClient(directory),
+        DirectoryClient(
+            directory,
+            owners,
+            lambda address: ServiceChannel("gateway", address, settings, waits=False, known_as=known_as),
+        ),
         InviteClient(invite),
         RelayClients(settings),
-        Forwarder(addresses, settings, metrics),
+        Forwarder(addresses, settings, metrics, owners),
         (auth, directory, invite),
     )
 

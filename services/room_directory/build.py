@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
@@ -19,6 +20,7 @@ from majlis.room_directory.v1 import (
     stage_service_pb2,
     stage_service_pb2_grpc,
 )
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.bus.client import Bus
 from services.common.clock import Clock
@@ -43,6 +45,10 @@ from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRooms
 from services.room_directory.app.moderation import ModerationCases
+from services.room_directory.app.ownership.arrivals import Arrivals
+from services.room_directory.app.ownership.keeper import LOOK_SECONDS as LEASES_SECONDS
+from services.room_directory.app.ownership.keeper import Ownership
+from services.room_directory.app.ownership.passing import Passing
 from services.room_directory.app.people import People
 from services.room_directory.app.permits import Permits
 from services.room_directory.app.placing import Placing
@@ -51,9 +57,10 @@ from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
-from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient
+from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient, PeerClients
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.metrics import ClockSkew, PrometheusCounters
+from services.room_directory.domain.room import Room
+from services.room_directory.metrics import ClockSkew, PrometheusCounters, show_ownership
 from services.room_directory.rpc.capacity import CapacityServicer
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.moderation import ModerationServicer
@@ -62,8 +69,9 @@ from services.room_directory.rpc.snapshots import Snapshots
 from services.room_directory.rpc.stage import StageServicer
 from services.room_directory.settings import Settings
 from services.room_directory.storage import retention as old
+from services.room_directory.storage.leases import SqlLeases
 from services.room_directory.storage.ledger import SqlLedger
-from services.room_directory.storage.rooms import SqlRoomStore
+from services.room_directory.storage.rooms import RoomMade, SqlRoomStore
 from services.room_directory.storage.tables import audit, fact_cursors
 
 TICK_SECONDS = 0.5
@@ -103,10 +111,13 @@ class Parts:
     bus: Bus
     auth: AuthClient
     invite: InviteClient | None
+    peers: PeerClients
     store: SqlRoomStore
     ledger: SqlLedger
     keys: KeyRing
     rooms: LiveRooms
+    ownership: Ownership | None
+    """Of which rooms are this copy's; None where it is the only one there can be."""
     dispatch: Dispatch
     blocks: Blocks
     announcer: facts.BusAnnouncer
@@ -125,19 +136,21 @@ async def build(
     if not settings.auth_address:
         raise SettingsError("ROOM_DIRECTORY_AUTH_ADDRESS must be set")
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
-    store, ledger = SqlRoomStore(database, clock, rules), SqlLedger(database, clock)
+    leases, ledger = (None if database.is_sqlite else SqlLeases(database)), SqlLedger(database, clock)
+    ownership = _ownership(leases, clock, metrics)
+    store = SqlRoomStore(database, clock, rules, _made(leases, ownership))
     keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
     auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
     blocks, ended = Blocks(), EndedSignIns()
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     announcer = facts.BusAnnouncer(bus.publish, people)
-    rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules)
+    rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
 
-    def relay_client(relay_id: str, grpc_address: str) -> GrpcRelayClient:
-        return GrpcRelayClient(relay_id, grpc_address, settings)
-
+    relay_client = partial(GrpcRelayClient, settings)
     fleet = Fleet(ledger, relay_client, dispatch, rooms, ended, clock=clock, limits=limits)
     _show(metrics, fleet)
+    if ownership is not None:
+        ownership.wire(Arrivals(rooms, store, fleet, ended, clock).take, rooms.lose, rooms.lives)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
     placing = Placing(rooms, fleet, permits, clock)
@@ -160,10 +173,12 @@ async def build(
         bus=bus,
         auth=auth,
         invite=invite,
+        peers=PeerClients(settings, settings.peer_name),
         store=store,
         ledger=ledger,
         keys=keys,
         rooms=rooms,
+        ownership=ownership,
         dispatch=dispatch,
         blocks=blocks,
         announcer=announcer,
@@ -174,6 +189,26 @@ async def build(
         on_load=facts.load_handler(fleet.on_load, ClockSkew(clock, metrics).note),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
+
+
+def _ownership(leases: SqlLeases | None, clock: Clock, metrics: Metrics) -> Ownership | None:
+    """Who owns which room, where several copies can share the database."""
+    if leases is None:
+        return None
+    ownership = Ownership(leases, SystemIds().new_id(), clock)
+    show_ownership(metrics, ownership)
+    return ownership
+
+
+def _made(leases: SqlLeases | None, ownership: Ownership | None) -> RoomMade | None:
+    """What a new room is written with: the lease of the copy that makes it."""
+    if leases is None or ownership is None:
+        return None
+
+    async def made(session: AsyncSession, room: Room) -> None:
+        await leases.made(session, room, ownership.me)
+
+    return made
 
 
 def _verifier(
@@ -221,6 +256,8 @@ def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keep
 def serve(parts: Parts, server: RpcServer) -> None:
     """Gives the server every RPC of the service."""
     app = parts.app
+    if parts.ownership is not None:
+        parts.ownership.listens_at(lambda: parts.settings.address(server.port))
     snapshots = Snapshots(app.people)
     server.add(
         RoomServicer(
@@ -245,7 +282,15 @@ def serve(parts: Parts, server: RpcServer) -> None:
         moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
     server.add(
-        FleetServicer(app.rooms, app.presence, app.fleet, app.keys, snapshots),
+        FleetServicer(
+            rooms=app.rooms,
+            presence=app.presence,
+            fleet=app.fleet,
+            keys=app.keys,
+            snapshots=snapshots,
+            passing=Passing(parts.rooms, parts.ownership),
+            peers=parts.peers,
+        ),
         fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
         fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
     )
@@ -259,7 +304,8 @@ def serve(parts: Parts, server: RpcServer) -> None:
 async def start(parts: Parts, background: Background) -> None:
     """Takes over what was going on, from rows and from relays, and starts the rounds that look after rooms."""
     parts.blocks.load(await parts.ledger.blocks())
-    await parts.rooms.load()
+    if parts.ownership is None:
+        await parts.rooms.load()
     background.spawn("announcer", parts.announcer.run, restart=True)
     await parts.app.fleet.start()
     background.every("tick", TICK_SECONDS, parts.app.presence.tick)
@@ -272,6 +318,15 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
 
 
+async def own(parts: Parts, background: Background) -> None:
+    """Takes the rooms that nobody owns, once others can reach this copy."""
+    if parts.ownership is None:
+        return
+    with suppress(StorageUnavailable):
+        await parts.ownership.start()
+    background.every("leases", LEASES_SECONDS, parts.ownership.round)
+
+
 async def listen(parts: Parts, background: Background) -> None:
     """Connects to the bus and begins to hear relays and the other services."""
     await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, parts.on_load)
@@ -281,6 +336,13 @@ async def listen(parts: Parts, background: Background) -> None:
     await parts.bus.connect()
 
 
+async def hand_over(parts: Parts) -> None:
+    """Before the server drains: this copy's rooms are other copies' at once."""
+    if parts.ownership is not None:
+        with suppress(StorageUnavailable):
+            await parts.ownership.leave()
+
+
 async def stop(parts: Parts) -> None:
     """Lets relays have their orders, then closes every connection."""
     await parts.dispatch.settle_all(_SETTLE_SECONDS)
@@ -288,6 +350,7 @@ async def stop(parts: Parts) -> None:
         await _write_waiting(parts)
     await parts.bus.close()
     await parts.app.fleet.close()
+    await parts.peers.close()
     await parts.auth.close()
     if parts.invite is not None:
         await parts.invite.close()

@@ -97,6 +97,7 @@ def event_of(fact: Fact, people: wire.People) -> Message:
     common: dict[str, Any] = {
         "room_id": fact.room_id,
         "revision": fact.revision,
+        "term": fact.term,
         "occurred_at": wire.moment(fact.at),
     }
     if isinstance(fact, events.QueueFact):
@@ -112,6 +113,7 @@ def _pulse(pulse: Pulse) -> pb.RoomPulse:
         listener_count=pulse.listener_count,
         hand_count=pulse.hand_count,
         queue_revision=pulse.queue_revision,
+        term=pulse.term,
         audience_sample=[wire.profile(person) for person in pulse.sample or ()],
     )
 

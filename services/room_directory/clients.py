@@ -1,6 +1,6 @@
 """The services room_directory asks: auth for profiles, relays for everything they do, auth and invite for facts."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 
 import grpc
@@ -14,6 +14,7 @@ from majlis.auth.v1 import (
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
+from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc, sessions_pb2
 
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
@@ -21,7 +22,6 @@ from services.common.settings import ServiceSettings
 from services.programme.channels import Channel
 from services.programme.messages import channel_message
 from services.room_directory import messages as wire
-from services.room_directory.app.permits import TERM
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.domain.events import SeatOrder
 from services.room_directory.domain.people import Person
@@ -31,6 +31,7 @@ from services.room_directory.domain.presence import SessionNews
 SERVICE = "room_directory"
 _CALL_SECONDS = 2.0
 _LIST_SECONDS = 5.0
+_MOST_PEERS = 32
 
 
 class AuthClient:
@@ -102,10 +103,50 @@ class InviteClient:
         await self._channel.close()
 
 
+class PeerClients:
+    """The other copies of this service, by their addresses."""
+
+    def __init__(self, settings: ServiceSettings, known_as: str) -> None:
+        """`known_as` is the name in their certificates; empty for the host of each address."""
+        self._settings = settings
+        self._known_as = known_as
+        self._open: OrderedDict[str, ServiceChannel] = OrderedDict()
+
+    async def report_streams(self, address: str, changes: list[sessions_pb2.StreamChange]) -> None:
+        """Passes on which event streams opened or went."""
+        request = fleet_service_pb2.ReportStreamsRequest(changes=changes)
+        await (await self._fleet(address)).ReportStreams(request, timeout=_CALL_SECONDS)
+
+    async def report_sessions(
+        self, address: str, relay_id: str, boot_id: str, changes: list[sessions_pb2.SessionChange]
+    ) -> None:
+        """Passes on what became of a relay's sessions."""
+        request = fleet_service_pb2.ReportSessionsRequest(relay_id=relay_id, boot_id=boot_id, changes=changes)
+        await (await self._fleet(address)).ReportSessions(request, timeout=_CALL_SECONDS)
+
+    async def _fleet(self, address: str) -> "fleet_service_pb2_grpc.FleetServiceAsyncStub":
+        return fleet_service_pb2_grpc.FleetServiceStub((await self._at(address)).channel)
+
+    async def _at(self, address: str) -> ServiceChannel:
+        found = self._open.get(address)
+        if found is None:
+            found = ServiceChannel(SERVICE, address, self._settings, waits=False, known_as=self._known_as)
+            self._open[address] = found
+        self._open.move_to_end(address)
+        if len(self._open) > _MOST_PEERS:
+            await self._open.popitem(last=False)[1].close()
+        return found
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        for channel in self._open.values():
+            await channel.close()
+
+
 class GrpcRelayClient:
     """One relay's RPCs."""
 
-    def __init__(self, relay_id: str, address: str, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, relay_id: str, address: str) -> None:
         self._relay_id = relay_id
         self._channel = ServiceChannel(SERVICE, address, settings, waits=False)
         self._stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
@@ -118,7 +159,7 @@ class GrpcRelayClient:
             relay_pb.SeatChange(
                 room_id=order.room_id,
                 user_id=order.user_id,
-                term=TERM,
+                term=order.term,
                 epoch=order.epoch,
                 action=wire.SEAT_ACTIONS[order.action],
                 sign_in_id=order.sign_in_id,
@@ -132,7 +173,7 @@ class GrpcRelayClient:
         messages = [
             relay_pb.RoomPart(
                 room_id=part.room_id,
-                term=TERM,
+                term=part.term,
                 home_relay_id=part.home_relay_id,
                 live=part.live,
                 stage_closed=part.stage_closed,

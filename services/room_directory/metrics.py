@@ -5,6 +5,7 @@ from datetime import datetime
 from services.common.clock import Clock
 from services.common.sight.distinct import Distinct
 from services.common.sight.metrics import Metrics
+from services.room_directory.app.ownership.keeper import Ownership
 
 _SKEW_SECONDS = 10.0
 
@@ -78,3 +79,15 @@ class PrometheusCounters:
         self._rooms.set(rooms)
         self._listeners.set(listeners)
         self._hands.set(hands)
+
+
+def show_ownership(metrics: Metrics, ownership: Ownership) -> None:
+    """Which copy owns how many rooms, and whether some have no owner."""
+    owned = metrics.gauge("majlis_room_directory_rooms_owned", "Live rooms whose lease this copy holds.")
+    copies = metrics.gauge("majlis_room_directory_copies", "Copies of the directory that run, as this one sees it.")
+    ownerless = metrics.gauge(
+        "majlis_room_directory_ownerless_seconds", "For how long the room that waits longest has had no owner."
+    )
+    owned.set_function(lambda: ownership.me.rooms)
+    copies.set_function(lambda: len(ownership.copies))
+    ownerless.set_function(lambda: ownership.ownerless_seconds)

@@ -1,5 +1,6 @@
 """What room_directory can be told."""
 
+import socket
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,11 @@ from services.room_directory.domain.seats import Rules
 class Settings(ServiceSettings):
     """Settings of room_directory."""
 
+    grpc_advertise: str = ""
+    """How gateways and other copies reach this one's gRPC, host:port; else grpc_listen, or this machine's name. Needed
+    where several copies share a database."""
+    peer_name: str = ""
+    """Name in the certificates of this service's copies, where it is not the host of their addresses."""
     invite_address: str = ""
     """gRPC address of invite, host:port; without it, redeemed invitations open no closed room."""
     database_url: str = "sqlite+aiosqlite:///var/room_directory/room_directory.db"
@@ -71,6 +77,13 @@ class Settings(ServiceSettings):
             raise ValueError("permit_seconds must be 1 to 60")
         if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
             raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
+
+    def address(self, port: int) -> str:
+        """How other copies reach this one, which listens on `port`."""
+        host = self.grpc_listen.rpartition(":")[0]
+        # A wildcard would be every copy's.
+        here = socket.gethostname() if host in ("", "0.0.0.0", "[::]", "::") else host
+        return self.grpc_advertise or f"{here}:{port}"
 
     def rules(self) -> Rules:
         """The numbers of the rules."""

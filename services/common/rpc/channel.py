@@ -36,12 +36,15 @@ FAREWELL_SECONDS = 600.0
 _log = get_logger("rpc")
 
 
-def open_channel(address: str, settings: ServiceSettings, options: Options = _OPTIONS) -> grpc.aio.Channel:
+def open_channel(address: str, settings: ServiceSettings, *, known_as: str = "") -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
+
+    `known_as` is the name that its certificate must bear where the address is that of one copy among several.
 
     Raises SettingsError when they cannot be used.
     """
     files = service_files(settings)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", known_as)) if known_as else _OPTIONS
     if files is None:
         return grpc.aio.insecure_channel(address, options=options)
     return FollowingChannel(

@@ -41,9 +41,12 @@ class ServiceChannel:
     tried again as `Retries` has it, only where the contract says NO_SIDE_EFFECTS.
     """
 
-    def __init__(self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True) -> None:
+    def __init__(
+        self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True, known_as: str = ""
+    ) -> None:
         self.address = address
-        calls = _Calls(open_channel(address, settings), proof_of(name, settings), Retries(waits=waits))
+        opened = open_channel(address, settings, known_as=known_as)
+        calls = _Calls(opened, proof_of(name, settings), Retries(waits=waits))
         # It has what stubs need of a channel; the library's class would want much more of it.
         self.channel = cast("grpc.aio.Channel", calls)
 

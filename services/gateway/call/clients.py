@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -27,11 +28,14 @@ from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErro
 
 from services.common.errors import DomainError
 from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK
-from services.common.rpc.client import ServiceChannel
+from services.common.rpc.client import DEFAULT_DEADLINE_SECONDS, ServiceChannel
+from services.gateway.call.owners import ANY, Copies, RoomOwners
 from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
 from services.gateway.reasons import refuse
 from services.gateway.settings import Settings
+
+T = TypeVar("T")
 
 _MOST_RELAY_CHANNELS = 200
 _EXCHANGE_DEADLINE_SECONDS = 5.0
@@ -65,23 +69,70 @@ class AuthClient:
         return list(response.facts)
 
 
+OpenCopy = Callable[[str], ServiceChannel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """The stubs over one channel."""
+
+    channel: ServiceChannel
+    fleet: "fleet_service_pb2_grpc.FleetServiceAsyncStub"
+    rooms: "room_service_pb2_grpc.RoomServiceAsyncStub"
+
+    @classmethod
+    def over(cls, channel: ServiceChannel) -> "_Directory":
+        fleet = fleet_service_pb2_grpc.FleetServiceStub(channel.channel)
+        return cls(channel, fleet, room_service_pb2_grpc.RoomServiceStub(channel.channel))
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+
 class DirectoryClient:
     """What the gateway asks of room_directory."""
 
-    def __init__(self, channel: ServiceChannel) -> None:
+    def __init__(
+        self, channel: ServiceChannel, owners: RoomOwners | None = None, open_copy: OpenCopy | None = None
+    ) -> None:
+        """`owners` with `open_copy` lead to the copies that own rooms; without them the channel's answers for all."""
         self._channel = channel
-        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel.channel)
-        self._rooms = room_service_pb2_grpc.RoomServiceStub(channel.channel)
+        self._owners = owners or RoomOwners()
+        self._any = _Directory.over(channel)
+        self._copies: Copies[_Directory] = Copies(
+            lambda address: _Directory.over(open_copy(address) if open_copy is not None else channel), _Directory.close
+        )
+        self._fleet = self._any.fleet
+
+    async def close(self) -> None:
+        """Closes the channels to copies."""
+        await self._copies.close()
+
+    async def _of_room(
+        self,
+        room_id: str,
+        ask: "Callable[[_Directory, float], Awaitable[T]]",
+        *,
+        seconds: float = DEFAULT_DEADLINE_SECONDS,
+        may_repeat: bool = True,
+    ) -> T:
+        async def at(address: str, seconds: float) -> T:
+            if address == ANY:
+                return await ask(self._any, seconds)
+            return await ask(await self._copies.at(address, lambda copy: copy.channel.channel), seconds)
+
+        return await self._owners.follow(lambda: room_id, at, seconds, may_repeat=may_repeat)
 
     async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
         """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
         request = fleet_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=user_ids)
-        response = await self._fleet.AuthorizeWatchers(request)
+        response = await self._of_room(room_id, lambda at, left: at.fleet.AuthorizeWatchers(request, timeout=left))
         return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
 
     async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
         """What everyone sees of a room, and the hand queue, which is not for everyone."""
-        response = await self._fleet.GetSnapshot(fleet_service_pb2.GetSnapshotRequest(room_id=room_id))
+        request = fleet_service_pb2.GetSnapshotRequest(room_id=room_id)
+        response = await self._of_room(room_id, lambda at, left: at.fleet.GetSnapshot(request, timeout=left))
         return response.snapshot, response.queue
 
     async def report_streams(self, changes: list[sessions_pb2.StreamChange]) -> None:
@@ -95,20 +146,32 @@ class DirectoryClient:
     async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
         """A media permit for the bearer of an access token, who holds a seat."""
         request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
-        response = await self._rooms.GetMediaPermit(request, metadata=_as(token, network))
+        caller = _as(token, network)
+        response = await self._of_room(
+            room_id,
+            lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left),
+            may_repeat=False,
+        )
         return response.permit.permit
 
     async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
-        response = await self._rooms.JoinRoom(request, metadata=_as(token, network))
+        caller = _as(token, network)
+        response = await self._of_room(
+            room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left), may_repeat=False
+        )
         return response.permit.permit
 
     async def preview_room(self, room_id: str, network: str) -> Preview:
         """What the link of an open room shows to anyone. Raises the refusals of room_directory."""
         request = room_service_pb2.PreviewRoomRequest(room_id=room_id)
         metadata = ((FORWARDED_NETWORK, network),)
-        response = await self._rooms.PreviewRoom(request, metadata=metadata, timeout=PREVIEW_DEADLINE_SECONDS)
+        response = await self._of_room(
+            room_id,
+            lambda at, left: at.rooms.PreviewRoom(request, metadata=metadata, timeout=left),
+            seconds=PREVIEW_DEADLINE_SECONDS,
+        )
         return Preview("room", response.room.title, response.host)
 
     async def watch_connection(self, came_back: Callable[[], Awaitable[None]]) -> None:

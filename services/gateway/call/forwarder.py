@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from services.common.rpc.retries import Retries, is_cut_off, unreachable
 from services.common.sight import tracing
 from services.common.sight.metrics import Metrics
 from services.gateway.call.offered import Offered
+from services.gateway.call.owners import ANY, ROOM_MOVES, Copies, RoomOwners
 from services.gateway.settings import Settings
 
 Metadata = tuple[tuple[str, str], ...]
@@ -38,13 +40,17 @@ class UpstreamRefused(Exception):
 
 
 class Forwarder:
-    """One channel to each service; the calls on them are made when first needed."""
+    """One channel to each service, and to the copies that own rooms; calls on them are made when first needed."""
 
-    def __init__(self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics) -> None:
-        self._channels = {owner: open_channel(address, settings) for owner, address in addresses.items()}
+    def __init__(self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics, owners: RoomOwners) -> None:
+        waiting, at_once = Retries(most_tries=_MOST_TRIES, is_away=is_cut_off), Retries(waits=False, most_tries=1)
+        self._services = {owner: _Open(open_channel(each, settings), waiting) for owner, each in addresses.items()}
+        self._owners = owners
+        known_as = host_of(settings.room_directory_address)
+        self._copies: Copies[_Open] = Copies(
+            lambda address: _Open(open_channel(address, settings, known_as=known_as), at_once), _Open.close
+        )
         self._proof: Metadata = proof_of("gateway", settings)
-        self._calls: dict[str, Any] = {}
-        self._retries = Retries(most_tries=_MOST_TRIES, is_away=is_cut_off)
         self._seconds = metrics.histogram(
             "majlis_gateway_forward_duration_seconds", "Time a forwarded RPC took its owner.", ("service", "code")
         )
@@ -55,8 +61,27 @@ class Forwarder:
         A call waits a moment for an owner that restarts; what the contract calls free of side effects is also tried
         again when the connection broke under it.
         """
-        channel, call = self._channel(offered), self._call(offered)
-        started, code = time.perf_counter(), "OK"
+        if not offered.is_about_room or offered.owner != "room_directory":
+            return await self._ask(self._service(offered), offered, request, metadata, seconds)
+
+        async def ask(address: str, seconds: float) -> bytes:
+            try:
+                if address == ANY:
+                    return await self._ask(self._service(offered), offered, request, metadata, seconds)
+                copy = await self._copies.at(address, lambda copy: copy.channel)
+                return await self._ask(copy, offered, request, metadata, seconds)
+            except UpstreamRefused as refused:
+                error = refused.as_domain_error()
+                if error.reason == ROOM_MOVES:
+                    raise error from refused
+                raise
+
+        seconds = min(seconds, LONGEST_CALL_SECONDS)
+        may_repeat = offered.policy.no_side_effects
+        return await self._owners.follow(lambda: _room_of(offered, request), ask, seconds, may_repeat=may_repeat)
+
+    async def _ask(self, at: "_Open", offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+        call, started, code = at.call(offered), time.perf_counter(), "OK"
 
         async def once(seconds: float) -> bytes:
             with tracing.call(offered.path[1:]):
@@ -64,8 +89,8 @@ class Forwarder:
                 return answer
 
         try:
-            return await self._retries.run(
-                channel,
+            return await at.retries.run(
+                at.channel,
                 once,
                 seconds=min(seconds, LONGEST_CALL_SECONDS),
                 may_repeat=offered.policy.no_side_effects,
@@ -82,29 +107,54 @@ class Forwarder:
     async def stream(self, offered: Offered, request: bytes, metadata: Metadata) -> AsyncGenerator[bytes, None]:
         """The responses' bytes of a server-streaming RPC. Raises as `unary` does."""
         try:
-            async for response in self._call(offered)(request, metadata=metadata + self._proof):
+            async for response in self._service(offered).call(offered)(request, metadata=metadata + self._proof):
                 yield response
         except grpc.aio.AioRpcError as error:
             raise refusal_of(error) from error
 
     async def close(self) -> None:
         """Closes the channels; calls in progress fail."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        await asyncio.gather(self._copies.close(), *(service.close() for service in self._services.values()))
 
-    def _channel(self, offered: Offered) -> grpc.aio.Channel:
-        channel = self._channels.get(offered.owner)
-        if channel is None:
+    def _service(self, offered: Offered) -> "_Open":
+        service = self._services.get(offered.owner)
+        if service is None:
             raise PartUnavailable(f"this deployment has no address for {offered.owner}")
-        return channel
+        return service
 
-    def _call(self, offered: Offered) -> Any:
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A channel and the calls made on it."""
+
+    channel: grpc.aio.Channel
+    retries: Retries
+    _calls: dict[str, Any] = field(default_factory=dict)
+
+    def call(self, offered: Offered) -> Any:
+        """An RPC of the catalogue on this channel."""
         call = self._calls.get(offered.path)
         if call is None:
-            channel = self._channel(offered)
-            make = channel.unary_stream if offered.policy.streams_out else channel.unary_unary
+            make = self.channel.unary_stream if offered.policy.streams_out else self.channel.unary_unary
             # Without serializers messages stay bytes: a new RPC needs no code here.
             call = self._calls[offered.path] = make(offered.path)
         return call
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+
+def _room_of(offered: Offered, request: bytes) -> str:
+    """The room that a request is about; empty for what cannot be read, which its service refuses."""
+    try:
+        return str(offered.request_type.FromString(request).room_id)  # type: ignore[attr-defined]
+    except DecodeError:
+        return ""
+
+
+def host_of(address: str) -> str:
+    """The host of host:port."""
+    return address.rpartition(":")[0].rpartition("/")[2]
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Exception:

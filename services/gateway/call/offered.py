@@ -35,6 +35,8 @@ class Offered:
     request_credentials: Mapping[int, FieldPath]
     """Where the request has each kind of credential."""
     response_credentials: Mapping[int, FieldPath]
+    is_about_room: bool = False
+    """Whether the request names a room: the copy that owns it answers."""
 
 
 class Catalogue:
@@ -81,6 +83,7 @@ def _offer(method: MethodDescriptor, policy: MethodPolicy) -> Offered:
         response_type=GetMessageClass(method.output_type),
         request_credentials=dict(_credentials(method.input_type, ())),
         response_credentials=dict(_credentials(method.output_type, ())),
+        is_about_room="room_id" in method.input_type.fields_by_name,
     )
 
 

@@ -40,8 +40,17 @@ FetchSnapshot = Callable[[], Awaitable[tuple[room_pb2.RoomSnapshot, room_pb2.Han
 class Feed:
     """Feeds the readers of one room: snapshot first, then events by rising revision, gaps closed by a new snapshot."""
 
-    def __init__(self, room_id: str, fetch: FetchSnapshot, ring_limit: int, background: Background) -> None:
+    def __init__(
+        self,
+        room_id: str,
+        fetch: FetchSnapshot,
+        ring_limit: int,
+        background: Background,
+        *,
+        owner_is_new: Callable[[], None] = lambda: None,
+    ) -> None:
         self.room_id = room_id
+        self._owner_is_new = owner_is_new
         self.subscribers = Readers()
         self.is_over = False
         """The room has ended: nothing will follow."""
@@ -72,6 +81,8 @@ class Feed:
         self._joined_at = -_KEEP_LOOKING_SECONDS
         self._hands = HandFeed(self.subscribers, lambda: self._ring.revision)
         self._may_be_old = False
+        self._term = 0
+        """The newest owner of the room that was heard: what an older one tells is void."""
 
     @property
     def revision(self) -> int:
@@ -110,6 +121,8 @@ class Feed:
 
     async def take(self, fact: Any) -> None:
         """One event from the bus."""
+        if self._is_of_older_owner(fact.term):
+            return
         self._heard_at = self._fresh_at = _now()
         if self._snapshot is None:
             self._keep_for_later(fact)
@@ -125,6 +138,17 @@ class Feed:
         elif fact.revision == self._ring.revision + 1:
             self._accept(fact)
             self._catch_up()
+
+    def _is_of_older_owner(self, term: int) -> bool:
+        if term < self._term:
+            return True
+        if term > self._term:
+            is_new, self._term = self._term > 0, term
+            if is_new:
+                # It knows nothing of streams, and what its rows lack of what the one before told is undone.
+                self._owner_is_new()
+                self._background.spawn("room snapshot", self._refresh_quietly)
+        return False
 
     def heartbeat(self, now: float, idle_seconds: float) -> None:
         """Sends a comment to all when nothing was sent for a while, so that proxies and clients see life."""

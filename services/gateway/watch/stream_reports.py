@@ -61,6 +61,12 @@ class StreamReports:
         for (room_id, user_id), streams in self._open.items():
             self._note(room_id, user_id, streams.epoch, is_open=True)
 
+    def resend(self, room_id: str) -> None:
+        """Another copy of the directory owns a room, and knows of no stream: tells it those of the room."""
+        for (watched_id, user_id), streams in self._open.items():
+            if watched_id == room_id:
+                self._note(watched_id, user_id, streams.epoch, is_open=True)
+
     async def run(self) -> None:
         """Sends for ever."""
         pause, gather = _FIRST_PAUSE_SECONDS, GATHER_SECONDS

@@ -201,7 +201,11 @@ class Watching:
         feed = self._feeds.get(room_id)
         if feed is None or feed.is_over:
             feed = self._feeds[room_id] = Feed(
-                room_id, lambda: self._rooms.snapshot(room_id), self._settings.ring_events, self._background
+                room_id,
+                lambda: self._rooms.snapshot(room_id),
+                self._settings.ring_events,
+                self._background,
+                owner_is_new=lambda: self._reports.resend(room_id),
             )
             feed.touched_at = asyncio.get_running_loop().time()
             old = self._unfollow.pop(room_id, None)

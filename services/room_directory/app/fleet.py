@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
@@ -197,6 +197,28 @@ class Fleet:
             await self._rooms.change(room_id, act, self._adopting(news))
         self._adopted[relay.relay_id] = relay.boot_id
 
+    async def sessions_of(self, room_ids: Iterable[str]) -> dict[str, dict[str, list[SessionNews]]]:
+        """By room, what each relay that answers now carries of it; another one's is adopted once it answers."""
+        wanted = set(room_ids)
+        known = [relay_id for relay_id in self.relays if relay_id not in self._lost] if wanted else []
+        lists = await asyncio.gather(*(self._listed(relay_id) for relay_id in known))
+        found: defaultdict[str, dict[str, list[SessionNews]]] = defaultdict(dict)
+        for relay_id, sessions in zip(known, lists, strict=True):
+            if sessions is None:
+                self._adopted.pop(relay_id, None)
+                continue
+            for room_id in wanted & sessions.keys():
+                found[room_id][relay_id] = sessions[room_id]
+        return found
+
+    async def _listed(self, relay_id: str) -> dict[str, list[SessionNews]] | None:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                return await self._clients[relay_id].list_sessions()
+        except (DomainError, TimeoutError) as error:
+            _log.warning("cannot list a relay's sessions yet", relay_id=relay_id, error=str(error))
+            return None
+
     def _adopting(self, news: list[SessionNews]) -> Callable[[Room, TakeEpoch], None]:
         now = self._clock.now()
 
@@ -208,8 +230,9 @@ class Fleet:
 
     async def _end_if_over(self, relay_id: str, room_id: str) -> None:
         """Ends what a relay carries of a room that is recorded as over; an unknown room is left alone."""
-        if await self._rooms.is_over(room_id):
-            self._dispatch.configure((relay_id,), RoomPart(room_id, "", False, True, ()))
+        over = await self._rooms.over(room_id)
+        if over is not None:
+            self._dispatch.configure((relay_id,), RoomPart(room_id, "", False, True, (), over.term))
 
     # Moving sound.
 
@@ -257,6 +280,9 @@ class Fleet:
         for live in self._rooms:
             home_id = live.room.home_relay_id
             home = self.relays.get(home_id)
+            if not self._rooms.may_decide(live):
+                # Another copy may have it: two would choose two homes.
+                continue
             if home is not None and home_id not in self._lost and not home.draining:
                 continue
             better = self._choose_home()

@@ -11,11 +11,20 @@ from services.common.errors import Conflict, DomainError, StorageUnavailable
 from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
-from services.room_directory.app.ports import Act, Announcer, Counters, Deed, RoomPart, RoomStore
+from services.room_directory.app.ports import (
+    Act,
+    Announcer,
+    Counters,
+    Deed,
+    Owners,
+    RoomPart,
+    RoomStore,
+    SoleOwner,
+)
 from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.channels import CHANNELS
-from services.room_directory.domain.errors import RoomEnded, RoomNotFound
+from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotFound
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
@@ -93,8 +102,11 @@ class LiveRooms:
         counters: Counters,
         *,
         rules: Rules,
+        owners: Owners | None = None,
     ) -> None:
+        """Without `owners` this is the only copy, and every room its own."""
         self.rules = rules
+        self._owners: Owners = owners or SoleOwner()
         self._store = store
         self._writer = Writer(store, clock)
         self._announcer = announcer
@@ -113,20 +125,33 @@ class LiveRooms:
         return self._rooms.get(room_id)
 
     async def find(self, room_id: str) -> LiveRoom:
-        """A live room. Raises RoomEnded for one that is over and RoomNotFound for none."""
+        """A live room. Raises RoomEnded for one that is over, RoomMoves for another copy's, RoomNotFound for none."""
         live = self._rooms.get(room_id)
+        if live is None:
+            await self._owners.look_for(room_id)
+            live = self._rooms.get(room_id)
         if live is not None:
             return live
-        raise RoomNotFound if await self._store.load(room_id) is None else RoomEnded
+        stored = await self._store.load(room_id)
+        if stored is not None and stored.state is not RoomState.ENDED and not self._writer.has_ended(room_id):
+            # Some copy is about to take it.
+            raise RoomMoves
+        raise RoomNotFound if stored is None else RoomEnded
 
     async def is_over(self, room_id: str) -> bool:
         """Whether a room is recorded as over; False for one that is not known."""
+        return await self.over(room_id) is not None
+
+    async def over(self, room_id: str) -> Room | None:
+        """A room that is over, here or as rows have it; None for any other."""
         if room_id in self._rooms:
-            return False
-        if self._writer.has_ended(room_id):
-            return True
-        stored = await self._store.load(room_id)
-        return stored is not None and stored.state is RoomState.ENDED
+            return None
+        stored = self._writer.ended(room_id) or await self._store.load(room_id)
+        return stored if stored is not None and stored.state is RoomState.ENDED else None
+
+    def lives(self, room_id: str) -> bool:
+        """Whether a room is here, be it only to be written as over."""
+        return room_id in self._rooms or self._writer.has_ended(room_id)
 
     def waits_to_end(self, room_id: str) -> bool:
         """Whether a room is over here and that could not be written yet."""
@@ -149,12 +174,45 @@ class LiveRooms:
             self._rooms[room.room_id] = live
             await self._reserve(live)
 
+    async def take(self, live: LiveRoom, act: Act, decide: Decide[None]) -> None:
+        """Begins with a room that this copy owns now; `decide` comes before what anybody else wants of it.
+
+        Raises what keeping it raises; the room is not here then.
+        """
+        room_id = live.room.room_id
+        self._rooms[room_id] = live
+        try:
+            # Nobody else has this lock yet: whoever finds the room waits for it.
+            async with live.lock:
+                self._dispatch.configure(live.relays, part_of(live.room))
+                await self._change(live, [Waiting(act, decide)])
+        except BaseException:
+            self.lose(room_id)
+            raise
+
+    def lose(self, room_id: str) -> None:
+        """Another copy owns a room: nothing of it is decided here any more."""
+        self._rooms.pop(room_id, None)
+
+    def may_decide(self, live: LiveRoom) -> bool:
+        """Whether what cannot be undone may be decided here, like where the stage lives."""
+        return self._owners.may_decide(live.room.room_id)
+
+    def may_go_on(self, live: LiveRoom) -> bool:
+        """Whether the room is this copy's as far as anybody can know."""
+        return self._owners.may_go_on(live.room.room_id)
+
+    def _require_own(self, live: LiveRoom) -> None:
+        if not self.may_go_on(live):
+            raise RoomMoves
+
     async def add(self, room: Room, epochs: Epochs, act: Act) -> LiveRoom:
         """Writes a new room and tells of it. Raises Conflict when its request made one already."""
-        await self._store.create(room, epochs.ceiling, act)
         live = LiveRoom(room, epochs)
         live.relays.add(room.home_relay_id)
-        self._rooms[room.room_id] = live
+        with self._owners.making(room):
+            await self._store.create(room, epochs.ceiling, act)
+            self._rooms[room.room_id] = live
         self._announcer.tell(room.facts)
         self._dispatch.configure(live.relays, part_of(room))
         return live
@@ -218,9 +276,12 @@ class LiveRooms:
 
     async def _change(self, live: LiveRoom, together: Sequence[Waiting], reserve: Reserve | None = None) -> bool:
         """Decides one after the other, writes as one, and says whether that is written; the caller holds the lock."""
-        if live.room.room_id not in self._rooms:
-            raise RoomEnded
+        if self._rooms.get(live.room.room_id) is not live:
+            # It ended meanwhile, or went to another copy.
+            await self.find(live.room.room_id)
+            raise RoomMoves
         await self._reserve(live)
+        self._require_own(live)
         for attempt in range(1, _TRIES + 1):
             draft, epochs = live.room.draft(), live.epochs.draft()
             deeds: list[Deed] = []
@@ -264,6 +325,8 @@ class LiveRooms:
         before, saved = live.room, live.saved is None
         if draft.changed:
             saved = await self._writer.write(live, draft, deeds)
+            if not saved:
+                self._require_own(live)
             for deed in deeds:
                 self._counters.changed(deed.act.action)
         live.room = draft
@@ -284,6 +347,9 @@ class LiveRooms:
         stored = await self._store.load(live.room.room_id)
         if stored is None:
             raise RoomNotFound
+        if stored.term != live.room.term:
+            self.lose(live.room.room_id)
+            raise RoomMoves
         stored.seats, stored.gone, stored.empty_since = live.room.seats, live.room.gone, live.room.empty_since
         stored.sounded = live.room.sounded
         stored.attended, stored.attended_until = live.room.attended, live.room.attended_until
@@ -318,4 +384,5 @@ class LiveRooms:
 def part_of(room: Room) -> RoomPart:
     """What relays must know of a room."""
     live = room.state is not RoomState.ENDED
-    return RoomPart(room.room_id, room.home_relay_id, live, room.stage_closed(), CHANNELS if live else ())
+    channels = CHANNELS if live else ()
+    return RoomPart(room.room_id, room.home_relay_id, live, room.stage_closed(), channels, room.term)

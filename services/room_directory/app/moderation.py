@@ -26,7 +26,7 @@ from services.room_directory.domain.errors import (
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import Hand
+from services.room_directory.domain.seats import Hand, RoomState
 from services.room_directory.domain.texts import clean_report
 
 _MOST_UNWRITTEN = 1000
@@ -131,6 +131,9 @@ class ModerationCases:
         text = clean_report("text", text)
         live = self._rooms.get(room_id)
         room = live.room if live is not None else await self._rooms.recall(room_id)
+        if room.state is not RoomState.ENDED:
+            # Another copy's, where who is in it is known.
+            room = (await self._rooms.find(room_id)).room
         if live is not None and room.role_of(actor.user_id) is Role.OUTSIDE and actor.user_id not in room.gone:
             raise NotInRoom
         wait = self._report_rate.take(actor.user_id, self._clock.monotonic())

@@ -12,9 +12,6 @@ from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, Seat
 
-TERM = 1
-"""The owner's term; it stays 1 until several copies hold leases."""
-
 _PATHS = {MediaKind.AUDIENCE: "whep", MediaKind.STAGE: "whip"}
 
 
@@ -67,7 +64,7 @@ class Permits:
             "sign_in_id": proof.sign_in_id,
             "signed_in_at": proof.issued_at,
             "room_id": room.room_id,
-            "term": TERM,
+            "term": room.term,
             "epoch": seat.epoch,
             "kind": kind.value,
             "role": room.role_of(seat.user_id).value,

@@ -1,6 +1,7 @@
 """What the use cases need of the world outside: small protocols that adapters and fakes fulfil."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -69,6 +70,7 @@ class RoomPart:
     stage_closed: bool
     channels: tuple[str, ...]
     """The names of all channels of its programme."""
+    term: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Pulse:
     hand_count: int
     sample: tuple[Person, ...] | None
     queue_revision: int
+    term: int = 1
 
 
 class RoomStore(Protocol):
@@ -110,6 +113,45 @@ class RoomStore(Protocol):
     async def reserve_epochs(self, room_id: str, ceiling: int) -> None:
         """Records that epochs below `ceiling` may be in use."""
         ...
+
+
+class Owners(Protocol):
+    """Which copy of the directory decides about which room."""
+
+    def may_decide(self, room_id: str) -> bool:
+        """Whether nobody else can own the room at this moment."""
+        ...
+
+    def may_go_on(self, room_id: str) -> bool:
+        """Whether this copy owns it as far as anybody can know: the database, which would tell, may be away."""
+        ...
+
+    async def look_for(self, room_id: str) -> None:
+        """Returns when a room that was on its way is here, or no copy has it. Raises RoomMoves for one elsewhere."""
+        ...
+
+    def making(self, room: Room) -> AbstractContextManager[None]:
+        """Around the writing of a new room, which is this copy's."""
+        ...
+
+
+class SoleOwner:
+    """The only copy there is: every room is its own."""
+
+    def may_decide(self, room_id: str) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def may_go_on(self, room_id: str) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    async def look_for(self, room_id: str) -> None:
+        """Nothing: a room that is not here is nowhere."""
+
+    def making(self, room: Room) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing: nobody else could take it."""
+        return nullcontext()
 
 
 class Ledger(Protocol):
@@ -181,7 +223,7 @@ class RelayClient(Protocol):
 class RelayClients(Protocol):
     """Makes clients of relays."""
 
-    def __call__(self, relay_id: str, grpc_address: str) -> RelayClient: ...
+    def __call__(self, relay_id: str, grpc_address: str, /) -> RelayClient: ...
 
 
 class ProfileSource(Protocol):

@@ -134,7 +134,8 @@ class Presence:
         """Sends each room's counts, with the sample of its audience when that, or a profile in it, changed."""
         listeners = hands = 0
         for live in self._rooms:
-            self._pulse(live)
+            if self._rooms.may_go_on(live):
+                self._pulse(live)
             listeners += live.room.listener_count()
             hands += len(live.room.hands)
         self._counters.counted(rooms=len(self._rooms), listeners=listeners, hands=hands)
@@ -155,6 +156,7 @@ class Presence:
                 len(room.hands),
                 sample if changed else None,
                 room.queue_revision,
+                room.term,
             )
         )
 

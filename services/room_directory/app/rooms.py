@@ -177,6 +177,7 @@ class RoomCases:
         """Ends a room for all, once; says whether that could not be written. Raises NotAllowed, RoomNotFound."""
         if self._rooms.get(room_id) is None:
             if not await self._rooms.is_over(room_id):
+                await self._rooms.find(room_id)
                 raise RoomNotFound
             return self._rooms.waits_to_end(room_id)
         now = self._clock.now()

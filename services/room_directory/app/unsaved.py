@@ -46,6 +46,11 @@ class Writer:
         """Whether a room is over although rows do not say so yet."""
         return room_id in self._ended
 
+    def ended(self, room_id: str) -> Room | None:
+        """A room that is over although rows do not say so yet."""
+        live = self._ended.get(room_id)
+        return None if live is None else live.room
+
     async def write(self, live: Written, draft: Room, done: Sequence[Deed]) -> bool:
         """Writes a draft with all that waits; False when it is kept for later instead.
 

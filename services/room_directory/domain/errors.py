@@ -150,6 +150,16 @@ class ReportNotFound(DomainError):
     reason = "REPORT_NOT_FOUND"
 
 
+class RoomMoves(DomainError):
+    """The room goes from one copy of the directory to another: `owner` says where it is, once somebody has it."""
+
+    kind = "unavailable"
+    reason = "ROOM_MOVES"
+
+    def __init__(self, owner: str = "") -> None:
+        super().__init__(retry_after_seconds=0.5, metadata={"owner": owner} if owner else None)
+
+
 class NothingToTakeBack(DomainError):
     """What the caller did is too long ago, or others changed it meanwhile."""
 

@@ -54,6 +54,7 @@ class Fact:
     room_id: str
     revision: int
     at: datetime
+    term: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,3 +193,4 @@ class SeatOrder:
     action: SeatAction
     sign_in_id: str = ""
     """The one that ended, for `END_SIGN_IN`."""
+    term: int = 1

@@ -66,6 +66,8 @@ class Room:
     revision: int = 0
     queue_revision: int = 0
     """Rises with every change of the hands, which only moderators and whose hand it is are told of."""
+    term: int = 1
+    """Rises with each copy of the directory that takes the room over: what was decided under an older one is void."""
     version: int = 0
     """Rises with every save, also of what the public does not see."""
     stage: dict[str, StageSeat] = field(default_factory=dict)
@@ -194,18 +196,18 @@ class Room:
         self.changed = True
         if "card" in kind.__dataclass_fields__:
             values["card"] = self.card()
-        self.facts.append(kind(room_id=self.room_id, revision=self.revision, at=now, **values))
+        self.facts.append(kind(room_id=self.room_id, revision=self.revision, term=self.term, at=now, **values))
 
     def tell_queue(self, kind: type[QueueFact], now: datetime, **values: Any) -> None:
         """Notes a fact of the hands under the queue's next revision."""
         self.queue_revision += 1
         self.changed = True
         values |= {"room_id": self.room_id, "revision": self.revision, "queue_revision": self.queue_revision}
-        self.facts.append(kind(at=now, **values))
+        self.facts.append(kind(at=now, term=self.term, **values))
 
     def order(self, user_id: str, epoch: int, action: SeatAction, sign_in_id: str = "") -> None:
         """Notes what relays must do."""
-        self.orders.append(SeatOrder(self.room_id, user_id, epoch, action, sign_in_id))
+        self.orders.append(SeatOrder(self.room_id, user_id, epoch, action, sign_in_id, self.term))
 
     def put_on_stage(self, seat: StageSeat) -> None:
         """Keeps a stage seat, new or changed."""

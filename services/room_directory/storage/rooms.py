@@ -1,10 +1,10 @@
 """Rooms in and out of the database, each change at the version it was decided on."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, and_, delete, insert, select, update
+from sqlalchemy import Select, Table, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,18 +17,29 @@ from services.room_directory.domain.seats import RoomState, Rules
 from services.room_directory.storage.rows import PERSON_TABLES, person_values, read_room, room_values
 from services.room_directory.storage.tables import audit, rooms
 
+RoomMade = Callable[[AsyncSession, Room], Awaitable[None]]
+
 
 class SqlRoomStore:
     """Rooms in SQLite or PostgreSQL."""
 
-    def __init__(self, database: Database, clock: Clock, rules: Rules) -> None:
+    def __init__(self, database: Database, clock: Clock, rules: Rules, made: RoomMade | None = None) -> None:
+        """`made` writes what else belongs to a new room, in the same transaction."""
         self._database = database
+        self._made = made
         self._clock = clock
         self._rules = rules
 
     async def load_live(self) -> list[tuple[Room, int]]:
         """Every room that is not over, with its epoch ceiling."""
-        query = select(rooms).where(rooms.c.state != RoomState.ENDED.value)
+        return await self._load_all(select(rooms).where(rooms.c.state != RoomState.ENDED.value))
+
+    async def load_some(self, room_ids: Sequence[str]) -> list[tuple[Room, int]]:
+        """Those of them that are not over, each with its epoch ceiling."""
+        live = and_(rooms.c.room_id.in_(room_ids), rooms.c.state != RoomState.ENDED.value)
+        return await self._load_all(select(rooms).where(live))
+
+    async def _load_all(self, query: Select[Any]) -> list[tuple[Room, int]]:
         async with self._database.read() as session:
             rows = [dict(row) for row in (await session.execute(query)).mappings()]
             parts = await _read_parts(session, [row["room_id"] for row in rows])
@@ -54,8 +65,10 @@ class SqlRoomStore:
         """Writes a new room. Raises Conflict when the request made one already."""
         try:
             async with self._database.write() as session:
-                values = {"room_id": room.room_id, "epoch_ceiling": epoch_ceiling, **room_values(room)}
-                await session.execute(insert(rooms).values(values))
+                values = {"room_id": room.room_id, "epoch_ceiling": epoch_ceiling, "term": room.term}
+                await session.execute(insert(rooms).values(values | room_values(room)))
+                if self._made is not None:
+                    await self._made(session, room)
                 for part in PERSON_TABLES:
                     await _write_part(session, room.room_id, part, {}, getattr(room, part))
                 facts = tuple(type(fact).__name__ for fact in room.facts)
@@ -64,8 +77,12 @@ class SqlRoomStore:
             raise Conflict("this request made a room already") from error
 
     async def save(self, before: Room, room: Room, deeds: Sequence[Deed]) -> None:
-        """Writes what changed, at the version that was loaded. Raises Conflict when another version is there."""
-        at_version = and_(rooms.c.room_id == room.room_id, rooms.c.version == before.version)
+        """Writes what changed, at the version that was loaded. Raises Conflict when another version is there.
+
+        Whoever takes a room over raises its term first: of an older owner nothing is written any more.
+        """
+        same = (rooms.c.room_id == room.room_id, rooms.c.version == before.version, rooms.c.term == before.term)
+        at_version = and_(*same)
         async with self._database.write() as session:
             result = await session.execute(update(rooms).where(at_version).values(room_values(room)))
             if result.rowcount != 1:  # type: ignore[attr-defined]

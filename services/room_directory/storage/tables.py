@@ -31,6 +31,8 @@ rooms = Table(
     Column("queue_revision", BigInteger, nullable=False, server_default="0"),
     Column("version", BigInteger, nullable=False),
     Column("epoch_ceiling", BigInteger, nullable=False),
+    # Of release 0.3: the newest owner's, by which older ones are refused.
+    Column("term", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("creator_id", "request_id", name="uq_rooms_request"),
     Index("ix_rooms_state", "state"),
     Index("ix_rooms_ended", "ended_at"),
@@ -140,6 +142,29 @@ signing_keys = Table(
     Column("ring", Text, nullable=False),
     Column("rotated_at", UtcDateTime, nullable=False),
 )
+
+leases = Table(
+    "room_leases",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("owner_id", _ID, nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("lapses_at", UtcDateTime, nullable=False),
+    Index("ix_room_leases_owner", "owner_id"),
+)
+"""Which copy owns which live room; by the database's clock alone. Empty where one copy is all there can be."""
+
+copies = Table(
+    "directory_copies",
+    metadata,
+    Column("copy_id", _ID, primary_key=True),
+    Column("address", String(255), nullable=False),
+    Column("rooms", Integer, nullable=False),
+    Column("leaving", Boolean, nullable=False),
+    Column("lapses_at", UtcDateTime, nullable=False),
+)
+"""The copies that run, each for as long as it says so."""
 
 audit = AuditLog(metadata)
 fact_cursors = FactCursors(metadata)

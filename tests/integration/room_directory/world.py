@@ -24,9 +24,10 @@ from majlis.room_directory.v1 import (
 
 from services.common.bus.client import Bus
 from services.common.clock import Clock, SystemClock
+from services.common.errors import DomainError
 from services.common.ids import new_id
 from services.common.rpc.client import ServiceChannel
-from services.common.rpc.errors import RemoteError
+from services.common.rpc.errors import RemoteError, raise_for
 from services.common.rpc.server import RpcServer
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
@@ -224,9 +225,11 @@ class World:
         parts_of.serve(parts, server)
         await parts_of.start(parts, background)
         await server.start()
+        await parts_of.own(parts, background)
         await parts_of.listen(parts, background)
         running.push_async_callback(parts.bus.close)
         running.push_async_callback(parts.app.fleet.close)
+        running.push_async_callback(parts.peers.close)
         running.push_async_callback(server.drain)
         self.parts, self.metrics, self.port, self._running = parts, metrics, server.port, running
         self.stub: Any = DirectoryStub(self._channel())
@@ -372,18 +375,15 @@ class World:
             await asyncio.sleep(0.02)
 
 
-async def refusal(call: Awaitable[Any]) -> str:
-    """The reason with which a call is refused."""
-    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-
+async def refused_with(call: Awaitable[Any]) -> DomainError:
+    """The refusal of a call, with its reason and details."""
     try:
         await call
     except grpc.aio.AioRpcError as error:
-        details = dict(error.trailing_metadata() or ())
-        status = status_pb2.Status.FromString(details["grpc-status-details-bin"])
-        info = error_details_pb2.ErrorInfo()
-        for detail in status.details:
-            if detail.Unpack(info):
-                return str(info.reason)
-        raise AssertionError("a refusal without a reason") from error
+        return raise_for(error)
     raise AssertionError("the call was not refused")
+
+
+async def refusal(call: Awaitable[Any]) -> str:
+    """The reason with which a call is refused."""
+    return (await refused_with(call)).reason

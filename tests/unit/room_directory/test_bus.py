@@ -46,6 +46,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "offer": Offer(offer_id="offer", user_id="omar", by_user_id="lina", expires_at=START),
         "room_id": hall.room.room_id,
         "revision": 7,
+        "term": 3,
         "at": START,
         "user_id": "omar",
         "by_user_id": "lina",
@@ -68,7 +69,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
 def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(kind: type[events.Fact]) -> None:
     event: Any = event_of(fact_of(kind), PEOPLE)
     assert event.DESCRIPTOR.name == kind.__name__
-    assert (event.room_id, event.revision) == ("room000000000001", 7)
+    assert (event.room_id, event.revision, event.term) == ("room000000000001", 7, 3)
     assert event.occurred_at.ToDatetime(START.tzinfo) == START
     assert template_of(type(event)).fill(ids_of(event)).startswith("room_directory.v1.room000000000001.")
     numbers = ("hand_count", "position", "queue_revision", "epoch", "spread_milliseconds")

@@ -1,0 +1,58 @@
+"""Takes over rooms that this copy owns now: from rows, and from what relays carry of them."""
+
+from collections.abc import Mapping, Sequence
+
+from services.common.clock import Clock
+from services.common.errors import DomainError
+from services.common.sight.log import get_logger
+from services.room_directory.app.epochs import Epochs
+from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
+from services.room_directory.app.ownership.ports import Rows
+from services.room_directory.app.ports import Act
+from services.room_directory.domain.adoption import adopt_sessions, restore_seats
+from services.room_directory.domain.ended import EndedSignIns
+from services.room_directory.domain.presence import SessionNews, review
+from services.room_directory.domain.room import Room
+
+_log = get_logger("ownership")
+
+
+class Arrivals:
+    """Rooms on their way here."""
+
+    def __init__(self, rooms: LiveRooms, store: Rows, fleet: Fleet, ended: EndedSignIns, clock: Clock) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._fleet = fleet
+        self._ended = ended
+        self._clock = clock
+
+    async def take(self, terms: Mapping[str, int]) -> Sequence[str]:
+        """Takes over rooms, each under its term; returns those that are over."""
+        found = await self._store.load_some(list(terms))
+        # Of a newer term another copy has it by now.
+        stored = [(room, ceiling) for room, ceiling in found if room.term == terms[room.room_id]]
+        sessions = await self._fleet.sessions_of({room.room_id for room, _ in stored})
+        for room, ceiling in stored:
+            try:
+                await self._take(room, ceiling, sessions.get(room.room_id, {}))
+            except DomainError as error:
+                _log.warning("a room could not be taken over yet", room_id=room.room_id, reason=error.reason)
+        here = {room.room_id for room, _ in found}
+        return [room_id for room_id in terms if room_id not in here]
+
+    async def _take(self, room: Room, ceiling: int, carried: Mapping[str, list[SessionNews]]) -> None:
+        now = self._clock.now()
+        restore_seats(room, now)
+        live = LiveRoom(room, Epochs.after_restart(ceiling))
+        live.relays |= {room.home_relay_id, *carried}
+
+        def decide(draft: Room, _: TakeEpoch) -> None:
+            for news in carried.values():
+                adopt_sessions(draft, news, self._ended.has_ended, now)
+            review(draft, now)
+
+        act = Act("room_directory", "take_over_room", room.room_id, {"term": str(room.term)}, goes_on=True)
+        await self._rooms.take(live, act, decide)
+        _log.info("room taken over", room_id=room.room_id, term=room.term, seats=len(live.room.seats))

@@ -1,0 +1,139 @@
+"""Two copies of the directory on one PostgreSQL: each room has one owner, and goes on when that one is gone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from majlis.room_directory.v1 import moderation_service_pb2, room_events_pb2, room_service_pb2, stage_service_pb2
+
+from services.common.ids import new_id
+from services.room_directory.domain.leases import LEASE_SECONDS
+from services.room_directory.storage.leases import SqlLeases
+from tests.integration.room_directory.world import FakeRelay, World, person, refusal, refused_with
+from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import test_settings
+
+BACK_SECONDS = 5.0
+
+
+class Pair:
+    """Two copies, what is around them, and a relay that both know."""
+
+    def __init__(self, first: World, second: World, relay: FakeRelay) -> None:
+        self.first, self.second, self.relay = first, second, relay
+
+
+@pytest_asyncio.fixture
+async def pair(tmp_path: Path, nats_server: NatsServer, postgres_url: str) -> AsyncIterator[Pair]:
+    """Both run; neither owns a room yet."""
+    test_settings(tmp_path)
+    first = World(tmp_path, nats_server.url, postgres_url, schema=f"test_{new_id()}")
+    await first.open()
+    await first.start()
+    second = World(tmp_path, nats_server.url, postgres_url, schema=first.schema, mint=first.mint)
+    second.auth_server = first.auth_server
+    await second.start()
+    relay = await first.relay()
+    await second.until(lambda: relay.relay_id in second.parts.app.fleet.relays)
+    yield Pair(first, second, relay)
+    await second.close()
+    await first.close()
+
+
+async def test_the_copy_that_made_a_room_owns_it_and_the_other_one_names_it(pair: Pair) -> None:
+    room_id = (await pair.first.create("lina")).room_id
+    error = await refused_with(pair.second.join("omar", room_id))
+    assert (error.reason, error.metadata) == ("ROOM_MOVES", {"owner": f"127.0.0.1:{pair.first.port}"})
+    joined = await pair.first.join("omar", room_id)
+    assert (await pair.first.claims(joined.permit))["term"] == 1
+
+
+async def test_each_copy_answers_for_rooms_of_its_own(pair: Pair) -> None:
+    mine = [(await copy.create("lina")).room_id for copy in (pair.first, pair.second)]
+    for copy, room_id in zip((pair.first, pair.second), mine, strict=True):
+        await copy.join("omar", room_id)
+        assert copy.listeners(room_id) == 1
+    assert await refusal(pair.first.join("omar", mine[1])) == "ROOM_MOVES"
+
+
+async def test_what_relays_and_gateways_report_to_any_copy_arrives_at_the_owner(pair: Pair) -> None:
+    room_id = (await pair.first.create("lina")).room_id
+    joined = await pair.first.join("omar", room_id)
+    await pair.second.connect("omar", room_id, joined.seat.epoch, pair.relay)
+    await pair.second.stream("omar", room_id, joined.seat.epoch, is_open=True)
+    live = pair.first.parts.rooms.get(room_id)
+    assert live is not None
+    seat = live.room.seats[person("omar")]
+    assert seat.sounds()
+    assert seat.stream
+
+
+async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    lina = await first.join("lina", room_id)
+    await first.connect("lina", room_id, lina.seat.epoch, pair.relay, stage=True)
+    for name in ("omar", "nadia", "sami"):
+        joined = await first.join(name, room_id)
+        await first.connect(name, room_id, joined.seat.epoch, pair.relay)
+    await first.call("omar", "RaiseHand", stage_service_pb2.RaiseHandRequest(room_id=room_id, question="Why?"))
+    await first.call(
+        "lina", "OfferStage", stage_service_pb2.OfferStageRequest(room_id=room_id, user_id=person("nadia"))
+    )
+    await first.call("lina", "SetOwnMute", stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=True))
+    remove = moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("sami"))
+    await first.call("lina", "RemovePerson", remove)
+    pair.relay.sessions = [each for each in pair.relay.sessions if each.user_id != person("sami")]
+    await first.crash()
+    await second.until(lambda: second.parts.rooms.get(room_id) is not None, BACK_SECONDS)
+    snapshot = await second.snapshot(room_id)
+    assert snapshot.room.listener_count == 2
+    assert snapshot.stage[0].muted
+    queue = await second.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room_id))
+    assert [(hand.person.user_id, hand.question) for hand in queue.hands] == [(person("omar"), "Why?")]
+    live = second.parts.rooms.get(room_id)
+    assert live is not None
+    assert set(live.room.offers) == {person("nadia")}
+    assert await refusal(second.join("sami", room_id)) == "REMOVED"
+    joined = await second.join("mona", room_id)
+    assert (await second.claims(joined.permit))["term"] == 2
+    await second.until(lambda: pair.relay.parts[room_id].term == 2)
+    await first.until(lambda: any(pulse.room_id == room_id and pulse.term == 2 for pulse in first.pulses))
+    assert {fact.term for fact in first.of_type(room_events_pb2.PersonRemoved, room_id)} == {1}
+
+
+async def test_an_owner_that_slept_decides_nothing_and_writes_nothing(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    ownership = first.parts.ownership
+    assert ownership is not None
+    # It believes for ever in what it holds, as one does that was frozen between its look and its act.
+    ownership.may_go_on = lambda room_id: True  # type: ignore[method-assign]
+    await ownership._rounds.acquire()
+    await second.until(lambda: second.parts.rooms.get(room_id) is not None, BACK_SECONDS)
+    rename = room_service_pb2.UpdateRoomRequest(room_id=room_id, title="Stale")
+    assert await refusal(first.call("lina", "UpdateRoom", rename)) == "ROOM_MOVES"
+    assert (await second.snapshot(room_id)).room.title == "Stars over Sanaa"
+    assert first.parts.rooms.get(room_id) is None
+
+
+async def test_a_copy_that_leaves_gives_its_rooms_away_before_their_leases_lapse(pair: Pair) -> None:
+    from services.room_directory import build
+
+    room_id = (await pair.first.create("lina")).room_id
+    await build.hand_over(pair.first.parts)
+    await pair.second.until(lambda: pair.second.parts.rooms.get(room_id) is not None, LEASE_SECONDS / 2)
+    assert await refusal(pair.first.join("omar", room_id)) == "ROOM_MOVES"
+
+
+async def test_a_room_that_is_over_has_no_lease(pair: Pair) -> None:
+    room_id = (await pair.first.create("lina")).room_id
+    await pair.first.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))
+    assert await refusal(pair.first.join("omar", room_id)) == "ROOM_ENDED"
+    leases = SqlLeases(pair.first.database)
+    for _ in range(40):
+        if await leases.find(room_id) is None:
+            break
+        assert pair.first.parts.ownership is not None
+        await pair.first.parts.ownership.round()
+    assert await refusal(pair.second.join("omar", room_id)) == "ROOM_ENDED"
