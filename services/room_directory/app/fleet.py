@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
@@ -197,27 +197,13 @@ class Fleet:
             await self._rooms.change(room_id, act, self._adopting(news))
         self._adopted[relay.relay_id] = relay.boot_id
 
-    async def sessions_of(self, room_ids: Iterable[str]) -> dict[str, dict[str, list[SessionNews]]]:
-        """By room, what each relay that answers now carries of it; another one's is adopted once it answers."""
-        wanted = set(room_ids)
-        known = [relay_id for relay_id in self.relays if relay_id not in self._lost] if wanted else []
-        lists = await asyncio.gather(*(self._listed(relay_id) for relay_id in known))
-        found: defaultdict[str, dict[str, list[SessionNews]]] = defaultdict(dict)
-        for relay_id, sessions in zip(known, lists, strict=True):
-            if sessions is None:
-                self._adopted.pop(relay_id, None)
-                continue
-            for room_id in wanted & sessions.keys():
-                found[room_id][relay_id] = sessions[room_id]
-        return found
+    def reachable(self) -> dict[str, RelayClient]:
+        """Relays that are not lost, to be asked."""
+        return {relay_id: client for relay_id, client in self._clients.items() if relay_id not in self._lost}
 
-    async def _listed(self, relay_id: str) -> dict[str, list[SessionNews]] | None:
-        try:
-            async with asyncio.timeout(_ASK_SECONDS):
-                return await self._clients[relay_id].list_sessions()
-        except (DomainError, TimeoutError) as error:
-            _log.warning("cannot list a relay's sessions yet", relay_id=relay_id, error=str(error))
-            return None
+    def adopt_again(self, relay_id: str) -> None:
+        """What a relay carries is not known here: it is asked when it reports next."""
+        self._adopted.pop(relay_id, None)
 
     def _adopting(self, news: list[SessionNews]) -> Callable[[Room, TakeEpoch], None]:
         now = self._clock.now()

@@ -1,5 +1,7 @@
 """Takes over rooms that this copy owns now: from rows, and from what relays carry of them."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from services.common.clock import Clock
@@ -9,11 +11,13 @@ from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ownership.ports import Rows
-from services.room_directory.app.ports import Act
+from services.room_directory.app.ports import Act, RelayClient
 from services.room_directory.domain.adoption import adopt_sessions, restore_seats
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.presence import SessionNews, review
 from services.room_directory.domain.room import Room
+
+_LIST_SECONDS = 1.0
 
 _log = get_logger("ownership")
 
@@ -33,7 +37,7 @@ class Arrivals:
         found = await self._store.load_some(list(terms))
         # Of a newer term another copy has it by now.
         stored = [(room, ceiling) for room, ceiling in found if room.term == terms[room.room_id]]
-        sessions = await self._fleet.sessions_of({room.room_id for room, _ in stored})
+        sessions = await self._carried({room.room_id for room, _ in stored})
         for room, ceiling in stored:
             try:
                 await self._take(room, ceiling, sessions.get(room.room_id, {}))
@@ -41,6 +45,25 @@ class Arrivals:
                 _log.warning("a room could not be taken over yet", room_id=room.room_id, reason=error.reason)
         here = {room.room_id for room, _ in found}
         return [room_id for room_id in terms if room_id not in here]
+
+    async def _carried(self, room_ids: set[str]) -> dict[str, dict[str, list[SessionNews]]]:
+        """By room, what each relay that answers now carries of it; another one's is adopted once it answers."""
+        found: defaultdict[str, dict[str, list[SessionNews]]] = defaultdict(dict)
+        relays = self._fleet.reachable() if room_ids else {}
+        lists = await asyncio.gather(*(self._listed(relay_id, client) for relay_id, client in relays.items()))
+        for relay_id, sessions in zip(relays, lists, strict=True):
+            for room_id in room_ids & sessions.keys():
+                found[room_id][relay_id] = sessions[room_id]
+        return found
+
+    async def _listed(self, relay_id: str, client: RelayClient) -> dict[str, list[SessionNews]]:
+        try:
+            async with asyncio.timeout(_LIST_SECONDS):
+                return await client.list_sessions()
+        except (DomainError, TimeoutError) as error:
+            _log.warning("cannot list a relay's sessions yet", relay_id=relay_id, error=str(error))
+            self._fleet.adopt_again(relay_id)
+            return {}
 
     async def _take(self, room: Room, ceiling: int, carried: Mapping[str, list[SessionNews]]) -> None:
         now = self._clock.now()
