@@ -25,7 +25,7 @@ from services.invite.domain.errors import too_often
 from services.invite.link.code_secret import code_secret
 from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
-from services.invite.rpc import InviteServicer, UseCases
+from services.invite.rpc.invite import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore
 from services.invite.storage.retention import delete_closed_invitations

@@ -1,4 +1,4 @@
-"""The RPCs of invite: protobuf in, use case, protobuf out."""
+"""InviteService: protobuf in, use case, protobuf out."""
 
 from dataclasses import dataclass
 from typing import Any

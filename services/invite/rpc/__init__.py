@@ -1,0 +1,1 @@
+"""The RPCs of invite: one file for each of its proto services."""
