@@ -15,7 +15,7 @@ USERS = (*SERVICES, "canary")
 # Who hears whom: the one thing about the bus that the contracts do not say.
 HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
-    "invite": ("auth",),
+    "invite": ("auth", "media_relay:load"),
     "room_directory": ("auth", "invite", "media_relay:load"),
     "media_relay": ("media_relay:load", "programme:frame", "programme:wanted"),
     "gateway": ("auth", "room_directory", "media_relay:load"),

@@ -3,7 +3,13 @@
 import os
 from pathlib import Path
 
-from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
+from majlis.invite.v1 import (
+    door_service_pb2,
+    door_service_pb2_grpc,
+    invite_service_pb2,
+    invite_service_pb2_grpc,
+)
+from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import SystemClock
 from services.common.process import Stop, run_service, write_ready_file
@@ -17,8 +23,10 @@ from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from services.common.tasks import Background
 from services.invite.build import build
+from services.invite.bus import load_handler
 from services.invite.settings import Settings
 
+DOORS_SECONDS = 2.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -35,12 +43,17 @@ async def main(stop: Stop) -> None:
     server = RpcServer("invite", settings, metrics, verifier=parts.verifier)
     service = invite_service_pb2.DESCRIPTOR.services_by_name["InviteService"]
     server.add(parts.servicer, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, service)
+    door_service = door_service_pb2.DESCRIPTOR.services_by_name["DoorService"]
+    server.add(parts.door_servicer, door_service_pb2_grpc.add_DoorServiceServicer_to_server, door_service)
+    await parts.bus.subscribe(RelayLoad, load_handler(parts.fleet, clock))
     async with Background() as background:
         background.spawn("auth facts", parts.auth_facts.run, restart=True)
         background.spawn("outbox", parts.publisher.run, restart=True)
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)
         background.every("claims", settings.sweep_seconds, parts.app.redemptions.settle_stale_claims)
         background.every("expiry", settings.sweep_seconds, parts.app.invitations.expire)
+        background.every("doors", DOORS_SECONDS, parts.doors.round)
+        background.every("line", settings.sweep_seconds, parts.doors.sweep)
         parts.retention.start(background)
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}
         await server.start()

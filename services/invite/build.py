@@ -17,14 +17,17 @@ from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.invite import bus as facts
+from services.invite.app.doors import Doorkeeper, LineRules
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.clients import AuthClient
 from services.invite.domain.errors import too_often
+from services.invite.domain.headroom import Fleet
 from services.invite.link.code_secret import code_secret
 from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
+from services.invite.rpc.doors import DoorServicer
 from services.invite.rpc.invite import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore
@@ -40,7 +43,10 @@ class Parts:
     auth: AuthClient
     verifier: TokenVerifier
     app: UseCases
+    doors: Doorkeeper
+    fleet: Fleet
     servicer: InviteServicer
+    door_servicer: DoorServicer
     channel: ServiceChannel
     bus: Bus
     publisher: OutboxPublisher
@@ -72,8 +78,14 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         public_url=settings.public_url,
         code_secret=code_secret(settings.code_secret_file),
     )
+    fleet = Fleet(settings.relay_share)
+    doors = Doorkeeper(
+        store=store, fleet=fleet, limits=limits, clock=clock, counters=counters, rules=_line_rules(settings)
+    )
+    claim_life = timedelta(seconds=settings.claim_seconds)
     app = UseCases(
-        redemptions=Redemptions(**common, limits=limits, claim_life=timedelta(seconds=settings.claim_seconds)),
+        redemptions=Redemptions(**common, limits=limits, doors=doors, claim_life=claim_life),
+        doors=doors,
         invitations=Invitations(**common, rules=rules),
         tree=Tree(**common),
     )
@@ -89,7 +101,10 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
             refused=refusal_counter(metrics),
         ),
         app=app,
+        doors=doors,
+        fleet=fleet,
         servicer=InviteServicer(app, settings.deployment),
+        door_servicer=DoorServicer(doors),
         channel=channel,
         bus=bus,
         publisher=OutboxPublisher(outbox, database, bus),
@@ -102,6 +117,14 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
             facts.RewindingCursor(fact_cursors.of(database)),
         ),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
+    )
+
+
+def _line_rules(settings: Settings) -> LineRules:
+    return LineRules(
+        follows=settings.doors == "follow",
+        most_waiting=settings.most_waiting,
+        kept=timedelta(hours=settings.place_hours),
     )
 
 

@@ -7,8 +7,11 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2 as auth
 from majlis.invite.v1 import invite_facts_pb2
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 
+from services.common.clock import Clock
 from services.common.trust.revocations import RevocationList
+from services.invite.domain.headroom import Fleet, RelayReport
 
 HEARD_FACTS: tuple[type[Message], ...] = (
     auth.AccountCreated,
@@ -93,3 +96,23 @@ class AuthFacts:
             self._revocations.revoke_sign_in(fact.sign_in_id)
         else:
             self._revocations.revoke_user(fact.user_id, at)
+
+
+def load_handler(fleet: Fleet, clock: Clock) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
+    """Takes in what relays carry: doors follow it."""
+
+    async def handle(load: relay_pb.RelayLoad) -> None:
+        report = RelayReport(
+            relay_id=load.relay_id,
+            boot_id=load.boot_id,
+            budget=load.packets_per_second_budget,
+            used=load.packets_per_second,
+            cost=load.packets_per_listener,
+            sessions=load.sessions,
+            opened=load.newest_session,
+            draining=load.draining,
+            ladder_step=load.ladder_step,
+        )
+        fleet.hear(report, clock.monotonic())
+
+    return handle

@@ -1,16 +1,19 @@
 """Turns what the use cases return into messages of the contract."""
 
+import math
 from datetime import datetime
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
+from majlis.invite.v1 import doors_pb2, invite_facts_pb2
 from majlis.invite.v1 import invitation_pb2 as pb
-from majlis.invite.v1 import invite_facts_pb2
 
 from services.common.text.look_alikes import look
+from services.invite.app.doors import DoorsShown, PlaceShown
 from services.invite.app.invitations import Shown
 from services.invite.app.tree import Node
+from services.invite.domain.doors import Cause, DoorState, Override
 from services.invite.domain.events import Event
 from services.invite.domain.invitation import State
 from services.invite.domain.people import Person
@@ -22,6 +25,17 @@ _STATES = {
     State.SPENT: pb.INVITATION_STATE_SPENT,
     State.EXPIRED: pb.INVITATION_STATE_EXPIRED,
     State.REVOKED: pb.INVITATION_STATE_UNSPECIFIED,
+}
+
+DOOR_STATES = {
+    DoorState.OPEN: doors_pb2.DOOR_STATE_OPEN,
+    DoorState.PACED: doors_pb2.DOOR_STATE_PACED,
+    DoorState.PAUSED: doors_pb2.DOOR_STATE_PAUSED,
+}
+_CAUSES = {
+    Cause.HEADROOM: doors_pb2.DOOR_CAUSE_HEADROOM,
+    Cause.UNKNOWN: doors_pb2.DOOR_CAUSE_UNKNOWN,
+    Cause.OPERATOR: doors_pb2.DOOR_CAUSE_OPERATOR,
 }
 
 
@@ -73,6 +87,50 @@ def tree_node(node: Node) -> pb.TreeNode:
     return pb.TreeNode(
         person=profile(node.person), inviter_id=node.place.inviter_id, joined_at=moment(node.place.joined_at)
     )
+
+
+def doors(shown: DoorsShown) -> doors_pb2.Doors:
+    """How the doors stand, for everybody."""
+    return doors_pb2.Doors(
+        state=DOOR_STATES[shown.pace.state],
+        cause=_CAUSES[shown.pace.cause],
+        newcomers=shown.pace.count,
+        within_seconds=round(shown.pace.seconds),
+        waiting=shown.waiting,
+        wait_seconds=_seconds(shown.wait_seconds),
+    )
+
+
+def place(shown: PlaceShown | None) -> doors_pb2.Place | None:
+    """A place in the line; None stays unset."""
+    if shown is None:
+        return None
+    return doors_pb2.Place(
+        place=shown.ticket.place,
+        waiting=shown.ticket.waiting,
+        wait_seconds=_seconds(shown.ticket.wait_seconds),
+        look_seconds=math.ceil(shown.ticket.look_seconds),
+        turn=shown.ticket.turn,
+        kept_until=moment(shown.kept_until),
+    )
+
+
+def override(order: Override | None) -> doors_pb2.DoorOverride | None:
+    """What an operator ordered; None stays unset."""
+    if order is None:
+        return None
+    return doors_pb2.DoorOverride(
+        state=DOOR_STATES[order.state],
+        newcomers_a_minute=order.a_minute,
+        reason=order.reason,
+        operator_id=order.operator_id,
+        since=moment(order.since),
+        until=moment(order.until),
+    )
+
+
+def _seconds(wait: float | None) -> int | None:
+    return None if wait is None else math.ceil(wait)
 
 
 def encode(event: Event) -> Message:

@@ -1,6 +1,10 @@
 """What operators want to count."""
 
 from services.common.sight.metrics import Metrics
+from services.invite.domain.doors import DoorState, Pace
+from services.invite.domain.headroom import Headroom
+
+_STATES = {DoorState.PAUSED: 0, DoorState.PACED: 1, DoorState.OPEN: 2}
 
 
 class PrometheusCounters:
@@ -13,6 +17,12 @@ class PrometheusCounters:
             "majlis_invite_rate_limited_total", "Calls refused by a rate limit.", ("limit",)
         )
 
+        self._state = metrics.gauge("majlis_invite_doors_state", "0 paused, 1 paced, 2 open.")
+        self._pace = metrics.gauge("majlis_invite_doors_newcomers_per_minute", "Newcomers a minute that may come in.")
+        self._line = metrics.gauge("majlis_invite_line_waiting", "People who wait before the doors.")
+        self._known = metrics.gauge("majlis_invite_headroom_known", "1 while relays are heard that serve listeners.")
+        self._free = metrics.gauge("majlis_invite_headroom_seats", "Seats of the fleet that newcomers can have.")
+
     def redemption(self, result: str) -> None:
         """One try to redeem."""
         self._redemptions.labels(result).inc()
@@ -24,3 +34,11 @@ class PrometheusCounters:
     def rate_limited(self, limit: str) -> None:
         """A limit said no."""
         self._limited.labels(limit).inc()
+
+    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int) -> None:
+        """How the doors stand, what is known of the fleet, and who waits."""
+        self._state.set(_STATES[pace.state])
+        self._pace.set(pace.a_minute)
+        self._line.set(waiting)
+        self._known.set(headroom is not None)
+        self._free.set(0 if headroom is None else headroom.free)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from services.common.settings import ServiceSettings
@@ -26,6 +27,15 @@ class Settings(ServiceSettings):
     sweep_seconds: float = 30.0
     """How often unfinished redemptions and expired invitations are looked after."""
 
+    doors: Literal["follow", "open"] = "follow"
+    """follow lets newcomers in at the pace of the room that the relays have; open lets everybody in at once."""
+    relay_share: float = 1.0
+    """Share of its budget that a relay may be given, as the directory has it."""
+    most_waiting: int = 10_000
+    """How many may wait before the doors."""
+    place_hours: float = 24.0
+    """How long a place before the doors is kept for somebody who does not look."""
+
     fact_days: int = 30
     """Days after which facts leave the outbox; 0 keeps them all."""
     closed_invitation_days: int = 365
@@ -41,5 +51,7 @@ class Settings(ServiceSettings):
             raise ValueError("auth_address must be set")
         if self.quota < 0 or self.expiry_days < 1 or self.claim_seconds <= 0 or self.sweep_seconds <= 0:
             raise ValueError("quota must not be negative; expiry_days, claim_seconds, sweep_seconds must be positive")
+        if not 0 < self.relay_share <= 1 or self.most_waiting < 1 or self.place_hours <= 0:
+            raise ValueError("relay_share must be above 0 and at most 1; most_waiting and place_hours positive")
         if min(self.fact_days, self.closed_invitation_days, self.audit_days) < 0:
             raise ValueError("fact_days, closed_invitation_days and audit_days must not be negative")

@@ -151,6 +151,8 @@ class Admission:
                 "quota": 1000,
                 "claim_seconds": self.claim_seconds,
                 "sweep_seconds": 0.2,
+                # No relay tells here what it has room for.
+                "doors": "open",
             }
         named = {f"{service}_{name}".upper(): str(value) for name, value in values.items()}
         return named | {"CRASH_FILE": str(self.directory / f"{service}.crash")}

@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from services.common.errors import DomainError
 from services.common.facts.outbox import StoredFact
 from services.common.limits import Limit
+from services.invite.domain.doors import Override, Pace
 from services.invite.domain.events import Event
+from services.invite.domain.headroom import Headroom
 from services.invite.domain.invitation import Invitation, Quota
+from services.invite.domain.line import Entered, Standing
 from services.invite.domain.people import Person, Place
 
 
@@ -121,7 +125,71 @@ class PeopleRows(Protocol):
         ...
 
 
-class Tx(QuotaRows, InvitationRows, PeopleRows, Protocol):
+class DoorRows(Protocol):
+    """The doors, the line before them, and the count of who came in."""
+
+    async def moment(self, now: datetime) -> datetime:
+        """The time by which all copies count."""
+        ...
+
+    async def lock_doors(self) -> Override | None:
+        """Holds the doors until the end of the transaction; returns what an operator ordered last."""
+        ...
+
+    async def get_override(self) -> Override | None:
+        """What an operator ordered last."""
+        ...
+
+    async def set_override(self, override: Override | None) -> None:
+        """Orders, or takes the order back."""
+        ...
+
+    async def entered(self, at: datetime, seconds: float, lately_seconds: float) -> Entered:
+        """How many came in within so many seconds before a moment, and within the last few of them."""
+        ...
+
+    async def note_entry(self, redemption_id: str, at: datetime) -> None:
+        """Counts a newcomer in. Raises Conflict when the decision is older than the database's clock allows."""
+        ...
+
+    async def take_back_entry(self, redemption_id: str) -> None:
+        """Nobody came of it: another may."""
+        ...
+
+    async def number_of(self, invitation_id: str) -> int | None:
+        """The number of a code's place."""
+        ...
+
+    async def ahead_of(self, number: int | None, at: datetime, most: int) -> int:
+        """How many present people wait before a place, or in all; `most` is where counting ends."""
+        ...
+
+    async def count_places(self) -> int:
+        """All places, of people who look and of people who do not."""
+        ...
+
+    async def take_place(self, invitation_id: str, present_until: datetime, kept_until: datetime) -> int:
+        """The number of a place at the end of the line; the doors are held meanwhile."""
+        ...
+
+    async def leave_place(self, invitation_id: str) -> None:
+        """Gives up a code's place, if it has one."""
+        ...
+
+    async def keep_places(self, present_until: Mapping[str, datetime], kept_until: datetime) -> None:
+        """Notes who looked: until when each counts as waiting."""
+        ...
+
+    async def line(self, at: datetime) -> list[Standing]:
+        """Everybody with a place whose code still works, first come first."""
+        ...
+
+    async def sweep_line(self, at: datetime, entries_before: datetime) -> int:
+        """Ends places that nobody kept, or whose codes do not work any more; forgets who came in long ago."""
+        ...
+
+
+class Tx(QuotaRows, InvitationRows, PeopleRows, DoorRows, Protocol):
     """One transaction on everything invite keeps."""
 
     async def tell(self, events: Sequence[Event]) -> None:
@@ -187,6 +255,14 @@ class Limits(Protocol):
         ...
 
 
+class Doors(Protocol):
+    """Lets newcomers in at a pace."""
+
+    async def enter(self, tx: Tx, invitation: Invitation, redemption_id: str) -> DomainError | None:
+        """Counts a newcomer in, or gives the refusal that tells their place. Raises LineFull."""
+        ...
+
+
 class Counters(Protocol):
     """What operators want to count."""
 
@@ -196,6 +272,10 @@ class Counters(Protocol):
 
     def invitations(self, what: str, count: int = 1) -> None:
         """Invitations that were created, revoked, expired, or whose claim was settled."""
+        ...
+
+    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int) -> None:
+        """How the doors stand, what is known of the fleet, and who waits."""
         ...
 
 

@@ -8,7 +8,7 @@ from services.common.errors import DomainError
 from services.common.ids import new_id
 from services.common.sight.log import get_logger
 from services.common.store.database import retry_conflicts
-from services.invite.app.ports import Accounts, Counters, Limits, NewAccount, Store, Tx, Visitor
+from services.invite.app.ports import Accounts, Counters, Doors, Limits, NewAccount, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash, request_hash
 from services.invite.domain.errors import InvitationClaimed, InvitationInvalid
@@ -39,6 +39,7 @@ class Redemptions:
         limits: Limits,
         clock: Clock,
         counters: Counters,
+        doors: Doors,
         claim_life: timedelta,
     ) -> None:
         self._store = store
@@ -46,6 +47,7 @@ class Redemptions:
         self._limits = limits
         self._clock = clock
         self._counters = counters
+        self._doors = doors
         self._claim_life = claim_life
 
     async def get_invitation(self, code: str, visitor: Visitor) -> tuple[Invitation, Person]:
@@ -65,7 +67,8 @@ class Redemptions:
     async def redeem(self, code: str, request_id: str, profile: Any, visitor: Visitor) -> tuple[NewAccount, str]:
         """The new account and the room the invitation leads to.
 
-        Raises InvitationInvalid, InvitationClaimed, RateLimited, and what auth refuses.
+        Raises InvitationInvalid, InvitationClaimed, RateLimited, what the doors refuse (DoorsPaced, DoorsPaused,
+        LineFull), and what auth refuses.
         """
         try:
             self._limits.take(rates.REDEMPTIONS_PER_NETWORK, visitor.network)
@@ -89,9 +92,11 @@ class Redemptions:
             await self._try_to_settle(invitation.redemption_id)
 
     async def _claimed(self, code: str, request: str) -> Invitation:
-        """The invitation, claimed by this request. Raises InvitationInvalid or InvitationClaimed."""
+        """The invitation, claimed by this request. Raises InvitationInvalid, InvitationClaimed, and as doors do."""
         for _ in range(_LOOKS):
-            step, invitation = await self._look(code, request)
+            step, invitation, refusal = await self._look(code, request)
+            if refusal is not None:
+                raise refusal
             if step is Step.RESUME:
                 return invitation
             if step is Step.SETTLE:
@@ -99,8 +104,11 @@ class Redemptions:
         raise InvitationClaimed("somebody is redeeming it just now", retry_after_seconds=1.0)
 
     @retry_conflicts()
-    async def _look(self, code: str, request: str) -> tuple[Step, Invitation]:
-        """Where the invitation stands for this request; an open one is claimed, so that the next look resumes."""
+    async def _look(self, code: str, request: str) -> tuple[Step, Invitation, DomainError | None]:
+        """Where the invitation stands for this request; an open one is claimed, so that the next look resumes.
+
+        Or what the doors refuse with: then it stays open, and its place in the line is kept with this transaction.
+        """
         now = self._clock.now()
         async with self._store.write() as tx:
             invitation = await tx.find_by_code(code)
@@ -108,10 +116,13 @@ class Redemptions:
                 raise InvitationInvalid
             step = invitation.next_step(request, now, self._claim_life)
             if step is Step.CLAIM:
-                until = now + self._claim_life
-                if not await tx.claim(invitation.invitation_id, new_id(), request, until, now):
+                redemption_id, until = new_id(), now + self._claim_life
+                refusal = await self._doors.enter(tx, invitation, redemption_id)
+                if refusal is not None:
+                    return step, invitation, refusal
+                if not await tx.claim(invitation.invitation_id, redemption_id, request, until, now):
                     raise InvitationInvalid
-            return step, invitation
+            return step, invitation, None
 
     async def _create(self, claimed: Invitation, profile: Any, visitor: Visitor) -> NewAccount:
         """Auth's answer. After a definite refusal the claim is given up at once: the code can be tried again."""
@@ -131,6 +142,7 @@ class Redemptions:
         async with self._store.write() as tx:
             spent = await tx.confirm(redemption_id, guest_id, now)
             if spent is not None:
+                await tx.leave_place(spent.invitation_id)
                 await self._welcome(tx, spent, guest_id)
 
     async def _welcome(self, tx: Tx, spent: Invitation, guest_id: str) -> None:
@@ -156,6 +168,8 @@ class Redemptions:
             return
         async with self._store.write() as tx:
             if await tx.release(redemption_id):
+                # Nobody came: whoever tries again is at the place they had, and another may come meanwhile.
+                await tx.take_back_entry(redemption_id)
                 await tx.audit(self._clock.now(), "invite", "claim_released", redemption_id)
                 self._counters.invitations("claim_released")
                 _log.info("a claim was given back", redemption_id=redemption_id)

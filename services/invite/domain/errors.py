@@ -58,3 +58,31 @@ class PersonNotFound(DomainError):
 def too_often(seconds: float) -> RateLimited:
     """The refusal of who tried too much and is to wait so long."""
     return RateLimited("too many tries; wait a little", retry_after_seconds=seconds)
+
+
+class DoorsPaced(DomainError):
+    """Newcomers come in at a pace: the code is unspent and has a place in the line; metadata says which."""
+
+    kind = "resource_exhausted"
+    reason = "DOORS_PACED"
+
+
+class DoorsPaused(DomainError):
+    """No newcomer comes in just now: the code is unspent and has a place in the line; metadata says which."""
+
+    kind = "resource_exhausted"
+    reason = "DOORS_PAUSED"
+
+
+class LineFull(DomainError):
+    """As many wait before the doors as may; the code is unspent, and has no place."""
+
+    kind = "resource_exhausted"
+    reason = "LINE_FULL"
+
+
+class NotInLine(DomainError):
+    """The code has no place in the line before the doors."""
+
+    kind = "failed_precondition"
+    reason = "NOT_IN_LINE"

@@ -9,6 +9,7 @@ from majlis.invite.v1 import invite_service_pb2 as pb
 from services.common.facts.outbox import wrap_fact
 from services.common.rpc.server import current_caller
 from services.invite import messages as to
+from services.invite.app.doors import Doorkeeper
 from services.invite.app.invitations import Invitations
 from services.invite.app.ports import Visitor
 from services.invite.app.redemption import Redemptions
@@ -23,6 +24,7 @@ class UseCases:
     """What the RPCs call."""
 
     redemptions: Redemptions
+    doors: Doorkeeper
     invitations: Invitations
     tree: Tree
 
@@ -42,6 +44,8 @@ class InviteServicer(invite_service_pb2_grpc.InviteServiceServicer):
             expires_at=to.moment(invitation.expires_at),
             room_id=invitation.room_id,
             deployment=self._deployment,
+            doors=to.doors(await self._app.doors.get_doors()),
+            place=to.place(await self._app.doors.find_place(request.code)),
         )
 
     async def RedeemInvitation(self, request: pb.RedeemInvitationRequest, context: Any) -> pb.RedeemInvitationResponse:
@@ -61,6 +65,7 @@ class InviteServicer(invite_service_pb2_grpc.InviteServiceServicer):
             left=quota.left,
             granted=quota.granted,
             next_page_token=more,
+            doors=to.doors(await self._app.doors.get_doors()),
         )
 
     async def GetInvitationCode(

@@ -1,6 +1,16 @@
 """The tables of invite."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from services.common.facts.outbox import FactCursors, Outbox
 from services.common.store.audit import AuditLog
@@ -57,6 +67,36 @@ people = Table(
     Column("inviter_id", String(32), nullable=False, index=True),
     Column("joined_at", UtcDateTime, nullable=False),
     Column("standing", String(16), nullable=False),
+)
+
+# One row: whoever lets a newcomer in, or gives a place, holds it. So copies count together.
+doors = Table(
+    "doors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_number", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, server_default=""),
+    Column("a_minute", Integer, nullable=False, server_default="0"),
+    Column("reason", String(400), nullable=False, server_default=""),
+    Column("operator_id", String(32), nullable=False, server_default=""),
+    Column("since", UtcDateTime, nullable=True),
+    Column("until", UtcDateTime, nullable=True),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("invitation_id", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("present_until", UtcDateTime, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=False, index=True),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("redemption_id", String(32), primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
 )
 
 outbox = Outbox(metadata)

@@ -18,11 +18,13 @@ from services.common.limits import RateLimits
 from services.common.sight.metrics import Metrics
 from services.common.store.audit import AuditRow
 from services.common.store.database import Database
+from services.invite.app.doors import Doorkeeper, LineRules
 from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.ports import NewAccount, Visitor
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.domain.errors import too_often
+from services.invite.domain.headroom import Fleet
 from services.invite.domain.people import Person
 from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
@@ -33,6 +35,7 @@ from tests.support.fake_clock import FakeClock
 
 OWNER = "user000000000001"
 CLAIM_SECONDS = 900
+MOST_WAITING = 50
 CODE_SECRET = b"a secret of codes for tests only"
 
 
@@ -75,6 +78,8 @@ class Door:
     auth: AuthLink
     invitations: Invitations
     redemptions: Redemptions
+    doors: Doorkeeper
+    fleet: Fleet
     tree: Tree
     metrics: Metrics
     owner: str = OWNER
@@ -150,6 +155,15 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
     owner = (await hall.owner()).own.account.user_id
     link = AuthLink(hall)
     store, counters = SqlStore(database, encode), PrometheusCounters(metrics)
+    fleet, limits = Fleet(), RateLimits(clock.monotonic, counters.rate_limited, too_often)
+    doors = Doorkeeper(
+        store=store,
+        fleet=fleet,
+        limits=limits,
+        clock=clock,
+        counters=counters,
+        rules=LineRules(follows=False, most_waiting=MOST_WAITING, kept=timedelta(hours=24)),
+    )
     rules = Rules(2, timedelta(days=30), "http://localhost:8080", CODE_SECRET)
     yield Door(
         hall=hall,
@@ -160,11 +174,14 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
         redemptions=Redemptions(
             store=store,
             accounts=link,
-            limits=RateLimits(clock.monotonic, counters.rate_limited, too_often),
+            limits=limits,
             clock=clock,
             counters=counters,
+            doors=doors,
             claim_life=timedelta(seconds=CLAIM_SECONDS),
         ),
+        doors=doors,
+        fleet=fleet,
         tree=Tree(store=store, accounts=link, clock=clock, counters=counters),
         metrics=metrics,
         owner=owner,

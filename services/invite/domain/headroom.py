@@ -1,0 +1,135 @@
+"""How much room the fleet has for newcomers, and how long people stay: from what its relays tell each second."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FRESH_SECONDS = 5.0
+"""A relay that was silent for longer carries nobody new."""
+DISPLACED_SECONDS = 60.0
+"""How long the people of a relay that went silent are expected on the others, where they are seated first."""
+KEPT_BACK = 0.10
+"""Share of a relay's budget that only the stage, and people who come back, may use."""
+USUAL_COST = 50
+"""Packets a second of one listener, where a relay does not say."""
+WAITING_STEP = 7
+"""Step of the ladder from which newcomers find no seat."""
+USUAL_STAY_SECONDS = 1800.0
+SHORTEST_STAY_SECONDS = 300.0
+LONGEST_STAY_SECONDS = 7200.0
+SUPPOSED_LEAVERS = 20
+"""How many people who stayed as long as usual the estimate begins with."""
+HALF_LIFE_SECONDS = 900.0
+"""After so long, what was seen of people's stay counts half."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayReport:
+    """What doors need of a relay's load."""
+
+    relay_id: str
+    boot_id: str
+    budget: int
+    """Packets it may send a second; 0 while it has not measured itself."""
+    used: int
+    """Packets a second in use or promised."""
+    cost: int
+    """Packets a second of one more listener; 0 where it does not say."""
+    sessions: int
+    opened: int
+    """Serial of its newest session."""
+    draining: bool = False
+    ladder_step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Seats for newcomers in the whole fleet."""
+
+    free: int
+    seats: int
+    """All of them, taken or free."""
+    relays: int
+    stay_seconds: float
+    """How long people stay, as far as it could be seen."""
+
+
+class Stay:
+    """How long people stay in rooms: time spent there over departures, of late; begun with a supposition."""
+
+    def __init__(self) -> None:
+        self._person_seconds = 0.0
+        self._left = 0.0
+        self._at: float | None = None
+
+    def saw(self, person_seconds: float, left: float, now: float) -> None:
+        """So much time was spent in rooms, and so many left them."""
+        if self._at is not None and now > self._at:
+            faded = 0.5 ** ((now - self._at) / HALF_LIFE_SECONDS)
+            self._person_seconds *= faded
+            self._left *= faded
+        self._at = now
+        self._person_seconds += person_seconds
+        self._left += left
+
+    @property
+    def seconds(self) -> float:
+        """The estimate, within what is plausible."""
+        spent = self._person_seconds + SUPPOSED_LEAVERS * USUAL_STAY_SECONDS
+        return min(max(spent / (self._left + SUPPOSED_LEAVERS), SHORTEST_STAY_SECONDS), LONGEST_STAY_SECONDS)
+
+
+class Fleet:
+    """The latest report of each relay. Time is an argument, in seconds that never go back."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        """`share` is how much of its budget the directory fills a relay to."""
+        self._share = share
+        self._reports: dict[str, tuple[RelayReport, float]] = {}
+        self._stay = Stay()
+
+    def hear(self, report: RelayReport, now: float) -> None:
+        """Takes in a relay's report."""
+        before = self._reports.get(report.relay_id)
+        if before is not None and before[0].boot_id == report.boot_id:
+            self._note_stay(before[0], report, now - before[1], now)
+        self._reports[report.relay_id] = (report, now)
+
+    def headroom(self, now: float) -> Headroom | None:
+        """What there is now, or None when no relay that can serve anybody was heard lately: then nothing is known."""
+        self._forget(now)
+        fresh = [report for report, at in self._reports.values() if now - at <= FRESH_SECONDS]
+        serving = [report for report in fresh if report.budget > 0]
+        if not serving:
+            return None
+        takers = [report for report in serving if not report.draining]
+        displaced = sum(self._displaced(now))
+        free = sum(self._free(report) for report in takers) - displaced
+        return Headroom(max(0, free), sum(map(self._seats, takers)), len(serving), self._stay.seconds)
+
+    def _displaced(self, now: float) -> Iterable[int]:
+        """People whose relay is being emptied or has just gone: they are seated before any newcomer."""
+        for report, at in self._reports.values():
+            if report.draining or now - at > FRESH_SECONDS:
+                yield report.sessions
+
+    def _seats(self, report: RelayReport) -> int:
+        return int(report.budget * self._share * (1 - KEPT_BACK)) // (report.cost or USUAL_COST)
+
+    def _free(self, report: RelayReport) -> int:
+        if report.ladder_step >= WAITING_STEP:
+            return 0
+        left = int(report.budget * self._share * (1 - KEPT_BACK)) - report.used
+        return max(0, left) // (report.cost or USUAL_COST)
+
+    def _note_stay(self, before: RelayReport, after: RelayReport, seconds: float, now: float) -> None:
+        if after.draining or not 0 < seconds <= FRESH_SECONDS:
+            # Who moves to another relay has not left.
+            return
+        came = max(0, after.opened - before.opened)
+        left = max(0, before.sessions + came - after.sessions)
+        self._stay.saw(before.sessions * seconds, left, now)
+
+    def _forget(self, now: float) -> None:
+        gone = [key for key, (_, at) in self._reports.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
+        for relay_id in gone:
+            del self._reports[relay_id]

@@ -1,0 +1,287 @@
+"""Newcomers come in at the pace of the fleet's room, by however many copies, and who waits keeps code and place."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from services.common.errors import DomainError, FieldInvalid
+from services.common.limits import RateLimits
+from services.common.sight.metrics import Metrics
+from services.invite.app.doors import Doorkeeper, LineRules
+from services.invite.app.ports import Visitor
+from services.invite.app.redemption import Redemptions
+from services.invite.domain.doors import Cause, DoorState
+from services.invite.domain.errors import (
+    DoorsPaced,
+    DoorsPaused,
+    InvitationClaimed,
+    InvitationInvalid,
+    LineFull,
+    NotInLine,
+    too_often,
+)
+from services.invite.domain.headroom import Fleet, RelayReport
+from services.invite.messages import encode
+from services.invite.metrics import PrometheusCounters
+from services.invite.storage import SqlStore
+from services.invite.storage.tables import entries
+from tests.integration.invite.conftest import CLAIM_SECONDS, MOST_WAITING, Door
+
+OPERATOR = "user000000000009"
+VISITOR = Visitor("10.9.9.0/24")
+
+
+def report(free: int, seats: int = 1000) -> RelayReport:
+    """A relay with so many free seats for newcomers of so many."""
+    budget, cost = round(seats * 50 / 0.9) + 1, 50
+    return RelayReport(
+        relay_id="relay000000001",
+        boot_id="boot0000000001",
+        budget=budget,
+        used=(seats - free) * cost,
+        cost=cost,
+        sessions=seats - free,
+        opened=seats - free,
+    )
+
+
+class Copies:
+    """Copies of invite on one database, each with doors and a view of the fleet of its own."""
+
+    def __init__(self, door: Door, count: int) -> None:
+        self.door = door
+        counters = PrometheusCounters(Metrics("invite"))
+        self.fleets = [Fleet() for _ in range(count)]
+        store = SqlStore(door.database, encode)
+        limits = RateLimits(door.clock.monotonic, counters.rate_limited, too_often)
+        rules = LineRules(follows=True, most_waiting=MOST_WAITING, kept=timedelta(hours=24))
+        self.doors = [
+            Doorkeeper(store=store, fleet=fleet, limits=limits, clock=door.clock, counters=counters, rules=rules)
+            for fleet in self.fleets
+        ]
+        self.redemptions = [
+            Redemptions(
+                store=store,
+                accounts=door.auth,
+                limits=limits,
+                clock=door.clock,
+                counters=counters,
+                doors=doors,
+                claim_life=timedelta(seconds=CLAIM_SECONDS),
+            )
+            for doors in self.doors
+        ]
+
+    def hear(self, load: RelayReport) -> None:
+        for fleet in self.fleets:
+            fleet.hear(load, self.door.clock.monotonic())
+
+    async def come(self, codes: Sequence[str]) -> list[str | DomainError]:
+        """Everybody redeems at once, by whichever copy; gives who came in, or the refusal."""
+
+        async def one(number: int, code: str) -> str | DomainError:
+            self.door.redemptions = self.redemptions[number % len(self.redemptions)]
+            try:
+                return await self.door.redeem(code, code.ljust(32, "a")[:32], f"guest_{code[:12]}")
+            except DomainError as refusal:
+                return refusal
+
+        return list(await asyncio.gather(*(one(number, code) for number, code in enumerate(codes))))
+
+    async def a_minute_passes(self) -> None:
+        """For who came in; loads are heard as ever, and everybody in line goes on looking."""
+        at = self.door.clock.now() - timedelta(hours=2)
+        async with self.door.database.write() as session:
+            await session.execute(update(entries).values(at=at))
+
+
+def came(answers: Sequence[str | DomainError]) -> list[int]:
+    return [number for number, answer in enumerate(answers) if isinstance(answer, str)]
+
+
+@pytest.fixture
+def copies(door: Door) -> Copies:
+    return Copies(door, 2)
+
+
+async def codes_of(door: Door, count: int) -> list[str]:
+    async with SqlStore(door.database, encode).write() as tx:
+        await tx.ensure_quota(door.owner, 2)
+        await tx.add_to_quota("request_of_this", "operator", door.owner, count, door.clock.now())
+    return [(await door.invite())[1] for _ in range(count)]
+
+
+async def test_two_copies_together_let_in_no_more_than_the_headroom(door: Door, copies: Copies) -> None:
+    copies.hear(report(12, seats=20))
+    codes = await codes_of(door, 14)
+    answers = await copies.come(codes)
+    assert len(came(answers)) == 6
+    assert await door.accounts() == 1 + 6
+    waiting = [answer for answer in answers if isinstance(answer, DomainError)]
+    assert {type(refusal) for refusal in waiting} <= {DoorsPaced}
+    assert sorted(int(refusal.metadata["place"]) for refusal in waiting) == list(range(1, 9))
+    assert all(refusal.retry_after_seconds and "wait_seconds" in refusal.metadata for refusal in waiting)
+
+
+async def test_who_waits_keeps_code_and_place_and_comes_in_first_come_first(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    (first, _), (second, _) = await door.invite(), await door.invite()
+    codes = [(await door.invitations.link_to_draw(door.owner, each)).rsplit("/", 1)[1] for each in (first, second)]
+    for code in codes:
+        (refusal,) = await copies.come([code])
+        assert isinstance(refusal, DoorsPaused)
+    assert [(await door.state(each))[0] for each in (first, second)] == ["open", "open"]
+    places = [(await copies.doors[1].get_place(code, VISITOR))[0].ticket for code in codes]
+    assert [(place.place, place.wait_seconds) for place in places] == [(1, None), (2, None)]
+    copies.hear(report(90))
+    # One a slice: the second is not before its turn, however often it asks.
+    assert came(await copies.come([codes[1]])) == []
+    assert came(await copies.come([codes[0]])) == [0]
+    await copies.a_minute_passes()
+    door.clock.advance(2)
+    assert (await copies.doors[0].get_place(codes[1], VISITOR))[0].ticket.turn
+    assert came(await copies.come([codes[1]])) == [0]
+    door.clock.advance(2)
+    with pytest.raises(InvitationInvalid):
+        await copies.doors[0].get_place(codes[1], VISITOR)
+
+
+async def test_place_of_a_silent_page_is_passed_by_and_stands_when_it_is_back(door: Door, copies: Copies) -> None:
+    if not door.database.is_sqlite:
+        pytest.skip("moments are PostgreSQL's own there")
+    copies.hear(report(0))
+    (_, away), (_, here) = await door.invite(), await door.invite()
+    await copies.come([away])
+    await copies.come([here])
+    door.clock.advance(45)
+    copies.hear(report(90))
+    await copies.doors[0].get_place(here, VISITOR)
+    await copies.doors[0].round()
+    assert (await copies.doors[1].get_place(here, VISITOR))[0].ticket.place == 1
+    assert came(await copies.come([here])) == [0]
+    door.clock.advance(3)
+    copies.hear(report(0))
+    assert (await copies.doors[1].get_place(away, VISITOR))[0].ticket.place == 1
+
+
+async def test_name_that_is_taken_meanwhile_costs_neither_place_nor_headroom(door: Door, copies: Copies) -> None:
+    copies.hear(report(90))
+    _, code = await door.invite()
+    door.redemptions = copies.redemptions[0]
+    with pytest.raises(DomainError) as refusal:
+        await door.redeem(code, "c" * 32, "owner_1")
+    assert refusal.value.reason == "HANDLE_TAKEN"
+    assert await door.redeem(code, "d" * 32, "guest")
+
+
+async def test_repeated_request_is_no_second_newcomer(door: Door, copies: Copies) -> None:
+    copies.hear(report(2, seats=4))
+    (_, code), (_, other) = await door.invite(), await door.invite()
+    for _ in range(3):
+        assert came(await copies.come([code])) == [0]
+    assert isinstance((await copies.come([other]))[0], DoorsPaced)
+
+
+async def test_code_taken_back_while_it_waits_says_so(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    invitation_id, code = await door.invite()
+    await copies.come([code])
+    await door.invitations.revoke(door.owner, invitation_id)
+    door.clock.advance(2)
+    with pytest.raises(InvitationInvalid):
+        await copies.doors[0].get_place(code, VISITOR)
+    await copies.doors[0].sweep()
+    assert (await copies.doors[0].inspect()).places == 0
+
+
+async def test_code_without_a_place_is_told_to_be_redeemed(door: Door, copies: Copies) -> None:
+    _, code = await door.invite()
+    with pytest.raises(NotInLine):
+        await copies.doors[0].get_place(code, VISITOR)
+
+
+async def test_line_has_a_bound_and_says_so(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    codes = await codes_of(door, MOST_WAITING + 1)
+    for code in codes[:-1]:
+        await copies.come([code])
+    (refusal,) = await copies.come(codes[-1:])
+    assert isinstance(refusal, LineFull)
+    assert (await copies.doors[0].inspect()).places == MOST_WAITING
+    # Who has a place keeps it.
+    assert isinstance((await copies.come(codes[:1]))[0], DoorsPaused)
+
+
+async def test_place_that_nobody_keeps_ends(door: Door, copies: Copies) -> None:
+    if not door.database.is_sqlite:
+        pytest.skip("moments are PostgreSQL's own there")
+    copies.hear(report(0))
+    _, code = await door.invite()
+    await copies.come([code])
+    door.clock.advance(24 * 3600 + 1)
+    await copies.doors[0].sweep()
+    with pytest.raises(NotInLine):
+        await copies.doors[0].get_place(code, VISITOR)
+
+
+async def test_nobody_comes_in_while_no_relay_is_heard_and_the_bus_may_be_down(door: Door, copies: Copies) -> None:
+    _, code = await door.invite()
+    (refusal,) = await copies.come([code])
+    assert isinstance(refusal, DoorsPaused)
+    assert (await copies.doors[0].get_doors()).pace.cause is Cause.UNKNOWN
+    copies.hear(report(900))
+    door.clock.advance(2)
+    assert came(await copies.come([code])) == [0]
+
+
+async def test_operators_order_counts_in_every_copy_until_its_end_and_is_kept_in_the_audit(
+    door: Door, copies: Copies
+) -> None:
+    copies.hear(report(0))
+    until = await _now(door) + timedelta(days=1)
+    await copies.doors[0].override(OPERATOR, DoorState.PACED, 6, "a talk begins", until)
+    door.clock.advance(2)
+    copies.hear(report(0))
+    seen = await copies.doors[1].inspect()
+    assert (seen.doors.pace.a_minute, seen.doors.pace.cause) == (6, Cause.OPERATOR)
+    assert seen.override is not None
+    assert (seen.override.reason, seen.override.operator_id) == ("a talk begins", OPERATOR)
+    _, code = await door.invite()
+    assert came(await copies.come([code])) == [0]
+    await copies.doors[1].release(OPERATOR)
+    assert (await copies.doors[0].inspect()).override is None
+    acts = [row for row in await door.audited() if row.target == "doors"]
+    assert [(row.actor, row.action) for row in acts] == [(OPERATOR, "doors_overridden"), (OPERATOR, "doors_released")]
+    assert acts[0].detail["reason"] == "a talk begins"
+    with pytest.raises(FieldInvalid):
+        await copies.doors[0].override(OPERATOR, DoorState.OPEN, 0, "for ever", until + timedelta(days=30))
+
+
+async def test_copy_that_hears_no_relay_lets_nobody_in_beside_one_that_does(door: Door, copies: Copies) -> None:
+    copies.fleets[0].hear(report(900), door.clock.monotonic())
+    codes = await codes_of(door, 4)
+    assert came(await copies.come(codes)) == [0, 2]
+
+
+async def test_code_that_is_just_being_redeemed_says_so_to_others_who_hold_it(door: Door, copies: Copies) -> None:
+    copies.hear(report(900))
+    _, code = await door.invite()
+
+    def refused(name: str) -> None:
+        if name in ("create_account", "settle_redemption"):
+            raise ConnectionError("gone")
+
+    door.auth.before = refused
+    door.redemptions = copies.redemptions[0]
+    with pytest.raises(ConnectionError):
+        await door.redeem(code, "e" * 32, "guest")
+    with pytest.raises(InvitationClaimed):
+        await copies.doors[0].get_place(code, VISITOR)
+
+
+async def _now(door: Door) -> datetime:
+    async with SqlStore(door.database, encode).read() as tx:
+        return await tx.moment(door.clock.now())

@@ -1,0 +1,103 @@
+"""How much room the fleet has for newcomers, by what its relays tell."""
+
+from dataclasses import replace
+
+from services.invite.domain.headroom import (
+    DISPLACED_SECONDS,
+    FRESH_SECONDS,
+    LONGEST_STAY_SECONDS,
+    SHORTEST_STAY_SECONDS,
+    USUAL_STAY_SECONDS,
+    WAITING_STEP,
+    Fleet,
+    RelayReport,
+)
+
+RELAY = RelayReport(
+    relay_id="relay000000001", boot_id="boot0000000001", budget=10_000, used=0, cost=50, sessions=0, opened=0
+)
+
+
+def other(relay: RelayReport, **fields: object) -> RelayReport:
+    return replace(relay, relay_id="relay000000002", **fields)  # type: ignore[arg-type]
+
+
+def free(fleet: Fleet, now: float) -> int:
+    headroom = fleet.headroom(now)
+    assert headroom is not None
+    return headroom.free
+
+
+def test_nothing_is_known_before_a_relay_was_heard_and_after_all_fell_silent() -> None:
+    fleet = Fleet()
+    assert fleet.headroom(0.0) is None
+    fleet.hear(RELAY, 0.0)
+    assert fleet.headroom(FRESH_SECONDS) is not None
+    assert fleet.headroom(FRESH_SECONDS + 0.1) is None
+
+
+def test_a_tenth_is_kept_for_the_stage_and_for_who_comes_back() -> None:
+    fleet = Fleet()
+    fleet.hear(RELAY, 0.0)
+    fleet.hear(other(RELAY, used=4_000), 0.0)
+    headroom = fleet.headroom(1.0)
+    assert headroom is not None
+    assert (headroom.free, headroom.seats, headroom.relays) == (180 + 100, 360, 2)
+
+
+def test_share_of_the_directory_counts_here_too() -> None:
+    fleet = Fleet(share=0.5)
+    fleet.hear(RELAY, 0.0)
+    assert free(fleet, 0.0) == 90
+
+
+def test_relay_that_has_not_measured_itself_says_nothing() -> None:
+    fleet = Fleet()
+    fleet.hear(replace(RELAY, budget=0), 0.0)
+    assert fleet.headroom(0.0) is None
+
+
+def test_people_of_a_relay_that_empties_or_died_are_seated_first() -> None:
+    fleet = Fleet()
+    fleet.hear(RELAY, 0.0)
+    fleet.hear(other(RELAY, sessions=100, used=5_000, draining=True), 0.0)
+    assert free(fleet, 0.0) == 80
+    fleet.hear(other(RELAY, sessions=60, used=3_000), 0.0)
+    assert free(fleet, 0.0) == 180 + 120
+    silent_for = FRESH_SECONDS + 1
+    fleet.hear(RELAY, silent_for)
+    assert free(fleet, silent_for) == 120
+    later = FRESH_SECONDS + DISPLACED_SECONDS + 1
+    fleet.hear(RELAY, later)
+    assert free(fleet, later) == 180
+
+
+def test_relay_on_the_step_of_waiting_rooms_has_no_seat_for_newcomers() -> None:
+    fleet = Fleet()
+    fleet.hear(replace(RELAY, ladder_step=WAITING_STEP), 0.0)
+    assert free(fleet, 0.0) == 0
+
+
+def test_stay_begins_as_usual_and_follows_what_is_seen() -> None:
+    fleet, opened = Fleet(), 100
+    fleet.hear(replace(RELAY, sessions=100, opened=opened), 0.0)
+    assert fleet.headroom(0.0).stay_seconds == USUAL_STAY_SECONDS  # type: ignore[union-attr]
+    # A hundred people, of whom one leaves every six seconds and another comes: they stay for ten minutes.
+    for second in range(1, 3601):
+        opened += second % 6 == 0
+        fleet.hear(replace(RELAY, sessions=100, opened=opened), float(second))
+    stay = fleet.headroom(3600.0).stay_seconds  # type: ignore[union-attr]
+    assert 580 < stay < 800
+
+
+def test_nobody_leaves_by_moving_and_estimates_keep_within_what_is_plausible() -> None:
+    fleet = Fleet()
+    for second in range(600):
+        fleet.hear(replace(RELAY, sessions=1000 - second, opened=1000, draining=True), float(second))
+    assert fleet.headroom(600.0).stay_seconds == USUAL_STAY_SECONDS  # type: ignore[union-attr]
+    for second in range(600, 1200):
+        fleet.hear(replace(RELAY, sessions=10, opened=second * 10), float(second))
+    assert fleet.headroom(1200.0).stay_seconds == SHORTEST_STAY_SECONDS  # type: ignore[union-attr]
+    for second in range(1200, 15_000):
+        fleet.hear(replace(RELAY, sessions=150, opened=12_000), float(second))
+    assert fleet.headroom(15_000.0).stay_seconds == LONGEST_STAY_SECONDS  # type: ignore[union-attr]
