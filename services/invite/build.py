@@ -27,7 +27,7 @@ from services.invite.domain.headroom import Fleet
 from services.invite.link.code_secret import code_secret
 from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
-from services.invite.rpc.doors import DoorServicer
+from services.invite.rpc.door import DoorServicer
 from services.invite.rpc.invite import InviteServicer, UseCases
 from services.invite.settings import Settings
 from services.invite.storage import SqlStore

@@ -12,6 +12,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from services.common.clock import Clock
 from services.common.trust.revocations import RevocationList
 from services.invite.domain.headroom import Fleet, RelayReport
+from services.programme.work import FRAMES, Limits, Work
 
 HEARD_FACTS: tuple[type[Message], ...] = (
     auth.AccountCreated,
@@ -105,9 +106,9 @@ def load_handler(fleet: Fleet, clock: Clock) -> Callable[[relay_pb.RelayLoad], A
         report = RelayReport(
             relay_id=load.relay_id,
             boot_id=load.boot_id,
-            budget=load.packets_per_second_budget,
-            used=load.packets_per_second,
-            cost=load.packets_per_listener,
+            limits=_limits(load),
+            work=_work(load),
+            listener=Work(load.packets_per_listener or FRAMES, load.packets_per_listener or FRAMES),
             sessions=load.sessions,
             opened=load.newest_session,
             draining=load.draining,
@@ -116,3 +117,17 @@ def load_handler(fleet: Fleet, clock: Clock) -> Callable[[relay_pb.RelayLoad], A
         fleet.hear(report, clock.monotonic())
 
     return handle
+
+
+def _limits(load: relay_pb.RelayLoad) -> Limits:
+    if not load.HasField("limits"):
+        # A relay of an older release counts packets alone.
+        return Limits(usual=load.packets_per_second_budget)
+    return Limits(load.limits.usual, load.limits.sending, load.limits.programme, load.limits.together)
+
+
+def _work(load: relay_pb.RelayLoad) -> Work:
+    if not load.HasField("promised"):
+        return Work(load.packets_per_second, load.packets_per_second)
+    promised = load.promised
+    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)

@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.programme.work import KEPT_BACK, NOTHING, Limits, Work
+
 FRESH_SECONDS = 5.0
 """A relay that was silent for longer carries nobody new."""
 DISPLACED_SECONDS = 60.0
 """How long the people of a relay that went silent are expected on the others, where they are seated first."""
-KEPT_BACK = 0.10
-"""Share of a relay's budget that only the stage, and people who come back, may use."""
-USUAL_COST = 50
-"""Packets a second of one listener, where a relay does not say."""
 WAITING_STEP = 7
 """Step of the ladder from which newcomers find no seat."""
 USUAL_STAY_SECONDS = 1800.0
@@ -28,12 +26,12 @@ class RelayReport:
 
     relay_id: str
     boot_id: str
-    budget: int
-    """Packets it may send a second; 0 while it has not measured itself."""
-    used: int
-    """Packets a second in use or promised."""
-    cost: int
-    """Packets a second of one more listener; 0 where it does not say."""
+    limits: Limits
+    """What it may promise; zeros while it has not measured itself."""
+    work: Work
+    """What it has promised, or does should that be more."""
+    listener: Work
+    """One listener more."""
     sessions: int
     opened: int
     """Serial of its newest session."""
@@ -98,7 +96,7 @@ class Fleet:
         """What there is now, or None when no relay that can serve anybody was heard lately: then nothing is known."""
         self._forget(now)
         fresh = [report for report, at in self._reports.values() if now - at <= FRESH_SECONDS]
-        serving = [report for report in fresh if report.budget > 0]
+        serving = [report for report in fresh if report.limits.usual > 0]
         if not serving:
             return None
         takers = [report for report in serving if not report.draining]
@@ -113,13 +111,10 @@ class Fleet:
                 yield report.sessions
 
     def _seats(self, report: RelayReport) -> int:
-        return int(report.budget * self._share * (1 - KEPT_BACK)) // (report.cost or USUAL_COST)
+        return _more(report, NOTHING, self._share)
 
     def _free(self, report: RelayReport) -> int:
-        if report.ladder_step >= WAITING_STEP:
-            return 0
-        left = int(report.budget * self._share * (1 - KEPT_BACK)) - report.used
-        return max(0, left) // (report.cost or USUAL_COST)
+        return 0 if report.ladder_step >= WAITING_STEP else _more(report, report.work, self._share)
 
     def _note_stay(self, before: RelayReport, after: RelayReport, seconds: float, now: float) -> None:
         if after.draining or not 0 < seconds <= FRESH_SECONDS:
@@ -133,3 +128,14 @@ class Fleet:
         gone = [key for key, (_, at) in self._reports.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
         for relay_id in gone:
             del self._reports[relay_id]
+
+
+def _more(report: RelayReport, work: Work, share: float) -> int:
+    """How many listeners more stay within each limit, but for what is kept for the stage and for who comes back."""
+    limits, each, given = report.limits, report.listener, share * (1 - KEPT_BACK)
+    tried = (
+        (limits.usual, work.usual, each.usual),
+        (limits.sending, work.sending, each.sending),
+        (limits.together, work.sending + work.programme, each.sending),
+    )
+    return max(0, min(int(limit * given - done) // cost for limit, done, cost in tried if limit and cost))

@@ -28,6 +28,7 @@ from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
 from services.invite.storage import SqlStore
 from services.invite.storage.tables import entries
+from services.programme.work import Limits, Work
 from tests.integration.invite.conftest import CLAIM_SECONDS, MOST_WAITING, Door
 
 OPERATOR = "user000000000009"
@@ -36,13 +37,13 @@ VISITOR = Visitor("10.9.9.0/24")
 
 def report(free: int, seats: int = 1000) -> RelayReport:
     """A relay with so many free seats for newcomers of so many."""
-    budget, cost = round(seats * 50 / 0.9) + 1, 50
+    used = (seats - free) * 50
     return RelayReport(
         relay_id="relay000000001",
         boot_id="boot0000000001",
-        budget=budget,
-        used=(seats - free) * cost,
-        cost=cost,
+        limits=Limits(usual=round(seats * 50 / 0.9) + 1),
+        work=Work(used, used),
+        listener=Work(50, 50),
         sessions=seats - free,
         opened=seats - free,
     )

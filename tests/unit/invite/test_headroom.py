@@ -12,10 +12,21 @@ from services.invite.domain.headroom import (
     Fleet,
     RelayReport,
 )
+from services.programme.work import UNKNOWN, Limits, Work
 
 RELAY = RelayReport(
-    relay_id="relay000000001", boot_id="boot0000000001", budget=10_000, used=0, cost=50, sessions=0, opened=0
+    relay_id="relay000000001",
+    boot_id="boot0000000001",
+    limits=Limits(usual=10_000),
+    work=Work(),
+    listener=Work(50, 50),
+    sessions=0,
+    opened=0,
 )
+
+
+def used(packets: int) -> Work:
+    return Work(packets, packets)
 
 
 def other(relay: RelayReport, **fields: object) -> RelayReport:
@@ -39,10 +50,18 @@ def test_nothing_is_known_before_a_relay_was_heard_and_after_all_fell_silent() -
 def test_a_tenth_is_kept_for_the_stage_and_for_who_comes_back() -> None:
     fleet = Fleet()
     fleet.hear(RELAY, 0.0)
-    fleet.hear(other(RELAY, used=4_000), 0.0)
+    fleet.hear(other(RELAY, work=used(4_000)), 0.0)
     headroom = fleet.headroom(1.0)
     assert headroom is not None
     assert (headroom.free, headroom.seats, headroom.relays) == (180 + 100, 360, 2)
+
+
+def test_tightest_limit_of_a_relay_says_how_many_more_it_takes() -> None:
+    fleet, limits = Fleet(), Limits(usual=10_000, sending=8_000, programme=5_000, together=9_000)
+    fleet.hear(replace(RELAY, limits=limits, work=Work(1_000, 1_200, 4_000)), 0.0)
+    headroom = fleet.headroom(0.0)
+    assert headroom is not None
+    assert (headroom.free, headroom.seats) == ((8_100 - 5_200) // 50, 7_200 // 50)
 
 
 def test_share_of_the_directory_counts_here_too() -> None:
@@ -53,16 +72,16 @@ def test_share_of_the_directory_counts_here_too() -> None:
 
 def test_relay_that_has_not_measured_itself_says_nothing() -> None:
     fleet = Fleet()
-    fleet.hear(replace(RELAY, budget=0), 0.0)
+    fleet.hear(replace(RELAY, limits=UNKNOWN), 0.0)
     assert fleet.headroom(0.0) is None
 
 
 def test_people_of_a_relay_that_empties_or_died_are_seated_first() -> None:
     fleet = Fleet()
     fleet.hear(RELAY, 0.0)
-    fleet.hear(other(RELAY, sessions=100, used=5_000, draining=True), 0.0)
+    fleet.hear(other(RELAY, sessions=100, work=used(5_000), draining=True), 0.0)
     assert free(fleet, 0.0) == 80
-    fleet.hear(other(RELAY, sessions=60, used=3_000), 0.0)
+    fleet.hear(other(RELAY, sessions=60, work=used(3_000)), 0.0)
     assert free(fleet, 0.0) == 180 + 120
     silent_for = FRESH_SECONDS + 1
     fleet.hear(RELAY, silent_for)

@@ -7,6 +7,7 @@ import { PersonalTokenService } from '../gen/majlis/auth/v1/personal_token_servi
 import { SignInService } from '../gen/majlis/auth/v1/sign_in_service_pb.ts';
 import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
+import { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
@@ -32,6 +33,7 @@ export class Api {
   readonly personalTokens: Client<typeof PersonalTokenService>;
   readonly operators: Client<typeof OperatorService>;
   readonly invite: Client<typeof InviteService>;
+  readonly doors: Client<typeof DoorService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
@@ -48,6 +50,7 @@ export class Api {
     this.personalTokens = createClient(PersonalTokenService, transport);
     this.operators = createClient(OperatorService, transport);
     this.invite = createClient(InviteService, transport);
+    this.doors = createClient(DoorService, transport);
     this.rooms = createClient(RoomService, transport);
     this.stage = createClient(StageService, transport);
     this.moderation = createClient(ModerationService, transport);

@@ -1,0 +1,193 @@
+// The way in by an invitation: redeems it at once or, where newcomers come in one after another, waits for its turn and
+// then redeems it by itself. What it needs for that outlives the page: the place belongs to the code.
+import type { Client } from '@connectrpc/connect';
+import type { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
+import { DoorCause, DoorState, type Doors, type Place } from '../gen/majlis/invite/v1/doors_pb.ts';
+import type { InviteService, RedeemInvitationResponse } from '../gen/majlis/invite/v1/invite_service_pb.ts';
+import type { Clock, Stop } from './clock.ts';
+import { requestId } from './ids.ts';
+import { passes, reasonOf, retryAfter, valueOf } from './refusal.ts';
+
+export interface Newcomer {
+  displayName: string;
+  handle: string;
+}
+
+/** What is kept of a redemption that is under way: a later page, or another tab, goes on with the same one. */
+export interface Kept extends Newcomer {
+  request: string;
+}
+
+/** Where it is kept. */
+export interface Keeping {
+  load(): Kept | null;
+  save(kept: Kept | null): void;
+}
+
+export interface LineNeeds {
+  code: string;
+  invite: Pick<Client<typeof InviteService>, 'redeemInvitation'>;
+  doors: Pick<Client<typeof DoorService>, 'getPlace'>;
+  keeping: Keeping;
+  clock: Clock;
+  random: () => number;
+  /** Interface language of the new account, and spoken at first. */
+  language: () => string;
+  /** The person is in. */
+  entered: (answer: RedeemInvitationResponse) => void;
+  /** Nothing more is to be waited for: shown, or put right and sent again. */
+  refused: (refusal: unknown) => void;
+}
+
+/** Reasons by which the code waits for its turn. */
+const waits = new Set(['DOORS_PACED', 'DOORS_PAUSED', 'LINE_FULL']);
+/** After these only redeeming tells how it stands: perhaps this very redemption spent the code, in another tab. */
+const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LINE']);
+const leastLook = 1_000;
+const lostLook = 4_000;
+const jitter = 0.2;
+
+export class DoorLine {
+  /** True from the first refusal on that asks to wait. */
+  waiting = $state(false);
+  /** False while the line is so long that the code has no place yet. */
+  hasPlace = $state(true);
+  place = $state(0);
+  others = $state(0);
+  wait = $state<number | undefined>(undefined);
+  doors = $state.raw<Doors | null>(null);
+  paused = $derived(this.doors?.state === DoorState.PAUSED);
+  unknown = $derived(this.doors?.cause === DoorCause.UNKNOWN);
+  readonly #needs: LineNeeds;
+  #kept: Kept | null = null;
+  #timer: Stop | null = null;
+  #over = false;
+
+  constructor(needs: LineNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Goes on with what was under way; false when nothing was. */
+  resume(): boolean {
+    this.#kept = this.#needs.keeping.load();
+    if (!this.#kept) return false;
+    this.waiting = true;
+    void this.#look();
+    return true;
+  }
+
+  /** Who asks to come in, as they were typed last. */
+  get newcomer(): Newcomer | null {
+    return this.#kept;
+  }
+
+  /** Asks to come in; what refuses for good is thrown. */
+  async enter(newcomer: Newcomer): Promise<void> {
+    // The same number after a lost answer: it is the same redemption, not a second one.
+    this.#kept = { request: this.#needs.keeping.load()?.request ?? requestId(), ...newcomer };
+    this.#needs.keeping.save(this.#kept);
+    await this.#redeem();
+  }
+
+  /** The page goes; the place stays. */
+  stop(): void {
+    this.#over = true;
+    this.#timer?.();
+  }
+
+  async #redeem(): Promise<void> {
+    if (!this.#kept || this.#over) return;
+    const { request, displayName, handle } = this.#kept;
+    const language = this.#needs.language();
+    const profile = { displayName, handle, locale: language, spokenLanguages: [language] };
+    let answer: RedeemInvitationResponse;
+    try {
+      answer = await this.#needs.invite.redeemInvitation({ code: this.#needs.code, requestId: request, profile });
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (!waits.has(reason)) throw error;
+      this.#told(error, reason);
+      this.#later(retryAfter(error));
+      return;
+    }
+    this.stop();
+    this.#needs.keeping.save(null);
+    this.#needs.entered(answer);
+  }
+
+  /** The refusal says the place; how the doors stand comes with the next look. */
+  #told(refusal: unknown, reason: string): void {
+    const wait = valueOf(refusal, 'wait_seconds');
+    this.waiting = true;
+    this.hasPlace = reason !== 'LINE_FULL';
+    this.place = Number(valueOf(refusal, 'place')) || 0;
+    this.others = Number(valueOf(refusal, 'waiting')) || 0;
+    this.wait = wait ? Number(wait) : undefined;
+  }
+
+  #later(span: number): void {
+    if (this.#over) return;
+    this.#timer?.();
+    const spread = 1 - jitter + 2 * jitter * this.#needs.random();
+    this.#timer = this.#needs.clock.after(Math.max(leastLook, span) * spread, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (!this.hasPlace) return await this.#redeem();
+      const { place, doors } = await this.#needs.doors.getPlace({ code: this.#needs.code });
+      if (doors) this.doors = doors;
+      if (!place) return this.#later(lostLook);
+      this.#show(place);
+      if (place.turn) await this.#redeem();
+      else this.#later(place.lookSeconds * 1000);
+    } catch (error) {
+      await this.#unsure(error);
+    }
+  }
+
+  #show(place: Place): void {
+    this.place = place.place;
+    this.others = place.waiting;
+    this.wait = place.waitSeconds;
+  }
+
+  async #unsure(error: unknown): Promise<void> {
+    if (unclear.has(reasonOf(error))) {
+      try {
+        return await this.#redeem();
+      } catch (refusal) {
+        if (!passes(refusal) && reasonOf(refusal) !== 'INVITATION_CLAIMED') return this.#refuse(refusal);
+      }
+    } else if (!passes(error)) {
+      return this.#refuse(error);
+    }
+    this.#later(Math.max(lostLook, retryAfter(error)));
+  }
+
+  #refuse(refusal: unknown): void {
+    if (this.#over) return;
+    this.waiting = false;
+    this.#needs.refused(refusal);
+  }
+}
+
+/** Keeps it with the browser, so that a page that was closed goes on where it was. */
+export function keepingIn(recall: (key: string) => string | null, keep: (key: string, value: string | null) => void, code: string): Keeping {
+  const slot = `redeem.${code}`;
+  return {
+    load: () => read(recall(slot)),
+    save: (kept) => keep(slot, kept && JSON.stringify(kept)),
+  };
+}
+
+function read(text: string | null): Kept | null {
+  if (!text) return null;
+  try {
+    const found = JSON.parse(text) as Partial<Kept> | null;
+    const { request, displayName, handle } = found ?? {};
+    return typeof request === 'string' && typeof displayName === 'string' && typeof handle === 'string' ? { request, displayName, handle } : null;
+  } catch {
+    return null;
+  }
+}
