@@ -18,7 +18,7 @@ from majlis.auth.v1 import (
     sign_in_service_pb2_grpc,
 )
 from majlis.gateway.v1 import event_service_pb2_grpc
-from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
+from majlis.invite.v1 import door_service_pb2_grpc, invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import (
     capacity_service_pb2_grpc,
     moderation_service_pb2_grpc,
@@ -41,8 +41,8 @@ from majlis_client.seats import Seats
 class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
-    `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `rooms`, `stage`, `moderation`, `capacity` and
-    `events` are the generated stubs: every public RPC can be called through them.
+    `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `moderation`,
+    `capacity` and `events` are the generated stubs: every public RPC can be called through them.
     `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
     MajlisError.
     """
@@ -57,6 +57,7 @@ class Client:
         self.personal_tokens = personal_token_service_pb2_grpc.PersonalTokenServiceStub(self._channel)
         self.operators = operator_service_pb2_grpc.OperatorServiceStub(self._channel)
         self.invites = invite_service_pb2_grpc.InviteServiceStub(self._channel)
+        self.doors = door_service_pb2_grpc.DoorServiceStub(self._channel)
         self.rooms = room_service_pb2_grpc.RoomServiceStub(self._channel)
         self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
         self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)

@@ -10,6 +10,7 @@ import { OperatorService } from './gen/majlis/auth/v1/operator_service_pb.js';
 import { PersonalTokenService } from './gen/majlis/auth/v1/personal_token_service_pb.js';
 import { SignInService } from './gen/majlis/auth/v1/sign_in_service_pb.js';
 import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
+import { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
 import { CapacityService } from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
@@ -20,6 +21,7 @@ import { passes } from './refusal.js';
 
 export * as account from './gen/majlis/auth/v1/account_pb.js';
 export * as accounts from './gen/majlis/auth/v1/account_service_pb.js';
+export * as doors from './gen/majlis/invite/v1/door_service_pb.js';
 export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as capacity from './gen/majlis/room_directory/v1/capacity_service_pb.js';
@@ -53,6 +55,7 @@ export interface MajlisClient {
   readonly personalTokens: Client<typeof PersonalTokenService>;
   readonly operators: Client<typeof OperatorService>;
   readonly invites: Client<typeof InviteService>;
+  readonly doors: Client<typeof DoorService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
@@ -108,6 +111,7 @@ function clientOf(transport: Transport): MajlisClient {
     personalTokens: createClient(PersonalTokenService, transport),
     operators: createClient(OperatorService, transport),
     invites: createClient(InviteService, transport),
+    doors: createClient(DoorService, transport),
     rooms: createClient(RoomService, transport),
     stage: createClient(StageService, transport),
     moderation: createClient(ModerationService, transport),

@@ -56,7 +56,7 @@ export class DoorLine {
   others = $state(0);
   wait = $state<number | undefined>(undefined);
   doors = $state.raw<Doors | null>(null);
-  paused = $derived(this.doors?.state === DoorState.PAUSED);
+  paused = $state(false);
   unknown = $derived(this.doors?.cause === DoorCause.UNKNOWN);
   readonly #needs: LineNeeds;
   #kept: Kept | null = null;
@@ -79,6 +79,13 @@ export class DoorLine {
   /** Who asks to come in, as they were typed last. */
   get newcomer(): Newcomer | null {
     return this.#kept;
+  }
+
+  /** Takes how the doors stand, as another answer told it. */
+  adopt(doors: Doors | undefined): void {
+    if (!doors) return;
+    this.doors = doors;
+    this.paused = doors.state === DoorState.PAUSED;
   }
 
   /** Asks to come in; what refuses for good is thrown. */
@@ -119,6 +126,7 @@ export class DoorLine {
   #told(refusal: unknown, reason: string): void {
     const wait = valueOf(refusal, 'wait_seconds');
     this.waiting = true;
+    this.paused = reason === 'DOORS_PAUSED';
     this.hasPlace = reason !== 'LINE_FULL';
     this.place = Number(valueOf(refusal, 'place')) || 0;
     this.others = Number(valueOf(refusal, 'waiting')) || 0;
@@ -136,7 +144,7 @@ export class DoorLine {
     try {
       if (!this.hasPlace) return await this.#redeem();
       const { place, doors } = await this.#needs.doors.getPlace({ code: this.#needs.code });
-      if (doors) this.doors = doors;
+      this.adopt(doors);
       if (!place) return this.#later(lostLook);
       this.#show(place);
       if (place.turn) await this.#redeem();

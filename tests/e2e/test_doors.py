@@ -1,0 +1,97 @@
+"""Newcomers wait before the doors: each sees the place, may leave and come back, and comes in by itself."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from majlis.invite.v1 import door_service_pb2, doors_pb2
+from playwright.async_api import expect
+
+from tests.support.browser import House, Person
+from tests.support.members import Member, owner_of, unused
+from tests.support.stack import Stack
+from tests.support.story import shown
+
+PHONE, DESK = (360, 780), (1280, 800)
+IN = 45_000
+"""Milliseconds: a page near the doors looks every few seconds, while they are paused every fifteen."""
+
+
+async def order(owner: Member, state: "doors_pb2.DoorState.ValueType", a_minute: int = 0) -> None:
+    request = door_service_pb2.OverrideDoorsRequest(state=state, newcomers_a_minute=a_minute, reason="for a test")
+    request.until.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    await owner.client.doors.OverrideDoors(request)
+
+
+@pytest.fixture
+async def owner(stack: Stack) -> AsyncIterator[Member]:
+    """The owner, who leaves the doors as they were."""
+    member = await owner_of(stack)
+    yield member
+    await member.client.doors.ReleaseDoors(door_service_pb2.ReleaseDoorsRequest())
+    await member.leave_for_good()
+
+
+async def picture(person: Person, name: str) -> None:
+    """For a look at it, when the run is asked for pictures: MAJLIS_DOORS_PICTURES=<folder>."""
+    if folder := os.environ.get("MAJLIS_DOORS_PICTURES"):
+        await person.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+async def stands_in_line(person: Person, link: str, place: int) -> None:
+    await person.page.goto(link)
+    await expect(shown(person, "doors-busy")).to_be_visible()
+    await picture(person, f"landing-{person.name.split()[0]}")
+    await shown(person, "accept-invitation").click()
+    await shown(person, "display-name").fill(person.name)
+    await shown(person, "handle").fill(unused("guest"))
+    await shown(person, "submit-name").click()
+    await at_place(person, place)
+
+
+async def at_place(person: Person, place: int) -> None:
+    await expect(shown(person, "line-ticket")).to_have_attribute("data-place", str(place), timeout=IN)
+
+
+async def test_newcomers_in_three_languages_wait_may_close_the_page_and_come_in_by_themselves(
+    stack: Stack, house: House, owner: Member
+) -> None:
+    await order(owner, doors_pb2.DOOR_STATE_PAUSED)
+    links = [(await owner.client.invite()).url for _ in range(3)]
+    lina = await house.arrives("Lina Ek", locale="en", viewport=PHONE)
+    layla = await house.arrives("ليلى العلي", locale="ar", viewport=PHONE, scheme="dark")
+    anna = await house.arrives("Анна Петрова", locale="ru", viewport=DESK)
+    people = (lina, layla, anna)
+    for number, (person, link) in enumerate(zip(people, links, strict=True), start=1):
+        await stands_in_line(person, link, number)
+        assert await shown(person, "door-line").get_attribute("data-why") == "doors.paused"
+        await picture(person, f"paused-{person.name.split()[0]}")
+    # A reload keeps the place, and so does a page that is closed and opened again; a second tab has the same place.
+    await layla.page.reload()
+    await at_place(layla, 2)
+    await anna.page.close()
+    anna.page = await anna.context.new_page()
+    await anna.page.goto(links[2])
+    await at_place(anna, 3)
+    second = await lina.context.new_page()
+    await second.goto(links[0])
+    await expect(second.get_by_test_id("line-ticket")).to_have_attribute("data-place", "1")
+    # An inviter sees how it stands before sharing.
+    answer = await owner.client.doors.GetDoors(door_service_pb2.GetDoorsRequest())
+    assert (answer.doors.state, answer.doors.waiting) == (doors_pb2.DOOR_STATE_PAUSED, 3)
+    await order(owner, doors_pb2.DOOR_STATE_PACED, 6)
+    began = time.monotonic()
+    for person in people:
+        await expect(shown(person, "add-passkey")).to_be_visible(timeout=IN)
+        await picture(person, f"in-{person.name.split()[0]}")
+        if person is lina:
+            await at_place(anna, 2)
+            await picture(anna, "paced-Анна")
+    # One each ten seconds, first come first.
+    assert time.monotonic() - began > 10
+    # The other tab finds that this redemption is done, and is in as well.
+    await expect(second.get_by_test_id("add-passkey")).to_be_visible(timeout=IN)
+    await asyncio.gather(*(person.context.clear_cookies() for person in people))
