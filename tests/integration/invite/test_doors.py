@@ -94,7 +94,7 @@ class Copies:
 
     async def a_minute_passes(self) -> None:
         """For who came in; loads are heard as ever, and everybody in line goes on looking."""
-        at = self.door.clock.now() - timedelta(hours=2)
+        at = await _now(self.door) - timedelta(hours=2)
         async with self.door.database.write() as session:
             await session.execute(update(entries).values(at=at))
 
