@@ -15,9 +15,10 @@ from tests.load.ear_rows import concealed_rows, ear_rows
 from tests.load.hand_rows import hand_rows
 from tests.load.idle_rows import idle_rows
 from tests.load.naive import naive_rows
+from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
 from tests.load.second_relay import second_relay_rows
-from tests.load.small_rooms import forwarding_rows, refusal_rows, small_rooms_rows
+from tests.load.small_rooms import forwarding_rows, small_rooms_rows
 from tests.support.stack import ROOT
 
 LATEST = ROOT / "var" / "bench" / "latest.json"

@@ -29,7 +29,7 @@ OPEN_LIMITS = {
     "MEDIA_RELAY_LOG_LEVEL": "warning",
 }
 
-NO_BUDGET = {"MEDIA_RELAY_PACKETS_PER_SECOND_BUDGET": "500000"}
+NO_BUDGET = {"MEDIA_RELAY_PACKETS_PER_SECOND_BUDGET": "5000000"}
 """The relay takes whoever comes, whatever it was measured to manage."""
 
 

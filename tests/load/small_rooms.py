@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.load.core_rows import example
-from tests.load.crowd import core_drops
-from tests.load.hall import Players, Room, make_rooms, players
+from tests.load.crowd import NO_BUDGET, core_drops
+from tests.load.hall import Players, make_rooms, players
 from tests.load.house import open_house
 from tests.load.machine import pin, prefer, thread_seconds
 from tests.load.rows import Row, row
@@ -17,9 +17,6 @@ from tests.support.stack import Stack
 LISTENERS = 10
 STAGES = (10, 40, 100)
 WINDOW_SECONDS = 20
-ASKED_ROOMS = 400
-INSIDE_ROOMS = 20
-"""Rooms that are there when four hundred come."""
 SECOND_SPEAKERS_KEEP_SECONDS = "600"
 """Who was brought up keeps the place until the tool comes with a microphone."""
 SHOWN_THREADS = 5
@@ -45,29 +42,25 @@ class Window:
         return ", ".join(f"{name.removeprefix('relay-')} {share:.2f}" for name, share in busiest)
 
 
-async def watch(stack: Stack, tool: Players, plans: list[dict[str, object]], *, meanwhile: bool = False) -> Window:
-    """Lets people in and watches the relay while they listen, relay and load tool on a core each."""
-    relay = stack.pid("media_relay")
-    drops = await core_drops(stack)
-    await tool.fill(plans, WINDOW_SECONDS, meanwhile=meanwhile)
-    pinned = pin(relay, {1}) and pin(tool.pid, {0})
+def place(stack: Stack, tool: Players) -> bool:
+    """Relay and load tool on a core each; False where there are not enough."""
     # A thousand phones have processors of their own: whoever plays them must not fall behind.
     for thread in ("crowd", "talkers"):
         prefer(tool.pid, thread)
-    before, began = thread_seconds(relay), time.monotonic()
-    if not meanwhile:
-        drops = await core_drops(stack)
+    return pin(stack.pid("media_relay"), {1}) and pin(tool.pid, {0})
+
+
+async def watch(stack: Stack, tool: Players, plans: list[dict[str, object]]) -> Window:
+    """Lets people in and watches the relay while they listen."""
+    relay = stack.pid("media_relay")
+    await tool.fill(plans, WINDOW_SECONDS)
+    pinned = place(stack, tool)
+    before, began, drops = thread_seconds(relay), time.monotonic(), await core_drops(stack)
     told = await tool.measured(WINDOW_SECONDS)
     after, elapsed = thread_seconds(relay), time.monotonic() - began
     threads = {name: (spent - before.get(name, 0.0)) / elapsed for name, spent in after.items()}
     dropped = {cause: count - drops[cause] for cause, count in (await core_drops(stack)).items()}
     return Window(told, threads, dropped, pinned)
-
-
-def lost_share(told: dict[str, Any]) -> float:
-    """Of the frames that listeners were sent or owed, those that never came or came too late."""
-    lost = told["missing_frames"] + told["late_frames"]
-    return float(lost / max(1, told["received"] + told["missing_frames"]))
 
 
 def heard(told: dict[str, Any]) -> str:
@@ -76,7 +69,8 @@ def heard(told: dict[str, Any]) -> str:
     text = (
         f"{told['hearing'] - told['ended']} of {told['admitted']} hear"
         f"{'' if share is None else f' {100 * share:.1f} % of what was said'}, "
-        f"{told['packets_per_second']:.0f} packets/s, delay p99 {told['forward_delay']['p99_ms'] or 0:.0f} ms"
+        f"{told['speakers']} speakers, {told['packets_per_second']:.0f} packets/s, "
+        f"delay p99 {told['forward_delay']['p99_ms'] or 0:.0f} ms"
     )
     troubles = {
         "refused": sum(each["count"] for each in told["refused"].values()),
@@ -119,11 +113,11 @@ def loss_rows(windows: dict[str, Window]) -> list[Row]:
 
 async def small_rooms_rows(folder: Path) -> list[Row]:
     """One crowd grows from ten rooms to a hundred; then a second person in each begins to speak too."""
-    env = {"ROOM_DIRECTORY_LOST_SECONDS": SECOND_SPEAKERS_KEEP_SECONDS}
+    env = {**NO_BUDGET, "ROOM_DIRECTORY_LOST_SECONDS": SECOND_SPEAKERS_KEEP_SECONDS}
     windows: dict[str, Window] = {}
     async with open_house(folder, **env) as house:
         rooms = await make_rooms(house.stack, STAGES[-1], LISTENERS, seconds=True)
-        async with players(house.stack.url) as tool:
+        async with players(house.stack.url, "--tries", "8") as tool:
             there = 0
             for count in STAGES:
                 name = f"small_rooms_{count}x{LISTENERS}_cores"
@@ -132,37 +126,6 @@ async def small_rooms_rows(folder: Path) -> list[Row]:
             name = f"small_rooms_{STAGES[-1]}x{LISTENERS}_two"
             windows[name] = await watch(house.stack, tool, [each.second_speaker() for each in rooms])
     return [*(cores_row(name, window) for name, window in windows.items()), *loss_rows(windows)]
-
-
-def refused_rows(asked: int, inside: Window, came: Window) -> list[Row]:
-    """How many of those who came in a crowd were let in, what the others were told, and what it did to those inside."""
-    told = came.told
-    reasons = [
-        f"{reason} {each['count']}, {each['with_retry']} told to come back in "
-        f"{each['soonest_seconds']}..{each['latest_seconds']} s"
-        for reason, each in told["refused"].items()
-    ]
-    refused = sum(each["count"] for each in told["refused"].values())
-    unreasoned = [words for reason, each in told["refused"].items() if reason.isdecimal() for words in [each["words"]]]
-    listeners = f"{told['admitted']} of {asked} listeners in {told['rooms']} rooms let in, {told['speakers']} speakers"
-    context = "; ".join([listeners, *reasons, *unreasoned, *told["failures"][:1]])
-    before = f"before they came {lost_share(inside.told):.5f}"
-    return [
-        row("small_rooms_refused", refused, "joins", context),
-        row("small_rooms_inside_lost", lost_share(told), "share",
-            f"while they came and {WINDOW_SECONDS} s after; {before}; {heard(told)}; {came.where()}"),
-    ]  # fmt: skip
-
-
-async def refusal_rows(folder: Path) -> list[Row]:
-    """Four hundred rooms ask a relay that keeps to its own budget."""
-    async with open_house(folder) as house:
-        rooms: list[Room] = await make_rooms(house.stack, ASKED_ROOMS, LISTENERS)
-        async with players(house.stack.url, "--rate", "100") as tool:
-            inside = await watch(house.stack, tool, [each.everybody() for each in rooms[:INSIDE_ROOMS]])
-            plans = [each.everybody() for each in rooms[INSIDE_ROOMS:]]
-            came = await watch(house.stack, tool, plans, meanwhile=True)
-    return refused_rows(ASKED_ROOMS * LISTENERS, inside, came)
 
 
 async def forwarding_rows(_: Path) -> list[Row]:

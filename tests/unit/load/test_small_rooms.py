@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tests.load.small_rooms import Window, cores_row, loss_rows, lost_share, refused_rows
+from majlis_client import MajlisError
+
+from tests.load.refused_rooms import Asked, refused_rows
+from tests.load.small_rooms import Window, cores_row, loss_rows
 
 
 def told(**changes: Any) -> dict[str, Any]:
@@ -29,11 +32,6 @@ def test_a_relay_costs_what_all_its_threads_spend_and_the_busiest_are_named() ->
     assert "100 of 100 hear 100.0 % of what was said" in row.context
 
 
-def test_frames_that_never_came_and_those_that_came_too_late_are_lost() -> None:
-    assert lost_share(told()) == 0
-    assert lost_share(told(received=9_900, missing_frames=100, late_frames=100)) == 0.02
-
-
 def test_whatever_was_dropped_in_any_stage_is_told_with_its_cause() -> None:
     drops, concealed = loss_rows({"first": window(), "second": window(drops=7, lost=3, ear_concealed=2)})
     assert (drops.value, drops.met) == (10, False)
@@ -48,13 +46,23 @@ def test_a_stage_in_which_nobody_heard_anything_is_not_one_without_concealment()
 
 
 def test_refusals_are_counted_by_reason_with_the_time_that_was_told() -> None:
-    refusals = {
-        "NO_RELAY": {"count": 290, "with_retry": 290, "soonest_seconds": 2, "latest_seconds": 9, "words": "503"},
-        "500": {"count": 1, "with_retry": 0, "soonest_seconds": None, "latest_seconds": None, "words": "oh"},
-    }
-    refused, lost = refused_rows(400, window(), window(refused=refusals, received=99_000, missing_frames=1_000))
-    assert refused.value == 291
-    assert "100 of 400 listeners in 10 rooms let in" in refused.context
-    assert "NO_RELAY 290, 290 told to come back in 2..9 s" in refused.context
-    assert refused.context.endswith("oh"), "a refusal without a reason is shown whole"
-    assert (lost.value, lost.met) == (0.01, False)
+    full = {"count": 290, "with_retry": 290, "soonest_seconds": 2, "latest_seconds": 9, "words": "full"}
+    broken = {"count": 1, "with_retry": 0, "soonest_seconds": None, "latest_seconds": None, "words": "oh"}
+    asked = Asked(rooms=40)
+    asked.refuse_room(MajlisError("resource_exhausted", "NO_RELAY", "full", retry_after_seconds=5.0))
+    asked.take(told(refused={"RELAY_FULL": full}))
+    asked.take(told(refused={"RELAY_FULL": full, "500": broken}))
+    refused, _ = refused_rows(asked)
+    assert refused.value == 582
+    assert "100 of 400 listeners and 10 speakers let in" in refused.context
+    assert "RELAY_FULL: 580, come back in 2..9 s" in refused.context
+    assert "room NO_RELAY: 1, come back in 5..5 s" in refused.context
+    assert "500: 1 without a time (oh)" in refused.context
+
+
+def test_frames_that_never_came_and_those_that_came_too_late_are_lost_over_all_steps() -> None:
+    asked = Asked()
+    asked.take(told(received=4_900, missing_frames=100))
+    asked.take(told(received=5_000, late_frames=100))
+    _, lost = refused_rows(asked)
+    assert (lost.value, lost.met) == (0.02, False)

@@ -76,9 +76,7 @@ pub struct Live {
 /// What the listeners of a room saw in the window.
 #[derive(Debug, Clone, Default)]
 pub struct RoomHeard {
-    /// Who has ever heard something.
-    pub listeners: u64,
-    /// Packets of each of them.
+    /// Packets of each listener.
     pub received: Vec<u64>,
     /// Frames that never came, by header.
     pub missing: u64,
@@ -114,10 +112,7 @@ pub struct CrowdReport {
 impl CrowdReport {
     fn note_room(&mut self, listener: &Listener) {
         let room = self.rooms.entry(listener.room).or_default();
-        if listener.peer.heard.is_some() {
-            room.listeners += 1;
-            room.received.push(listener.peer.count.totals.received);
-        }
+        room.received.push(listener.peer.count.totals.received);
         room.missing += listener.flow.missing;
         room.late += listener.flow.late;
         self.ears.extend(listener.ear.as_ref().map(|ear| ear.heard().clone()));

@@ -312,7 +312,7 @@ impl StageReport {
             let owed = spoken.get(room).copied().unwrap_or(0);
             self.missing_frames += heard.missing;
             self.late_frames += heard.late;
-            self.owed_frames += owed * heard.listeners;
+            self.owed_frames += owed * heard.received.len() as u64;
             self.unheard_frames += heard.received.iter().map(|received| owed.saturating_sub(*received)).sum::<u64>();
         }
         self.ears = seen.ears.len();
