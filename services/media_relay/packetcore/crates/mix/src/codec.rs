@@ -1,5 +1,6 @@
 //! libopus as the mixer uses it: 48 kHz mono decoders for speakers and one encoder for the programme.
 
+use crate::limiter::LOOK_AHEAD;
 use majlis_programme::{FRAME_SAMPLES, MAX_PAYLOAD};
 use thiserror::Error;
 
@@ -11,8 +12,29 @@ pub const FRAME: usize = FRAME_SAMPLES as usize;
 pub const MAX_PACKET: usize = 5760;
 /// Smallest step of concealment libopus takes: 2.5 ms.
 pub const CONCEAL_STEP: usize = 120;
+/// Samples by which what a listener decodes lags behind what is encoded, at every mode (libopus tells it; a test holds it).
+pub const ENCODER_LAG: usize = 312;
+/// Samples by which what a listener hears of a mixed frame lags behind what was pulled for it. A passed packet has no such
+/// lag: it leaves that much later, so that both ways of making a frame lie on one time line.
+pub const LAG: i64 = (LOOK_AHEAD + ENCODER_LAG) as i64;
 /// Legal programme bit rates, bit/s; above, a frame could outgrow its limit of 400 bytes.
 pub const BIT_RATES: std::ops::RangeInclusive<u32> = 6_000..=128_000;
+
+/// The two kinds of coding of Opus, whose decoders know nothing of each other (RFC 6716 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// SILK, alone or with CELT above it: linear prediction.
+    Speech,
+    /// CELT: transform coding.
+    Transform,
+}
+
+impl Coding {
+    /// Of a packet that begins with that byte (RFC 6716 §3.1).
+    pub fn of(toc: u8) -> Self {
+        if toc >> 3 < 16 { Self::Speech } else { Self::Transform }
+    }
+}
 
 /// libopus refused; the message is its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -92,6 +114,31 @@ impl ProgrammeEncoder {
         encoder.set_complexity(complexity);
         encoder.set_bitrate(bits_per_second)?;
         Ok(encoder)
+    }
+
+    /// Forgets the past.
+    pub fn reset(&mut self) {
+        // Only an invalid encoder pointer makes this fail, which the safe wrapper cannot hold.
+        let _ = self.inner.reset_state();
+    }
+
+    /// Encodes a frame that needs nothing of the frames before it: the listener's decoder heard another encoder.
+    pub fn encode_alone(&mut self, pcm: &[f32; FRAME]) -> Result<&[u8], CodecError> {
+        self.inner.set_prediction_disabled(true)?;
+        let len = self.inner.encode_float(pcm, &mut self.scratch)?;
+        self.inner.set_prediction_disabled(false)?;
+        Ok(&self.scratch[..len])
+    }
+
+    /// Chooses the kind of coding where the bit rate leaves a choice.
+    pub fn prefer(&mut self, coding: Option<Coding>) {
+        let signal = match coding {
+            None => opus::Signal::Auto,
+            Some(Coding::Speech) => opus::Signal::Voice,
+            Some(Coding::Transform) => opus::Signal::Music,
+        };
+        // libopus refuses only what is no signal.
+        let _ = self.inner.set_signal(signal);
     }
 
     /// Takes effect with the next frame; above 10 counts as 10.

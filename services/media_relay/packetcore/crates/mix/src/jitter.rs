@@ -41,6 +41,8 @@ pub struct Stored {
     pub timestamp: i64,
     /// Its duration, samples.
     pub samples: usize,
+    /// The level that its sender states, -dBov.
+    pub stated: Option<u8>,
     /// The Opus packet.
     pub payload: Vec<u8>,
 }
@@ -90,8 +92,13 @@ impl JitterBuffer {
             return Inserted::Late;
         }
         let (sequence, timestamp, restarted) = self.unwrap(&packet, now);
-        let stored =
-            Stored { sequence, timestamp, samples: parsed.samples() as usize, payload: packet.payload.to_vec() };
+        let stored = Stored {
+            sequence,
+            timestamp,
+            samples: parsed.samples() as usize,
+            stated: packet.level,
+            payload: packet.payload.to_vec(),
+        };
         if restarted {
             self.restart(packet.ssrc, now);
         }
@@ -206,6 +213,11 @@ impl JitterBuffer {
     /// How long packets are held back beyond the fastest one, samples.
     pub fn target(&self) -> i64 {
         self.delay.target()
+    }
+
+    /// Timestamp of the packet whose time to be heard, `lead` samples late, has come last; none when none has come.
+    pub fn newest_due(&self, now: i64, lead: i64) -> Option<i64> {
+        self.packets.iter().map(|packet| packet.timestamp).take_while(|first| self.due(first + lead) <= now).last()
     }
 
     /// Nothing waits.

@@ -18,6 +18,10 @@ const HANGOVER_FRAMES: u8 = 15;
 const GATED: f32 = 0.1;
 /// Part of the way to [`GATED`] a closing gate goes in one frame.
 const GATE_STEP: f32 = 0.25;
+/// A gate is closed below this.
+const CLOSED: f32 = 0.11;
+/// Loud frames after which the estimate of a speaker's loudness is worth something (0.5 s of speech).
+const KNOWN_AFTER: u32 = 25;
 /// First frames of a speaker, in which the gain may hurry (2 s of speech).
 const SETTLING_FRAMES: u32 = 100;
 
@@ -25,6 +29,17 @@ const SETTLING_FRAMES: u32 = 100;
 pub fn dbov(samples: &[f32]) -> f32 {
     let power = samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32;
     if power <= 1e-12 { SILENCE_DBOV } else { 10.0 * power.log10() }
+}
+
+/// Where a speaker's gain goes while he is loud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// To what brings him to the common loudness.
+    Loudness,
+    /// To 0 dB: he alone speaks, and might be passed through.
+    Unity,
+    /// Nowhere: nothing of him goes through the mix.
+    Hold,
 }
 
 /// A dBov value as RFC 6464 writes it: 0 (loudest) to 127.
@@ -65,6 +80,10 @@ pub struct SpeakerLevel {
     hangover: u8,
     spoken: u32,
     level: f32,
+    /// Frames that were not loud, in a row.
+    calm: u32,
+    /// The gate opened with this frame.
+    opening: bool,
 }
 
 impl Default for SpeakerLevel {
@@ -78,27 +97,56 @@ impl Default for SpeakerLevel {
             hangover: 0,
             spoken: 0,
             level: SILENCE_DBOV,
+            calm: 0,
+            opening: false,
         }
     }
 }
 
 impl SpeakerLevel {
-    /// Takes the level of the next frame (dBov, before any gain) and says what gain that frame gets.
-    pub fn next(&mut self, level: f32) -> Ramp {
+    /// Takes the level of the next frame, dBov before any gain.
+    pub fn hear(&mut self, level: f32, aim: Aim) {
         self.level = level;
-        let loud = level > QUIETEST_SPEECH.max(self.floor + ABOVE_NOISE);
+        let loud = self.is_loud(level);
         self.follow_noise(level);
         if loud {
             self.hangover = HANGOVER_FRAMES;
-            self.follow_speech(level);
+            self.calm = 0;
+            self.follow_speech(level, aim);
         } else {
             self.hangover = self.hangover.saturating_sub(1);
+            self.calm = self.calm.saturating_add(1);
         }
-        let opening = self.speaking() && self.gate < 1.0;
+        self.opening = self.speaking() && self.gate < 1.0;
         self.gate = if self.speaking() { 1.0 } else { self.gate + (GATED - self.gate) * GATE_STEP };
+    }
+
+    /// The gain that the frame heard last gets in the mix.
+    pub fn ramp(&mut self) -> Ramp {
         let from = self.applied;
         self.applied = self.gate * 10f32.powf(self.gain_db / 20.0);
-        Ramp { from, to: self.applied, over: if opening { 240 } else { 960 } }
+        Ramp { from, to: self.applied, over: if self.opening { 240 } else { 960 } }
+    }
+
+    /// The last frame of his that is mixed: it fades.
+    pub fn fade(&mut self) -> Ramp {
+        Ramp { from: std::mem::take(&mut self.applied), to: 0.0, over: 960 }
+    }
+
+    /// His own packets are heard from now on.
+    pub fn pass(&mut self) {
+        self.gain_db = 0.0;
+        self.applied = 1.0;
+    }
+
+    /// Nothing of him is heard any more.
+    pub fn leave(&mut self) {
+        self.applied = 0.0;
+    }
+
+    /// Whether a frame of that level is speech.
+    pub fn is_loud(&self, level: f32) -> bool {
+        level > QUIETEST_SPEECH.max(self.floor + ABOVE_NOISE)
     }
 
     /// Speaking now, or a moment ago.
@@ -106,14 +154,38 @@ impl SpeakerLevel {
         self.hangover > 0
     }
 
+    /// Frames since the last loud one.
+    pub fn calm_frames(&self) -> u32 {
+        self.calm
+    }
+
+    /// Between words and as quiet as that gets.
+    pub fn is_closed(&self) -> bool {
+        !self.speaking() && self.gate < CLOSED
+    }
+
     /// Level of the last frame with its gain, dBov.
     pub fn heard_dbov(&self) -> f32 {
-        (self.level + 20.0 * self.applied.max(1e-6).log10()).max(SILENCE_DBOV)
+        (self.level + self.gain_db + 20.0 * self.gate.log10()).max(SILENCE_DBOV)
+    }
+
+    /// Level of the last frame as it came, dBov.
+    pub fn dbov(&self) -> f32 {
+        self.level
     }
 
     /// Gain now in force, dB.
     pub fn gain_db(&self) -> f32 {
         self.gain_db
+    }
+
+    /// Gain that would bring him to the common loudness, dB; none before he spoke for a while.
+    pub fn wanted_db(&self) -> Option<f32> {
+        (self.spoken >= KNOWN_AFTER).then(|| self.wanted())
+    }
+
+    fn wanted(&self) -> f32 {
+        (TARGET_DBOV - self.speech).clamp(GAIN_RANGE_DB.0, GAIN_RANGE_DB.1)
     }
 
     /// The noise under the speech: falls at once, rises 1 dB a second.
@@ -126,13 +198,17 @@ impl SpeakerLevel {
     }
 
     /// Mean power of the loud frames only, so that pauses neither lower the estimate nor pump the gain.
-    fn follow_speech(&mut self, level: f32) {
+    fn follow_speech(&mut self, level: f32, aim: Aim) {
         self.spoken = self.spoken.saturating_add(1);
         let weight = (1.0 / self.spoken as f32).max(0.02);
         let power = (1.0 - weight) * 10f32.powf(self.speech / 10.0) + weight * 10f32.powf(level / 10.0);
         self.speech = 10.0 * power.log10();
-        let wanted = (TARGET_DBOV - self.speech).clamp(GAIN_RANGE_DB.0, GAIN_RANGE_DB.1);
+        let to = match aim {
+            Aim::Loudness => self.wanted(),
+            Aim::Unity => 0.0,
+            Aim::Hold => return,
+        };
         let (down, up) = if self.spoken <= SETTLING_FRAMES { (-1.0, 0.5) } else { (-0.4, 0.1) };
-        self.gain_db += (wanted - self.gain_db).clamp(down, up);
+        self.gain_db += (to - self.gain_db).clamp(down, up);
     }
 }

@@ -14,16 +14,25 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod desk;
 mod jitter;
 mod level;
 mod limiter;
 mod mixer;
+mod mixing;
+mod pass;
+mod recent;
+mod record;
 mod speaker;
+mod talk;
 mod timescale;
+mod trust;
+mod ways;
 
-pub use codec::{BIT_RATES, CodecError, SpeechDecoder};
+pub use codec::{BIT_RATES, CodecError, ENCODER_LAG, SpeechDecoder};
 pub use jitter::Inserted;
 pub use level::TARGET_DBOV;
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};
-pub use mixer::{Mixer, SpeakerReport, TICK};
+pub use mixer::{Mixer, TICK};
+pub use mixing::SpeakerReport;
 pub use speaker::SpeakerCounters;

@@ -1,12 +1,14 @@
 //! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks.
 
-use crate::codec::{CodecError, FRAME, ProgrammeEncoder};
+use crate::codec::{CodecError, FRAME};
+use crate::desk::Desk;
 use crate::jitter::Inserted;
-use crate::level::{SILENCE_DBOV, dbov, rfc6464};
-use crate::limiter::Limiter;
-use crate::speaker::{Speaker, SpeakerCounters};
+use crate::level::{dbov, rfc6464};
+use crate::speaker::Speaker;
+use crate::talk::Talk;
+use crate::ways::{Seams, Way};
 use majlis_core::Micros;
-use majlis_programme::{Csrcs, FRAME_SAMPLES, MixTotals, MixerConfig, Mixing, Payload, ProgrammeFrame, RtpIn};
+use majlis_programme::{Csrcs, FRAME_SAMPLES, MixerConfig, Payload, ProgrammeFrame, RtpIn};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -14,63 +16,28 @@ use std::collections::btree_map::Entry;
 pub const TICK: Micros = 20_000;
 /// A caller that comes this many ticks late gets the missed frames at once; beyond, time is skipped instead (200 ms).
 const MAX_CATCH_UP: u64 = 10;
-/// Closing frames in a row. One would do, but a listener who loses it hears concealment until the next word.
-const CLOSING_FRAMES: u8 = 3;
-/// Frames after the last word in which the speakers' gates close and the rest fades out (100 ms).
-const ENDING_FRAMES: u8 = 5;
 /// Frames over which a new or handed-over programme rises from silence (40 ms), and over which it falls.
 const FADE_FRAMES: u32 = 2;
 
-/// One speaker as operators and tests see him.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SpeakerReport {
-    /// Member number.
-    pub member: u32,
-    /// Speaking now, or a moment ago.
-    pub speaking: bool,
-    /// Level in the programme, -dBov 0..=127.
-    pub level: u8,
-    /// Gain that brings him to the common loudness, dB.
-    pub gain_db: f32,
-    /// Depth of his jitter buffer, ms.
-    pub target_ms: u32,
-    /// Totals.
-    pub counters: SpeakerCounters,
-}
-
-/// Where a mixer is between silence and speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Talk {
-    Silent,
-    Talking,
-    /// Nobody speaks any more; frames left until the gates have closed.
-    Ending(u8),
-    /// Closing frames left, the present one included.
-    Closing(u8),
-}
-
-/// Ticks without sound (a second) after which silence passes the limiter unchanged: its delay line is silent and its gain
-/// is whole again. Most rooms are silent most of the time.
-const LIMITER_AT_REST: u32 = 50;
-
 /// One channel's mixer. Everything happens in [`Mixer::handle_rtp`] and [`Mixer::poll_frame`].
 pub struct Mixer {
-    config: MixerConfig,
+    pub(crate) config: MixerConfig,
     started: Micros,
-    ticks: u64,
+    pub(crate) ticks: u64,
     sequence: u32,
-    speakers: BTreeMap<u32, Speaker>,
+    pub(crate) speakers: BTreeMap<u32, Speaker>,
     /// Speakers taken away whose last samples still fade out.
-    leaving: Vec<Speaker>,
-    limiter: Limiter,
-    /// Ticks without any sound in a row.
-    quiet: u32,
-    encoder: ProgrammeEncoder,
+    pub(crate) leaving: Vec<(u32, Speaker)>,
+    pub(crate) way: Way,
+    /// While mixing: who might be passed soon, and is therefore led to a gain of 0 dB.
+    pub(crate) alone: Option<u32>,
+    pub(crate) seams: Seams,
+    pub(crate) desk: Desk,
     talk: Talk,
     /// Frames left of the rise from silence, or of the fall to it when `finishing`.
-    fade: u32,
-    finishing: bool,
-    toc: u8,
+    pub(crate) fade: u32,
+    pub(crate) finishing: bool,
+    pub(crate) toc: u8,
 }
 
 impl Mixer {
@@ -83,9 +50,10 @@ impl Mixer {
             sequence: config.first_sequence,
             speakers: BTreeMap::new(),
             leaving: Vec::new(),
-            limiter: Limiter::new(),
-            quiet: 0,
-            encoder: ProgrammeEncoder::new(config.bits_per_second, config.complexity)?,
+            way: Way::Rest,
+            alone: None,
+            seams: Seams::default(),
+            desk: Desk::new(config.bits_per_second, config.complexity)?,
             talk: Talk::Silent,
             fade: FADE_FRAMES,
             finishing: false,
@@ -105,7 +73,7 @@ impl Mixer {
     pub fn remove_member(&mut self, member: u32) {
         if let Some(mut speaker) = self.speakers.remove(&member) {
             speaker.set_muted(true);
-            self.leaving.push(speaker);
+            self.leaving.push((member, speaker));
         }
     }
 
@@ -118,14 +86,14 @@ impl Mixer {
 
     /// Takes effect with the next frame.
     pub fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
-        self.encoder.set_bitrate(bits_per_second)?;
+        self.desk.set_bitrate(bits_per_second)?;
         self.config.bits_per_second = bits_per_second;
         Ok(())
     }
 
     /// How hard the encoder works (0 to 10) from the next frame on.
     pub fn set_effort(&mut self, complexity: u8) {
-        self.encoder.set_complexity(complexity);
+        self.desk.set_complexity(complexity);
         self.config.complexity = complexity;
     }
 
@@ -167,73 +135,60 @@ impl Mixer {
     }
 
     fn tick(&mut self, at: Micros, capture_ntp: u64) -> Option<ProgrammeFrame> {
-        let (mut mix, csrcs) = self.mix(at);
-        if self.quiet < LIMITER_AT_REST {
-            self.limiter.process(&mut mix);
-        }
-        let speaking = !csrcs.as_slice().is_empty();
-        let before = self.talk;
-        self.talk = self.next_talk(speaking);
-        match self.talk {
-            Talk::Silent => None,
-            Talk::Closing(_) => self.closing_frame(capture_ntp),
-            Talk::Talking | Talk::Ending(_) => {
-                self.shape(&mut mix, matches!(before, Talk::Silent | Talk::Closing(_)));
-                let payload = Payload::new(self.encoder.encode(&mix).ok()?).ok()?;
-                self.toc = payload.as_slice()[0];
-                let start = before == Talk::Silent;
-                Some(self.frame(start, false, rfc6464(dbov(&mix)), csrcs, payload, capture_ntp))
-            }
-        }
-    }
-
-    fn next_talk(&self, speaking: bool) -> Talk {
-        let over = self.finishing && self.fade == 0;
-        match self.talk {
-            Talk::Silent if self.finishing || !speaking => Talk::Silent,
-            Talk::Talking | Talk::Ending(_) if over => Talk::Closing(CLOSING_FRAMES),
-            Talk::Talking if !speaking => Talk::Ending(ENDING_FRAMES),
-            Talk::Ending(1) if !speaking => Talk::Closing(CLOSING_FRAMES),
-            Talk::Ending(left) if !speaking => Talk::Ending(left - 1),
-            Talk::Closing(1) if over || !speaking => Talk::Silent,
-            Talk::Closing(left) if over || !speaking => Talk::Closing(left - 1),
-            _ => Talk::Talking,
-        }
-    }
-
-    /// Sums everyone's sound of this tick; returns who speaks, loudest first.
-    fn mix(&mut self, at: Micros) -> ([f32; FRAME], Csrcs) {
         let now = samples(at);
-        let mut mix = [0.0; FRAME];
-        let mut sound = [0.0; FRAME];
-        let mut speaking = Vec::new();
-        let mut any = false;
-        for (member, speaker) in &mut self.speakers {
-            any |= add(speaker, now, &mut sound, &mut mix);
-            if speaker.level.speaking() && !speaker.muted {
-                speaking.push((speaker.level.heard_dbov(), *member));
+        self.listen(now);
+        if self.way == Way::Mixing {
+            self.try_passing(now);
+        }
+        let mixed = (self.way == Way::Mixing).then(|| {
+            self.join(now);
+            self.mix(now)
+        });
+        let csrcs = self.speaking();
+        let before = self.talk;
+        let over = self.finishing && self.fade == 0;
+        self.talk = before.next(!csrcs.as_slice().is_empty(), self.finishing, over);
+        let frame = match self.talk {
+            Talk::Silent | Talk::Closing(_) => {
+                self.rest();
+                (self.talk != Talk::Silent).then(|| self.closing_frame(capture_ntp)).flatten()
             }
-        }
-        for speaker in &mut self.leaving {
-            any |= add(speaker, now, &mut sound, &mut mix);
-        }
-        self.quiet = if any { 0 } else { self.quiet.saturating_add(1) };
-        self.leaving.retain(|speaker| !speaker.is_idle());
-        speaking.sort_by(|one, other| other.0.total_cmp(&one.0));
-        (mix, Csrcs::from_loudest(speaking.into_iter().map(|(_, member)| member)))
+            Talk::Talking | Talk::Ending(_) => self.sound(now, mixed, csrcs).map(|(payload, level, csrcs)| {
+                self.toc = payload.as_slice()[0];
+                self.frame(before == Talk::Silent, false, rfc6464(level), csrcs, payload, capture_ntp)
+            }),
+        };
+        self.speakers.values_mut().for_each(Speaker::advance);
+        frame
     }
 
-    /// Raises the first frames of a programme, lowers the last, and eases into and out of every talk.
-    fn shape(&mut self, mix: &mut [f32; FRAME], opening: bool) {
+    /// A frame's payload, its level (dBov) and who speaks in it.
+    fn sound(&mut self, now: i64, mixed: Option<[f32; FRAME]>, csrcs: Csrcs) -> Option<(Payload, f32, Csrcs)> {
+        let mut mix = match mixed {
+            Some(mix) => mix,
+            None => match self.pass(now, &csrcs) {
+                Ok((payload, level)) => return Some((payload, level, csrcs)),
+                Err(reason) => {
+                    self.begin_mixing(now, reason);
+                    self.mix(now)
+                }
+            },
+        };
+        self.desk.limit(&mut mix);
+        self.shape(&mut mix);
+        let payload = self.desk.encode(&mix)?;
+        Some((payload, dbov(&mix), csrcs))
+    }
+
+    /// Raises the first frames of a programme, lowers the last, and fades out of every talk.
+    fn shape(&mut self, mix: &mut [f32; FRAME]) {
         if self.fade > 0 {
             let (whole, left) = (FADE_FRAMES as f32, self.fade as f32);
             let rising = ((whole - left) / whole, (whole - left + 1.0) / whole);
             let falling = (left / whole, (left - 1.0) / whole);
             slope(mix, if self.finishing { falling } else { rising });
             self.fade -= 1;
-        } else if opening {
-            slope(&mut mix[..FRAME / 4], (0.0, 1.0));
-        } else if self.talk == Talk::Ending(1) {
+        } else if self.talk.is_last() {
             slope(mix, (1.0, 0.0));
         }
     }
@@ -259,84 +214,6 @@ impl Mixer {
         let stream = self.config.stream;
         ProgrammeFrame { start_of_talk, end_of_talk, level, stream, sequence, timestamp, capture_ntp, csrcs, payload }
     }
-
-    /// Everyone who may be heard.
-    pub fn speakers(&self) -> impl Iterator<Item = SpeakerReport> + '_ {
-        self.speakers.iter().map(|(member, speaker)| SpeakerReport {
-            member: *member,
-            speaking: speaker.level.speaking() && !speaker.muted,
-            level: rfc6464(speaker.level.heard_dbov()),
-            gain_db: speaker.level.gain_db(),
-            target_ms: (speaker.target() / 48) as u32,
-            counters: speaker.counters,
-        })
-    }
-}
-
-impl Mixing for Mixer {
-    fn begin(config: MixerConfig, now: Micros) -> Option<Self> {
-        Self::new(config, now).ok()
-    }
-
-    fn add_member(&mut self, member: u32) -> bool {
-        Self::add_member(self, member).is_ok()
-    }
-
-    fn remove_member(&mut self, member: u32) {
-        Self::remove_member(self, member);
-    }
-
-    fn set_muted(&mut self, member: u32, muted: bool) {
-        Self::set_muted(self, member, muted);
-    }
-
-    fn set_bitrate(&mut self, bits_per_second: u32) {
-        // The range is checked where the call came in; a refusal leaves the old rate.
-        let _ = Self::set_bitrate(self, bits_per_second);
-    }
-
-    fn handle_rtp(&mut self, member: u32, packet: RtpIn<'_>, now: Micros) {
-        Self::handle_rtp(self, member, packet, now);
-    }
-
-    fn next_poll(&self) -> Micros {
-        Self::next_poll(self)
-    }
-
-    fn poll_frame(&mut self, now: Micros, now_ntp: u64) -> Option<ProgrammeFrame> {
-        Self::poll_frame(self, now, now_ntp)
-    }
-
-    fn set_effort(&mut self, complexity: u8) {
-        Self::set_effort(self, complexity);
-    }
-
-    fn totals(&self) -> MixTotals {
-        MixTotals::default()
-    }
-
-    fn dump_way(&self) -> String {
-        r#""way":"mixing""#.to_owned()
-    }
-
-    fn dump(&self) -> Vec<String> {
-        let object = |speaker: SpeakerReport| {
-            let SpeakerReport { member, level, speaking, target_ms, .. } = speaker;
-            format!(r#"{{"member":{member},"level":{level},"speaking":{speaking},"jitter_target_ms":{target_ms}}}"#)
-        };
-        self.speakers().map(object).collect()
-    }
-}
-
-/// Adds one speaker's tick to the mix at his gain; false when there is no sound of his.
-fn add(speaker: &mut Speaker, now: i64, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) -> bool {
-    let heard = speaker.pull(now, sound);
-    let level = if heard { dbov(&sound[..]) } else { SILENCE_DBOV };
-    let ramp = speaker.level.next(level);
-    if heard {
-        ramp.add(&sound[..], mix);
-    }
-    heard
 }
 
 /// A gain that moves evenly from one value to another.

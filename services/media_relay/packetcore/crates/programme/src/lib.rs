@@ -28,7 +28,7 @@ pub use frame::{
     Csrcs, FRAME_SAMPLES, FrameError, HEADER_LEN, MAX_CSRCS, MAX_FRAME, MAX_PAYLOAD, Payload, ProgrammeFrame, VERSION,
 };
 pub use mixing::{DEFAULT_BITRATE, DEFAULT_COMPLEXITY, MixTotals, MixerConfig, Mixing, RtpIn};
-pub use opus_packet::{MAX_FRAMES, OpusError, OpusPacket};
+pub use opus_packet::{MAX_FRAMES, OpusError, OpusPacket, pack};
 pub use playout::{Playout, PlayoutCounters, Pushed};
 pub use red::{MAX_BLOCKS, MAX_DEPTH, RedBlock, RedError, RedHistory, parse_red};
 pub use repacketise::{MAX_JOINED, MAX_PACKET_PAYLOAD, MediaPacket, PacketLength, Repacketiser};

@@ -107,6 +107,11 @@ impl<'a> OpusPacket<'a> {
         self.toc & 0xfc
     }
 
+    /// Two channels, whatever they hold.
+    pub fn is_stereo(&self) -> bool {
+        self.toc & 4 != 0
+    }
+
     /// The frames, in order; an empty one is DTX or loss (RFC 6716 §3.2.1).
     pub fn frames(&self) -> &[&'a [u8]] {
         &self.frames[..self.count]
@@ -130,6 +135,32 @@ impl<'a> OpusPacket<'a> {
     /// No coded sound in it: the encoder's discontinuous transmission.
     pub fn is_dtx(&self) -> bool {
         self.frames().iter().all(|frame| frame.len() <= 1)
+    }
+}
+
+/// Writes one packet of `frames` that share a configuration (RFC 6716 §3.2), in the shortest form, piece by piece.
+pub fn pack(config: u8, frames: &[&[u8]], mut put: impl FnMut(&[u8])) {
+    let config = config & 0xfc;
+    let Some((last, before)) = frames.split_last() else { return };
+    let equal = before.iter().all(|frame| frame.len() == last.len());
+    match (frames.len(), equal) {
+        (1, _) => put(&[config]),
+        (2, true) => put(&[config | 1]),
+        (2, false) => put(&[config | 2]),
+        (count, _) => put(&[config | 3, if equal { 0 } else { 0x80 } | count as u8]),
+    }
+    if !equal {
+        before.iter().for_each(|frame| put_length(frame.len(), &mut put));
+    }
+    frames.iter().for_each(|frame| put(frame));
+}
+
+fn put_length(len: usize, put: &mut impl FnMut(&[u8])) {
+    if len < 252 {
+        put(&[len as u8]);
+    } else {
+        let low = 252 + (len & 3);
+        put(&[low as u8, ((len - low) / 4) as u8]);
     }
 }
 

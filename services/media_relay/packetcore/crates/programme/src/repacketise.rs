@@ -1,7 +1,7 @@
 //! Joins a programme's 20 ms frames into listeners' packets of 20, 40 or 60 ms (RFC 6716 §3.2), never re-encoding.
 
 use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, MAX_PAYLOAD, ProgrammeFrame};
-use crate::opus_packet::OpusPacket;
+use crate::opus_packet::{OpusPacket, pack};
 use majlis_core::Micros;
 
 /// Most frames in a packet (60 ms).
@@ -77,15 +77,6 @@ impl MediaPacket {
     fn put(&mut self, bytes: &[u8]) {
         self.payload[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
-    }
-
-    fn put_length(&mut self, len: usize) {
-        if len < 252 {
-            self.put(&[len as u8]);
-        } else {
-            let low = 252 + (len & 3);
-            self.put(&[low as u8, ((len - low) / 4) as u8]);
-        }
     }
 }
 
@@ -185,17 +176,9 @@ fn join(first: &ProgrammeFrame, frames: &[Option<ProgrammeFrame>]) -> MediaPacke
         packet.put(first.payload.as_slice());
         return packet;
     }
-    let config = first.payload.as_slice()[0] & 0xfc;
-    let equal = all().all(|frame| frame.payload.as_slice().len() == first.payload.as_slice().len());
-    match (frames.len(), equal) {
-        (2, true) => packet.put(&[config | 1]),
-        (2, false) => packet.put(&[config | 2]),
-        (count, _) => packet.put(&[config | 3, if equal { 0 } else { 0x80 } | count as u8]),
-    }
-    if !equal {
-        all().take(frames.len() - 1).for_each(|frame| packet.put_length(frame.payload.as_slice().len() - 1));
-    }
-    all().for_each(|frame| packet.put(&frame.payload.as_slice()[1..]));
+    let mut inner: [&[u8]; MAX_JOINED] = [&[]; MAX_JOINED];
+    all().zip(&mut inner).for_each(|(frame, place)| *place = &frame.payload.as_slice()[1..]);
+    pack(first.payload.as_slice()[0], &inner[..frames.len()], |bytes| packet.put(bytes));
     packet
 }
 

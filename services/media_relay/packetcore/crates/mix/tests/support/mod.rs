@@ -1,6 +1,5 @@
 //! What the tests share: speakers that encode tones, a seeded network between them and the mixer, and a listener's ear.
 #![allow(dead_code)]
-
 use majlis_mix::{Mixer, SpeechDecoder, TICK};
 use majlis_programme::{MixerConfig, ProgrammeFrame, RtpIn};
 use std::f32::consts::TAU;
@@ -35,6 +34,8 @@ pub struct Voice {
     pub sequence: u16,
     pub timestamp: u32,
     pub frame: usize,
+    /// States its level, so many dB louder than it is.
+    pub states: Option<f32>,
     sample: usize,
     sound: Box<dyn FnMut(usize) -> f32>,
 }
@@ -45,6 +46,7 @@ pub struct Sent {
     pub ssrc: u32,
     pub sequence: u16,
     pub timestamp: u32,
+    pub level: Option<u8>,
     pub payload: Vec<u8>,
 }
 
@@ -54,7 +56,7 @@ impl Sent {
             ssrc: self.ssrc,
             sequence: self.sequence,
             timestamp: self.timestamp,
-            level: None,
+            level: self.level,
             payload: &self.payload,
         }
     }
@@ -70,6 +72,7 @@ impl Voice {
             sequence: 65_530,
             timestamp: u32::MAX - 9_000,
             frame: 960,
+            states: None,
             sample: 0,
             sound: Box::new(sound),
         }
@@ -89,10 +92,26 @@ impl Voice {
         self
     }
 
+    /// As a browser sends: 32 kbit/s for speech, stating its level.
+    pub fn browser(ssrc: u32, sound: impl FnMut(usize) -> f32 + 'static) -> Self {
+        Self::new(ssrc, sound).coded(opus::Application::Voip, |encoder| {
+            encoder.set_bitrate(opus::Bitrate::Bits(32_000)).unwrap();
+        })
+    }
+
+    /// Another encoder, which states its level.
+    pub fn coded(mut self, application: opus::Application, set: impl FnOnce(&mut opus::Encoder)) -> Self {
+        self.encoder = opus::Encoder::new(48_000, opus::Channels::Mono, application).unwrap();
+        set(&mut self.encoder);
+        self.states = Some(0.0);
+        self
+    }
+
     pub fn say(&mut self) -> Sent {
         let pcm: Vec<f32> = (0..self.frame).map(|n| (self.sound)(self.sample + n)).collect();
         let payload = self.encoder.encode_vec_float(&pcm, 1275).unwrap();
-        let sent = Sent { ssrc: self.ssrc, sequence: self.sequence, timestamp: self.timestamp, payload };
+        let level = self.states.map(|more| (-(rms_db(&pcm) + more)).round().clamp(0.0, 127.0) as u8);
+        let sent = Sent { ssrc: self.ssrc, sequence: self.sequence, timestamp: self.timestamp, level, payload };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(self.frame as u32);
         self.sample += self.frame;

@@ -1,21 +1,18 @@
-//! One speaker as the mixer hears him: packets in, exactly 20 ms of sound out at each tick, whatever the network did.
+//! A speaker who is decoded: exactly 20 ms of sound at each tick, whatever the network did.
 
-use crate::codec::{CONCEAL_STEP, CodecError, FRAME, MAX_PACKET, SpeechDecoder};
-use crate::jitter::{Inserted, JitterBuffer};
-use crate::level::{SpeakerLevel, dbov};
+use super::Speaker;
+use crate::codec::{CONCEAL_STEP, CodecError, FRAME};
+use crate::level::dbov;
+use crate::pass::{TOO_EARLY, TOO_LATE};
 use crate::timescale;
-use majlis_programme::{OpusPacket, RtpIn};
+use majlis_programme::OpusPacket;
 
 /// Longest concealment without any packet before the speaker counts as gone, samples (120 ms).
 const STARVED_LIMIT: usize = 5760;
 /// Overlap between an extrapolation and the packet that ends it, samples (5 ms).
 const OVERLAP: usize = 240;
 /// Sound that fades when a speaker is cut off, samples (10 ms).
-const TAIL: usize = 480;
-/// Playing later than due by more than this is caught up, samples (25 ms: one tick, and room not to hunt).
-const TOO_LATE: i64 = 1200;
-/// Playing earlier than due by more than this is stretched, samples (5 ms).
-const TOO_EARLY: i64 = -240;
+pub(super) const TAIL: usize = 480;
 /// From here on the best cut is taken even if it may be heard, samples (80 ms).
 const FAR_TOO_LATE: i64 = 3840;
 /// From here on sound is skipped, samples (300 ms).
@@ -23,108 +20,7 @@ const HOPELESS: i64 = 14_400;
 /// Quieter than this may be cut or repeated anywhere, dBov.
 const QUIET: f32 = -60.0;
 
-/// What happened to a speaker's packets so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SpeakerCounters {
-    /// Packets taken for playing.
-    pub packets: u64,
-    /// Packets that came after their time.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicates: u64,
-    /// Payloads that are not Opus.
-    pub malformed: u64,
-    /// Restarts of the sender.
-    pub restarts: u64,
-    /// Samples invented by concealment.
-    pub concealed_samples: u64,
-    /// Samples rebuilt from in-band FEC.
-    pub recovered_samples: u64,
-    /// Samples cut out to catch up.
-    pub cut_samples: u64,
-    /// Samples put in to wait.
-    pub stretched_samples: u64,
-}
-
-/// A speaker's buffer, decoder and loudness.
-pub struct Speaker {
-    buffer: JitterBuffer,
-    decoder: SpeechDecoder,
-    /// Decoded sound not yet mixed.
-    ready: Vec<f32>,
-    /// Timestamp after the last sample in `ready`; none while idle.
-    playing: Option<i64>,
-    /// Samples extrapolated since the buffer ran dry.
-    starved: usize,
-    /// The last packet said that silence follows.
-    resting: bool,
-    /// Sequence number of the packet decoded last.
-    sequence: Option<i64>,
-    /// The sound made last does not lead up to the next packet: join them.
-    rejoin: bool,
-    /// Loudness and speech decision.
-    pub level: SpeakerLevel,
-    /// Enforced silence.
-    pub muted: bool,
-    /// Totals.
-    pub counters: SpeakerCounters,
-}
-
 impl Speaker {
-    /// A speaker of whom nothing is known.
-    pub fn new() -> Result<Self, CodecError> {
-        Ok(Self {
-            buffer: JitterBuffer::default(),
-            decoder: SpeechDecoder::new()?,
-            ready: Vec::with_capacity(2 * MAX_PACKET),
-            playing: None,
-            starved: 0,
-            resting: false,
-            sequence: None,
-            rejoin: false,
-            level: SpeakerLevel::default(),
-            muted: false,
-            counters: SpeakerCounters::default(),
-        })
-    }
-
-    /// Takes a packet that arrived at sample time `now`.
-    pub fn insert(&mut self, packet: RtpIn<'_>, now: i64) -> Inserted {
-        let outcome = self.buffer.insert(packet, now, self.playing.is_none());
-        match outcome {
-            Inserted::Kept => self.counters.packets += 1,
-            Inserted::Late => self.counters.late += 1,
-            Inserted::Duplicate => self.counters.duplicates += 1,
-            Inserted::Malformed => self.counters.malformed += 1,
-            Inserted::Restarted => {
-                self.counters.packets += 1;
-                self.counters.restarts += 1;
-                self.stop();
-                self.decoder.reset();
-            }
-        }
-        outcome
-    }
-
-    /// Mutes or unmutes; what was waiting is never heard, what is being heard fades out.
-    pub fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
-        if muted {
-            self.buffer.discard();
-            self.stop();
-        }
-    }
-
-    /// How long packets are held back now, samples.
-    pub fn target(&self) -> i64 {
-        self.buffer.target()
-    }
-
-    /// Nothing to hear and nothing to come.
-    pub fn is_idle(&self) -> bool {
-        self.playing.is_none() && self.ready.is_empty() && self.buffer.is_empty()
-    }
-
     /// Writes the sound of the tick at sample time `now` into `out`; false when there is none.
     pub fn pull(&mut self, now: i64, out: &mut [f32; FRAME]) -> bool {
         self.begin_if_due(now);
@@ -156,7 +52,7 @@ impl Speaker {
     }
 
     /// No more sound follows but a tail of what is playing, which fades.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if self.playing.take().is_some() && self.ready.len() < TAIL {
             // Without a tail the sound would just break off, which can be borne.
             let _ = self.decoder.conceal(TAIL, &mut self.ready);
@@ -166,7 +62,7 @@ impl Speaker {
     }
 
     /// Decodes, rebuilds or conceals until `wanted` samples are ready or the speaker has gone.
-    fn fill(&mut self, now: i64, wanted: usize) {
+    pub(super) fn fill(&mut self, now: i64, wanted: usize) {
         // Each turn adds at least 2.5 ms or ends the loop; the bound only guards against an error in that.
         for _ in 0..64 {
             let Some(position) = self.playing.filter(|_| self.ready.len() < wanted) else { return };
@@ -197,9 +93,11 @@ impl Speaker {
         let decoded_at = self.ready.len();
         let made = self.decoder.decode(&packet.payload, &mut self.ready)?;
         self.playing = Some(packet.timestamp + made as i64);
+        let measured = dbov(&self.ready[decoded_at..]);
         if join {
             overlap(&mut self.ready, overlap_at, decoded_at);
         }
+        self.note_decoded(packet, measured);
         Ok(())
     }
 
@@ -224,6 +122,7 @@ impl Speaker {
             let payload = next.payload.clone();
             self.decoder.recover(&payload, gap, &mut self.ready)?;
             self.counters.recovered_samples += gap as u64;
+            self.record.lost();
             self.move_to(position + gap as i64);
             return Ok(());
         }
@@ -236,6 +135,7 @@ impl Speaker {
         self.move_to(position + samples as i64);
         self.decoder.conceal(samples, &mut self.ready)?;
         if loss {
+            self.record.lost();
             self.counters.concealed_samples += samples as u64;
         }
         Ok(())
@@ -260,6 +160,7 @@ impl Speaker {
         self.starved += FRAME;
         self.rejoin = true;
         if !self.resting {
+            self.record.lost();
             self.counters.concealed_samples += FRAME as u64;
         }
         Ok(())
@@ -300,7 +201,7 @@ impl Speaker {
     }
 
     /// Decodes the next packet ahead of time, if it is there.
-    fn take_contiguous(&mut self) -> bool {
+    pub(super) fn take_contiguous(&mut self) -> bool {
         self.buffer.front().is_some_and(|next| Some(next.timestamp) == self.playing) && self.take_packet().is_ok()
     }
 

@@ -1,0 +1,249 @@
+//! The two ways of making a frame: a lone speaker's packet as it came, or the mix; and the seams between them.
+
+use crate::codec::{FRAME, LAG};
+use crate::level::{Aim, SILENCE_DBOV, dbov};
+use crate::mixer::Mixer;
+use crate::pass::{Reason, judge};
+use crate::recent::Unfit;
+use crate::speaker::Speaker;
+use majlis_programme::{Csrcs, MixTotals, Payload};
+
+/// Frames of a passed speaker's past that limiter and encoder are given before mixing takes over.
+const HISTORY: usize = 3;
+/// Gain of a lone speaker from which nobody hears that it ends, dB.
+const UNITY: f32 = 1.0;
+/// Frames in a row that must not be loud before passing takes over.
+const CALM: u32 = 2;
+/// Ticks after which a programme that was silent so far needs no rise.
+const QUIET_BEGINNING: u64 = 10;
+
+/// How frames are made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// None are.
+    Rest,
+    /// They are this member's packets.
+    Passing(u32),
+    /// They are mixed.
+    Mixing,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seams {
+    /// Frames passed, seams either way.
+    pub totals: MixTotals,
+    /// Why mixing took over.
+    pub why: [u64; Reason::ALL.len()],
+}
+
+impl Mixer {
+    /// Those who are not decoded move on.
+    pub(crate) fn listen(&mut self, now: i64) {
+        let mixing = self.way == Way::Mixing;
+        for speaker in self.speakers.values_mut() {
+            speaker.tick();
+            if !speaker.is_hot() {
+                let level = speaker.listen(now, mixing);
+                speaker.level.hear(level, Aim::Hold);
+            }
+        }
+        for (_, speaker) in &mut self.leaving {
+            speaker.tick();
+        }
+    }
+
+    /// Who speaks, loudest first.
+    pub(crate) fn speaking(&self) -> Csrcs {
+        let heard = self.speakers.iter().filter(|(_, speaker)| speaker.level.speaking() && !speaker.muted);
+        let mut list: Vec<(f32, u32)> = heard.map(|(member, speaker)| (speaker.level.heard_dbov(), *member)).collect();
+        list.sort_by(|one, other| other.0.total_cmp(&one.0));
+        Csrcs::from_loudest(list.into_iter().map(|(_, member)| member))
+    }
+
+    /// The payload and level of a frame that is passed, or why none is.
+    pub(crate) fn pass(&mut self, now: i64, csrcs: &Csrcs) -> Result<(Payload, f32), Reason> {
+        let member = match (csrcs.as_slice(), self.way) {
+            ([one], _) => *one,
+            ([], Way::Passing(member)) => member,
+            _ => return Err(Reason::Others),
+        };
+        let rested = self.way == Way::Rest && self.ticks >= QUIET_BEGINNING;
+        if self.finishing || self.fade > 0 && !rested {
+            return Err(Reason::Fade);
+        }
+        if let Way::Passing(before) = self.way
+            && before != member
+            && self.leaving.iter().any(|(left, _)| *left == before)
+        {
+            return Err(Reason::Removed);
+        }
+        let speaker = self.speakers.get(&member).ok_or(Reason::Removed)?;
+        if self.speakers.values().any(Speaker::is_cut) {
+            return Err(Reason::Cut);
+        }
+        judge(&speaker.signs(now, self.config.bits_per_second))?;
+        self.fade = 0;
+        self.begin_passing(member);
+        let unit = self.speakers.get(&member).and_then(|speaker| speaker.unit().ok());
+        self.seams.totals.passed += 1;
+        match unit {
+            Some(unit) => Ok((unit.payload, unit.dbov)),
+            // Nothing is missing: he is silent by his coder's word, and the listeners' decoders are told so.
+            None => Payload::new(&[self.toc & 0xfc]).map(|payload| (payload, SILENCE_DBOV)).map_err(|_| Reason::Coding),
+        }
+    }
+
+    fn begin_passing(&mut self, member: u32) {
+        if self.way == Way::Passing(member) {
+            return;
+        }
+        self.way = Way::Passing(member);
+        self.seams.totals.to_passing += 1;
+        self.leaving.clear();
+        for (other, speaker) in &mut self.speakers {
+            if *other == member { speaker.pass() } else { speaker.cool() }
+        }
+    }
+
+    /// Mixing takes over at this very tick: everything is as if it had mixed all the time.
+    pub(crate) fn begin_mixing(&mut self, now: i64, reason: Reason) {
+        let before = std::mem::replace(&mut self.way, Way::Mixing);
+        self.seams.totals.to_mixing += 1;
+        self.seams.why[reason as usize] += 1;
+        self.desk.begin();
+        let passed = match before {
+            Way::Passing(member) => Some(member),
+            _ => None,
+        };
+        let frames = match passed {
+            Some(_) => HISTORY,
+            None if self.fade > 0 => 0,
+            None => 1,
+        };
+        let mut past = vec![[0.0f32; FRAME]; frames];
+        for (member, speaker) in &mut self.speakers {
+            let heard = passed == Some(*member);
+            if heard || speaker.level.speaking() && !speaker.muted {
+                turn(speaker, now, heard, &mut past);
+            }
+        }
+        for (member, speaker) in &mut self.leaving {
+            if passed == Some(*member) && !speaker.is_hot() {
+                turn(speaker, now, true, &mut past);
+            }
+        }
+        past.into_iter().for_each(|frame| self.desk.prime(frame));
+    }
+
+    /// While mixing: a lone speaker is made ready to be passed, and is passed where nobody hears that it happens.
+    pub(crate) fn try_passing(&mut self, now: i64) {
+        self.alone = None;
+        self.desk.follow(None);
+        let csrcs = self.speaking();
+        let [member] = csrcs.as_slice() else { return };
+        let others = self.speakers.iter().filter(|(other, _)| *other != member);
+        let calm_around = others.clone().all(|(_, other)| !other.is_hot() || other.level.is_closed());
+        let Some(speaker) = self.speakers.get_mut(member).filter(|speaker| speaker.is_hot()) else { return };
+        let mut signs = speaker.signs(now, self.config.bits_per_second);
+        let out_of_phase = signs.unit == Err(Unfit::Phase);
+        if out_of_phase || signs.unit == Err(Unfit::Missing) {
+            signs.unit = Ok(SILENCE_DBOV);
+        }
+        if self.finishing || self.fade > 0 || judge(&signs).is_err() {
+            return;
+        }
+        self.alone = Some(*member);
+        // The listeners' decoders shall be at home in his kind of coding when his packets come.
+        self.desk.follow(speaker.coding());
+        let unheard = self.leaving.is_empty() && calm_around && speaker.level.gain_db().abs() < UNITY;
+        if !unheard {
+            return;
+        }
+        if speaker.is_spent() {
+            self.begin_passing(*member);
+        } else if speaker.is_steady() && speaker.level.calm_frames() >= 1 {
+            if out_of_phase {
+                speaker.align(now);
+            } else if speaker.level.calm_frames() >= CALM
+                && speaker.unit().is_ok_and(|unit| !speaker.level.is_loud(unit.dbov))
+            {
+                self.begin_passing(*member);
+            }
+        }
+    }
+
+    /// While mixing: who begins to speak is decoded from here on.
+    pub(crate) fn join(&mut self, now: i64) {
+        for speaker in self.speakers.values_mut() {
+            if !speaker.is_hot() && speaker.level.speaking() && !speaker.muted {
+                speaker.warm(now, 0);
+            }
+        }
+    }
+
+    /// Sums everyone's sound of this tick.
+    pub(crate) fn mix(&mut self, now: i64) -> [f32; FRAME] {
+        let mut mix = [0.0; FRAME];
+        let mut sound = [0.0; FRAME];
+        for (member, speaker) in &mut self.speakers {
+            if speaker.is_hot() {
+                let aim = if self.alone == Some(*member) { Aim::Unity } else { Aim::Loudness };
+                add(speaker, now, aim, &mut sound, &mut mix);
+            }
+        }
+        for (_, speaker) in &mut self.leaving {
+            add(speaker, now, Aim::Loudness, &mut sound, &mut mix);
+        }
+        self.leaving.retain(|(_, speaker)| !speaker.is_idle());
+        mix
+    }
+
+    /// Nothing is made any more.
+    pub(crate) fn rest(&mut self) {
+        if self.way != Way::Rest {
+            self.way = Way::Rest;
+            self.alone = None;
+            self.leaving.clear();
+            self.speakers.values_mut().for_each(Speaker::rest);
+        }
+    }
+}
+
+/// Makes a speaker one who is decoded, and adds to `past` what of him has been heard. Of who was not heard the last
+/// samples rise there, so that his first word is whole.
+fn turn(speaker: &mut Speaker, now: i64, heard: bool, past: &mut [[f32; FRAME]]) {
+    let history = past.len() * FRAME;
+    if speaker.is_cut() || heard && speaker.muted {
+        speaker.warm_tail(history);
+    } else {
+        speaker.warm(now, history);
+    }
+    let mut sound = [0.0; FRAME];
+    let frames = past.len();
+    for (index, frame) in past.iter_mut().enumerate() {
+        speaker.take_history(&mut sound);
+        if heard {
+            frame.iter_mut().zip(&sound).for_each(|(sum, sample)| *sum += sample);
+        } else if index + 1 == frames {
+            let rise = FRAME - LAG as usize;
+            speaker.level.ramp().add(&sound[rise..], &mut frame[rise..]);
+        }
+    }
+}
+
+/// Adds one speaker's tick to the mix at his gain.
+fn add(speaker: &mut Speaker, now: i64, aim: Aim, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) {
+    let heard = speaker.pull(now, sound);
+    if !speaker.is_warmed() {
+        speaker.level.hear(if heard { dbov(&sound[..]) } else { SILENCE_DBOV }, aim);
+    }
+    let over = speaker.level.is_closed() && !speaker.muted;
+    let ramp = if over { speaker.level.fade() } else { speaker.level.ramp() };
+    if heard {
+        ramp.add(&sound[..], mix);
+    }
+    if over {
+        speaker.cool();
+    }
+}
