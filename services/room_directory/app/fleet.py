@@ -34,9 +34,9 @@ from services.room_directory.domain.presence import SessionNews, ask_to_move, mo
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, SessionState
 
-AWAY_SECONDS = 1.0
+SOON_SECONDS = 1.0
 FULL_SECONDS = 5.0
-"""When who found no place may ask again: somebody has to leave first."""
+"""When a newcomer who found no place may ask again: somebody has to leave first."""
 _ASK_AFTER_SECONDS = 1.2
 """A relay whose heartbeat is older is asked for its load directly."""
 _ASK_SECONDS = 1.0
@@ -296,13 +296,13 @@ class Fleet:
         limits = self._limits
         return choose_home_relay(self.relays.values(), limits.relay_share, self._clock.monotonic(), limits.placement)
 
-    def _no_relay(self, now: float) -> NoRelay:
-        if any(relay.accepts(now) for relay in self.relays.values()):
-            return NoRelay(
-                "the relays carry as much as they can: a place is free when somebody leaves",
-                retry_after_seconds=FULL_SECONDS,
-            )
-        return NoRelay("no relay takes anybody just now", retry_after_seconds=AWAY_SECONDS)
+    def _no_relay(self, now: float, *, preferred: bool = False) -> NoRelay:
+        if not any(relay.accepts(now) for relay in self.relays.values()):
+            return NoRelay("no relay takes anybody just now", retry_after_seconds=SOON_SECONDS)
+        # What is kept back for stages and people coming back is free again as soon as promises are settled.
+        seconds = SOON_SECONDS if preferred else FULL_SECONDS
+        why = "the relays carry as much as they can: a place is free when somebody leaves"
+        return NoRelay(why, retry_after_seconds=seconds)
 
     # Permits.
 
@@ -346,7 +346,7 @@ class Fleet:
             relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
             wanted = who.wants(relay) if relay is not None else None
         if relay is None or wanted is None or not room.home_relay_id:
-            raise self._no_relay(now)
+            raise self._no_relay(now, preferred=returning or kind is MediaKind.STAGE)
         self.release(room.room_id, user_id)
         relay.reserve(seat, wanted, now, permit_id)
         self._rooms.served_by(live, (relay.relay_id,))

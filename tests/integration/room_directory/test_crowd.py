@@ -25,8 +25,8 @@ from services.media_relay.domain.events import Cause, Event
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.rpc import MediaRelayRpc, UseCases
-from services.programme.work import NOTHING, Limits
-from tests.integration.room_directory.world import FakeRelay, World, person
+from services.programme.work import Costs, Limits, Tariff, Work
+from tests.integration.room_directory.world import FakeRelay, World, person, refusal
 from tests.support.relay_fakes import BOOT, RELAY, RelayBench, offer
 from tests.support.rpc_harness import test_settings
 
@@ -171,14 +171,38 @@ async def test_a_crowd_fills_the_seats_to_the_budget(hall: Hall) -> None:
 
 async def test_whoever_finds_no_room_holds_no_seat_and_reserves_nothing(hall: Hall) -> None:
     room_id = (await hall.world.create("lina")).room_id
+    relay = hall.world.parts.app.fleet.relays[RELAY]
+
+    def reserved() -> Work:
+        return relay.reserved.total(asyncio.get_running_loop().time(), relay.carried)
+
+    for_lina = reserved()
     for number in range(12):
         assert await hall.knock(f"guest{number:03d}x", room_id, sdp="v=0\r\nnonsense\r\n") == "OFFER_INVALID"
-    relay = hall.world.parts.app.fleet.relays[RELAY]
-    await hall.world.until(
-        lambda: relay.reserved.total(asyncio.get_running_loop().time(), relay.carried) == NOTHING, seconds=2.0
-    )
+    await hall.world.until(lambda: reserved() == for_lina, seconds=2.0)
     hall.relay.bench.relay.capacity.limits = Limits(50, 50)
     await hall.world.until(lambda: hall.world.parts.app.fleet.relays[RELAY].limits.usual == 50)
     before = hall.world.listeners(room_id)
     assert await hall.knock("late", room_id) == "NO_RELAY"
     assert hall.world.listeners(room_id) == before
+
+
+async def test_small_rooms_are_begun_as_far_as_their_mixers_go_and_whoever_has_one_can_fill_it(hall: Hall) -> None:
+    capacity = hall.relay.bench.relay.capacity
+    costs = Costs(packet=2.0, microphone=2.0, decode=10.0, encode_least=60.0, encode_best=200.0, passed=8.0, join=1.0)
+    capacity.measure(Limits(usual=40_000, sending=40_000, programme=22_500, together=60_000), Tariff(costs))
+    known = hall.world.parts.app.fleet
+    await hall.world.until(lambda: known.relays[RELAY].limits.programme == 22_500)
+    rooms: list[str] = []
+    for number in range(10):
+        rooms.append((await hall.world.create(f"lina{number}")).room_id)
+        assert await hall.knock(f"lina{number}", rooms[-1], STAGE, offer("chromium_stage")) == "OK"
+        hall.relay.let_connect()
+        assert capacity.limits.fullness(capacity.promised) <= 1.0
+    assert await refusal(hall.world.create("sara")) == "NO_RELAY"
+    for number, room_id in enumerate(rooms):
+        said = await asyncio.gather(*(hall.knock(f"guest{number}x{guest}", room_id) for guest in range(3)))
+        assert set(said) == {"OK"}, "a room that was begun has its mixer"
+        hall.relay.let_connect()
+    assert hall.relay.listeners() == 30
+    assert capacity.limits.fullness(capacity.promised) <= 1.0

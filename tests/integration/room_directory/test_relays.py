@@ -115,8 +115,8 @@ async def test_a_full_relay_takes_nobody_and_the_caller_is_told(world: World) ->
 async def test_permits_not_yet_used_count_until_their_time_is_over(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id
-    relay.load |= {"packets_per_second_budget": 200}
-    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].limits.usual == 200)
+    relay.load |= {"packets_per_second_budget": 320}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].limits.usual == 320)
     joined = [await world.join(f"guest{number}", room_id) for number in range(3)]
     assert all(each.permit.permit for each in joined)
     assert await refusal(world.join("onetoomany", room_id)) == "NO_RELAY"

@@ -1,0 +1,64 @@
+"""What the threads of the packet core did counts where it is more than was promised."""
+
+import pytest
+
+from services.media_relay.fleet.load import LoadMeter
+from services.programme.work import Costs, Limits, Tariff
+from tests.support.relay_fakes import RelayBench
+
+COSTS = Costs(packet=4.0, microphone=4.0, decode=10.0, encode_least=60.0, encode_best=180.0, passed=10.0, join=1000.0)
+
+
+class Threads:
+    """Counters of packet threads that spend so much of a core each second."""
+
+    def __init__(self, bench: RelayBench) -> None:
+        bench.relay.capacity.measure(Limits(200_000, 200_000, 200_000, 400_000), Tariff(COSTS))
+        self.bench = bench
+        self.counted: dict[str, int] = {}
+        self.meter = LoadMeter(bench.relay, lambda: self.counted, lambda: "127.0.0.1:1", bench.clock)
+
+    def run(self, seconds: int, *, complexity: int = 10, **each_second: int) -> int:
+        for _ in range(seconds):
+            for name, number in each_second.items():
+                self.counted[name] = self.counted.get(name, 0) + number
+            self.counted["encoder_complexity_now"] = complexity
+            self.bench.clock.advance(1.0)
+            self.meter.measure()
+        return self.bench.relay.capacity.measured
+
+
+def test_a_busy_sender_is_counted_in_packets_a_second() -> None:
+    threads = Threads(RelayBench())
+    assert threads.run(20, cpu_nanoseconds_sender_0=400_000_000) == pytest.approx(100_000, rel=0.01)
+    assert threads.meter.load().measured_work == threads.bench.relay.capacity.measured
+    assert threads.run(20) == pytest.approx(0, abs=10)
+
+
+def test_one_busy_second_alone_is_not_what_a_relay_does() -> None:
+    threads = Threads(RelayBench())
+    assert threads.run(1, cpu_nanoseconds_packet=1_000_000_000) == 100_000
+    assert threads.bench.relay.capacity.committed.usual == 100_000
+    assert threads.run(5) < 10_000
+
+
+def test_better_sound_than_the_least_keeps_nobody_out() -> None:
+    mixing = {"cpu_nanoseconds_programme_0": 400_000_000, "programme_frames": 2_000}
+    best = Threads(RelayBench()).run(20, complexity=10, **mixing)
+    least = Threads(RelayBench()).run(20, complexity=0, **mixing)
+    assert least == pytest.approx(100_000, rel=0.01)
+    assert best == pytest.approx(100_000 * 80 / 200, rel=0.01), "what encoding better takes gives way first"
+
+
+def test_frames_that_are_passed_on_cost_the_same_at_any_effort() -> None:
+    passing = {"cpu_nanoseconds_programme_0": 40_000_000, "programme_frames": 2_000, "frames_passed": 2_000}
+    assert Threads(RelayBench()).run(20, complexity=10, **passing) == pytest.approx(10_000, rel=0.01)
+
+
+def test_the_load_says_what_things_cost_and_what_may_be_promised() -> None:
+    threads = Threads(RelayBench())
+    threads.run(1, complexity=7)
+    load = threads.meter.load()
+    assert (load.costs.packet, load.costs.decode, load.costs.join) == (4_000, 10_000, 1_000_000)
+    assert (load.limits.usual, load.limits.together) == (200_000, 400_000)
+    assert load.encoder_complexity == 7
