@@ -14,7 +14,6 @@ SrtpProfile: TypeAlias = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128
 
 Event: TypeAlias = (
     tuple[Literal["dtls"], Session, bytes]
-    | tuple[Literal["validated"], Session]
     | tuple[Literal["nominated"], Session, str, int]
     | tuple[Literal["media"], Session]
     | tuple[Literal["idle"], Session]
@@ -24,7 +23,7 @@ Event: TypeAlias = (
 )
 """What Core.poll_events returns; the first item is the kind.
 
-dtls: a DTLS datagram from a validated address. validated: the first valid STUN check was answered.
+dtls: a DTLS datagram from a validated address.
 nominated: media now goes to this address (repeats when the address moves). media: the first authenticated RTP of a
 stage session. idle: no valid check for 5 s. active: checks again after idle. expired: no consent for 30 s (RFC 7675),
 or not both nominated and keyed 10 s after add_session. failed: processing the session panicked.

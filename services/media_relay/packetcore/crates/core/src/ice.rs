@@ -88,8 +88,6 @@ pub enum Refusal {
 /// What a valid check changed; the reply is in the buffer the caller gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// The first valid check of the session.
-    pub first: bool,
     /// This path may now be received from.
     pub validated: Option<Path>,
     /// This path no longer may: it made room.
@@ -243,7 +241,7 @@ impl LiteAgent {
 
     fn accept(&mut self, check: &Check, is_old: bool) -> Outcome {
         let Check { path, now, .. } = *check;
-        let mut outcome = Outcome { first: !self.any_check, ..Outcome::default() };
+        let mut outcome = Outcome::default();
         self.any_check = true;
         self.validate(path, now, &mut outcome);
         if !check.fresh {

@@ -26,7 +26,7 @@ fn every_valid_check_is_answered_but_only_use_candidate_moves_media() {
     let (mut endpoint, mut out, mut far) = one_session();
     let mut check = far.check(false);
     endpoint.handle_datagram(far.path, &mut check, 0, &mut out);
-    assert_eq!(out.events, [Event::Validated(SessionId(1))]);
+    assert!(out.events.is_empty(), "nobody has to hear of it");
     let answer = stun::Message::parse(&out.sent[0].1).expect("STUN");
     assert!(answer.is_binding_success() && answer.integrity_is_valid(&stun::integrity_key(&far.pwd)));
     assert_eq!((out.sent[0].0, answer.mapped_address()), (far.path, Some(far.path.remote)));

@@ -234,7 +234,6 @@ impl Core {
 fn event_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     match event {
         Event::Dtls(session, datagram) => ("dtls", session.0, PyBytes::new(py, &datagram)).into_pyobject(py),
-        Event::Validated(session) => ("validated", session.0).into_pyobject(py),
         Event::Nominated(session, path) => {
             ("nominated", session.0, path.remote.ip().to_string(), path.remote.port()).into_pyobject(py)
         }

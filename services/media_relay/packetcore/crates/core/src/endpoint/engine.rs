@@ -145,9 +145,6 @@ impl Endpoint {
         if let Some(path) = outcome.validated {
             self.paths.insert(path, id);
         }
-        if outcome.first {
-            sink.event(Event::Validated(id));
-        }
         if outcome.woke {
             sink.event(Event::Active(id));
         }

@@ -139,8 +139,6 @@ pub struct SlotFormat {
 pub enum Event {
     /// A DTLS datagram from a validated address.
     Dtls(SessionId, Vec<u8>),
-    /// The first valid check was answered.
-    Validated(SessionId),
     /// Media goes to this path now.
     Nominated(SessionId, Path),
     /// The first authenticated RTP of a stage session.
