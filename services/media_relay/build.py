@@ -25,6 +25,7 @@ from services.media_relay.core import (
     CoreAdapter,
     CoreEvents,
     measured_costs,
+    measured_programme,
     open_core,
     trim_memory,
 )
@@ -162,6 +163,7 @@ class RelayService:
         """Starts the parts, the RPC server last, and the heartbeat once its address is known."""
         self.events.start()
         self.core.start()
+        self.core.set_effort(self.settings.encoder_effort)
         await self.bridge.start()
         spawn, every = self.background.spawn, self.background.every
         spawn("permit keys", self.keys.keep_fresh, restart=True)
@@ -205,7 +207,9 @@ class RelayService:
 
     async def _measure(self) -> None:
         """Beside the first sessions: after a crash everybody waits, and for no measurement."""
-        costs, capacity = await asyncio.to_thread(measured_costs), self.relay.capacity
+        programme, capacity = await asyncio.to_thread(measured_programme), self.relay.capacity
+        self.core.set_encoder_costs(programme)
+        costs = await asyncio.to_thread(measured_costs, programme)
         capacity.measure(_limits(self.settings, costs), replace(capacity.tariff, costs=costs))
         _log.info("work measured", packets_per_second=capacity.limits.usual, limits=capacity.limits, costs=costs)
 

@@ -4,7 +4,8 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import packetcore
@@ -16,14 +17,25 @@ from services.media_relay.domain.capacity import PacketMs
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
 from services.programme.work import Costs
 
-__all__ = ["Core", "CoreAdapter", "CoreError", "CoreEvents", "measured_costs", "open_core", "trim_memory"]
+__all__ = [
+    "Core",
+    "CoreAdapter",
+    "CoreError",
+    "CoreEvents",
+    "measured_costs",
+    "measured_programme",
+    "open_core",
+    "trim_memory",
+]
 
 EVENTS_AT_ONCE = 256
 PACKET_MS: dict[str, PacketMs] = {"20": 20, "40": 40, "60": 60}
 CALIBRATION_SECONDS = 0.25
+PROGRAMME_SECONDS = 0.15
 LEAST_CPU_SECONDS = 0.01
 """A measurement that got less of a core than this says too little to be scaled up further."""
 
+_ENCODE = "encode_"
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 _log = get_logger("core")
@@ -60,14 +72,30 @@ def _exists(host: str) -> bool:
     return True
 
 
-def measured_costs() -> Costs:
+def measured_programme() -> dict[str, float]:
+    """What 20 ms of a programme need on this machine, in microseconds by name.
+
+    Takes a quarter of a second of a core.
+    """
+    return packetcore.measure_work(PROGRAMME_SECONDS)
+
+
+def measured_costs(programme: Mapping[str, float]) -> Costs:
     """What this machine needs for what a relay does; what is not measured is taken to grow with a packet's cost.
 
     Takes a quarter of a second of a core.
     """
     usual = Costs()
     slower = 1e6 / _packets_a_core_can_send() / usual.packet
-    return Costs(**{name: getattr(usual, name) * slower for name in Costs.__dataclass_fields__})
+    # What it takes to hand a frame on is more than what the mixer does for it: that grows with a packet's cost too.
+    grown = Costs(**{name: getattr(usual, name) * slower for name in Costs.__dataclass_fields__})
+    encode = [cost for name, cost in programme.items() if name.startswith(_ENCODE)]
+    return replace(
+        grown,
+        decode=programme["decode"] + programme["mix"],
+        encode_least=min(encode),
+        encode_best=max(encode),
+    )
 
 
 def _packets_a_core_can_send() -> float:

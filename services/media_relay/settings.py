@@ -9,7 +9,7 @@ from typing import Literal
 from services.common.ids import is_id
 from services.common.net import split_address
 from services.common.settings import ServiceSettings, SettingsError
-from services.media_relay.domain.capacity import MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
+from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 
 PREFIX = "MEDIA_RELAY"
 
@@ -36,6 +36,8 @@ class Settings(ServiceSettings):
     """Threads that send to audiences, 1 to 16; default: one fewer than the cores this process may use, at least one."""
     programme_threads: int | None = None
     """Threads that mix and play out programmes, 1 to 16; default: as many as send to audiences by default."""
+    encoder_effort: int = 10
+    """How hard encoders may work, 0 to 10; while there is much to do they are let work less hard by themselves."""
     handshakes_per_source_per_second: int = 200
     """New sessions' handshakes taken from one source (an IPv4 address or an IPv6 /64) in a second."""
     half_open_sessions: int = 256
@@ -56,6 +58,8 @@ class Settings(ServiceSettings):
             raise ValueError(f"SENDER_THREADS must be between 1 and {MAX_SENDER_THREADS}")
         if self.programme_threads is not None and not 1 <= self.programme_threads <= MAX_PROGRAMME_THREADS:
             raise ValueError(f"PROGRAMME_THREADS must be between 1 and {MAX_PROGRAMME_THREADS}")
+        if not 0 <= self.encoder_effort <= MAX_ENCODER_EFFORT:
+            raise ValueError(f"ENCODER_EFFORT must be between 0 and {MAX_ENCODER_EFFORT}")
         if not 6_000 <= self.programme_bits_per_second <= 128_000:
             raise ValueError("PROGRAMME_BITS_PER_SECOND must be between 6000 and 128000")
         if self.half_open_sessions < 1:

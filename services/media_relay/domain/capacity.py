@@ -14,6 +14,7 @@ PacketMs = Literal[20, 40, 60]
 """Milliseconds of sound that a listener's packet may hold."""
 MAX_SENDER_THREADS = 16
 MAX_PROGRAMME_THREADS = 16
+MAX_ENCODER_EFFORT = 10
 """As many as the packet core takes."""
 LEAST_JOINS = 2.0
 """People a second who may come in however busy the relay is: a full one refuses by its budget."""

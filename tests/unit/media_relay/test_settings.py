@@ -25,6 +25,7 @@ def test_the_least_that_must_be_given_is_enough() -> None:
         ("PACKETS_PER_SECOND_BUDGET", "7", "at least 1000"),
         ("SENDER_THREADS", "0", "between 1 and 16"),
         ("SENDER_THREADS", "17", "between 1 and 16"),
+        ("ENCODER_EFFORT", "11", "between 0 and 10"),
         ("PROGRAMME_THREADS", "0", "between 1 and 16"),
         ("PROGRAMME_THREADS", "17", "between 1 and 16"),
         ("DRAIN_SECONDS", "-1", "negative"),

@@ -8,6 +8,7 @@ from packetcore._native import (
     ProgrammeFrame,
     SessionStats,
     Slot,
+    measure_work,
     self_calibrate,
     trim_memory,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "ProgrammeFrame",
     "SessionStats",
     "Slot",
+    "measure_work",
     "self_calibrate",
     "trim_memory",
 ]

@@ -1,6 +1,6 @@
 """The packet core as Python sees it: one Core is one relay's media port, and no packet crosses into Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias, final
 
 # Handles are small ints minted by the core, never reused within a process.
@@ -226,6 +226,12 @@ class Core:
     def set_bitrate(self, channel: Channel, bits_per_second: int) -> None:
         """The encoder's target, 6,000 to 128,000."""
 
+    def set_effort(self, ceiling: int) -> None:
+        """How hard encoders may work, 0 to 10; each programme thread lowers that by itself while it has much to do."""
+
+    def set_encoder_costs(self, costs: Mapping[str, float]) -> None:
+        """What measure_work told, so that effort is chosen by what it costs here."""
+
     def attach_listener(self, session: Session, channel: Channel, listener: ListenerFormat) -> None:
         """Makes it an audience session. Once per session; switch_channel moves it."""
 
@@ -252,6 +258,12 @@ class Core:
 
 def self_calibrate(seconds: float = 0.5) -> int:
     """Packets per second this machine can seal and send on loopback with one core. Blocks, GIL released."""
+
+def measure_work(seconds: float = 0.2) -> dict[str, float]:
+    """What 20 ms of a programme cost here, µs of CPU, for about so much CPU; GIL released.
+
+    `decode` and `mix` for a speaker, `pass` for a lone speaker's frame, `encode_1` to `encode_10` by complexity.
+    """
 
 def trim_memory() -> None:
     """Gives freed memory back to the system (malloc_trim)."""

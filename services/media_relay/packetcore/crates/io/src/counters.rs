@@ -116,6 +116,12 @@ counters! {
     mixers_now,
     /// Deepest playout buffer of a remote channel, ms.
     playout_depth_ms_now,
+    /// How hard the encoders of the busiest programme thread work, 0 to 10.
+    encoder_complexity_now,
+    /// Share of its time that the busiest programme thread worked lately, parts per million.
+    programme_busy_ppm_now,
+    /// Most that a frame of a programme thread was late lately, µs.
+    programme_lag_us_now,
     /// Most a sender thread's last packet was behind its plan, µs.
     send_lag_us_now,
 }
@@ -127,6 +133,12 @@ pub struct ProgrammeGauges {
     pub mixers: u64,
     /// Deepest playout buffer, ms.
     pub depth_ms: u64,
+    /// How hard its encoders work.
+    pub complexity: u64,
+    /// Share of its time that it worked lately.
+    pub busy_ppm: u64,
+    /// Most that a frame was late lately, µs.
+    pub lag_us: u64,
 }
 
 impl Counters {
@@ -134,8 +146,12 @@ impl Counters {
     pub fn publish_programme(&self, at: usize, gauges: ProgrammeGauges) {
         let Ok(mut all) = self.programmes.try_lock() else { return };
         all.insert(at, gauges);
+        let most = |of: fn(&ProgrammeGauges) -> u64| all.values().map(of).max().unwrap_or(0);
         publish(&self.mixers_now, all.values().map(|each| each.mixers).sum());
-        publish(&self.playout_depth_ms_now, all.values().map(|each| each.depth_ms).max().unwrap_or(0));
+        publish(&self.playout_depth_ms_now, most(|each| each.depth_ms));
+        publish(&self.encoder_complexity_now, all.values().map(|each| each.complexity).min().unwrap_or(0));
+        publish(&self.programme_busy_ppm_now, most(|each| each.busy_ppm));
+        publish(&self.programme_lag_us_now, most(|each| each.lag_us));
     }
 
     /// Registers the calling thread's CPU clock under `name`.

@@ -17,10 +17,12 @@ mod sender_thread;
 pub mod socket;
 pub mod sys;
 mod threads;
+mod work;
 
 pub use calibrate::self_calibrate;
 pub use random::stream_start;
 pub use relay::{Relay, RelayConfig, SessionReport};
+pub use work::{WorkCosts, measure_work};
 
 use thiserror::Error;
 
@@ -75,6 +77,9 @@ pub enum RelayError {
     /// Bytes that are no programme frame.
     #[error("{0}")]
     Frame(#[from] majlis_programme::FrameError),
+    /// libopus refuses.
+    #[error("{0}")]
+    Codec(#[from] majlis_mix::CodecError),
     /// Started before.
     #[error("the core was started before")]
     StartedTwice,

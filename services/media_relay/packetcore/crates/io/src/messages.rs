@@ -5,12 +5,21 @@ use crossbeam_queue::ArrayQueue;
 use majlis_core::endpoint::{self, Event, SessionInfo};
 use majlis_core::fanout::{self, ProgrammePacket, Sent};
 use majlis_core::{ChannelId, Micros, SessionId, StageId};
-use majlis_programme::{ProgrammeCommand, ProgrammeFrame};
+use majlis_programme::{EncoderCosts, ProgrammeCommand, ProgrammeFrame};
 use std::io;
 use std::sync::mpsc::Sender;
 
 /// Longest microphone packet the mixer is given.
 pub const MAX_SPEECH: usize = 1400;
+
+/// What may be said about the effort of encoders.
+#[derive(Debug, Clone, Copy)]
+pub enum EffortRule {
+    /// No more than this complexity.
+    Ceiling(u8),
+    /// What encoding was measured to cost.
+    Costs(EncoderCosts),
+}
 
 /// For the packet thread.
 pub enum ToPacket {
@@ -18,6 +27,8 @@ pub enum ToPacket {
     Core(endpoint::Command),
     /// A command to pass on to its channel's programme thread, in order with those for the endpoint.
     Programme(ProgrammeCommand),
+    /// How hard encoders may work, for all programme threads.
+    Effort(EffortRule),
     /// A listener's shard failed while serving it.
     ListenerFailed(SessionId),
     /// A question.
@@ -50,6 +61,8 @@ pub enum ToSender {
 pub enum ToProgramme {
     /// A command from Python.
     Command(ProgrammeCommand),
+    /// How hard its encoders may work.
+    Effort(EffortRule),
     /// What happened on a stage or in an audience.
     Fact(endpoint::StageFact),
     /// Its part of the dump.

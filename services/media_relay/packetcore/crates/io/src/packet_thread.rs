@@ -120,6 +120,7 @@ impl PacketThread {
                 ToPacket::Programme(command) => {
                     self.out.tell_programme(command.channel().0, ToProgramme::Command(command));
                 }
+                ToPacket::Effort(rule) => self.out.tell_programmes(|| ToProgramme::Effort(rule)),
                 ToPacket::ListenerFailed(session) => self.endpoint.fail(session, &mut self.out),
                 ToPacket::Ask(question) => self.answer(question, now),
             }

@@ -1,12 +1,12 @@
 //! A programme thread: runs its channels' mixers and playout buffers on time, whatever Python does meanwhile.
 
 use crate::counters::{Counters, ProgrammeGauges, publish_share};
-use crate::messages::{Exports, PacketRing, Pushes, Speech, ToProgramme};
+use crate::messages::{EffortRule, Exports, PacketRing, Pushes, Speech, ToProgramme};
 use crate::sys::{self, EventFd};
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, WallClock};
 use majlis_mix::Mixer;
-use majlis_programme::{Output, Programme, RtpIn};
+use majlis_programme::{Effort, Load, Output, Programme, RtpIn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -84,6 +84,8 @@ pub struct ProgrammeThread {
     pub at: usize,
     /// Its channels.
     pub programme: Programme<Mixer>,
+    /// How hard its encoders work.
+    pub effort: Effort,
     /// From the packet thread.
     pub commands: rtrb::Consumer<ToProgramme>,
     /// Microphones, from the packet thread.
@@ -98,6 +100,8 @@ pub struct ProgrammeThread {
     pub stop: Arc<AtomicBool>,
     /// What has been added to the shared counters.
     pub told: [u64; 8],
+    /// Frames encoded, as the effort knows already.
+    pub encoded: u64,
     /// When the gauges are brought up to date.
     pub gauges_at: Micros,
 }
@@ -109,9 +113,11 @@ impl ProgrammeThread {
             let now = sys::monotonic_micros();
             self.programme.set_clock(WallClock::new(now, sys::ntp_now()));
             self.take_input(now);
-            let (due, now) = self.work(now);
+            let (due, ended) = self.work(now);
             self.out.wake_senders();
-            self.publish(now);
+            self.weigh(ended - now, ended);
+            self.publish(ended);
+            let now = ended;
             let sleep = due.map_or(MAX_SLEEP, |due| due.saturating_sub(now).min(MAX_SLEEP));
             if sleep > 0 {
                 let fds = [self.wake.raw(), self.pushes.wake().raw()];
@@ -138,10 +144,26 @@ impl ProgrammeThread {
         }
     }
 
+    /// Lowers or raises the encoders' effort by what this turn cost.
+    fn weigh(&mut self, busy: Micros, now: Micros) {
+        let (mixed, lag) = (self.programme.totals().mixed, self.programme.take_lag());
+        let encoded = mixed - std::mem::replace(&mut self.encoded, mixed);
+        if self.effort.note(Load { busy, encoded, lag }, now) {
+            self.programme.set_effort(self.effort.complexity());
+        }
+    }
+
     fn take_input(&mut self, now: Micros) {
         while let Ok(message) = self.commands.pop() {
             match message {
                 ToProgramme::Command(command) => self.programme.handle_command(command, now, &mut self.out),
+                ToProgramme::Effort(rule) => {
+                    match rule {
+                        EffortRule::Ceiling(complexity) => self.effort.set_ceiling(complexity),
+                        EffortRule::Costs(costs) => self.effort.set_costs(&costs),
+                    }
+                    self.programme.set_effort(self.effort.complexity());
+                }
                 ToProgramme::Fact(fact) => self.programme.handle_fact(fact, now),
                 ToProgramme::Dump(reply) => drop(reply.send(self.programme.dump().join(","))),
                 ToProgramme::Flush(reply) => {
@@ -178,8 +200,14 @@ impl ProgrammeThread {
         publish_share(&counters.seams_to_mixing, totals.to_mixing, &mut self.told[7]);
         if now >= self.gauges_at {
             self.gauges_at = now + GAUGES_EACH;
-            let (mixers, depth_ms) = (self.programme.mixers(), self.programme.playout_depth_ms());
-            counters.publish_programme(self.at, ProgrammeGauges { mixers, depth_ms });
+            let gauges = ProgrammeGauges {
+                mixers: self.programme.mixers(),
+                depth_ms: self.programme.playout_depth_ms(),
+                complexity: self.effort.complexity().into(),
+                busy_ppm: (self.effort.busy() * 1e6) as u64,
+                lag_us: self.effort.lag(),
+            };
+            counters.publish_programme(self.at, gauges);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One relay's media port as its owner uses it: every method may be called from any thread.
 
+mod asking;
+
 use crate::RelayError;
 use crate::checks::{check_credentials, check_listener_format, check_stage_format};
 use crate::counters::Counters;
-use crate::messages::{Events, Exports, Mailbox, Pushes, Question, ToPacket};
+use crate::messages::{EffortRule, Events, Exports, Mailbox, Pushes, ToPacket};
 use crate::random::{random, stream_start};
 use crate::registry::{Registry, thread_of};
 use crate::threads::{self, Threads};
@@ -13,14 +15,11 @@ use majlis_core::fanout::ListenerFormat;
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::{ChannelId, MTU, SessionId, StageId};
 use majlis_mix::BIT_RATES;
-use majlis_programme::{PacketLength, ProgrammeCommand, ProgrammeFrame};
+use majlis_programme::{EncoderCosts, PacketLength, ProgrammeCommand, ProgrammeFrame};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long an answer of the packet threads is waited for.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a full mailbox is waited for, in steps.
 const FULL_STEP: Duration = Duration::from_micros(200);
 const FULL_STEPS: u32 = 5_000;
@@ -135,15 +134,6 @@ impl Relay {
 
     fn core(&self, command: Command) -> Result<(), RelayError> {
         self.tell(ToPacket::Core(command))
-    }
-
-    fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> Question) -> Result<Receiver<T>, RelayError> {
-        if !lock(&self.threads).are_running() {
-            return Err(RelayError::NotRunning);
-        }
-        let (sender, receiver) = channel();
-        self.tell(ToPacket::Ask(question(sender)))?;
-        Ok(receiver)
     }
 
     /// Adds an ICE-lite session.
@@ -303,46 +293,22 @@ impl Relay {
         self.core(Command::Pause(session, paused))
     }
 
-    /// One session's numbers.
-    pub fn session_report(&self, session: u64) -> Result<SessionReport, RelayError> {
-        let session = lock(&self.registry).session(session)?;
-        let Some(info) = answer(&self.ask(|reply| Question::Session(session, reply))?)? else {
-            return Ok(SessionReport::default());
-        };
-        let mut report = SessionReport { info, packets_sent: info.packets_sent, bytes_sent: info.bytes_sent };
-        if let Some(shard) = info.shard
-            && let Some(sent) = answer(&self.ask(|reply| Question::Sent(shard, session, reply))?)?
-        {
-            report.packets_sent = sent.packets;
-            report.bytes_sent = sent.bytes;
+    /// How hard encoders may work, 0 to 10; each thread lowers that by itself while it has much to do.
+    pub fn set_effort(&self, ceiling: u8) -> Result<(), RelayError> {
+        if ceiling > 10 {
+            return Err(RelayError::Argument(format!("an encoder's effort is 0 to 10, not {ceiling}")));
         }
-        Ok(report)
+        self.tell(ToPacket::Effort(EffortRule::Ceiling(ceiling)))
+    }
+
+    /// What encoding costs here, as [`crate::measure_work`] found.
+    pub fn set_encoder_costs(&self, costs: EncoderCosts) -> Result<(), RelayError> {
+        self.tell(ToPacket::Effort(EffortRule::Costs(costs)))
     }
 
     /// The numbers operators watch.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// Everything as JSON, keys and passwords left out.
-    pub fn dump(&self) -> Result<String, RelayError> {
-        let answers = self.ask(Question::Dump)?;
-        let packet = answer(&answers)?;
-        let channels: Vec<String> = self.pushes.iter().map(|_| answer(&answers)).collect::<Result<_, _>>()?;
-        let channels: Vec<&str> = channels.iter().map(String::as_str).filter(|items| !items.is_empty()).collect();
-        let channels = channels.join(",");
-        let numbers = self.counters.snapshot();
-        let numbers: Vec<String> = numbers.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
-        Ok(format!(r#"{{{packet},"channels":[{channels}],"counters":{{{}}}}}"#, numbers.join(",")))
-    }
-
-    /// Waits until all calls made before have taken effect in every thread.
-    pub fn flush(&self) -> Result<(), RelayError> {
-        let answers = self.ask(Question::Flush)?;
-        for _ in 0..self.config.sender_threads + self.config.programme_threads + 1 {
-            answer(&answers)?;
-        }
-        Ok(())
     }
 
     /// The descriptor that is readable while events wait.
@@ -378,10 +344,6 @@ const AUDIENCE: &str = "an audience session";
 /// A poisoned lock is taken all the same: what it guards is changed by single assignments.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn answer<T>(answers: &Receiver<T>) -> Result<T, RelayError> {
-    answers.recv_timeout(ANSWER_DEADLINE).map_err(|_| RelayError::NoAnswer)
 }
 
 fn drain<T>(mailbox: &Mailbox<T>, limit: usize) -> Vec<T> {

@@ -12,7 +12,7 @@ use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
 use majlis_core::fanout::{ProgrammePacket, Shard};
-use majlis_programme::Programme;
+use majlis_programme::{DEFAULT_COSTS, Effort, Programme};
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -115,6 +115,7 @@ impl Threads {
         let programme = ProgrammeThread {
             at,
             programme: Programme::new(clock),
+            effort: Effort::new(&DEFAULT_COSTS, sys::monotonic_micros()),
             commands,
             speech: speech_out,
             pushes: Arc::clone(&parts.pushes[at]),
@@ -126,6 +127,7 @@ impl Threads {
             },
             stop: Arc::clone(&self.stop),
             told: Default::default(),
+            encoded: 0,
             gauges_at: 0,
         };
         self.spawn(&format!("programme_{at}"), PROGRAMME_PRIORITY, &parts.counters, move || programme.run())?;

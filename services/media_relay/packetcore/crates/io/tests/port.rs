@@ -127,6 +127,23 @@ fn how_the_threads_run_is_known_once_the_core_has_started() {
 }
 
 #[test]
+fn encoders_work_no_harder_than_they_may() {
+    let relay = relay();
+    let complexity = || relay.counters().snapshot()["encoder_complexity_now"];
+    let within_a_second = |wanted: u64| {
+        (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            complexity() == wanted
+        })
+    };
+    relay.set_effort(3).expect("0 to 10");
+    assert!(within_a_second(3), "{}", complexity());
+    relay.set_effort(0).expect("0 to 10");
+    assert!(within_a_second(0), "{}", complexity());
+    assert!(relay.set_effort(11).is_err());
+}
+
+#[test]
 fn several_sender_threads_serve_a_room_like_one() {
     on_time(|| {
         let relay = Relay::open(RelayConfig {

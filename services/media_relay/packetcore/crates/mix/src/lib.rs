@@ -29,7 +29,7 @@ mod timescale;
 mod trust;
 mod ways;
 
-pub use codec::{BIT_RATES, CodecError, ENCODER_LAG, SpeechDecoder};
+pub use codec::{BIT_RATES, CodecError, ENCODER_LAG, FRAME, ProgrammeEncoder, SpeechDecoder};
 pub use jitter::Inserted;
 pub use level::TARGET_DBOV;
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};

@@ -125,6 +125,8 @@ pub struct Programme<M> {
     audiences: BTreeSet<ChannelId>,
     clock: WallClock,
     complexity: u8,
+    /// Most that a frame was late since it was asked last.
+    lag: Micros,
     totals: ProgrammeTotals,
 }
 
@@ -142,6 +144,7 @@ impl<M: Mixing> Programme<M> {
             audiences: BTreeSet::new(),
             clock,
             complexity: DEFAULT_COMPLEXITY,
+            lag: 0,
             totals: ProgrammeTotals::default(),
         }
     }
@@ -154,6 +157,11 @@ impl<M: Mixing> Programme<M> {
     /// Totals.
     pub fn totals(&self) -> ProgrammeTotals {
         self.totals
+    }
+
+    /// Most that a frame was late since this was called last.
+    pub fn take_lag(&mut self) -> Micros {
+        std::mem::take(&mut self.lag)
     }
 
     /// Running mixers. Like the next one it looks at every channel: a few times a second is often enough.
@@ -346,6 +354,8 @@ impl<M: Mixing> Programme<M> {
             if retry.and_then(|at| at.take_if(|at| *at <= self.now)).is_some() {
                 self.refresh(id, now);
             } else {
+                let due = self.channels.get(&id).and_then(|entry| entry.channel.next_due()).map(grid::round_up);
+                self.lag = self.lag.max(self.now.saturating_sub(due.unwrap_or(self.now)));
                 let frames = self.with(id, now, |channel| channel.poll(now, &clock, out)).unwrap_or(0);
                 if let Some(entry) = self.channels.get_mut(&id) {
                     entry.count(frames, &mut self.totals);

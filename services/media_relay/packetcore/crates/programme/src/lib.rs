@@ -13,6 +13,7 @@ mod agenda;
 mod channel;
 mod channels;
 pub mod delay;
+mod effort;
 mod frame;
 mod grid;
 mod mixing;
@@ -24,6 +25,7 @@ mod repacketise;
 
 pub use channel::Output;
 pub use channels::{Programme, ProgrammeCommand, ProgrammeTotals};
+pub use effort::{DEFAULT_COSTS, Effort, EncoderCosts, Load};
 pub use frame::{
     Csrcs, FRAME_SAMPLES, FrameError, HEADER_LEN, MAX_CSRCS, MAX_FRAME, MAX_PAYLOAD, Payload, ProgrammeFrame, VERSION,
 };

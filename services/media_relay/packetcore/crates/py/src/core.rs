@@ -5,6 +5,7 @@ use crate::{CoreError, refused};
 use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::srtp::Profile;
 use majlis_io::{Relay, RelayConfig, RelayError};
+use majlis_programme::DEFAULT_COSTS;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::BTreeMap;
@@ -195,6 +196,18 @@ impl Core {
 
     fn set_bitrate(&self, py: Python<'_>, channel: u64, bits_per_second: u32) -> PyResult<()> {
         self.call(py, |relay| relay.set_bitrate(channel, bits_per_second))
+    }
+
+    /// How hard encoders may work.
+    fn set_effort(&self, py: Python<'_>, ceiling: u8) -> PyResult<()> {
+        self.call(py, |relay| relay.set_effort(ceiling))
+    }
+
+    /// Takes what `measure_work` told.
+    fn set_encoder_costs(&self, py: Python<'_>, costs: BTreeMap<String, f64>) -> PyResult<()> {
+        let told = |complexity: u8| costs.get(&format!("encode_{complexity}")).map(|cost| cost.round() as u32);
+        let costs = DEFAULT_COSTS.map(|(complexity, usual)| (complexity, told(complexity).unwrap_or(usual)));
+        self.call(py, |relay| relay.set_encoder_costs(costs))
     }
 
     fn attach_listener(&self, py: Python<'_>, session: u64, channel: u64, listener: &ListenerFormat) -> PyResult<()> {

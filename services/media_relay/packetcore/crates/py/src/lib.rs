@@ -22,6 +22,7 @@ fn refused(error: majlis_io::RelayError) -> PyErr {
 mod _native {
     use super::{PyResult, Python};
     use pyo3::pyfunction;
+    use std::collections::BTreeMap;
 
     #[pymodule_export]
     use super::CoreError;
@@ -39,6 +40,13 @@ mod _native {
     #[pyo3(signature = (seconds = 0.5))]
     fn self_calibrate(py: Python<'_>, seconds: f64) -> PyResult<u32> {
         py.detach(|| majlis_io::self_calibrate(seconds)).map_err(super::refused)
+    }
+
+    /// What the work on a programme costs here, µs of CPU for 20 ms of sound, by name.
+    #[pyfunction]
+    #[pyo3(signature = (seconds = 0.2))]
+    fn measure_work(py: Python<'_>, seconds: f64) -> PyResult<BTreeMap<String, f64>> {
+        py.detach(|| majlis_io::measure_work(seconds)).map(|costs| costs.named()).map_err(super::refused)
     }
 
     /// Gives freed memory back to the system.
