@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
@@ -57,6 +58,8 @@ from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
+from services.room_directory.app.tickets import TicketReader, Tickets
+from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient, PeerClients
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.room import Room
@@ -78,12 +81,14 @@ TICK_SECONDS = 0.5
 PULSE_SECONDS = 1.0
 LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.5
+OFFER_SECONDS = 0.5
 WRITE_SECONDS = 1.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
 
 PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
+TICKET = TokenKind.of(tokens_pb2.TicketClaims.DESCRIPTOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,7 @@ class UseCases:
     rooms: RoomCases
     previews: Previews
     seats: SeatCases
+    waiting: WaitingRoom
     stage: StageCases
     moderation: ModerationCases
     presence: Presence
@@ -154,10 +160,15 @@ async def build(
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
     placing = Placing(rooms, fleet, permits, clock)
+    seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
+    tickets = Tickets(TokenSigner(TICKET, keys), _reader(keys, settings, clock), clock, settings.deployment)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
         previews=Previews(rooms, invite, clock),
-        seats=SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters),
+        seats=seats,
+        waiting=WaitingRoom(
+            rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits, counters=counters
+        ),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
@@ -209,6 +220,20 @@ def _made(leases: SqlLeases | None, ownership: Ownership | None) -> RoomMade | N
         await leases.made(session, room, ownership.me)
 
     return made
+
+
+def _reader(keys: KeyRing, settings: Settings, clock: Clock) -> TicketReader:
+    """Reads tickets that this service signed, in this copy or another one."""
+
+    async def own_keys() -> str:
+        return keys.jwks_json()
+
+    verifier = TokenVerifier(own_keys, TICKET.issuer, settings.deployment, clock=clock)
+
+    async def read(token: str) -> dict[str, Any]:
+        return TICKET.fields(await verifier.verify(token, TICKET.type))
+
+    return read
 
 
 def _verifier(
@@ -264,6 +289,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
             rooms=app.rooms,
             previews=app.previews,
             seats=app.seats,
+            waiting=app.waiting,
             moderation=app.moderation,
             people=app.people,
             snapshots=snapshots,
@@ -310,6 +336,7 @@ async def start(parts: Parts, background: Background) -> None:
     await parts.app.fleet.start()
     background.every("tick", TICK_SECONDS, parts.app.presence.tick)
     background.every("learn people", LEARN_SECONDS, parts.app.presence.learn)
+    background.every("offer seats", OFFER_SECONDS, parts.app.waiting.round)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
@@ -15,6 +16,7 @@ from services.programme.channels import FLOOR
 from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
+from services.room_directory.app.waiting import PlaceShown
 from services.room_directory.domain.events import OfferCause, RoomCard, SeatAction, StageCause
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
@@ -26,6 +28,7 @@ from services.room_directory.domain.seats import (
     Hand,
     HandCause,
     HandMode,
+    LineOrder,
     MediaKind,
     Offer,
     RoomState,
@@ -46,6 +49,7 @@ ROLES = {
 }
 VISIBILITIES = {Visibility.OPEN: room_pb2.VISIBILITY_OPEN, Visibility.CLOSED: room_pb2.VISIBILITY_CLOSED}
 HAND_MODES = {HandMode.OFF: room_pb2.HAND_MODE_OFF, HandMode.EVERYONE: room_pb2.HAND_MODE_EVERYONE}
+LINE_ORDERS = {LineOrder.ARRIVAL: room_pb2.LINE_ORDER_ARRIVAL, LineOrder.LOT: room_pb2.LINE_ORDER_LOT}
 STATES = {
     RoomState.LIVE: room_pb2.ROOM_STATE_LIVE,
     RoomState.HELD: room_pb2.ROOM_STATE_HELD,
@@ -107,6 +111,13 @@ def moment(at: datetime | None) -> Timestamp | None:
     return stamp
 
 
+def span(seconds: float) -> Duration:
+    """A length of time as messages carry it."""
+    duration = Duration()
+    duration.FromMilliseconds(round(seconds * 1000))
+    return duration
+
+
 def profile(person: Person | None) -> account_pb2.Profile:
     """The public part of a person."""
     if person is None:
@@ -160,6 +171,7 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         language=card.language,
         visibility=VISIBILITIES[card.visibility],
         hand_mode=HAND_MODES[card.hand_mode],
+        line_order=LINE_ORDERS[card.line_order],
         state=STATES[card.state],
         creator=_who(card.creator_id, people),
         started_at=moment(card.started_at),
@@ -250,6 +262,23 @@ def media_permit(permit: Permit | None) -> room_pb2.MediaPermit | None:
     if permit is None:
         return None
     return room_pb2.MediaPermit(permit=permit.token, path=permit.path, expires_at=moment(permit.expires_at))
+
+
+def place(shown: PlaceShown) -> room_pb2.Place:
+    """A place in a line, as its person is told of it."""
+    expected = shown.expected_seconds
+    return room_pb2.Place(
+        ticket=shown.ticket,
+        position=shown.position,
+        waiting_count=shown.waiting_count,
+        expected_wait=None if expected is None else span(round(expected)),
+        knock_after=span(shown.knock_after_seconds),
+        kept_for=span(shown.kept_seconds),
+        offered=shown.offered_until is not None,
+        offered_until=moment(shown.offered_until),
+        order=LINE_ORDERS[shown.order],
+        near=shown.near,
+    )
 
 
 def report(record: ReportRecord, people: People) -> room_pb2.Report:

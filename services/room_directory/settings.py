@@ -37,6 +37,10 @@ class Settings(ServiceSettings):
     """How many people may be on one stage."""
     listener_limit: int = 5000
     """How many people may listen in one room."""
+    waiting_limit: int = 50_000
+    """How many people may wait before full rooms, in all of them together: about half a kilobyte each."""
+    entries_per_second: float = 250.0
+    """How many newcomers a second come in, after a burst of twice as many; the others wait in line."""
     rooms_led_limit: int = 3
     """How many live rooms one person may lead."""
     lost_seconds: float = 60.0
@@ -71,8 +75,10 @@ class Settings(ServiceSettings):
         """Raises ValueError for numbers that make no sense."""
         if not 0 < self.relay_share <= 1:
             raise ValueError("relay_share must be above 0 and at most 1")
-        if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit) < 1:
+        if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit, self.waiting_limit) < 1:
             raise ValueError("limits must be at least 1")
+        if self.entries_per_second < 1:
+            raise ValueError("entries_per_second must be at least 1")
         if not 1 <= self.permit_seconds <= 60:
             raise ValueError("permit_seconds must be 1 to 60")
         if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
@@ -103,6 +109,8 @@ class Settings(ServiceSettings):
         """The numbers of the use cases."""
         return Limits(
             rooms_led=self.rooms_led_limit,
+            waiting=self.waiting_limit,
+            entries_per_second=self.entries_per_second,
             relay_share=self.relay_share,
             placement=Placement(self.placement),
             permit_seconds=self.permit_seconds,

@@ -20,6 +20,7 @@ from majlis_client.credentials import StoredSignIn
 from majlis_client.discovery import discover
 from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
+from majlis_client.in_line import InLine
 from majlis_client.pasted import RoomLink, room_of
 from majlis_client.terminal import (
     JsonOption,
@@ -202,6 +203,7 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
             room_key=key or link.room_key,
             stop=stopped_by_signal(),
             on_begin=lambda: print(say("listen.begin", room_id=link.room_id, path=out), flush=True),
+            on_place=InLine(sys.stderr),
         )
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:

@@ -35,6 +35,7 @@ from majlis_client.credentials import StoredSignIn, TokenSource
 from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 from majlis_client.events import watch
+from majlis_client.line import OnPlace
 from majlis_client.seats import Seats
 
 
@@ -127,10 +128,14 @@ class Client:
         return (await self.rooms.CreateRoom(request)).room
 
     async def join(
-        self, room_id: str, *, room_key: str = "", without_permit: bool = False
+        self, room_id: str, *, room_key: str = "", without_permit: bool = False, on_place: OnPlace | None = None
     ) -> room_service_pb2.JoinRoomResponse:
-        """Takes the caller's seat; one held on another device is taken over."""
-        return await self.seats.join(room_id, room_key, without_permit=without_permit)
+        """Takes the caller's seat; one held on another device is taken over.
+
+        With `on_place` it waits in line where there is no seat just now, and tells of the place as that moves; without,
+        it is refused then with ROOM_FULL or NO_RELAY.
+        """
+        return await self.seats.join(room_id, room_key, without_permit=without_permit, on_place=on_place)
 
     async def leave(self, room_id: str, epoch: int = 0) -> None:
         """Gives the seat up; with its epoch, only if it is still that one."""

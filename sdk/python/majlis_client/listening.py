@@ -13,6 +13,7 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
+from majlis_client.line import OnPlace
 from majlis_client.recorder import Recorder
 from majlis_client.seats import Entered
 from majlis_client.webrtc import MediaSession
@@ -43,7 +44,8 @@ class Recording:
 class Listener:
     """A seat in the audience whose sound goes to `on_frame`.
 
-    `on_session` is told when a new media session begins. Use `run`; it returns why listening ended.
+    `on_session` is told when a new media session begins. With `on_place` it waits in line before a full room and tells
+    of its place; without, it is refused there. Use `run`; it returns why listening ended.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Listener:
         room_key: str = "",
         on_session: Callable[[], None] = lambda: None,
         on_event: OnEvent = lambda _: None,
+        on_place: OnPlace | None = None,
     ) -> None:
         self.reconnects = 0
         self._client = client
@@ -63,8 +66,10 @@ class Listener:
         self._on_frame = on_frame
         self._on_session = on_session
         self._on_event = on_event
+        self._on_place = on_place
         self._user_id = ""
-        self._entered = False
+        self.entered = asyncio.Event()
+        """Set once it has a seat, for which it may have waited."""
         self._again = asyncio.Event()
         self._off_stage = asyncio.Event()
         self._session: MediaSession | None = None
@@ -72,8 +77,8 @@ class Listener:
     async def run(self) -> str:
         """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
         self._user_id = (await self._client.me()).profile.user_id
-        entered = await self._client.seats.enter(self._room_id, self._room_key)
-        self._entered = True
+        entered = await self._client.seats.enter(self._room_id, self._room_key, self._on_place)
+        self.entered.set()
         sound = asyncio.ensure_future(self._keep_sound(self._heard_from(entered)))
         try:
             return await self._follow(sound)
@@ -83,8 +88,8 @@ class Listener:
 
     async def leave(self) -> None:
         """Gives the seat up, unless another device or another part of the program has it."""
-        if self._entered:
-            self._entered = False
+        if self.entered.is_set():
+            self.entered.clear()
             await self._client.seats.done(self._room_id)
 
     async def _follow(self, sound: "asyncio.Task[str]") -> str:
@@ -110,7 +115,7 @@ class Listener:
                 if error.reason != "NOT_IN_ROOM":
                     return error.reason
                 # The server lost the seat, not the person: take it again.
-                await self._client.seats.restore(self._room_id, self._room_key, epoch)
+                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place)
             else:
                 return "room_ended"
 
@@ -193,7 +198,9 @@ class Listener:
         except MajlisError as error:
             if not error.wants_seat:
                 raise
-            permit = self._heard_from(await self._client.seats.restore(self._room_id, self._room_key, epoch))
+            permit = self._heard_from(
+                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place)
+            )
             if permit is None:
                 raise
             return permit
@@ -221,8 +228,9 @@ async def listen(
     stop: asyncio.Event | None = None,
     on_event: OnEvent = lambda _: None,
     on_begin: Callable[[], None] = lambda: None,
+    on_place: OnPlace | None = None,
 ) -> Recording:
-    """Records a room to a file until it ends, `seconds` are over, `stop` is set, or the caller cancels.
+    """Records a room to a file until it ends, `seconds` in it are over, `stop` is set, or the caller cancels.
 
     The file is complete in every case, and where the disk takes no more it holds what was recorded until then. Raises
     MajlisError before it takes a seat when the file cannot be written at all; `on_begin` is told that it can.
@@ -236,29 +244,36 @@ async def listen(
             room_key=room_key,
             on_session=recorder.begin_session,
             on_event=on_event,
+            on_place=on_place,
         )
         why = "stopped"
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    why = await _until_stopped(listener, recorder, stop or asyncio.Event())
+            why = await _until_stopped(listener, recorder, stop or asyncio.Event(), seconds)
         finally:
             await listener.leave()
     why = "WRITE_FAILED" if recorder.failure else why
     return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why, recorder.failure)
 
 
-async def _until_stopped(listener: Listener, recorder: Recorder, stop: asyncio.Event) -> str:
+async def _until_stopped(listener: Listener, recorder: Recorder, stop: asyncio.Event, seconds: float | None) -> str:
     running, filling = asyncio.ensure_future(listener.run()), asyncio.ensure_future(_until_full(recorder))
-    stopping = asyncio.ensure_future(stop.wait())
+    stopping: asyncio.Future[object] = asyncio.ensure_future(stop.wait())
+    timing: asyncio.Future[object] = asyncio.ensure_future(_until_over(listener, seconds))
+    tasks = (running, filling, stopping, timing)
     try:
-        await asyncio.wait({running, filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         ended = next((each for each in (running, filling) if each.done()), None)
         return ended.result() if ended else "stopped"
     finally:
-        for each in (running, filling, stopping):
+        for each in tasks:
             each.cancel()
-        await asyncio.gather(running, filling, stopping, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_over(listener: Listener, seconds: float | None) -> None:
+    """Until so many seconds have passed in the room: waiting before it does not count."""
+    await listener.entered.wait()
+    await (asyncio.Event().wait() if seconds is None else asyncio.sleep(seconds))
 
 
 async def _until_full(recorder: Recorder) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from majlis_client.errors import MajlisError
+from majlis_client.line import OnPlace, wait_for_seat
 
 _SEATED = {room_pb2.ROLE_LISTENER, room_pb2.ROLE_SPEAKER, room_pb2.ROLE_MODERATOR, room_pb2.ROLE_INTERPRETER}
 
@@ -33,25 +34,30 @@ class Seats:
         self._joining: defaultdict[str, int] = defaultdict(int)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def join(self, room_id: str, room_key: str, *, without_permit: bool) -> room_service_pb2.JoinRoomResponse:
-        """Takes the seat in any case, for as long as the program does not leave it."""
+    async def join(
+        self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None = None
+    ) -> room_service_pb2.JoinRoomResponse:
+        """Takes the seat in any case, for as long as the program does not leave it.
+
+        Who is to hear of a place waits for a seat where there is none; anybody else is refused.
+        """
         async with self._turns[room_id]:
-            answer = await self._join(room_id, room_key, without_permit=without_permit)
+            answer = await self._join(room_id, room_key, without_permit=without_permit, on_place=on_place)
         self._users[room_id] = self._users.get(room_id, 0) + 1
         return answer
 
-    async def enter(self, room_id: str, room_key: str = "") -> Entered:
-        """The seat that the client holds there, else one taken now; give it back with `done`."""
+    async def enter(self, room_id: str, room_key: str = "", on_place: OnPlace | None = None) -> Entered:
+        """The seat that the client holds there, else one taken now or waited for; give it back with `done`."""
         async with self._turns[room_id]:
-            entered = await self._held(room_id) or await self._taken(room_id, room_key)
+            entered = await self._held(room_id) or await self._taken(room_id, room_key, on_place)
         self._users[room_id] = self._users.get(room_id, 0) + 1
         return entered
 
-    async def restore(self, room_id: str, room_key: str, epoch: int) -> Entered:
+    async def restore(self, room_id: str, room_key: str, epoch: int, on_place: OnPlace | None = None) -> Entered:
         """Takes the seat again that the server lost, unless that was done since `epoch`."""
         async with self._turns[room_id]:
             held = await self._held(room_id) if self.epoch(room_id) > epoch else None
-            return held or await self._taken(room_id, room_key)
+            return held or await self._taken(room_id, room_key, on_place)
 
     async def done(self, room_id: str, *, stay: bool = False) -> None:
         """One use of the seat is over; the last one leaves the room, unless it is to `stay`."""
@@ -107,19 +113,37 @@ class Seats:
         self.note(room_id, answer.seat)
         return Entered(answer.seat, None)
 
-    async def _taken(self, room_id: str, room_key: str) -> Entered:
-        answer = await self._join(room_id, room_key, without_permit=False)
+    async def _taken(self, room_id: str, room_key: str, on_place: OnPlace | None) -> Entered:
+        answer = await self._join(room_id, room_key, without_permit=False, on_place=on_place)
         return Entered(answer.seat, answer.permit if answer.HasField("permit") else None)
 
-    async def _join(self, room_id: str, room_key: str, *, without_permit: bool) -> room_service_pb2.JoinRoomResponse:
-        request = room_service_pb2.JoinRoomRequest(room_id=room_id, room_key=room_key, without_permit=without_permit)
+    async def _join(
+        self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None
+    ) -> room_service_pb2.JoinRoomResponse:
+        async def knock(ticket: str) -> room_service_pb2.JoinRoomResponse:
+            request = room_service_pb2.JoinRoomRequest(
+                room_id=room_id,
+                room_key=room_key,
+                without_permit=without_permit,
+                may_wait=on_place is not None,
+                ticket=ticket,
+            )
+            return await self._knock(request)
+
+        async def leave(ticket: str) -> None:
+            await self._rooms.LeaveLine(room_service_pb2.LeaveLineRequest(room_id=room_id, ticket=ticket))
+
+        return await knock("") if on_place is None else await wait_for_seat(knock, leave, on_place)
+
+    async def _knock(self, request: room_service_pb2.JoinRoomRequest) -> room_service_pb2.JoinRoomResponse:
         # Counted before and after: news of it may overtake the answer.
-        self._joins[room_id] += 1
-        self._joining[room_id] += 1
+        self._joins[request.room_id] += 1
+        self._joining[request.room_id] += 1
         try:
             answer: room_service_pb2.JoinRoomResponse = await self._rooms.JoinRoom(request)
-            self.note(room_id, answer.seat)
+            if not answer.HasField("place"):
+                self.note(request.room_id, answer.seat)
         finally:
-            self._joins[room_id] += 1
-            self._joining[room_id] -= 1
+            self._joins[request.room_id] += 1
+            self._joining[request.room_id] -= 1
         return answer

@@ -23,6 +23,7 @@ from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.placement import (
+    RESERVED_SECONDS,
     STALE_SECONDS,
     Newcomer,
     RelayLoadState,
@@ -322,7 +323,14 @@ class Fleet:
         return home.relay_id
 
     def place(
-        self, live: LiveRoom, user_id: str, kind: MediaKind, permit_id: str = "", *, returning: bool = False
+        self,
+        live: LiveRoom,
+        user_id: str,
+        kind: MediaKind,
+        permit_id: str = "",
+        *,
+        returning: bool = False,
+        seconds: float = RESERVED_SECONDS,
     ) -> RelayLoadState:
         """Chooses a relay for a media session and keeps room for its permit, not for older ones. Raises NoRelay."""
         now = self._clock.monotonic()
@@ -348,7 +356,7 @@ class Fleet:
         if relay is None or wanted is None or not room.home_relay_id:
             raise self._no_relay(now, preferred=returning or kind is MediaKind.STAGE)
         self.release(room.room_id, user_id)
-        relay.reserve(seat, wanted, now, permit_id)
+        relay.reserve(seat, wanted, now, permit_id, seconds=seconds)
         self._rooms.served_by(live, (relay.relay_id,))
         return relay
 

@@ -28,6 +28,7 @@ from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotF
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
+from services.room_directory.domain.waiting import Line
 
 R = TypeVar("R")
 TakeEpoch = Callable[[], int]
@@ -38,6 +39,9 @@ epochs, and touches nothing else, so that it may run again."""
 _TRIES = 5
 PACE_SECONDS = 0.05
 """Between two writes of a room for changes that may come by the hundred: what comes meanwhile goes together."""
+
+SETTLE_SECONDS = 8.0
+"""How long a new owner lets those who wait show their tickets first: twice what those at the head take to."""
 
 _log = get_logger("rooms")
 
@@ -73,6 +77,10 @@ class LiveRoom:
     waiting: list[Waiting] = field(default_factory=list)
     write_at: float = 0.0
     """Loop seconds before which those that wait are not written."""
+    line: Line | None = None
+    """Those who wait for a seat; None while nobody ever did."""
+    settles_until: float = 0.0
+    """Monotonic seconds until which people whom an earlier owner had waiting may show their tickets first."""
 
 
 Reserve = Callable[[LiveRoom, Room], None]
@@ -170,6 +178,7 @@ class LiveRooms:
         for room, ceiling in await self._store.load_live():
             restore_seats(room, now)
             live = LiveRoom(room, Epochs.after_restart(ceiling))
+            live.settles_until = self._clock.monotonic() + SETTLE_SECONDS
             live.relays.add(room.home_relay_id)
             self._rooms[room.room_id] = live
             await self._reserve(live)
@@ -180,6 +189,7 @@ class LiveRooms:
         Raises what keeping it raises; the room is not here then.
         """
         room_id = live.room.room_id
+        live.settles_until = self._clock.monotonic() + SETTLE_SECONDS
         self._rooms[room_id] = live
         try:
             # Nobody else has this lock yet: whoever finds the room waits for it.

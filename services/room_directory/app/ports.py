@@ -273,6 +273,10 @@ class Counters(Protocol):
         """A change of a room was kept."""
         ...
 
+    def waiting(self, people: int) -> None:
+        """How many wait for a seat now."""
+        ...
+
     def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
         """How many there are now."""
         ...
@@ -293,6 +297,8 @@ class Limits:
     """Numbers of the use cases, from the settings."""
 
     rooms_led: int = 3
+    waiting: int = 50_000
+    entries_per_second: float = 250.0
     relay_share: float = 1.0
     placement: Placement = Placement.SPREAD
     permit_seconds: float = 15.0

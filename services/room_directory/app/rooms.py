@@ -25,7 +25,7 @@ from services.room_directory.domain.events import RoomCard
 from services.room_directory.domain.moderation import RoomEdit, end_room, update_room
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room, create_room
-from services.room_directory.domain.seats import HandMode, RoomState, Seat, Visibility
+from services.room_directory.domain.seats import HandMode, LineOrder, RoomState, Seat, Visibility
 
 _CONFIGURED_SECONDS = 0.5
 
@@ -40,6 +40,7 @@ class NewRoom:
     language: str
     visibility: Visibility
     hand_mode: HandMode
+    line_order: LineOrder = LineOrder.ARRIVAL
 
 
 class RoomCases:
@@ -100,6 +101,7 @@ class RoomCases:
             language=new.language,
             visibility=new.visibility,
             hand_mode=new.hand_mode,
+            line_order=new.line_order,
             room_key=self._ids.new_id(),
             home_relay_id=self._fleet.new_home(room_id, actor.user_id),
             member=self._ids.member(),

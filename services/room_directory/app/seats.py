@@ -33,9 +33,10 @@ class SeatCases:
         self._clock = clock
         self._counters = counters
 
-    async def join_room(self, actor: Actor, room_id: str, key: str, *, without_permit: bool) -> Seated:
+    async def join_room(self, actor: Actor, room_id: str, key: str, *, without_permit: bool, held: int = 0) -> Seated:
         """Seats the caller. The way of a listener writes no row and asks no other service.
 
+        `held` seats are held for others.
         Raises RoomNotFound, RoomEnded, RoomClosed, RoomFull, Removed, Blocked, NoRelay.
         """
         # A room that is none, or over, is no try to take a seat.
@@ -45,7 +46,7 @@ class SeatCases:
 
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             blocked = self._blocks.keep_out(room, actor.user_id)
-            take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now)
+            take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now, held=held)
 
         try:
             if without_permit:

@@ -35,9 +35,10 @@ def check_entry(room: Room, actor: Actor, key: str, *, blocked: bool) -> None:
         raise RoomClosed
 
 
-def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, now: datetime) -> Seat:
+def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, now: datetime, held: int = 0) -> Seat:
     """Seats the person; a seat held on another device is taken over.
 
+    `held` seats are held for others, who wait for them.
     Raises RoomEnded, Removed, Blocked, RoomClosed, RoomFull, ScopeMissing.
     """
     room.require_live()
@@ -47,7 +48,7 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
     if on_stage is not None:
         # A seat on stage comes with the microphone, and taking it over silences the device that speaks.
         _require_speech(actor)
-    if before is None and on_stage is None and room.listener_count() >= room.rules.listener_limit:
+    if before is None and on_stage is None and room.listener_count() + held >= room.rules.listener_limit:
         raise RoomFull(metadata={"limit": str(room.rules.listener_limit)})
     seat = Seat(
         user_id=user_id,
@@ -67,6 +68,16 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
     if before is not None and before.in_use():
         room.tell(SeatWasTakenOver, now, user_id=user_id, epoch=epoch)
     return seat
+
+
+def goes_before(room: Room, user_id: str, now: datetime) -> bool:
+    """Whether newcomers who wait come after this person: asked in by name, or just back from the room."""
+    return user_id in room.guests or user_id == room.creator_id or room.had_sound(user_id, now)
+
+
+def stands_in_no_line(room: Room, user_id: str) -> bool:
+    """Whether the person needs no seat of the audience, or has one."""
+    return user_id in room.stage or user_id in room.seats
 
 
 def leave_room(room: Room, actor: Actor, held_epoch: int, *, epoch: int, now: datetime) -> None:

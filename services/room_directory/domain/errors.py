@@ -172,3 +172,24 @@ class RateLimited(DomainError):
 
     kind = "resource_exhausted"
     reason = "RATE_LIMITED"
+
+
+class LineFull(DomainError):
+    """As many wait before rooms of this server as may."""
+
+    kind = "resource_exhausted"
+    reason = "LINE_FULL"
+
+
+class TicketInvalid(DomainError):
+    """The ticket is not one of this person, room and server, or it is over."""
+
+    kind = "invalid_argument"
+    reason = "TICKET_INVALID"
+
+
+class TicketElsewhere(DomainError):
+    """Another device of the caller's waits in their place now."""
+
+    kind = "failed_precondition"
+    reason = "TICKET_ELSEWHERE"

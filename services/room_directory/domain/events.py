@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from services.room_directory.domain.seats import Hand, HandCause, HandMode, Offer, RoomState, StageSeat, Visibility
+from services.room_directory.domain.seats import (
+    Hand,
+    HandCause,
+    HandMode,
+    LineOrder,
+    Offer,
+    RoomState,
+    StageSeat,
+    Visibility,
+)
 
 
 class OfferCause(Enum):
@@ -37,6 +46,7 @@ class RoomCard:
     language: str
     visibility: Visibility
     hand_mode: HandMode
+    line_order: LineOrder = LineOrder.ARRIVAL
     state: RoomState
     started_at: datetime
     ended_at: datetime | None

@@ -4,12 +4,13 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.room_directory.domain.errors import NotAllowed
 from services.room_directory.domain.events import OfferCause, PersonRemoved, RoomEnded, RoomUpdated, StageCause
 from services.room_directory.domain.hands import drop_all_hands, drop_hand, tell_raised
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import HandCause, HandMode, RoomState, Visibility
+from services.room_directory.domain.seats import HandCause, HandMode, LineOrder, RoomState, Visibility
 from services.room_directory.domain.stage import change_seat, close_offer, drop_from_stage
 from services.room_directory.domain.texts import clean_description, clean_title
 
@@ -22,23 +23,28 @@ class RoomEdit:
     description: str | None = None
     hand_mode: HandMode | None = None
     visibility: Visibility | None = None
+    line_order: LineOrder | None = None
 
 
 def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: datetime) -> None:
     """Changes settings; hands off lowers all hands, and a room that closes gets `new_key`.
 
-    Raises NotAllowed, TitleInvalid, FieldInvalid.
+    The order of the line is for whoever started the room alone. Raises NotAllowed, TitleInvalid, FieldInvalid.
     """
     room.require(actor, Action.UPDATE_ROOM)
+    line_order = edit.line_order or room.line_order
+    if line_order is not room.line_order and actor.user_id != room.creator_id:
+        raise NotAllowed("whoever started the room says in which order people come in")
     title = room.title if edit.title is None else clean_title(edit.title)
     description = room.description if edit.description is None else clean_description(edit.description)
     hand_mode, visibility = edit.hand_mode or room.hand_mode, edit.visibility or room.visibility
-    before = (room.title, room.description, room.hand_mode, room.visibility)
-    if before == (title, description, hand_mode, visibility):
+    before = (room.title, room.description, room.hand_mode, room.visibility, room.line_order)
+    if before == (title, description, hand_mode, visibility, line_order):
         return
     if visibility is not room.visibility:
         room.room_key = new_key if visibility is Visibility.CLOSED else ""
     room.title, room.description, room.hand_mode, room.visibility = title, description, hand_mode, visibility
+    room.line_order = line_order
     room.tell(RoomUpdated, now)
     if hand_mode is HandMode.OFF:
         drop_all_hands(room, now)

@@ -210,9 +210,17 @@ class RelayLoadState:
             committed += wanted.channel_work
         return self.limits.allow(committed, share)
 
-    def reserve(self, seat: SeatKey, wanted: "Wanted", now: float, permit_id: str = "") -> None:
-        """Holds capacity for a permit."""
-        self.reserved.hold(seat, wanted, now + RESERVED_SECONDS, permit_id)
+    def reserve(
+        self,
+        seat: SeatKey,
+        wanted: "Wanted",
+        now: float,
+        permit_id: str = "",
+        *,
+        seconds: float = RESERVED_SECONDS,
+    ) -> None:
+        """Holds capacity for a permit, or for a seat that is offered."""
+        self.reserved.hold(seat, wanted, now + seconds, permit_id)
 
     def confirm(self, room_id: str, user_id: str, now: float) -> None:
         """Lets a promise run out soon: its session is connected and shows in the reports of any relay."""

@@ -22,6 +22,7 @@ from services.room_directory.domain.seats import (
     DeedKind,
     Hand,
     HandMode,
+    LineOrder,
     Offer,
     RoomState,
     Rules,
@@ -60,6 +61,7 @@ class Room:
     started_at: datetime
     home_relay_id: str
     rules: Rules
+    line_order: LineOrder = LineOrder.ARRIVAL
     state: RoomState = RoomState.LIVE
     state_since: datetime
     ended_at: datetime | None = None
@@ -148,6 +150,7 @@ class Room:
             language=self.language,
             visibility=self.visibility,
             hand_mode=self.hand_mode,
+            line_order=self.line_order,
             state=self.state,
             started_at=self.started_at,
             ended_at=self.ended_at,
@@ -286,6 +289,7 @@ def create_room(
     member: int,
     epoch: int,
     rules: Rules,
+    line_order: LineOrder = LineOrder.ARRIVAL,
     proof: Proof = UNKNOWN,
     now: datetime,
 ) -> Room:
@@ -299,6 +303,7 @@ def create_room(
         language=language,
         visibility=visibility,
         hand_mode=hand_mode,
+        line_order=line_order,
         room_key=room_key if visibility is Visibility.CLOSED else "",
         started_at=now,
         home_relay_id=home_relay_id,

@@ -22,6 +22,14 @@ class HandMode(Enum):
     EVERYONE = "everyone"
 
 
+class LineOrder(Enum):
+    """In which order those who wait before a full room come in."""
+
+    ARRIVAL = "arrival"
+    LOT = "lot"
+    """By lot among those who came in the same few minutes."""
+
+
 class RoomState(Enum):
     """Where a room stands."""
 

@@ -12,13 +12,15 @@ from services.room_directory.app.people import People
 from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import NewRoom, RoomCases, people_of
 from services.room_directory.app.seats import SeatCases
+from services.room_directory.app.waiting import Knock, PlaceShown, WaitingRoom
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import HandMode, MediaKind, Visibility
+from services.room_directory.domain.seats import HandMode, LineOrder, MediaKind, Visibility
 from services.room_directory.rpc.asked import PAGE, actor, key_for_caller, offset_of, own_seat, token_of
 from services.room_directory.rpc.snapshots import Snapshots
 
 _VISIBILITIES = {number: value for value, number in messages.VISIBILITIES.items()}
+_LINE_ORDERS = {number: value for value, number in messages.LINE_ORDERS.items()}
 _HAND_MODES = {number: value for value, number in messages.HAND_MODES.items()}
 
 
@@ -31,6 +33,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
         rooms: RoomCases,
         previews: Previews,
         seats: SeatCases,
+        waiting: WaitingRoom,
         moderation: ModerationCases,
         people: People,
         snapshots: Snapshots,
@@ -38,6 +41,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
         self._rooms = rooms
         self._previews = previews
         self._seats = seats
+        self._waiting = waiting
         self._moderation = moderation
         self._people = people
         self._snapshots = snapshots
@@ -50,6 +54,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             language=request.language,
             visibility=_VISIBILITIES.get(request.visibility, Visibility.OPEN),
             hand_mode=_HAND_MODES.get(request.hand_mode, HandMode.EVERYONE),
+            line_order=_LINE_ORDERS.get(request.line_order, LineOrder.ARRIVAL),
         )
         room = await self._rooms.create_room(actor(), new)
         return pb.CreateRoomResponse(room=await self._room(room))
@@ -77,9 +82,15 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
         return pb.GetRoomResponse(snapshot=snapshot, seat=own_seat(live.room, self._people), room_key=key)
 
     async def JoinRoom(self, request: pb.JoinRoomRequest, context: Any) -> pb.JoinRoomResponse:
-        seated = await self._seats.join_room(
-            actor(), request.room_id, request.room_key, without_permit=request.without_permit
+        knock = Knock(
+            room_key=request.room_key,
+            ticket=request.ticket,
+            may_wait=request.may_wait,
+            without_permit=request.without_permit,
         )
+        seated = await self._waiting.knock(actor(), request.room_id, knock)
+        if isinstance(seated, PlaceShown):
+            return pb.JoinRoomResponse(place=messages.place(seated))
         return pb.JoinRoomResponse(
             snapshot=self._snapshots.of(seated.live),
             seat=own_seat(seated.room, self._people),
@@ -90,6 +101,10 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
     async def LeaveRoom(self, request: pb.LeaveRoomRequest, context: Any) -> pb.LeaveRoomResponse:
         await self._seats.leave_room(actor(), request.room_id, request.epoch)
         return pb.LeaveRoomResponse()
+
+    async def LeaveLine(self, request: pb.LeaveLineRequest, context: Any) -> pb.LeaveLineResponse:
+        await self._waiting.leave_line(actor(), request.room_id, request.ticket)
+        return pb.LeaveLineResponse()
 
     async def GetMediaPermit(self, request: pb.GetMediaPermitRequest, context: Any) -> pb.GetMediaPermitResponse:
         kind = messages.MEDIA_KINDS.get(request.kind, MediaKind.AUDIENCE)
@@ -103,6 +118,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             description=request.description if request.HasField("description") else None,
             hand_mode=_HAND_MODES.get(request.hand_mode),
             visibility=_VISIBILITIES.get(request.visibility),
+            line_order=_LINE_ORDERS.get(request.line_order),
         )
         room = await self._rooms.update_room(actor(), request.room_id, edit)
         return pb.UpdateRoomResponse(room=await self._room(room))

@@ -7,7 +7,16 @@ from sqlalchemy import Table
 
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import Hand, HandMode, Offer, RoomState, Rules, StageSeat, Visibility
+from services.room_directory.domain.seats import (
+    Hand,
+    HandMode,
+    LineOrder,
+    Offer,
+    RoomState,
+    Rules,
+    StageSeat,
+    Visibility,
+)
 from services.room_directory.storage import tables
 
 PERSON_TABLES: dict[str, Table] = {
@@ -31,6 +40,7 @@ def room_values(room: Room) -> dict[str, Any]:
         "language": room.language,
         "visibility": room.visibility.value,
         "hand_mode": room.hand_mode.value,
+        "line_order": room.line_order.value,
         "room_key": room.room_key,
         "home_relay_id": room.home_relay_id,
         "state": room.state.value,
@@ -87,6 +97,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         language=row["language"],
         visibility=Visibility(row["visibility"]),
         hand_mode=HandMode(row["hand_mode"]),
+        line_order=LineOrder(row["line_order"]),
         room_key=row["room_key"],
         home_relay_id=row["home_relay_id"],
         state=RoomState(row["state"]),

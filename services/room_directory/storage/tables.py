@@ -21,6 +21,8 @@ rooms = Table(
     Column("language", String(8), nullable=False),
     Column("visibility", String(16), nullable=False),
     Column("hand_mode", String(16), nullable=False),
+    # Of release 0.3: what an older one beside it writes has none.
+    Column("line_order", String(16), nullable=False, server_default="arrival"),
     Column("room_key", String(64), nullable=False),
     Column("home_relay_id", _ID, nullable=False),
     Column("state", String(16), nullable=False),

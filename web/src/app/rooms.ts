@@ -1,6 +1,7 @@
 // Builds what only rooms need, once, of the parts that are there already.
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { ask, callAndGo } from '../lib/api.ts';
+import { keep, recall } from '../lib/storage.ts';
 import { Chime } from '../media/chime.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
@@ -29,6 +30,11 @@ export function buildRooms({ api, clock, levels, network, player, session, shari
     words,
     clock,
     waits,
+    // For this tab: another one takes the place over, as another device does.
+    tickets: (roomId) => ({
+      get: () => recall(`ticket.${roomId}`, 'session') ?? '',
+      put: (ticket) => keep(`ticket.${roomId}`, ticket || null, 'session'),
+    }),
   };
   return {
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),

@@ -1,9 +1,14 @@
 // Times and names as short texts; pure, so that tests need no clock.
-import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import type { Duration, Timestamp } from '@bufbuild/protobuf/wkt';
 
 /** Milliseconds since 1970, or 0 when unset. */
 export function milliseconds(time: Timestamp | undefined): number {
   return time ? Number(time.seconds) * 1000 + Math.floor(time.nanos / 1e6) : 0;
+}
+
+/** Milliseconds that a span takes, or 0 when unset. */
+export function spanOf(span: Duration | undefined): number {
+  return span ? Number(span.seconds) * 1000 + Math.floor(span.nanos / 1e6) : 0;
 }
 
 /** A span as a clock shows it: 0:48, 42:10, 1:02:03. */

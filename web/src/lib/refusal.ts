@@ -36,6 +36,7 @@ const texts = new Set<string>([
   'refused.ROOM_ENDED',
   'refused.ROOM_CLOSED',
   'refused.ROOM_FULL',
+  'refused.TICKET_ELSEWHERE',
   'refused.REMOVED',
   'refused.BLOCKED',
   'refused.NOT_ALLOWED',

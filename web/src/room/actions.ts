@@ -1,7 +1,7 @@
 // What people do in a room: one method for each call, refusals shown where they happen.
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
 import { Deed } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
-import { HandMode, ReportKind, Role, Visibility, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { HandMode, LineOrder, ReportKind, Role, Visibility, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { Words } from '../i18n/i18n.svelte.ts';
 import type { Api } from '../lib/api.ts';
 import type { Sharing } from '../lib/share.ts';
@@ -148,8 +148,10 @@ export class RoomActions {
     await this.#toasts.attempt(() => this.#rooms.updateRoom({ roomId: room.id, handMode: on ? HandMode.EVERYONE : HandMode.OFF }));
   }
 
-  async editRoom(room: LiveRoom, title: string, description: string, visibility: Visibility): Promise<boolean> {
-    return (await this.#toasts.attempt(() => this.#rooms.updateRoom({ roomId: room.id, title, description, visibility }))) !== undefined;
+  /** Changes what the room is; the order of its line only where this person started it. */
+  async editRoom(room: LiveRoom, title: string, description: string, visibility: Visibility, order: LineOrder): Promise<boolean> {
+    const lineOrder = room.view?.room.creator?.userId === room.me ? order : LineOrder.UNSPECIFIED;
+    return (await this.#toasts.attempt(() => this.#rooms.updateRoom({ roomId: room.id, title, description, visibility, lineOrder }))) !== undefined;
   }
 
   async addGuest(room: LiveRoom, handle: string): Promise<boolean> {

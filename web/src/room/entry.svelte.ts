@@ -1,17 +1,28 @@
 // Getting into a room and out of it: the seat, knocking while there is none, and giving it up.
 import { Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import type { GetMediaPermitResponse, JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
-import type { MediaPermit, OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { MediaPermit, OwnSeat, Place } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
+import type { Clock, Stop } from '../lib/clock.ts';
+import { spanOf } from '../lib/format.ts';
 import { remedyOf } from '../lib/reasons.ts';
 import { passes, reasonOf, Refusal } from '../lib/refusal.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
 
 /** The calls about the person's seat in one room. */
 export interface Seats {
-  join(): Promise<JoinRoomResponse>;
+  /** Knocks, with the ticket of a place in the line or without. */
+  join(ticket: string): Promise<JoinRoomResponse>;
   permit(kind: SessionKind): Promise<GetMediaPermitResponse>;
   leave(epoch: bigint): Promise<unknown>;
+  /** Gives the place in the line up. */
+  leaveLine(ticket: string): Promise<unknown>;
+}
+
+/** Where the ticket of a place is kept, so that a page that is loaded again has it. */
+export interface TicketBox {
+  get(): string;
+  put(ticket: string): void;
 }
 
 /** Who learns of the seat. */
@@ -27,6 +38,9 @@ export interface Seated {
 /** About ten minutes: whoever waits longer has gone, and a crowd of forgotten pages must not knock for ever. */
 export const mostTries = 24;
 
+/** Milliseconds between two knocks at least, whatever the server says. */
+const least = 1_000;
+
 /** True when the server may let the person in a little later, and few enough tries were made. */
 export function worthAnotherTry(error: unknown, tries: number): boolean {
   return tries < mostTries && passes(error);
@@ -37,21 +51,30 @@ export class Entry {
   refusal = $state.raw<unknown>(null);
   /** True while a refusal may pass and entering is tried again by itself. */
   waiting = $state(false);
+  /** The place in the line before a full room; null for who does not wait in one. */
+  place = $state.raw<Place | null>(null);
+  /** The first place that was shown: how far the line has moved since. */
+  firstPosition = $state(0);
   /** True once the person has left. */
   left = $state(false);
   readonly #seats: Seats;
   readonly #person: Seated;
   readonly #knock: BackOff;
+  readonly #clock: Clock;
+  readonly #box: TicketBox;
+  #next: Stop | null = null;
   #joining: Promise<JoinRoomResponse | null> | null = null;
   #entering: Promise<void> | null = null;
   #inside = false;
   #mayWait = true;
   #givenUp = false;
 
-  constructor(seats: Seats, person: Seated, waits: Waits) {
+  constructor(seats: Seats, person: Seated, waits: Waits, clock: Clock, box: TicketBox) {
     this.#seats = seats;
     this.#person = person;
     this.#knock = waits(paces.door);
+    this.#clock = clock;
+    this.#box = box;
   }
 
   /** Takes the seat and goes in; while that cannot be just now, it is tried again. */
@@ -67,11 +90,34 @@ export class Entry {
     this.#mayWait = false;
     this.#givenUp ||= this.waiting;
     this.waiting = false;
+    this.#rest();
+  }
+
+  /** Gives the place in the line up, and knocks no more. */
+  async leaveLine(): Promise<void> {
+    const ticket = this.#box.get();
+    this.place = null;
+    this.#mayWait = false;
+    this.#givenUp = true;
+    this.waiting = false;
+    this.#rest();
+    this.#box.put('');
+    await this.#seats.leaveLine(ticket);
+  }
+
+  /** Knocks now instead of at its time: the network is back, or the page is looked at again. */
+  hurry(): void {
+    if (this.place && !this.left) void this.#try();
+  }
+
+  #rest(): void {
     this.#knock.stop();
+    this.#next?.();
+    this.#next = null;
   }
 
   #try(): Promise<void> {
-    this.#knock.stop();
+    this.#rest();
     this.#entering ??= this.#once().finally(() => (this.#entering = null));
     return this.#entering;
   }
@@ -85,7 +131,10 @@ export class Entry {
     }
     if (!joined) return;
     this.refusal = null;
+    this.#knock.reset();
+    if (joined.place) return this.#stand(joined.place);
     this.waiting = false;
+    this.place = null;
     try {
       await this.#person.admitted(joined.permit);
     } catch (error) {
@@ -93,8 +142,30 @@ export class Entry {
     }
   }
 
+  /** In the line: its place is shown, and it is knocked again when the server said, or at once where a seat is held. */
+  #stand(place: Place): void {
+    this.#box.put(place.ticket);
+    this.place = place;
+    this.firstPosition = Math.max(this.firstPosition, place.position);
+    this.waiting = this.#mayWait;
+    if (!this.waiting) return;
+    const wait = place.offered ? 0 : Math.max(least, spanOf(place.knockAfter));
+    this.#next = this.#clock.after(wait, () => void this.#try());
+  }
+
   /** What is wrong stays on show while it is tried again. */
   #turnedAway(error: unknown): void {
+    const reason = reasonOf(error);
+    if (reason === 'TICKET_INVALID' && this.#box.get()) {
+      // A ticket from before, or of somebody else who used this browser: whoever knocks without one is a newcomer.
+      this.#box.put('');
+      this.#next = this.#clock.after(0, () => void this.#try());
+      return;
+    }
+    if (reason === 'TICKET_ELSEWHERE') {
+      this.#box.put('');
+      this.place = null;
+    }
     this.refusal = error;
     this.waiting = this.#mayWait && worthAnotherTry(error, this.#knock.tries);
     if (this.waiting) this.#knock.again(() => void this.#try());
@@ -107,7 +178,9 @@ export class Entry {
 
   /** A seat that comes after the page was left is given back: null. */
   async #sit(): Promise<JoinRoomResponse | null> {
-    const answer = await this.#seats.join();
+    const answer = await this.#seats.join(this.#box.get());
+    if (answer.place) return answer;
+    this.#box.put('');
     if (this.#givenUp || this.left) {
       await this.#seats.leave(answer.seat?.epoch ?? 0n).catch(() => undefined);
       return null;
@@ -127,6 +200,8 @@ export class Entry {
       if (remedyOf(reasonOf(error)) !== Remedy.NEW_SEAT) throw error;
       const joined = await this.#join();
       if (!joined) throw new Refusal(409, 'NOT_IN_ROOM');
+      // The seat went to somebody else meanwhile: there is one again when the line has moved.
+      if (joined.place) throw new Refusal(503, 'ROOM_FULL');
       return joined.permit as MediaPermit;
     }
   }

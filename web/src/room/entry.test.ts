@@ -16,12 +16,15 @@ const seated = create(JoinRoomResponseSchema, { snapshot: snapshot(), seat: { ep
 class FakeDoor implements Seats {
   asked = 0;
   readonly left: bigint[] = [];
+  readonly shown: string[] = [];
+  readonly givenUp: string[] = [];
   readonly answers: (Error | Promise<JoinRoomResponse>)[] = [];
   shut: Error | null = null;
   permits: Error | GetMediaPermitResponse = create(GetMediaPermitResponseSchema, { permit: { permit: 'again' }, seat: { epoch: 5n } });
 
-  join = async (): Promise<JoinRoomResponse> => {
+  join = async (ticket: string): Promise<JoinRoomResponse> => {
     this.asked++;
+    this.shown.push(ticket);
     const answer = this.shut ?? this.answers.shift() ?? seated;
     if (answer instanceof Error) throw answer;
     return answer;
@@ -31,6 +34,7 @@ class FakeDoor implements Seats {
     return this.permits;
   };
   leave = async (epoch: bigint): Promise<void> => void this.left.push(epoch);
+  leaveLine = async (ticket: string): Promise<void> => void this.givenUp.push(ticket);
 }
 
 /** Who comes in. */
@@ -43,17 +47,26 @@ class FakePerson implements Seated {
   admitted = async (permit: MediaPermit | undefined): Promise<void> => void this.admittedWith.push(permit);
 }
 
+const placed = (position: number, values: { offered?: boolean } = {}): Promise<JoinRoomResponse> =>
+  Promise.resolve(
+    create(JoinRoomResponseSchema, {
+      place: { ticket: `ticket${position}`, position, waitingCount: 9, knockAfter: { seconds: 4n }, keptFor: { seconds: 120n }, ...values },
+    }),
+  );
 const away = (reason: string): Refusal => new Refusal(503, reason);
 let clock: FakeClock;
 let door: FakeDoor;
 let person: FakePerson;
 let entry: Entry;
+let kept = '';
+const box = { get: (): string => kept, put: (ticket: string): void => void (kept = ticket) };
 
 beforeEach(() => {
+  kept = '';
   clock = new FakeClock();
   door = new FakeDoor();
   person = new FakePerson();
-  entry = new Entry(door, person, waitsBy(clock, () => 1));
+  entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
 });
 
 test('who is let in has a seat, and goes in with its permit', async () => {
@@ -90,7 +103,7 @@ describe('a room without a place just now', () => {
     await clock.pass(600_000);
     expect(door.asked).toBe(1);
 
-    entry = new Entry(door, person, waitsBy(clock, () => 1));
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
     door.answers.push(away('NO_RELAY'));
     const first = entry.enter();
     entry.giveUp();
@@ -124,7 +137,7 @@ describe('a room without a place just now', () => {
     expect(entry.waiting).toBe(true);
     await clock.pass(2_000);
     expect(person.seats.length).toBe(1);
-    entry = new Entry(door, person, waitsBy(clock, () => 1));
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
     door.answers.push(new Refusal(403, 'BLOCKED'));
     await entry.enter();
     expect(entry.waiting).toBe(false);
@@ -137,6 +150,77 @@ describe('a room without a place just now', () => {
     expect([entry.waiting, door.asked]).toEqual([false, mostTries + 1]);
     await clock.pass(3_600_000);
     expect(door.asked).toBe(mostTries + 1);
+  });
+});
+
+describe('a place in the line', () => {
+  test('is shown and moves, and whoever is next comes in by themselves', async () => {
+    door.answers.push(placed(3), placed(1));
+    await entry.enter();
+    expect([entry.place?.position, entry.waiting, person.seats]).toEqual([3, true, []]);
+    await clock.pass(4_000);
+    expect([entry.place?.position, entry.firstPosition]).toEqual([1, 3]);
+    await clock.pass(4_000);
+    expect([entry.place, person.seats.length, kept]).toEqual([null, 1, '']);
+    expect(door.shown).toEqual(['', 'ticket3', 'ticket1']);
+    await clock.pass(600_000);
+    expect(door.asked).toBe(3);
+  });
+
+  test('is taken up at once where a seat is held', async () => {
+    door.answers.push(placed(1, { offered: true }));
+    await entry.enter();
+    await clock.pass(0);
+    expect(person.seats.length).toBe(1);
+  });
+
+  test('stays on show while the server is out of reach, and is held on to', async () => {
+    door.answers.push(placed(2), away('PART_UNAVAILABLE'), placed(2));
+    await entry.enter();
+    await clock.pass(4_000);
+    expect([entry.place?.position, (entry.refusal as Refusal).reason]).toEqual([2, 'PART_UNAVAILABLE']);
+    await clock.pass(2_000);
+    expect([entry.place?.position, entry.refusal]).toEqual([2, null]);
+    expect(door.shown).toEqual(['', 'ticket2', 'ticket2']);
+  });
+
+  test('goes on after the page was loaded again, with its ticket', async () => {
+    kept = 'ticket7';
+    door.answers.push(placed(6));
+    await entry.enter();
+    expect([door.shown, entry.place?.position]).toEqual([['ticket7'], 6]);
+  });
+
+  test('is begun anew where the ticket is none any more', async () => {
+    kept = 'old';
+    door.answers.push(new Refusal(400, 'TICKET_INVALID'), placed(5));
+    await entry.enter();
+    await clock.pass(0);
+    expect([door.shown, entry.place?.position, entry.refusal]).toEqual([['old', ''], 5, null]);
+  });
+
+  test('goes to another device, which is said, and comes back when it is asked for here', async () => {
+    door.answers.push(placed(2), new Refusal(409, 'TICKET_ELSEWHERE'), placed(2));
+    await entry.enter();
+    await clock.pass(4_000);
+    expect([entry.place, entry.waiting, (entry.refusal as Refusal).reason]).toEqual([null, false, 'TICKET_ELSEWHERE']);
+    await clock.pass(600_000);
+    expect(door.asked).toBe(2);
+    await entry.enter();
+    expect([door.shown.at(-1), entry.place?.position]).toEqual(['', 2]);
+  });
+
+  test('is given up by who leaves the line, and kept by who only closes the page', async () => {
+    door.answers.push(placed(2), placed(2));
+    await entry.enter();
+    entry.giveUp();
+    await clock.pass(600_000);
+    expect([door.asked, door.givenUp, kept]).toEqual([1, [], 'ticket2']);
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
+    await entry.enter();
+    await entry.leaveLine();
+    await clock.pass(600_000);
+    expect([door.asked, door.givenUp, kept, entry.place]).toEqual([2, ['ticket2'], '', null]);
   });
 });
 

@@ -12,7 +12,7 @@ import { endingOf, remedyOf } from '../lib/reasons.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import type { Toasts } from '../lib/toasts.svelte.ts';
 import type { Farewell } from '../media/session.ts';
-import { Entry } from './entry.svelte.ts';
+import { Entry, type TicketBox } from './entry.svelte.ts';
 import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
@@ -51,6 +51,7 @@ export interface RoomParts {
   words: Pick<Words, 't'>;
   clock: Clock;
   waits: Waits;
+  tickets(roomId: string): TicketBox;
 }
 
 export class LiveRoom {
@@ -82,9 +83,10 @@ export class LiveRoom {
     });
     this.entry = new Entry(
       {
-        join: () => rooms.joinRoom({ roomId: id, roomKey: key }),
+        join: (ticket) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket }),
         permit: (kind) => rooms.getMediaPermit({ roomId: id, kind: kind === 'stage' ? MediaKind.STAGE : MediaKind.AUDIENCE }),
         leave: (epoch) => rooms.leaveRoom({ roomId: id, epoch }),
+        leaveLine: (ticket) => rooms.leaveLine({ roomId: id, ticket }),
       },
       {
         seated: (answer) => this.feed.seated(answer),
@@ -92,6 +94,8 @@ export class LiveRoom {
         admitted: (permit) => this.#admitted(permit),
       },
       waits,
+      clock,
+      parts.tickets(id),
     );
     this.sound = parts.sound({
       permit: (kind) => this.entry.permit(kind),

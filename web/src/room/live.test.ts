@@ -48,6 +48,7 @@ function live(): LiveRoom {
     words: plainWords,
     clock,
     waits: waitsBy(clock, () => 1),
+    tickets: () => ({ get: () => '', put: () => undefined }),
   });
 }
 

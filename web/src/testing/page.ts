@@ -94,6 +94,7 @@ export class Scene {
       words,
       clock,
       waits,
+      tickets: () => ({ get: () => '', put: () => undefined }),
     });
     room.feed.view = shown;
     return room;

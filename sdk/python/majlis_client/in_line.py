@@ -1,0 +1,49 @@
+"""Shows the place in a line: one line of a terminal that moves, or a line of a file for each move."""
+
+from typing import TextIO
+
+from majlis.room_directory.v1 import room_pb2
+
+from majlis_client.catalogue import say
+
+_FINE_MINUTES = 10
+_LONGEST_MINUTES = 90
+_CLEAR = "\r\x1b[K"
+
+
+class InLine:
+    """Told of each place, it shows those that are new."""
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+        self._shown = ""
+
+    def __call__(self, place: room_pb2.Place) -> None:
+        text = say("line.offered") if place.offered else self._text(place)
+        if text == self._shown:
+            return
+        self._shown = text
+        if not self._to.isatty():
+            print(text, file=self._to, flush=True)
+        elif place.offered:
+            print(f"{_CLEAR}{text}", file=self._to, flush=True)
+        else:
+            print(f"{_CLEAR}{text}", end="", file=self._to, flush=True)
+
+    @staticmethod
+    def _text(place: room_pb2.Place) -> str:
+        wait = expected(place.expected_wait.seconds if place.HasField("expected_wait") else None)
+        return say("line.place", position=place.position, waiting=place.waiting_count, wait=wait)
+
+
+def expected(seconds: int | None) -> str:
+    """A wait in words that one can plan with."""
+    if seconds is None:
+        return say("line.unknown")
+    minutes = seconds / 60
+    if minutes < 1:
+        return say("line.soon")
+    if minutes > _LONGEST_MINUTES:
+        return say("line.hours", hours=-int(-minutes // 60))
+    step = 1 if minutes < _FINE_MINUTES else 5
+    return say("line.minutes", minutes=-int(-minutes // step) * step)

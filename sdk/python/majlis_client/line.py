@@ -1,0 +1,53 @@
+"""Waits in the line before a full room: knocks with the ticket of its place, and goes in when a seat is there."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
+
+from majlis_client.backoff import Backoff
+from majlis_client.errors import MajlisError
+
+OnPlace = Callable[[room_pb2.Place], None]
+"""Hears of the place whenever the server tells it."""
+
+_LEAST_SECONDS = 1.0
+_LEAVE_SECONDS = 2.0
+
+Knock = Callable[[str], Awaitable[room_service_pb2.JoinRoomResponse]]
+Leave = Callable[[str], Awaitable[object]]
+
+
+async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_service_pb2.JoinRoomResponse:
+    """Knocks until a seat is taken; who gives up (the caller cancels) leaves the line.
+
+    A connection that is lost meanwhile costs no place: the server keeps it for some minutes. Raises MajlisError where
+    no wait helps: the room is over, another device waits in this place, ...
+    """
+    ticket, backoff = "", Backoff()
+    try:
+        while True:
+            try:
+                answer = await knock(ticket)
+            except MajlisError as error:
+                if error.reason == "TICKET_INVALID" and ticket:
+                    # Kept for too long without a word: whoever knocks without one is a newcomer.
+                    ticket = ""
+                elif not (ticket and backoff.failed(error)):
+                    raise
+                await backoff.wait()
+                continue
+            if not answer.HasField("place"):
+                return answer
+            backoff.worked()
+            ticket = answer.place.ticket
+            on_place(answer.place)
+            if not answer.place.offered:
+                await asyncio.sleep(max(_LEAST_SECONDS, answer.place.knock_after.ToMilliseconds() / 1000))
+    except asyncio.CancelledError:
+        if ticket:
+            with contextlib.suppress(MajlisError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await leave(ticket)
+        raise

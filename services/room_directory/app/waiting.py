@@ -1,0 +1,228 @@
+"""The waiting room: who finds no seat gets a place in the line, and comes in when one is there."""
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.common.clock import Clock
+from services.common.limits import TokenBuckets
+from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.live import LiveRoom, LiveRooms
+from services.room_directory.app.placing import Seated
+from services.room_directory.app.ports import Counters, Ids, Limits
+from services.room_directory.app.seats import SeatCases
+from services.room_directory.app.tickets import Tickets, milliseconds
+from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
+from services.room_directory.domain.errors import LineFull, NoRelay, RoomFull, RoomMoves
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.seats import LineOrder, MediaKind
+from services.room_directory.domain.waiting import KEPT_SECONDS, NEAR, OFFER_SECONDS, Line, Ticket, Waiter, knock_after
+
+_MOST_OFFERS_A_ROUND = 200
+_LINE_FULL_SECONDS = 60.0
+_SPREAD = 0.2
+"""How far before and after its time a knock may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceShown:
+    """A place in a line, as its person is told of it."""
+
+    ticket: str
+    position: int
+    waiting_count: int
+    expected_seconds: float | None
+    knock_after_seconds: float
+    kept_seconds: float
+    offered_until: datetime | None
+    order: LineOrder
+    near: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """How somebody asks to be let in."""
+
+    room_key: str = ""
+    ticket: str = ""
+    may_wait: bool = False
+    without_permit: bool = False
+
+
+class WaitingRoom:
+    """The lines of all rooms this process owns; each lives in memory and is built anew from the tickets people show."""
+
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        fleet: Fleet,
+        seats: SeatCases,
+        tickets: Tickets,
+        blocks: Blocks,
+        *,
+        ids: Ids,
+        clock: Clock,
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._rooms = rooms
+        self._fleet = fleet
+        self._seats = seats
+        self._tickets = tickets
+        self._blocks = blocks
+        self._ids = ids
+        self._clock = clock
+        self._limits = limits
+        self._counters = counters
+        self._door = TokenBuckets(2 * limits.entries_per_second, limits.entries_per_second, max_keys=1)
+        self._is_short = False
+        """Whether somebody who is next found no relay with room at the last round: newcomers anywhere come after."""
+        self._turn = 0
+        self._waiting = 0
+
+    async def knock(self, actor: Actor, room_id: str, knock: Knock) -> Seated | PlaceShown:
+        """Seats the caller, or gives them a place in the line where they may wait and there is no seat.
+
+        Raises what joining raises, LineFull, TicketInvalid, TicketElsewhere.
+        """
+        live = await self._rooms.find(room_id)
+        if not self._rooms.may_go_on(live):
+            # Another copy may have its line by now, and gives places of its own.
+            raise RoomMoves
+        ticket = await self._tickets.read(knock.ticket, room_id, actor.user_id)
+        if stands_in_no_line(live.room, actor.user_id):
+            return await self._take_seat(actor, live, knock)
+        now, line = self._clock.monotonic(), live.line
+        if line is not None and actor.user_id in line and knock.may_wait:
+            # Also a device that may not have the seat any more must not take it.
+            line.knock(actor.user_id, ticket, now)
+        before = goes_before(live.room, actor.user_id, self._clock.now())
+        is_offered = line is not None and line.is_offered(actor.user_id)
+        if not (is_offered or before) and self._has_to_wait(live, ticket, now):
+            return self._wait(actor, live, knock, ticket, RoomFull())
+        try:
+            return await self._take_seat(actor, live, knock)
+        except (RoomFull, NoRelay) as refusal:
+            return self._wait(actor, live, knock, ticket, refusal)
+
+    async def leave_line(self, actor: Actor, room_id: str, token: str) -> None:
+        """Gives the caller's place up, unless another device has taken it. Raises RoomNotFound, RoomEnded."""
+        live = await self._rooms.find(room_id)
+        ticket = await self._tickets.read(token, room_id, actor.user_id)
+        waiter = live.line.of(actor.user_id) if live.line is not None else None
+        if live.line is None or waiter is None or (ticket is not None and ticket.turn < waiter.turn):
+            return
+        if live.line.is_offered(actor.user_id):
+            self._fleet.release(room_id, actor.user_id)
+        live.line.leave(actor.user_id)
+
+    async def round(self) -> None:
+        """Ends what has lapsed and offers what is free, one seat a room and turn; call it twice a second."""
+        now = self._clock.monotonic()
+        lines = [(live, live.line) for live in self._rooms if live.line is not None and len(live.line)]
+        lines = [(live, line) for live, line in lines if self._rooms.may_go_on(live)]
+        for live, line in lines:
+            line.put_in_order(live.room.line_order)
+            for user_id in [*line.lapse(now), *line.forget_silent(now)]:
+                self._fleet.release(live.room.room_id, user_id)
+        self._waiting = sum(len(line) for _, line in lines)
+        self._counters.waiting(self._waiting)
+        self._is_short = not self._offer_all(lines, now)
+
+    def _offer_all(self, lines: list[tuple[LiveRoom, Line]], now: float) -> bool:
+        """Offers what is free; says whether the fleet had room for all for whom their rooms had."""
+        self._turn += 1
+        start = self._turn % len(lines) if lines else 0
+        queues = deque(deque(self._next_ones(live, line, now)) for live, line in [*lines[start:], *lines[:start]])
+        made = 0
+        while queues and made < _MOST_OFFERS_A_ROUND:
+            queue = queues.popleft()
+            if not queue:
+                continue
+            if self._door.take("", now) > 0:
+                return True
+            live, line, waiter = queue.popleft()
+            try:
+                self._fleet.place(
+                    live, waiter.user_id, MediaKind.AUDIENCE, returning=waiter.first, seconds=OFFER_SECONDS
+                )
+            except NoRelay:
+                self._door.give_back("", now)
+                return False
+            line.offer(waiter, now)
+            made += 1
+            queues.append(queue)
+        return True
+
+    @staticmethod
+    def _next_ones(live: LiveRoom, line: Line, now: float) -> Iterator[tuple[LiveRoom, Line, Waiter]]:
+        free = live.room.rules.listener_limit - live.room.listener_count() - line.offers
+        if free > 0:
+            for waiter in line.next_ones(min(free, _MOST_OFFERS_A_ROUND), now):
+                yield live, line, waiter
+
+    def _has_to_wait(self, live: LiveRoom, ticket: Ticket | None, now: float) -> bool:
+        if self._is_short or self._line_of(live).keeps_out(ticket, now):
+            return True
+        return self._door.take("", now) > 0
+
+    async def _take_seat(self, actor: Actor, live: LiveRoom, knock: Knock) -> Seated:
+        room_id, line = live.room.room_id, live.line
+        held = line.held_for_others(actor.user_id) if line is not None else 0
+        seated = await self._seats.join_room(
+            actor, room_id, knock.room_key, without_permit=knock.without_permit, held=held
+        )
+        if live.line is not None:
+            live.line.came_in(actor.user_id, self._clock.monotonic())
+        return seated
+
+    def _wait(
+        self, actor: Actor, live: LiveRoom, knock: Knock, ticket: Ticket | None, refusal: RoomFull | NoRelay
+    ) -> PlaceShown:
+        """A place for somebody who may wait. Raises the refusal for anybody else, and what keeps people out at all."""
+        check_entry(live.room, actor, knock.room_key, blocked=self._blocks.keep_out(live.room, actor.user_id))
+        if not knock.may_wait:
+            raise refusal
+        now, line = self._clock.monotonic(), self._line_of(live)
+        if line.is_offered(actor.user_id):
+            # The seat that was held is gone: somebody who comes back had it first.
+            line.take_back(actor.user_id)
+        waiter = line.of(actor.user_id) or line.knock(actor.user_id, ticket, now)
+        if waiter is None:
+            if self._waiting >= self._limits.waiting:
+                raise LineFull(retry_after_seconds=_LINE_FULL_SECONDS)
+            self._waiting += 1
+            at = self._clock.now()
+            waiter = line.arrive(
+                actor.user_id,
+                milliseconds(at),
+                self._ids.member(),
+                first=goes_before(live.room, actor.user_id, at),
+                now=now,
+            )
+        return self._show(live, line, waiter)
+
+    def _show(self, live: LiveRoom, line: Line, waiter: Waiter) -> PlaceShown:
+        now, position = self._clock.monotonic(), line.position(waiter)
+        expected = line.expected_seconds(position, now)
+        offered = waiter.offered_until - now
+        spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 (jitter)
+        return PlaceShown(
+            ticket=self._tickets.issue(live.room.room_id, line, waiter),
+            position=position,
+            waiting_count=len(line),
+            expected_seconds=expected,
+            knock_after_seconds=knock_after(position, expected) * spread,
+            kept_seconds=KEPT_SECONDS,
+            offered_until=self._clock.now() + timedelta(seconds=offered) if offered > 0 else None,
+            order=line.order,
+            near=position <= NEAR,
+        )
+
+    def _line_of(self, live: LiveRoom) -> Line:
+        if live.line is None:
+            live.line = Line(self._ids.new_id(), live.room.line_order, settles_until=live.settles_until)
+        return live.line

@@ -1,0 +1,296 @@
+"""The line before a room that has no seat: who is next, how long it takes, and what keeps a place."""
+
+from bisect import bisect_left
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from services.room_directory.domain.errors import TicketElsewhere
+from services.room_directory.domain.seats import LineOrder
+
+KEPT_SECONDS = 120.0
+"""How long a place is kept for somebody who gives no sign of life."""
+OFFER_SECONDS = 15.0
+"""How long a seat is held for whoever is next."""
+MOST_LAPSES = 3
+"""Offers that somebody lets lapse before their place is gone: each has kept a seat empty."""
+LOT_MILLISECONDS = 300_000
+"""Who comes within the same stretch of so long draws lots with each other; the stretches keep their order."""
+PACE_SECONDS = 300.0
+"""How far back the pace is measured."""
+NEAR = 200
+"""So many at the head of a line hear of each move; the others' moves can wait."""
+_GRAIN_SECONDS = 10.0
+_SOONEST_KNOCK_SECONDS = 3.0
+_LATEST_KNOCK_SECONDS = 50.0
+"""A place outlives two knocks that got lost."""
+_KNOCK_SECONDS_A_PLACE = 0.05
+
+_Rank = tuple[bool, int, int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a ticket says: enough to build the line anew."""
+
+    user_id: str
+    room_id: str
+    line_id: str
+    arrived_at: int
+    """Milliseconds since the epoch."""
+    lot: int
+    turn: int
+    first: bool
+
+
+class Waiter:
+    """One person in a line; kept small, since there may be tens of thousands."""
+
+    __slots__ = ("arrived_at", "first", "is_away", "lapses", "lot", "offered_until", "seen_at", "turn", "user_id")
+
+    def __init__(self, user_id: str, arrived_at: int, lot: int, *, first: bool, seen_at: float, turn: int = 1) -> None:
+        self.user_id = user_id
+        self.arrived_at = arrived_at
+        self.lot = lot
+        self.first = first
+        """Whether they go before newcomers: asked by name, or back from the room."""
+        self.turn = turn
+        """How often the place went to another device, and one."""
+        self.seen_at = seen_at
+        self.lapses = 0
+        self.is_away = False
+        """Whether an offer lapsed and they were not seen since: the next ones are asked meanwhile."""
+        self.offered_until = 0.0
+        """Until when a seat is held; 0 while none is."""
+
+
+class Pace:
+    """How many came in lately, in grains of ten seconds: a few numbers however long the line."""
+
+    def __init__(self) -> None:
+        self._grains: deque[tuple[int, int]] = deque()
+        self._since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """Somebody begins to wait: what was before, when nobody did, says nothing of this line."""
+        self._grains.clear()
+        self._since = now
+
+    def note(self, now: float) -> None:
+        """Somebody came in from the line."""
+        grain = int(now // _GRAIN_SECONDS)
+        count = self._grains.pop()[1] if self._grains and self._grains[-1][0] == grain else 0
+        self._grains.append((grain, count + 1))
+        self._forget(now)
+
+    def a_second(self, now: float) -> float:
+        """People a second; 0 while nobody came in."""
+        self._forget(now)
+        if self._since is None:
+            return 0.0
+        # Over less than one grain a single one would promise too much.
+        span = max(_GRAIN_SECONDS, min(PACE_SECONDS, now - self._since))
+        return sum(count for _, count in self._grains) / span
+
+    def _forget(self, now: float) -> None:
+        oldest = int((now - PACE_SECONDS) // _GRAIN_SECONDS)
+        while self._grains and self._grains[0][0] <= oldest:
+            self._grains.popleft()
+
+
+class Line:
+    """Those who wait before one room. Times are monotonic seconds.
+
+    A line lives in the memory of the room's owner. What a later owner needs to build it anew is on the tickets that
+    people show: it believes those of another line, and knows its own places by heart.
+    """
+
+    def __init__(self, line_id: str, order: LineOrder = LineOrder.ARRIVAL, *, settles_until: float = 0.0) -> None:
+        self.line_id = line_id
+        self.order = order
+        self._settles_until = settles_until
+        self._is_rebuilt = False
+        self._ranked: list[Waiter] = []
+        """Who waits and is offered nothing, next one first."""
+        self._by_sign: OrderedDict[str, Waiter] = OrderedDict()
+        """Everybody, whose sign of life is the oldest first."""
+        self._offered: dict[str, Waiter] = {}
+        self._pace = Pace()
+
+    def __len__(self) -> int:
+        return len(self._by_sign)
+
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._by_sign
+
+    @property
+    def offers(self) -> int:
+        """Seats that are held."""
+        return len(self._offered)
+
+    def of(self, user_id: str) -> Waiter | None:
+        """Somebody's place, if they have one."""
+        return self._by_sign.get(user_id)
+
+    def is_offered(self, user_id: str) -> bool:
+        """Whether a seat is held for this person."""
+        return user_id in self._offered
+
+    def held_for_others(self, user_id: str) -> int:
+        """Seats that this person may not take."""
+        return len(self._offered) - (user_id in self._offered)
+
+    def keeps_out(self, ticket: Ticket | None, now: float) -> bool:
+        """Whether a newcomer has to wait because others do, or, after a change of owner, may turn out to."""
+        if ticket is not None and ticket.line_id != self.line_id and now < self._settles_until:
+            self._is_rebuilt = True
+            return True
+        return bool(self._ranked)
+
+    # Coming and going.
+
+    def knock(self, user_id: str, ticket: Ticket | None, now: float) -> Waiter | None:
+        """A sign of life of somebody who has a place, or whose ticket another line gave; None for a newcomer.
+
+        Without a ticket the place goes to the device that knocks. Raises TicketElsewhere for the device before it.
+        """
+        waiter = self._by_sign.get(user_id)
+        if waiter is None:
+            return None if ticket is None or ticket.line_id == self.line_id else self._restore(ticket, now)
+        if ticket is None:
+            waiter.turn += 1
+        elif ticket.turn < waiter.turn:
+            raise TicketElsewhere
+        else:
+            waiter.turn = ticket.turn
+        if ticket is not None and ticket.line_id != self.line_id and ticket.arrived_at < waiter.arrived_at:
+            # Their other device came first, and without what this one has.
+            self._move(waiter, ticket)
+        waiter.seen_at, waiter.is_away = now, False
+        self._by_sign.move_to_end(user_id)
+        return waiter
+
+    def arrive(self, user_id: str, arrived_at: int, lot: int, *, first: bool, now: float) -> Waiter:
+        """The newcomer's place; `arrived_at` is in milliseconds since the epoch."""
+        if not self._by_sign:
+            self._pace.begin(now)
+        return self._add(Waiter(user_id, arrived_at, lot, first=first, seen_at=now), now)
+
+    def leave(self, user_id: str) -> bool:
+        """Gives a place up, with the seat that may be held for it; says whether there was one."""
+        waiter = self._by_sign.pop(user_id, None)
+        if waiter is None:
+            return False
+        if self._offered.pop(user_id, None) is None:
+            self._unrank(waiter)
+        return True
+
+    def came_in(self, user_id: str, now: float) -> None:
+        """Somebody took a seat; those who had a place have it no longer."""
+        if self.leave(user_id):
+            self._pace.note(now)
+
+    # Offers.
+
+    def next_ones(self, most: int, now: float) -> list[Waiter]:
+        """To whom seats may be offered now, in order; nobody while places are still being shown again."""
+        if now < self._settles_until and self._is_rebuilt:
+            return []
+        found: list[Waiter] = []
+        for waiter in self._ranked:
+            if len(found) >= most:
+                break
+            if not waiter.is_away:
+                found.append(waiter)
+        return found
+
+    def offer(self, waiter: Waiter, now: float) -> None:
+        """Holds a seat for somebody."""
+        self._unrank(waiter)
+        waiter.offered_until = now + OFFER_SECONDS
+        self._offered[waiter.user_id] = waiter
+
+    def take_back(self, user_id: str) -> None:
+        """The seat that was held is none after all: its person waits on, at the same place."""
+        waiter = self._offered.pop(user_id, None)
+        if waiter is not None:
+            waiter.offered_until = 0.0
+            self._rank(waiter)
+
+    def lapse(self, now: float) -> list[str]:
+        """Ends offers that were not taken in time; their people keep their place and have to show themselves."""
+        late = [waiter for waiter in self._offered.values() if waiter.offered_until <= now]
+        for waiter in late:
+            self.take_back(waiter.user_id)
+            waiter.lapses += 1
+            waiter.is_away = True
+            if waiter.lapses >= MOST_LAPSES:
+                self.leave(waiter.user_id)
+        return [waiter.user_id for waiter in late]
+
+    def forget_silent(self, now: float) -> list[str]:
+        """Drops those of whom nothing was heard for too long."""
+        gone: list[str] = []
+        while self._by_sign:
+            user_id, waiter = next(iter(self._by_sign.items()))
+            if now - waiter.seen_at < KEPT_SECONDS:
+                break
+            self.leave(user_id)
+            gone.append(user_id)
+        return gone
+
+    def put_in_order(self, order: LineOrder) -> None:
+        """Changes the order; nobody loses what their ticket says."""
+        if order is not self.order:
+            self.order = order
+            self._ranked.sort(key=self._rank_of)
+
+    # What is told.
+
+    def position(self, waiter: Waiter) -> int:
+        """From 1; also the place of somebody for whom a seat is held."""
+        return bisect_left(self._ranked, self._rank_of(waiter), key=self._rank_of) + 1
+
+    def expected_seconds(self, position: int, now: float) -> float | None:
+        """How long it takes by the pace of the last minutes; None while nobody came in."""
+        pace = self._pace.a_second(now)
+        return position / pace if pace else None
+
+    def _restore(self, ticket: Ticket, now: float) -> Waiter:
+        self._is_rebuilt = True
+        if not self._by_sign:
+            self._pace.begin(now)
+        waiter = Waiter(
+            ticket.user_id, ticket.arrived_at, ticket.lot, first=ticket.first, seen_at=now, turn=ticket.turn
+        )
+        return self._add(waiter, now)
+
+    def _add(self, waiter: Waiter, now: float) -> Waiter:
+        waiter.seen_at = now
+        self._by_sign[waiter.user_id] = waiter
+        self._rank(waiter)
+        return waiter
+
+    def _move(self, waiter: Waiter, ticket: Ticket) -> None:
+        is_offered = waiter.user_id in self._offered
+        if not is_offered:
+            self._unrank(waiter)
+        waiter.arrived_at, waiter.lot, waiter.first = ticket.arrived_at, ticket.lot, waiter.first or ticket.first
+        if not is_offered:
+            self._rank(waiter)
+
+    def _rank_of(self, waiter: Waiter) -> _Rank:
+        at = waiter.arrived_at if self.order is LineOrder.ARRIVAL else waiter.arrived_at // LOT_MILLISECONDS
+        return not waiter.first, at, waiter.lot, waiter.user_id
+
+    def _rank(self, waiter: Waiter) -> None:
+        self._ranked.insert(self.position(waiter) - 1, waiter)
+
+    def _unrank(self, waiter: Waiter) -> None:
+        del self._ranked[self.position(waiter) - 1]
+
+
+def knock_after(position: int, expected: float | None) -> float:
+    """Seconds until somebody at this place should knock again: often near the head, seldom far from it."""
+    by_place = position * _KNOCK_SECONDS_A_PLACE
+    by_wait = expected / 6 if expected is not None else _LATEST_KNOCK_SECONDS
+    return max(_SOONEST_KNOCK_SECONDS, min(_LATEST_KNOCK_SECONDS, by_place, by_wait))

@@ -1,0 +1,165 @@
+"""The line before a full room, through the real service: places, tickets, seats that are offered, a restart."""
+
+import asyncio
+
+import pytest
+from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
+
+from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+
+
+async def _small(world: World, limit: int = 2) -> str:
+    """A room with so many seats, all of them taken."""
+    await world.crash()
+    world.changes = {"listener_limit": limit}
+    await world.start()
+    relay = await world.relay()
+    room_id: str = (await world.create("lina")).room_id
+    for number in range(limit):
+        joined = await world.join(f"seated{number}", room_id)
+        await world.connect(f"seated{number}", room_id, joined.seat.epoch, relay)
+    return room_id
+
+
+async def _wait(world: World, name: str, room_id: str, ticket: str = "") -> room_pb2.Place:
+    answer = await world.join(name, room_id, may_wait=True, ticket=ticket)
+    assert answer.HasField("place"), "there was a seat"
+    return answer.place
+
+
+async def _leave(world: World, name: str, room_id: str) -> None:
+    await world.call(name, "LeaveRoom", room_service_pb2.LeaveRoomRequest(room_id=room_id))
+
+
+async def _until_in(world: World, name: str, room_id: str, ticket: str = "") -> room_service_pb2.JoinRoomResponse:
+    for _ in range(100):
+        answer = await world.join(name, room_id, may_wait=True, ticket=ticket)
+        if not answer.HasField("place"):
+            return answer
+        ticket = answer.place.ticket
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{name} never came in")
+
+
+@on_both_databases
+async def test_who_finds_no_seat_gets_a_place_and_comes_in_when_one_is_free(world: World) -> None:
+    room_id = await _small(world)
+    omar, nadia = await _wait(world, "omar", room_id), await _wait(world, "nadia", room_id)
+    assert (omar.position, nadia.position, nadia.waiting_count) == (1, 2, 2)
+    assert not nadia.HasField("expected_wait"), "nobody came in yet: there is no pace"
+    await _leave(world, "seated0", room_id)
+    came_in = await _until_in(world, "omar", room_id, omar.ticket)
+    assert came_in.seat.role == room_pb2.ROLE_LISTENER
+    assert came_in.permit.permit
+    moved = await _wait(world, "nadia", room_id, nadia.ticket)
+    assert (moved.position, moved.waiting_count) == (1, 1)
+    assert moved.expected_wait.seconds > 0
+
+
+async def test_a_client_that_does_not_wait_is_refused_as_ever_while_others_wait_before_it(world: World) -> None:
+    room_id = await _small(world)
+    await _wait(world, "omar", room_id)
+    assert await refusal(world.join("older", room_id)) == "ROOM_FULL"
+    await _leave(world, "seated0", room_id)
+    assert await refusal(world.join("older", room_id)) == "ROOM_FULL", "the free seat is Omar's"
+    await _until_in(world, "omar", room_id)
+
+
+async def test_people_asked_by_name_and_people_who_come_back_go_before_newcomers(world: World) -> None:
+    room_id = await _small(world)
+    first = await _wait(world, "omar", room_id)
+    await world.call("lina", "AddGuest", room_service_pb2.AddGuestRequest(room_id=room_id, handle="nadia"))
+    assert (await _wait(world, "nadia", room_id)).position == 1
+    assert (await _wait(world, "omar", room_id, first.ticket)).position == 2
+    await _leave(world, "seated0", room_id)
+    back = await world.join("seated0", room_id, may_wait=True)
+    assert back.seat.role == room_pb2.ROLE_LISTENER, "whoever was just there finds their seat before it is offered"
+
+
+async def test_a_second_device_takes_the_place_over_and_the_first_is_told(world: World) -> None:
+    room_id = await _small(world)
+    phone = await _wait(world, "omar", room_id)
+    tablet = await _wait(world, "omar", room_id)
+    assert (tablet.position, tablet.waiting_count) == (1, 1)
+    assert await refusal(world.join("omar", room_id, may_wait=True, ticket=phone.ticket)) == "TICKET_ELSEWHERE"
+    assert (await _wait(world, "omar", room_id, tablet.ticket)).position == 1
+
+
+async def test_a_ticket_is_good_for_its_person_and_room_alone(world: World) -> None:
+    room_id = await _small(world)
+    other_id = (await world.create("lina", "Bread and salt")).room_id
+    place = await _wait(world, "omar", room_id)
+    for name, where, ticket in (
+        ("nadia", room_id, place.ticket),
+        ("omar", other_id, place.ticket),
+        ("omar", room_id, place.ticket[:-4] + "AAAA"),
+        ("omar", room_id, "x"),
+    ):
+        assert await refusal(world.join(name, where, may_wait=True, ticket=ticket)) == "TICKET_INVALID"
+
+
+@on_both_databases
+async def test_after_a_restart_the_line_stands_as_it_did(world: World) -> None:
+    room_id = await _small(world)
+    places = [await _wait(world, name, room_id) for name in ("omar", "nadia", "yusuf")]
+    await world.crash()
+    await world.start()
+    await world.until(lambda: bool(world.parts.app.fleet.list_relays()))
+    # Somebody new knocks before them all, and the last one shows their ticket first.
+    assert (await _wait(world, "early", room_id)).position == 1
+    shown = zip(("yusuf", "nadia", "omar"), reversed(places), strict=True)
+    again = [await _wait(world, name, room_id, place.ticket) for name, place in shown]
+    assert again[-1].position == 1
+    assert (await _wait(world, "yusuf", room_id, again[0].ticket)).position == 3
+    assert (await _wait(world, "early", room_id)).position == 4
+
+
+async def test_leaving_the_line_moves_those_behind(world: World) -> None:
+    room_id = await _small(world)
+    omar, nadia = await _wait(world, "omar", room_id), await _wait(world, "nadia", room_id)
+    await world.call("omar", "LeaveLine", room_service_pb2.LeaveLineRequest(room_id=room_id, ticket=omar.ticket))
+    assert (await _wait(world, "nadia", room_id, nadia.ticket)).position == 1
+    again = await _wait(world, "omar", room_id, omar.ticket)
+    assert again.position == 2, "a ticket of a place that was given up holds nothing"
+
+
+async def test_beyond_the_bound_people_are_told_that_the_line_is_full(world: World) -> None:
+    room_id = await _small(world)
+    world.parts.app.waiting._limits = type(world.parts.app.waiting._limits)(waiting=1)
+    await _wait(world, "omar", room_id)
+    assert await refusal(world.join("nadia", room_id, may_wait=True)) == "LINE_FULL"
+
+
+async def test_a_fleet_without_room_makes_people_wait_and_lets_them_in_as_room_appears(world: World) -> None:
+    relay = await world.relay()
+    relay.load["packets_per_second_budget"] = 300
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].limits.usual == 300)
+    room_id = (await world.create("lina")).room_id
+    names = iter(f"guest{number}" for number in range(20))
+    while not (answer := await world.join(next(names), room_id, may_wait=True)).HasField("place"):
+        pass
+    assert answer.place.position == 1
+    assert await refusal(world.join("older", room_id)) in {"ROOM_FULL", "NO_RELAY"}
+    relay.load["packets_per_second_budget"] = 30_000
+    for name in list(names)[-1:]:
+        await _until_in(world, name, room_id)
+
+
+@pytest.mark.parametrize("who", ["lina", "omar"])
+async def test_whoever_started_the_room_alone_chooses_the_order_of_the_line(world: World, who: str) -> None:
+    await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.join("omar", room_id)
+    await world.bring_on_stage("lina", "omar", room_id)
+    await world.call(
+        "lina", "MakeModerator", stage_service_pb2.MakeModeratorRequest(room_id=room_id, user_id=person("omar"))
+    )
+    request = room_service_pb2.UpdateRoomRequest(room_id=room_id, line_order=room_pb2.LINE_ORDER_LOT)
+    if who == "lina":
+        assert (await world.call(who, "UpdateRoom", request)).room.line_order == room_pb2.LINE_ORDER_LOT
+        await world.crash()
+        await world.start()
+        shown = await world.call("lina", "GetRoom", room_service_pb2.GetRoomRequest(room_id=room_id))
+        assert shown.snapshot.room.line_order == room_pb2.LINE_ORDER_LOT
+    else:
+        assert await refusal(world.call(who, "UpdateRoom", request)) == "NOT_ALLOWED"

@@ -1,0 +1,238 @@
+"""The line before a full room: its order, its pace, what keeps a place, and what a change of owner leaves of it."""
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.room_directory.domain.errors import TicketElsewhere
+from services.room_directory.domain.seats import LineOrder
+from services.room_directory.domain.waiting import (
+    KEPT_SECONDS,
+    LOT_MILLISECONDS,
+    MOST_LAPSES,
+    OFFER_SECONDS,
+    Line,
+    Ticket,
+    Waiter,
+    knock_after,
+)
+
+
+def ticket_of(waiter: Waiter, line: Line) -> Ticket:
+    return Ticket(
+        user_id=waiter.user_id,
+        room_id="room",
+        line_id=line.line_id,
+        arrived_at=waiter.arrived_at,
+        lot=waiter.lot,
+        turn=waiter.turn,
+        first=waiter.first,
+    )
+
+
+def stand(line: Line, user_id: str, at: int, *, lot: int = 0, first: bool = False, now: float = 0.0) -> Waiter:
+    return line.arrive(user_id, at, lot or at, first=first, now=now)
+
+
+def order_of(line: Line) -> list[str]:
+    return [waiter.user_id for waiter in line.next_ones(10**6, 10**9)]
+
+
+people = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 2**32 - 1), st.booleans()), min_size=1, max_size=60)
+
+
+@given(people)
+def test_people_come_in_as_they_came_and_those_who_go_first_before_them(them: list[tuple[int, int, bool]]) -> None:
+    line = Line("line")
+    for number, (at, lot, first) in enumerate(them):
+        line.arrive(f"user{number:03}", at, lot, first=first, now=0.0)
+    told = line.next_ones(10**6, 10**9)
+    keys = [(not waiter.first, waiter.arrived_at) for waiter in told]
+    assert keys == sorted(keys)
+    assert [line.position(waiter) for waiter in told] == list(range(1, len(them) + 1))
+
+
+@given(people)
+def test_by_lot_only_those_draw_with_each_other_who_came_within_the_same_minutes(
+    them: list[tuple[int, int, bool]],
+) -> None:
+    line = Line("line")
+    for number, (at, lot, first) in enumerate(them):
+        line.arrive(f"user{number:03}", at, lot, first=first, now=0.0)
+    line.put_in_order(LineOrder.LOT)
+    keys = [(not each.first, each.arrived_at // LOT_MILLISECONDS, each.lot) for each in line.next_ones(10**6, 10**9)]
+    assert keys == sorted(keys)
+    line.put_in_order(LineOrder.ARRIVAL)
+    arrivals = [(not each.first, each.arrived_at) for each in line.next_ones(10**6, 10**9)]
+    assert arrivals == sorted(arrivals), "the order they came in is not lost by drawing lots"
+
+
+def test_a_quick_network_is_no_advantage_where_lots_are_drawn() -> None:
+    chance, line = random.Random(7), Line("line", LineOrder.LOT)
+    for number in range(1000):
+        line.arrive(f"user{number:04}", number, chance.randrange(2**32), first=False, now=0.0)
+    early = sum(1 for waiter in line.next_ones(100, 10**9) if waiter.arrived_at < 500)
+    assert 30 <= early <= 70, "of the first hundred about half came in the first half of the time"
+
+
+def test_an_offer_that_is_not_taken_goes_to_the_next_and_its_person_keeps_the_place() -> None:
+    line = Line("line")
+    omar, nadia = stand(line, "omar", 1), stand(line, "nadia", 2)
+    line.offer(omar, 0.0)
+    assert (line.offers, line.held_for_others("nadia"), line.held_for_others("omar")) == (1, 1, 0)
+    assert line.lapse(OFFER_SECONDS - 0.1) == []
+    assert line.lapse(OFFER_SECONDS) == ["omar"]
+    assert order_of(line) == ["nadia"], "whoever let it lapse is asked again once they show themselves"
+    assert (line.position(omar), line.position(nadia)) == (1, 2)
+    line.knock("omar", ticket_of(omar, line), 20.0)
+    assert order_of(line) == ["omar", "nadia"]
+
+
+def test_who_lets_offers_lapse_again_and_again_keeps_seats_empty_no_longer() -> None:
+    line = Line("line")
+    omar, now = stand(line, "omar", 1), 0.0
+    stand(line, "nadia", 2)
+    for _ in range(MOST_LAPSES):
+        line.offer(omar, now)
+        now += OFFER_SECONDS
+        line.lapse(now)
+        line.knock("omar", ticket_of(omar, line), now)
+    assert "omar" not in line
+    assert line.knock("omar", ticket_of(omar, line), now) is None, "their ticket holds nothing: they are a newcomer"
+    assert order_of(line) == ["nadia"]
+
+
+def test_a_place_is_kept_for_two_minutes_without_a_word() -> None:
+    line = Line("line")
+    stand(line, "omar", 1)
+    nadia = stand(line, "nadia", 2)
+    line.knock("nadia", ticket_of(nadia, line), 60.0)
+    assert line.forget_silent(KEPT_SECONDS - 0.1) == []
+    assert line.forget_silent(KEPT_SECONDS) == ["omar"]
+    assert order_of(line) == ["nadia"]
+
+
+def test_a_seat_held_for_somebody_who_is_gone_is_free_again() -> None:
+    line = Line("line")
+    omar = stand(line, "omar", 1)
+    line.offer(omar, KEPT_SECONDS - 1)
+    assert line.forget_silent(KEPT_SECONDS) == ["omar"]
+    assert (line.offers, len(line)) == (0, 0)
+
+
+def test_a_place_is_one_devices_at_a_time() -> None:
+    line = Line("line")
+    omar = stand(line, "omar", 1)
+    phone = ticket_of(omar, line)
+    assert line.knock("omar", None, 1.0) is omar
+    with pytest.raises(TicketElsewhere):
+        line.knock("omar", phone, 2.0)
+    assert line.knock("omar", ticket_of(omar, line), 3.0) is omar
+    assert len(line) == 1
+
+
+def test_the_wait_is_told_by_the_pace_of_the_last_minutes() -> None:
+    line = Line("line")
+    for number in range(40):
+        stand(line, f"user{number:02}", number)
+    assert line.expected_seconds(10, 5.0) is None, "nobody came in yet"
+    for second in range(0, 60, 2):
+        line.came_in(f"user{second // 2:02}", float(second))
+    assert line.expected_seconds(10, 60.0) == pytest.approx(20.0, rel=0.1)
+    assert line.expected_seconds(10, 60.0 + 400.0) is None, "what was five minutes ago says nothing"
+
+
+def test_a_new_owner_lets_those_who_waited_show_their_tickets_before_it_offers() -> None:
+    before = Line("before")
+    tickets = [ticket_of(stand(before, f"user{number}", number), before) for number in range(5)]
+    after = Line("after", settles_until=8.0)
+    assert not after.keeps_out(None, 0.0), "where nobody waited a newcomer comes in"
+    for ticket in reversed(tickets):
+        assert after.keeps_out(ticket, 1.0)
+        after.knock(ticket.user_id, ticket, 1.0)
+    assert after.keeps_out(None, 1.0)
+    assert after.next_ones(5, 7.9) == []
+    assert [waiter.user_id for waiter in after.next_ones(5, 8.0)] == [f"user{number}" for number in range(5)]
+
+
+def test_far_from_the_head_people_knock_seldom_and_near_it_often_and_always_in_time_to_keep_the_place() -> None:
+    assert knock_after(1, None) <= OFFER_SECONDS / 3
+    assert knock_after(20_000, None) > 30
+    spans = [knock_after(position, None) for position in range(1, 20_000, 50)]
+    assert spans == sorted(spans)
+    assert max(spans) * 1.2 * 2 <= KEPT_SECONDS
+
+
+@dataclass
+class Crowd:
+    """People who knock as they are told, before a room in which seats come free; its owner may change."""
+
+    chance: random.Random
+    line: Line
+    seats: int = 0
+    now: float = 0.0
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    knocks: dict[str, float] = field(default_factory=dict)
+    arrivals: dict[str, int] = field(default_factory=dict)
+    came_in: list[str] = field(default_factory=list)
+
+    def arrive(self, number: int) -> None:
+        user_id, at = f"user{number:05}", int(self.now * 1000) + number % 7
+        self.arrivals[user_id] = at
+        self._told(self.line.arrive(user_id, at, self.chance.randrange(2**32), first=False, now=self.now))
+
+    def second(self) -> None:
+        """Everybody whose time has come knocks; then the owner makes its round."""
+        self.now += 1.0
+        for user_id in [each for each, at in self.knocks.items() if at <= self.now]:
+            waiter = self.line.knock(user_id, self.tickets[user_id], self.now)
+            assert waiter is not None, "somebody who knocks in time keeps the place"
+            if self.line.is_offered(user_id):
+                self.line.came_in(user_id, self.now)
+                self.came_in.append(user_id)
+                self.seats -= 1
+                del self.knocks[user_id]
+            else:
+                self._told(waiter)
+        self.line.lapse(self.now)
+        self.line.forget_silent(self.now)
+        for waiter in self.line.next_ones(max(0, self.seats - self.line.offers), self.now):
+            self.line.offer(waiter, self.now)
+
+    def new_owner(self, number: int) -> None:
+        self.line = Line(f"owner{number}", settles_until=self.now + 8.0)
+
+    def inversions(self) -> float:
+        """Share of all pairs of people of whom the one who came later came in first."""
+        turns = [self.arrivals[user_id] for user_id in self.came_in]
+        late = sum(earlier > later for turn, later in enumerate(turns) for earlier in turns[:turn])
+        return late / (len(turns) * (len(turns) - 1) / 2)
+
+    def _told(self, waiter: Waiter) -> None:
+        self.tickets[waiter.user_id] = ticket_of(waiter, self.line)
+        position = self.line.position(waiter)
+        wait = knock_after(position, self.line.expected_seconds(position, self.now))
+        self.knocks[waiter.user_id] = self.now + wait * self.chance.uniform(0.8, 1.2)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 3))
+def test_nobody_starves_and_the_order_holds_over_changes_of_the_owner(seed: int, owners: int) -> None:
+    chance = random.Random(seed)
+    crowd = Crowd(chance, Line("owner"))
+    for number in range(200):
+        crowd.arrive(number)
+        crowd.now += 0.02
+    changes = set(chance.sample(range(5, 100), owners))
+    for second in range(600):
+        if second in changes:
+            crowd.new_owner(second)
+        crowd.seats += chance.random() < 0.9
+        crowd.second()
+        if len(crowd.came_in) == 200:
+            break
+    assert sorted(crowd.came_in) == sorted(crowd.arrivals), "everybody came in"
+    assert crowd.inversions() < 0.01
