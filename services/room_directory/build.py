@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
@@ -58,7 +57,7 @@ from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
-from services.room_directory.app.tickets import TicketReader, Tickets
+from services.room_directory.app.tickets import Tickets
 from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient, PeerClients
 from services.room_directory.domain.ended import EndedSignIns
@@ -88,7 +87,6 @@ _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
 
 PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
-TICKET = TokenKind.of(tokens_pb2.TicketClaims.DESCRIPTOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,28 +145,23 @@ async def build(
     store = SqlRoomStore(database, clock, rules, _made(leases, ownership))
     keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
     auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
-    blocks, ended = Blocks(), EndedSignIns()
+    blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     announcer = facts.BusAnnouncer(bus.publish, people)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
-
     relay_client = partial(GrpcRelayClient, settings)
     fleet = Fleet(ledger, relay_client, dispatch, rooms, ended, clock=clock, limits=limits)
-    _show(metrics, fleet)
     if ownership is not None:
         ownership.wire(Arrivals(rooms, store, fleet, ended, clock).take, rooms.lose, rooms.lives)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
-    placing = Placing(rooms, fleet, permits, clock)
+    placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
     seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
-    tickets = Tickets(TokenSigner(TICKET, keys), _reader(keys, settings, clock), clock, settings.deployment)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
         previews=Previews(rooms, invite, clock),
         seats=seats,
-        waiting=WaitingRoom(
-            rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits, counters=counters
-        ),
+        waiting=WaitingRoom(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
@@ -177,7 +170,7 @@ async def build(
         people=people,
         keys=keys,
     )
-    revocations = RevocationList(clock)
+    _show(metrics, fleet, app.waiting)
     return Parts(
         settings=settings,
         database=database,
@@ -222,20 +215,6 @@ def _made(leases: SqlLeases | None, ownership: Ownership | None) -> RoomMade | N
     return made
 
 
-def _reader(keys: KeyRing, settings: Settings, clock: Clock) -> TicketReader:
-    """Reads tickets that this service signed, in this copy or another one."""
-
-    async def own_keys() -> str:
-        return keys.jwks_json()
-
-    verifier = TokenVerifier(own_keys, TICKET.issuer, settings.deployment, clock=clock)
-
-    async def read(token: str) -> dict[str, Any]:
-        return TICKET.fields(await verifier.verify(token, TICKET.type))
-
-    return read
-
-
 def _verifier(
     settings: Settings, auth: AuthClient, clock: Clock, metrics: Metrics, revocations: RevocationList
 ) -> TokenVerifier:
@@ -264,7 +243,9 @@ def _invite_facts(app: UseCases, invite: InviteClient | None, bus: Bus, database
     return FactReader("invite", bus, facts.INVITE_FACTS, invite.list_facts, handle, cursor)
 
 
-def _show(metrics: Metrics, fleet: Fleet) -> None:
+def _show(metrics: Metrics, fleet: Fleet, waiting: WaitingRoom) -> None:
+    people = metrics.gauge("majlis_room_directory_waiting_people", "People who wait for a seat in a room.")
+    people.set_function(lambda: waiting.waiting)
     serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
     serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))
 

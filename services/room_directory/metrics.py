@@ -41,7 +41,6 @@ class PrometheusCounters:
         self._rooms = metrics.gauge("majlis_room_directory_live_rooms", "Rooms that are not over.")
         self._listeners = metrics.gauge("majlis_room_directory_listeners", "Seats in the audiences of all rooms.")
         self._hands = metrics.gauge("majlis_room_directory_hands", "Hands that are up.")
-        self._waiting = metrics.gauge("majlis_room_directory_waiting_people", "People who wait for a seat in a room.")
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
         self._unplaced = metrics.counter(
             "majlis_room_directory_unplaced_people_total", "People for whom no relay had room, each once an hour."
@@ -74,10 +73,6 @@ class PrometheusCounters:
     def changed(self, action: str) -> None:
         """Counts a change that was written."""
         self._changes.labels(action).inc()
-
-    def waiting(self, people: int) -> None:
-        """Shows how many wait for a seat."""
-        self._waiting.set(people)
 
     def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
         """Shows how many there are."""

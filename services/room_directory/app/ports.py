@@ -273,10 +273,6 @@ class Counters(Protocol):
         """A change of a room was kept."""
         ...
 
-    def waiting(self, people: int) -> None:
-        """How many wait for a seat now."""
-        ...
-
     def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
         """How many there are now."""
         ...

@@ -1,11 +1,14 @@
 """Signs the tickets that hold places in lines, and reads those that people show."""
 
 from datetime import datetime
-from typing import Any, Protocol
+
+from majlis.contract.v1 import tokens_pb2
 
 from services.common.clock import Clock
 from services.common.errors import NotSignedIn, TokenExpired
-from services.room_directory.app.ports import Signer
+from services.common.trust.claims import TokenKind, TokenSigner
+from services.common.trust.key_ring import KeyRing
+from services.common.trust.tokens import TokenVerifier
 from services.room_directory.domain.errors import TicketInvalid
 from services.room_directory.domain.waiting import Line, Ticket, Waiter
 
@@ -13,20 +16,18 @@ LIFE_SECONDS = 600
 """Longer than a place is kept: a room may be without an owner for a while, and its line is built anew then."""
 
 
-class TicketReader(Protocol):
-    """Verifies tickets."""
-
-    async def __call__(self, token: str) -> dict[str, Any]:
-        """What a ticket says, by the contract's fields. Raises NotSignedIn, TokenExpired."""
-        ...
+TICKET = TokenKind.of(tokens_pb2.TicketClaims.DESCRIPTOR)
 
 
 class Tickets:
-    """Tickets of this deployment."""
+    """Tickets of this deployment, whichever copy of this service signed them."""
 
-    def __init__(self, signer: Signer, read: TicketReader, clock: Clock, deployment: str) -> None:
-        self._signer = signer
-        self._read = read
+    def __init__(self, keys: KeyRing, clock: Clock, deployment: str) -> None:
+        async def own_keys() -> str:
+            return keys.jwks_json()
+
+        self._signer = TokenSigner(TICKET, keys)
+        self._verifier = TokenVerifier(own_keys, TICKET.issuer, deployment, clock=clock)
         self._clock = clock
         self._deployment = deployment
 
@@ -52,7 +53,7 @@ class Tickets:
         if not token:
             return None
         try:
-            said = await self._read(token)
+            said = TICKET.fields(await self._verifier.verify(token, TICKET.type))
             ticket = Ticket(
                 user_id=said["user_id"],
                 room_id=said["room_id"],

@@ -12,7 +12,7 @@ from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms
 from services.room_directory.app.placing import Seated
-from services.room_directory.app.ports import Counters, Ids, Limits
+from services.room_directory.app.ports import Ids, Limits
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.tickets import Tickets, milliseconds
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
@@ -66,7 +66,6 @@ class WaitingRoom:
         ids: Ids,
         clock: Clock,
         limits: Limits,
-        counters: Counters,
     ) -> None:
         self._rooms = rooms
         self._fleet = fleet
@@ -76,12 +75,12 @@ class WaitingRoom:
         self._ids = ids
         self._clock = clock
         self._limits = limits
-        self._counters = counters
         self._door = TokenBuckets(2 * limits.entries_per_second, limits.entries_per_second, max_keys=1)
         self._is_short = False
         """Whether somebody who is next found no relay with room at the last round: newcomers anywhere come after."""
         self._turn = 0
-        self._waiting = 0
+        self.waiting = 0
+        """How many wait, before all rooms."""
 
     async def knock(self, actor: Actor, room_id: str, knock: Knock) -> Seated | PlaceShown:
         """Seats the caller, or gives them a place in the line where they may wait and there is no seat.
@@ -128,8 +127,7 @@ class WaitingRoom:
             line.put_in_order(live.room.line_order)
             for user_id in [*line.lapse(now), *line.forget_silent(now)]:
                 self._fleet.release(live.room.room_id, user_id)
-        self._waiting = sum(len(line) for _, line in lines)
-        self._counters.waiting(self._waiting)
+        self.waiting = sum(len(line) for _, line in lines)
         self._is_short = not self._offer_all(lines, now)
 
     def _offer_all(self, lines: list[tuple[LiveRoom, Line]], now: float) -> bool:
@@ -192,9 +190,9 @@ class WaitingRoom:
             line.take_back(actor.user_id)
         waiter = line.of(actor.user_id) or line.knock(actor.user_id, ticket, now)
         if waiter is None:
-            if self._waiting >= self._limits.waiting:
+            if self.waiting >= self._limits.waiting:
                 raise LineFull(retry_after_seconds=_LINE_FULL_SECONDS)
-            self._waiting += 1
+            self.waiting += 1
             at = self._clock.now()
             waiter = line.arrive(
                 actor.user_id,

@@ -113,9 +113,6 @@ class GuardedCounters:
     def changed(self, action: str) -> None:
         self._outside.touched()
 
-    def waiting(self, people: int) -> None:
-        self._outside.touched()
-
     def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
         self._outside.touched()
 

@@ -98,9 +98,6 @@ class Counters:
     def changed(self, action: str) -> None:
         self.actions.append(action)
 
-    def waiting(self, people: int) -> None:
-        raise AssertionError("nobody waits here")
-
     def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
         raise AssertionError("nobody counts here")
 
