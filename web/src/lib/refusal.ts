@@ -31,6 +31,7 @@ const texts = new Set<string>([
   'refused.NO_INVITATIONS_LEFT',
   'refused.DOORS_PACED',
   'refused.DOORS_PAUSED',
+  'refused.ROOM_MOVES',
   'refused.LINE_FULL',
   'refused.ROOM_NOT_FOUND',
   'refused.ROOM_ENDED',
