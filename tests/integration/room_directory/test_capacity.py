@@ -5,13 +5,14 @@ from typing import Any
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import capacity_service_pb2 as pb
 
+from services.programme.work import MIXED_SHARE
 from tests.integration.room_directory.world import FakeRelay, World, refusal
 
 COSTS = relay_pb.WorkCosts(
     packet=1_000, microphone=1_000, decode=2_000, encode_least=6_000, encode_best=50_000, passed=2_000, join=1_000_000,
     packet_milliseconds=20, programme_bits_per_second=32_000,
 )  # fmt: skip
-"""A channel at its home takes as much as 500 packets a second, and as much as 100 where it is handed on."""
+"""A channel takes as much as 500 packets a second while it mixes, and as much as 100 where it is handed on."""
 
 
 def carries(rooms: int) -> dict[str, Any]:
@@ -55,7 +56,7 @@ async def test_operators_learn_what_more_rooms_would_take_and_whether_they_fit(w
     await say(world, relay, carries(10))
     told = await ask(world, rooms=10, listeners=10)
     assert told.verdict == pb.CAPACITY_VERDICT_CARRIED
-    assert told.usual_work == 10 * (10 * 50 + 50 + 500)
+    assert told.usual_work == 10 * (10 * 50 + 50 + round(MIXED_SHARE * 500 + (1 - MIXED_SHARE) * 100))
     assert (told.sending_work, told.programme_work) == (10 * 550, 10 * 500)
     assert round(told.megabits_per_second, 1) == 5.6
     assert (told.relays, told.rooms_carried) == (1, 10)

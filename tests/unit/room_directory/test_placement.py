@@ -155,6 +155,8 @@ def test_a_draining_relay_of_a_row_is_passed_over() -> None:
 
 COSTS = Costs(packet=1.0, microphone=1.0, decode=1.0, encode_least=8.0, encode_best=50.0, passed=2.0, join=1000.0)
 """A channel that mixes two voices takes 10 µs for 20 ms: as much as 500 packets a second."""
+MIXER = Tariff(COSTS).channel(home=True).usual
+"""As talks usually go: some of the time it hands a lone speaker on."""
 
 
 def working(relay_id: str, usual: int = 0, carried: frozenset[tuple[str, str]] = frozenset()) -> RelayLoadState:
@@ -164,17 +166,17 @@ def working(relay_id: str, usual: int = 0, carried: frozenset[tuple[str, str]] =
 
 
 def test_the_first_listener_of_a_room_costs_its_home_a_mixer_and_the_next_one_does_not() -> None:
-    nearly_full = working("a", 1300)
+    nearly_full = working("a", 1600)
     assert choose(nearly_full, home="a") is None
-    assert choose(working("a", 1300, carried=frozenset({("room", "floor")})), home="a") == "a"
+    assert choose(working("a", 1600, carried=frozenset({("room", "floor")})), home="a") == "a"
     nearly_full = working("a", 1200)
     nearly_full.reserve(("room", "nadia"), newcomer(home="a").wants(nearly_full), NOW)
     assert choose(nearly_full, home="a") == "a", "the mixer is promised already"
-    assert nearly_full.committed(NOW).usual == 1200 + 500 + 50
+    assert nearly_full.committed(NOW).usual == 1200 + MIXER + 50
 
 
 def test_a_relay_that_only_hands_a_programme_on_needs_less_for_a_room() -> None:
-    assert choose(working("a", 1300), home="b") == "a"
+    assert choose(working("a", 1600), home="b") == "a"
     assert choose(working("a", 1700), home="b") is None
 
 
