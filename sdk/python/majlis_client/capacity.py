@@ -74,18 +74,21 @@ def _print(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse)
 
     console = Console(file=sys.stdout, highlight=False)
     if told.fleet:
+        # Above the table: a table's own title breaks where the table is narrow.
+        console.print(say("capacity.fleet"), markup=False)
         console.print(_fleet(told))
     if not asked.rooms and told.fleet:
         return
     if told.verdict != pb.CAPACITY_VERDICT_NO_RELAY:
-        console.print(_plan(asked, told))
+        console.print(say("capacity.plan", rooms=asked.rooms, listeners=asked.listeners), markup=False)
+        console.print(_plan(told))
     console.print(_verdict(asked, told), markup=False)
 
 
-def _table(title: str, *heads: str) -> "Table":
+def _table(*heads: str) -> "Table":
     from rich.table import Table  # noqa: PLC0415 (only here)
 
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for at, head in enumerate(heads):
         table.add_column(head, justify="left" if at == 0 else "right")
     return table
@@ -93,7 +96,6 @@ def _table(title: str, *heads: str) -> "Table":
 
 def _fleet(told: pb.ForecastCapacityResponse) -> "Table":
     table = _table(
-        say("capacity.fleet"),
         say("capacity.relay"),
         say("capacity.full"),
         say("capacity.usual"),
@@ -118,12 +120,8 @@ def _of(work: int, limit: int) -> str:
     return f"{work:,} / {limit:,}" if limit else f"{work:,}"
 
 
-def _plan(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse) -> "Table":
-    table = _table(
-        say("capacity.plan", rooms=asked.rooms, listeners=asked.listeners),
-        say("capacity.what"),
-        say("capacity.takes"),
-    )
+def _plan(told: pb.ForecastCapacityResponse) -> "Table":
+    table = _table(say("capacity.what"), say("capacity.takes"))
     table.add_row(say("capacity.usual"), f"{told.usual_work:,}")
     table.add_row(say("capacity.sending"), f"{told.sending_work:,}")
     table.add_row(say("capacity.programmes"), f"{told.programme_work:,}")
