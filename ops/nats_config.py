@@ -16,7 +16,7 @@ USERS = (*SERVICES, "canary")
 HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
     "invite": ("auth", "media_relay:load"),
-    "room_directory": ("auth", "invite", "media_relay:load"),
+    "room_directory": ("auth", "invite", "media_relay:load", "room_directory:pulse"),
     "media_relay": ("media_relay:load", "programme:frame", "programme:wanted"),
     "gateway": ("auth", "room_directory", "media_relay:load"),
     "canary": ("programme:frame",),

@@ -14,6 +14,7 @@ from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from services.common.tasks import Background
 from services.room_directory import build as parts_of
+from services.room_directory.owning import own
 from services.room_directory.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,11 +36,11 @@ async def main(stop: Stop) -> None:
         await parts_of.start(parts, background)
         metrics_port = await metrics.serve(settings.metrics_listen)
         await server.start()
-        await parts_of.own(parts, background)
+        await own(parts.owning, parts.blocks, parts.ledger, background)
         write_ready_file(settings.ready_file, {"grpc": server.port, "metrics": metrics_port})
         await parts_of.listen(parts, background)
         await stop.wait()
-        await parts_of.hand_over(parts)
+        await parts.owning.leave()
         await server.drain()
         await parts_of.stop(parts)
     await metrics.stop()

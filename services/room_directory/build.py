@@ -15,12 +15,14 @@ from majlis.room_directory.v1 import (
     fleet_service_pb2_grpc,
     moderation_service_pb2,
     moderation_service_pb2_grpc,
+    peer_service_pb2,
+    peer_service_pb2_grpc,
+    room_events_pb2,
     room_service_pb2,
     room_service_pb2_grpc,
     stage_service_pb2,
     stage_service_pb2_grpc,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.bus.client import Bus
 from services.common.clock import Clock
@@ -45,10 +47,8 @@ from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRooms
 from services.room_directory.app.moderation import ModerationCases
-from services.room_directory.app.ownership.arrivals import Arrivals
-from services.room_directory.app.ownership.keeper import LOOK_SECONDS as LEASES_SECONDS
-from services.room_directory.app.ownership.keeper import Ownership
 from services.room_directory.app.ownership.passing import Passing
+from services.room_directory.app.ownership.told import Told
 from services.room_directory.app.people import People
 from services.room_directory.app.permits import Permits
 from services.room_directory.app.placing import Placing
@@ -61,19 +61,19 @@ from services.room_directory.app.tickets import Tickets
 from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient, PeerClients
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.domain.room import Room
-from services.room_directory.metrics import ClockSkew, PrometheusCounters, show_ownership
+from services.room_directory.metrics import ClockSkew, PrometheusCounters
+from services.room_directory.owning import Owning, leases_of, owning
 from services.room_directory.rpc.capacity import CapacityServicer
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.moderation import ModerationServicer
+from services.room_directory.rpc.peer import PeerServicer
 from services.room_directory.rpc.room import RoomServicer
 from services.room_directory.rpc.snapshots import Snapshots
 from services.room_directory.rpc.stage import StageServicer
 from services.room_directory.settings import Settings
 from services.room_directory.storage import retention as old
-from services.room_directory.storage.leases import SqlLeases
 from services.room_directory.storage.ledger import SqlLedger
-from services.room_directory.storage.rooms import RoomMade, SqlRoomStore
+from services.room_directory.storage.rooms import SqlRoomStore
 from services.room_directory.storage.tables import audit, fact_cursors
 
 TICK_SECONDS = 0.5
@@ -115,13 +115,11 @@ class Parts:
     bus: Bus
     auth: AuthClient
     invite: InviteClient | None
-    peers: PeerClients
     store: SqlRoomStore
     ledger: SqlLedger
     keys: KeyRing
     rooms: LiveRooms
-    ownership: Ownership | None
-    """Of which rooms are this copy's; None where it is the only one there can be."""
+    owning: Owning
     dispatch: Dispatch
     blocks: Blocks
     announcer: facts.BusAnnouncer
@@ -140,30 +138,30 @@ async def build(
     if not settings.auth_address:
         raise SettingsError("ROOM_DIRECTORY_AUTH_ADDRESS must be set")
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
-    leases, ledger = (None if database.is_sqlite else SqlLeases(database)), SqlLedger(database, clock)
-    ownership = _ownership(leases, clock, metrics)
-    store = SqlRoomStore(database, clock, rules, _made(leases, ownership))
+    ownership, made = leases_of(database, clock, metrics)
+    store, ledger = SqlRoomStore(database, clock, rules, made), SqlLedger(database, clock)
     keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
     auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
     blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     announcer = facts.BusAnnouncer(bus.publish, people)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
-    relay_client = partial(GrpcRelayClient, settings)
-    fleet = Fleet(ledger, relay_client, dispatch, rooms, ended, clock=clock, limits=limits)
-    if ownership is not None:
-        ownership.wire(Arrivals(rooms, store, fleet, ended, clock).take, rooms.lose, rooms.lives)
+    fleet = Fleet(ledger, partial(GrpcRelayClient, settings), dispatch, rooms, ended, clock=clock, limits=limits)
+    peers = PeerClients(settings, settings.peer_name)
+    one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
     seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
     app = UseCases(
-        rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits),
-        previews=Previews(rooms, invite, clock),
+        rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits, hall=one.hall),
+        previews=Previews(one.hall, invite, clock),
         seats=seats,
         waiting=WaitingRoom(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
-        moderation=ModerationCases(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
+        moderation=ModerationCases(
+            rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits, told=one.told.asked_in
+        ),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
         capacity=CapacityCases(fleet, clock, limits),
@@ -177,12 +175,11 @@ async def build(
         bus=bus,
         auth=auth,
         invite=invite,
-        peers=PeerClients(settings, settings.peer_name),
         store=store,
         ledger=ledger,
         keys=keys,
         rooms=rooms,
-        ownership=ownership,
+        owning=one,
         dispatch=dispatch,
         blocks=blocks,
         announcer=announcer,
@@ -193,26 +190,6 @@ async def build(
         on_load=facts.load_handler(fleet.on_load, ClockSkew(clock, metrics).note),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
-
-
-def _ownership(leases: SqlLeases | None, clock: Clock, metrics: Metrics) -> Ownership | None:
-    """Who owns which room, where several copies can share the database."""
-    if leases is None:
-        return None
-    ownership = Ownership(leases, SystemIds().new_id(), clock)
-    show_ownership(metrics, ownership)
-    return ownership
-
-
-def _made(leases: SqlLeases | None, ownership: Ownership | None) -> RoomMade | None:
-    """What a new room is written with: the lease of the copy that makes it."""
-    if leases is None or ownership is None:
-        return None
-
-    async def made(session: AsyncSession, room: Room) -> None:
-        await leases.made(session, room, ownership.me)
-
-    return made
 
 
 def _verifier(
@@ -262,8 +239,8 @@ def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keep
 def serve(parts: Parts, server: RpcServer) -> None:
     """Gives the server every RPC of the service."""
     app = parts.app
-    if parts.ownership is not None:
-        parts.ownership.listens_at(lambda: parts.settings.address(server.port))
+    if parts.owning.ownership is not None:
+        parts.owning.ownership.listens_at(lambda: parts.settings.address(server.port))
     snapshots = Snapshots(app.people)
     server.add(
         RoomServicer(
@@ -295,8 +272,8 @@ def serve(parts: Parts, server: RpcServer) -> None:
             fleet=app.fleet,
             keys=app.keys,
             snapshots=snapshots,
-            passing=Passing(parts.rooms, parts.ownership),
-            peers=parts.peers,
+            passing=Passing(parts.rooms, parts.owning.ownership),
+            peers=parts.owning.peers,
         ),
         fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
         fleet_service_pb2.DESCRIPTOR.services_by_name["FleetService"],
@@ -306,12 +283,17 @@ def serve(parts: Parts, server: RpcServer) -> None:
         capacity_service_pb2_grpc.add_CapacityServiceServicer_to_server,
         capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
     )
+    server.add(
+        PeerServicer(parts.owning.ownership, parts.blocks),
+        peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
+        peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
+    )
 
 
 async def start(parts: Parts, background: Background) -> None:
     """Takes over what was going on, from rows and from relays, and starts the rounds that look after rooms."""
     parts.blocks.load(await parts.ledger.blocks())
-    if parts.ownership is None:
+    if parts.owning.ownership is None:
         await parts.rooms.load()
     background.spawn("announcer", parts.announcer.run, restart=True)
     await parts.app.fleet.start()
@@ -326,29 +308,15 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
 
 
-async def own(parts: Parts, background: Background) -> None:
-    """Takes the rooms that nobody owns, once others can reach this copy."""
-    if parts.ownership is None:
-        return
-    with suppress(StorageUnavailable):
-        await parts.ownership.start()
-    background.every("leases", LEASES_SECONDS, parts.ownership.round)
-
-
 async def listen(parts: Parts, background: Background) -> None:
     """Connects to the bus and begins to hear relays and the other services."""
     await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, parts.on_load)
+    if parts.owning.ownership is not None:
+        await parts.bus.subscribe(room_events_pb2.RoomPulse, facts.pulse_handler(parts.owning.hall.hear))
     background.spawn("facts of auth", parts.auth_facts.run, restart=True)
     if parts.invite_facts is not None:
         background.spawn("facts of invite", parts.invite_facts.run, restart=True)
     await parts.bus.connect()
-
-
-async def hand_over(parts: Parts) -> None:
-    """Before the server drains: this copy's rooms are other copies' at once."""
-    if parts.ownership is not None:
-        with suppress(StorageUnavailable):
-            await parts.ownership.leave()
 
 
 async def stop(parts: Parts) -> None:
@@ -358,7 +326,7 @@ async def stop(parts: Parts) -> None:
         await _write_waiting(parts)
     await parts.bus.close()
     await parts.app.fleet.close()
-    await parts.peers.close()
+    await parts.owning.peers.close()
     await parts.auth.close()
     if parts.invite is not None:
         await parts.invite.close()

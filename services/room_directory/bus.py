@@ -172,6 +172,15 @@ def load_handler(
     return handle
 
 
+def pulse_handler(hear: Callable[[str, int, int], None]) -> Callable[[pb.RoomPulse], Awaitable[None]]:
+    """Hands on which revision each room has, and how many listen."""
+
+    async def handle(pulse: pb.RoomPulse) -> None:
+        hear(pulse.room_id, pulse.revision, pulse.listener_count)
+
+    return handle
+
+
 def auth_handler(cases: ModerationCases, revocations: RevocationList) -> Callable[[Any], Awaitable[None]]:
     """Acts on what auth tells; each fact may come again."""
 

@@ -14,7 +14,13 @@ from majlis.auth.v1 import (
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc, sessions_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    fleet_service_pb2_grpc,
+    peer_service_pb2,
+    peer_service_pb2_grpc,
+    sessions_pb2,
+)
 
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
@@ -123,6 +129,17 @@ class PeerClients:
         """Passes on what became of a relay's sessions."""
         request = fleet_service_pb2.ReportSessionsRequest(relay_id=relay_id, boot_id=boot_id, changes=changes)
         await (await self._fleet(address)).ReportSessions(request, timeout=_CALL_SECONDS)
+
+    async def take_rooms(self, address: str) -> None:
+        """Lets a copy look for rooms without an owner now; they are there when it answers."""
+        stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
+        await stub.TakeRooms(peer_service_pb2.TakeRoomsRequest(), timeout=_CALL_SECONDS)
+
+    async def note_block(self, address: str, blocker_id: str, blocked_id: str, stands: bool) -> None:
+        """Tells a copy of a block, or that it was lifted."""
+        stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
+        request = peer_service_pb2.NoteBlockRequest(blocker_id=blocker_id, blocked_id=blocked_id, stands=stands)
+        await stub.NoteBlock(request, timeout=_CALL_SECONDS)
 
     async def _fleet(self, address: str) -> "fleet_service_pb2_grpc.FleetServiceAsyncStub":
         return fleet_service_pb2_grpc.FleetServiceStub((await self._at(address)).channel)

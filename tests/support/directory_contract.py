@@ -12,6 +12,8 @@ from majlis.room_directory.v1 import (
     fleet_service_pb2_grpc,
     moderation_service_pb2,
     moderation_service_pb2_grpc,
+    peer_service_pb2,
+    peer_service_pb2_grpc,
     room_service_pb2,
     room_service_pb2_grpc,
     stage_service_pb2,
@@ -39,6 +41,10 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
         capacity_service_pb2_grpc.add_CapacityServiceServicer_to_server,
         capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
     ),
+    (
+        peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
+        peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
+    ),
 )
 """Each service of the directory, as a server takes it."""
 
@@ -49,6 +55,7 @@ class DirectoryServicer(
     moderation_service_pb2_grpc.ModerationServiceServicer,
     fleet_service_pb2_grpc.FleetServiceServicer,
     capacity_service_pb2_grpc.CapacityServiceServicer,
+    peer_service_pb2_grpc.PeerServiceServicer,
 ):
     """What plays the directory and answers only what it is asked in its tests."""
 
@@ -63,6 +70,7 @@ class DirectoryStub:
             moderation_service_pb2_grpc.ModerationServiceStub,
             fleet_service_pb2_grpc.FleetServiceStub,
             capacity_service_pb2_grpc.CapacityServiceStub,
+            peer_service_pb2_grpc.PeerServiceStub,
         ):
             vars(self).update(vars(stub(channel)))
 

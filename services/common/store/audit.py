@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.store.database import Database, UtcDateTime
@@ -129,8 +130,12 @@ class AuditLog:
         """
         total = 0
         while True:
-            async with database.write() as session:
-                count = await self._seal_batch(session)
+            try:
+                async with database.write() as session:
+                    count = await self._seal_batch(session)
+            except IntegrityError:
+                # The very first seal: another copy of the service began the chain, and goes on with it.
+                return total
             total += count
             if count < _BATCH:
                 return total

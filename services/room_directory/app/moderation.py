@@ -1,5 +1,6 @@
 """Who may be in a room, reports and blocks, and accounts that are closed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,7 +57,10 @@ class ModerationCases:
         ids: Ids,
         clock: Clock,
         limits: Limits,
+        told: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
+        """`told` hears of those who redeemed an invitation to a room: room, person, who invited."""
+        self._told = told
         self._rooms = rooms
         self._ledger = ledger
         self._people = people
@@ -280,6 +284,7 @@ class ModerationCases:
             if room.is_moderator(inviter_id) or room.creator_id == inviter_id:
                 moderation.ask_in(room, user_id, now)
 
+        self._told(room_id, user_id, inviter_id)
         if self._rooms.get(room_id) is not None:
             await self._rooms.change(
                 room_id, Act("invite", "invitation_redeemed", room_id, {"person": user_id}), decide

@@ -54,7 +54,7 @@ class Previews:
         return [room.card() for room in shown[:MOST_SHOWN]]
 
     def look(self, room_id: str, network: str) -> RoomCard:
-        """One open room, by its link. Raises RoomNotFound for any other, and RateLimited."""
+        """One open room, by its link, as it is known here. Raises RoomNotFound for any other, and RateLimited."""
         wait = self._looks.take(network, self._clock.monotonic())
         if wait:
             raise RateLimited("rooms are looked at too often from your network", retry_after_seconds=wait)

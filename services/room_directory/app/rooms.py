@@ -12,6 +12,7 @@ from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Act, Ids, Limits, RoomStore
+from services.room_directory.app.previews import Live
 from services.room_directory.domain.entry import check_entry
 from services.room_directory.domain.errors import (
     Blocked,
@@ -57,7 +58,10 @@ class RoomCases:
         ids: Ids,
         clock: Clock,
         limits: Limits,
+        hall: Iterable[Live] | None = None,
     ) -> None:
+        """`hall` has other copies' rooms too."""
+        self._hall: Iterable[Live] = hall or rooms
         self._rooms = rooms
         self._store = store
         self._fleet = fleet
@@ -75,7 +79,7 @@ class RoomCases:
             made = await self._made_before(actor, new.request_id)
             if made is not None:
                 return made
-            led = sum(1 for live in self._rooms if live.room.is_moderator(actor.user_id))
+            led = sum(1 for live in self._hall if live.room.is_moderator(actor.user_id))
             if led >= self._limits.rooms_led:
                 raise TooManyRooms(metadata={"limit": str(self._limits.rooms_led)})
             room, epochs = self._new_room(actor, new)
@@ -121,9 +125,9 @@ class RoomCases:
 
     async def list_rooms(self, actor: Actor, *, offset: int, limit: int) -> tuple[list[RoomCard], int | None]:
         """Rooms the caller may enter: led ones first, then the busiest; and where the next page begins, or None."""
-        visible = [live.room for live in self._rooms if self._may_enter(live.room, actor)]
+        visible = [live.room for live in self._hall if self._may_enter(live.room, actor)]
         visible.sort(
-            key=lambda room: (room.state is not RoomState.LIVE, -len(room.seats), room.started_at, room.room_id)
+            key=lambda room: (room.state is not RoomState.LIVE, -room.people_count(), room.started_at, room.room_id)
         )
         page = [room.card() for room in visible[offset : offset + limit]]
         await self._people.get(person for card in page for person in people_of(card))

@@ -50,6 +50,10 @@ class EndedSignIns:
         if len(kept) > self._most:
             kept.popitem(last=False)
 
+    def of_person(self, user_id: str) -> Ended | None:
+        """The last end of all that a person had, if any is known."""
+        return self._people.get(user_id)
+
     def has_ended(self, user_id: str, proof: Proof) -> bool:
         """Whether something was taken by a sign-in that is known to have ended.
 

@@ -118,9 +118,3 @@ class Holdings:
         Should another copy own it all the same, relays, gateways and the database know by its term.
         """
         return self.may_decide(room_id, now) or (room_id in self._held and now < self._away_until)
-
-
-def fewest_rooms(copies: Iterable[CopyState], *, but: str) -> CopyState | None:
-    """The copy that rooms are given to: the one with the fewest of those that stay."""
-    staying = [copy for copy in copies if not copy.leaving and copy.copy_id != but]
-    return min(staying, key=lambda copy: (copy.rooms, copy.copy_id), default=None)

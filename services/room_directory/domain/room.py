@@ -128,6 +128,10 @@ class Room:
         """How many seats are in the audience."""
         return len(self.seats) - sum(1 for user_id in self.stage if user_id in self.seats)
 
+    def people_count(self) -> int:
+        """How many seats there are."""
+        return len(self.seats)
+
     def stage_in_order(self) -> list[StageSeat]:
         """Moderators first, then by time on stage."""
         return sorted(self.stage.values(), key=lambda seat: (seat.role is not Role.MODERATOR, seat.since, seat.user_id))
@@ -156,7 +160,7 @@ class Room:
             ended_at=self.ended_at,
             listener_count=self.listener_count(),
             listener_limit=self.rules.listener_limit,
-            people_count=len(self.seats),
+            people_count=self.people_count(),
             faces=tuple(self.stage_in_order()[:FACES]),
             revision=self.revision,
         )

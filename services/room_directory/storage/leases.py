@@ -95,11 +95,6 @@ class SqlLeases:
             ownerless_seconds=max((float(row.since) for row in rows if row.lapsed), default=0.0),
         )
 
-    async def hand_over(self, room_ids: Sequence[str], from_id: str, to: CopyState) -> dict[str, int]:
-        """Gives leases of one copy to another at once; returns the new term of each room that was given."""
-        async with self._database.write() as session:
-            return await self._give(session, and_(leases.c.room_id.in_(room_ids), leases.c.owner_id == from_id), to)
-
     async def leave(self, copy_id: str) -> None:
         """What the copy still has lapses now, and it is no copy any more."""
         async with self._database.write() as session:

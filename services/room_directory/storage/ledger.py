@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
@@ -133,6 +134,13 @@ class SqlLedger:
 
     async def key_ring(self, life: timedelta) -> KeyRing:
         """The keys that sign permits: made at first, and rotated when the current one is older than `life`."""
+        try:
+            return await self._key_ring(life)
+        except IntegrityError:
+            # Two copies started on an empty database: the other one made them.
+            return await self._key_ring(life)
+
+    async def _key_ring(self, life: timedelta) -> KeyRing:
         now = self._clock.now()
         async with self._database.write() as session:
             row = (await session.execute(select(signing_keys).with_for_update())).one_or_none()

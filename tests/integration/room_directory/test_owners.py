@@ -1,10 +1,17 @@
 """Two copies of the directory on one PostgreSQL: each room has one owner, and goes on when that one is gone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from majlis.room_directory.v1 import moderation_service_pb2, room_events_pb2, room_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import (
+    moderation_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    stage_service_pb2,
+)
 
 from services.common.ids import new_id
 from services.room_directory.domain.leases import LEASE_SECONDS
@@ -105,7 +112,7 @@ async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was
 async def test_an_owner_that_slept_decides_nothing_and_writes_nothing(pair: Pair) -> None:
     first, second = pair.first, pair.second
     room_id = (await first.create("lina")).room_id
-    ownership = first.parts.ownership
+    ownership = first.parts.owning.ownership
     assert ownership is not None
     # It believes for ever in what it holds, as one does that was frozen between its look and its act.
     ownership.may_go_on = lambda room_id: True  # type: ignore[method-assign]
@@ -118,10 +125,8 @@ async def test_an_owner_that_slept_decides_nothing_and_writes_nothing(pair: Pair
 
 
 async def test_a_copy_that_leaves_gives_its_rooms_away_before_their_leases_lapse(pair: Pair) -> None:
-    from services.room_directory import build
-
     room_id = (await pair.first.create("lina")).room_id
-    await build.hand_over(pair.first.parts)
+    await pair.first.parts.owning.leave()
     await pair.second.until(lambda: pair.second.parts.rooms.get(room_id) is not None, LEASE_SECONDS / 2)
     assert await refusal(pair.first.join("omar", room_id)) == "ROOM_MOVES"
 
@@ -130,10 +135,46 @@ async def test_a_room_that_is_over_has_no_lease(pair: Pair) -> None:
     room_id = (await pair.first.create("lina")).room_id
     await pair.first.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))
     assert await refusal(pair.first.join("omar", room_id)) == "ROOM_ENDED"
-    first, second = pair.first.parts.ownership, pair.second.parts.ownership
+    first, second = pair.first.parts.owning.ownership, pair.second.parts.owning.ownership
     assert first is not None
     assert second is not None
     await first.round()
     await second.round()
     assert await SqlLeases(pair.first.database).find(room_id) is None
     assert await refusal(pair.second.join("omar", room_id)) == "ROOM_ENDED"
+
+
+async def test_the_hallway_of_any_copy_shows_rooms_of_all_with_their_counts(pair: Pair) -> None:
+    room_id = (await pair.first.create("lina")).room_id
+    mine = (await pair.second.create("sami", "Maps")).room_id
+    joined = await pair.first.join("omar", room_id)
+    await pair.first.connect("omar", room_id, joined.seat.epoch, pair.relay)
+
+    async def shown() -> dict[str, int]:
+        answer = await pair.second.call("mona", "ListRooms", room_service_pb2.ListRoomsRequest())
+        return {room.room_id: room.listener_count for room in answer.rooms}
+
+    for _ in range(100):
+        if await shown() == {room_id: 1, mine: 0}:
+            break
+        await asyncio.sleep(0.1)
+    assert await shown() == {room_id: 1, mine: 0}
+
+
+async def test_a_block_told_to_one_copy_keeps_a_person_out_of_rooms_of_the_other(pair: Pair) -> None:
+    room_id = (await pair.first.create("lina")).room_id
+    await pair.second.parts.owning.ownership.round()  # type: ignore[union-attr]
+    block = moderation_service_pb2.BlockPersonRequest(user_id=person("omar"))
+    await pair.second.call("lina", "BlockPerson", block)
+    await pair.first.until(lambda: pair.first.parts.blocks.has(person("lina"), person("omar")), 3.0)
+    assert await refusal(pair.first.join("omar", room_id)) == "BLOCKED"
+
+
+async def test_who_was_asked_in_while_the_owner_was_gone_may_enter_at_the_next_one(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    closed = room_pb2.VISIBILITY_CLOSED
+    room_id = (await first.create("lina", visibility=closed)).room_id
+    await second.parts.app.moderation.invited_into(room_id, person("omar"), person("lina"))
+    await first.crash()
+    await second.until(lambda: second.parts.rooms.get(room_id) is not None, BACK_SECONDS)
+    assert (await second.join("omar", room_id)).snapshot.room.room_id == room_id

@@ -36,6 +36,7 @@ from services.common.tasks import Background
 from services.common.trust.tokens import TokenVerifier
 from services.room_directory import build as parts_of
 from services.room_directory.__main__ import MIGRATIONS
+from services.room_directory.owning import own
 from services.room_directory.settings import Settings
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DirectoryStub
@@ -225,11 +226,11 @@ class World:
         parts_of.serve(parts, server)
         await parts_of.start(parts, background)
         await server.start()
-        await parts_of.own(parts, background)
+        await own(parts.owning, parts.blocks, parts.ledger, background)
         await parts_of.listen(parts, background)
         running.push_async_callback(parts.bus.close)
         running.push_async_callback(parts.app.fleet.close)
-        running.push_async_callback(parts.peers.close)
+        running.push_async_callback(parts.owning.peers.close)
         running.push_async_callback(server.drain)
         self.parts, self.metrics, self.port, self._running = parts, metrics, server.port, running
         self.stub: Any = DirectoryStub(self._channel())

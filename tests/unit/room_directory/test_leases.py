@@ -11,9 +11,7 @@ from services.room_directory.domain.leases import (
     LEASE_SECONDS,
     MARGIN_SECONDS,
     Answer,
-    CopyState,
     Holdings,
-    fewest_rooms,
 )
 from tests.unit.room_directory.lease_world import RELAYS, World
 
@@ -66,12 +64,6 @@ def test_whoever_slept_through_its_question_knows_nothing_of_now() -> None:
     holdings = holding()
     holdings.failed(1.0, 31.0)
     assert not holdings.may_go_on(ROOM, 31.0)
-
-
-def test_rooms_are_given_to_the_copy_with_the_fewest_that_stays() -> None:
-    copies = [CopyState("a", "", 1, leaving=True), CopyState("b", "", 9), CopyState("c", "", 4), CopyState("me", "")]
-    assert fewest_rooms(copies, but="me") == copies[2]
-    assert fewest_rooms(copies[:1], but="me") is None
 
 
 def play(seed: int) -> World:

@@ -11,9 +11,9 @@ from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ownership.ports import Rows
+from services.room_directory.app.ownership.told import Told
 from services.room_directory.app.ports import Act, RelayClient
 from services.room_directory.domain.adoption import adopt_sessions, restore_seats
-from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.presence import SessionNews, review
 from services.room_directory.domain.room import Room
 
@@ -25,11 +25,11 @@ _log = get_logger("ownership")
 class Arrivals:
     """Rooms on their way here."""
 
-    def __init__(self, rooms: LiveRooms, store: Rows, fleet: Fleet, ended: EndedSignIns, clock: Clock) -> None:
+    def __init__(self, rooms: LiveRooms, store: Rows, fleet: Fleet, told: Told, clock: Clock) -> None:
         self._rooms = rooms
         self._store = store
         self._fleet = fleet
-        self._ended = ended
+        self._told = told
         self._clock = clock
 
     async def take(self, terms: Mapping[str, int]) -> Sequence[str]:
@@ -71,9 +71,10 @@ class Arrivals:
         live = LiveRoom(room, Epochs.after_restart(ceiling))
         live.relays |= {room.home_relay_id, *carried}
 
-        def decide(draft: Room, _: TakeEpoch) -> None:
+        def decide(draft: Room, take_epoch: TakeEpoch) -> None:
             for news in carried.values():
-                adopt_sessions(draft, news, self._ended.has_ended, now)
+                adopt_sessions(draft, news, self._told.has_ended, now)
+            self._told.make_up(draft, take_epoch, now)
             review(draft, now)
 
         act = Act("room_directory", "take_over_room", room.room_id, {"term": str(room.term)}, goes_on=True)

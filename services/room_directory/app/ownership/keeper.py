@@ -40,7 +40,7 @@ class Ownership:
 
     def __init__(self, store: LeaseStore, copy_id: str, clock: Clock) -> None:
         self._store = store
-        self._clock = clock
+        self.clock = clock
         self._holdings = Holdings()
         self._copy_id = copy_id
         self._address: Callable[[], str] = str
@@ -75,21 +75,21 @@ class Ownership:
 
     def may_decide(self, room_id: str) -> bool:
         """Whether nobody else can own the room at this moment."""
-        return self._holdings.may_decide(room_id, self._clock.monotonic())
+        return self._holdings.may_decide(room_id, self.clock.monotonic())
 
     def may_go_on(self, room_id: str) -> bool:
         """Whether this copy owns it as far as anybody can know: the database, which would tell, may be away."""
-        return self._holdings.may_go_on(room_id, self._clock.monotonic())
+        return self._holdings.may_go_on(room_id, self.clock.monotonic())
 
     @contextmanager
     def making(self, room: Room) -> Iterator[None]:
         """Around the writing of a new room, which is this copy's."""
-        asked_at = self._clock.monotonic()
+        asked_at = self.clock.monotonic()
         # A round may see the row before its writer hears that it is there.
         self._making.add(room.room_id)
         try:
             yield
-            self._holdings.granted(room.room_id, room.term, asked_at, self._clock.monotonic())
+            self._holdings.granted(room.room_id, room.term, asked_at, self.clock.monotonic())
         finally:
             self._making.discard(room.room_id)
 
@@ -134,12 +134,12 @@ class Ownership:
                 return
             here = (*self._coming, *self._making)
             self._over |= {room_id for room_id in self._holdings if room_id not in here and not self._lives(room_id)}
-            over, asked_at = tuple(self._over), self._clock.monotonic()
+            over, asked_at = tuple(self._over), self.clock.monotonic()
             try:
                 async with asyncio.timeout(_ROUND_SECONDS):
                     answer = await self._store.round(self.me, over=over, take_from=take_from)
             except (StorageUnavailable, TimeoutError) as error:
-                self._holdings.failed(asked_at, self._clock.monotonic())
+                self._holdings.failed(asked_at, self.clock.monotonic())
                 raise StorageUnavailable("leases could not be renewed") from error
             self._holdings.let_go(over)
             self._over.difference_update(over)
@@ -163,7 +163,7 @@ class Ownership:
         loop = asyncio.get_running_loop()
         for room_id, term in terms.items():
             self._lose(room_id)
-            self._holdings.granted(room_id, term, asked_at, self._clock.monotonic())
+            self._holdings.granted(room_id, term, asked_at, self.clock.monotonic())
             self._coming.setdefault(room_id, loop.create_future())
         try:
             self._over.update(await self._arrive(terms))
@@ -177,8 +177,13 @@ class Ownership:
                 if coming is not None and not coming.done():
                     coming.set_result(None)
 
-    async def leave(self) -> None:
-        """Takes no more rooms, and lets those it has lapse at once."""
+    def others(self) -> list[CopyState]:
+        """The other copies that run and stay, those with the fewest rooms first."""
+        others = [copy for copy in self.copies if copy.copy_id != self._copy_id and not copy.leaving]
+        return sorted(others, key=lambda copy: (copy.rooms, copy.copy_id))
+
+    async def leave(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        """Takes no more rooms and gives those it has away: their leases lapse now, and another copy is told to look."""
         self._leaving = True
         async with self._rounds:
             held = list(self._holdings)
@@ -186,6 +191,13 @@ class Ownership:
             for room_id in held:
                 self._lose(room_id)
             await self._store.leave(self._copy_id)
+        for other in self.others():
+            try:
+                await tell(other.address)
+            except DomainError as error:
+                _log.info("a copy does not take rooms", copy=other.address, reason=error.reason)
+            else:
+                return
 
 
 def _nobody(_room_id: str) -> None:

@@ -26,10 +26,6 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def hand_over(self, room_ids: Sequence[str], from_id: str, to: CopyState) -> dict[str, int]:
-        """Gives leases of one copy to another at once; returns the new term of each room that was given."""
-        ...
-
     async def leave(self, copy_id: str) -> None:
         """What the copy still has lapses now, and it is no copy any more."""
         ...
