@@ -7,7 +7,6 @@ Manifest = dict[str, Any]
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
 # Why a service may have one copy; CloudNativePG's pods are its own and not looked at.
 SINGLE_COPY = {
-    "room-directory": "one copy owns every room until leases are built",
     "ops": "one backup at a time",
 }
 

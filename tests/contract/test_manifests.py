@@ -110,8 +110,8 @@ def weaker_namespace(manifests: list[Manifest]) -> None:
     find(manifests, "Namespace", "majlis")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline"
 
 
-def two_directories(manifests: list[Manifest]) -> None:
-    find(manifests, "Deployment", "room-directory")["spec"]["strategy"] = {"type": "RollingUpdate"}
+def one_directory(manifests: list[Manifest]) -> None:
+    find(manifests, "Deployment", "room-directory")["spec"]["replicas"] = 1
 
 
 def unknown_field(manifests: list[Manifest]) -> None:
@@ -204,7 +204,7 @@ FAULTS: dict[Callable[[list[Manifest]], None], str] = {
     number_beside_an_autoscaler: "undo at each apply",
     no_budget: "disruption budget",
     weaker_namespace: "enforces baseline",
-    two_directories: "two copies",
+    one_directory: "has a single copy",
     unknown_field: "prots",
     unknown_setting: "GATEWAY_COLOUR",
     unexplained_setting: "GATEWAY_LOG_FORMAT is not given",

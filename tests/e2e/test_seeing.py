@@ -342,7 +342,7 @@ async def test_prometheus_beside_make_run_sees_every_part_and_calls_none_down(pr
     assert jobs == {(name, name, "1") for name in (service.replace("_", "-") for service in SERVICES)}
     rules = await asyncio.to_thread(prometheus.ask, "rules", type="alert")
     states = {rule["name"]: rule["state"] for group in rules["groups"] for rule in group["rules"]}
-    down = {name: states[name] for name in ("ServiceDown", "RelayDown", "EventLoopStuck", "DirectoryCopies")}
+    down = {name: states[name] for name in ("ServiceDown", "RelayDown", "EventLoopStuck", "RoomWithoutOwner")}
     assert set(down.values()) == {"inactive"}, down
 
 
