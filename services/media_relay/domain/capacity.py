@@ -58,13 +58,21 @@ class Capacity:
         self.promised = Work()
         self.measured = 0
         """What the packet core did lately, at the least effort, in packets a second: counts where it is more."""
+        self.strained = False
+        """Whether packets are late or lost here, whatever was promised: others may have taken the cores."""
         self._rooms: dict[str, _Room] = {}
+
+    @property
+    def done(self) -> int:
+        """What is done, in packets a second; while the relay is strained all that newcomers may have."""
+        newcomers = math.ceil(self.limits.usual * (1.0 - KEPT_BACK)) if self.strained and self.limits.whole else 0
+        return max(self.measured, newcomers)
 
     @property
     def committed(self) -> Work:
         """What is promised, or is done should that be more."""
         promised = self.promised
-        return Work(max(promised.usual, self.measured), promised.sending, promised.programme)
+        return Work(max(promised.usual, self.done), promised.sending, promised.programme)
 
     def joins_a_second(self) -> float:
         """How many people may come in each second without taking what those inside need; without limits, any number.

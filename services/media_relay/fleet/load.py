@@ -13,6 +13,12 @@ _LEAST_SECONDS = 0.5
 """A reading over less says too little."""
 _SMOOTH = 0.4
 """Weight of the newest reading: one busy second alone keeps nobody out."""
+_CALM_SECONDS = 5.0
+"""So long after packets were lost or late newcomers come in again."""
+_LOST = ("overload_drops", "programme_packets_lost")
+_LATE = "programme_lag_us_now"
+_LATE_US = 40_000
+"""Two frames: more than listeners' buffers hide for long."""
 _CPU = "cpu_nanoseconds_"
 _PROGRAMME = f"{_CPU}programme"
 _COMPLEXITY = "encoder_complexity_now"
@@ -32,6 +38,7 @@ class LoadMeter:
         self._clock = clock
         self._at = clock.monotonic()
         self._before = dict(counters())
+        self._calm_at = self._at
         self.packets_per_second = 0
 
     def measure(self) -> None:
@@ -46,6 +53,9 @@ class LoadMeter:
         capacity = self._relay.capacity
         grown = {name: number - before.get(name, 0) for name, number in counted.items()}
         work = _microseconds(grown, counted.get(_COMPLEXITY, _BEST), capacity.tariff.costs) / seconds
+        if any(grown.get(name, 0) for name in _LOST) or counted.get(_LATE, 0) > _LATE_US:
+            self._calm_at = now + _CALM_SECONDS
+        capacity.strained = now < self._calm_at
         capacity.measured += round(_SMOOTH * (work / capacity.tariff.costs.packet - capacity.measured))
 
     def load(self) -> RelayLoad:
@@ -64,7 +74,7 @@ class LoadMeter:
             move_within_milliseconds=relay.move_within_milliseconds(self._clock.monotonic()),
             rooms=[room_load(room) for room in relay.sessions.room_counts()],
             promised=work(capacity.promised),
-            measured_work=capacity.measured,
+            measured_work=capacity.done,
             limits=work_limits(capacity.limits),
             costs=work_costs(capacity.tariff),
             encoder_complexity=self._before.get(_COMPLEXITY),

@@ -198,7 +198,7 @@ def _show_work(metrics: Metrics, relay: Relay) -> None:
     promised = metrics.gauge(f"{_PREFIX}promised_packets_per_second", f"Promised to sessions, or done, {work}.")
     promised.set_function(lambda: capacity.committed.usual)
     measured = metrics.gauge(f"{_PREFIX}measured_work_packets_per_second", f"Done by packet threads, {work}.")
-    measured.set_function(lambda: capacity.measured)
+    measured.set_function(lambda: capacity.done)
     most = metrics.gauge(f"{_PREFIX}most_work_packets_per_second", f"Promised at most, {work}.", ("threads",))
     limit = metrics.gauge(
         f"{_PREFIX}work_limit_packets_per_second", f"Most that may be promised, {work}.", ("threads",)

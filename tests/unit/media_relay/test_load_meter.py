@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.media_relay.domain.errors import RelayFull
 from services.media_relay.fleet.load import LoadMeter
 from services.programme.work import Costs, Limits, Tariff
 from tests.support.relay_fakes import RelayBench
@@ -13,7 +14,7 @@ class Threads:
     """Counters of packet threads that spend so much of a core each second."""
 
     def __init__(self, bench: RelayBench) -> None:
-        bench.relay.capacity.measure(Limits(200_000, 200_000, 200_000, 400_000), Tariff(COSTS))
+        bench.relay.capacity.measure(Limits(200_000, 200_000, 200_000, 400_000, 500_000), Tariff(COSTS))
         self.bench = bench
         self.counted: dict[str, int] = {}
         self.meter = LoadMeter(bench.relay, lambda: self.counted, lambda: "127.0.0.1:1", bench.clock)
@@ -53,6 +54,35 @@ def test_better_sound_than_the_least_keeps_nobody_out() -> None:
 def test_frames_that_are_passed_on_cost_the_same_at_any_effort() -> None:
     passing = {"cpu_nanoseconds_programme_0": 40_000_000, "programme_frames": 2_000, "frames_passed": 2_000}
     assert Threads(RelayBench()).run(20, complexity=10, **passing) == pytest.approx(10_000, rel=0.01)
+
+
+async def test_who_is_inside_keeps_what_is_left_while_packets_are_lost_or_late() -> None:
+    bench = RelayBench()
+    threads = Threads(bench)
+    inside = await bench.connect()
+    threads.run(2)
+    assert bench.alive(await bench.open(sub="user000002"))
+    for trouble in ({"overload_drops": 3}, {"programme_packets_lost": 1}):
+        threads.run(1, **trouble)
+        with pytest.raises(RelayFull):
+            await bench.open(sub="user000003")
+        assert threads.meter.load().measured_work == 180_000, "the directory sends newcomers elsewhere"
+        assert bench.alive(await bench.open("stage", sub="user000004", member=78)), "stages have what is kept back"
+        threads.run(6)
+        assert bench.alive(await bench.open(sub="user000003"))
+    threads.counted["programme_lag_us_now"] = 60_000
+    threads.run(1)
+    with pytest.raises(RelayFull):
+        await bench.open(sub="user000005")
+    assert bench.alive(inside)
+
+
+async def test_a_relay_whose_budget_was_set_asks_nothing_of_its_threads() -> None:
+    bench = RelayBench()
+    threads = Threads(bench)
+    bench.relay.capacity.limits = Limits(100_000, 100_000)
+    threads.run(1, overload_drops=100)
+    assert bench.alive(await bench.open())
 
 
 def test_the_load_says_what_things_cost_and_what_may_be_promised() -> None:
