@@ -22,6 +22,7 @@ from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
 from majlis_client.in_line import InLine
 from majlis_client.pasted import RoomLink, room_of
+from majlis_client.redeeming import Wait, invitation_of
 from majlis_client.terminal import (
     JsonOption,
     KeyOption,
@@ -310,6 +311,42 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
 
 
 app.command(help=say("help.capacity"))(capacity)
+
+
+@app.command(help=say("help.redeem"))
+def redeem(
+    link: Annotated[str, typer.Argument(help=say("help.option.link"))],
+    *,
+    name: Annotated[str, typer.Option("--name", help=say("help.option.name"))],
+    handle: Annotated[str, typer.Option("--handle", help=say("help.option.handle"))],
+    server: ServerOption = "",
+    ca: Annotated[Path | None, typer.Option("--ca", help=say("help.option.ca"), exists=True, dir_okay=False)] = None,
+) -> None:
+    """Comes in by an invitation, and keeps the sign-in."""
+    run(_redeem(server, link, name, handle, ca.resolve() if ca else None))
+
+
+async def _redeem(server: str, link: str, name: str, handle: str, ca: Path | None) -> None:
+    where, code = invitation_of(link)
+    url = where or server
+    if not url:
+        raise MajlisError("invalid_argument", "INVITATION_LINK_INVALID", "that is no link of an invitation")
+    async with Client(await discover(url, ca)) as client:
+        sign_in = await client.redeem(
+            code, handle=handle, display_name=name, locale=language_of(os.environ), on_wait=_progress
+        )
+    await _keep(replace(sign_in, ca_file=str(ca) if ca else ""))
+
+
+def _progress(wait: Wait) -> None:
+    if not wait.place:
+        line = say("doors.full")
+    elif wait.wait_seconds is None:
+        line = say("doors.place", place=wait.place, waiting=wait.waiting)
+    else:
+        minutes = -(-round(wait.wait_seconds) // 60)
+        line = say("doors.wait", place=wait.place, waiting=wait.waiting, minutes=minutes)
+    print(line, flush=True)
 
 
 def _explain(why: str, expected: str, detail: str = "") -> None:

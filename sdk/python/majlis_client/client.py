@@ -36,6 +36,7 @@ from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 from majlis_client.events import watch
 from majlis_client.line import OnPlace
+from majlis_client.redeeming import Told, redeem, request_of
 from majlis_client.seats import Seats
 
 
@@ -165,6 +166,14 @@ class Client:
             request_id=secrets.token_hex(16), note=note, room_id=room_id
         )
         return (await self.invites.CreateInvitation(request)).invitation
+
+    async def redeem(
+        self, code: str, *, handle: str, display_name: str, locale: str = "", on_wait: Told | None = None
+    ) -> StoredSignIn:
+        """Comes in by the code of an invitation; where newcomers come in one after another it waits for its turn."""
+        request = request_of(code, secrets.token_hex(16), handle=handle, display_name=display_name, locale=locale)
+        answer = await redeem(self.invites.RedeemInvitation, self.doors.GetPlace, request, on_wait)
+        return self._sign_in(answer.tokens, answer.account.profile.handle)
 
     def watch(self, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:
         """What happens in a room the caller has a seat in, over lost connections, until the room or the seat ends.

@@ -1,0 +1,67 @@
+// Coming in by an invitation: at once, or after a wait in the line before the doors.
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { type Client, ConnectError } from '@connectrpc/connect';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+
+import { RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+import type { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
+import type { Place } from './gen/majlis/invite/v1/doors_pb.js';
+import type { InviteService, RedeemInvitationRequestSchema, RedeemInvitationResponse } from './gen/majlis/invite/v1/invite_service_pb.js';
+import { passes, reasonOf } from './refusal.js';
+
+const waits = new Set(['DOORS_PACED', 'DOORS_PAUSED', 'LINE_FULL']);
+/** After these only redeeming tells how it stands: this very redemption may have spent the code. */
+const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LINE']);
+const lostMs = 4_000;
+const jitter = 0.2;
+
+export interface Redeeming {
+  /** Hears of each place in the line. */
+  onPlace?: (place: Place) => void;
+  /** Breaks off; the place is kept for whoever comes back with the code. */
+  signal?: AbortSignal;
+}
+
+/** Redeems an invitation, and waits for its turn where newcomers come in one after another. */
+export async function redeem(
+  client: { invites: Client<typeof InviteService>; doors: Client<typeof DoorService> },
+  request: MessageInitShape<typeof RedeemInvitationRequestSchema>,
+  { onPlace, signal }: Redeeming = {},
+): Promise<RedeemInvitationResponse> {
+  for (;;) {
+    try {
+      return await client.invites.redeemInvitation(request);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (!waits.has(reason)) throw error;
+      await pause(retryMs(error), signal);
+      if (reason !== 'LINE_FULL') await turn(client.doors, request.code ?? '', onPlace, signal);
+    }
+  }
+}
+
+async function turn(doors: Client<typeof DoorService>, code: string, onPlace?: (place: Place) => void, signal?: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      const { place } = await doors.getPlace({ code });
+      if (!place || place.turn) return;
+      onPlace?.(place);
+      await pause(place.lookSeconds * 1000, signal);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      if (unclear.has(reasonOf(error))) return;
+      if (!passes(error)) throw error;
+      await pause(retryMs(error), signal);
+    }
+  }
+}
+
+function retryMs(error: unknown): number {
+  const told = ConnectError.from(error).findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return told ? Number(told.seconds) * 1000 + told.nanos / 1e6 : lostMs;
+}
+
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return delay(Math.max(1_000, ms) * (1 - jitter + 2 * jitter * Math.random()), undefined, signal ? { signal } : {});
+}

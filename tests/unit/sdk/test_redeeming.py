@@ -1,0 +1,91 @@
+"""Coming in by an invitation where newcomers come in one after another."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from majlis.invite.v1 import door_service_pb2, doors_pb2, invite_service_pb2
+from majlis_client.errors import MajlisError
+from majlis_client.redeeming import Wait, invitation_of, redeem, request_of
+
+REQUEST = request_of("codecodecode", "a" * 32, handle="lina", display_name="Lina")
+
+
+def refused(reason: str, kind: str = "resource_exhausted", **metadata: str) -> MajlisError:
+    return MajlisError(kind, reason, "no", retry_after_seconds=10.0, metadata=metadata)
+
+
+def placed(place: int, *, turn: bool = False) -> door_service_pb2.GetPlaceResponse:
+    told = doors_pb2.Place(place=place, waiting=5, wait_seconds=60, look_seconds=30, turn=turn)
+    return door_service_pb2.GetPlaceResponse(place=told)
+
+
+@dataclass
+class Hall:
+    """Doors that answer one thing after another; the last answer stands."""
+
+    redeems: list[MajlisError | None]
+    places: list[door_service_pb2.GetPlaceResponse | MajlisError] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    told: list[Wait] = field(default_factory=list)
+
+    async def redeem(
+        self, request: invite_service_pb2.RedeemInvitationRequest
+    ) -> invite_service_pb2.RedeemInvitationResponse:
+        self.requests.append(request.request_id)
+        if (answer := self.redeems.pop(0)) is not None:
+            raise answer
+        return invite_service_pb2.RedeemInvitationResponse(room_id="room000000000001")
+
+    async def get_place(self, request: door_service_pb2.GetPlaceRequest) -> door_service_pb2.GetPlaceResponse:
+        answer = self.places.pop(0)
+        if isinstance(answer, MajlisError):
+            raise answer
+        return answer
+
+    async def come(self) -> str:
+        return (await redeem(self.redeem, self.get_place, REQUEST, self.told.append)).room_id
+
+
+async def test_open_doors_let_in_at_once() -> None:
+    hall = Hall([None])
+    assert await hall.come()
+    assert hall.told == []
+
+
+async def test_who_has_to_wait_hears_each_place_and_comes_in_with_the_same_redemption() -> None:
+    hall = Hall(
+        [refused("DOORS_PACED", place="3", waiting="9", wait_seconds="90"), None],
+        [placed(2), MajlisError("unavailable", "PART_UNAVAILABLE", "gone"), placed(1), placed(1, turn=True)],
+    )
+    assert await hall.come()
+    assert hall.told == [Wait(3, 9, 90.0), Wait(2, 5, 60.0), Wait(1, 5, 60.0)]
+    assert hall.requests == ["a" * 32] * 2
+
+
+async def test_line_that_is_full_is_asked_again_without_a_place() -> None:
+    hall = Hall([refused("LINE_FULL"), refused("DOORS_PAUSED", place="7", waiting="7"), None], [placed(1, turn=True)])
+    assert await hall.come()
+    assert hall.told == [Wait(0, 0, None), Wait(7, 7, None)]
+
+
+@pytest.mark.parametrize("reason", ["INVITATION_INVALID", "NOT_IN_LINE"])
+async def test_code_that_lost_its_place_says_by_redeeming_what_became_of_it(reason: str) -> None:
+    hall = Hall(
+        [refused("DOORS_PAUSED", place="1", waiting="1"), refused("INVITATION_INVALID", "not_found")],
+        [refused(reason, "failed_precondition")],
+    )
+    with pytest.raises(MajlisError) as refusal:
+        await hall.come()
+    assert refusal.value.reason == "INVITATION_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://hall.example/i/abcdefgh", ("https://hall.example", "abcdefgh")),
+        ("<https://hall.example/i/abcdefgh>).", ("https://hall.example", "abcdefgh")),
+        ("abcdefgh.", ("", "abcdefgh")),
+    ],
+)
+def test_link_is_read_as_it_was_pasted(text: str, found: tuple[str, str]) -> None:
+    assert invitation_of(text) == found
