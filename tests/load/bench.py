@@ -73,7 +73,7 @@ GROUPS = (
             "small_rooms_drops", "small_rooms_concealed",
         ),
     ),
-    Group("forwarding", forwarding_rows, ("small_rooms_over_forwarding",)),
+    Group("forwarding", forwarding_rows, ("small_rooms_over_forwarding", "small_rooms_over_gathering")),
     Group("refused", refusal_rows, ("small_rooms_refused", "small_rooms_inside_lost")),
     Group("hands", hand_rows, ("hand_p99_ms", "directory_ms_per_hand", "gateway_cores_hands")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),

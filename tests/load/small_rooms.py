@@ -131,8 +131,12 @@ async def small_rooms_rows(folder: Path) -> list[Row]:
 async def forwarding_rows(_: Path) -> list[Row]:
     """The packet core beside a bare loop that receives, opens, seals and sends; one process and run, sockets polled."""
     (measured,) = await example("majlis-io", "forwarding", STAGES[-1], LISTENERS)
-    context = (
-        f"{measured['relay_us']:.2f} us a delivered packet beside {measured['forwarding_us']:.2f}; "
-        f"{measured['relay_cores']:.2f} and {measured['forwarding_cores']:.2f} cores, {measured['drops']} dropped"
-    )
-    return [row("small_rooms_over_forwarding", measured["ratio"], "ratio", context)]
+    relay = f"{measured['relay_us']:.2f} us a delivered packet, {measured['relay_cores']:.3f} cores"
+    return [
+        _over("small_rooms_over_forwarding", measured["ratio"], relay, measured["forwarding_us"], measured["drops"]),
+        _over("small_rooms_over_gathering", measured["gathering_ratio"], relay, measured["gathering_us"], 0),
+    ]
+
+
+def _over(name: str, ratio: float, relay: str, beside_us: float, drops: int) -> Row:
+    return row(name, ratio, "ratio", f"{relay} beside {beside_us:.2f} us" + (f", {drops} dropped" if drops else ""))
