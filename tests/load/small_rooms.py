@@ -1,5 +1,6 @@
 """Rows of many small rooms: what the relay costs and loses while ten, forty, a hundred rooms listen at once."""
 
+import asyncio
 import os
 import time
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.load.core_rows import example
-from tests.load.crowd import NO_BUDGET, core_drops
+from tests.load.crowd import NO_BUDGET, core_drops, value_in
 from tests.load.hall import Players, make_rooms, players
 from tests.load.house import open_house
 from tests.load.machine import pin, prefer, thread_seconds
@@ -31,6 +32,8 @@ class Window:
     """Share of a core that each of the relay's threads took, by name."""
     drops: dict[str, float]
     pinned: bool
+    made: dict[str, float]
+    """Frames of programmes, and those of them that were passed through; seams to mixing."""
 
     @property
     def cores(self) -> float:
@@ -56,11 +59,20 @@ async def watch(stack: Stack, tool: Players, plans: list[dict[str, object]]) -> 
     await tool.fill(plans, WINDOW_SECONDS)
     pinned = place(stack, tool)
     before, began, drops = thread_seconds(relay), time.monotonic(), await core_drops(stack)
+    made = await asyncio.to_thread(frames, stack)
     told = await tool.measured(WINDOW_SECONDS)
     after, elapsed = thread_seconds(relay), time.monotonic() - began
     threads = {name: (spent - before.get(name, 0.0)) / elapsed for name, spent in after.items()}
     dropped = {cause: count - drops[cause] for cause, count in (await core_drops(stack)).items()}
-    return Window(told, threads, dropped, pinned)
+    made = {name: count - made[name] for name, count in (await asyncio.to_thread(frames, stack)).items()}
+    return Window(told, threads, dropped, pinned, made)
+
+
+def frames(stack: Stack) -> dict[str, float]:
+    """How programmes have been made since the relay started."""
+    text = stack.metrics("media_relay")
+    names = ("programme_frames", "frames_passed", "seams_to_mixing")
+    return {name: value_in(text, f"majlis_media_relay_core_{name}_total") for name in names}
 
 
 def heard(told: dict[str, Any]) -> str:
@@ -85,7 +97,9 @@ def heard(told: dict[str, Any]) -> str:
 def cores_row(name: str, window: Window) -> Row:
     where = "relay on one core" if window.pinned else f"not pinned, {os.cpu_count()} cores"
     tool = f"tool {window.told['tool_cores']:.2f}"
-    return row(name, window.cores, "cores", f"{where}; {window.where()}; {heard(window.told)}; {tool}")
+    passed = window.made["frames_passed"] / max(1, window.made["programme_frames"])
+    made = f"{100 * passed:.0f} % of frames passed through, {window.made['seams_to_mixing']:.0f} seams to mixing"
+    return row(name, window.cores, "cores", f"{where}; {window.where()}; {heard(window.told)}; {made}; {tool}")
 
 
 def loss_rows(windows: dict[str, Window]) -> list[Row]:

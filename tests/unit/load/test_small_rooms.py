@@ -22,7 +22,8 @@ def told(**changes: Any) -> dict[str, Any]:
 
 def window(drops: float = 0, **changes: Any) -> Window:
     threads = {"relay-programme_0": 0.1, "relay-sender_0": 0.2, "python": 0.05}
-    return Window(told(**changes), threads, {"overload_drops": drops, "send_errors": 0.0}, pinned=True)
+    made = {"programme_frames": 5000.0, "frames_passed": 4500.0, "seams_to_mixing": 3.0}
+    return Window(told(**changes), threads, {"overload_drops": drops, "send_errors": 0.0}, pinned=True, made=made)
 
 
 def test_a_relay_costs_what_all_its_threads_spend_and_the_busiest_are_named() -> None:
@@ -30,6 +31,7 @@ def test_a_relay_costs_what_all_its_threads_spend_and_the_busiest_are_named() ->
     assert (row.value, row.met) == (0.35, True)
     assert "sender_0 0.20, programme_0 0.10, python 0.05" in row.context
     assert "100 of 100 hear 100.0 % of what was said" in row.context
+    assert "90 % of frames passed through, 3 seams to mixing" in row.context
 
 
 def test_whatever_was_dropped_in_any_stage_is_told_with_its_cause() -> None:
