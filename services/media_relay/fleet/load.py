@@ -15,7 +15,11 @@ _SMOOTH = 0.4
 """Weight of the newest reading: one busy second alone keeps nobody out."""
 _CALM_SECONDS = 5.0
 """So long after packets were lost or late newcomers come in again."""
+_TROUBLED = 2
+"""Readings in a row with something lost or late, before newcomers wait: one is a hiccup of the machine."""
 _LOST = ("overload_drops", "programme_packets_lost")
+_LOSS = 0.001
+"""Share of what was sent that may be lost meanwhile: what those inside are promised."""
 _LATE = "programme_lag_us_now"
 _LATE_US = 40_000
 """Two frames: more than listeners' buffers hide for long."""
@@ -39,6 +43,7 @@ class LoadMeter:
         self._at = clock.monotonic()
         self._before = dict(counters())
         self._calm_at = self._at
+        self._troubled = 0
         self.packets_per_second = 0
 
     def measure(self) -> None:
@@ -53,7 +58,10 @@ class LoadMeter:
         capacity = self._relay.capacity
         grown = {name: number - before.get(name, 0) for name, number in counted.items()}
         work = _microseconds(grown, counted.get(_COMPLEXITY, _BEST), capacity.tariff.costs) / seconds
-        if any(grown.get(name, 0) for name in _LOST) or counted.get(_LATE, 0) > _LATE_US:
+        lost = sum(grown.get(name, 0) for name in _LOST)
+        in_trouble = lost > _LOSS * grown.get("packets_out", 0) or counted.get(_LATE, 0) > _LATE_US
+        self._troubled = self._troubled + 1 if in_trouble else 0
+        if self._troubled >= _TROUBLED:
             self._calm_at = now + _CALM_SECONDS
         capacity.strained = now < self._calm_at
         capacity.measured += round(_SMOOTH * (work / capacity.tariff.costs.packet - capacity.measured))
