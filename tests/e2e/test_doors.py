@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from majlis.auth.v1 import operator_service_pb2
 from majlis.invite.v1 import door_service_pb2, doors_pb2
 from playwright.async_api import expect
 
 from tests.support.browser import House, Person
 from tests.support.members import Member, owner_of, unused
 from tests.support.stack import Stack
-from tests.support.story import shown
+from tests.support.story import arrive, shown
 
 PHONE, DESK = (360, 780), (1280, 800)
 IN = 45_000
@@ -95,3 +96,31 @@ async def test_newcomers_in_three_languages_wait_may_close_the_page_and_come_in_
     # The other tab finds that this redemption is done, and is in as well.
     await expect(second.get_by_test_id("add-passkey")).to_be_visible(timeout=IN)
     await asyncio.gather(*(person.context.clear_cookies() for person in people))
+
+
+@pytest.mark.parametrize(("locale", "viewport"), [("en", DESK), ("ar", PHONE)])
+async def test_operators_set_the_doors_in_the_console_and_inviters_see_it_before_they_share(
+    stack: Stack, house: House, owner: Member, locale: str, viewport: tuple[int, int]
+) -> None:
+    omar = await house.arrives(f"Omar {locale}", locale=locale, viewport=viewport)
+    await arrive(omar, stack, "omar")
+    found = await owner.client.operators.ListAccounts(operator_service_pb2.ListAccountsRequest(query=omar.name))
+    me = found.accounts[0].profile.user_id
+    await owner.client.operators.SetOperator(operator_service_pb2.SetOperatorRequest(user_id=me, operator=True))
+    await omar.page.goto(f"{stack.url}/console")
+    await omar.page.get_by_role("radio").last.check(force=True)
+    await expect(shown(omar, "doors-console")).to_have_attribute("data-state", "open")
+    await omar.page.locator("form").get_by_role("radio").last.check(force=True)
+    await shown(omar, "doors-reason").fill("A talk begins")
+    await shown(omar, "doors-set").click()
+    await expect(shown(omar, "doors-override")).to_contain_text("A talk begins")
+    await picture(omar, f"console-{locale}")
+    await omar.page.goto(f"{stack.url}/invitations")
+    await expect(shown(omar, "doors-note")).to_have_attribute("data-state", "paused")
+    await shown(omar, "create-invitation").first.click()
+    await expect(shown(omar, "ticket")).to_be_visible()
+    await picture(omar, f"inviter-{locale}")
+    await omar.page.goto(f"{stack.url}/console")
+    await omar.page.get_by_role("radio").last.check(force=True)
+    await shown(omar, "doors-release").click()
+    await expect(shown(omar, "doors-console")).to_have_attribute("data-state", "open")
