@@ -10,6 +10,13 @@ class OfferGone(DomainError):
     reason = "OFFER_GONE"
 
 
+class RoomFull(DomainError):
+    """Every seat is taken."""
+
+    kind = "resource_exhausted"
+    reason = "ROOM_FULL"
+
+
 class NotInRoom(DomainError):
     """The caller holds no seat."""
 

@@ -1,6 +1,8 @@
 """The line before a full room: its order, its pace, what keeps a place, and what a change of owner leaves of it."""
 
+import gc
 import random
+import tracemalloc
 from dataclasses import dataclass, field
 
 import pytest
@@ -164,6 +166,18 @@ def test_far_from_the_head_people_knock_seldom_and_near_it_often_and_always_in_t
     spans = [knock_after(position, None) for position in range(1, 20_000, 50)]
     assert spans == sorted(spans)
     assert max(spans) * 1.2 * 2 <= KEPT_SECONDS
+
+
+def test_somebody_who_waits_costs_less_than_half_a_kilobyte() -> None:
+    gc.collect()
+    tracemalloc.start()
+    line, before = Line("line"), tracemalloc.get_traced_memory()[0]
+    for number in range(5000):
+        line.arrive(f"{number:016x}", 1_790_000_000_000 + number, number * 857_231, first=False, now=number / 100)
+    gc.collect()
+    each = (tracemalloc.get_traced_memory()[0] - before) / 5000
+    tracemalloc.stop()
+    assert each < 512
 
 
 @dataclass
