@@ -31,7 +31,8 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
-from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, RoomFull, SeatEnded, SessionEnded
+from tests.support.fake_line import FakeLine, LineServicer
+from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
@@ -101,10 +102,7 @@ class Hall:
         self.refuse_permits = 0
         self.revision = 1
         self.offers: list[room_pb2.StageOffer] = []
-        self.places: list[room_pb2.Place] = []
-        """What those who knock are told, until there is a seat."""
-        self.tickets: list[str] = []
-        """What they showed."""
+        self.line = FakeLine()
         self.replays: list[room_events_pb2.RoomEvent] = []
         """What every stream begins with, as servers did that told newcomers the past."""
 
@@ -188,7 +186,7 @@ class FakeAuth(AuthServicer):
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(DirectoryServicer):
+class FakeDirectory(LineServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
@@ -224,20 +222,13 @@ class FakeDirectory(DirectoryServicer):
         return room_service_pb2.ListRoomsResponse(rooms=[room], next_page_token=str(number + 1) if number < 3 else "")
 
     async def JoinRoom(self, request: Any, context: Any) -> Any:
-        if self.hall.places:
-            if not request.may_wait:
-                raise RoomFull
-            self.hall.tickets.append(request.ticket)
-            return room_service_pb2.JoinRoomResponse(place=self.hall.places.pop(0))
+        if self.hall.line.places:
+            return self.hall.line.knock(request)
         if self.hall.seated:
             self.hall.cut_streams(SeatEnded())
         self.hall.seated, self.hall.epoch = True, self.hall.epoch + 1
         permit = None if request.without_permit else self.hall.permit()
         return room_service_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
-
-    async def LeaveLine(self, request: Any, context: Any) -> Any:
-        self.hall.left.append(f"line {request.ticket}")
-        return room_service_pb2.LeaveLineResponse()
 
     async def GetRoom(self, request: Any, context: Any) -> Any:
         return room_service_pb2.GetRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat())

@@ -40,13 +40,13 @@ async def test_a_fixed_token_that_is_refused_is_the_end(hall: Hall) -> None:
 async def test_whoever_does_not_wait_is_refused_before_a_full_room_and_whoever_does_hears_of_the_place(
     client: Client, hall: Hall
 ) -> None:
-    hall.places = [room_pb2.Place(ticket=f"ticket{number}", position=3 - number) for number in range(2)]
+    hall.line.places = [room_pb2.Place(ticket=f"ticket{number}", position=3 - number) for number in range(2)]
     with pytest.raises(MajlisError) as refused:
         await client.join(ROOM_ID)
     assert (refused.value.reason, refused.value.passing) == ("ROOM_FULL", True)
     places: list[int] = []
     answer = await client.join(ROOM_ID, on_place=lambda place: places.append(place.position))
-    assert (places, answer.seat.epoch, hall.tickets) == ([3, 2], 1, ["", "ticket0"])
+    assert (places, answer.seat.epoch, hall.line.tickets) == ([3, 2], 1, ["", "ticket0"])
 
 
 async def test_a_refusal_keeps_what_the_server_said(client: Client) -> None:
