@@ -18,8 +18,8 @@ const HANGOVER_FRAMES: u8 = 15;
 const GATED: f32 = 0.1;
 /// Part of the way to [`GATED`] a closing gate goes in one frame.
 const GATE_STEP: f32 = 0.25;
-/// A gate is closed below this.
-const CLOSED: f32 = 0.11;
+/// A gate counts as closed below this (-14 dB): nobody hears what is left of a room's noise go.
+const CLOSED: f32 = 0.2;
 /// Loud frames after which the estimate of a speaker's loudness is worth something (0.5 s of speech).
 const KNOWN_AFTER: u32 = 25;
 /// First frames of a speaker, in which the gain may hurry (2 s of speech).
@@ -203,12 +203,13 @@ impl SpeakerLevel {
         let weight = (1.0 / self.spoken as f32).max(0.02);
         let power = (1.0 - weight) * 10f32.powf(self.speech / 10.0) + weight * 10f32.powf(level / 10.0);
         self.speech = 10.0 * power.log10();
-        let to = match aim {
-            Aim::Loudness => self.wanted(),
-            Aim::Unity => 0.0,
+        let settling = self.spoken <= SETTLING_FRAMES;
+        let (to, (down, up)) = match aim {
+            Aim::Loudness => (self.wanted(), if settling { (-1.0, 0.5) } else { (-0.4, 0.1) }),
+            // He was heard at 0 dB a moment ago, and soon will be again.
+            Aim::Unity => (0.0, if settling { (-1.0, 0.5) } else { (-0.4, 0.4) }),
             Aim::Hold => return,
         };
-        let (down, up) = if self.spoken <= SETTLING_FRAMES { (-1.0, 0.5) } else { (-0.4, 0.1) };
         self.gain_db += (to - self.gain_db).clamp(down, up);
     }
 }

@@ -143,7 +143,8 @@ impl Mixer {
         let csrcs = self.speaking();
         let [member] = csrcs.as_slice() else { return };
         let others = self.speakers.iter().filter(|(other, _)| *other != member);
-        let calm_around = others.clone().all(|(_, other)| !other.is_hot() || other.level.is_closed());
+        let calm_around =
+            others.clone().all(|(_, other)| !other.is_hot() || other.is_spent() || other.level.is_closed());
         let Some(speaker) = self.speakers.get_mut(member).filter(|speaker| speaker.is_hot()) else { return };
         let mut signs = speaker.signs(now, self.config.bits_per_second);
         let out_of_phase = signs.unit == Err(Unfit::Phase);
@@ -238,7 +239,7 @@ fn add(speaker: &mut Speaker, now: i64, aim: Aim, sound: &mut [f32; FRAME], mix:
     if !speaker.is_warmed() {
         speaker.level.hear(if heard { dbov(&sound[..]) } else { SILENCE_DBOV }, aim);
     }
-    let over = speaker.level.is_closed() && !speaker.muted;
+    let over = (speaker.level.is_closed() || speaker.is_spent() && !speaker.level.speaking()) && !speaker.muted;
     let ramp = if over { speaker.level.fade() } else { speaker.level.ramp() };
     if heard {
         ramp.add(&sound[..], mix);

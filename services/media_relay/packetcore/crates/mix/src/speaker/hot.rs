@@ -159,8 +159,8 @@ impl Speaker {
         self.decoder.conceal(FRAME, &mut self.ready)?;
         self.starved += FRAME;
         self.rejoin = true;
+        // Whether anything was lost the next packet's number will tell: many pause without a word.
         if !self.resting {
-            self.record.lost();
             self.counters.concealed_samples += FRAME as u64;
         }
         Ok(())

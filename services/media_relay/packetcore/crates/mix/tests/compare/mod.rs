@@ -14,11 +14,15 @@ const HOP: usize = 128;
 /// Bands in which a click shows, Hz.
 const BANDS: [(usize, usize); 4] = [(700, 2000), (2000, 5000), (5000, 9000), (9000, 16_000)];
 
-/// What somebody hears who decodes all packets of one sender.
-pub fn decoded(packets: &[Sent]) -> Vec<f32> {
+/// What somebody hears who decodes all packets of one sender, who may pause.
+pub fn decoded(packets: &[Sent], frame: usize) -> Vec<f32> {
     let mut decoder = SpeechDecoder::new().unwrap();
     let mut heard = Vec::new();
     for packet in packets {
+        let at = packet.timestamp.wrapping_sub(packets[0].timestamp) as usize;
+        while heard.len() < at {
+            decoder.conceal(frame, &mut heard).unwrap();
+        }
         decoder.decode(&packet.payload, &mut heard).unwrap();
     }
     heard
@@ -47,33 +51,49 @@ impl Heard {
 pub fn listen(mut voice: Voice, seconds: usize, every: usize) -> Heard {
     let ticks = seconds * 50;
     let packets = (ticks - 20) * 960 / voice.frame;
-    let mut arrivals = steady(&mut voice, 1, 400_000, packets);
-    let sent: Vec<Sent> = arrivals.iter().map(|(_, _, sent)| sent.clone()).collect();
+    let frame = voice.frame;
+    let said = steady(&mut voice, 1, 400_000, packets);
+    listen_to(said, frame, ticks, every)
+}
+
+/// The same for any packets of member 1.
+pub fn listen_to(said: Vec<Arrival>, frame: usize, ticks: usize, every: usize) -> Heard {
+    let sent: Vec<Sent> = said.iter().map(|(_, _, sent)| sent.clone()).collect();
     let mut other = Voice::browser(2, move |n| {
         let tick = n / 960;
         if tick > 100 && tick % every < 2 { 0.004 * (TAU * 300.0 * n as f32 / RATE as f32).sin() } else { 0.0 }
     });
+    let mut arrivals = said;
     arrivals.extend(steady(&mut other, 2, 107_000, ticks));
-    arrivals.sort_by_key(|(at, _, _)| *at);
     let mut mixer = mixer([1, 2]);
-    let mut waiting = arrivals.into_iter().peekable();
-    let (mut frames, mut passed) = (Vec::new(), Vec::new());
-    for tick in 0..ticks as u64 {
-        let now = tick * TICK;
-        while let Some((at, member, sent)) = waiting.next_if(|(at, _, _)| *at <= now) {
-            mixer.handle_rtp(member, sent.rtp(), at);
-        }
-        frames.push(mixer.poll_frame(now, 0));
-        passed.push(mixer.passing().is_some());
-    }
+    let (frames, passed) = programme(&mut mixer, arrivals, ticks);
     let heard = hear_all(&frames);
     let first = passed.iter().position(|passed| *passed).expect("a frame that was passed");
     let payload = frames[first].expect("a frame").payload;
     let index = sent.iter().position(|sent| sent.payload == payload.as_slice()).unwrap_or(0);
-    let mut own = vec![0.0; first * 960 - index * voice.frame];
-    own.extend(decoded(&sent));
+    let begun = sent[index].timestamp.wrapping_sub(sent[0].timestamp) as usize;
+    let mut own = vec![0.0; first * 960 - begun];
+    own.extend(decoded(&sent, frame));
     own.truncate(heard.len());
     Heard { frames, passed, heard, own, mixer }
+}
+
+/// Runs a mixer from its beginning; gives its frames, and which of them were passed.
+pub fn programme(
+    mixer: &mut Mixer,
+    mut arrivals: Vec<Arrival>,
+    ticks: usize,
+) -> (Vec<Option<ProgrammeFrame>>, Vec<bool>) {
+    arrivals.sort_by_key(|(at, _, _)| *at);
+    let mut waiting = arrivals.into_iter().peekable();
+    let made = (0..ticks as u64).map(|tick| {
+        let now = tick * TICK;
+        while let Some((at, member, sent)) = waiting.next_if(|(at, _, _)| *at <= now) {
+            mixer.handle_rtp(member, sent.rtp(), at);
+        }
+        (mixer.poll_frame(now, 0), mixer.passing().is_some())
+    });
+    made.unzip()
 }
 
 /// The same sound through limiter and programme encoder, in time with it.
@@ -150,4 +170,18 @@ pub fn excess(heard: &[f32], references: &[&[f32]], floor: f32) -> Vec<f32> {
 /// Levels of frames, dB.
 pub fn levels(samples: &[f32]) -> Vec<f32> {
     samples.chunks_exact(960).map(rms_db).collect()
+}
+
+/// Loudest energy above a frequency in any window, dB: a click is broad.
+pub fn loudest_above(samples: &[f32], hertz: usize) -> f32 {
+    let fft = FftPlanner::new().plan_fft_forward(WINDOW);
+    let windows = (0..samples.len().saturating_sub(WINDOW)).step_by(HOP).map(|start| {
+        let hann = |n: usize| 0.5 - 0.5 * (TAU * n as f32 / WINDOW as f32).cos();
+        let mut data: Vec<Complex<f32>> =
+            (0..WINDOW).map(|n| Complex::new(samples[start + n] * hann(n), 0.0)).collect();
+        fft.process(&mut data);
+        let power: f32 = data[hertz * WINDOW / RATE..WINDOW / 2].iter().map(|value| value.norm_sqr()).sum();
+        10.0 * (power / (WINDOW * WINDOW) as f32).max(1e-12).log10()
+    });
+    windows.fold(-200.0, f32::max)
 }
