@@ -17,7 +17,11 @@ from tests.support.stack import Stack
 
 LISTENERS = 10
 STAGES = (10, 40, 100)
+WARM_SECONDS = 8
+"""A relay has found by then whose packets it may pass through: that takes some speech and a pause of each speaker."""
 WINDOW_SECONDS = 20
+AT_THE_DOOR = ("failed", "failures", "refused")
+"""What the tool says of those who came, once."""
 SECOND_SPEAKERS_KEEP_SECONDS = "600"
 """Who was brought up keeps the place until the tool comes with a microphone."""
 SHOWN_THREADS = 5
@@ -56,11 +60,13 @@ def place(stack: Stack, tool: Players) -> bool:
 async def watch(stack: Stack, tool: Players, plans: list[dict[str, object]]) -> Window:
     """Lets people in and watches the relay while they listen."""
     relay = stack.pid("media_relay")
-    await tool.fill(plans, WINDOW_SECONDS)
+    came = await tool.fill(plans, WARM_SECONDS)
     pinned = place(stack, tool)
+    await tool.measured(WARM_SECONDS)
+    await tool.fill([], WINDOW_SECONDS)
     before, began, drops = thread_seconds(relay), time.monotonic(), await core_drops(stack)
     made = await asyncio.to_thread(frames, stack)
-    told = await tool.measured(WINDOW_SECONDS)
+    told = {**await tool.measured(WINDOW_SECONDS), **{name: came[name] for name in AT_THE_DOOR}}
     after, elapsed = thread_seconds(relay), time.monotonic() - began
     threads = {name: (spent - before.get(name, 0.0)) / elapsed for name, spent in after.items()}
     dropped = {cause: count - drops[cause] for cause, count in (await core_drops(stack)).items()}
