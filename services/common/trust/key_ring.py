@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from services.common.trust.jws import ALGORITHM, PrivateKey, from_base64url, sealed, to_base64url
+from services.common.trust.jws import ALGORITHM, PrivateKey, private_jwk, public_jwk, read_private_jwk, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +67,14 @@ def _new_key(now: datetime) -> SigningKey:
     return SigningKey(secrets.token_urlsafe(9), PrivateKey.generate(), now)
 
 
-def _jwk(key: SigningKey) -> dict[str, Any]:
-    """The public half (RFC 8037 §2)."""
-    return {"kty": "OKP", "crv": "Ed25519", "x": to_base64url(bytes(key.private.verify_key)), "kid": key.key_id}
-
-
 def _public_jwk(key: SigningKey) -> dict[str, Any]:
-    return {**_jwk(key), "alg": ALGORITHM, "use": "sig"}
+    return {**public_jwk(key.private), "kid": key.key_id, "alg": ALGORITHM, "use": "sig"}
 
 
 def _write_key(key: SigningKey) -> dict[str, Any]:
-    return {**_jwk(key), "d": to_base64url(bytes(key.private)), "iat": int(key.created_at.timestamp())}
+    return {**private_jwk(key.private), "kid": key.key_id, "iat": int(key.created_at.timestamp())}
 
 
 def _read_key(entry: Mapping[str, Any]) -> SigningKey:
-    if entry.get("kty") != "OKP" or entry.get("crv") != "Ed25519":
-        raise ValueError("a key of the ring is not a private Ed25519 key")
-    private = PrivateKey(from_base64url(str(entry["d"])))
-    if to_base64url(bytes(private.verify_key)) != entry.get("x"):
-        raise ValueError("the halves of a key of the ring do not belong together")
+    private = read_private_jwk(entry)
     return SigningKey(str(entry["kid"]), private, datetime.fromtimestamp(entry["iat"], UTC))

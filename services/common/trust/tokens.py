@@ -17,7 +17,7 @@ from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.text.strict_json import read_json
 from services.common.trust.claims import ACCESS
-from services.common.trust.jws import ALGORITHM, BadToken, PublicKey, from_base64url, header_in, opened
+from services.common.trust.jws import ALGORITHM, BadToken, PublicKey, header_in, opened, read_public_jwk
 from services.common.trust.revocations import RevocationList
 
 LEEWAY_SECONDS = 30
@@ -235,7 +235,7 @@ def read_key_set(text: str) -> dict[str, PublicKey]:
     for key in json.loads(text)["keys"]:
         fits = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and "d" not in key
         if fits and _KEY_ID.match(str(key.get("kid", ""))):
-            keys[key["kid"]] = PublicKey(from_base64url(str(key.get("x"))))
+            keys[key["kid"]] = read_public_jwk(key)
     return keys
 
 
