@@ -14,6 +14,8 @@ const ABOVE_NOISE: f32 = 8.0;
 const LOUDEST_NOISE: f32 = -54.0;
 /// Frames that still count as speaking after the last loud one (300 ms).
 const HANGOVER_FRAMES: u8 = 15;
+/// Frames that are not loud after which another who speaks may be heard alone (60 ms).
+const BETWEEN_WORDS: u32 = 3;
 /// Gain of a speaker between words, so that ten open microphones do not add up their rooms (-20 dB).
 const GATED: f32 = 0.1;
 /// Part of the way to [`GATED`] a closing gate goes in one frame.
@@ -125,7 +127,7 @@ impl SpeakerLevel {
     pub fn ramp(&mut self) -> Ramp {
         let from = self.applied;
         self.applied = self.gate * 10f32.powf(self.gain_db / 20.0);
-        Ramp { from, to: self.applied, over: if self.opening { 240 } else { 960 } }
+        Ramp { from, to: self.applied, over: if self.opening || from == 0.0 { 240 } else { 960 } }
     }
 
     /// The last frame of his that is mixed: it fades.
@@ -152,6 +154,16 @@ impl SpeakerLevel {
     /// Speaking now, or a moment ago.
     pub fn speaking(&self) -> bool {
         self.hangover > 0
+    }
+
+    /// Speaking now: not just in the moment after the last word in which the next may come.
+    pub fn is_active(&self) -> bool {
+        self.speaking() && self.calm < BETWEEN_WORDS
+    }
+
+    /// Heard exactly as he came.
+    pub fn is_unity(&self) -> bool {
+        self.gain_db == 0.0 && self.applied == 1.0
     }
 
     /// Frames since the last loud one.

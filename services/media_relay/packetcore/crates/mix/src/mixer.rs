@@ -31,6 +31,8 @@ pub struct Mixer {
     pub(crate) way: Way,
     /// While mixing: who might be passed soon, and is therefore led to a gain of 0 dB.
     pub(crate) alone: Option<u32>,
+    /// For how many frames.
+    pub(crate) followed: u32,
     pub(crate) seams: Seams,
     pub(crate) desk: Desk,
     talk: Talk,
@@ -52,6 +54,7 @@ impl Mixer {
             leaving: Vec::new(),
             way: Way::Rest,
             alone: None,
+            followed: 0,
             seams: Seams::default(),
             desk: Desk::new(config.bits_per_second, config.complexity)?,
             talk: Talk::Silent,

@@ -1,7 +1,7 @@
 //! The two ways of making a frame: a lone speaker's packet as it came, or the mix; and the seams between them.
 
 use crate::codec::{FRAME, LAG};
-use crate::level::{Aim, SILENCE_DBOV, dbov};
+use crate::level::{Aim, SILENCE_DBOV, SpeakerLevel, dbov};
 use crate::mixer::Mixer;
 use crate::pass::{Reason, judge};
 use crate::recent::Unfit;
@@ -14,6 +14,8 @@ const HISTORY: usize = 3;
 const UNITY: f32 = 1.0;
 /// Frames in a row that must not be loud before passing takes over.
 const CALM: u32 = 2;
+/// Frames that a lone speaker must have been encoded in his own kind of coding before he is passed in mid-word.
+const FOLLOWED: u32 = 3;
 /// Ticks after which a programme that was silent so far needs no rise.
 const QUIET_BEGINNING: u64 = 10;
 
@@ -61,11 +63,20 @@ impl Mixer {
         Csrcs::from_loudest(list.into_iter().map(|(_, member)| member))
     }
 
+    /// Who alone speaks. Whoever else said something a moment ago has ended, or is between two words.
+    fn holds_the_floor(&self) -> Option<u32> {
+        let heard = self.speakers.iter().filter(|(_, speaker)| speaker.level.speaking() && !speaker.muted);
+        let mut heard: Vec<(u32, &SpeakerLevel)> = heard.map(|(member, speaker)| (*member, &speaker.level)).collect();
+        heard.sort_by_key(|(_, level)| level.calm_frames());
+        let (member, _) = heard.first()?;
+        heard[1..].iter().all(|(_, level)| !level.is_active()).then_some(*member)
+    }
+
     /// The payload and level of a frame that is passed, or why none is.
     pub(crate) fn pass(&mut self, now: i64, csrcs: &Csrcs) -> Result<(Payload, f32), Reason> {
-        let member = match (csrcs.as_slice(), self.way) {
-            ([one], _) => *one,
-            ([], Way::Passing(member)) => member,
+        let member = match (self.holds_the_floor(), self.way) {
+            (Some(one), _) => one,
+            (None, Way::Passing(member)) if csrcs.as_slice().is_empty() => member,
             _ => return Err(Reason::Others),
         };
         let rested = self.way == Way::Rest && self.ticks >= QUIET_BEGINNING;
@@ -124,7 +135,7 @@ impl Mixer {
         let mut past = vec![[0.0f32; FRAME]; frames];
         for (member, speaker) in &mut self.speakers {
             let heard = passed == Some(*member);
-            if heard || speaker.level.speaking() && !speaker.muted {
+            if heard || speaker.level.is_active() && !speaker.muted {
                 turn(speaker, now, heard, &mut past);
             }
         }
@@ -138,46 +149,48 @@ impl Mixer {
 
     /// While mixing: a lone speaker is made ready to be passed, and is passed where nobody hears that it happens.
     pub(crate) fn try_passing(&mut self, now: i64) {
-        self.alone = None;
-        self.desk.follow(None);
-        let csrcs = self.speaking();
-        let [member] = csrcs.as_slice() else { return };
-        let others = self.speakers.iter().filter(|(other, _)| *other != member);
-        let calm_around =
-            others.clone().all(|(_, other)| !other.is_hot() || other.is_spent() || other.level.is_closed());
-        let Some(speaker) = self.speakers.get_mut(member).filter(|speaker| speaker.is_hot()) else { return };
+        let before = self.alone.take();
+        let member = self.holds_the_floor();
+        let speaker = member.and_then(|member| self.speakers.get_mut(&member)).filter(|speaker| speaker.is_hot());
+        let (Some(member), Some(speaker)) = (member, speaker) else { return self.desk.follow(None) };
         let mut signs = speaker.signs(now, self.config.bits_per_second);
         let out_of_phase = signs.unit == Err(Unfit::Phase);
         if out_of_phase || signs.unit == Err(Unfit::Missing) {
             signs.unit = Ok(SILENCE_DBOV);
         }
         if self.finishing || self.fade > 0 || judge(&signs).is_err() {
-            return;
+            return self.desk.follow(None);
         }
-        self.alone = Some(*member);
+        self.alone = Some(member);
+        self.followed = if before == self.alone { self.followed + 1 } else { 0 };
         // The listeners' decoders shall be at home in his kind of coding when his packets come.
         self.desk.follow(speaker.coding());
-        let unheard = self.leaving.is_empty() && calm_around && speaker.level.gain_db().abs() < UNITY;
-        if !unheard {
-            return;
+        let in_mid_word = !out_of_phase
+            && self.followed >= FOLLOWED
+            && speaker.level.is_unity()
+            && speaker.is_steady()
+            && speaker.unit().is_ok();
+        let unheard = speaker.level.gain_db().abs() < UNITY;
+        let calm = speaker.level.calm_frames();
+        let between_words = unheard
+            && speaker.is_steady()
+            && calm >= CALM
+            && speaker.unit().is_ok_and(|unit| !speaker.level.is_loud(unit.dbov));
+        let over = unheard && speaker.is_spent();
+        if out_of_phase && unheard && speaker.is_steady() && calm >= 1 {
+            speaker.align(now);
         }
-        if speaker.is_spent() {
-            self.begin_passing(*member);
-        } else if speaker.is_steady() && speaker.level.calm_frames() >= 1 {
-            if out_of_phase {
-                speaker.align(now);
-            } else if speaker.level.calm_frames() >= CALM
-                && speaker.unit().is_ok_and(|unit| !speaker.level.is_loud(unit.dbov))
-            {
-                self.begin_passing(*member);
-            }
+        let mut others = self.speakers.iter().filter(|(other, _)| **other != member);
+        let only_one = self.leaving.is_empty() && others.all(|(_, other)| !other.is_hot() || other.is_spent());
+        if only_one && (over || between_words || in_mid_word) {
+            self.begin_passing(member);
         }
     }
 
     /// While mixing: who begins to speak is decoded from here on.
     pub(crate) fn join(&mut self, now: i64) {
         for speaker in self.speakers.values_mut() {
-            if !speaker.is_hot() && speaker.level.speaking() && !speaker.muted {
+            if !speaker.is_hot() && speaker.level.is_active() && !speaker.muted {
                 speaker.warm(now, 0);
             }
         }
@@ -190,11 +203,13 @@ impl Mixer {
         for (member, speaker) in &mut self.speakers {
             if speaker.is_hot() {
                 let aim = if self.alone == Some(*member) { Aim::Unity } else { Aim::Loudness };
-                add(speaker, now, aim, &mut sound, &mut mix);
+                // Where somebody is alone, others are not even heard breathing.
+                let ended = self.alone.is_some_and(|alone| alone != *member);
+                add(speaker, now, aim, ended, &mut sound, &mut mix);
             }
         }
         for (_, speaker) in &mut self.leaving {
-            add(speaker, now, Aim::Loudness, &mut sound, &mut mix);
+            add(speaker, now, Aim::Loudness, false, &mut sound, &mut mix);
         }
         self.leaving.retain(|(_, speaker)| !speaker.is_idle());
         mix
@@ -234,12 +249,15 @@ fn turn(speaker: &mut Speaker, now: i64, heard: bool, past: &mut [[f32; FRAME]])
 }
 
 /// Adds one speaker's tick to the mix at his gain.
-fn add(speaker: &mut Speaker, now: i64, aim: Aim, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) {
+fn add(speaker: &mut Speaker, now: i64, aim: Aim, ended: bool, sound: &mut [f32; FRAME], mix: &mut [f32; FRAME]) {
     let heard = speaker.pull(now, sound);
     if !speaker.is_warmed() {
         speaker.level.hear(if heard { dbov(&sound[..]) } else { SILENCE_DBOV }, aim);
     }
-    let over = (speaker.level.is_closed() || speaker.is_spent() && !speaker.level.speaking()) && !speaker.muted;
+    let over = (speaker.level.is_closed()
+        || speaker.is_spent() && !speaker.level.speaking()
+        || ended && !speaker.level.is_active())
+        && !speaker.muted;
     let ramp = if over { speaker.level.fade() } else { speaker.level.ramp() };
     if heard {
         ramp.add(&sound[..], mix);

@@ -62,14 +62,11 @@ fn nobody_hears_the_seams_of_speech_however_it_is_coded() {
 }
 
 #[test]
-fn nobody_hears_that_a_held_tone_goes_through_the_mixer() {
+fn nobody_hears_that_a_held_tone_goes_through_the_mixer_and_back() {
     for (bits, application) in [(24_000, Application::Voip), (32_000, Application::Audio)] {
         let heard = listen(tone(bits, application), 5, 53);
-        assert_eq!(
-            assert_unheard(&format!("tone {application:?}"), &heard, 32_000),
-            2,
-            "it has no pause to come back in"
-        );
+        let seams = assert_unheard(&format!("tone {application:?}"), &heard, 32_000);
+        assert!(seams >= 6, "{seams} seams: it needs no pause to come back in");
     }
 }
 

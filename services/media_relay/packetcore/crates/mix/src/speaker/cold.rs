@@ -80,10 +80,11 @@ impl Speaker {
     }
 
     fn begin_cold(&mut self, cold: &mut Cold, now: i64, mixing: bool) {
-        let lead = if mixing { 0 } else { LAG };
+        // One frame earlier for the mix, which then makes what listeners hear of it at the very tick of passing.
+        let lead = if mixing { LAG - STEP } else { LAG };
         let Some(first) = self.buffer.newest_due(now, lead) else { return };
         let taken = self.buffer.front().map_or(first, |front| front.timestamp);
-        *cold = Cold { pull: Some(first + lead), taken, aligned: !mixing, ..Cold::default() };
+        *cold = Cold { pull: Some(first + lead), taken, aligned: true, ..Cold::default() };
     }
 
     /// Nobody hears him: he may jump to where he would be if he began now.

@@ -1,7 +1,7 @@
 //! A speaker who is decoded: exactly 20 ms of sound at each tick, whatever the network did.
 
 use super::Speaker;
-use crate::codec::{CONCEAL_STEP, CodecError, FRAME};
+use crate::codec::{CONCEAL_STEP, CodecError, FRAME, LAG};
 use crate::level::dbov;
 use crate::pass::{TOO_EARLY, TOO_LATE};
 use crate::timescale;
@@ -13,6 +13,9 @@ const STARVED_LIMIT: usize = 5760;
 const OVERLAP: usize = 240;
 /// Sound that fades when a speaker is cut off, samples (10 ms).
 pub(super) const TAIL: usize = 480;
+/// Samples of silence before his first, so that a frame of his begins where one that is passed would: [`LAG`] before
+/// the end of what is mixed with it.
+const IN_PHASE: usize = FRAME - LAG as usize;
 /// From here on the best cut is taken even if it may be heard, samples (80 ms).
 const FAR_TOO_LATE: i64 = 3840;
 /// From here on sound is skipped, samples (300 ms).
@@ -42,9 +45,11 @@ impl Speaker {
     }
 
     fn begin_if_due(&mut self, now: i64) {
-        let Some(first) = self.buffer.front() else { return };
-        if self.playing.is_none() && now >= self.buffer.due(first.timestamp) {
-            self.playing = Some(first.timestamp);
+        let Some(first) = self.buffer.front().map(|first| first.timestamp) else { return };
+        if self.playing.is_none() && now >= self.buffer.due(first - IN_PHASE as i64) {
+            // In phase with his packets, so that they may be passed as soon as nobody else is heard.
+            self.ready.resize(self.ready.len().max(IN_PHASE), 0.0);
+            self.playing = Some(first);
             self.starved = 0;
             self.resting = false;
             self.rejoin = false;
@@ -111,10 +116,11 @@ impl Speaker {
         // No number is missing: the sender paused, which is not loss.
         let paused = self.resting || self.sequence.is_some_and(|last| last + 1 == next.sequence);
         if paused || gap > STARVED_LIMIT {
-            if now >= self.buffer.due(next.timestamp) {
-                self.playing = Some(next.timestamp);
+            let first = next.timestamp;
+            if now >= self.buffer.due(first - IN_PHASE as i64) {
+                self.playing = Some(first);
                 self.rejoin = true;
-                return Ok(());
+                return self.lead_in();
             }
             return self.invent(position, gap, !paused);
         }
@@ -127,6 +133,16 @@ impl Speaker {
             return Ok(());
         }
         self.invent(position, gap.saturating_sub(next.samples), true)
+    }
+
+    /// Fills up to where his next packet is in phase.
+    fn lead_in(&mut self) -> Result<(), CodecError> {
+        let missing = IN_PHASE.saturating_sub(self.ready.len());
+        if missing > 0 {
+            self.decoder.conceal(missing.next_multiple_of(CONCEAL_STEP), &mut self.ready)?;
+            self.ready.truncate(IN_PHASE);
+        }
+        Ok(())
     }
 
     /// Conceals up to `gap` samples, at most one tick, and moves on in time.
