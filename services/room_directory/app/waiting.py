@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.common.clock import Clock
+from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.fleet import Fleet
@@ -19,7 +20,16 @@ from services.room_directory.domain.entry import check_entry, goes_before, stand
 from services.room_directory.domain.errors import LineFull, NoRelay, RoomFull, RoomMoves
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import LineOrder, MediaKind
-from services.room_directory.domain.waiting import KEPT_SECONDS, NEAR, OFFER_SECONDS, Line, Ticket, Waiter, knock_after
+from services.room_directory.domain.waiting import (
+    KEPT_SECONDS,
+    NEAR,
+    OFFER_SECONDS,
+    Line,
+    Ticket,
+    Waiter,
+    knock_after,
+    lot_of,
+)
 
 _MOST_OFFERS_A_ROUND = 200
 _LINE_FULL_SECONDS = 60.0
@@ -100,11 +110,17 @@ class WaitingRoom:
             line.knock(actor.user_id, ticket, now)
         before = goes_before(live.room, actor.user_id, self._clock.now())
         is_offered = line is not None and line.is_offered(actor.user_id)
-        if not (is_offered or before) and self._has_to_wait(live, ticket, now):
+        is_newcomer = not (is_offered or before)
+        if is_newcomer and self._has_to_wait(live, ticket, now):
             return self._wait(actor, live, knock, ticket, RoomFull())
         try:
             return await self._take_seat(actor, live, knock)
-        except (RoomFull, NoRelay) as refusal:
+        except DomainError as refusal:
+            if is_newcomer:
+                # Nobody came in: knocking where one may not enter keeps nobody else out.
+                self._door.give_back("", now)
+            if not isinstance(refusal, RoomFull | NoRelay):
+                raise
             return self._wait(actor, live, knock, ticket, refusal)
 
     async def leave_line(self, actor: Actor, room_id: str, token: str) -> None:
@@ -197,7 +213,7 @@ class WaitingRoom:
             waiter = line.arrive(
                 actor.user_id,
                 milliseconds(at),
-                self._ids.member(),
+                lot_of(live.room.room_id, actor.user_id),
                 first=goes_before(live.room, actor.user_id, at),
                 now=now,
             )

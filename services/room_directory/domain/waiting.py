@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from services.room_directory.domain.errors import TicketElsewhere
 from services.room_directory.domain.seats import LineOrder
@@ -287,6 +288,11 @@ class Line:
 
     def _unrank(self, waiter: Waiter) -> None:
         del self._ranked[self.position(waiter) - 1]
+
+
+def lot_of(room_id: str, user_id: str) -> int:
+    """The lot somebody draws before a room, from 1: the same one however often they leave the line and come again."""
+    return 1 + int.from_bytes(blake2b(f"{room_id}/{user_id}".encode(), digest_size=8).digest()) % (2**32 - 1)
 
 
 def knock_after(position: int, expected: float | None) -> float:

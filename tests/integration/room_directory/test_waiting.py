@@ -123,6 +123,30 @@ async def test_leaving_the_line_moves_those_behind(world: World) -> None:
     assert again.position == 2, "a ticket of a place that was given up holds nothing"
 
 
+async def test_leaving_and_coming_again_draws_no_better_lot(world: World) -> None:
+    room_id = await _small(world)
+    chosen = room_service_pb2.UpdateRoomRequest(room_id=room_id, line_order=room_pb2.LINE_ORDER_LOT)
+    await world.call("lina", "UpdateRoom", chosen)
+    for number in range(9):
+        await _wait(world, f"other{number}", room_id)
+    drawn = (await _wait(world, "omar", room_id)).position
+    for _ in range(12):
+        await world.call("omar", "LeaveLine", room_service_pb2.LeaveLineRequest(room_id=room_id))
+        assert (await _wait(world, "omar", room_id)).position == drawn
+
+
+async def test_knocking_where_one_may_not_enter_keeps_nobody_out_elsewhere(world: World) -> None:
+    await world.crash()
+    world.changes = {"entries_per_second": 1.0}
+    await world.start()
+    await world.relay()
+    closed = (await world.create("lina", visibility=room_pb2.VISIBILITY_CLOSED)).room_id
+    room_id = (await world.create("lina", "Bread and salt")).room_id
+    for _ in range(5):
+        assert await refusal(world.join("omar", closed, "wrong", may_wait=True)) == "ROOM_CLOSED"
+    assert not (await world.join("nadia", room_id, may_wait=True)).HasField("place")
+
+
 async def test_beyond_the_bound_people_are_told_that_the_line_is_full(world: World) -> None:
     room_id = await _small(world)
     world.parts.app.waiting._limits = type(world.parts.app.waiting._limits)(waiting=1)
