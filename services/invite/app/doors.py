@@ -32,7 +32,7 @@ from services.invite.domain.errors import (
 )
 from services.invite.domain.headroom import Fleet, Headroom
 from services.invite.domain.invitation import Invitation, State
-from services.invite.domain.line import Entered, Line, Ticket, expected_wait, free_now, ticket
+from services.invite.domain.line import Entered, Line, Ticket, Turns, expected_wait, free_now, ticket
 
 _OLD_SECONDS = 1.0
 """What is told of the line is read again when it is older."""
@@ -111,6 +111,7 @@ class Doorkeeper:
         self._doors = Doors()
         self._seen: _Seen | None = None
         self._looking = asyncio.Lock()
+        self._turns = Turns()
         self._touched: dict[str, float] = {}
         """Who looked since the last round, and how many seconds each counts as waiting."""
 
@@ -127,10 +128,12 @@ class Doorkeeper:
         entered = await tx.entered(at, pace.seconds, pace.slice_seconds)
         ahead = await tx.ahead_of(number, at, self._rules.most_waiting)
         told = ticket(pace, entered, ahead, ahead + 1)
+        is_awaited = self._turns.is_awaited(invitation.invitation_id, told, self._clock.monotonic())
         if told.turn:
             await tx.note_entry(redemption_id, at)
             return None
-        present_until, kept_until = at + timedelta(seconds=told.present_seconds), at + self._rules.kept
+        present_until = at + timedelta(seconds=told.present_seconds if is_awaited else 0.0)
+        kept_until = at + self._rules.kept
         if number is not None:
             await tx.keep_places({invitation.invitation_id: present_until}, kept_until)
         elif await tx.count_places() >= self._rules.most_waiting:
@@ -148,7 +151,7 @@ class Doorkeeper:
         return self._place(await self._look(), code_hash(code))
 
     async def get_place(self, code: str, visitor: Visitor) -> tuple[PlaceShown, DoorsShown]:
-        """A code's place; whoever looks counts as waiting.
+        """A code's place; whoever looks counts as waiting, until they let their turn pass.
 
         Raises InvitationInvalid, InvitationClaimed, NotInLine, RateLimited.
         """
@@ -161,7 +164,8 @@ class Doorkeeper:
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
             raise InvitationInvalid
-        self._touched[standing.invitation_id] = place.ticket.present_seconds
+        is_awaited = self._turns.is_awaited(standing.invitation_id, place.ticket, self._clock.monotonic())
+        self._touched[standing.invitation_id] = place.ticket.present_seconds if is_awaited else 0.0
         return place, _shown(seen)
 
     async def inspect(self) -> Inspection:
@@ -195,6 +199,7 @@ class Doorkeeper:
         """Notes who looked, and how things stand; call it each second or two."""
         await self._note_looks()
         seen = await self._look(fresh=True)
+        self._turns.forget_all_but(seen.line.invitation_ids)
         self._counters.doors(seen.pace, self._headroom(), seen.line.present)
 
     async def sweep(self) -> None:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,8 @@ LATEST_LOOK_SECONDS = 30.0
 IDLE_LOOK_SECONDS = 15.0
 """While doors are paused nobody knows for how long."""
 SLACK_SECONDS = 10.0
+TURN_SECONDS = 30.0
+"""How long those behind wait for somebody whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Line:
         """How many look again and again."""
         return len(self._present)
 
+    @property
+    def invitation_ids(self) -> AbstractSet[str]:
+        """Whose places they are."""
+        return {standing.invitation_id for standing in self._by_code.values()}
+
     def find(self, code_hash: str) -> Standing | None:
         """The place of a code."""
         return self._by_code.get(code_hash)
@@ -75,6 +83,29 @@ class Line:
     def ahead_of(self, number: int) -> int:
         """How many present people come before a place."""
         return bisect_left(self._present, number)
+
+
+class Turns:
+    """Since when it is whose turn, as one copy saw it. Times are monotonic seconds.
+
+    Whoever lets a turn pass keeps the place, but nobody is held up by it any more: one page that looks and never
+    redeems would stop the line.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def is_awaited(self, invitation_id: str, told: Ticket, now: float) -> bool:
+        """Whether those behind still wait for somebody who is told this."""
+        if told.turn:
+            self._since.setdefault(invitation_id, now)
+        since = self._since.get(invitation_id)
+        return since is None or now - since < TURN_SECONDS
+
+    def forget_all_but(self, invitation_ids: AbstractSet[str]) -> None:
+        """Only these have a place."""
+        for invitation_id in self._since.keys() - invitation_ids:
+            del self._since[invitation_id]
 
 
 def free_now(pace: Pace, entered: Entered) -> int:

@@ -168,6 +168,24 @@ async def test_place_of_a_silent_page_is_passed_by_and_stands_when_it_is_back(do
     assert (await copies.doors[1].get_place(away, VISITOR))[0].ticket.place == 1
 
 
+async def test_page_that_looks_and_never_comes_in_holds_nobody_up(door: Door, copies: Copies) -> None:
+    if not door.database.is_sqlite:
+        pytest.skip("moments are PostgreSQL's own there")
+    copies.hear(report(0))
+    holder, here = await codes_of(door, 2)
+    await copies.come([holder])
+    await copies.come([here])
+    doors = copies.doors[0]
+    for _ in range(10):
+        door.clock.advance(5)
+        copies.hear(report(90))
+        await doors.get_place(holder, VISITOR)
+        await doors.get_place(here, VISITOR)
+        await doors.round()
+    assert (await doors.get_place(here, VISITOR))[0].ticket.place == 1
+    assert (await doors.get_place(holder, VISITOR))[0].ticket.place == 1, "the place is kept all the same"
+
+
 async def test_name_that_is_taken_meanwhile_costs_neither_place_nor_headroom(door: Door, copies: Copies) -> None:
     copies.hear(report(90))
     _, code = await door.invite()

@@ -19,7 +19,7 @@ from services.invite.domain.doors import (
     checked_override,
 )
 from services.invite.domain.headroom import Headroom
-from services.invite.domain.line import Entered, Line, Standing, free_now, look_again, ticket
+from services.invite.domain.line import TURN_SECONDS, Entered, Line, Standing, Turns, free_now, look_again, ticket
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 FULL = Headroom(0, 1000, 1, 1800.0)
@@ -136,6 +136,18 @@ def test_silent_pages_do_not_count_until_they_are_back() -> None:
     assert [line.ahead_of(number) for number in (3, 5, 9)] == [0, 0, 1]
     assert line.find("code_a") is not None
     assert line.find("code_d") is None
+
+
+def test_those_behind_wait_for_a_turn_that_is_not_taken_no_longer_than_half_a_minute() -> None:
+    pace, turns = Pace(DoorState.PACED, Cause.HEADROOM, 6), Turns()
+    next_one, later = (ticket(pace, Entered(0, 0), ahead, waiting=2) for ahead in (0, 1))
+    assert turns.is_awaited("a", next_one, 0.0)
+    assert turns.is_awaited("a", next_one, TURN_SECONDS - 1)
+    assert not turns.is_awaited("a", next_one, TURN_SECONDS)
+    assert not turns.is_awaited("a", later, TURN_SECONDS + 5), "it was let pass: nobody waits for it again"
+    assert turns.is_awaited("b", later, TURN_SECONDS + 5)
+    turns.forget_all_but({"b"})
+    assert turns.is_awaited("a", next_one, 900.0)
 
 
 @dataclass
