@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from services.common.settings import ServiceSettings
 
+MOST_PLACE_HOURS = 8760
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
@@ -51,7 +53,10 @@ class Settings(ServiceSettings):
             raise ValueError("auth_address must be set")
         if self.quota < 0 or self.expiry_days < 1 or self.claim_seconds <= 0 or self.sweep_seconds <= 0:
             raise ValueError("quota must not be negative; expiry_days, claim_seconds, sweep_seconds must be positive")
-        if not 0 < self.relay_share <= 1 or self.most_waiting < 1 or self.place_hours <= 0:
-            raise ValueError("relay_share must be above 0 and at most 1; most_waiting and place_hours positive")
+        if not 0 < self.relay_share <= 1 or self.most_waiting < 1 or not 0 < self.place_hours <= MOST_PLACE_HOURS:
+            raise ValueError(
+                "relay_share must be above 0 and at most 1, most_waiting at least 1, "
+                f"place_hours above 0 and at most {MOST_PLACE_HOURS}"
+            )
         if min(self.fact_days, self.closed_invitation_days, self.audit_days) < 0:
             raise ValueError("fact_days, closed_invitation_days and audit_days must not be negative")

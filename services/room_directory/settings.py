@@ -4,10 +4,13 @@ import socket
 from dataclasses import dataclass
 from typing import Literal
 
+from services.common.net import split_address
 from services.common.settings import ServiceSettings
 from services.room_directory.app.ports import Limits
 from services.room_directory.domain.placement import Placement
 from services.room_directory.domain.seats import Rules
+
+WILDCARDS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +82,33 @@ class Settings(ServiceSettings):
             raise ValueError("limits must be at least 1")
         if self.entries_per_second < 1:
             raise ValueError("entries_per_second must be at least 1")
+        if self.grpc_advertise:
+            self._check_advertised()
         if not 1 <= self.permit_seconds <= 60:
             raise ValueError("permit_seconds must be 1 to 60")
         if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
             raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
 
+    def _check_advertised(self) -> None:
+        # Gateways and other copies are sent there: a wrong one would lose every room that this copy owns.
+        wrong = f"grpc_advertise {self.grpc_advertise!r} must be host:port, as others reach this copy"
+        try:
+            host, port = split_address(self.grpc_advertise)
+        except ValueError:
+            raise ValueError(wrong) from None
+        if not port or not host or host in WILDCARDS or "/" in host:
+            raise ValueError(wrong)
+
     def address(self, port: int) -> str:
         """How other copies reach this one, which listens on `port`."""
         host = self.grpc_listen.rpartition(":")[0]
         # A wildcard would be every copy's.
-        here = socket.gethostname() if host in ("", "0.0.0.0", "[::]", "::") else host
-        return self.grpc_advertise or f"{here}:{port}"
+        here = socket.gethostname() if host in ("", "[::]", *WILDCARDS) else host
+        if not self.grpc_advertise:
+            return f"{here}:{port}"
+        host, port = split_address(self.grpc_advertise)
+        # An IPv6 address of a pod comes without its brackets.
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def rules(self) -> Rules:
         """The numbers of the rules."""

@@ -12,9 +12,12 @@ from majlis_client.catalogue import say
 from majlis_client.terminal import JsonOption, ServerOption, run, signed_in
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 PACKETS = ("20", "40", "60")
+WIDEST = 1000
+"""More columns of text than any terminal has: what a table needs is asked for regardless of this one."""
 
 RoomsOption = Annotated[int, typer.Option("--rooms", help=say("help.option.rooms"), min=0, max=1_000_000)]
 ListenersOption = Annotated[int, typer.Option("--listeners", help=say("help.option.listeners"), min=0, max=1_000_000)]
@@ -76,7 +79,7 @@ def _print(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse)
     if told.fleet:
         # Above the table: a table's own title breaks where the table is narrow.
         console.print(say("capacity.fleet"), markup=False)
-        console.print(_fleet(told))
+        _print_fleet(console, told)
     if not asked.rooms and told.fleet:
         return
     if told.verdict != pb.CAPACITY_VERDICT_NO_RELAY:
@@ -94,26 +97,41 @@ def _table(*heads: str) -> "Table":
     return table
 
 
-def _fleet(told: pb.ForecastCapacityResponse) -> "Table":
-    table = _table(
+def _print_fleet(console: "Console", told: pb.ForecastCapacityResponse) -> None:
+    from rich.measure import Measurement  # noqa: PLC0415 (only here)
+
+    heads = [
         say("capacity.relay"),
         say("capacity.full"),
         say("capacity.usual"),
         say("capacity.programmes"),
         say("capacity.listeners_more"),
         say("capacity.rooms_more"),
-    )
-    for each in told.fleet:
-        name = each.relay_id if each.accepting else say("capacity.leaving", relay_id=each.relay_id)
-        table.add_row(
-            name,
-            f"{each.fullness:.0%}",
-            _of(each.usual_work, each.usual_limit),
-            _of(each.programme_work, each.programme_limit),
-            str(each.listeners_more) if each.accepting else "-",
-            str(each.small_rooms_more) if each.accepting else "-",
-        )
-    return table
+    ]
+    rows = [_relay(each) for each in told.fleet]
+    table = _table(*heads)
+    for row in rows:
+        table.add_row(*row)
+    if Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum <= console.width:
+        console.print(table)
+        return
+    # A relay under the other: columns too narrow for their numbers would cut digits off.
+    for name, *values in rows:
+        upright = _table(heads[0], name)
+        for head, value in zip(heads[1:], values, strict=True):
+            upright.add_row(head, value)
+        console.print(upright)
+
+
+def _relay(each: pb.RelayCapacity) -> list[str]:
+    return [
+        each.relay_id if each.accepting else say("capacity.leaving", relay_id=each.relay_id),
+        f"{each.fullness:.0%}",
+        _of(each.usual_work, each.usual_limit),
+        _of(each.programme_work, each.programme_limit),
+        f"{each.listeners_more:,}" if each.accepting else "-",
+        f"{each.small_rooms_more:,}" if each.accepting else "-",
+    ]
 
 
 def _of(work: int, limit: int) -> str:
@@ -127,7 +145,7 @@ def _plan(told: pb.ForecastCapacityResponse) -> "Table":
     table.add_row(say("capacity.programmes"), f"{told.programme_work:,}")
     table.add_row(say("capacity.megabits"), f"{told.megabits_per_second:,.1f}")
     table.add_row(say("capacity.cores"), f"{told.cores:,.2f}")
-    table.add_row(say("capacity.relays"), str(told.relays or "-"))
+    table.add_row(say("capacity.relays"), f"{told.relays:,}" if told.relays else "-")
     return table
 
 

@@ -24,10 +24,11 @@ class Terminal:
 
     def __init__(self, directory: Path) -> None:
         self.config = directory / "config"
+        self.columns = 200
         self._directory = directory
 
     def environment(self, language: str) -> dict[str, str]:
-        return {**os.environ, "MAJLIS_CONFIG_DIR": str(self.config), "LC_ALL": language, "COLUMNS": "200"}
+        return {**os.environ, "MAJLIS_CONFIG_DIR": str(self.config), "LC_ALL": language, "COLUMNS": str(self.columns)}
 
     def start(
         self, *arguments: str, language: str = "en_GB.UTF-8", token: str = "", room: int = -1
@@ -162,6 +163,16 @@ async def test_operators_are_shown_the_relays_and_what_more_rooms_would_take(ter
     code, _, err = await terminal.run("capacity", "--packet-ms", "30")
     assert code == 2
     assert "20, 40 or 60" in err
+
+
+async def test_a_narrow_terminal_shows_a_relay_under_the_other_with_every_digit(terminal: Terminal, hall: Hall) -> None:
+    await terminal.run("login", "-s", hall.url, "--email", "lina@example.org", "--code", "123456")
+    terminal.columns = 40
+    for language in ("en_GB.UTF-8", "ar_EG.UTF-8", "ru_RU.UTF-8"):
+        code, out, _ = await terminal.run("capacity", "--rooms", "1", language=language)
+        assert code == 0
+        assert "33,000" in out
+        assert "…" not in out, "nothing is cut off"
 
 
 async def test_a_personal_token_is_told_how_operators_sign_in(signed_in: Terminal) -> None:
