@@ -48,6 +48,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
         Part("grants", without=("operator_id",)),
         Part("invitations", ("inviter_id", "guest_id"), ("code_hash", "claim_request_hash")),
         Part("people"),
+        Part("doors", ("operator_id",), ("id", "last_number")),
         _TOLD,
         _ACTED,
         _WAS_ACTED_ON,
@@ -69,10 +70,11 @@ PARTS: dict[str, tuple[Part, ...]] = {
 }
 ABOUT_NOBODY = {
     "auth": {"refresh_tokens", "secrets", "owner_link", "outbox_counter", "audit_head"},
-    "invite": {"outbox_counter", "audit_head", "fact_cursor"},
-    "room_directory": {"relays", "signing_keys", "audit_head", "fact_cursor"},
+    "invite": {"outbox_counter", "audit_head", "fact_cursor", "places", "entries"},
+    "room_directory": {"relays", "signing_keys", "audit_head", "fact_cursor", "room_leases", "directory_copies"},
 }
-"""Tables without a person; refresh tokens are only hashes, and belong to sign-ins."""
+"""Tables without a person; refresh tokens are only hashes, and belong to sign-ins; whoever has a place before the doors
+has no account yet, and entries are counted by the number of a redemption."""
 
 
 async def find(auth: Database, handle: str) -> str:
