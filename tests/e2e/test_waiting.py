@@ -30,7 +30,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 async def _place(person: Person, position: int) -> None:
-    await expect(story.shown(person, "in-line")).to_have_attribute("data-position", str(position))
+    await expect(story.shown(person, "line-ticket")).to_have_attribute("data-place", str(position))
 
 
 async def _look(person: Person, what: str) -> None:
@@ -65,7 +65,7 @@ async def test_people_wait_before_a_full_room_and_come_in_by_themselves(
         await _place(person, position)
         await expect(person.page.get_by_text("Talking across borders")).to_be_visible()
         await _look(person, f"line-{position}")
-    await expect(story.shown(anna, "line-wait")).to_have_text("How long it takes cannot be said yet")
+    await expect(story.shown(anna, "line-wait")).to_have_text("We cannot say yet how long it takes")
 
     await _two_tabs(omar)
     await _reload_back_and_offline(layla, room)
@@ -87,7 +87,7 @@ async def _two_tabs(person: Person) -> None:
     """The place goes to the tab that was opened last, and comes back to the first when that asks for it."""
     second = await person.context.new_page()
     await second.goto(person.page.url)
-    await expect(second.get_by_test_id("in-line")).to_have_attribute("data-position", "1")
+    await expect(second.get_by_test_id("line-ticket")).to_have_attribute("data-place", "1")
     door = story.shown(person, "door")
     await expect(door).to_have_attribute("data-why", "TICKET_ELSEWHERE")
     await _look(person, "line-elsewhere")

@@ -57,10 +57,15 @@ export class DoorLine {
   wait = $state<number | undefined>(undefined);
   doors = $state.raw<Doors | null>(null);
   paused = $state(false);
+  /** True while nothing is heard of the place. */
+  away = $state(false);
   unknown = $derived(this.doors?.cause === DoorCause.UNKNOWN);
+  /** An operator's order says nothing about the room there is. */
+  ordered = $derived(this.doors?.cause === DoorCause.OPERATOR);
   readonly #needs: LineNeeds;
   #kept: Kept | null = null;
   #timer: Stop | null = null;
+  #looking = false;
   #over = false;
 
   constructor(needs: LineNeeds) {
@@ -96,6 +101,11 @@ export class DoorLine {
     await this.#redeem();
   }
 
+  /** Looks now instead of at its time: the network is back, or the page is looked at again. */
+  hurry(): void {
+    if (this.waiting && !this.#looking && !this.#over) void this.#look();
+  }
+
   /** The page goes; the place stays. */
   stop(): void {
     this.#over = true;
@@ -126,6 +136,7 @@ export class DoorLine {
   #told(refusal: unknown, reason: string): void {
     const wait = valueOf(refusal, 'wait_seconds');
     this.waiting = true;
+    this.away = false;
     this.paused = reason === 'DOORS_PAUSED';
     this.hasPlace = reason !== 'LINE_FULL';
     this.place = Number(valueOf(refusal, 'place')) || 0;
@@ -141,9 +152,20 @@ export class DoorLine {
   }
 
   async #look(): Promise<void> {
+    this.#timer?.();
+    this.#looking = true;
+    try {
+      await this.#ask();
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #ask(): Promise<void> {
     try {
       if (!this.hasPlace) return await this.#redeem();
       const { place, doors } = await this.#needs.doors.getPlace({ code: this.#needs.code });
+      this.away = false;
       this.adopt(doors);
       if (!place) return this.#later(lostLook);
       this.#show(place);
@@ -170,6 +192,7 @@ export class DoorLine {
     } else if (!passes(error)) {
       return this.#refuse(error);
     }
+    this.away = !unclear.has(reasonOf(error));
     this.#later(Math.max(lostLook, retryAfter(error)));
   }
 

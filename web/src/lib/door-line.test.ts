@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { expect, test } from 'vitest';
 import { GetPlaceResponseSchema, type GetPlaceResponse } from '../gen/majlis/invite/v1/door_service_pb.ts';
-import { DoorState } from '../gen/majlis/invite/v1/doors_pb.ts';
+import { DoorCause, DoorState } from '../gen/majlis/invite/v1/doors_pb.ts';
 import { RedeemInvitationResponseSchema, type RedeemInvitationResponse } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { FakeClock, settled } from '../testing/clock.ts';
 import { refusedWith } from '../testing/server.ts';
@@ -119,6 +119,28 @@ test('a line that is full is tried again, and nothing lost by an answer that doe
   hall.places = [new ConnectError('gone', Code.Unavailable), placed(8)];
   await hall.clock.pass(15_000);
   expect(hall.line.place).toBe(8);
+});
+
+test('who waits is told while no answer comes, and looks at once when the network is back', async () => {
+  const hall = new Hall();
+  hall.redeems = [refusal('DOORS_PACED')];
+  hall.places = [new ConnectError('gone', Code.Unavailable), placed(1)];
+  await hall.line.enter(newcomer);
+  await hall.clock.pass(10_000);
+  expect([hall.line.away, hall.line.place]).toEqual([true, 2]);
+  hall.line.hurry();
+  hall.line.hurry();
+  await settled();
+  expect([hall.line.away, hall.line.place, hall.looks]).toEqual([false, 1, 2]);
+});
+
+test('doors that an operator paused are not called full', async () => {
+  const hall = new Hall();
+  hall.redeems = [refusal('DOORS_PAUSED')];
+  hall.places = [create(GetPlaceResponseSchema, { place: { place: 1, lookSeconds: 10 }, doors: { state: DoorState.PAUSED, cause: DoorCause.OPERATOR } })];
+  await hall.line.enter(newcomer);
+  await hall.clock.pass(10_000);
+  expect([hall.line.paused, hall.line.ordered]).toEqual([true, true]);
 });
 
 test('a name that was taken while waiting is handed back to be put right', async () => {
