@@ -68,7 +68,7 @@ async def test_newcomers_in_three_languages_wait_may_close_the_page_and_come_in_
     people = (lina, layla, anna)
     for number, (person, link) in enumerate(zip(people, links, strict=True), start=1):
         await stands_in_line(person, link, number)
-        assert await shown(person, "door-line").get_attribute("data-why") == "doors.paused"
+        assert await shown(person, "door-line").get_attribute("data-why") == "doors.ordered"
         await picture(person, f"paused-{person.name.split()[0]}")
     # A reload keeps the place, and so does a page that is closed and opened again; a second tab has the same place.
     await layla.page.reload()

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from majlis.room_directory.v1 import room_service_pb2
 from playwright.async_api import expect
 
 from tests.e2e.test_pages import PHONE, fits
@@ -110,7 +112,9 @@ async def _reload_back_and_offline(person: Person, room: str) -> None:
     await _place(person, 2)
 
 
-async def test_whoever_started_a_room_says_in_its_settings_that_lots_are_drawn(small: Stack, house: House) -> None:
+async def test_whoever_started_a_room_has_lots_drawn_and_who_waits_is_told_when_it_ends(
+    small: Stack, house: House
+) -> None:
     lina = await house.arrives("Lina Haddad", viewport=PHONE)
     await story.arrive(lina, small, "lina")
     room = await story.start_room(lina, "Bread and salt")
@@ -128,6 +132,9 @@ async def test_whoever_started_a_room_says_in_its_settings_that_lots_are_drawn(s
     await guest.page.goto(room)
     await expect(guest.page.get_by_text("drawn by lot")).to_be_visible()
     await _look(guest, "line-lot")
+    await owner.client.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room_id))
+    await expect(story.shown(guest, "door")).to_have_attribute("data-why", re.compile("ROOM_(ENDED|NOT_FOUND)"))
+    await _look(guest, "line-ended")
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     for member in (owner, *friends):

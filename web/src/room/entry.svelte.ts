@@ -162,13 +162,12 @@ export class Entry {
       this.#next = this.#clock.after(0, () => void this.#try());
       return;
     }
-    if (reason === 'TICKET_ELSEWHERE') {
-      this.#box.put('');
-      this.place = null;
-    }
     this.refusal = error;
     this.waiting = this.#mayWait && worthAnotherTry(error, this.#knock.tries);
-    if (this.waiting) this.#knock.again(() => void this.#try());
+    if (this.waiting) return void this.#knock.again(() => void this.#try());
+    // Whoever is not tried for any more waits in no line: why is said in place of the ticket.
+    this.place = null;
+    if (!passes(error)) this.#box.put('');
   }
 
   #join(): Promise<JoinRoomResponse | null> {

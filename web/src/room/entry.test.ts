@@ -210,6 +210,24 @@ describe('a place in the line', () => {
     expect([door.shown.at(-1), entry.place?.position]).toEqual(['', 2]);
   });
 
+  test('ends with the room, which is said instead of a connection that is gone', async () => {
+    door.answers.push(placed(2), new Refusal(404, 'ROOM_NOT_FOUND'));
+    await entry.enter();
+    await clock.pass(4_000);
+    expect([entry.place, entry.waiting, (entry.refusal as Refusal).reason, kept]).toEqual([null, false, 'ROOM_NOT_FOUND', '']);
+    await clock.pass(600_000);
+    expect(door.asked).toBe(2);
+  });
+
+  test('is no longer shown, but kept, once nobody tries for it any more', async () => {
+    door.answers.push(placed(2), ...Array.from({ length: mostTries + 1 }, () => away('PART_UNAVAILABLE')), placed(1));
+    await entry.enter();
+    await clock.pass(3_600_000);
+    expect([entry.place, entry.waiting, kept]).toEqual([null, false, 'ticket2']);
+    await entry.enter();
+    expect([door.shown.at(-1), entry.place?.position]).toEqual(['ticket2', 1]);
+  });
+
   test('is given up by who leaves the line, and kept by who only closes the page', async () => {
     door.answers.push(placed(2), placed(2));
     await entry.enter();
