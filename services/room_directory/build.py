@@ -36,7 +36,6 @@ from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
 from services.common.tasks import Background
 from services.common.trust.claims import ACCESS, TokenKind, TokenSigner
-from services.common.trust.key_ring import KeyRing
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
@@ -45,6 +44,7 @@ from services.room_directory.app.capacity import CapacityCases
 from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.keys import Keys
 from services.room_directory.app.live import LiveRooms
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.ownership.passing import Passing
@@ -103,7 +103,7 @@ class UseCases:
     fleet: Fleet
     capacity: CapacityCases
     people: People
-    keys: KeyRing
+    keys: Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Parts:
     invite: InviteClient | None
     store: SqlRoomStore
     ledger: SqlLedger
-    keys: KeyRing
+    keys: Keys
     rooms: LiveRooms
     owning: Owning
     dispatch: Dispatch
@@ -140,7 +140,7 @@ async def build(
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
     ownership, made = leases_of(database, clock, metrics)
     store, ledger = SqlRoomStore(database, clock, rules, made), SqlLedger(database, clock)
-    keys = await ledger.key_ring(timedelta(days=settings.key_rotation_days))
+    keys = await Keys.open(ledger, timedelta(days=settings.key_rotation_days))
     auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
     blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
@@ -150,7 +150,7 @@ async def build(
     peers = PeerClients(settings, settings.peer_name)
     one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
-    permits = Permits(TokenSigner(PERMIT, keys), ids, clock, settings.deployment, settings.permit_seconds)
+    permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
     seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
     app = UseCases(
@@ -305,7 +305,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
     parts.retention.start(background)
-    background.every("key rotation", _KEY_CHECK_SECONDS, lambda: _rotate(parts))
+    background.every("key rotation", _KEY_CHECK_SECONDS, parts.keys.rotate)
 
 
 async def listen(parts: Parts, background: Background) -> None:
@@ -340,9 +340,3 @@ async def _write_waiting(parts: Parts) -> None:
 
 async def _seal(parts: Parts) -> None:
     await audit.seal(parts.database)
-
-
-async def _rotate(parts: Parts) -> None:
-    """Takes over the ring as the database has it: this copy or another one may have rotated it."""
-    ring = await parts.ledger.key_ring(timedelta(days=parts.settings.key_rotation_days))
-    parts.keys.current, parts.keys.previous = ring.current, ring.previous

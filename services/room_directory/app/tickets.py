@@ -7,8 +7,8 @@ from majlis.contract.v1 import tokens_pb2
 from services.common.clock import Clock
 from services.common.errors import NotSignedIn, TokenExpired
 from services.common.trust.claims import TokenKind, TokenSigner
-from services.common.trust.key_ring import KeyRing
 from services.common.trust.tokens import TokenVerifier
+from services.room_directory.app.keys import Keys
 from services.room_directory.domain.errors import TicketInvalid
 from services.room_directory.domain.waiting import Line, Ticket, Waiter
 
@@ -22,12 +22,9 @@ TICKET = TokenKind.of(tokens_pb2.TicketClaims.DESCRIPTOR)
 class Tickets:
     """Tickets of this deployment, whichever copy of this service signed them."""
 
-    def __init__(self, keys: KeyRing, clock: Clock, deployment: str) -> None:
-        async def own_keys() -> str:
-            return keys.jwks_json()
-
-        self._signer = TokenSigner(TICKET, keys)
-        self._verifier = TokenVerifier(own_keys, TICKET.issuer, deployment, clock=clock)
+    def __init__(self, keys: Keys, clock: Clock, deployment: str) -> None:
+        self._signer = TokenSigner(TICKET, keys.ring)
+        self._verifier = TokenVerifier(keys.published, TICKET.issuer, deployment, clock=clock)
         self._clock = clock
         self._deployment = deployment
 

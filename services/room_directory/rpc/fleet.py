@@ -6,9 +6,9 @@ from majlis.room_directory.v1 import fleet_service_pb2 as pb
 from majlis.room_directory.v1 import fleet_service_pb2_grpc, sessions_pb2
 
 from services.common.rpc.server import current_caller
-from services.common.trust.key_ring import KeyRing
 from services.room_directory import messages
 from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.keys import Keys
 from services.room_directory.app.ownership.passing import Passing
 from services.room_directory.app.presence import Presence, StreamNews
 from services.room_directory.app.rooms import RoomCases
@@ -38,7 +38,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         rooms: RoomCases,
         presence: Presence,
         fleet: Fleet,
-        keys: KeyRing,
+        keys: Keys,
         snapshots: Snapshots,
         passing: Passing,
         peers: Peers,
@@ -94,7 +94,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         return pb.ListRelaysResponse(relays=relays)
 
     async def GetKeySet(self, request: pb.GetKeySetRequest, context: Any) -> pb.GetKeySetResponse:
-        return pb.GetKeySetResponse(jwks_json=self._keys.jwks_json())
+        return pb.GetKeySetResponse(jwks_json=await self._keys.published())
 
 
 def _room_of(change: sessions_pb2.StreamChange | sessions_pb2.SessionChange) -> str:

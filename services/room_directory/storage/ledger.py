@@ -140,6 +140,11 @@ class SqlLedger:
             # Two copies started on an empty database: the other one made them.
             return await self._key_ring(life)
 
+    async def stored_ring(self) -> KeyRing:
+        """The keys as they are; there are some since the start."""
+        async with self._database.read() as session:
+            return KeyRing.restore((await session.execute(select(signing_keys))).one().ring)
+
     async def _key_ring(self, life: timedelta) -> KeyRing:
         now = self._clock.now()
         async with self._database.write() as session:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest_asyncio
@@ -178,3 +179,12 @@ async def test_who_was_asked_in_while_the_owner_was_gone_may_enter_at_the_next_o
     await first.crash()
     await second.until(lambda: second.parts.rooms.get(room_id) is not None, BACK_SECONDS)
     assert (await second.join("omar", room_id)).snapshot.room.room_id == room_id
+
+
+async def test_a_permit_by_a_key_that_another_copy_has_just_made_is_known_at_any(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    await first.parts.ledger.key_ring(timedelta(0))
+    await first.parts.keys.rotate()
+    joined = await first.join("omar", room_id)
+    assert (await second.claims(joined.permit))["sub"] == person("omar")
