@@ -227,7 +227,7 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
     if unreachable:
         raise SettingsError(f"the contracts offer RPCs of {min(unreachable)}, which has no address here")
     auth = ServiceChannel("gateway", settings.auth_address, settings)
-    directory = ServiceChannel("gateway", settings.room_directory_address, settings)
+    directory = ServiceChannel("gateway", settings.room_directory_address, settings, has_copies=True)
     owners, known_as = RoomOwners(), host_of(settings.room_directory_address)
     invite = ServiceChannel("gateway", settings.invite_address, settings, waits=False)
     return Outward(
@@ -235,7 +235,9 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
         DirectoryClient(
             directory,
             owners,
-            lambda address: ServiceChannel("gateway", address, settings, waits=False, known_as=known_as),
+            lambda address: ServiceChannel(
+                "gateway", address, settings, waits=False, known_as=known_as, has_copies=True
+            ),
         ),
         InviteClient(invite),
         RelayClients(settings),

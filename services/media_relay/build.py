@@ -105,7 +105,7 @@ class RelayService:
         core, relay = _media_port(settings), _rules(settings)
         addresses = media_addresses(settings.advertise, core.addresses)
         clock, background, bus = SystemClock(), Background(), Bus(settings, metrics)
-        directory = ServiceChannel("media_relay", settings.room_directory_address, settings)
+        directory = ServiceChannel("media_relay", settings.room_directory_address, settings, has_copies=True)
         stub = fleet_service_pb2_grpc.FleetServiceStub(directory.channel)
         keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)

@@ -147,7 +147,9 @@ class PeerClients:
     async def _at(self, address: str) -> ServiceChannel:
         found = self._open.get(address)
         if found is None:
-            found = ServiceChannel(SERVICE, address, self._settings, waits=False, known_as=self._known_as)
+            found = ServiceChannel(
+                SERVICE, address, self._settings, waits=False, known_as=self._known_as, has_copies=True
+            )
             self._open[address] = found
         self._open.move_to_end(address)
         if len(self._open) > _MOST_PEERS:

@@ -21,13 +21,20 @@ _OPTIONS: Options = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 1024 * 1024),
     # Calls are tried again by `Retries` alone.
     ("grpc.enable_retries", 0),
+)
+
+_LIFE_SIGNS: Options = (("grpc.keepalive_time_ms", 20_000), ("grpc.keepalive_timeout_ms", 5_000))
+# Together as long as a copy that is frozen keeps its rooms: its calls fail when the next owner can take them.
+_LIFE_SIGNS_OF_COPIES: Options = (
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    # What the library waits for an answer by, a minute if it is not told.
+    ("grpc.http2.ping_timeout_ms", 2_000),
 )
 
 # Calls are over within seconds; a stream that is older than this is cut, and its reader resumes on the new channel.
@@ -36,15 +43,20 @@ FAREWELL_SECONDS = 600.0
 _log = get_logger("rpc")
 
 
-def open_channel(address: str, settings: ServiceSettings, *, known_as: str = "") -> grpc.aio.Channel:
+def open_channel(
+    address: str, settings: ServiceSettings, *, known_as: str = "", has_copies: bool = False
+) -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
 
-    `known_as` is the name that its certificate must bear where the address is that of one copy among several.
+    `known_as` is the name that its certificate must bear where the address is that of one copy among several. Where a
+    service `has_copies`, one that stands still is given up soon: another answers.
 
     Raises SettingsError when they cannot be used.
     """
     files = service_files(settings)
-    options = (*_OPTIONS, ("grpc.ssl_target_name_override", known_as)) if known_as else _OPTIONS
+    options = (*_OPTIONS, *(_LIFE_SIGNS_OF_COPIES if has_copies else _LIFE_SIGNS))
+    if known_as:
+        options = (*options, ("grpc.ssl_target_name_override", known_as))
     if files is None:
         return grpc.aio.insecure_channel(address, options=options)
     return FollowingChannel(

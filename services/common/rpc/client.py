@@ -42,10 +42,17 @@ class ServiceChannel:
     """
 
     def __init__(
-        self, name: str, address: str, settings: ServiceSettings, *, waits: bool = True, known_as: str = ""
+        self,
+        name: str,
+        address: str,
+        settings: ServiceSettings,
+        *,
+        waits: bool = True,
+        known_as: str = "",
+        has_copies: bool = False,
     ) -> None:
         self.address = address
-        opened = open_channel(address, settings, known_as=known_as)
+        opened = open_channel(address, settings, known_as=known_as, has_copies=has_copies)
         calls = _Calls(opened, proof_of(name, settings), Retries(waits=waits))
         # It has what stubs need of a channel; the library's class would want much more of it.
         self.channel = cast("grpc.aio.Channel", calls)

@@ -38,7 +38,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Who asks copies looks each second whether they live.
+    ("grpc.http2.min_ping_interval_without_data_ms", 500),
 )
 
 _log = get_logger("rpc")
