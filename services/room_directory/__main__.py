@@ -42,6 +42,8 @@ async def main(stop: Stop) -> None:
         await stop.wait()
         await parts.owning.leave()
         await server.drain()
+        # Rooms that were made here since: nobody renewed their leases.
+        await parts.owning.leave()
         await parts_of.stop(parts)
     await metrics.stop()
     await database.close()

@@ -132,6 +132,13 @@ async def test_a_copy_that_leaves_gives_its_rooms_away_before_their_leases_lapse
     assert await refusal(pair.first.join("omar", room_id)) == "ROOM_MOVES"
 
 
+async def test_a_room_made_by_a_copy_that_leaves_goes_on_at_the_other_at_once(pair: Pair) -> None:
+    await pair.first.parts.owning.leave()
+    room_id = (await pair.first.create("lina")).room_id
+    await pair.first.parts.owning.leave()
+    await pair.second.until(lambda: pair.second.parts.rooms.get(room_id) is not None, LEASE_SECONDS / 2)
+
+
 async def test_a_room_that_is_over_has_no_lease(pair: Pair) -> None:
     room_id = (await pair.first.create("lina")).room_id
     await pair.first.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))

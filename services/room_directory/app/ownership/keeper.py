@@ -183,10 +183,15 @@ class Ownership:
         return sorted(others, key=lambda copy: (copy.rooms, copy.copy_id))
 
     async def leave(self, tell: Callable[[str], Awaitable[None]]) -> None:
-        """Takes no more rooms and gives those it has away: their leases lapse now, and another copy is told to look."""
-        self._leaving = True
+        """Takes no more rooms and gives those it has away: their leases lapse now, and another copy is told to look.
+
+        Again for those that were made since.
+        """
+        began, self._leaving = not self._leaving, True
         async with self._rounds:
             held = list(self._holdings)
+            if not held and not began:
+                return
             self._holdings.let_go(held)
             for room_id in held:
                 self._lose(room_id)
