@@ -21,7 +21,7 @@ def told(**changes: Any) -> dict[str, Any]:
 
 
 def window(drops: float = 0, **changes: Any) -> Window:
-    threads = {"relay-programme_0": 0.1, "relay-sender_0": 0.2, "python": 0.05}
+    threads = {"relay-prog-0": 0.1, "relay-sender-0": 0.2, "python": 0.05}
     made = {"programme_frames": 5000.0, "frames_passed": 4500.0, "seams_to_mixing": 3.0}
     return Window(told(**changes), threads, {"overload_drops": drops, "send_errors": 0.0}, pinned=True, made=made)
 
@@ -29,7 +29,7 @@ def window(drops: float = 0, **changes: Any) -> Window:
 def test_a_relay_costs_what_all_its_threads_spend_and_the_busiest_are_named() -> None:
     row = cores_row("small_rooms_100x10_cores", window())
     assert (row.value, row.met) == (0.35, True)
-    assert "sender_0 0.20, programme_0 0.10, python 0.05" in row.context
+    assert "sender-0 0.20, prog-0 0.10, python 0.05" in row.context
     assert "100 of 100 hear 100.0 % of what was said" in row.context
     assert "90 % of frames passed through, 3 seams to mixing" in row.context
 

@@ -1,6 +1,6 @@
 //! The numbers operators watch: written by the threads that own them, read by anyone, under the names listed here.
 
-use crate::sys::CpuClock;
+use crate::sys::{CpuClock, cores_of_this_thread};
 use majlis_core::Micros;
 use majlis_core::endpoint::DropReason;
 use std::collections::{BTreeMap, VecDeque};
@@ -161,6 +161,12 @@ impl Counters {
         }
     }
 
+    /// CPU time of all threads of the core; none while somebody reads it.
+    fn cpu_nanoseconds(&self) -> Option<u64> {
+        let clocks = self.clocks.try_lock().ok()?;
+        Some(clocks.iter().filter_map(|(_, clock, _)| clock.nanoseconds()).sum())
+    }
+
     /// Everything by name; `cpu_nanoseconds_<thread>` beside the counters.
     pub fn snapshot(&self) -> BTreeMap<String, u64> {
         let mut all: BTreeMap<String, u64> =
@@ -175,6 +181,31 @@ impl Counters {
             }
         }
         all
+    }
+}
+
+/// Share of the cores that the relay's threads may run on which they took lately.
+#[derive(Debug, Default)]
+pub struct RelayShare {
+    /// When it was looked at, and CPU time of all threads by then, ns.
+    before: Option<(Micros, u64)>,
+    share: f64,
+}
+
+impl RelayShare {
+    /// How often it is looked at.
+    const EACH: Micros = 200_000;
+
+    /// As it was a moment ago.
+    pub fn look(&mut self, counters: &Counters, now: Micros) -> f64 {
+        let due = self.before.is_none_or(|(at, _)| now.saturating_sub(at) >= Self::EACH);
+        if let Some(spent) = due.then(|| counters.cpu_nanoseconds()).flatten()
+            && let Some((at, earlier)) = self.before.replace((now, spent))
+        {
+            let cores = cores_of_this_thread() as f64;
+            self.share = spent.saturating_sub(earlier) as f64 / 1000.0 / (now - at) as f64 / cores;
+        }
+        self.share
     }
 }
 

@@ -1,14 +1,15 @@
 //! A programme thread: runs its channels' mixers and playout buffers on time, whatever Python does meanwhile.
 
-use crate::counters::{Counters, ProgrammeGauges, publish_share};
+use crate::counters::{Counters, ProgrammeGauges, RelayShare, publish_share};
 use crate::messages::{EffortRule, Exports, PacketRing, Pushes, Speech, ToProgramme};
 use crate::sys::{self, EventFd};
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, WallClock};
 use majlis_mix::Mixer;
 use majlis_programme::{Effort, Load, Output, Programme, RtpIn};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Longest sleep: microphone packets of stages that nobody hears are thrown away that often.
@@ -35,20 +36,39 @@ pub struct SenderLine {
     wake: Arc<EventFd>,
     /// Packets were put in since it was last woken.
     fresh: bool,
+    /// Packets put in so far, and when the last ones that the thread has not taken were: how many had been by then.
+    put: u64,
+    marks: VecDeque<(u64, Micros)>,
+    /// Most that the sender thread was behind its plan since it was asked.
+    lag: Arc<AtomicU64>,
 }
 
 impl SenderLine {
     /// A line over `ring`.
-    pub fn new(ring: PacketRing, wake: Arc<EventFd>) -> Self {
-        Self { ring, wake, fresh: false }
+    pub fn new(ring: PacketRing, wake: Arc<EventFd>, lag: Arc<AtomicU64>) -> Self {
+        Self { ring, wake, fresh: false, put: 0, marks: VecDeque::new(), lag }
+    }
+
+    /// Most that a packet has waited for the thread, in the ring or behind it.
+    fn waited(&mut self, now: Micros) -> Micros {
+        let waiting = (self.ring.buffer().capacity() - self.ring.slots()) as u64;
+        let taken = self.put - waiting;
+        while self.marks.front().is_some_and(|(put, _)| *put <= taken) {
+            self.marks.pop_front();
+        }
+        let since = self.marks.front().map_or(now, |(_, at)| *at);
+        (now - since).max(self.lag.swap(0, Relaxed))
     }
 }
 
 impl ProgrammeOutlets {
     /// Wakes the sender threads that got packets: once for all of them.
-    fn wake_senders(&mut self) {
+    fn wake_senders(&mut self, now: Micros) {
         for line in &mut self.senders {
             if std::mem::take(&mut line.fresh) {
+                if line.marks.back().is_none_or(|(put, _)| *put < line.put) {
+                    line.marks.push_back((line.put, now));
+                }
                 line.wake.signal();
             }
         }
@@ -58,7 +78,9 @@ impl ProgrammeOutlets {
 impl Output for ProgrammeOutlets {
     fn packet(&mut self, packet: &ProgrammePacket) {
         for line in &mut self.senders {
-            if line.ring.push(packet.clone()).is_err() {
+            if line.ring.push(packet.clone()).is_ok() {
+                line.put += 1;
+            } else {
                 self.counters.programme_packets_lost.fetch_add(1, Relaxed);
             }
             line.fresh = true;
@@ -102,6 +124,10 @@ pub struct ProgrammeThread {
     pub told: [u64; 8],
     /// Frames encoded, as the effort knows already.
     pub encoded: u64,
+    /// Packets that were given up, as the effort knows already.
+    pub given_up: u64,
+    /// What all threads take of their cores.
+    pub share: RelayShare,
     /// When the gauges are brought up to date.
     pub gauges_at: Micros,
 }
@@ -114,7 +140,7 @@ impl ProgrammeThread {
             self.programme.set_clock(WallClock::new(now, sys::ntp_now()));
             self.take_input(now);
             let (due, ended) = self.work(now);
-            self.out.wake_senders();
+            self.out.wake_senders(ended);
             self.weigh(ended - now, ended);
             self.publish(ended);
             let now = ended;
@@ -148,7 +174,12 @@ impl ProgrammeThread {
     fn weigh(&mut self, busy: Micros, now: Micros) {
         let (mixed, lag) = (self.programme.totals().mixed, self.programme.take_lag());
         let encoded = mixed - std::mem::replace(&mut self.encoded, mixed);
-        if self.effort.note(Load { busy, encoded, lag }, now) {
+        let waited = self.out.senders.iter_mut().map(|line| line.waited(now)).max().unwrap_or(0);
+        let counters = &self.out.counters;
+        let given_up = counters.overload_drops.load(Relaxed) + counters.programme_packets_lost.load(Relaxed);
+        let lost = given_up > std::mem::replace(&mut self.given_up, given_up);
+        let relay = self.share.look(counters, now);
+        if self.effort.note(Load { busy, encoded, lag, relay, waited, lost }, now) {
             self.programme.set_effort(self.effort.complexity());
         }
     }

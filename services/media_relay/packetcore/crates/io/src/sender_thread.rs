@@ -8,7 +8,7 @@ use crate::sys::{self, EventFd};
 use majlis_core::fanout::{ProgrammePacket, Shard, Transmit};
 use majlis_core::{Micros, WallClock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Longest sleep: the stop flag and the wall clock are looked at that often.
@@ -35,6 +35,8 @@ pub struct SenderThread {
     pub counters: Arc<Counters>,
     /// The end.
     pub stop: Arc<AtomicBool>,
+    /// How far it is behind, for each programme thread.
+    pub lags: Vec<Arc<AtomicU64>>,
     /// When the next group is due.
     pub planned: Option<Micros>,
     /// What has been added to the shared counters: packets, drops, seal errors, then what went out.
@@ -67,6 +69,9 @@ impl SenderThread {
             let all_taken = self.take_input(now);
             if let Some(planned) = self.planned.filter(|planned| *planned <= now) {
                 publish(&self.counters.send_lag_us_now, now - planned);
+                for lag in &self.lags {
+                    lag.fetch_max(now - planned, Relaxed);
+                }
             }
             self.planned = self.shard.poll(now, &mut self.batch);
             if !all_taken {

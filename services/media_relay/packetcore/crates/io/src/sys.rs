@@ -45,6 +45,16 @@ impl CpuClock {
     }
 }
 
+/// Cores that the calling thread may run on, as they are now; 1 where the system does not tell.
+pub fn cores_of_this_thread() -> usize {
+    // SAFETY: a `cpu_set_t` is a set of bits, of which none is a valid one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` outlives the call, which writes at most its size.
+    let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) };
+    // SAFETY: `set` is a valid set.
+    if result == 0 { unsafe { libc::CPU_COUNT(&set) }.max(1) as usize } else { 1 }
+}
+
 /// A wake-up that one thread gives another, or asyncio.
 #[derive(Debug)]
 pub struct EventFd(OwnedFd);

@@ -1,7 +1,7 @@
 //! Starts and stops a relay's threads and lays the queues between them.
 
 use crate::batch::SendBatch;
-use crate::counters::Counters;
+use crate::counters::{Counters, RelayShare};
 use crate::messages::{Events, Exports, Mailbox, Pushes, ToPacket, ToSender};
 use crate::outlets::{Line, Outlets, ProgrammeLine};
 use crate::packet_thread::PacketThread;
@@ -15,7 +15,7 @@ use majlis_core::fanout::{ProgrammePacket, Shard};
 use majlis_programme::{DEFAULT_COSTS, Effort, Programme};
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -128,6 +128,8 @@ impl Threads {
             stop: Arc::clone(&self.stop),
             told: Default::default(),
             encoded: 0,
+            given_up: 0,
+            share: RelayShare::default(),
             gauges_at: 0,
         };
         self.spawn(&format!("programme_{at}"), PROGRAMME_PRIORITY, &parts.counters, move || programme.run())?;
@@ -143,10 +145,12 @@ impl Threads {
     ) -> Result<SenderEnds, RelayError> {
         let (to_sender, commands) = rtrb::RingBuffer::new(8192);
         let wake = Arc::new(EventFd::new()?);
-        let (mut rings, mut packets) = (Vec::new(), Vec::new());
+        let (mut rings, mut packets, mut lags) = (Vec::new(), Vec::new(), Vec::new());
         for _ in &parts.pushes {
             let (ring, out) = rtrb::RingBuffer::<ProgrammePacket>::new(PACKETS);
-            rings.push(SenderLine::new(ring, Arc::clone(&wake)));
+            let lag = Arc::new(AtomicU64::new(0));
+            rings.push(SenderLine::new(ring, Arc::clone(&wake), Arc::clone(&lag)));
+            lags.push(lag);
             packets.push(out);
         }
         let sender = SenderThread {
@@ -158,6 +162,7 @@ impl Threads {
             packet_thread: Arc::clone(&parts.inbox),
             counters: Arc::clone(&parts.counters),
             stop: Arc::clone(&self.stop),
+            lags,
             planned: None,
             told: Default::default(),
         };
@@ -173,8 +178,10 @@ impl Threads {
         body: impl FnOnce() + Send + 'static,
     ) -> Result<(), RelayError> {
         let (counters, watched) = (Arc::clone(counters), name.to_owned());
+        // The kernel keeps 15 characters, the number among them.
+        let kernel_name = format!("relay-{}", name.replace("programme", "prog").replace('_', "-"));
         let (ready, is_ready) = channel();
-        let thread = std::thread::Builder::new().name(format!("relay-{name}")).stack_size(STACK).spawn(move || {
+        let thread = std::thread::Builder::new().name(kernel_name).stack_size(STACK).spawn(move || {
             let got = sys::raise_priority(priority);
             counters.threads_now.fetch_add(1, Relaxed);
             counters.real_time_threads_now.fetch_add(u64::from(got == Priority::RealTime), Relaxed);

@@ -18,6 +18,14 @@ const LOW: f64 = 0.45;
 const CALM: Micros = 10_000_000;
 /// A frame that is so late lowers the effort at once: it would be heard at three times that.
 const LATE: Micros = 8_000;
+/// A packet that waits so long for a sender thread lowers the effort, and one that waits so long lowers it all the way:
+/// some twice as long and what waits finds no place.
+const WAITED: Micros = 8_000;
+const FAR: Micros = 20_000;
+/// After a step down what waited already waits still for so long, and says nothing.
+const SETTLING: Micros = 40_000;
+/// Where encoding as hard as can be takes less than this share of the time, less of it helps nobody else.
+const WORTH: f64 = 0.05;
 /// A step that saves less than this share of the one above it is none.
 const LEAST_SAVING: f64 = 0.08;
 
@@ -30,9 +38,16 @@ pub struct Load {
     pub encoded: u64,
     /// Most that a frame of it was late.
     pub lag: Micros,
+    /// Share of the cores that all threads of the relay may use which they took lately.
+    pub relay: f64,
+    /// Most that a packet has waited for a sender thread.
+    pub waited: Micros,
+    /// Packets were given up because senders were behind.
+    pub lost: bool,
 }
 
-/// One thread's effort. It goes down by the next step that is cheap enough, and comes back step by step, at most one in
+/// One thread's effort. It goes down to the next step that is cheap enough for the thread and for those that it shares its
+/// core with, all the way when listeners would lose sound, and comes back step by step, at most one in
 /// ten seconds.
 #[derive(Debug)]
 pub struct Effort {
@@ -46,6 +61,11 @@ pub struct Effort {
     /// Share of the time that the last window was worked for.
     busy: f64,
     lag: Micros,
+    /// The same share, or that of all threads on the cores they share, if that is more and encoding is part of it.
+    tight: f64,
+    /// Frames encoded in a microsecond of the last window.
+    rate: f64,
+    settled_at: Micros,
 }
 
 impl Effort {
@@ -61,6 +81,9 @@ impl Effort {
             calm_since: None,
             busy: 0.0,
             lag: 0,
+            tight: 0.0,
+            rate: 0.0,
+            settled_at: now,
         }
     }
 
@@ -96,42 +119,67 @@ impl Effort {
 
     /// Takes what the thread did until `now`; true when [`Effort::complexity`] may have changed.
     pub fn note(&mut self, load: Load, now: Micros) -> bool {
-        self.load.busy += load.busy;
-        self.load.encoded += load.encoded;
-        self.load.lag = self.load.lag.max(load.lag);
+        let before = self.load;
+        self.load = Load {
+            busy: before.busy + load.busy,
+            encoded: before.encoded + load.encoded,
+            lag: before.lag.max(load.lag),
+            relay: load.relay,
+            waited: before.waited.max(load.waited),
+            lost: before.lost || load.lost,
+        };
         let whole = now.saturating_sub(self.since) >= WINDOW;
         // After a step down what was late already is late still for a while, and says nothing.
         let late = self.load.lag >= LATE && self.lag < LATE;
-        if !whole && !late {
+        let behind = self.senders_are_behind(now);
+        if !(whole || late || behind && self.at > 0) {
             return false;
         }
+        let load = std::mem::take(&mut self.load);
         let elapsed = now.saturating_sub(self.since).max(1) as f64;
-        self.busy = (self.load.busy as f64 / elapsed).min(1.0);
-        self.lag = self.load.lag;
-        let rate = self.load.encoded as f64 / elapsed;
-        (self.since, self.load) = (now, Load::default());
+        self.since = now;
+        self.busy = (load.busy as f64 / elapsed).min(1.0);
+        self.lag = load.lag;
+        self.rate = load.encoded as f64 / elapsed;
+        self.tight = if self.is_worth_it() { self.busy.max(load.relay) } else { self.busy };
         let before = self.at;
-        if whole && self.busy > HIGH {
-            self.lower(rate);
+        if behind {
+            self.calm_since = None;
+            self.settled_at = now + SETTLING;
+            self.at = if load.lost || load.waited >= FAR { 0 } else { self.at.saturating_sub(1) };
+        } else if whole && self.tight > HIGH {
+            self.lower();
         } else if late {
             self.calm_since = None;
             self.at = self.at.saturating_sub(1);
         } else {
-            self.raise(rate, now);
+            self.raise(now);
         }
         self.at != before
     }
 
+    /// Whether listeners are about to lose sound, or do, and cheaper encoders leave the senders more time.
+    fn senders_are_behind(&self, now: Micros) -> bool {
+        let waited = self.load.waited;
+        let behind = self.load.lost || waited >= FAR || waited >= WAITED && now >= self.settled_at;
+        behind && self.is_worth_it()
+    }
+
+    fn is_worth_it(&self) -> bool {
+        let (_, dearest) = self.steps[self.steps.len() - 1];
+        self.rate * dearest >= WORTH
+    }
+
     /// To the best step that would leave the thread its time, one lower than now at least.
-    fn lower(&mut self, rate: f64) {
+    fn lower(&mut self) {
         self.calm_since = None;
-        let enough = (0..self.at).rev().find(|step| self.would_work(*step, rate) <= HIGH);
+        let enough = (0..self.at).rev().find(|step| self.would_work(*step) <= HIGH);
         self.at = enough.unwrap_or(0);
     }
 
-    fn raise(&mut self, rate: f64, now: Micros) {
+    fn raise(&mut self, now: Micros) {
         let next = self.at + 1;
-        if next > self.highest() || self.would_work(next, rate) >= LOW {
+        if next > self.highest() || self.would_work(next) >= LOW {
             self.calm_since = None;
             return;
         }
@@ -142,9 +190,9 @@ impl Effort {
         }
     }
 
-    /// Share of the time that this step would take with so many frames encoded in a microsecond.
-    fn would_work(&self, step: usize, rate: f64) -> f64 {
-        self.busy + rate * (self.steps[step].1 - self.steps[self.at].1)
+    /// Share of the time that this step would take.
+    fn would_work(&self, step: usize) -> f64 {
+        self.tight + self.rate * (self.steps[step].1 - self.steps[self.at].1)
     }
 
     fn highest(&self) -> usize {

@@ -34,7 +34,7 @@ impl Thread {
         let lag = self.backlog as Micros;
         self.worst = self.worst.max(lag);
         let before = self.effort.complexity();
-        let load = Load { busy: worked as Micros, encoded: frames as u64, lag };
+        let load = Load { busy: worked as Micros, encoded: frames as u64, lag, ..Load::default() };
         if self.effort.note(load, self.now) && self.effort.complexity() != before {
             self.changes.push((self.now, before, self.effort.complexity()));
         }
@@ -139,7 +139,7 @@ fn a_step_that_saves_nothing_here_is_left_out() {
     let mut effort = Effort::new(&[(1, 50), (3, 98), (5, 100), (7, 101), (10, 160)], 0);
     let mut seen = vec![effort.complexity()];
     for turn in 1..10 {
-        effort.note(Load { busy: WINDOW * 8 / 10, encoded: 1, lag: 0 }, turn * WINDOW);
+        effort.note(Load { busy: WINDOW * 8 / 10, encoded: 1, ..Load::default() }, turn * WINDOW);
         seen.push(effort.complexity());
     }
     seen.dedup();
@@ -147,4 +147,112 @@ fn a_step_that_saves_nothing_here_is_left_out() {
     assert!(!seen.contains(&5) && !seen.contains(&3), "{seen:?}");
     effort.set_costs(&COSTS);
     assert_eq!(effort.complexity(), 1, "what is known now changes no step by itself");
+}
+
+/// One core: what the programme thread, which goes first, leaves of it is a sender thread's.
+struct Core {
+    effort: Effort,
+    now: Micros,
+    mixing: f64,
+    /// Packets that wait for the sender: when they were made, and work that is left on them, µs.
+    sending: std::collections::VecDeque<(Micros, f64)>,
+    spent: std::collections::VecDeque<f64>,
+    waited: Micros,
+    complexities: Vec<u8>,
+}
+
+/// What it takes to send a frame to the ten listeners of a room, and to mix it but for encoding, µs.
+const SEND: f64 = 43.0;
+const MIX: f64 = 45.0;
+
+impl Core {
+    fn new() -> Self {
+        let (sending, spent) = Default::default();
+        Self { effort: Effort::new(&COSTS, 0), now: 0, mixing: 0.0, sending, spent, waited: 0, complexities: vec![10] }
+    }
+
+    /// So many rooms mix, a quarter of them in each turn; others need so much of the core too.
+    fn turn(&mut self, rooms: usize, others: f64) {
+        let cost = COSTS.iter().find(|(complexity, _)| *complexity == self.effort.complexity()).expect("a step").1;
+        let mut left = TURN as f64 * (1.0 - others);
+        let frames = rooms / 4;
+        self.mixing += frames as f64 * (f64::from(cost) + MIX);
+        let mixed = self.mixing.min(left);
+        self.mixing -= mixed;
+        left -= mixed;
+        self.sending.extend(std::iter::repeat_n((self.now, SEND), frames));
+        self.now += TURN;
+        while let Some((_, work)) = self.sending.front_mut().filter(|_| left > 0.0) {
+            let sent = work.min(left);
+            *work -= sent;
+            left -= sent;
+            if *work <= 0.0 {
+                self.sending.pop_front();
+            }
+        }
+        let waited = self.sending.front().map_or(0, |(made, _)| self.now - made - TURN);
+        self.waited = self.waited.max(waited);
+        self.spent.push_back(1.0 - others - left / TURN as f64);
+        self.spent.truncate(40);
+        if self.spent.len() == 40 {
+            self.spent.pop_front();
+        }
+        let relay = self.spent.iter().sum::<f64>() / 40.0;
+        let lag = self.mixing as Micros;
+        let load = Load { busy: mixed as Micros, encoded: frames as u64, lag, relay, waited, lost: waited > 50_000 };
+        if self.effort.note(load, self.now) {
+            self.complexities.push(self.effort.complexity());
+        }
+    }
+}
+
+#[test]
+fn a_sender_on_the_same_core_loses_nothing_to_encoders_as_rooms_come() {
+    let mut core = Core::new();
+    for rooms in 1..=100 {
+        (0..20).for_each(|_| core.turn(rooms, 0.0));
+    }
+    (0..1000).for_each(|_| core.turn(100, 0.0));
+    assert!(core.waited < FAR, "{} µs", core.waited);
+    assert!(core.complexities.is_sorted_by(|before, after| before > after), "{:?}", core.complexities);
+    assert_eq!(core.sending.len(), 0);
+}
+
+#[test]
+fn rooms_that_begin_to_mix_all_at_once_cost_the_listeners_nothing() {
+    let mut core = Core::new();
+    (0..400).for_each(|_| core.turn(20, 0.0));
+    (0..400).for_each(|_| core.turn(100, 0.0));
+    assert!(core.waited < 50_000, "{} µs", core.waited);
+    assert_eq!(core.effort.complexity(), 1, "all the way at once: {:?}", core.complexities);
+    assert!(core.complexities.len() <= 4, "{:?}", core.complexities);
+    assert_eq!(core.sending.len(), 0);
+}
+
+#[test]
+fn what_others_take_of_the_core_makes_encoders_cheaper_and_comes_back_last() {
+    let mut core = Core::new();
+    (0..400).for_each(|_| core.turn(40, 0.0));
+    assert_eq!(core.effort.complexity(), 10);
+    // Somebody else takes six tenths of it.
+    (0..400).for_each(|_| core.turn(40, 0.6));
+    assert!(core.effort.complexity() < 10, "{:?}", core.complexities);
+    assert!(core.waited < 50_000, "{} µs", core.waited);
+    assert_eq!(core.sending.len(), 0);
+    let low = core.effort.complexity();
+    (0..1500).for_each(|_| core.turn(4, 0.0));
+    assert_eq!(core.effort.complexity(), low, "too early to tell");
+    (0..10_000).for_each(|_| core.turn(4, 0.0));
+    assert_eq!(core.effort.complexity(), 10);
+}
+
+#[test]
+fn a_sender_that_is_behind_for_itself_costs_no_effort() {
+    let mut effort = Effort::new(&COSTS, 0);
+    for turn in 1..1000 {
+        // One room of thousands: encoding it is nothing.
+        let load = Load { busy: 60, encoded: turn % 4 / 3, relay: 0.9, waited: 30_000, lost: true, lag: 0 };
+        effort.note(load, turn * TURN);
+    }
+    assert_eq!(effort.complexity(), 10);
 }
