@@ -21,9 +21,9 @@ from services.common.ids import new_id
 from services.common.store.database import Database
 from services.room_directory.domain.leases import Lease
 from services.room_directory.storage.leases import SqlLeases
-from tests.integration.room_directory.world import FakeAuth, person
 from tests.support.auth_contract import AUTH
 from tests.support.directory_contract import DirectoryStub
+from tests.support.fake_auth import FakeAuth, person
 from tests.support.processes import free_port
 from tests.support.rpc_harness import TokenMint, serving, test_settings
 from tests.support.stack import ROOT

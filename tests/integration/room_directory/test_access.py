@@ -15,7 +15,8 @@ from majlis.room_directory.v1 import (
 )
 
 from services.room_directory.storage.tables import audit
-from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, refusal
+from tests.support.fake_auth import person
 
 CLOSED = room_pb2.VISIBILITY_CLOSED
 

@@ -26,7 +26,8 @@ from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.rpc import MediaRelayRpc, UseCases
 from services.programme.work import Costs, Limits, Tariff, Work
-from tests.integration.room_directory.world import FakeRelay, World, person, refusal
+from tests.integration.room_directory.world import FakeRelay, World, refusal
+from tests.support.fake_auth import person
 from tests.support.relay_fakes import BOOT, RELAY, RelayBench, offer
 from tests.support.rpc_harness import test_settings
 

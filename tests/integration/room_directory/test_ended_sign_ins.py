@@ -8,7 +8,8 @@ from majlis.auth.v1 import auth_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
-from tests.integration.room_directory.world import FakeRelay, World, on_both_databases, person
+from tests.integration.room_directory.world import FakeRelay, World, on_both_databases
+from tests.support.fake_auth import person
 
 OMAR = person("omar")
 END, END_SIGN_IN = relay_pb.SEAT_ACTION_END, relay_pb.SEAT_ACTION_END_SIGN_IN

@@ -10,7 +10,8 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import moderation_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
 from services.room_directory.storage.tables import audit
-from tests.integration.room_directory.world import FakeRelay, World, person, refusal
+from tests.integration.room_directory.world import FakeRelay, World, refusal
+from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
 from tests.support.storage import full, read_only, small_disk

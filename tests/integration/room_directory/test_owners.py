@@ -17,7 +17,8 @@ from majlis.room_directory.v1 import (
 from services.common.ids import new_id
 from services.room_directory.domain.leases import LEASE_SECONDS
 from services.room_directory.storage.leases import SqlLeases
-from tests.integration.room_directory.world import FakeRelay, World, person, refusal, refused_with
+from tests.integration.room_directory.world import FakeRelay, World, refusal, refused_with
+from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
 

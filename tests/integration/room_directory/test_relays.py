@@ -15,7 +15,8 @@ from majlis.room_directory.v1 import (
 )
 
 from services.room_directory.domain.seats import SessionState
-from tests.integration.room_directory.world import World, person, refusal
+from tests.integration.room_directory.world import World, refusal
+from tests.support.fake_auth import person
 
 
 async def test_a_relay_that_starts_anew_gets_its_rooms_and_sends_people_for_new_permits(world: World) -> None:

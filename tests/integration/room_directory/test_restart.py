@@ -20,8 +20,9 @@ from majlis.room_directory.v1 import (
 )
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
-from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, refusal
 from tests.support.directory_contract import DirectoryStub
+from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
 
 ROOT = Path(__file__).resolve().parents[3]

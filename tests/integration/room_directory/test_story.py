@@ -3,7 +3,8 @@
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
-from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, refusal
+from tests.support.fake_auth import person
 
 
 @on_both_databases

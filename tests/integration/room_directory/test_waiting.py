@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 
-from tests.integration.room_directory.world import World, on_both_databases, person, refusal
+from tests.integration.room_directory.world import World, on_both_databases, refusal
+from tests.support.fake_auth import person
 
 
 async def _small(world: World, limit: int = 2) -> str:

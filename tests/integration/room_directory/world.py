@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
-from majlis.auth.v1 import account_pb2, account_service_pb2, auth_facts_pb2, identity_service_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
@@ -38,8 +37,9 @@ from services.room_directory import build as parts_of
 from services.room_directory.__main__ import MIGRATIONS
 from services.room_directory.owning import own
 from services.room_directory.settings import Settings
-from tests.support.auth_contract import AUTH, AuthServicer
+from tests.support.auth_contract import AUTH
 from tests.support.directory_contract import DirectoryStub
+from tests.support.fake_auth import FakeAuth, person
 from tests.support.rpc_harness import SECRET, RpcHarness, TokenMint, serving, test_settings
 
 EVENTS = tuple(
@@ -50,43 +50,6 @@ EVENTS = tuple(
 
 on_both_databases = pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)
 """For tests of what is written down: once on each kind of database."""
-
-
-def person(name: str) -> str:
-    """A user id that reads like a name."""
-    return f"{name}0000000000"[:16]
-
-
-class FakeAuth(AuthServicer):
-    """Profiles of everybody who has a name, keys of the mint, and the facts a test adds."""
-
-    def __init__(self, mint: TokenMint) -> None:
-        self.mint = mint
-        self.facts: list[auth_facts_pb2.AuthFact] = []
-        self.names: dict[str, str] = {}
-        self.profile_calls = 0
-
-    def _profile(self, user_id: str) -> account_pb2.Profile:
-        name = self.names.get(user_id, user_id.rstrip("0"))
-        return account_pb2.Profile(user_id=user_id, handle=user_id.rstrip("0"), display_name=name)
-
-    async def GetKeySet(self, request: Any, context: Any) -> identity_service_pb2.GetKeySetResponse:
-        return identity_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())
-
-    async def BatchGetProfiles(self, request: Any, context: Any) -> identity_service_pb2.BatchGetProfilesResponse:
-        self.profile_calls += 1
-        known = [user_id for user_id in request.user_ids if not user_id.startswith("nobody")]
-        return identity_service_pb2.BatchGetProfilesResponse(profiles=[self._profile(user_id) for user_id in known])
-
-    async def GetProfile(self, request: Any, context: Any) -> account_service_pb2.GetProfileResponse:
-        if request.handle == "nobody":
-            raise RemoteError("not_found", "ACCOUNT_NOT_FOUND", "no such account")
-        return account_service_pb2.GetProfileResponse(profile=self._profile(person(request.handle)))
-
-    async def ListFacts(self, request: Any, context: Any) -> identity_service_pb2.ListFactsResponse:
-        return identity_service_pb2.ListFactsResponse(
-            facts=[fact for fact in self.facts if fact.number > request.after]
-        )
 
 
 class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
