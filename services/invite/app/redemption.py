@@ -116,6 +116,8 @@ class Redemptions:
                 raise InvitationInvalid
             step = invitation.next_step(request, now, self._claim_life)
             if step is Step.CLAIM:
+                if not await tx.in_good_standing(invitation.inviter_id):
+                    raise InvitationInvalid
                 redemption_id, until = new_id(), now + self._claim_life
                 refusal = await self._doors.enter(tx, invitation, redemption_id)
                 if refusal is not None:

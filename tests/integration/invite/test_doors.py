@@ -216,6 +216,15 @@ async def test_code_taken_back_while_it_waits_says_so(door: Door, copies: Copies
     assert (await copies.doors[0].inspect()).places == 0
 
 
+async def test_code_of_a_suspended_inviter_waits_for_nothing(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    (code,) = await codes_of(door, 1)
+    await copies.come([code])
+    await door.tree.standing_changed(door.owner, "suspended")
+    (refusal,) = await copies.come([code])
+    assert isinstance(refusal, InvitationInvalid)
+
+
 async def test_code_without_a_place_is_told_to_be_redeemed(door: Door, copies: Copies) -> None:
     _, code = await door.invite()
     with pytest.raises(NotInLine):
