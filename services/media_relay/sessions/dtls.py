@@ -107,6 +107,9 @@ class Dtls:
             self.why = "no SRTP profile in common"
         else:
             self.keys = self._export(profile)
+        if self.why:
+            # OpenSSL took the handshake for a good one: without a goodbye the other end would wait for sound.
+            self._tls.shutdown()
 
     def _export(self, profile: SrtpProfile) -> SrtpKeys:
         """Keys of both ends, then their salts; of each pair the first is the client's (RFC 5764 §4.2)."""
