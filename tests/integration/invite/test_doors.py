@@ -218,9 +218,11 @@ async def test_code_taken_back_while_it_waits_says_so(door: Door, copies: Copies
 
 async def test_code_of_a_suspended_inviter_waits_for_nothing(door: Door, copies: Copies) -> None:
     copies.hear(report(0))
-    (code,) = await codes_of(door, 1)
+    member = (await door.hall.member("member")).own.account.user_id
+    await door.tree.account_created(member, door.clock.now())
+    _, code = await door.invite(member)
     await copies.come([code])
-    await door.tree.standing_changed(door.owner, "suspended")
+    await door.tree.standing_changed(member, "suspended")
     (refusal,) = await copies.come([code])
     assert isinstance(refusal, InvitationInvalid)
 
