@@ -7,6 +7,10 @@ const MOST_LOSSES: u32 = 2;
 /// Gain that the leveller may want of a speaker who begins to be passed, dB, and of one who is.
 const LEVEL_ENTER: f32 = 6.0;
 const LEVEL_STAY: f32 = 8.0;
+/// Quarters of the channel's bit rate up to which a speaker begins to be passed, and goes on: between words the rate of
+/// speech falls, and shall not bring back who has to leave with the next one.
+const BITS_ENTER: u64 = 5;
+const BITS_STAY: u64 = 6;
 /// A frame louder than this is never passed, dBov: nothing protects the listeners' ears meanwhile.
 const TOO_LOUD: f32 = -6.0;
 /// Lateness within which a passed speaker may drift, samples: what the mixer allows before it cuts or stretches.
@@ -105,8 +109,8 @@ pub fn judge(signs: &Signs) -> Result<(), Reason> {
     if signs.losses > MOST_LOSSES {
         return Err(Reason::Loss);
     }
-    let most = u64::from(signs.channel_bit_rate) * 3 / 2;
-    if signs.bit_rate.is_some_and(|rate| u64::from(rate) > most) {
+    let quarters = if signs.passed { BITS_STAY } else { BITS_ENTER };
+    if signs.bit_rate.is_some_and(|rate| u64::from(rate) * 4 > u64::from(signs.channel_bit_rate) * quarters) {
         return Err(Reason::BitRate);
     }
     let within = if signs.passed { LEVEL_STAY } else { LEVEL_ENTER };

@@ -103,3 +103,58 @@ fn nobody_hears_the_seams_of_real_speech_with_its_pauses() {
         assert_unheard(&format!("{recording:?}"), &heard, 32_000);
     }
 }
+
+#[test]
+fn nobody_hears_the_seams_of_packets_of_ten_milliseconds() {
+    let mut short = coded(32_000, Application::Voip, speech(1, 0.25));
+    short.frame = 480;
+    let seams = assert_unheard("10 ms", &listen(short, 20, 53), 32_000);
+    assert!(seams >= 20, "{seams} seams");
+}
+
+/// Power of 2400 Hz in steps of 2.5 ms, in which 400 Hz has none.
+fn bursts(samples: &[f32]) -> Vec<f32> {
+    let power = |part: &[f32]| {
+        let turn = std::f32::consts::TAU * 2400.0 / RATE as f32;
+        let sum = |phase: f32| part.iter().enumerate().map(|(n, s)| s * (n as f32 * turn + phase).sin()).sum::<f32>();
+        (sum(0.0).powi(2) + sum(std::f32::consts::FRAC_PI_2).powi(2)) * (2.0 / part.len() as f32).powi(2)
+    };
+    samples.chunks_exact(120).map(power).collect()
+}
+
+#[test]
+fn the_first_syllable_of_who_speaks_up_beside_a_passed_speaker_is_whole() {
+    for (open, offset) in [(true, 0), (true, 7_000), (false, 3_000), (false, 16_000)] {
+        let mut first = tone_of(1, 400.0, 0..usize::MAX);
+        let mut arrivals = steady(&mut first, 1, 400_000, 300);
+        // He says something after three seconds, and his microphone was open all the time or sent nothing in silence.
+        let (begin, end) = (3 * RATE + offset * 48 / 1000, 3 * RATE + offset * 48 / 1000 + 14_400);
+        let mut second = tone_of(2, 2400.0, begin..end);
+        let mut sent = steady(&mut second, 2, 407_000 + offset as u64, 200);
+        if !open {
+            sent.drain(..150);
+        }
+        let own = bursts(&decoded(&sent.iter().map(|(_, _, sent)| sent.clone()).collect::<Vec<_>>(), 960));
+        arrivals.extend(sent);
+        let mut mixer = mixer([1, 2]);
+        let (frames, passed) = programme(&mut mixer, arrivals, 300);
+        assert!(passed[30..165].iter().all(|passed| *passed), "the first one is passed");
+        let heard = bursts(&hear_all(&frames));
+        let alike =
+            |shift: usize| own.iter().zip(&heard[shift..]).map(|(one, other)| one.sqrt() * other.sqrt()).sum::<f32>();
+        let shift = (0..heard.len() - own.len()).max_by(|a, b| alike(*a).total_cmp(&alike(*b))).unwrap();
+        let full = own.iter().copied().fold(0.0, f32::max);
+        let onset = own.iter().position(|power| *power > full / 10.0).unwrap();
+        let energy = |part: &[f32]| 10.0 * part.iter().sum::<f32>().max(1e-12).log10();
+        let (is, was) = (energy(&heard[shift + onset..shift + onset + 16]), energy(&own[onset..onset + 16]));
+        println!("open {open}, {offset} us: {is} dB in its first 40 ms, was {was} dB");
+        assert!((is - was).abs() < STEP, "open {open}, {offset} us: {is} dB in its first 40 ms, was {was} dB");
+    }
+}
+
+/// A tone from this sample to that.
+fn tone_of(ssrc: u32, hertz: f32, when: std::ops::Range<usize>) -> Voice {
+    Voice::browser(ssrc, move |n| {
+        if when.contains(&n) { 0.14 * (std::f32::consts::TAU * hertz * n as f32 / RATE as f32).sin() } else { 0.0 }
+    })
+}

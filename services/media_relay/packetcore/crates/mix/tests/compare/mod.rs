@@ -70,7 +70,12 @@ pub fn listen_to(said: Vec<Arrival>, frame: usize, ticks: usize, every: usize) -
     let heard = hear_all(&frames);
     let first = passed.iter().position(|passed| *passed).expect("a frame that was passed");
     let payload = frames[first].expect("a frame").payload;
-    let index = sent.iter().position(|sent| sent.payload == payload.as_slice()).unwrap_or(0);
+    // Of packets that were joined the first one's frame is in it.
+    let holds = |sent: &Sent| match &sent.payload[1..] {
+        [] => false,
+        frame => payload.as_slice().windows(frame.len()).any(|part| part == frame),
+    };
+    let index = sent.iter().position(holds).expect("his");
     let begun = sent[index].timestamp.wrapping_sub(sent[0].timestamp) as usize;
     let mut own = vec![0.0; first * 960 - begun];
     own.extend(decoded(&sent, frame));

@@ -192,6 +192,28 @@ pub fn steady(voice: &mut Voice, member: u32, start: u64, packets: usize) -> Vec
     (0..packets).map(|n| (start + n as u64 * step, member, voice.say())).collect()
 }
 
+/// Packets of one speaker in threes, as one packet each (RFC 6716 §3.2) where all are of one configuration.
+pub fn in_threes(packets: Vec<Arrival>) -> Vec<Arrival> {
+    let mut sequence = 0u16;
+    let mut numbered = |(at, member, sent): Arrival| {
+        sequence = sequence.wrapping_add(1);
+        (at, member, Sent { sequence, ..sent })
+    };
+    let mut wrapped = Vec::new();
+    for three in packets.chunks_exact(3) {
+        let payloads: Vec<&[u8]> = three.iter().map(|(_, _, sent)| &sent.payload[..]).collect();
+        let (at, member, last) = three[2].clone();
+        let mut payload = vec![0; 1500];
+        if let Ok(len) = opus::Repacketizer::new().unwrap().combine(&payloads, &mut payload) {
+            payload.truncate(len);
+            wrapped.push(numbered((at, member, Sent { timestamp: three[0].2.timestamp, payload, ..last })));
+        } else {
+            wrapped.extend(three.iter().map(|(_, _, sent)| numbered((at, member, sent.clone()))));
+        }
+    }
+    wrapped
+}
+
 pub fn hear_all(frames: &[Option<ProgrammeFrame>]) -> Vec<f32> {
     let mut ear = Ear::new();
     frames.iter().for_each(|frame| ear.hear(frame.as_ref()));
