@@ -20,6 +20,9 @@ pub const LAG: i64 = (LOOK_AHEAD + ENCODER_LAG) as i64;
 /// Legal programme bit rates, bit/s; above, a frame could outgrow its limit of 400 bytes.
 pub const BIT_RATES: std::ops::RangeInclusive<u32> = 6_000..=128_000;
 
+/// Bit rate of the one frame that is coded without its past, at least, bit/s: with fewer bits it would be much softer.
+const ALONE: i32 = 32_000;
+
 /// The two kinds of coding of Opus, whose decoders know nothing of each other (RFC 6716 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
@@ -124,9 +127,14 @@ impl ProgrammeEncoder {
 
     /// Encodes a frame that needs nothing of the frames before it: the listener's decoder heard another encoder.
     pub fn encode_alone(&mut self, pcm: &[f32; FRAME]) -> Result<&[u8], CodecError> {
+        let bits = self.inner.get_bitrate()?;
+        if let opus::Bitrate::Bits(usual) = bits {
+            self.inner.set_bitrate(opus::Bitrate::Bits(usual.max(ALONE)))?;
+        }
         self.inner.set_prediction_disabled(true)?;
         let len = self.inner.encode_float(pcm, &mut self.scratch)?;
         self.inner.set_prediction_disabled(false)?;
+        self.inner.set_bitrate(bits)?;
         Ok(&self.scratch[..len])
     }
 

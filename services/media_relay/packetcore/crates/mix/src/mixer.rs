@@ -67,7 +67,7 @@ impl Mixer {
     /// Lets a member be heard; nothing changes for one who already is.
     pub fn add_member(&mut self, member: u32) -> Result<(), CodecError> {
         if let Entry::Vacant(place) = self.speakers.entry(member) {
-            place.insert(Speaker::new()?);
+            place.insert(Speaker::new(u64::from(self.config.stream) << 32 | u64::from(member))?);
         }
         Ok(())
     }

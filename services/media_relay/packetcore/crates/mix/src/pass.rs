@@ -29,6 +29,8 @@ pub enum Reason {
     Loss,
     /// Packets that cannot be sent as they are.
     Coding,
+    /// CELT, which listeners' decoders are led into first.
+    LeadIn,
     /// More bits than the channel has.
     BitRate,
     /// Too loud or too quiet beside others.
@@ -45,11 +47,12 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Others,
         Self::Missing,
         Self::Loss,
         Self::Coding,
+        Self::LeadIn,
         Self::BitRate,
         Self::Level,
         Self::Drift,
@@ -65,6 +68,7 @@ impl Reason {
             Self::Missing => "missing",
             Self::Loss => "loss",
             Self::Coding => "coding",
+            Self::LeadIn => "lead_in",
             Self::BitRate => "bit_rate",
             Self::Level => "level",
             Self::Drift => "drift",

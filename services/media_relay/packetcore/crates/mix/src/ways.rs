@@ -1,6 +1,6 @@
 //! The two ways of making a frame: a lone speaker's packet as it came, or the mix; and the seams between them.
 
-use crate::codec::{FRAME, LAG};
+use crate::codec::{Coding, FRAME, LAG};
 use crate::level::{Aim, SILENCE_DBOV, SpeakerLevel, dbov};
 use crate::mixer::Mixer;
 use crate::pass::{Reason, judge};
@@ -94,6 +94,9 @@ impl Mixer {
             return Err(Reason::Cut);
         }
         judge(&speaker.signs(now, self.config.bits_per_second))?;
+        if self.way != Way::Passing(member) && speaker.coding() == Some(Coding::Transform) {
+            return Err(Reason::LeadIn);
+        }
         self.fade = 0;
         self.begin_passing(member);
         let unit = self.speakers.get(&member).and_then(|speaker| speaker.unit().ok());
@@ -123,6 +126,9 @@ impl Mixer {
         self.seams.totals.to_mixing += 1;
         self.seams.why[reason as usize] += 1;
         self.desk.begin();
+        // Whom the encoder followed before is forgotten: the listeners' decoders have heard others since.
+        self.alone = None;
+        self.followed = 0;
         let passed = match before {
             Way::Passing(member) => Some(member),
             _ => None,
@@ -177,12 +183,14 @@ impl Mixer {
             && calm >= CALM
             && speaker.unit().is_ok_and(|unit| !speaker.level.is_loud(unit.dbov));
         let over = unheard && speaker.is_spent();
+        // CELT predicts how loud each band is by the frame before: without frames of its kind it begins far too loud.
+        let led_in = speaker.coding() != Some(Coding::Transform) || self.followed >= FOLLOWED && !over;
         if out_of_phase && unheard && speaker.is_steady() && calm >= 1 {
             speaker.align(now);
         }
         let mut others = self.speakers.iter().filter(|(other, _)| **other != member);
         let only_one = self.leaving.is_empty() && others.all(|(_, other)| !other.is_hot() || other.is_spent());
-        if only_one && (over || between_words || in_mid_word) {
+        if only_one && led_in && (over || between_words || in_mid_word) {
             self.begin_passing(member);
         }
     }

@@ -47,9 +47,6 @@ impl Speaker {
     /// A new tick begins.
     pub fn tick(&mut self) {
         self.record.tick();
-        if self.passed {
-            self.trust.passed();
-        }
     }
 
     /// One tick by packets alone; gives the level. `mixing` says that others are being mixed, so that his phase is the
@@ -140,6 +137,7 @@ impl Speaker {
         self.resting = OpusPacket::parse(&packet.payload).is_ok_and(|parsed| parsed.is_dtx());
         let stated = packet.stated.map(stated_dbov);
         if let Some(level) = stated.filter(|_| !self.trust.wants_sound()) {
+            self.trust.took();
             self.record.took(packet.payload.len());
             self.recent.push(Taken { packet, dbov: level });
             return Some(level);

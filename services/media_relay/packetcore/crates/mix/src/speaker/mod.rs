@@ -73,8 +73,8 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// A speaker of whom nothing is known.
-    pub fn new() -> Result<Self, CodecError> {
+    /// A speaker of whom nothing is known; the seed is secret.
+    pub fn new(seed: u64) -> Result<Self, CodecError> {
         Ok(Self {
             buffer: JitterBuffer::default(),
             recent: Recent::default(),
@@ -87,7 +87,7 @@ impl Speaker {
             sequence: None,
             rejoin: false,
             record: Record::default(),
-            trust: Trust::default(),
+            trust: Trust::new(seed),
             passed: false,
             cut: false,
             warmed: false,
