@@ -109,7 +109,7 @@ const LOUD: f32 = -38.0;
 
 /// Somebody talks without end, and as soon as he is passed something makes the programme mix him: another murmurs, or the
 /// channel has fewer bits for a moment. Holds that hardly anybody hears a click or a step.
-fn restless(minutes: u64) {
+fn restless(minutes: u64, narrows: bool) {
     let mut random = Seeded(11);
     let mut mixer = mixer([1, 2]);
     let (mut voice, mut sent) = (Voice::browser(1, speech(1, 0.25)), Vec::<Sent>::new());
@@ -121,7 +121,7 @@ fn restless(minutes: u64) {
         wait = if mixer.passing().is_some() { wait - 1 } else { 2 + random.below(12) };
         if wait == 0 {
             wait = 2 + random.below(12);
-            if random.below(8) == 0 {
+            if !narrows || random.below(8) == 0 {
                 murmur = tick..tick + 2;
             } else {
                 narrow = tick..tick + 1 + random.below(3);
@@ -149,10 +149,14 @@ fn restless(minutes: u64) {
     let count = totals.to_mixing + totals.to_passing;
     println!("restless: {totals:?} {why:?}; {heard:?} of {count}");
     assert!(count >= minutes * 200, "{totals:?} {why:?}");
-    // This voice's coder changes between SILK and CELT in mid-word, and most of these seams halve the bits at once: a
-    // few frames of CELT come too loud. Seams as talk makes them are held to 3 dB, each, in `seams.rs` and `turns.rs`.
-    assert!(heard.seams.len() as u64 * 40 <= count, "{heard:?} of {count}");
-    assert!(heard.step < 6.0, "{heard:?}");
+    if narrows {
+        // This voice's coder changes between SILK and CELT in mid-word, and half the bits at once come on top: a few
+        // frames of CELT are too loud then.
+        assert!(heard.seams.len() as u64 * 33 <= count, "{heard:?} of {count}");
+        assert!(heard.step < 6.0, "{heard:?}");
+    } else {
+        assert!(heard.seams.is_empty(), "{heard:?} of {count}");
+    }
 }
 
 /// What a listener hears of seams.
@@ -179,7 +183,8 @@ impl Heard {
         let over = excess(&sound, &[&own, &mixed], FLOOR);
         let (is, own, mixed) = (levels(&sound), levels(&own), levels(&mixed));
         let mut heard = Self::default();
-        let seams = (100..passed.len() - 4).filter(|at| passed[*at] != passed[at - 1]);
+        // In the first seconds the jitter buffer finds its depth: what is heard and what it is held to lie a frame apart.
+        let seams = (200..passed.len() - 4).filter(|at| passed[*at] != passed[at - 1]);
         for at in seams.flat_map(|seam| seam - 1..seam + 4).filter(|at| *at < over.len().min(mixed.len())) {
             // Where a word begins or ends, half a frame is many decibels: what stands beside a frame counts as well.
             let beside = own[at - 1..own.len().min(at + 2)].iter().chain(&mixed[at - 1..mixed.len().min(at + 2)]);
@@ -196,8 +201,13 @@ impl Heard {
 }
 
 #[test]
-fn of_two_hundred_seams_a_minute_and_more_hardly_any_is_heard_and_none_is_a_hole() {
-    restless(1);
+fn two_hundred_seams_a_minute_because_others_begin_are_neither_heard_nor_a_hole() {
+    restless(1, false);
+}
+
+#[test]
+fn of_as_many_seams_because_the_channel_narrows_hardly_any_is_heard_and_none_is_a_hole() {
+    restless(1, true);
 }
 
 fn soak(minutes: u64) {
@@ -221,7 +231,8 @@ fn a_minute_of_seams_leaves_one_stream_without_a_hole_or_a_click() {
 #[test]
 #[ignore = "the long form: ten minutes of seams"]
 fn ten_minutes_of_seams_leave_one_stream_without_a_hole_or_a_click() {
-    restless(10);
+    restless(10, false);
+    restless(10, true);
     soak(10);
 }
 
