@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import aioice
 import aioice.stun
@@ -124,7 +125,7 @@ class MediaSession:
             self._prefer_opus()
             if self._origin.on_this_machine:
                 _offer_loopback(self._connection())
-            await self._peer.setLocalDescription(await self._peer.createOffer())
+            await _to_its_end(self._peer.setLocalDescription(await self._peer.createOffer()))
             answer = await self._post(path)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             self._start_reading()
@@ -217,6 +218,16 @@ class MediaSession:
         elif self._peer.connectionState in {"failed", "closed"}:
             self.ended.set()
             self._connected.set()
+
+
+async def _to_its_end(gathering: Coroutine[Any, Any, None]) -> None:
+    """Whoever gives up meanwhile waits for it, five seconds at most: sockets opened so far would belong to nobody."""
+    task = asyncio.get_running_loop().create_task(gathering)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def _offer_loopback(connection: aioice.Connection) -> None:
