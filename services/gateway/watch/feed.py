@@ -294,7 +294,7 @@ class Feed:
     def _show_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
         if self._is_worth_sending(pulse):
             self._send(of_fact(pulse, self._ring.revision))
-        if self._pulse is not None and not pulse.audience_sample:
+        if self._pulse is not None and pulse.listener_count and not pulse.audience_sample:
             pulse.audience_sample.extend(self._pulse.audience_sample)
         self._pulse = pulse
 
@@ -303,14 +303,11 @@ class Feed:
         self._held_pulses += 1
         rarely = min(_RAREST_PULSE, -(-len(self.subscribers) // PULSE_READERS))
         hands_moved = self._pulse is None or pulse.hand_count != self._pulse.hand_count
-        is_seen = bool(pulse.audience_sample) and not self._repeats_sample(pulse)
-        if self._held_pulses < rarely and not hands_moved and not is_seen:
+        # Also the same faces once more: it says that one of them, whom readers saw leave, is back.
+        if self._held_pulses < rarely and not hands_moved and not pulse.audience_sample:
             return False
         self._held_pulses = 0
         return True
-
-    def _repeats_sample(self, pulse: room_events_pb2.RoomPulse) -> bool:
-        return self._pulse is not None and pulse.audience_sample == self._pulse.audience_sample
 
     def _pulse_frame(self) -> list[Frame]:
         """The last pulse with the last sample known, for a newcomer whose snapshot is older."""

@@ -68,7 +68,9 @@ class LiveRoom:
     """Relays that serve it or were named in a permit."""
     sample: tuple[str, ...] = ()
     """Who of the audience is shown; renewed with the pulse."""
-    sample_told: tuple[Person, ...] = ()
+    sample_told: tuple[tuple[int, Person], ...] = ()
+    """The sample as it was told last, each with the epoch of the seat: clients drop from it who leaves, and
+    whoever comes back has to be told again."""
     saved: Room | None = None
     """What rows say, while changes wait to be written; None when that is the room itself."""
     deeds: list[Deed] = field(default_factory=list)

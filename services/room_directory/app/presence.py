@@ -143,7 +143,7 @@ class Presence:
     def _pulse(self, live: LiveRoom) -> None:
         room = live.room
         people = self._people.known(live.sample)
-        sample = tuple(people[user_id] for user_id in live.sample if user_id in room.seats)
+        sample = tuple((room.seats[user_id].epoch, people[user_id]) for user_id in live.sample if user_id in room.seats)
         changed = sample != live.sample_told
         live.sample_told = sample
         live.pulses += 1
@@ -154,7 +154,7 @@ class Presence:
                 self._clock.now(),
                 room.listener_count(),
                 len(room.hands),
-                sample if changed else None,
+                tuple(person for _, person in sample) if changed else None,
                 room.queue_revision,
                 room.term,
             )

@@ -48,6 +48,8 @@ class SessionNews:
     epoch: int
     kind: MediaKind
     state: SessionState
+    by_client: bool = False
+    """Whether it is the client that ended it."""
     relay_id: str
     proof: Proof = UNKNOWN
     """By which sign-in its permit was fetched."""
@@ -69,9 +71,15 @@ def set_session(room: Room, news: SessionNews, now: datetime) -> None:
             return
     elif state is not SessionState.UP and not newest:
         return
-    put_seat(
-        room, replace(seat, session=state, session_id=news.session_id, relay_id=news.relay_id, pending_since=now), now
+    changed = replace(
+        seat,
+        session=state,
+        session_id=news.session_id,
+        said_goodbye=news.by_client,
+        relay_id=news.relay_id,
+        pending_since=now,
     )
+    put_seat(room, changed, now)
 
 
 def forget_sessions(room: Room, relay_id: str, now: datetime) -> bool:
@@ -142,9 +150,7 @@ def is_due(room: Room, now: datetime) -> bool:
         for user_id, seat in room.stage.items()
     ):
         return True
-    return any(
-        seat.absent_since is not None and _seconds(seat.absent_since, now) >= patience for seat in room.seats.values()
-    )
+    return any(_is_over(room, seat, now) for seat in room.seats.values())
 
 
 def _review_seat(room: Room, seat: StageSeat, now: datetime) -> None:
@@ -189,10 +195,17 @@ def _drop_lost_from_stage(room: Room, take_epoch: Callable[[], int], now: dateti
 
 def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
     for seat in list(room.seats.values()):
-        if seat.user_id in room.stage or seat.absent_since is None:
-            continue
-        if _seconds(seat.absent_since, now) >= room.rules.lost_seconds:
+        if seat.user_id not in room.stage and _is_over(room, seat, now):
             _drop(room, seat.user_id, take_epoch(), now)
+
+
+def _is_over(room: Room, seat: Seat, now: datetime) -> bool:
+    """Whether an absent person's seat has been kept long enough; a place in the queue is kept over a reload."""
+    if seat.absent_since is None:
+        return False
+    waits = seat.user_id in room.hands or seat.user_id in room.offers or seat.user_id in room.stage
+    patience = room.rules.parted_seconds if seat.parted() and not waits else room.rules.lost_seconds
+    return _seconds(seat.absent_since, now) >= min(patience, room.rules.lost_seconds)
 
 
 def _drop(room: Room, user_id: str, epoch: int, now: datetime) -> None:

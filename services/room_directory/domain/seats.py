@@ -70,6 +70,8 @@ class Rules:
     listener_limit: int = 5000
     lost_seconds: float = 60.0
     """How long a seat outlives its connection."""
+    parted_seconds: float = 5.0
+    """How long a listener's seat outlives a client that ended its session and its stream: enough to open others."""
     hold_seconds: float = 60.0
     """How long a room waits for a moderator."""
     closing_seconds: float = 300.0
@@ -97,6 +99,8 @@ class Seat:
     joined_at: datetime
     session: SessionState = SessionState.PENDING
     session_id: str = ""
+    said_goodbye: bool = False
+    """True when its client ended the session that is down."""
     relay_id: str = ""
     """The relay of the session or of the last permit."""
     pending_since: datetime
@@ -116,6 +120,13 @@ class Seat:
     def in_use(self) -> bool:
         """Whether a device is known to hold this seat now."""
         return self.stream or self.sounds()
+
+    def parted(self) -> bool:
+        """Whether the client said goodbye to the relay and closed its event stream, as a page does that is closed.
+
+        Its last call, LeaveRoom, may be lost: browsers do not promise to send what a page says while it goes away.
+        """
+        return self.session is SessionState.DOWN and self.said_goodbye and self.stream_lost and not self.stream
 
     def lost(self, now: datetime, patience_seconds: float) -> bool:
         """Whether the connection counts as dropped, as far as the stage is concerned."""

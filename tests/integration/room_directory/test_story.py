@@ -1,7 +1,13 @@
 """The walk of an evening: start a room, listen, raise a hand, come on stage, speak, go home."""
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import (
+    moderation_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    stage_service_pb2,
+)
 
 from tests.integration.room_directory.world import World, on_both_databases, refusal
 from tests.support.fake_auth import person
@@ -90,6 +96,19 @@ async def test_a_pulse_brings_counts_each_second_and_the_sample_when_it_changed(
     await world.until(lambda: len(world.pulses) > count)
     assert not world.pulses[-1].audience_sample
     assert world.pulses[-1].revision == (await world.snapshot(room.room_id)).revision
+
+
+async def test_whoever_is_removed_and_back_within_one_pulse_is_in_the_sample_again(world: World) -> None:
+    await world.relay()
+    room = await world.create("lina")
+    await world.join("omar", room.room_id)
+    await world.until(lambda: any(pulse.audience_sample for pulse in world.pulses))
+    about = {"room_id": room.room_id, "user_id": person("omar")}
+    told = len([pulse for pulse in world.pulses if pulse.audience_sample])
+    await world.call("lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(**about))
+    await world.call("lina", "ReadmitPerson", moderation_service_pb2.ReadmitPersonRequest(**about))
+    await world.join("omar", room.room_id)
+    await world.until(lambda: len([pulse for pulse in world.pulses if pulse.audience_sample]) > told)
 
 
 @on_both_databases

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.room_directory.domain import stage
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.events import RoomUpdated, SeatAction, StageCause, StageLeft, StageSeatChanged
+from services.room_directory.domain.hands import raise_hand
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.presence import forget_sessions, is_due, move_media, review, set_stream
 from services.room_directory.domain.roles import Role
@@ -260,3 +261,48 @@ def test_who_lost_their_relay_is_a_returning_listener() -> None:
     move_media(hall.room, "relay00000", "relay00001", 0, hall.now)
     hall.join("omar")
     assert hall.room.had_sound("omar", hall.now)
+
+
+def part(hall: Hall, name: str) -> None:
+    """The person's page is closed: session and event stream say goodbye, the call that leaves the room is lost."""
+    hall.stream(name, False)
+    hall.session(name, SessionState.DOWN, by_client=True)
+
+
+def test_a_listener_whose_page_was_closed_leaves_the_seat_to_others_within_seconds() -> None:
+    hall = led()
+    part(hall, "omar")
+    hall.wait(4.5)
+    assert "omar" in hall.room.seats
+    hall.wait(0.5)
+    assert "omar" not in hall.room.seats
+
+
+def test_whoever_opens_another_session_or_stream_in_time_keeps_the_seat() -> None:
+    hall = led()
+    part(hall, "omar")
+    hall.wait(3)
+    hall.stream("omar", True)
+    hall.wait(30)
+    part(hall, "omar")
+    hall.session("omar", SessionState.UP, "another")
+    hall.wait(30)
+    assert "omar" in hall.room.seats
+
+
+def test_a_reload_keeps_the_place_in_the_queue_and_on_stage_and_a_lost_network_keeps_the_seat() -> None:
+    hall = led()
+    for name in ("sana", "nadia"):
+        hall.listen(name)
+        hall.stream(name, True)
+    hall.speak("huda")
+    hall.stream("huda", True)
+    raise_hand(hall.room, Actor("sana"), "", hall.now)
+    for name in ("sana", "huda"):
+        part(hall, name)
+    lose(hall, "nadia")
+    hall.session("nadia", SessionState.DOWN)
+    hall.wait(30)
+    assert "sana" in hall.room.hands
+    assert "nadia" in hall.room.seats
+    assert "huda" in hall.room.stage
