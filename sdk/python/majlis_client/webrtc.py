@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -29,6 +30,8 @@ from majlis_client.player import Microphone
 CONNECT_SECONDS = 8.0
 _ASKED_AGAIN = 3
 """Four checks are lost together on a network where nothing can be heard, too; they take seven and a half seconds."""
+_PATIENCE_SECONDS = 5.0
+"""How long giving up waits for what must not be left half done."""
 _SDP = "application/sdp"
 _LOOPBACK = "127.0.0.1"
 
@@ -113,7 +116,7 @@ class MediaSession:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        await self._peer.close()
+        await _to_its_end(self._peer.close())
         if self._location:
             # The relay ends a silent session by itself; not reaching it is no reason to fail.
             with contextlib.suppress(MajlisError):
@@ -220,14 +223,20 @@ class MediaSession:
             self._connected.set()
 
 
-async def _to_its_end(gathering: Coroutine[Any, Any, None]) -> None:
-    """Whoever gives up meanwhile waits for it, five seconds at most: sockets opened so far would belong to nobody."""
-    task = asyncio.get_running_loop().create_task(gathering)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Whoever gives up meanwhile, however often, waits for it, five seconds at most: its sockets would be nobody's."""
+    loop = asyncio.get_running_loop()
+    task, until = loop.create_task(work), math.inf
+    while not task.done() and loop.time() < until:
+        try:
+            await asyncio.wait({task}, timeout=None if until == math.inf else until - loop.time())
+        except asyncio.CancelledError:
+            until = min(until, loop.time() + _PATIENCE_SECONDS)
+    if until == math.inf:
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    raise asyncio.CancelledError
 
 
 def _offer_loopback(connection: aioice.Connection) -> None:
