@@ -6,18 +6,11 @@ from collections.abc import Callable
 
 from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
+from services.common.knock import refuses
 from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
-from services.room_directory.app.ports import (
-    Act,
-    Limits,
-    RelayClient,
-    RelayClients,
-    RelayMemory,
-    RoomPart,
-    StoredRelay,
-)
+from services.room_directory.app.ports import Act, Limits, RelayClient, RelayClients, RelayMemory, RoomPart, StoredRelay
 from services.room_directory.domain.adoption import adopt_sessions
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.ended import EndedSignIns
@@ -107,25 +100,33 @@ class Fleet:
         """Asks relays that have been silent, gives up those that do not answer, and re-homes rooms."""
         now = self._clock.monotonic()
         silent = [relay for relay in self.relays.values() if now - relay.seen_at > _ASK_AFTER_SECONDS]
-        await asyncio.gather(*(self._ask(relay.relay_id) for relay in silent))
+        asked = await asyncio.gather(*map(self._ask, silent))
+        gone = {relay.relay_id for relay, is_gone in zip(silent, asked, strict=True) if is_gone}
+        # One that was only remembered when this directory started may be starting itself.
+        gone &= self._adopted.keys()
         now = self._clock.monotonic()
         for relay in list(self.relays.values()):
             silent_for = now - relay.seen_at if now >= self._judge_from else 0.0
-            if silent_for > self._limits.relay_lost_seconds and relay.relay_id not in self._lost:
+            is_lost = relay.relay_id in gone or silent_for > self._limits.relay_lost_seconds
+            if is_lost and relay.relay_id not in self._lost:
                 self._lost.add(relay.relay_id)
                 _log.warning("relay lost", relay_id=relay.relay_id)
                 await self._move_audiences(relay.relay_id)
         await self._empty_draining()
         await self._heal_homes()
 
-    async def _ask(self, relay_id: str) -> None:
+    async def _ask(self, relay: RelayLoadState) -> bool:
+        """Whether its process is gone, and all its sessions with it: nobody listens any more where it did."""
+        if await refuses(relay.grpc_address):
+            return True
         try:
             async with asyncio.timeout(_ASK_SECONDS):
-                report = await self._clients[relay_id].get_load()
+                report = await self._clients[relay.relay_id].get_load()
         except (DomainError, TimeoutError) as error:
-            _log.debug("relay does not answer", relay_id=relay_id, error=str(error))
-            return
-        await self.on_load(report)
+            _log.debug("relay does not answer", relay_id=relay.relay_id, error=str(error))
+        else:
+            await self.on_load(report)
+        return False
 
     async def _take_in(self, report: RelayLoadState) -> None:
         report.seen_at = self._clock.monotonic()

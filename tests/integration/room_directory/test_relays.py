@@ -1,6 +1,7 @@
 """Relays that come, go, start anew and fill up."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
@@ -17,6 +18,8 @@ from majlis.room_directory.v1 import (
 from services.room_directory.domain.seats import SessionState
 from tests.integration.room_directory.world import World, refusal
 from tests.support.fake_auth import person
+from tests.support.nats_server import NatsServer
+from tests.support.rpc_harness import test_settings
 
 
 async def test_a_relay_that_starts_anew_gets_its_rooms_and_sends_people_for_new_permits(world: World) -> None:
@@ -54,6 +57,26 @@ async def test_the_stage_moves_when_its_home_relay_is_lost(world: World) -> None
         room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_STAGE),
     )
     assert (await world.claims(permit.permit))["relay"] == other.relay_id
+
+
+async def test_a_relay_whose_port_refuses_is_given_up_long_before_one_that_is_only_silent(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    test_settings(tmp_path)
+    world = World(tmp_path, nats_server.url, f"sqlite+aiosqlite:///{tmp_path}/rooms.db")
+    world.changes = {"relay_lost_seconds": 600.0}
+    await world.open()
+    await world.start()
+    try:
+        first, second = await world.relay("relay00001"), await world.relay("relay00002")
+        room_id = (await world.create("lina")).room_id
+        home = (await world.claims((await world.join("lina", room_id)).permit))["home"]
+        killed, other = (first, second) if home == first.relay_id else (second, first)
+        await killed.die()
+        await world.until(lambda: other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == other.relay_id)
+        assert world.of_type(room_events_pb2.MediaMoved, room_id)[0].relay_id == killed.relay_id
+    finally:
+        await world.close()
 
 
 async def test_a_draining_relay_gives_its_stage_to_another_one(world: World) -> None:

@@ -3,9 +3,8 @@
 import asyncio
 from typing import Protocol
 
+from services.common.knock import refuses
 from services.room_directory.domain.leases import CopyState
-
-_KNOCK_SECONDS = 0.5
 
 
 class Copies(Protocol):
@@ -24,19 +23,6 @@ async def gone_from_here(copies: Copies, address: str) -> list[str]:
     """
     host = address.rpartition(":")[0]
     here = [copy for copy in await copies.copies() if copy.address.rpartition(":")[0] == host]
-    refused = await asyncio.gather(*(_refuses(copy.address) for copy in here if copy.address != address))
+    refused = await asyncio.gather(*(refuses(copy.address) for copy in here if copy.address != address))
     others = [copy for copy in here if copy.address != address]
     return [copy.copy_id for copy, is_gone in zip(others, refused, strict=True) if is_gone]
-
-
-async def _refuses(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        async with asyncio.timeout(_KNOCK_SECONDS):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except ConnectionRefusedError:
-        return True
-    except (OSError, TimeoutError, ValueError):
-        return False
-    writer.close()
-    return False
