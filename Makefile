@@ -91,6 +91,10 @@ bench: ## Measure; ROWS=name,name runs some; rows go to var/bench/latest.json
 	$(BIN)/python -m tools.rust build-load
 	$(BIN)/python -m tests.load.bench $(if $(ROWS),--rows $(ROWS))
 
+chaos: ## Kill, freeze and restart parts at random while listeners verify sound (SEEDS="1 2", SECONDS= for each, default 120)
+	@$(READY) python gen core sdk
+	$(BIN)/python -m tests.load.chaos $(if $(SEEDS),--seeds "$(SEEDS)") --seconds $(or $(SECONDS),120)
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -126,4 +130,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench fuzz images images-try control-plane gen format lock clean
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos fuzz images images-try control-plane gen format lock clean
