@@ -28,7 +28,7 @@ from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotF
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
-from services.room_directory.domain.waiting import Line
+from services.room_directory.domain.waiting import SETTLE_SECONDS, Line
 
 R = TypeVar("R")
 TakeEpoch = Callable[[], int]
@@ -39,9 +39,6 @@ epochs, and touches nothing else, so that it may run again."""
 _TRIES = 5
 PACE_SECONDS = 0.05
 """Between two writes of a room for changes that may come by the hundred: what comes meanwhile goes together."""
-
-SETTLE_SECONDS = 8.0
-"""How long a new owner lets those who wait show their tickets first: twice what those at the head take to."""
 
 _log = get_logger("rooms")
 

@@ -59,6 +59,7 @@ class Tickets:
                 lot=int(said["lot"]),
                 turn=int(said["turn"]),
                 first=said["first"] is True,
+                age=self._clock.now().timestamp() - int(said["issued_at"]),
             )
         except (NotSignedIn, TokenExpired, KeyError, TypeError, ValueError) as error:
             raise TicketInvalid from error

@@ -1,5 +1,6 @@
 """The waiting room: who finds no seat gets a place in the line, and comes in when one is there."""
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterator
@@ -22,11 +23,11 @@ from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import LineOrder, MediaKind
 from services.room_directory.domain.waiting import (
     KEPT_SECONDS,
-    NEAR,
     OFFER_SECONDS,
     Line,
     Ticket,
     Waiter,
+    is_near,
     knock_after,
     lot_of,
 )
@@ -179,7 +180,9 @@ class WaitingRoom:
                 yield live, line, waiter
 
     def _has_to_wait(self, live: LiveRoom, ticket: Ticket | None, now: float) -> bool:
-        if self._is_short or self._line_of(live).keeps_out(ticket, now):
+        # Without a line this copy may just have got the room: where it is well filled, some may have waited before it.
+        likely = 2 * live.room.listener_count() >= live.room.rules.listener_limit
+        if self._is_short or self._line_of(live).keeps_out(ticket, now, likely=likely):
             return True
         return self._door.take("", now) > 0
 
@@ -198,45 +201,58 @@ class WaitingRoom:
     ) -> PlaceShown:
         """A place for somebody who may wait. Raises the refusal for anybody else, and what keeps people out at all."""
         check_entry(live.room, actor, knock.room_key, blocked=self._blocks.keep_out(live.room, actor.user_id))
-        if not knock.may_wait:
-            raise refusal
         now, line = self._clock.monotonic(), self._line_of(live)
+        if not knock.may_wait:
+            if refusal.retry_after_seconds is None:
+                refusal.retry_after_seconds = self._retry_after(line, now)
+            raise refusal
         if line.is_offered(actor.user_id):
             # The seat that was held is gone: somebody who comes back had it first.
             line.take_back(actor.user_id)
-        waiter = line.of(actor.user_id) or line.knock(actor.user_id, ticket, now)
-        if waiter is None:
-            if self.waiting >= self._limits.waiting:
-                raise LineFull(retry_after_seconds=_LINE_FULL_SECONDS)
-            self.waiting += 1
-            at = self._clock.now()
-            waiter = line.arrive(
-                actor.user_id,
-                milliseconds(at),
-                lot_of(live.room.room_id, actor.user_id),
-                first=goes_before(live.room, actor.user_id, at),
-                now=now,
-            )
-        return self._show(live, line, waiter)
+        waiter = line.of(actor.user_id)
+        return self._show(live, line, waiter or self._stand(actor, live, line, ticket, now))
+
+    def _stand(self, actor: Actor, live: LiveRoom, line: Line, ticket: Ticket | None, now: float) -> Waiter:
+        """A place that counts from now on: the one an earlier owner gave, or a new one. Raises LineFull."""
+        if self.waiting >= self._limits.waiting:
+            raise LineFull(retry_after_seconds=_LINE_FULL_SECONDS)
+        self.waiting += 1
+        at = self._clock.now()
+        return line.knock(actor.user_id, ticket, now) or line.arrive(
+            actor.user_id,
+            milliseconds(at),
+            lot_of(live.room.room_id, actor.user_id),
+            first=goes_before(live.room, actor.user_id, at),
+            now=now,
+        )
+
+    @staticmethod
+    def _retry_after(line: Line, now: float) -> float:
+        """When trying again may help somebody who takes no place: as often as the last one in line would knock."""
+        behind = len(line) + 1
+        return math.ceil(knock_after(behind, line.expected_seconds(behind, now)) * _spread())
 
     def _show(self, live: LiveRoom, line: Line, waiter: Waiter) -> PlaceShown:
         now, position = self._clock.monotonic(), line.position(waiter)
         expected = line.expected_seconds(position, now)
         offered = waiter.offered_until - now
-        spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 (jitter)
         return PlaceShown(
             ticket=self._tickets.issue(live.room.room_id, line, waiter),
             position=position,
             waiting_count=len(line),
             expected_seconds=expected,
-            knock_after_seconds=knock_after(position, expected) * spread,
+            knock_after_seconds=knock_after(position, expected) * _spread(),
             kept_seconds=KEPT_SECONDS,
             offered_until=self._clock.now() + timedelta(seconds=offered) if offered > 0 else None,
             order=line.order,
-            near=position <= NEAR,
+            near=is_near(position),
         )
 
     def _line_of(self, live: LiveRoom) -> Line:
         if live.line is None:
             live.line = Line(self._ids.new_id(), live.room.line_order, settles_until=live.settles_until)
         return live.line
+
+
+def _spread() -> float:
+    return random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 (jitter)

@@ -10,6 +10,8 @@ from services.room_directory.domain.seats import LineOrder
 
 KEPT_SECONDS = 120.0
 """How long a place is kept for somebody who gives no sign of life."""
+SETTLE_SECONDS = 8.0
+"""How long a new owner lets those who wait show their tickets first: twice what those at the head take to."""
 OFFER_SECONDS = 15.0
 """How long a seat is held for whoever is next."""
 MOST_LAPSES = 3
@@ -20,6 +22,8 @@ PACE_SECONDS = 300.0
 """How far back the pace is measured."""
 NEAR = 200
 """So many at the head of a line hear of each move; the others' moves can wait."""
+_NEAR_KNOCK_SECONDS = 5.0
+"""Also after one knock that got lost, an offer is heard of before it lapses."""
 _GRAIN_SECONDS = 10.0
 _SOONEST_KNOCK_SECONDS = 3.0
 _LATEST_KNOCK_SECONDS = 50.0
@@ -41,6 +45,8 @@ class Ticket:
     lot: int
     turn: int
     first: bool
+    age: float = 0.0
+    """Seconds since it was issued."""
 
 
 class Waiter:
@@ -102,19 +108,24 @@ class Line:
     """Those who wait before one room. Times are monotonic seconds.
 
     A line lives in the memory of the room's owner. What a later owner needs to build it anew is on the tickets that
-    people show: it believes those of another line, and knows its own places by heart.
+    people show: it believes those of the line before it, and knows its own places by heart. As it cannot know who gave
+    a place up before it was there, it believes a ticket only where that place could still be kept: of somebody who
+    showed themselves shortly before this owner began, and does so again as shortly after.
     """
 
     def __init__(self, line_id: str, order: LineOrder = LineOrder.ARRIVAL, *, settles_until: float = 0.0) -> None:
         self.line_id = line_id
         self.order = order
         self._settles_until = settles_until
+        self._began = settles_until - SETTLE_SECONDS
         self._is_rebuilt = False
         self._ranked: list[Waiter] = []
         """Who waits and is offered nothing, next one first."""
         self._by_sign: OrderedDict[str, Waiter] = OrderedDict()
         """Everybody, whose sign of life is the oldest first."""
         self._offered: dict[str, Waiter] = {}
+        self._ahead: list[Waiter] = []
+        """To whom a seat is offered, in the order of the line."""
         self._pace = Pace()
 
     def __len__(self) -> int:
@@ -140,9 +151,12 @@ class Line:
         """Seats that this person may not take."""
         return len(self._offered) - (user_id in self._offered)
 
-    def keeps_out(self, ticket: Ticket | None, now: float) -> bool:
-        """Whether a newcomer has to wait because others do, or, after a change of owner, may turn out to."""
-        if ticket is not None and ticket.line_id != self.line_id and now < self._settles_until:
+    def keeps_out(self, ticket: Ticket | None, now: float, *, likely: bool = False) -> bool:
+        """Whether a newcomer has to wait because others do, or, after a change of owner, may turn out to.
+
+        `likely` says that there may well have been a line before the change: so many seats are taken.
+        """
+        if now < self._settles_until and (likely or self._believes(ticket, now)):
             self._is_rebuilt = True
             return True
         return bool(self._ranked)
@@ -156,14 +170,14 @@ class Line:
         """
         waiter = self._by_sign.get(user_id)
         if waiter is None:
-            return None if ticket is None or ticket.line_id == self.line_id else self._restore(ticket, now)
+            return self._restore(ticket, now) if ticket is not None and self._believes(ticket, now) else None
         if ticket is None:
             waiter.turn += 1
         elif ticket.turn < waiter.turn:
             raise TicketElsewhere
         else:
             waiter.turn = ticket.turn
-        if ticket is not None and ticket.line_id != self.line_id and ticket.arrived_at < waiter.arrived_at:
+        if ticket is not None and ticket.arrived_at < waiter.arrived_at and self._believes(ticket, now):
             # Their other device came first, and without what this one has.
             self._move(waiter, ticket)
         waiter.seen_at, waiter.is_away = now, False
@@ -181,8 +195,8 @@ class Line:
         waiter = self._by_sign.pop(user_id, None)
         if waiter is None:
             return False
-        if self._offered.pop(user_id, None) is None:
-            self._unrank(waiter)
+        self._take_out(waiter)
+        self._offered.pop(user_id, None)
         return True
 
     def came_in(self, user_id: str, now: float) -> None:
@@ -206,16 +220,19 @@ class Line:
 
     def offer(self, waiter: Waiter, now: float) -> None:
         """Holds a seat for somebody."""
-        self._unrank(waiter)
+        self._take_out(waiter)
         waiter.offered_until = now + OFFER_SECONDS
         self._offered[waiter.user_id] = waiter
+        self._put_in(waiter)
 
     def take_back(self, user_id: str) -> None:
         """The seat that was held is none after all: its person waits on, at the same place."""
-        waiter = self._offered.pop(user_id, None)
+        waiter = self._offered.get(user_id)
         if waiter is not None:
+            self._take_out(waiter)
+            del self._offered[user_id]
             waiter.offered_until = 0.0
-            self._rank(waiter)
+            self._put_in(waiter)
 
     def lapse(self, now: float) -> list[str]:
         """Ends offers that were not taken in time; their people keep their place and have to show themselves."""
@@ -244,17 +261,23 @@ class Line:
         if order is not self.order:
             self.order = order
             self._ranked.sort(key=self._rank_of)
+            self._ahead.sort(key=self._rank_of)
 
     # What is told.
 
     def position(self, waiter: Waiter) -> int:
-        """From 1; also the place of somebody for whom a seat is held."""
-        return bisect_left(self._ranked, self._rank_of(waiter), key=self._rank_of) + 1
+        """From 1, among all who wait: whoever is offered a seat has not come in yet."""
+        return 1 + self._index(self._ranked, waiter) + self._index(self._ahead, waiter)
 
     def expected_seconds(self, position: int, now: float) -> float | None:
         """How long it takes by the pace of the last minutes; None while nobody came in."""
         pace = self._pace.a_second(now)
         return position / pace if pace else None
+
+    def _believes(self, ticket: Ticket | None, now: float) -> bool:
+        if ticket is None or ticket.line_id == self.line_id:
+            return False
+        return now - ticket.age >= self._began - KEPT_SECONDS and now < self._began + KEPT_SECONDS
 
     def _restore(self, ticket: Ticket, now: float) -> Waiter:
         self._is_rebuilt = True
@@ -268,26 +291,31 @@ class Line:
     def _add(self, waiter: Waiter, now: float) -> Waiter:
         waiter.seen_at = now
         self._by_sign[waiter.user_id] = waiter
-        self._rank(waiter)
+        self._put_in(waiter)
         return waiter
 
     def _move(self, waiter: Waiter, ticket: Ticket) -> None:
-        is_offered = waiter.user_id in self._offered
-        if not is_offered:
-            self._unrank(waiter)
+        self._take_out(waiter)
         waiter.arrived_at, waiter.lot, waiter.first = ticket.arrived_at, ticket.lot, waiter.first or ticket.first
-        if not is_offered:
-            self._rank(waiter)
+        self._put_in(waiter)
 
     def _rank_of(self, waiter: Waiter) -> _Rank:
         at = waiter.arrived_at if self.order is LineOrder.ARRIVAL else waiter.arrived_at // LOT_MILLISECONDS
         return not waiter.first, at, waiter.lot, waiter.user_id
 
-    def _rank(self, waiter: Waiter) -> None:
-        self._ranked.insert(self.position(waiter) - 1, waiter)
+    def _index(self, queue: list[Waiter], waiter: Waiter) -> int:
+        return bisect_left(queue, self._rank_of(waiter), key=self._rank_of)
 
-    def _unrank(self, waiter: Waiter) -> None:
-        del self._ranked[self.position(waiter) - 1]
+    def _queue_of(self, waiter: Waiter) -> list[Waiter]:
+        return self._ahead if waiter.user_id in self._offered else self._ranked
+
+    def _put_in(self, waiter: Waiter) -> None:
+        queue = self._queue_of(waiter)
+        queue.insert(self._index(queue, waiter), waiter)
+
+    def _take_out(self, waiter: Waiter) -> None:
+        queue = self._queue_of(waiter)
+        del queue[self._index(queue, waiter)]
 
 
 def lot_of(room_id: str, user_id: str) -> int:
@@ -295,8 +323,14 @@ def lot_of(room_id: str, user_id: str) -> int:
     return 1 + int.from_bytes(blake2b(f"{room_id}/{user_id}".encode(), digest_size=8).digest()) % (2**32 - 1)
 
 
+def is_near(position: int) -> bool:
+    """Whether somebody's turn may come any moment, as far as lines go."""
+    return position <= NEAR
+
+
 def knock_after(position: int, expected: float | None) -> float:
     """Seconds until somebody at this place should knock again: often near the head, seldom far from it."""
     by_place = position * _KNOCK_SECONDS_A_PLACE
     by_wait = expected / 6 if expected is not None else _LATEST_KNOCK_SECONDS
-    return max(_SOONEST_KNOCK_SECONDS, min(_LATEST_KNOCK_SECONDS, by_place, by_wait))
+    latest = _NEAR_KNOCK_SECONDS if is_near(position) else _LATEST_KNOCK_SECONDS
+    return max(_SOONEST_KNOCK_SECONDS, min(latest, by_place, by_wait))

@@ -1,16 +1,17 @@
 """The line before a full room, through the real service: places, tickets, seats that are offered, a restart."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 
-from tests.integration.room_directory.world import World, on_both_databases, refusal
+from tests.integration.room_directory.world import World, on_both_databases, refusal, refused_with
 from tests.support.fake_auth import person
 
 
-async def _small(world: World, limit: int = 2) -> str:
-    """A room with so many seats, all of them taken."""
+async def _small(world: World, limit: int = 2, *, silent: int = 0) -> str:
+    """A room with so many seats, all of them taken; `silent` of them are without a session, and lost in a restart."""
     await world.crash()
     world.changes = {"listener_limit": limit}
     await world.start()
@@ -18,7 +19,8 @@ async def _small(world: World, limit: int = 2) -> str:
     room_id: str = (await world.create("lina")).room_id
     for number in range(limit):
         joined = await world.join(f"seated{number}", room_id)
-        await world.connect(f"seated{number}", room_id, joined.seat.epoch, relay)
+        if number >= silent:
+            await world.connect(f"seated{number}", room_id, joined.seat.epoch, relay)
     return room_id
 
 
@@ -113,6 +115,36 @@ async def test_after_a_restart_the_line_stands_as_it_did(world: World) -> None:
     assert again[-1].position == 1
     assert (await _wait(world, "yusuf", room_id, again[0].ticket)).position == 3
     assert (await _wait(world, "early", room_id)).position == 4
+
+
+async def test_after_a_restart_a_newcomer_takes_no_seat_before_those_who_waited_came_back(world: World) -> None:
+    room_id = await _small(world, 3, silent=1)
+    omar = await _wait(world, "omar", room_id)
+    await world.crash()
+    await world.start()
+    await world.until(lambda: world.listeners(room_id) == 2)
+    early = await _wait(world, "early", room_id)
+    assert await refusal(world.join("older", room_id)) == "ROOM_FULL", "nor does one that cannot wait"
+    assert (await _wait(world, "omar", room_id, omar.ticket)).position == 1
+    assert (await _wait(world, "early", room_id, early.ticket)).position == 2
+
+
+async def test_places_that_are_shown_again_count_against_the_bound(world: World) -> None:
+    room_id = await _small(world)
+    places = {name: await _wait(world, name, room_id) for name in ("omar", "nadia")}
+    await world.crash()
+    await world.start()
+    await world.until(lambda: bool(world.parts.app.fleet.list_relays()))
+    world.parts.app.waiting._limits = replace(world.parts.app.waiting._limits, waiting=2)
+    for name, place in places.items():
+        await _wait(world, name, room_id, place.ticket)
+    assert await refusal(world.join("yusuf", room_id, may_wait=True)) == "LINE_FULL"
+
+
+async def test_whoever_does_not_wait_is_told_when_to_try_again(world: World) -> None:
+    room_id = await _small(world)
+    refused = await refused_with(world.join("older", room_id))
+    assert (refused.reason, 0 < (refused.retry_after_seconds or 0) <= 60) == ("ROOM_FULL", True)
 
 
 async def test_leaving_the_line_moves_those_behind(world: World) -> None:

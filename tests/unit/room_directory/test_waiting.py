@@ -3,7 +3,7 @@
 import gc
 import random
 import tracemalloc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,9 @@ from services.room_directory.domain.waiting import (
     KEPT_SECONDS,
     LOT_MILLISECONDS,
     MOST_LAPSES,
+    NEAR,
     OFFER_SECONDS,
+    SETTLE_SECONDS,
     Line,
     Ticket,
     Waiter,
@@ -158,6 +160,49 @@ def test_a_new_owner_lets_those_who_waited_show_their_tickets_before_it_offers()
     assert after.keeps_out(None, 1.0)
     assert after.next_ones(5, 7.9) == []
     assert [waiter.user_id for waiter in after.next_ones(5, 8.0)] == [f"user{number}" for number in range(5)]
+
+
+def test_a_newcomer_takes_no_seat_of_a_well_filled_room_before_those_who_may_have_waited_showed_their_tickets() -> None:
+    before = Line("before")
+    ticket = ticket_of(stand(before, "omar", 1), before)
+    after = Line("after", settles_until=8.0)
+    assert after.keeps_out(None, 1.0, likely=True)
+    stand(after, "newcomer", 2, now=1.0)
+    assert after.next_ones(1, 7.9) == [], "whoever waited before is still on the way"
+    after.knock("omar", ticket, 5.0)
+    assert order_of(after) == ["omar", "newcomer"]
+    assert not Line("later", settles_until=8.0).keeps_out(None, 8.0, likely=True), "nobody waited after all"
+
+
+def test_a_new_owner_believes_only_tickets_of_places_that_could_still_be_kept() -> None:
+    before = Line("before")
+    ticket = ticket_of(stand(before, "omar", 1), before)
+    began = 1000.0
+    after = Line("after", settles_until=began + SETTLE_SECONDS)
+    stand(after, "nadia", 2, now=began)
+    silent = replace(ticket, age=KEPT_SECONDS + 2)
+    assert after.knock("omar", silent, began + 1) is None, "they had been silent for too long when the owner changed"
+    assert after.knock("omar", replace(ticket, age=1.0), began + KEPT_SECONDS) is None, "they were silent since"
+    assert after.knock("omar", replace(ticket, age=70.0), began + 60) is not None
+    assert order_of(after) == ["omar", "nadia"]
+
+
+def test_whoever_is_offered_a_seat_counts_until_they_come_in() -> None:
+    line = Line("line")
+    omar, nadia, yusuf = (stand(line, name, at) for at, name in enumerate(("omar", "nadia", "yusuf"), 1))
+    line.offer(omar, 0.0)
+    assert ([line.position(each) for each in (omar, nadia, yusuf)], len(line)) == ([1, 2, 3], 3)
+    line.put_in_order(LineOrder.LOT)
+    assert sorted(line.position(each) for each in (omar, nadia, yusuf)) == [1, 2, 3]
+    line.put_in_order(LineOrder.ARRIVAL)
+    line.came_in("omar", 1.0)
+    assert ([line.position(each) for each in (nadia, yusuf)], len(line)) == ([1, 2], 2)
+    line.offer(yusuf, 1.0)
+    assert line.position(nadia) == 1, "an offer to somebody further back is none before"
+
+
+def test_whoever_is_near_hears_of_an_offer_also_when_one_knock_gets_lost() -> None:
+    assert max(2 * 1.2 * knock_after(position, None) for position in range(1, NEAR + 1)) < OFFER_SECONDS
 
 
 def test_far_from_the_head_people_knock_seldom_and_near_it_often_and_always_in_time_to_keep_the_place() -> None:
