@@ -2,6 +2,7 @@
 import { mount } from 'svelte';
 import { build } from './app/build.ts';
 import { contextOf } from './app/parts.ts';
+import { together } from './room/kept-places.svelte.ts';
 import App from './App.svelte';
 import type { Words } from './i18n/i18n.svelte.ts';
 import type { Theme } from './lib/theme.svelte.ts';
@@ -19,10 +20,10 @@ function workerUrl(): unknown {
 /** Puts the client in the place of what the page showed while it was loading. */
 export function start(place: HTMLElement, words: Words, theme: Theme): void {
   const parts = build(words, theme);
-  const { router, player, session } = parts;
+  const { router, places, player, session } = parts;
   router.start();
   player.start();
-  session.accompany(player);
+  session.accompany(together(player, places));
   void session.start();
   place.replaceChildren();
   mount(App, { target: place, context: contextOf(parts) });

@@ -27,9 +27,9 @@ from services.room_directory.domain.waiting import (
     Line,
     Ticket,
     Waiter,
-    is_near,
     knock_after,
     lot_of,
+    turn_is_near,
 )
 
 _MOST_OFFERS_A_ROUND = 200
@@ -245,7 +245,7 @@ class WaitingRoom:
             kept_seconds=KEPT_SECONDS,
             offered_until=self._clock.now() + timedelta(seconds=offered) if offered > 0 else None,
             order=line.order,
-            near=is_near(position),
+            near=turn_is_near(position, expected),
         )
 
     def _line_of(self, live: LiveRoom) -> Line:

@@ -323,14 +323,14 @@ def lot_of(room_id: str, user_id: str) -> int:
     return 1 + int.from_bytes(blake2b(f"{room_id}/{user_id}".encode(), digest_size=8).digest()) % (2**32 - 1)
 
 
-def is_near(position: int) -> bool:
-    """Whether somebody's turn may come any moment, as far as lines go."""
-    return position <= NEAR
+def turn_is_near(position: int, expected: float | None) -> bool:
+    """Whether somebody who closes the page now may well miss their turn."""
+    return position == 1 or (expected is not None and expected <= KEPT_SECONDS)
 
 
 def knock_after(position: int, expected: float | None) -> float:
     """Seconds until somebody at this place should knock again: often near the head, seldom far from it."""
     by_place = position * _KNOCK_SECONDS_A_PLACE
     by_wait = expected / 6 if expected is not None else _LATEST_KNOCK_SECONDS
-    latest = _NEAR_KNOCK_SECONDS if is_near(position) else _LATEST_KNOCK_SECONDS
+    latest = _NEAR_KNOCK_SECONDS if position <= NEAR else _LATEST_KNOCK_SECONDS
     return max(_SOONEST_KNOCK_SECONDS, min(latest, by_place, by_wait))

@@ -7,10 +7,12 @@ import { everySecond } from '../lib/now.svelte.ts';
 import { Router } from '../lib/router.svelte.ts';
 import { Session } from '../lib/session.svelte.ts';
 import { Sharing } from '../lib/share.ts';
+import { keep, recall } from '../lib/storage.ts';
 import { openChannel, Tabs } from '../lib/tabs.ts';
 import type { Theme } from '../lib/theme.svelte.ts';
 import { Toasts } from '../lib/toasts.svelte.ts';
 import { Levels } from '../media/levels.ts';
+import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
 import type { Parts } from './parts.ts';
 
@@ -20,6 +22,7 @@ export function build(words: Words, theme: Theme): Parts {
   const api = new Api(wayTo(location.origin));
   const router = new Router();
   const toasts = new Toasts(words, clock);
+  const now = everySecond(clock);
   return {
     api,
     router,
@@ -31,8 +34,16 @@ export function build(words: Words, theme: Theme): Parts {
     sharing: new Sharing(toasts),
     levels: new Levels(clock),
     player: new Player(toasts, clock),
+    // For this tab: another one takes a place over, as another device does.
+    places: new KeptPlaces({
+      recall: () => recall('places', 'session'),
+      keep: (text) => keep('places', text, 'session'),
+      leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }),
+      clock,
+      now,
+    }),
     network: new BrowserNetwork(),
     waits: waitsBy(clock, Math.random),
-    now: everySecond(clock),
+    now,
   };
 }

@@ -13,6 +13,7 @@ import type { Chime } from '../media/chime.ts';
 import type { Levels } from '../media/levels.ts';
 import type { Microphone } from '../media/microphone.svelte.ts';
 import type { RoomActions } from '../room/actions.ts';
+import type { KeptPlaces } from '../room/kept-places.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
 import type { Player } from '../room/player.svelte.ts';
 
@@ -29,6 +30,8 @@ export interface Parts {
   sharing: Public<Sharing>;
   levels: Public<Levels>;
   player: Player;
+  /** Places before full rooms that this tab may go back to. */
+  places: KeptPlaces;
   clock: Clock;
   network: Network;
   waits: Waits;

@@ -1,7 +1,6 @@
 // Builds what only rooms need, once, of the parts that are there already.
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { ask, callAndGo } from '../lib/api.ts';
-import { keep, recall } from '../lib/storage.ts';
 import { Chime } from '../media/chime.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
@@ -13,7 +12,7 @@ import { Sound } from '../room/sound.svelte.ts';
 import { takeSlot } from '../room/stream-slots.ts';
 import type { Parts, RoomSide } from './parts.ts';
 
-export function buildRooms({ api, clock, levels, network, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
+export function buildRooms({ api, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
   const microphone = new Microphone();
   const chime = new Chime(clock);
   const streams = { ask, renew: () => api.renewSignIn(), slot: () => takeSlot(), clock, waits, network };
@@ -30,11 +29,7 @@ export function buildRooms({ api, clock, levels, network, player, session, shari
     words,
     clock,
     waits,
-    // For this tab: another one takes the place over, as another device does.
-    tickets: (roomId) => ({
-      get: () => recall(`ticket.${roomId}`, 'session') ?? '',
-      put: (ticket) => keep(`ticket.${roomId}`, ticket || null, 'session'),
-    }),
+    tickets: (roomId, roomKey) => places.box(roomId, roomKey),
   };
   return {
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),

@@ -22,7 +22,8 @@ export interface Seats {
 /** Where the ticket of a place is kept, so that a page that is loaded again has it. */
 export interface TicketBox {
   get(): string;
-  put(ticket: string): void;
+  /** Keeps it for so many milliseconds; an empty one is forgotten. */
+  put(ticket: string, keptFor?: number): void;
 }
 
 /** Who learns of the seat. */
@@ -144,7 +145,7 @@ export class Entry {
 
   /** In the line: its place is shown, and it is knocked again when the server said, or at once where a seat is held. */
   #stand(place: Place): void {
-    this.#box.put(place.ticket);
+    this.#box.put(place.ticket, spanOf(place.keptFor));
     this.place = place;
     this.firstPosition = Math.max(this.firstPosition, place.position);
     this.waiting = this.#mayWait;

@@ -51,7 +51,7 @@ export interface RoomParts {
   words: Pick<Words, 't'>;
   clock: Clock;
   waits: Waits;
-  tickets(roomId: string): TicketBox;
+  tickets(roomId: string, roomKey: string): TicketBox;
 }
 
 export class LiveRoom {
@@ -95,7 +95,7 @@ export class LiveRoom {
       },
       waits,
       clock,
-      parts.tickets(id),
+      parts.tickets(id, key),
     );
     this.sound = parts.sound({
       permit: (kind) => this.entry.permit(kind),

@@ -19,6 +19,7 @@ import { Chime } from '../media/chime.ts';
 import { RoomActions } from '../room/actions.ts';
 import { me, person, start, view } from '../room/fixtures.ts';
 import { LiveRoom } from '../room/live.svelte.ts';
+import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
 import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
@@ -66,7 +67,9 @@ export class Scene {
     const sharing = new Sharing(toasts);
     const waits = waitsBy(clock, () => 1);
     const player = new Player(toasts, clock);
-    this.parts = { api, router, toasts, words, session, sharing, clock, network, waits, player, theme: new Theme(), levels: new Levels(clock), now: () => start };
+    const now = (): number => start;
+    const places = new KeptPlaces({ recall: () => null, keep: () => undefined, leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }), clock, now });
+    this.parts = { api, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
     this.rooms = {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),
       microphone: this.microphone,
