@@ -36,6 +36,7 @@ export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
 export { Hands } from './hands.js';
+export { join, type Joining } from './line.js';
 export { redeem, type Redeeming } from './redeeming.js';
 
 /** Every unary call ends by then. */

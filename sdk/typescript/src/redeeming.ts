@@ -1,20 +1,16 @@
 // Coming in by an invitation: at once, or after a wait in the line before the doors.
-import { setTimeout as delay } from 'node:timers/promises';
-
-import { type Client, ConnectError } from '@connectrpc/connect';
+import type { Client } from '@connectrpc/connect';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
-import { RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 import type { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
 import type { Place } from './gen/majlis/invite/v1/doors_pb.js';
 import type { InviteService, RedeemInvitationRequestSchema, RedeemInvitationResponse } from './gen/majlis/invite/v1/invite_service_pb.js';
+import { pause, retryMs } from './pause.js';
 import { passes, reasonOf } from './refusal.js';
 
 const waits = new Set(['DOORS_PACED', 'DOORS_PAUSED', 'LINE_FULL']);
 /** After these only redeeming tells how it stands: this very redemption may have spent the code. */
 const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LINE']);
-const lostMs = 4_000;
-const jitter = 0.2;
 
 export interface Redeeming {
   /** Hears of each place in the line. */
@@ -55,13 +51,4 @@ async function turn(doors: Client<typeof DoorService>, code: string, onPlace?: (
       await pause(retryMs(error), signal);
     }
   }
-}
-
-function retryMs(error: unknown): number {
-  const told = ConnectError.from(error).findDetails(RetryInfoSchema)[0]?.retryDelay;
-  return told ? Number(told.seconds) * 1000 + told.nanos / 1e6 : lostMs;
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return delay(Math.max(1_000, ms) * (1 - jitter + 2 * jitter * Math.random()), undefined, signal ? { signal } : {});
 }

@@ -1,0 +1,21 @@
+// Waiting as long as the server said, spread so that a crowd does not come back at once.
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { ConnectError } from '@connectrpc/connect';
+
+import { RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+
+const leastMs = 1_000;
+const lostMs = 4_000;
+const jitter = 0.2;
+
+/** When trying again may help, by what the server said of it. */
+export function retryMs(error: unknown): number {
+  const told = ConnectError.from(error).findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return told ? Number(told.seconds) * 1000 + told.nanos / 1e6 : lostMs;
+}
+
+/** Waits about so long, and a second at least; rejects at the signal. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return delay(Math.max(leastMs, ms) * (1 - jitter + 2 * jitter * Math.random()), undefined, signal ? { signal } : {});
+}
