@@ -126,6 +126,7 @@ class PlayedDirectory(DirectoryServicer):
         self.boot = "boot000000000001"
         self.previews: dict[str, room_service_pb2.PreviewRoomResponse] = {}
         self.previewed: list[str] = []
+        self.refuse: Refused | None = None
 
     def seat(self, user_id: str = "user000000000001", room_id: str = "room000000000001", epoch: int = 5) -> None:
         """Gives a person a seat."""
@@ -152,6 +153,8 @@ class PlayedDirectory(DirectoryServicer):
         return self.keys.sign(claims, "permit+jwt")
 
     async def JoinRoom(self, request: Any, context: Any) -> Any:
+        if self.refuse is not None:
+            raise self.refuse
         user = current_caller().user
         self.joined.append(user)
         self.seat(user, request.room_id)

@@ -166,6 +166,16 @@ async def test_refusals_of_the_relay_have_their_status(origin: Origin) -> None:
         assert response.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize(("told", "header"), [(16.2, "17"), (None, "2")])
+async def test_a_standard_client_before_a_full_room_is_told_when_to_come_back(
+    origin: Origin, told: float | None, header: str
+) -> None:
+    origin.directory.refuse = Refused("resource_exhausted", "ROOM_FULL", retry_after_seconds=told)
+    response = await post(origin, origin.mint.token())
+    assert (response.status_code, response.json()["reason"]) == (503, "ROOM_FULL")
+    assert response.headers["retry-after"] == header
+
+
 async def test_a_permit_opens_only_its_own_room_and_kind(origin: Origin) -> None:
     other_room = await post(origin, permit(origin, room="room000000000002"))
     other_kind = await post(origin, permit(origin), path=f"/whip/{ROOM}")
