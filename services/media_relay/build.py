@@ -31,9 +31,11 @@ from services.media_relay.core import (
 )
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
+from services.media_relay.domain.ladder import Shape
 from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
+from services.media_relay.fleet.ladder import LOOK_SECONDS, Shedding
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.machine import cores, machine, programme_threads, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
@@ -97,6 +99,7 @@ class RelayService:
     others: OtherRelays
     leave: Drain
     wishes: WishEar
+    shedding: Shedding
     background: Background
 
     @classmethod
@@ -112,7 +115,7 @@ class RelayService:
         watch = RelayMetrics(metrics, relay, core)
         server = RpcServer("media_relay", settings, metrics, logged_fields=("session_id",))
 
-        adapter = CoreAdapter(core, PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
+        adapter = CoreAdapter(core, _shape(settings))
         bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
         others = OtherRelays()
@@ -156,6 +159,7 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
+            shedding=_shedding(settings, relay, meter, adapter, metrics),
             background=background,
         )
 
@@ -170,6 +174,7 @@ class RelayService:
         spawn("session reports", self.reports.run, restart=True)
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
+        every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)
         await self.server.start()
@@ -228,6 +233,22 @@ def _rules(settings: Settings) -> Relay:
     costs = Costs()
     tariff = Tariff(costs, int(settings.audience_packet_ms), settings.programme_bits_per_second)
     return Relay(settings.relay_id, new_id(), Capacity(_limits(settings, costs), tariff))
+
+
+def _shape(settings: Settings) -> Shape:
+    return Shape(PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
+
+
+def _shedding(settings: Settings, relay: Relay, meter: LoadMeter, core: CoreAdapter, metrics: Metrics) -> Shedding:
+    return Shedding(
+        relay.capacity,
+        lambda: meter.packets_per_second,
+        core.reshape,
+        _shape(settings),
+        setting=settings.ladder,
+        metrics=metrics,
+        clock=SystemClock(),
+    )
 
 
 def _limits(settings: Settings, costs: Costs) -> Limits:

@@ -14,6 +14,7 @@ from packetcore import Core, CoreError
 from services.common.net import PortTaken, split_address
 from services.common.sight.log import get_logger
 from services.media_relay.domain.capacity import PacketMs
+from services.media_relay.domain.ladder import Shape
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
 from services.programme.work import Costs
 
@@ -109,16 +110,16 @@ def _packets_a_core_can_send() -> float:
 class CoreAdapter:
     """Calls of the application, put into the packet core's own terms."""
 
-    def __init__(self, core: Core, packet_ms: PacketMs, bits_per_second: int) -> None:
-        self._packet_ms: PacketMs = packet_ms
-        self._bits_per_second = bits_per_second
+    def __init__(self, core: Core, shape: Shape) -> None:
+        self._shape = shape
+        self._channels: dict[int, bool] = {}
+        """Those that are there, and whether each is mixed here."""
         self._native = core
         self.add_session = core.add_session
         self.restart_ice = core.restart_ice
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
-        self.remove_channel = core.remove_channel
         self.set_sources = core.set_sources
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
@@ -128,10 +129,26 @@ class CoreAdapter:
     def add_channel(self, stage: int | None) -> int:
         """A programme with this relay's packet length and bit rate."""
         channel = self._native.add_channel(stage)
-        self._native.set_packet_ms(channel, self._packet_ms)
-        if stage is not None:
-            self._native.set_bitrate(channel, self._bits_per_second)
+        self._channels[channel] = stage is not None
+        self._give_shape(channel)
         return channel
+
+    def remove_channel(self, channel: int) -> None:
+        """Its listeners hear nothing more."""
+        self._channels.pop(channel, None)
+        self._native.remove_channel(channel)
+
+    def reshape(self, shape: Shape) -> None:
+        """Another packet length and bit rate for all programmes, at once and without a break."""
+        if shape != self._shape:
+            self._shape = shape
+            for channel in self._channels:
+                self._give_shape(channel)
+
+    def _give_shape(self, channel: int) -> None:
+        self._native.set_packet_ms(channel, self._shape.packet_ms)
+        if self._channels[channel]:
+            self._native.set_bitrate(channel, self._shape.bits_per_second)
 
     async def settled(self) -> None:
         """Returns once the packet threads have taken in all calls so far."""

@@ -10,6 +10,7 @@ from services.common.ids import is_id
 from services.common.net import split_address
 from services.common.settings import ServiceSettings, SettingsError
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
+from services.media_relay.domain.ladder import LadderSetting
 
 PREFIX = "MEDIA_RELAY"
 
@@ -32,6 +33,8 @@ class Settings(ServiceSettings):
     """Milliseconds of sound in each packet to listeners: longer ones cost the relay less and delay listeners more."""
     programme_bits_per_second: int = 32_000
     """Bit rate of each programme."""
+    ladder: LadderSetting = "auto"
+    """How it sheds load in trouble: by steps and by itself, or always at this step."""
     sender_threads: int | None = None
     """Threads that send to audiences, 1 to 16; default: one fewer than the cores this process may use, at least one."""
     programme_threads: int | None = None

@@ -20,6 +20,8 @@ LEAST_JOINS = 2.0
 """People a second who may come in however busy the relay is: a full one refuses by its budget."""
 JOIN_SHARE = 0.9
 """Of a core, for people who come in."""
+WAITING_STEP = 7
+"""Step of the ladder from which newcomers find no seat."""
 FULL_SECONDS = 5.0
 """When who found the relay full may try again: somebody has to leave first."""
 
@@ -60,12 +62,15 @@ class Capacity:
         """What the packet core did lately, at the least effort, in packets a second: counts where it is more."""
         self.strained = False
         """Whether packets are late or lost here, whatever was promised: others may have taken the cores."""
+        self.ladder_step = 0
+        """Where the relay stands on the ladder, by the contract's numbers."""
         self._rooms: dict[str, _Room] = {}
 
     @property
     def done(self) -> int:
-        """What is done, in packets a second; while the relay is strained all that newcomers may have."""
-        newcomers = math.ceil(self.limits.usual * (1.0 - KEPT_BACK)) if self.strained and self.limits.whole else 0
+        """What is done, in packets a second; while strained, or while newcomers wait, all that these may have."""
+        closed = (self.strained and self.limits.whole) or self.ladder_step >= WAITING_STEP
+        newcomers = math.ceil(self.limits.usual * (1.0 - KEPT_BACK)) if closed else 0
         return max(self.measured, newcomers)
 
     @property

@@ -78,6 +78,7 @@ class LoadMeter:
             sessions=len(relay.sessions),
             newest_session=relay.opened,
             packets_per_listener=capacity.tariff.listener().usual,
+            ladder_step=capacity.ladder_step,
             draining=relay.draining,
             move_within_milliseconds=relay.move_within_milliseconds(self._clock.monotonic()),
             rooms=[room_load(room) for room in relay.sessions.room_counts()],

@@ -14,6 +14,7 @@ from majlis.media_relay.v1.media_relay_service_pb2 import (
     SEAT_ACTION_UNMUTE,
 )
 
+from services.media_relay.domain.ladder import Shape
 from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.relay_fleet import USER, Fleet, room_part
 from tests.support.rtc_client import Ear
@@ -65,6 +66,26 @@ async def test_longer_packets_carry_the_same_sound(fleet: Fleet) -> None:
     before = relay.core.counters()["listener_packets_out"]
     assert power_at(await hear(listener.client.ear, 2.0), 440.0) > 0.9
     assert relay.core.counters()["listener_packets_out"] - before < 50, "a third of a hundred"
+
+
+async def test_the_ladder_changes_packets_amid_a_talk_without_a_break(fleet: Fleet) -> None:
+    relay = await fleet.add_relay()
+    await fleet.speak(relay, 440.0, slots=0, sub=OTHER)
+    listener = await fleet.listen(relay)
+    await until_heard(listener.client.ear, 440.0)
+    missing = relay.core.counters()["frames_missing"]
+    for shape, most in (
+        (Shape(40, 32_000), 75),
+        (Shape(60, 24_000), 50),
+        (Shape(60, 16_000), 50),
+        (Shape(20, 32_000), 150),
+    ):
+        relay.shedding.apply(shape)
+        before = relay.core.counters()["listener_packets_out"]
+        assert power_at(await hear(listener.client.ear, 2.0), 440.0) > 0.9
+        assert relay.core.counters()["listener_packets_out"] - before < most
+    assert relay.core.counters()["frames_missing"] == missing
+    assert fleet.directory.told(listener.session_id) == ["opened", "connected"], "the same session all along"
 
 
 async def test_on_stage_each_hears_the_other_and_nobody_themselves(fleet: Fleet) -> None:
