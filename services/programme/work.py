@@ -20,6 +20,8 @@ TOGETHER_SHARE: Final = 0.95
 """Share of its cores that all its threads may need in that moment."""
 KEPT_BACK: Final = 0.10
 """Share of what may be promised that only the stage and people coming back may use."""
+WAITING_STEP: Final = 7
+"""Step of a relay's ladder from which newcomers find no seat there."""
 MIXED_SHARE: Final = 0.3
 """Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
 MIXED_VOICES: Final = 2

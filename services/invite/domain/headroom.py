@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.programme.work import KEPT_BACK, NOTHING, Limits, Work
+from services.programme.work import KEPT_BACK, NOTHING, WAITING_STEP, Limits, Work
 
 FRESH_SECONDS = 5.0
 """A relay that was silent for longer carries nobody new."""
 DISPLACED_SECONDS = 60.0
 """How long the people of a relay that went silent are expected on the others, where they are seated first."""
-WAITING_STEP = 7
-"""Step of the ladder from which newcomers find no seat."""
 USUAL_STAY_SECONDS = 1800.0
 SHORTEST_STAY_SECONDS = 300.0
 LONGEST_STAY_SECONDS = 7200.0

@@ -8,7 +8,7 @@ from typing import Literal
 from services.media_relay.domain.errors import RelayFull
 from services.media_relay.domain.permits import Kind, Permit
 from services.programme.channels import FLOOR
-from services.programme.work import KEPT_BACK, Limits, Part, Tariff, Work
+from services.programme.work import KEPT_BACK, WAITING_STEP, Limits, Part, Tariff, Work
 
 PacketMs = Literal[20, 40, 60]
 """Milliseconds of sound that a listener's packet may hold."""
@@ -20,8 +20,6 @@ LEAST_JOINS = 2.0
 """People a second who may come in however busy the relay is: a full one refuses by its budget."""
 JOIN_SHARE = 0.9
 """Of a core, for people who come in."""
-WAITING_STEP = 7
-"""Step of the ladder from which newcomers find no seat."""
 FULL_SECONDS = 5.0
 """When who found the relay full may try again: somebody has to leave first."""
 

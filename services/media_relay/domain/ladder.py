@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
-from services.media_relay.domain.capacity import WAITING_STEP, PacketMs
+from services.media_relay.domain.capacity import PacketMs
+from services.programme.work import WAITING_STEP
 
 UP_SECONDS = 10.0
 """So long trouble lasts before each step up."""

@@ -8,11 +8,10 @@ from services.invite.domain.headroom import (
     LONGEST_STAY_SECONDS,
     SHORTEST_STAY_SECONDS,
     USUAL_STAY_SECONDS,
-    WAITING_STEP,
     Fleet,
     RelayReport,
 )
-from services.programme.work import UNKNOWN, Limits, Work
+from services.programme.work import UNKNOWN, WAITING_STEP, Limits, Work
 
 RELAY = RelayReport(
     relay_id="relay000000001",
