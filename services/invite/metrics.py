@@ -19,7 +19,8 @@ class PrometheusCounters:
 
         self._state = metrics.gauge("majlis_invite_doors_state", "0 paused, 1 paced, 2 open.")
         self._pace = metrics.gauge("majlis_invite_doors_newcomers_per_minute", "Newcomers a minute that may come in.")
-        self._line = metrics.gauge("majlis_invite_line_waiting", "People who wait before the doors.")
+        self._line = metrics.gauge("majlis_invite_line_waiting", "People who look before the doors.")
+        self._places = metrics.gauge("majlis_invite_line_places", "Places kept before the doors, of closed pages too.")
         self._known = metrics.gauge("majlis_invite_headroom_known", "1 while relays are heard that serve listeners.")
         self._free = metrics.gauge("majlis_invite_headroom_seats", "Seats of the fleet that newcomers can have.")
 
@@ -35,10 +36,11 @@ class PrometheusCounters:
         """A limit said no."""
         self._limited.labels(limit).inc()
 
-    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int) -> None:
-        """How the doors stand, what is known of the fleet, and who waits."""
+    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int, places: int) -> None:
+        """How the doors stand, what is known of the fleet, who waits, and how many places are kept."""
         self._state.set(_STATES[pace.state])
         self._pace.set(pace.a_minute)
         self._line.set(waiting)
+        self._places.set(places)
         self._known.set(headroom is not None)
         self._free.set(0 if headroom is None else headroom.free)

@@ -1,5 +1,6 @@
 """What invite can be told."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,12 +52,19 @@ class Settings(ServiceSettings):
             raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
         if not self.auth_address:
             raise ValueError("auth_address must be set")
-        if self.quota < 0 or self.expiry_days < 1 or self.claim_seconds <= 0 or self.sweep_seconds <= 0:
-            raise ValueError("quota must not be negative; expiry_days, claim_seconds, sweep_seconds must be positive")
-        if not 0 < self.relay_share <= 1 or self.most_waiting < 1 or not 0 < self.place_hours <= MOST_PLACE_HOURS:
-            raise ValueError(
-                "relay_share must be above 0 and at most 1, most_waiting at least 1, "
-                f"place_hours above 0 and at most {MOST_PLACE_HOURS}"
-            )
-        if min(self.fact_days, self.closed_invitation_days, self.audit_days) < 0:
-            raise ValueError("fact_days, closed_invitation_days and audit_days must not be negative")
+        wrong = next((rule for holds, rule in self._rules() if not holds), None)
+        if wrong is not None:
+            raise ValueError(wrong)
+
+    def _rules(self) -> Iterator[tuple[bool, str]]:
+        """What has to hold, each with its own sentence: who runs Majlis reads which setting is wrong, and no other."""
+        yield self.quota >= 0, f"quota must not be negative; it is {self.quota}"
+        yield self.expiry_days >= 1, f"expiry_days must be at least 1; it is {self.expiry_days}"
+        yield self.claim_seconds > 0, f"claim_seconds must be positive; it is {self.claim_seconds}"
+        yield self.sweep_seconds > 0, f"sweep_seconds must be positive; it is {self.sweep_seconds}"
+        yield 0 < self.relay_share <= 1, f"relay_share must be above 0 and at most 1; it is {self.relay_share}"
+        yield self.most_waiting >= 1, f"most_waiting must be at least 1; it is {self.most_waiting}"
+        hours = f"place_hours must be above 0 and at most {MOST_PLACE_HOURS}; it is {self.place_hours}"
+        yield 0 < self.place_hours <= MOST_PLACE_HOURS, hours
+        for name in ("fact_days", "closed_invitation_days", "audit_days"):
+            yield getattr(self, name) >= 0, f"{name} must not be negative; it is {getattr(self, name)}"

@@ -17,7 +17,6 @@ from majlis.auth.v1 import account_service_pb2 as account_rpc
 from majlis.auth.v1 import personal_token_service_pb2 as token_rpc
 from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
-from majlis.invite.v1 import invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import (
     capacity_service_pb2,
     room_events_pb2,
@@ -31,6 +30,7 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
+from tests.support.fake_invite import invite_parts
 from tests.support.fake_line import FakeLine, LineServicer
 from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
@@ -273,16 +273,6 @@ class FakeDirectory(LineServicer, DirectoryServicer):
         return stage_service_pb2.AcceptOfferResponse(seat=self.hall.seat(), permit=self.hall.permit())
 
 
-class FakeInvite(invite_service_pb2_grpc.InviteServiceServicer):
-    """Invitations without end."""
-
-    async def CreateInvitation(self, request: Any, context: Any) -> Any:
-        invitation = invitation_pb2.Invitation(
-            invitation_id="invitation000001", url="https://hall.example/i/code", note=request.note
-        )
-        return invite_service_pb2.CreateInvitationResponse(invitation=invitation)
-
-
 class FakeEvents(event_service_pb2_grpc.EventServiceServicer):
     """The room's events: a snapshot if need be, where the past ends, then what happens."""
 
@@ -376,9 +366,8 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     server = RpcServer("hall", test_settings(directory), Metrics("hall"), verifier=hall.mint.verifier())
     auth = FakeAuth(hall)  # type: ignore[abstract]
     rooms = FakeDirectory(hall)  # type: ignore[abstract]
-    invite = FakeInvite()  # type: ignore[abstract]
     parts: list[tuple[Any, Any, Any]] = [
-        (invite, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, invite_service_pb2),
+        *invite_parts(),
         (FakeEvents(hall), event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2),
     ]
     for servicer, add, module in parts:

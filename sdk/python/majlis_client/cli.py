@@ -1,4 +1,4 @@
-"""The `majlis` command: sign in, list and start rooms, listen, speak, raise a hand, invite, forecast."""
+"""The `majlis` command: sign in, list and start rooms, listen, speak, raise a hand, invite, forecast, set doors."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ from majlis_client.catalogue import has, language_of, say
 from majlis_client.client import Client
 from majlis_client.credentials import StoredSignIn
 from majlis_client.discovery import discover
+from majlis_client.doors import doors
 from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
 from majlis_client.in_line import InLine
@@ -311,6 +312,7 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
 
 
 app.command(help=say("help.capacity"))(capacity)
+app.add_typer(doors, name="doors")
 
 
 @app.command(help=say("help.redeem"))

@@ -164,6 +164,9 @@ class Doorkeeper:
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
             raise InvitationInvalid
+        if place.ticket.turn:
+            # Few are told so at a time; what was seen a second ago may have been spent since, by another copy too.
+            await self._check_waits(hashed)
         is_awaited = self._turns.is_awaited(standing.invitation_id, place.ticket, self._clock.monotonic())
         self._touched[standing.invitation_id] = place.ticket.present_seconds if is_awaited else 0.0
         return place, _shown(seen)
@@ -200,12 +203,16 @@ class Doorkeeper:
         await self._note_looks()
         seen = await self._look(fresh=True)
         self._turns.forget_all_but(seen.line.invitation_ids)
-        self._counters.doors(seen.pace, self._headroom(), seen.line.present)
+        self._counters.doors(seen.pace, self._headroom(), seen.line.present, seen.line.places)
 
     async def sweep(self) -> None:
-        """Ends places that nobody kept or whose codes do not work any more; run it now and then."""
+        """Ends places that nobody kept or whose codes are over, and an order past its time; run it now and then."""
         async with self._store.write() as tx:
+            # Held, so that no order made meanwhile is taken for the one that ended.
+            order = await tx.lock_doors()
             at = await tx.moment(self._clock.now())
+            if order is not None and at >= order.until:
+                await tx.set_override(None)
             ended = await tx.sweep_line(at, at - _ENTRIES_KEPT)
         self._counters.invitations("place_ended", ended)
 
@@ -251,18 +258,30 @@ class Doorkeeper:
     async def _check_in_line(self, hashed: str, visitor: Visitor) -> None:
         self._limits.take(rates.BAD_CODES_PER_NETWORK, visitor.network)
         self._limits.take(rates.BAD_CODES_PER_DEPLOYMENT)
+        try:
+            await self._check_waits(hashed)
+        except (InvitationClaimed, NotInLine):
+            # The code is a good one.
+            self._give_back_code_limits(visitor)
+            raise
+        self._give_back_code_limits(visitor)
+
+    async def _check_waits(self, hashed: str) -> None:
+        """Raises InvitationInvalid, InvitationClaimed, NotInLine."""
         async with self._store.read() as tx:
             invitation = await tx.find_by_code(hashed)
             if invitation is None or not await tx.in_good_standing(invitation.inviter_id):
                 raise InvitationInvalid
             number = await tx.number_of(invitation.invitation_id)
         invitation.check_shown_to_guest(self._clock.now())
-        self._limits.give_back(rates.BAD_CODES_PER_NETWORK, visitor.network)
-        self._limits.give_back(rates.BAD_CODES_PER_DEPLOYMENT)
         if invitation.state is State.CLAIMED:
             raise InvitationClaimed("somebody is redeeming it just now", retry_after_seconds=_CLAIMED_SECONDS)
         if number is None:
             raise NotInLine("this invitation has no place in the line; redeem it")
+
+    def _give_back_code_limits(self, visitor: Visitor) -> None:
+        self._limits.give_back(rates.BAD_CODES_PER_NETWORK, visitor.network)
+        self._limits.give_back(rates.BAD_CODES_PER_DEPLOYMENT)
 
     def _place(self, seen: _Seen, hashed: str) -> PlaceShown | None:
         standing = seen.line.find(hashed)

@@ -274,8 +274,8 @@ class Counters(Protocol):
         """Invitations that were created, revoked, expired, or whose claim was settled."""
         ...
 
-    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int) -> None:
-        """How the doors stand, what is known of the fleet, and who waits."""
+    def doors(self, pace: Pace, headroom: Headroom | None, waiting: int, places: int) -> None:
+        """How the doors stand, what is known of the fleet, who waits, and how many places are kept."""
         ...
 
 

@@ -72,6 +72,11 @@ class Line:
         return len(self._present)
 
     @property
+    def places(self) -> int:
+        """How many places there are, of people whose pages are silent too."""
+        return len(self._by_code)
+
+    @property
     def invitation_ids(self) -> AbstractSet[str]:
         """Whose places they are."""
         return {standing.invitation_id for standing in self._by_code.values()}

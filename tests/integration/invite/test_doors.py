@@ -54,7 +54,8 @@ class Copies:
 
     def __init__(self, door: Door, count: int) -> None:
         self.door = door
-        counters = PrometheusCounters(Metrics("invite"))
+        self.metrics = Metrics("invite")
+        counters = PrometheusCounters(self.metrics)
         self.fleets = [Fleet() for _ in range(count)]
         store = SqlStore(door.database, encode)
         limits = RateLimits(door.clock.monotonic, counters.rate_limited, too_often)
@@ -288,6 +289,47 @@ async def test_operators_order_counts_in_every_copy_until_its_end_and_is_kept_in
     assert acts[0].detail["reason"] == "a talk begins"
     with pytest.raises(FieldInvalid):
         await copies.doors[0].override(OPERATOR, DoorState.OPEN, 0, "for ever", until + timedelta(days=30))
+
+
+async def test_order_whose_end_has_passed_leaves_the_row(door: Door, copies: Copies) -> None:
+    if not door.database.is_sqlite:
+        pytest.skip("moments are PostgreSQL's own there")
+    until = await _now(door) + timedelta(hours=1)
+    await copies.doors[0].override(OPERATOR, DoorState.PAUSED, 0, "a talk ends", until)
+    store = SqlStore(door.database, encode)
+    await copies.doors[1].sweep()
+    async with store.read() as tx:
+        assert await tx.get_override() is not None, "it counts still"
+    door.clock.advance(3600)
+    await copies.doors[1].sweep()
+    async with store.read() as tx:
+        assert await tx.get_override() is None
+
+
+async def test_nobody_is_told_of_a_turn_once_the_code_is_spent(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    _, code = await door.invite()
+    await copies.come([code])
+    door.clock.advance(2)
+    copies.hear(report(900))
+    for doors in copies.doors:
+        assert (await doors.get_place(code, VISITOR))[0].ticket.turn
+    assert came(await copies.come([code])) == [0]
+    for doors in copies.doors:
+        with pytest.raises(InvitationInvalid):
+            await doors.get_place(code, VISITOR)
+
+
+async def test_operators_count_places_of_pages_that_are_closed(door: Door, copies: Copies) -> None:
+    if not door.database.is_sqlite:
+        pytest.skip("moments are PostgreSQL's own there")
+    copies.hear(report(0))
+    _, code = await door.invite()
+    await copies.come([code])
+    door.clock.advance(600)
+    await copies.doors[0].round()
+    read = copies.metrics.registry.get_sample_value
+    assert (read("majlis_invite_line_waiting"), read("majlis_invite_line_places")) == (0, 1)
 
 
 async def test_copy_that_hears_no_relay_lets_nobody_in_beside_one_that_does(door: Door, copies: Copies) -> None:
