@@ -12,9 +12,10 @@ export interface Clock {
   every(span: number, act: () => void): Stop;
 }
 
-/** Hears that the browser found the network again. */
+/** Hears that the browser lost the network, or found it again. */
 export interface Network {
   whenBack(act: () => void): Stop;
+  whenGone(act: () => void): Stop;
 }
 
 /** The browser's own time. */
@@ -38,5 +39,10 @@ export class BrowserNetwork implements Network {
   whenBack(act: () => void): Stop {
     addEventListener('online', act);
     return () => removeEventListener('online', act);
+  }
+
+  whenGone(act: () => void): Stop {
+    addEventListener('offline', act);
+    return () => removeEventListener('offline', act);
   }
 }

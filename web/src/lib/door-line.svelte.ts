@@ -43,6 +43,7 @@ export interface LineNeeds {
 const waits = new Set(['DOORS_PACED', 'DOORS_PAUSED', 'LINE_FULL']);
 /** After these only redeeming tells how it stands: perhaps this very redemption spent the code, in another tab. */
 const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LINE']);
+const second = 1_000;
 const leastLook = 1_000;
 const lostLook = 4_000;
 const jitter = 0.2;
@@ -54,6 +55,7 @@ export class DoorLine {
   hasPlace = $state(true);
   place = $state(0);
   others = $state(0);
+  /** Expected seconds, counted down between looks; undefined while nobody can say. */
   wait = $state<number | undefined>(undefined);
   doors = $state.raw<Doors | null>(null);
   paused = $state(false);
@@ -65,6 +67,7 @@ export class DoorLine {
   readonly #needs: LineNeeds;
   #kept: Kept | null = null;
   #timer: Stop | null = null;
+  #ticks: Stop | null = null;
   #looking = false;
   #over = false;
 
@@ -110,6 +113,7 @@ export class DoorLine {
   stop(): void {
     this.#over = true;
     this.#timer?.();
+    this.#ticks?.();
   }
 
   async #redeem(): Promise<void> {
@@ -141,7 +145,17 @@ export class DoorLine {
     this.hasPlace = reason !== 'LINE_FULL';
     this.place = Number(valueOf(refusal, 'place')) || 0;
     this.others = Number(valueOf(refusal, 'waiting')) || 0;
-    this.wait = wait ? Number(wait) : undefined;
+    this.#expect(wait ? Number(wait) : undefined);
+  }
+
+  /** Takes how long it will be, and counts it down until the next word; never while nothing is heard of the place. */
+  #expect(seconds: number | undefined): void {
+    this.#ticks?.();
+    this.wait = seconds;
+    if (seconds === undefined || this.#over) return;
+    this.#ticks = this.#needs.clock.every(second, () => {
+      if (!this.away && this.wait !== undefined) this.wait = Math.max(0, this.wait - 1);
+    });
   }
 
   #later(span: number): void {
@@ -179,7 +193,7 @@ export class DoorLine {
   #show(place: Place): void {
     this.place = place.place;
     this.others = place.waiting;
-    this.wait = place.waitSeconds;
+    this.#expect(place.waitSeconds);
   }
 
   async #unsure(error: unknown): Promise<void> {
@@ -198,6 +212,7 @@ export class DoorLine {
 
   #refuse(refusal: unknown): void {
     if (this.#over) return;
+    this.#ticks?.();
     this.waiting = false;
     this.#needs.refused(refusal);
   }

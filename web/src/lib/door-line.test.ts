@@ -134,6 +134,26 @@ test('who waits is told while no answer comes, and looks at once when the networ
   expect([hall.line.away, hall.line.place, hall.looks]).toEqual([false, 1, 2]);
 });
 
+test('the wait counts down between looks, and stands still while nothing is heard', async () => {
+  const hall = new Hall();
+  hall.redeems = [refusal('DOORS_PACED')];
+  hall.places = [new ConnectError('gone', Code.Unavailable), placed(1)];
+  await hall.line.enter(newcomer);
+  await hall.clock.pass(4_000);
+  expect(hall.line.wait).toBe(116);
+  await hall.clock.pass(6_000);
+  const left = hall.line.wait;
+  expect(hall.line.away).toBe(true);
+  await hall.clock.pass(3_000);
+  expect(hall.line.wait).toBe(left);
+  hall.line.hurry();
+  await settled();
+  expect(hall.line.wait).toBe(60);
+  hall.line.stop();
+  await hall.clock.pass(60_000);
+  expect(hall.line.wait).toBe(60);
+});
+
 test('doors that an operator paused are not called full', async () => {
   const hall = new Hall();
   hall.redeems = [refusal('DOORS_PAUSED')];

@@ -54,10 +54,20 @@ export class FakeClock implements Clock {
 
 export class FakeNetwork implements Network {
   readonly #waiting = new Set<() => void>();
+  readonly #fearing = new Set<() => void>();
 
   whenBack(act: () => void): Stop {
     this.#waiting.add(act);
     return () => this.#waiting.delete(act);
+  }
+
+  whenGone(act: () => void): Stop {
+    this.#fearing.add(act);
+    return () => this.#fearing.delete(act);
+  }
+
+  goes(): void {
+    for (const act of [...this.#fearing]) act();
   }
 
   comesBack(): void {

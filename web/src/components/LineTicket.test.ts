@@ -1,0 +1,22 @@
+// @vitest-environment happy-dom
+// The ticket of who waits: what the browser's network means for it.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import en from '../i18n/en.json';
+import { Scene } from '../testing/page.ts';
+import LineTicket from './LineTicket.svelte';
+
+let scene: Scene;
+
+beforeEach(() => (scene = new Scene()));
+afterEach(() => scene.strike());
+
+test('who waits is told at once when the browser loses the network, and looks again when it is back', () => {
+  let looks = 0;
+  const shown = scene.show(LineTicket, { place: 2, waiting: 5, wait: 120, look: () => (looks += 1) });
+  const told = (): boolean => shown.text.includes(en['line.away']);
+  expect(told()).toBe(false);
+  scene.network.goes();
+  expect([told(), looks]).toEqual([true, 0]);
+  scene.network.comesBack();
+  expect([told(), looks]).toEqual([false, 1]);
+});
