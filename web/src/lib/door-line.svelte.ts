@@ -218,12 +218,24 @@ export class DoorLine {
   }
 }
 
+const lastSlot = 'redeeming';
+
+/** The invitation by which this browser asked to come in last, and still waits; null when it does by none. */
+export function codeInLine(recall: (key: string) => string | null): string | null {
+  const code = recall(lastSlot);
+  return code && read(recall(`redeem.${code}`)) ? code : null;
+}
+
 /** Keeps it with the browser, so that a page that was closed goes on where it was. */
 export function keepingIn(recall: (key: string) => string | null, keep: (key: string, value: string | null) => void, code: string): Keeping {
   const slot = `redeem.${code}`;
   return {
     load: () => read(recall(slot)),
-    save: (kept) => keep(slot, kept && JSON.stringify(kept)),
+    save: (kept) => {
+      keep(slot, kept && JSON.stringify(kept));
+      if (kept) keep(lastSlot, code);
+      else if (recall(lastSlot) === code) keep(lastSlot, null);
+    },
   };
 }
 

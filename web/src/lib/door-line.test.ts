@@ -6,7 +6,7 @@ import { DoorCause, DoorState } from '../gen/majlis/invite/v1/doors_pb.ts';
 import { RedeemInvitationResponseSchema, type RedeemInvitationResponse } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { FakeClock, settled } from '../testing/clock.ts';
 import { refusedWith } from '../testing/server.ts';
-import { DoorLine, keepingIn, type Kept } from './door-line.svelte.ts';
+import { codeInLine, DoorLine, keepingIn, type Kept } from './door-line.svelte.ts';
 
 const newcomer = { displayName: 'Lina', handle: 'lina' };
 
@@ -178,4 +178,19 @@ test('what is kept in the browser and cannot be read is as nothing', () => {
   for (const text of [null, '', 'not JSON', '{"request":1}', 'null']) {
     expect(keepingIn(() => text, () => undefined, 'code').load()).toBeNull();
   }
+});
+
+test('the way back to a place is known until nothing waits by it any more', () => {
+  const stored = new Map<string, string>();
+  const recall = (key: string): string | null => stored.get(key) ?? null;
+  const keep = (key: string, value: string | null): void => void (value === null ? stored.delete(key) : stored.set(key, value));
+  expect(codeInLine(recall)).toBeNull();
+  const [first, second] = ['firstcode', 'secondcode'].map((code) => keepingIn(recall, keep, code));
+  first?.save({ request: 'a'.repeat(32), ...newcomer });
+  second?.save({ request: 'b'.repeat(32), ...newcomer });
+  expect(codeInLine(recall)).toBe('secondcode');
+  first?.save(null);
+  expect(codeInLine(recall)).toBe('secondcode');
+  second?.save(null);
+  expect([codeInLine(recall), stored.size]).toEqual([null, 0]);
 });
