@@ -49,6 +49,7 @@ def test_a_page_names_only_commands_and_metrics_that_exist(page: Path) -> None:
     known = exported().union(*outside) | {"majlis_media_relay_load_ratio"}
     assert metrics <= known | {name.removesuffix("_count") for name in known}
     commands = {*COMMANDS, *(command.name or command.callback.__name__ for command in app.registered_commands)}  # type: ignore[union-attr]
+    commands |= {group.name for group in app.registered_groups if group.name}
     assert set(re.findall(r"`majlis ([a-z-]+)", text)) <= commands
 
 
