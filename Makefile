@@ -69,7 +69,7 @@ contract: ## Contracts against code: policies, subjects, reasons, limits, docume
 	$(PYTEST) tests/contract
 
 integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the real packet core
-	@$(READY)
+	@$(READY) python gen core sdk
 	$(PYTEST) tests/integration
 
 e2e: ## The whole system: real processes, a real browser, real voices
