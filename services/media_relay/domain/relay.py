@@ -179,7 +179,8 @@ class Relay:
         # A channel that is gone is nobody's any more, and a microphone without its booth must not stay open.
         events = self._end_all([each for each in sessions if not part.has(each.permit)], Cause.SEAT_ENDED)
         stage = [each for each in sessions if each.kind is Kind.STAGE and not each.ended]
-        if was_home and part.home_relay_id != self.relay_id:
+        if was_home and part.home_relay_id != self.relay_id and not self.draining:
+            # Of a relay that is being emptied they go on speaking until they have sound at the new home.
             return True, [*events, *self._end_all(stage, Cause.SEAT_ENDED)]
         if was_closed != part.stage_closed:
             events += [MuteChanged(session, self.audible_mute(session)) for session in stage]

@@ -79,7 +79,7 @@ class RoomMedia:
 
     room_id: str
     stage: int | None
-    """None where the stage is elsewhere."""
+    """None where the stage is elsewhere, or nobody has been on it yet."""
     channels: dict[str, ChannelMedia] = field(default_factory=dict)
     """By name; made for whoever first listens to it or feeds it."""
     empty_since: float | None = None
@@ -103,10 +103,19 @@ class RoomMediaTable:
         """The room's media, made when somebody comes."""
         media = self._media.get(room_id)
         if media is None:
-            stage = self._core.add_stage() if self._rooms.is_home(room_id) else None
-            media = self._media[room_id] = RoomMedia(room_id, stage)
+            media = self._media[room_id] = RoomMedia(room_id, None)
         media.empty_since = None
         return media
+
+    def stage(self, room_id: str) -> int | None:
+        """The stage for somebody who comes on it; None where it is elsewhere.
+
+        It begins with the first of them: until then listeners hear what comes over the bus, where a home that is being
+        emptied still has those who speak.
+        """
+        if self.ensure(room_id).stage is None and self._rooms.is_home(room_id):
+            self._change(room_id, self._core.add_stage())
+        return self.ensure(room_id).stage
 
     def channel(self, room_id: str, name: str) -> int:
         """The packet core's handle of a channel of the room, made for whoever is the first to want it."""
@@ -128,17 +137,15 @@ class RoomMediaTable:
             self._mix(media, name)
 
     def moved(self, room_id: str) -> None:
-        """The home of the room's stage may have changed: listeners go over to the new channels without a break."""
-        old = self._media.get(room_id)
-        if old is None or self._rooms.is_home(room_id) == (old.stage is not None):
+        """The home of the room's stage may have changed, or somebody left the stage: one that is elsewhere ends here.
+
+        It ends with the last who speaks here, so that a relay that is being emptied carries them until they have moved.
+        """
+        media = self._media.get(room_id)
+        if media is None or media.stage is None or self._rooms.is_home(room_id):
             return
-        del self._media[room_id]
-        for session in self._sessions.of_room(room_id):
-            if session.kind is Kind.AUDIENCE and session.keyed:
-                self._core.switch_channel(session.handle, self.channel(room_id, session.permit.channel))
-        self.ensure(room_id)
-        self.mix(room_id)
-        self._remove(old)
+        if not any(session.kind is Kind.STAGE for session in self._sessions.of_room(room_id)):
+            self._change(room_id, None)
 
     def closed(self, room_id: str) -> None:
         """The room is over."""
@@ -165,6 +172,16 @@ class RoomMediaTable:
             elif now - media.empty_since >= LINGER_SECONDS:
                 self.closed(media.room_id)
         self._export(self._leases.expire(now))
+
+    def _change(self, room_id: str, stage: int | None) -> None:
+        """The stage begins or ends here: listeners go over to the new channels without a break."""
+        old = self._media.pop(room_id)
+        self._media[room_id] = RoomMedia(room_id, stage)
+        for session in self._sessions.of_room(room_id):
+            if session.kind is Kind.AUDIENCE and session.keyed:
+                self._core.switch_channel(session.handle, self.channel(room_id, session.permit.channel))
+        self.mix(room_id)
+        self._remove(old)
 
     def _channel(self, media: RoomMedia, name: str) -> ChannelMedia:
         channel = media.channels.get(name)

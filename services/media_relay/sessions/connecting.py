@@ -93,9 +93,9 @@ class Connecting:
         if session.kind is Kind.AUDIENCE:
             channel = self._rooms.channel(room_id, session.permit.channel)
             self._core.attach_listener(session.handle, channel, plan.listener(ssrcs[0]))
-        elif (media := self._rooms.ensure(room_id)).stage is not None:
+        elif (stage := self._rooms.stage(room_id)) is not None:
             self._rooms.mix(room_id)
             member = session.permit.member
             microphone = plan.microphone_format(in_booth=session.permit.booth != "")
-            self._core.join_stage(session.handle, media.stage, member, microphone, plan.slots(ssrcs))
+            self._core.join_stage(session.handle, stage, member, microphone, plan.slots(ssrcs))
             self._core.set_muted(session.handle, self._relay.audible_mute(session))

@@ -35,6 +35,7 @@ class Effects:
                     self._core.remove_session(session.handle)
                     if session.kind is Kind.STAGE:
                         self._rooms.mix(session.permit.room_id)
+                        self._rooms.moved(session.permit.room_id)
                     self._handshakes.forget(session.handle)
                 case SessionPaused(session=session) if session.keyed:
                     self._core.set_paused(session.handle, True)

@@ -36,6 +36,8 @@ _ASK_AFTER_SECONDS = 1.2
 _ASK_SECONDS = 1.0
 _SPREAD_MILLISECONDS_EACH = 4
 _LONGEST_SPREAD_MILLISECONDS = 10_000
+_ASK_AGAIN_SECONDS = 2.0
+"""Whoever is on a relay that is being emptied so long after their time to move did not hear of it, or came since."""
 _UNHURRIED_MILLISECONDS_EACH = 20
 """Where nothing is lost yet people move more slowly, as far as the relay's time allows."""
 
@@ -72,8 +74,8 @@ class Fleet:
         """Monotonic time from which silence counts against a relay: after a start each has its whole time to answer."""
         self._adopted: dict[str, str] = {}
         """By relay, the start of it whose sessions are known here."""
-        self._asked: set[tuple[str, str, str]] = set()
-        """(relay, its start, room) whose people were asked to leave a relay that is being emptied."""
+        self._ask_again: dict[tuple[str, str, str], float] = {}
+        """When people of (relay, its start, room) who are still there are asked again to leave one being emptied."""
 
     async def start(self) -> None:
         """Asks every relay remembered what it carries; waits a second or two at most."""
@@ -238,31 +240,30 @@ class Fleet:
                 await self._move(live, relay_id, live.room.home_relay_id)
 
     async def _empty_draining(self) -> None:
-        """Asks the people of relays that drain to move, once, while there is another relay to move to."""
+        """Asks the people of relays that drain to move, while there is another one to move to; who stays, again."""
         now = self._clock.monotonic()
         leaving = [each for each in self.relays.values() if each.draining and each.relay_id not in self._lost]
-        self._asked = {key for key in self._asked if any(key[:2] == (each.relay_id, each.boot_id) for each in leaving)}
+        starts = {(each.relay_id, each.boot_id) for each in leaving}
+        self._ask_again = {key: at for key, at in self._ask_again.items() if key[:2] in starts}
         if not leaving or not any(relay.accepts(now) for relay in self.relays.values()):
             return
         for relay in leaving:
             for live in self._rooms:
                 key = (relay.relay_id, relay.boot_id, live.room.room_id)
-                if key not in self._asked and any(seat.relay_id == relay.relay_id for seat in live.room.seats.values()):
-                    self._asked.add(key)
-                    await self._ask_to_move(live, relay)
+                people = sum(1 for seat in live.room.seats.values() if seat.relay_id == relay.relay_id)
+                if people and self._ask_again.get(key, now) <= now:
+                    spread = min(relay.move_within_milliseconds, people * _UNHURRIED_MILLISECONDS_EACH)
+                    self._ask_again[key] = now + spread / 1000 + _ASK_AGAIN_SECONDS
+                    await self._ask_to_move(live, relay, spread)
 
-    async def _ask_to_move(self, live: LiveRoom, relay: RelayLoadState) -> None:
-        home_id = live.room.home_relay_id
-        if home_id == relay.relay_id:
+    async def _ask_to_move(self, live: LiveRoom, relay: RelayLoadState, spread: int) -> None:
+        home = live.room.home_relay_id
+        if home == relay.relay_id:
             better = self._choose_home()
-            home_id = better.relay_id if better is not None else home_id
-            self._rooms.served_by(live, (home_id,))
-        people = sum(1 for seat in live.room.seats.values() if seat.relay_id == relay.relay_id)
-        spread = min(relay.move_within_milliseconds, people * _UNHURRIED_MILLISECONDS_EACH)
-        now = self._clock.now()
-        await self._change_media(
-            live, relay.relay_id, home_id, lambda room: ask_to_move(room, relay.relay_id, home_id, spread, now)
-        )
+            home = better.relay_id if better is not None else home
+            self._rooms.served_by(live, (home,))
+        relay_id, now = relay.relay_id, self._clock.now()
+        await self._change_media(live, relay_id, home, lambda room: ask_to_move(room, relay_id, home, spread, now))
 
     async def _heal_homes(self) -> None:
         for live in self._rooms:
@@ -281,10 +282,8 @@ class Fleet:
     async def _move(self, live: LiveRoom, relay_id: str, new_home_id: str) -> None:
         people = sum(1 for seat in live.room.seats.values() if not relay_id or seat.relay_id == relay_id)
         spread = min(_LONGEST_SPREAD_MILLISECONDS, people * _SPREAD_MILLISECONDS_EACH)
-        now = self._clock.now()
-        await self._change_media(
-            live, relay_id, new_home_id, lambda room: move_media(room, relay_id, new_home_id, spread, now)
-        )
+        home_id, now = new_home_id, self._clock.now()
+        await self._change_media(live, relay_id, home_id, lambda room: move_media(room, relay_id, home_id, spread, now))
 
     async def _change_media(self, live: LiveRoom, relay_id: str, home_id: str, decide: Callable[[Room], None]) -> None:
         room_id = live.room.room_id

@@ -117,6 +117,17 @@ async def test_the_people_of_a_draining_relay_are_asked_once_to_move_and_keep_th
     assert len(world.of_type(room_events_pb2.MediaMoved, room_id)) == 1
 
 
+async def test_who_is_still_on_a_draining_relay_when_the_time_to_move_is_over_is_asked_again(world: World) -> None:
+    first = await world.relay("relay00001")
+    room_id = (await world.create("lina")).room_id
+    omar = await world.join("omar", room_id)
+    await world.connect("omar", room_id, omar.seat.epoch, first)
+    await world.relay("relay00002")
+    first.load |= {"draining": True, "move_within_milliseconds": 15_000}
+    await world.until(lambda: len(world.of_type(room_events_pb2.MediaMoved, room_id)) > 1)
+    assert {asked.relay_id for asked in world.of_type(room_events_pb2.MediaMoved, room_id)} == {first.relay_id}
+
+
 async def test_nobody_is_asked_to_move_while_there_is_no_other_relay(world: World) -> None:
     relay = await world.relay()
     room_id = (await world.create("lina")).room_id

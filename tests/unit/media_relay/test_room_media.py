@@ -3,6 +3,7 @@
 from majlis.programme.v1.programme_pb2 import CHANNEL_KIND_FLOOR, CHANNEL_KIND_LANGUAGE
 
 from services.media_relay.domain.events import SessionOpened
+from services.media_relay.domain.leaving import Leaving
 from services.media_relay.fleet.load import LoadMeter
 from tests.support.relay_fakes import RELAY, ROOM, RelayBench, part
 
@@ -45,8 +46,31 @@ async def test_listeners_go_over_to_the_new_channel_when_the_home_moves_away_and
     assert bench.bridge.incoming == {bench.core.listening[handle]: f"{ROOM}/floor"}
     assert bench.core.stages == set()
     await bench.orders.configure_rooms([part(2)])
+    assert bench.bridge.incoming, "whoever spoke where the home was may speak there still"
+    await bench.connect("stage", sub="user000002", term=2)
     assert bench.core.channels == {bench.core.listening[handle]: next(iter(bench.core.stages))}
     assert not bench.bridge.incoming
+
+
+async def test_a_home_that_is_emptied_carries_who_speaks_until_they_have_left_it() -> None:
+    bench = RelayBench()
+    listener = bench.handle(await bench.connect())
+    first, second = [
+        await bench.connect("stage", sub=sub, member=at) for at, sub in ((77, "user000002"), (78, "user000003"))
+    ]
+    bench.wish("floor")
+    bench.relay.leave(Leaving(began=0.0, seconds=30.0))
+    await bench.orders.configure_rooms([part(1, ELSEWHERE)])
+    assert bench.alive(first)
+    assert bench.alive(second)
+    bench.ending.delete_session(first, bench.permit_of(first))
+    channel = bench.core.listening[listener]
+    assert bench.core.mixing[channel] == [78]
+    assert bench.core.exported == {channel}, "those who have moved hear it"
+    bench.ending.delete_session(second, bench.permit_of(second))
+    assert bench.core.stages == set()
+    assert bench.bridge.incoming == {bench.core.listening[listener]: f"{ROOM}/floor"}
+    assert not bench.core.exported
 
 
 async def test_an_order_of_an_older_owner_moves_nothing() -> None:
@@ -101,10 +125,9 @@ async def test_what_nobody_here_feeds_is_not_made_for_a_wish() -> None:
 
 async def test_a_channel_mixes_the_booths_that_it_is_for_and_nobody_else() -> None:
     bench = RelayBench()
+    speaker = await bench.connect("stage")
     listener = await bench.connect(sub="user000009")
     channel = bench.core.listening[bench.handle(listener)]
-    assert bench.core.mixing.get(channel, []) == []
-    speaker = await bench.connect("stage")
     assert bench.core.mixing[channel] == [77]
     await bench.connect("stage", sub="user000002", member=78)
     assert bench.core.mixing[channel] == [77, 78]
@@ -125,6 +148,7 @@ async def test_each_listener_of_a_room_stays_on_the_channel_of_the_permit_when_t
     }
     assert set(bench.core.channels) == set(bench.bridge.incoming)
     await bench.orders.configure_rooms([part(3, RELAY, "floor", "ar")])
+    await bench.connect("stage", term=3)
     assert not bench.bridge.incoming
     assert bench.core.listening[on_floor] != bench.core.listening[in_arabic]
 
@@ -132,11 +156,11 @@ async def test_each_listener_of_a_room_stays_on_the_channel_of_the_permit_when_t
 async def test_an_interpreter_is_in_the_channel_of_the_booth_and_neither_on_the_floor_nor_in_the_stages_ears() -> None:
     bench = RelayBench()
     await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    speaker = await bench.connect("stage")
     floor = bench.core.listening[bench.handle(await bench.connect(sub="user000008"))]
     arabic = bench.core.listening[
         bench.handle(await bench.connect(sub="user000009", channel="ar", channel_kind="language"))
     ]
-    speaker = await bench.connect("stage")
     interpreter = await bench.connect("stage", sub="user000002", member=78, booth="ar")
     assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([77], [78])
     assert bench.core.in_booths == {bench.handle(interpreter)}
@@ -147,8 +171,8 @@ async def test_an_interpreter_is_in_the_channel_of_the_booth_and_neither_on_the_
 async def test_who_spoke_on_the_floor_a_moment_ago_is_not_heard_there_from_the_booth() -> None:
     bench = RelayBench()
     await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
-    floor = bench.core.listening[bench.handle(await bench.connect(sub="user000009"))]
     before = await bench.connect("stage")
+    floor = bench.core.listening[bench.handle(await bench.connect(sub="user000009"))]
     after = await bench.connect("stage", epoch=2, booth="ar")
     assert bench.core.mixing[floor] == []
     bench.wish("ar")
