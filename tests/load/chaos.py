@@ -66,8 +66,7 @@ class Ear:
     @property
     def relay(self) -> str:
         """The relay that serves it."""
-        session = vars(self.listener)["_session"]
-        return session.relay if session is not None else ""
+        return self.listener.relay if self.listener is not None else ""
 
     def hears(self) -> bool:
         return bool(self.heard) and self.heard[-1] > time.monotonic() - CALM_SECONDS / 2

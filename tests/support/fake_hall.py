@@ -97,6 +97,9 @@ class Hall:
         self.requests: list[tuple[str, str, str]] = []
         self.heard: list[AudioFrame] = []
         self.refuse_media = 0
+        self.media_open = asyncio.Event()
+        """While it is not set nobody is let into a media session, or refused."""
+        self.media_open.set()
         self.refused_audience = 0
         self.speaks = True
         self.refuse_permits = 0
@@ -327,6 +330,7 @@ class HttpPart:
             self.hall.deleted.append(path)
             return 200, [], ""
         if method == "POST" and path.startswith(("/whep/", "/whip/")):
+            await self.hall.media_open.wait()
             if self.hall.refuse_media:
                 self.hall.refuse_media -= 1
                 return 503, ["Retry-After: 0"], json.dumps({"reason": "RELAY_FULL", "detail": "full"})

@@ -16,6 +16,7 @@ from majlis_client.errors import MajlisError
 from majlis_client.line import OnPlace
 from majlis_client.recorder import Recorder
 from majlis_client.seats import Entered
+from majlis_client.succession import Succession
 from majlis_client.webrtc import MediaSession
 
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
@@ -70,9 +71,15 @@ class Listener:
         self._user_id = ""
         self.entered = asyncio.Event()
         """Set once it has a seat, for which it may have waited."""
-        self._again = asyncio.Event()
         self._off_stage = asyncio.Event()
-        self._session: MediaSession | None = None
+        self._sessions = Succession()
+        self._opened = 0
+        self._heard = 0
+
+    @property
+    def relay(self) -> str:
+        """The relay that serves it; empty while none does."""
+        return self._sessions.relay
 
     async def run(self) -> str:
         """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
@@ -135,33 +142,34 @@ class Listener:
 
     def _move(self, moved: room_events_pb2.MediaMoved) -> None:
         """Leaves the present session at a random moment: a relay that is being emptied plays until then."""
-        session = self._session
-        if session is None or moved.relay_id not in ("", session.relay):
-            return
-
-        def leave() -> None:
-            if self._session is session:
-                self._again.set()
-
         wait = random.uniform(0.0, moved.spread_milliseconds / 1000)  # noqa: S311 (jitter)
-        asyncio.get_running_loop().call_later(wait, leave)
+        self._sessions.moved(moved.relay_id, wait)
 
     async def _keep_sound(self, permit: room_pb2.MediaPermit | None) -> str:
+        try:
+            return await self._one_after_the_other(permit)
+        finally:
+            await self._sessions.close()
+
+    async def _one_after_the_other(self, permit: room_pb2.MediaPermit | None) -> str:
         backoff = Backoff()
         while True:
             try:
-                permit = permit or await self._new_permit()
-                await self._one_session(permit)
+                await self._next_session(permit or await self._new_permit())
                 backoff.worked()
+                await self._sessions.until_over()
+                self.reconnects += 1
+                if not self._sessions.to_be_left:
+                    await backoff.wait()
             except MajlisError as error:
                 if _is_on_stage(error):
                     # This very program may speak there meanwhile.
+                    await self._sessions.close()
                     await self._until_off_stage()
                 elif not backoff.failed(error):
                     return error.reason
-            permit = None
-            if not self._again.is_set():
                 await backoff.wait()
+            permit = None
 
     async def _until_off_stage(self) -> None:
         self._off_stage.clear()
@@ -169,26 +177,29 @@ class Listener:
             async with asyncio.timeout(_ON_STAGE_SECONDS):
                 await self._off_stage.wait()
 
-    async def _one_session(self, permit: room_pb2.MediaPermit) -> None:
-        """One media session from its beginning until it is lost or to be had elsewhere."""
-        self._again.clear()
-        origin = self._client.server.origin
-        self._on_session()
-        session = await MediaSession.listen(
-            origin, permit.path, permit.permit, self._on_frame, ice_servers=permit.ice_servers
+    async def _next_session(self, permit: room_pb2.MediaPermit) -> None:
+        """The session after the present one, which is heard until a frame of the next one comes."""
+        self._opened += 1
+        number, sounds = self._opened, asyncio.Event()
+        if not self._heard:
+            # Time runs from here on, whoever speaks when.
+            self._begin(number)
+
+        def on_frame(frame: AudioFrame) -> None:
+            sounds.set()
+            if number > self._heard:
+                self._begin(number)
+            if number == self._heard:
+                self._on_frame(frame)
+
+        opening = MediaSession.listen(
+            self._client.server.origin, permit.path, permit.permit, on_frame, ice_servers=permit.ice_servers
         )
-        self._session = session
-        waits = [asyncio.ensure_future(session.ended.wait()), asyncio.ensure_future(self._again.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._session = None
-            for wait in waits:
-                wait.cancel()
-            await session.close()
-        if session.failure is not None:
-            raise session.failure
-        self.reconnects += 1
+        await self._sessions.follow(opening, sounds.wait)
+
+    def _begin(self, number: int) -> None:
+        self._heard = number
+        self._on_session()
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)

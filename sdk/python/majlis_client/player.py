@@ -84,6 +84,31 @@ class FileTrack(MediaStreamTrack):
         return frame
 
 
+class Turn(MediaStreamTrack):
+    """One session's turn at a source that several share: it gives nothing before it begins and after it is over."""
+
+    kind = "audio"
+
+    def __init__(self, source: MediaStreamTrack) -> None:
+        super().__init__()
+        self._source = source
+        self._has = asyncio.Event()
+
+    def begin(self) -> None:
+        """The source's next frame comes here."""
+        self._has.set()
+
+    def end(self) -> None:
+        """The frame that is asked for already still comes here, and none after it."""
+        self._has.clear()
+
+    async def recv(self) -> "Frame | Packet[Any]":
+        """The source's next frame."""
+        await self._has.wait()
+        frame: Frame | Packet[Any] = await self._source.recv()
+        return frame
+
+
 class Microphone(MediaStreamTrack):
     """One session's microphone: passes a source on, which other sessions may go on with, and fails aloud.
 

@@ -12,7 +12,8 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
-from majlis_client.player import FileTrack
+from majlis_client.player import FileTrack, Turn
+from majlis_client.succession import Succession
 from majlis_client.webrtc import MediaSession
 
 Step = Literal["hand_raised", "on_stage", "speaking", "muted", "unmuted", "reconnecting"]
@@ -22,6 +23,8 @@ OnStep = Callable[[Step], None]
 _RAISE_AGAIN_SECONDS = 40.0
 # What is on its way when the file ends.
 _TAIL_SECONDS = 0.4
+# What was asked of the microphone for one session before the next one took the voice over.
+_IN_FLIGHT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Speaker:
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._moved = asyncio.Event()
-        self._relay = ""
+        self._sessions = Succession()
+        self._turn: Turn | None = None
         self._came_by_offer = False
         self._was_on_stage = True
 
@@ -93,17 +96,28 @@ class Speaker:
             return accepted.permit
 
     async def _say(self, track: FileTrack, permit: room_pb2.MediaPermit | None) -> str:
-        backoff, spoke, lost = Backoff(), False, False
+        try:
+            return await self._one_after_the_other(track, permit)
+        finally:
+            await self._sessions.close()
+
+    async def _one_after_the_other(self, track: FileTrack, permit: room_pb2.MediaPermit | None) -> str:
+        backoff, spoke, lost = Backoff(), False, True
         while True:
+            refused = False
             try:
-                await self._one_session(track, permit or await self._new_permit())
+                await self._next_session(track, permit or await self._new_permit())
+                if lost:
+                    self._on_step("speaking")
                 spoke, lost = True, False
                 backoff.worked()
+                await self._until_over(track)
             except MajlisError as error:
                 # Where no sound ever got through, a network that blocks it is the likely reason: that is for people.
                 blocked = error.reason == "MEDIA_BLOCKED" and not spoke
                 if not self._ended.done() and (blocked or not backoff.failed(error)):
                     raise
+                refused = True
             if track.failure is not None:
                 raise track.failure
             if track.finished.is_set():
@@ -111,32 +125,44 @@ class Speaker:
             if self._ended.done():
                 return self._ended.result()
             permit = None
-            if not lost:
+            if not self._sessions.to_be_left and not lost:
                 self._on_step("reconnecting")
-            lost = True
-            waiting = asyncio.ensure_future(backoff.wait())
-            await _first_of(waiting, self._ended)
-            waiting.cancel()
+                lost = True
+            if refused or not self._sessions.to_be_left:
+                await self._pause(backoff)
 
-    async def _one_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> None:
-        """One media session, until the track is said, the session is lost, or it is to be had elsewhere."""
-        self._moved.clear()
+    async def _pause(self, backoff: Backoff) -> None:
+        waiting = asyncio.ensure_future(backoff.wait())
+        await _first_of(waiting, self._ended)
+        waiting.cancel()
+
+    async def _next_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> None:
+        """The session after the present one, which has the voice until the next one stands."""
+        await self._sessions.follow(self._open(Turn(track), permit), lambda: asyncio.sleep(_IN_FLIGHT_SECONDS))
+
+    async def _open(self, turn: Turn, permit: room_pb2.MediaPermit) -> MediaSession:
         origin = self._client.server.origin
-        session = await MediaSession.speak(origin, permit.path, permit.permit, track, ice_servers=permit.ice_servers)
-        self._relay = session.relay
-        self._on_step("speaking")
+        session = await MediaSession.speak(origin, permit.path, permit.permit, turn, ice_servers=permit.ice_servers)
+        if self._turn is not None:
+            self._turn.end()
+        self._turn = turn
+        turn.begin()
+        return session
+
+    async def _until_over(self, track: FileTrack) -> None:
+        """Until the track is said, the session is lost, or it is to be had elsewhere."""
         # A relay that goes is told of at once; the connection itself notices only after half a minute.
-        waits = [asyncio.ensure_future(each.wait()) for each in (track.finished, session.ended, self._moved)]
+        waits = [asyncio.ensure_future(each) for each in (track.finished.wait(), self._sessions.until_over())]
         try:
             await _first_of(*waits, self._ended)
             if track.finished.is_set():
                 await asyncio.sleep(_TAIL_SECONDS)
+            if waits[1].done():
+                waits[1].result()
         finally:
             for each in waits:
                 each.cancel()
-            await session.close()
-        if session.failure is not None:
-            raise session.failure
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
         request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE)
@@ -199,8 +225,8 @@ class Speaker:
                 self._end("SEAT_TAKEN_OVER")
         elif event.HasField("stage_left") and event.stage_left.user_id == self._user_id:
             self._end(room_events_pb2.StageCause.Name(event.stage_left.cause).removeprefix("STAGE_CAUSE_"))
-        elif event.HasField("media_moved") and event.media_moved.relay_id in {"", self._relay}:
-            self._moved.set()
+        elif event.HasField("media_moved"):
+            self._sessions.moved(event.media_moved.relay_id)
         elif event.HasField("stage_seat_changed"):
             self._follow_mute(event.stage_seat_changed.seat)
         elif event.HasField("stage_offered"):
