@@ -10,10 +10,10 @@ from tests.support import voices
 from tests.support.browser import House, open_house
 from tests.support.members import end_rooms
 from tests.support.nats_server import nats_server
-from tests.support.postgres import postgres_url
+from tests.support.postgres import postgres_server, postgres_url
 from tests.support.stack import Stack
 
-__all__ = ["nats_server", "postgres_url"]
+__all__ = ["nats_server", "postgres_server", "postgres_url"]
 
 
 @pytest.fixture(scope="session")

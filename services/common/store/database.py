@@ -29,8 +29,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _WRITING = "writing"
+_PATIENCE = "patience"
+_BUSY_SHARE = 0.5
+"""Of what a transaction may take to begin, spent on waiting inside SQLite: what waits behind it is told, too."""
 _WROTE = "wrote"
-_BUSY_TIMEOUT_MILLISECONDS = 5_000
+ANSWER_SECONDS = 5.0
+"""How long a transaction may take from wanting it: half of what a call has, so that callers are told why."""
+SILENT_SECONDS = 1.0
+"""How long it may take to begin while the database answers nobody: what many wait for is told to each soon."""
 MOST_CONNECTIONS = 20
 _KEPT = 10
 # Serialization failure and deadlock (PostgreSQL, appendix A).
@@ -76,7 +82,9 @@ class Database:
     def __init__(self, url: str, schema: str = "") -> None:
         self.url = url
         self.schema = schema
-        self.engine = _engine(url, schema)
+        self._silent = set[bool]()
+        """Whether reading (False) or writing (True) got no answer last time."""
+        self.engine = _engine(url, schema, self._patience)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         event.listen(self.engine.sync_engine, "after_cursor_execute", _note_writing)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -99,14 +107,15 @@ class Database:
         most.set(MOST_CONNECTIONS)
 
     @contextlib.asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self, seconds: float | None = ANSWER_SECONDS) -> AsyncIterator[AsyncSession]:
         """A transaction that commits at the end of the block and rolls back when it raises.
 
-        Raises Conflict when another writer got in between, and StorageUnavailable when the database takes nothing now;
-        nothing was changed then.
+        Raises Conflict when another writer got in between, and StorageUnavailable when the database takes nothing now
+        or nothing came of it in time (`seconds` for all of it, None for as long as it takes); nothing was changed then,
+        as far as can be known of a database that fell silent while it committed.
         """
         wanted = time.perf_counter()
-        async with contextlib.AsyncExitStack() as stack:
+        async with self._in_time(seconds, writing=True) as limit, contextlib.AsyncExitStack() as stack:
             if self.is_sqlite:
                 await stack.enter_async_context(self._writer)
             try:
@@ -114,11 +123,12 @@ class Database:
                     notes = await self._connect(session, {_WRITING: True})
                     notes.pop(_WROTE, None)
                     self._waited(time.perf_counter() - wanted)
+                    _go_on(limit, seconds)
                     yield session
                     await session.commit()
             except DBAPIError as error:
                 # Whoever holds SQLite's lock for longer than it waits is no other writer of ours.
-                waited_out = time.perf_counter() - wanted >= _BUSY_TIMEOUT_MILLISECONDS / 1000
+                waited_out = self.is_sqlite and time.perf_counter() - wanted >= 0.9 * _BUSY_SHARE * SILENT_SECONDS
                 if is_retryable(error) and not waited_out:
                     self._conflicted()
                     raise Conflict("another change came between") from error
@@ -131,16 +141,41 @@ class Database:
             _log.warning("the database takes writes again", schema=self.schema)
 
     @contextlib.asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self, seconds: float | None = ANSWER_SECONDS) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the database and never commits. Raises StorageUnavailable."""
         try:
-            async with self._sessions() as session:
+            async with self._in_time(seconds, writing=False) as limit, self._sessions() as session:
                 await self._connect(session, {})
+                _go_on(limit, seconds)
                 yield session
         except DBAPIError as error:
             if is_away(error):
                 raise self._away(error) from error
             raise
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, seconds: float | None, *, writing: bool) -> AsyncIterator[asyncio.Timeout]:
+        """Ends what the database does not answer; while it is silent it has less time to begin."""
+        began = time.perf_counter()
+        limit = asyncio.timeout(None if seconds is None else min(seconds, self._patience(writing)))
+        try:
+            async with limit:
+                yield limit
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self._silent.add(writing)
+            raise self._away(TimeoutError("it does not answer")) from error
+        except (asyncio.CancelledError, StorageUnavailable):
+            # Some callers have less patience than this.
+            if time.perf_counter() - began >= _BUSY_SHARE * SILENT_SECONDS:
+                self._silent.add(writing)
+            raise
+        self._silent.discard(writing)
+
+    def _patience(self, writing: bool) -> float:
+        """Seconds for which a transaction waits to begin."""
+        return SILENT_SECONDS if writing in self._silent else ANSWER_SECONDS
 
     async def _connect(self, session: AsyncSession, options: dict[str, Any]) -> dict[Any, Any]:
         """Begins; returns the notes that go with the connection."""
@@ -169,6 +204,12 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+def _go_on(limit: asyncio.Timeout, seconds: float | None) -> None:
+    """What has begun has its whole time: the database answers."""
+    if seconds is not None and not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _note_writing(connection: Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
@@ -213,7 +254,7 @@ def retry_conflicts(times: int = 5) -> Callable[[Callable[P, Awaitable[R]]], Cal
     return decorate
 
 
-def _engine(url: str, schema: str) -> AsyncEngine:
+def _engine(url: str, schema: str, patience: Callable[[bool], float]) -> AsyncEngine:
     try:
         parsed = make_url(url)
     except Exception as error:
@@ -222,7 +263,7 @@ def _engine(url: str, schema: str) -> AsyncEngine:
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(parsed, pool_size=_KEPT, max_overflow=MOST_CONNECTIONS - _KEPT)
-        _set_up_sqlite(engine)
+        _set_up_sqlite(engine, patience)
         return engine
     if parsed.get_backend_name() == "postgresql":
         arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 30}
@@ -233,7 +274,7 @@ def _engine(url: str, schema: str) -> AsyncEngine:
             # libpq's words (sslmode, sslrootcert): the driver knows them in an address of its own only.
             arguments["dsn"] = "postgresql://?" + urlencode(tls, doseq=True)
             parsed = parsed.difference_update_query(tls)
-        return create_async_engine(
+        engine = create_async_engine(
             parsed,
             connect_args=arguments,
             pool_size=_KEPT,
@@ -242,27 +283,40 @@ def _engine(url: str, schema: str) -> AsyncEngine:
             pool_recycle=1800,
             pool_pre_ping=True,
         )
+        event.listen(engine.sync_engine, "invalidate", _hang_up)
+        return engine
     raise SettingsError(f"{parsed.get_backend_name()} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
 
 
-def _set_up_sqlite(engine: AsyncEngine) -> None:
+def _hang_up(connection: Any, *_: Any) -> None:
+    """A farewell to a server that stands still takes seconds, and whoever waits for it has given up already."""
+    if connection is not None:
+        connection.driver_connection.terminate()
+
+
+def _set_up_sqlite(engine: AsyncEngine, patience: Callable[[bool], float]) -> None:
     @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
+    def on_connect(connection: Any, record: Any) -> None:
         # The driver must not begin transactions by itself: `on_begin` does, in the right mode.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            # First, so that the others wait for another process instead of failing.
-            f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-        ):
+        # First, so that the others wait for another process instead of failing.
+        cursor.execute(_busy_timeout(record.info, patience(True)))
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
+        writing = bool(connection.get_execution_options().get(_WRITING, False))
+        # A thread that waits inside SQLite cannot be told to stop: it must not wait for longer than its caller.
+        if connection.info.get(_PATIENCE) != patience(writing):
+            connection.exec_driver_sql(_busy_timeout(connection.info, patience(writing)))
         # A deferred transaction that reads and then writes fails at once when another wrote meanwhile.
-        writing = connection.get_execution_options().get(_WRITING, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _busy_timeout(notes: dict[Any, Any], seconds: float) -> str:
+    """How long SQLite waits for another process, in its words."""
+    notes[_PATIENCE] = seconds
+    return f"PRAGMA busy_timeout={max(1, int(seconds * 1000 * _BUSY_SHARE))}"

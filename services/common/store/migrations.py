@@ -32,7 +32,7 @@ async def migrate(url: str, script_location: Path | str, schema: str = "", revis
         for path, error in keep_from_others(Path(name)):
             _log.warning("others may read the database", path=str(path), why=error.strerror)
     try:
-        async with database.write() as session:
+        async with database.write(seconds=None) as session:
             connection = await session.connection()
             await connection.run_sync(_upgrade, str(script_location), schema, revision)
     except StorageUnavailable as error:

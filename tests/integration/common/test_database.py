@@ -1,6 +1,8 @@
 """The database wrapper on SQLite and on PostgreSQL: transactions, conflicts, moments, migrations."""
 
 import asyncio
+import sqlite3
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from structlog.testing import capture_logs
 from services.common.errors import StorageUnavailable
 from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
-from services.common.store.database import Conflict, Database, UtcDateTime, retry_conflicts
+from services.common.store.database import ANSWER_SECONDS, Conflict, Database, UtcDateTime, retry_conflicts
 from services.common.store.migrations import migrate
+from tests.support.postgres import PostgresServer
 from tests.support.storage import read_only
 
 METADATA = MetaData()
@@ -311,3 +314,60 @@ async def test_a_fault_of_the_code_is_not_taken_for_one_of_the_disk(database: Da
     with pytest.raises(DBAPIError):
         async with database.write() as session:
             await session.execute(text("SELECT * FROM no_such_table"))
+
+
+async def gives_up(database: Database) -> float:
+    """How long a write takes that nobody answers."""
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        async with database.write() as session:
+            await session.execute(update(PIZZA).values(slices=0))
+    return time.monotonic() - began
+
+
+async def test_while_another_program_holds_it_everybody_who_waits_is_told_before_their_time_is_up(
+    tmp_path: Path,
+) -> None:
+    pizzas = Database(f"sqlite+aiosqlite:///{tmp_path}/pizza.db")
+    await pizzas.create_all(METADATA)
+    async with pizzas.write() as session:
+        await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+    other = sqlite3.connect(tmp_path / "pizza.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    # Twenty would have waited one after the other.
+    assert max(await asyncio.gather(*(gives_up(pizzas) for _ in range(20)))) < ANSWER_SECONDS + 1.0
+    assert await slices(pizzas) == 8
+    # It is known by now: nobody waits long for nothing, and readers do not make it forgotten.
+    assert max(await asyncio.gather(*(gives_up(pizzas) for _ in range(20)))) < ANSWER_SECONDS / 2
+    other.execute("COMMIT")
+    other.close()
+    async with pizzas.write() as session:
+        await session.execute(update(PIZZA).values(slices=7))
+    assert await slices(pizzas) == 7
+    await pizzas.close()
+
+
+async def test_a_server_that_stands_still_in_the_middle_of_a_change_is_given_up_in_time(
+    postgres_server: PostgresServer,
+) -> None:
+    pizzas = Database(postgres_server.url, "kitchen")
+    await pizzas.create_all(METADATA)
+    async with pizzas.write() as session:
+        await session.execute(PIZZA.insert().values(id=1, name="plain", slices=8))
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        async with pizzas.write() as session:
+            await session.execute(update(PIZZA).values(slices=1))
+            postgres_server.freeze()
+            await session.execute(update(PIZZA).values(slices=2))
+    assert time.monotonic() - began < ANSWER_SECONDS + 1.0
+    assert max(await asyncio.gather(*(gives_up(pizzas) for _ in range(30)))) < ANSWER_SECONDS / 2
+    postgres_server.thaw()
+    assert await slices(pizzas) == 8
+    postgres_server.stop()
+    assert await gives_up(pizzas) < ANSWER_SECONDS / 2
+    postgres_server.start()
+    async with pizzas.write() as session:
+        await session.execute(update(PIZZA).values(slices=7))
+    assert await slices(pizzas) == 7
+    await pizzas.close()
