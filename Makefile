@@ -95,6 +95,11 @@ chaos: ## Kill, freeze and restart parts at random while listeners verify sound 
 	@$(READY) python gen core sdk
 	$(BIN)/python -m tests.load.chaos $(if $(SEEDS),--seeds "$(SEEDS)") --seconds $(or $(SECONDS),120)
 
+outages: ## Take away database, bus or clock for as long as it takes to be sure, on real processes (OUTAGE_SECONDS=, default 30)
+	@$(READY) python gen core sdk
+	@$(BIN)/python -m tools.rust build-load
+	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -130,4 +135,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos fuzz images images-try control-plane gen format lock clean
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean
