@@ -37,6 +37,8 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.ladder import LOOK_SECONDS, Shedding
 from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.fleet.loop_lag import TICK_SECONDS as LAG_TICK_SECONDS
+from services.media_relay.fleet.loop_lag import LoopLag
 from services.media_relay.fleet.machine import cores, machine, programme_threads, sender_threads
 from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.fleet.permit_keys import PermitKeys
@@ -99,6 +101,7 @@ class RelayService:
     others: OtherRelays
     leave: Drain
     wishes: WishEar
+    loop_lag: LoopLag
     shedding: Shedding
     background: Background
 
@@ -121,6 +124,7 @@ class RelayService:
         others = OtherRelays()
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
         meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock)
+        loop_lag = LoopLag(clock)
         heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
         handshakes = Handshakes(core.send_dtls)
         doors = Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second)
@@ -159,7 +163,8 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
-            shedding=_shedding(settings, relay, meter, adapter, metrics),
+            loop_lag=loop_lag,
+            shedding=_shedding(settings, relay, adapter, meter, loop_lag=loop_lag, metrics=metrics),
             background=background,
         )
 
@@ -174,6 +179,7 @@ class RelayService:
         spawn("session reports", self.reports.run, restart=True)
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
+        every("loop lag", LAG_TICK_SECONDS, self.loop_lag.tick)
         every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)
@@ -239,10 +245,13 @@ def _shape(settings: Settings) -> Shape:
     return Shape(PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
 
 
-def _shedding(settings: Settings, relay: Relay, meter: LoadMeter, core: CoreAdapter, metrics: Metrics) -> Shedding:
+def _shedding(
+    settings: Settings, relay: Relay, core: CoreAdapter, meter: LoadMeter, *, loop_lag: LoopLag, metrics: Metrics
+) -> Shedding:
     return Shedding(
         relay.capacity,
-        lambda: meter.packets_per_second,
+        meter,
+        loop_lag.take,
         core.reshape,
         _shape(settings),
         setting=settings.ladder,

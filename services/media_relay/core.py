@@ -139,13 +139,14 @@ class CoreAdapter:
         self._native.remove_channel(channel)
 
     def reshape(self, shape: Shape) -> None:
-        """Another packet length and bit rate for all programmes, at once and without a break."""
+        """Another shape for all programmes, at once and without a break."""
         if shape != self._shape:
             self._shape = shape
             for channel in self._channels:
                 self._give_shape(channel)
 
     def _give_shape(self, channel: int) -> None:
+        self._native.set_redundancy(channel, self._shape.redundancy)
         self._native.set_packet_ms(channel, self._shape.packet_ms)
         if self._channels[channel]:
             self._native.set_bitrate(channel, self._shape.bits_per_second)

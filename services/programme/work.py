@@ -22,6 +22,8 @@ KEPT_BACK: Final = 0.10
 """Share of what may be promised that only the stage and people coming back may use."""
 WAITING_STEP: Final = 7
 """Step of a relay's ladder from which newcomers find no seat there."""
+PAUSING_STEP: Final = 8
+"""Step of a relay's ladder from which doors keep seats elsewhere free for its people."""
 MIXED_SHARE: Final = 0.3
 """Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
 MIXED_VOICES: Final = 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.programme.work import KEPT_BACK, NOTHING, WAITING_STEP, Limits, Work
+from services.programme.work import KEPT_BACK, NOTHING, PAUSING_STEP, WAITING_STEP, Limits, Work
 
 FRESH_SECONDS = 5.0
 """A relay that was silent for longer carries nobody new."""
@@ -103,9 +103,9 @@ class Fleet:
         return Headroom(max(0, free), sum(map(self._seats, takers)), len(serving), self._stay.seconds)
 
     def _displaced(self, now: float) -> Iterable[int]:
-        """People whose relay is being emptied or has just gone: they are seated before any newcomer."""
+        """People whose relay is being emptied, has just gone or is at its last step: others may have to seat them."""
         for report, at in self._reports.values():
-            if report.draining or now - at > FRESH_SECONDS:
+            if report.draining or now - at > FRESH_SECONDS or report.ladder_step >= PAUSING_STEP:
                 yield report.sessions
 
     def _seats(self, report: RelayReport) -> int:

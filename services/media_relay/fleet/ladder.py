@@ -1,20 +1,38 @@
 """Climbs the ladder by what the relay measures, and applies each step to the channels that are there."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.capacity import Capacity
-from services.media_relay.domain.ladder import Ladder, LadderSetting, Shape
+from services.media_relay.domain.ladder import Ladder, LadderSetting, Shape, Step
 
 LOOK_SECONDS = 1.0
 PRESSED_SHARE = 0.95
 """Share of its budget that a relay does: more than newcomers can bring it to."""
 CALM_SHARE = 0.8
 """Share that it may come to one step down."""
+PRESSED_LAG_SECONDS = 0.5
+"""Lateness of the loop within each second that is trouble: RPCs wait as long."""
+CALM_LAG_SECONDS = 0.1
 
 _log = get_logger("ladder")
+
+
+class Readings(Protocol):
+    """What was measured in the last second."""
+
+    @property
+    def packets_per_second(self) -> int:
+        """Sent."""
+        ...
+
+    @property
+    def fewer_bits_spare(self) -> bool:
+        """Whether a bit rate below that of microphones would spare anything: else lone speakers had to be mixed."""
+        ...
 
 
 class Shedding:
@@ -23,7 +41,8 @@ class Shedding:
     def __init__(
         self,
         capacity: Capacity,
-        sent: Callable[[], int],
+        readings: Readings,
+        loop_lag: Callable[[], float],
         apply: Callable[[Shape], None],
         shape: Shape,
         *,
@@ -31,42 +50,47 @@ class Shedding:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        """`sent`: packets of the last second; `apply` gives all channels a shape, now and later."""
+        """`loop_lag`: the most since it was asked last, seconds; `apply` gives all channels a shape, now and later."""
         self._capacity = capacity
-        self._sent = sent
+        self._readings = readings
+        self._loop_lag = loop_lag
         self.apply = apply
         self._shape = shape
         self._clock = clock
         self._ladder = Ladder(shape.steps(), setting)
         metrics.gauge(
             "majlis_media_relay_ladder_step",
-            "Step of the ladder: 0 none, 2 and 3 packets of 40 and 60 ms, 4 and 5 24 and 16 kbit/s, 7 newcomers wait.",
+            "Step of the ladder: 0 none, 1 no redundancy, 2 and 3 packets of 40 and 60 ms, 4 and 5 24 and 16 kbit/s, "
+            "7 newcomers wait, 8 doors pause.",
         ).set_function(lambda: int(self._ladder.step))
         self._take(why=setting)
 
     async def look(self) -> None:
         """Takes a reading."""
-        capacity, ladder = self._capacity, self._ladder
+        capacity, ladder, lag = self._capacity, self._ladder, self._loop_lag()
         share, share_below = self._shares()
         # An operator's own budget asks nothing of the threads.
         strained = capacity.strained and capacity.limits.whole > 0
-        pressed = strained or share >= PRESSED_SHARE
-        if ladder.note(self._clock.monotonic(), pressed=pressed, calm=not strained and share_below <= CALM_SHARE):
-            self._take(why="strained" if strained else "busy" if pressed else "calm")
+        pressed = strained or share >= PRESSED_SHARE or lag >= PRESSED_LAG_SECONDS
+        calm = not strained and share_below <= CALM_SHARE and lag <= CALM_LAG_SECONDS
+        skip = () if self._readings.fewer_bits_spare else (Step.BITS_16000,)
+        if ladder.note(self._clock.monotonic(), pressed=pressed, calm=calm, skip=skip):
+            late = pressed and not strained and share < PRESSED_SHARE
+            self._take(why="strained" if strained else "late" if late else "busy" if pressed else "calm")
 
     def _shares(self) -> tuple[float, float]:
         """What is done of the budget, here and about one step down."""
-        capacity, ladder, sent = self._capacity, self._ladder, self._sent()
+        capacity, ladder, sent = self._capacity, self._ladder, self._readings.packets_per_second
         limits = capacity.limits
         if not limits.usual:
             return 0.0, 0.0
         done = capacity.measured if limits.whole else sent
-        more = sent * (self._shape.at(ladder.step).packet_ms / self._shape.at(ladder.below).packet_ms - 1)
+        more = sent * (self._shape.at(ladder.taken).packet_ms / self._shape.at(ladder.taken_below).packet_ms - 1)
         return done / limits.usual, (done + more) / limits.usual
 
     def _take(self, why: str) -> None:
         step = self._ladder.step
-        shape = self._shape.at(step)
+        shape = self._shape.at(self._ladder.taken)
         self._capacity.ladder_step = int(step)
         self.apply(shape)
         _log.info(
@@ -75,4 +99,5 @@ class Shedding:
             why=why,
             packet_ms=shape.packet_ms,
             bits_per_second=shape.bits_per_second,
+            redundancy=shape.redundancy,
         )

@@ -17,7 +17,8 @@ _CALM_SECONDS = 5.0
 """So long after packets were lost or late newcomers come in again."""
 _TROUBLED = 2
 """Readings in a row with something lost or late, before newcomers wait: one is a hiccup of the machine."""
-_LOST = ("overload_drops", "programme_packets_lost")
+_SOCKET_DROPS = "send_buffer_drops"
+_LOST = ("overload_drops", "programme_packets_lost", _SOCKET_DROPS)
 _LOSS = 0.001
 """Share of what was sent that may be lost meanwhile: what those inside are promised."""
 _LATE = "programme_lag_us_now"
@@ -45,6 +46,8 @@ class LoadMeter:
         self._calm_at = self._at
         self._troubled = 0
         self.packets_per_second = 0
+        self.fewer_bits_spare = False
+        """Whether a bit rate below that of microphones would spare anything: see `_fewer_bits_spare`."""
 
     def measure(self) -> None:
         """Takes a reading; call it about once a second."""
@@ -59,6 +62,7 @@ class LoadMeter:
         grown = {name: number - before.get(name, 0) for name, number in counted.items()}
         work = _microseconds(grown, counted.get(_COMPLEXITY, _BEST), capacity.tariff.costs) / seconds
         lost = sum(grown.get(name, 0) for name in _LOST)
+        self.fewer_bits_spare = _fewer_bits_spare(grown)
         in_trouble = lost > _LOSS * grown.get("packets_out", 0) or counted.get(_LATE, 0) > _LATE_US
         self._troubled = self._troubled + 1 if in_trouble else 0
         if self._troubled >= _TROUBLED:
@@ -88,6 +92,16 @@ class LoadMeter:
             costs=work_costs(capacity.tariff),
             encoder_complexity=self._before.get(_COMPLEXITY),
         )
+
+
+def _fewer_bits_spare(grown: Mapping[str, int]) -> bool:
+    """A channel whose rate is below a lone speaker's has to be mixed, at ten times the cost of passing it on.
+
+    That is worth it where the network takes no more, and costs nothing where most is mixed anyway.
+    """
+    passed = grown.get("frames_passed", 0)
+    mixed = grown.get("programme_frames", 0) - grown.get("playout_frames", 0) - passed
+    return mixed > passed or grown.get(_SOCKET_DROPS, 0) > _LOSS * grown.get("packets_out", 0)
 
 
 def _microseconds(grown: Mapping[str, int], complexity: int, costs: Costs) -> float:

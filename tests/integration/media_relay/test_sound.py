@@ -75,9 +75,10 @@ async def test_the_ladder_changes_packets_amid_a_talk_without_a_break(fleet: Fle
     await until_heard(listener.client.ear, 440.0)
     missing = relay.core.counters()["frames_missing"]
     for shape, most in (
-        (Shape(40, 32_000), 75),
-        (Shape(60, 24_000), 50),
-        (Shape(60, 16_000), 50),
+        (Shape(20, 32_000, redundancy=False), 150),
+        (Shape(40, 32_000, redundancy=False), 75),
+        (Shape(60, 24_000, redundancy=False), 50),
+        (Shape(60, 16_000, redundancy=False), 50),
         (Shape(20, 32_000), 150),
     ):
         relay.shedding.apply(shape)

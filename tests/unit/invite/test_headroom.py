@@ -1,7 +1,9 @@
 """How much room the fleet has for newcomers, by what its relays tell."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from services.invite.domain.doors import Doors, DoorState
 from services.invite.domain.headroom import (
     DISPLACED_SECONDS,
     FRESH_SECONDS,
@@ -11,7 +13,7 @@ from services.invite.domain.headroom import (
     Fleet,
     RelayReport,
 )
-from services.programme.work import UNKNOWN, WAITING_STEP, Limits, Work
+from services.programme.work import PAUSING_STEP, UNKNOWN, WAITING_STEP, Limits, Work
 
 RELAY = RelayReport(
     relay_id="relay000000001",
@@ -94,6 +96,18 @@ def test_relay_on_the_step_of_waiting_rooms_has_no_seat_for_newcomers() -> None:
     fleet = Fleet()
     fleet.hear(replace(RELAY, ladder_step=WAITING_STEP), 0.0)
     assert free(fleet, 0.0) == 0
+
+
+def test_at_the_last_step_of_a_relay_doors_pause_unless_others_could_take_its_people_in() -> None:
+    fleet = Fleet()
+    fleet.hear(replace(RELAY, sessions=100, work=used(5_000), ladder_step=PAUSING_STEP), 0.0)
+    fleet.hear(other(RELAY, sessions=90, work=used(4_500)), 0.0)
+    headroom = fleet.headroom(0.0)
+    assert headroom is not None
+    assert headroom.free == 0
+    assert Doors().pace(headroom, None, datetime(2026, 1, 1, tzinfo=UTC)).state is DoorState.PAUSED
+    fleet.hear(other(RELAY), 0.0)
+    assert free(fleet, 0.0) == 80
 
 
 def test_stay_begins_as_usual_and_follows_what_is_seen() -> None:

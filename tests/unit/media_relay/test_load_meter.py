@@ -62,7 +62,7 @@ async def test_who_is_inside_keeps_what_is_left_while_packets_are_lost_or_late()
     inside = await bench.connect()
     threads.run(2)
     assert bench.alive(await bench.open(sub="user000002"))
-    for trouble in ({"overload_drops": 3}, {"programme_packets_lost": 1}):
+    for trouble in ({"overload_drops": 3}, {"programme_packets_lost": 1}, {"send_buffer_drops": 1}):
         threads.run(1, **trouble)
         assert bench.alive(await bench.open(sub="user000006")), "once is a hiccup"
         threads.run(1, **trouble)
@@ -94,3 +94,21 @@ def test_the_load_says_what_things_cost_and_what_may_be_promised() -> None:
     assert (load.costs.packet, load.costs.decode, load.costs.join) == (4_000, 10_000, 1_000_000)
     assert (load.limits.usual, load.limits.together) == (200_000, 400_000)
     assert load.encoder_complexity == 7
+
+
+@pytest.mark.parametrize(
+    ("counted", "spare"),
+    [
+        ({"programme_frames": 100, "frames_passed": 80}, False),
+        ({"programme_frames": 100, "frames_passed": 20}, True),
+        ({"programme_frames": 100, "playout_frames": 100}, False),
+        ({"programme_frames": 100, "frames_passed": 100, "packets_out": 1000, "send_buffer_drops": 2}, True),
+        ({}, False),
+    ],
+)
+def test_fewer_bits_spare_something_where_most_is_mixed_or_where_sockets_are_full(
+    counted: dict[str, int], spare: bool
+) -> None:
+    threads = Threads(RelayBench())
+    threads.run(1, **counted)
+    assert threads.meter.fewer_bits_spare == spare

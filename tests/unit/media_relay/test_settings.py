@@ -30,7 +30,7 @@ def test_the_least_that_must_be_given_is_enough() -> None:
         ("PROGRAMME_THREADS", "17", "between 1 and 16"),
         ("DRAIN_SECONDS", "-1", "negative"),
         ("AUDIENCE_PACKET_MS", "30", "one of 20, 40, 60"),
-        ("LADDER", "up", "one of auto, none, packets_40"),
+        ("LADDER", "up", "one of auto, none, red_off"),
         ("PROGRAMME_BITS_PER_SECOND", "1", "between 6000"),
         ("SPEED", "fast", "not a setting"),
     ],

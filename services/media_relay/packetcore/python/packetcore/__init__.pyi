@@ -223,6 +223,9 @@ class Core:
         """Feeds a remote channel; bad bytes raise CoreError, duplicates and late frames are dropped and counted."""
 
     def set_packet_ms(self, channel: Channel, packet_ms: Literal[20, 40, 60]) -> None: ...
+    def set_redundancy(self, channel: Channel, wanted: bool) -> None:
+        """Whether listeners whose networks lose packets get redundancy (RFC 2198), as they do at first."""
+
     def set_bitrate(self, channel: Channel, bits_per_second: int) -> None:
         """The encoder's target, 6,000 to 128,000."""
 

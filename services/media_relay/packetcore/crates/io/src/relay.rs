@@ -255,6 +255,12 @@ impl Relay {
         self.tell(ToPacket::Programme(ProgrammeCommand::PacketLength(channel, length)))
     }
 
+    /// Whether listeners who asked for redundancy get it.
+    pub fn set_redundancy(&self, channel: u64, wanted: bool) -> Result<(), RelayError> {
+        let channel = lock(&self.registry).channel(channel)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Redundancy(channel, wanted)))
+    }
+
     /// The encoder's target.
     pub fn set_bitrate(&self, channel: u64, bits_per_second: u32) -> Result<(), RelayError> {
         if !BIT_RATES.contains(&bits_per_second) {

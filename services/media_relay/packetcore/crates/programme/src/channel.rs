@@ -128,6 +128,11 @@ impl<M: Mixing> Channel<M> {
         self.joiner.set_length(length, |media| line.send(media, now, audience, out));
     }
 
+    /// Whether listeners who asked for redundancy get it; without it they get plain packets.
+    pub fn set_redundancy(&mut self, wanted: bool) {
+        self.line.redundancy = wanted;
+    }
+
     /// Changes the encoder's target.
     pub fn set_bitrate(&mut self, bits_per_second: u32) {
         if let Source::Home(home) = &mut self.source {

@@ -28,6 +28,8 @@ pub enum ProgrammeCommand {
     Export(ChannelId, bool),
     /// Length of listeners' packets.
     PacketLength(ChannelId, PacketLength),
+    /// Whether listeners who asked for redundancy get it, as they do at first.
+    Redundancy(ChannelId, bool),
     /// The encoder's target, bit/s.
     Bitrate(ChannelId, u32),
 }
@@ -41,6 +43,7 @@ impl ProgrammeCommand {
             | Self::Sources(id, _)
             | Self::Export(id, _)
             | Self::PacketLength(id, _)
+            | Self::Redundancy(id, _)
             | Self::Bitrate(id, _) => *id,
         }
     }
@@ -203,6 +206,9 @@ impl<M: Mixing> Programme<M> {
             }
             ProgrammeCommand::PacketLength(id, length) => {
                 self.with(id, now, |channel| channel.set_packet_length(length, now, out));
+            }
+            ProgrammeCommand::Redundancy(id, wanted) => {
+                self.with(id, now, |channel| channel.set_redundancy(wanted));
             }
             ProgrammeCommand::Bitrate(id, bits) => {
                 self.with(id, now, |channel| channel.set_bitrate(bits));

@@ -194,6 +194,10 @@ impl Core {
         self.call(py, |relay| relay.set_packet_ms(channel, packet_ms))
     }
 
+    fn set_redundancy(&self, py: Python<'_>, channel: u64, wanted: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.set_redundancy(channel, wanted))
+    }
+
     fn set_bitrate(&self, py: Python<'_>, channel: u64, bits_per_second: u32) -> PyResult<()> {
         self.call(py, |relay| relay.set_bitrate(channel, bits_per_second))
     }

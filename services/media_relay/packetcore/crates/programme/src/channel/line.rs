@@ -17,6 +17,8 @@ pub(super) struct Line {
     packet: Box<ProgrammePacket>,
     history: RedHistory,
     red: Vec<u8>,
+    /// Whether packets repeat earlier ones for listeners who asked for it.
+    pub redundancy: bool,
     pub next: u64,
     /// Stream, sequence expected next, timestamp offset.
     upstream: Option<(u32, u32, u32)>,
@@ -29,6 +31,7 @@ impl Line {
             packet: Box::new(ProgrammePacket::new(id)),
             history: RedHistory::default(),
             red: Vec::with_capacity(1500),
+            redundancy: true,
             next: 0,
             upstream: None,
             last: None,
@@ -53,7 +56,10 @@ impl Line {
         packet.csrcs[..csrcs.len()].copy_from_slice(csrcs);
         packet.plain.set(media.payload());
         for (depth, body) in packet.red.iter_mut().enumerate() {
-            self.history.wrap(media, ANY_PAYLOAD_TYPE, depth + 1, &mut self.red);
+            self.red.clear();
+            if self.redundancy {
+                self.history.wrap(media, ANY_PAYLOAD_TYPE, depth + 1, &mut self.red);
+            }
             body.set(&self.red);
         }
         self.history.remember(media);

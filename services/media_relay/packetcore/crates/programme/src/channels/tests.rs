@@ -15,11 +15,14 @@ const STAGE: StageId = StageId(3);
 pub(super) struct Ears {
     pub(super) heard: HashMap<ChannelId, u32>,
     poisoned: Option<ChannelId>,
+    /// Of each packet: its place in the stream, and whether there is a form of it that repeats earlier ones.
+    repeats: Vec<(u64, bool)>,
 }
 
 impl Output for Ears {
     fn packet(&mut self, packet: &ProgrammePacket) {
         assert_ne!(Some(packet.channel), self.poisoned, "injected failure");
+        self.repeats.push((packet.sequence, packet.red.iter().any(|body| !body.as_slice().is_empty())));
         *self.heard.entry(packet.channel).or_default() += 1;
     }
 
@@ -215,4 +218,18 @@ fn a_stage_feeds_its_channels_until_they_are_removed() {
     assert_eq!(mixed(&programme), [vec![5]]);
     programme.handle_command(ProgrammeCommand::Remove(TWO), 0, &mut ears);
     assert!(programme.fed.is_empty() && programme.dump().is_empty());
+}
+
+#[test]
+fn redundancy_goes_and_comes_back_and_no_packet_is_missing() {
+    let mut ears = Ears::default();
+    let mut programme = Programme::<Roll>::new(WallClock::default());
+    programme.handle_command(ProgrammeCommand::Add(ONE, None, 7), 0, &mut ears);
+    programme.handle_fact(StageFact::Audience(ONE, true), 0);
+    for (turn, wanted) in [(0, true), (1, false), (2, true)] {
+        programme.handle_command(ProgrammeCommand::Redundancy(ONE, wanted), Micros::from(turn) * 60_000, &mut ears);
+        play(&mut programme, &mut ears, turn * 3..turn * 3 + 3, Micros::from(turn) * 60_000);
+    }
+    let with = [true, true, true, false, false, false, true, true, true];
+    assert_eq!(ears.repeats, (0..9).zip(with).collect::<Vec<_>>());
 }
