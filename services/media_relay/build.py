@@ -101,7 +101,6 @@ class RelayService:
     others: OtherRelays
     leave: Drain
     wishes: WishEar
-    loop_lag: LoopLag
     shedding: Shedding
     background: Background
 
@@ -124,7 +123,6 @@ class RelayService:
         others = OtherRelays()
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
         meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock)
-        loop_lag = LoopLag(clock)
         heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
         handshakes = Handshakes(core.send_dtls)
         doors = Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second)
@@ -163,8 +161,7 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
-            loop_lag=loop_lag,
-            shedding=_shedding(settings, relay, adapter, meter, loop_lag=loop_lag, metrics=metrics),
+            shedding=_shedding(settings, relay, adapter, meter, metrics),
             background=background,
         )
 
@@ -179,7 +176,7 @@ class RelayService:
         spawn("session reports", self.reports.run, restart=True)
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
-        every("loop lag", LAG_TICK_SECONDS, self.loop_lag.tick)
+        every("loop lag", LAG_TICK_SECONDS, self.shedding.loop_lag.tick)
         every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)
@@ -245,13 +242,11 @@ def _shape(settings: Settings) -> Shape:
     return Shape(PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
 
 
-def _shedding(
-    settings: Settings, relay: Relay, core: CoreAdapter, meter: LoadMeter, *, loop_lag: LoopLag, metrics: Metrics
-) -> Shedding:
+def _shedding(settings: Settings, relay: Relay, core: CoreAdapter, meter: LoadMeter, metrics: Metrics) -> Shedding:
     return Shedding(
         relay.capacity,
         meter,
-        loop_lag.take,
+        LoopLag(SystemClock()),
         core.reshape,
         _shape(settings),
         setting=settings.ladder,

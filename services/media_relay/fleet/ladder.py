@@ -35,6 +35,18 @@ class Readings(Protocol):
         ...
 
 
+class Lag(Protocol):
+    """Lateness of the loop."""
+
+    async def tick(self) -> None:
+        """To be called a few times a second."""
+        ...
+
+    def take(self) -> float:
+        """The most since this was called last, seconds."""
+        ...
+
+
 class Shedding:
     """Looks each second. Promises stay as they are: longer packets are to spare those inside, not to let more in."""
 
@@ -42,7 +54,7 @@ class Shedding:
         self,
         capacity: Capacity,
         readings: Readings,
-        loop_lag: Callable[[], float],
+        loop_lag: Lag,
         apply: Callable[[Shape], None],
         shape: Shape,
         *,
@@ -50,10 +62,10 @@ class Shedding:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        """`loop_lag`: the most since it was asked last, seconds; `apply` gives all channels a shape, now and later."""
+        """`apply` gives all channels a shape, now and later."""
         self._capacity = capacity
         self._readings = readings
-        self._loop_lag = loop_lag
+        self.loop_lag = loop_lag
         self.apply = apply
         self._shape = shape
         self._clock = clock
@@ -67,7 +79,7 @@ class Shedding:
 
     async def look(self) -> None:
         """Takes a reading."""
-        capacity, ladder, lag = self._capacity, self._ladder, self._loop_lag()
+        capacity, ladder, lag = self._capacity, self._ladder, self.loop_lag.take()
         share, share_below = self._shares()
         # An operator's own budget asks nothing of the threads.
         strained = capacity.strained and capacity.limits.whole > 0

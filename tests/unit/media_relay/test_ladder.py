@@ -32,13 +32,19 @@ class Climb:
         self.shedding = Shedding(
             self.capacity,
             self,
-            lambda: self.lag,
+            self,
             self.shapes.append,
             USUAL,
             setting=setting,
             metrics=self.metrics,
             clock=self.bench.clock,
         )
+
+    async def tick(self) -> None:
+        """As its loop's lag."""
+
+    def take(self) -> float:
+        return self.lag
 
     async def run(self, seconds: int, measured: int = 0, *, strained: bool = False) -> int:
         for _ in range(seconds):
