@@ -27,6 +27,8 @@ pub enum Task {
     Speak(SpeakArgs),
     /// Measures the delay from mouth to ear: the first token speaks, the others listen.
     Ear(EarArgs),
+    /// Stands before a room as a crowd: people arrive, wait in line, come in, listen for a while and go.
+    Knock(KnockArgs),
     /// Fills many rooms, stage by stage, and measures each stage.
     Rooms(RoomsArgs),
 }
@@ -197,6 +199,38 @@ pub struct EarArgs {
     /// Seconds in which chirps count.
     #[arg(long, default_value_t = 30.0)]
     pub seconds: f64,
+}
+
+/// Arguments of `knock`.
+#[derive(Debug, Args)]
+pub struct KnockArgs {
+    /// Public origin of the deployment.
+    #[arg(long)]
+    pub api: Url,
+    /// The room.
+    #[arg(long)]
+    pub room: String,
+    /// A file with one token a line: a person each.
+    #[arg(long)]
+    pub tokens: PathBuf,
+    /// How results are told.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Arrivals per second, however long answers take.
+    #[arg(long, default_value_t = 100.0)]
+    pub rate: f64,
+    /// Seconds the run takes.
+    #[arg(long, default_value_t = 30.0)]
+    pub seconds: f64,
+    /// Seconds that somebody listens who came in.
+    #[arg(long, default_value_t = 5.0)]
+    pub stay: f64,
+    /// Asks for the page of the room before the first knock.
+    #[arg(long)]
+    pub page: bool,
+    /// Local address of the sockets [default: the one from which the server is reached].
+    #[arg(long)]
+    pub bind: Option<IpAddr>,
 }
 
 /// Arguments of `rooms`. Standard input has a stage a line, as JSON: `{"rooms": [{"room": ID, "speakers": [TOKEN],

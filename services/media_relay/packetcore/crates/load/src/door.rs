@@ -124,7 +124,7 @@ async fn permit(tries: u32, client: &Client, door: &Door, wanted: Wanted) -> Res
 }
 
 /// Calls an RPC as Connect has it: JSON over POST.
-async fn call(tries: u32, client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
+pub(crate) async fn call(tries: u32, client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
     let url = api.join(&format!("/majlis.{method}"))?;
     let response = patiently(tries, client.post(url).bearer_auth(token).json(&request)).await?;
     if !response.status().is_success() {
@@ -173,7 +173,8 @@ async fn refused(asked: &str, response: Response) -> Refused {
     Refused { asked: asked.to_owned(), status, reason, retry_seconds, words: shortened(&body) }
 }
 
-async fn post(
+/// Offers, and takes the answer with the address of the session.
+pub(crate) async fn post(
     tries: u32,
     client: &Client,
     url: &Url,
@@ -202,7 +203,7 @@ pub async fn leave(client: &Client, session: &Url, permit: &str) -> Result<()> {
 }
 
 /// The address to offer: given, or the one from which the server is reached.
-async fn local_ip(url: &Url, bind: Option<IpAddr>) -> Result<IpAddr> {
+pub(crate) async fn local_ip(url: &Url, bind: Option<IpAddr>) -> Result<IpAddr> {
     if let Some(ip) = bind {
         return Ok(ip);
     }

@@ -14,6 +14,7 @@ pub mod ear;
 pub mod events;
 pub mod flow;
 pub mod hear;
+pub mod knock;
 pub mod listen;
 pub mod mouth;
 pub mod peer;

@@ -24,6 +24,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             Task::Hear(args) => tasks::hear_alone(args).await,
             Task::Speak(args) => tasks::speak_alone(args).await,
             Task::Ear(args) => tasks::ear(args).await,
+            Task::Knock(args) => tasks::knock(args).await,
             Task::Rooms(args) => tasks::rooms(args).await,
         }
     })

@@ -1,9 +1,10 @@
 //! What each command does: command line to plan, plan to result, result to file and screen.
 
-use crate::args::{EarArgs, HearArgs, ListenArgs, OutputArgs, RoomsArgs, SpeakArgs, read_tokens};
+use crate::args::{EarArgs, HearArgs, KnockArgs, ListenArgs, OutputArgs, RoomsArgs, SpeakArgs, read_tokens};
 use crate::arrivals::Arrivals;
 use crate::door::{Door, client, enter, exchange, leave};
 use crate::hear::{Loss, hear};
+use crate::knock;
 use crate::listen::{Plan, run};
 use crate::mouth::mouth_to_ear;
 use crate::peer::Wanted;
@@ -154,6 +155,24 @@ pub async fn ear(args: EarArgs) -> Result<()> {
         }
     }
     tell(&report, &serde_json::to_string_pretty(&report.ear)?, &args.output)
+}
+
+/// `majlis-load knock`.
+pub async fn knock(args: KnockArgs) -> Result<()> {
+    let plan = knock::Plan {
+        api: args.api,
+        room: args.room,
+        tokens: read_tokens(&args.tokens)?,
+        rate: args.rate,
+        length: Duration::from_secs_f64(args.seconds),
+        stay: Duration::from_secs_f64(args.stay),
+        page: args.page,
+        bind: args.bind,
+    };
+    let found = knock::run(plan).await?;
+    let seated = found.people.iter().filter(|person| person.seated.is_some()).count();
+    let text = format!("{} people, {} answers, {seated} came in", found.people.len(), found.answers.len());
+    tell(&found, &text, &args.output)
 }
 
 /// `majlis-load rooms`.
