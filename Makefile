@@ -100,6 +100,11 @@ outages: ## Take away database, bus or clock for as long as it takes to be sure,
 	@$(BIN)/python -m tools.rust build-load
 	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py
 
+crowd: ## 20,000 people within 10 s before a full room while another room talks (ARRIVALS=, SHORT=1)
+	@$(READY)
+	@$(BIN)/python -m tools.rust build-load
+	$(BIN)/python -m tests.load.rush $(if $(SHORT),--short) $(if $(ARRIVALS),--arrivals $(ARRIVALS))
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -135,4 +140,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean crowd

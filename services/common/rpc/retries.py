@@ -21,6 +21,8 @@ _LAST_WORD_SECONDS = 0.05
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 0.8
 _REACH_POLL_SECONDS = 0.02
+_POLL_APART = 50
+"""So many wait at that pace; the more there are the longer each pauses, for a crowd that polls holds up all else."""
 _LEAST_SECONDS = 0.001
 
 
@@ -115,9 +117,11 @@ class Retries:
         self._waiting += 1
         try:
             while not _is_connected(channel):
-                if self._timing.now() + _REACH_POLL_SECONDS >= by:
+                pause = _REACH_POLL_SECONDS * max(1.0, self._waiting / _POLL_APART)
+                left = by - self._timing.now()
+                if left <= _REACH_POLL_SECONDS:
                     raise unreachable()
-                await self._timing.sleep(_REACH_POLL_SECONDS)
+                await self._timing.sleep(min(pause, left))
         finally:
             self._waiting -= 1
 

@@ -1,5 +1,6 @@
 """What links show before they are opened, asked of the services and kept for a moment, so that a crowd asks once."""
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -33,6 +34,8 @@ class LinkPreviews:
         self._fetch = {"room": room, "invitation": invitation}
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], tuple[float, Preview | None]] = OrderedDict()
+        self._asked: dict[tuple[str, str], asyncio.Future[Preview | None]] = {}
+        """Questions under way: whoever comes meanwhile waits for the same answer."""
 
     async def of(self, page: str, key: str, network: str) -> Preview | None:
         """The preview of a page of the client by the id or code in its address; None where there is none to show."""
@@ -42,6 +45,14 @@ class LinkPreviews:
         kept = self._kept.get((page, key))
         if kept is not None and self._clock() - kept[0] < KEPT_SECONDS:
             return kept[1]
+        asked = self._asked.get((page, key))
+        if asked is None:
+            asked = self._asked[page, key] = asyncio.ensure_future(self._ask(fetch, page, key, network))
+            asked.add_done_callback(lambda _: self._asked.pop((page, key), None))
+        # Somebody who goes away ends nobody else's question.
+        return await asyncio.shield(asked)
+
+    async def _ask(self, fetch: Fetch, page: str, key: str, network: str) -> Preview | None:
         try:
             preview = await fetch(key, network)
         except DomainError as error:

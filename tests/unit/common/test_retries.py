@@ -112,3 +112,24 @@ async def test_a_crowd_that_waits_has_an_end_and_who_comes_after_it_is_told_at_o
     assert answers[:2] == ["bread", "bread"]
     assert isinstance(answers[2], DomainError)
     assert await call() == "bread"
+
+
+async def test_a_crowd_that_waits_looks_less_often_each_and_is_sent_on_in_time_all_the_same() -> None:
+    looks = 0
+
+    class Counting(Oven):
+        def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+            nonlocal looks
+            looks += 1
+            return super().get_state(try_to_connect)
+
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(0)
+            self.time += seconds / 1000
+
+    oven = Counting(back_at=2.0)
+    retries = Retries(timing=oven)
+    calls = (retries.run(oven, oven.bake, seconds=5.0, may_repeat=False) for _ in range(1000))
+    assert set(await asyncio.gather(*calls)) == {"bread"}
+    assert looks < 10_000
+    assert max(oven.sent_at) < REACH_SECONDS

@@ -1,5 +1,6 @@
 """What a link shows before it is opened: tags that stay tags, cards that fit, and one question for a crowd."""
 
+import asyncio
 import itertools
 import re
 from html.parser import HTMLParser
@@ -144,6 +145,23 @@ async def test_a_crowd_that_opens_one_link_asks_the_service_once_in_a_while() ->
     now[0] += KEPT_SECONDS
     await previews.of("room", "room000000000001", "10.0.0.0/24")
     assert len(service.asked) == 2
+
+
+async def test_a_crowd_that_opens_a_link_at_the_same_moment_asks_once_and_who_goes_takes_no_answer_along() -> None:
+    answered = asyncio.Event()
+    service = Service(ROOM)
+
+    async def slow(key: str, network: str) -> Preview:
+        await answered.wait()
+        return await service(key, network)
+
+    previews = LinkPreviews(slow, Service(Missing()))
+    crowd = [asyncio.ensure_future(previews.of("room", "room000000000001", "10.0.0.0/24")) for _ in range(1000)]
+    await asyncio.sleep(0)
+    crowd[0].cancel()
+    answered.set()
+    assert await asyncio.gather(*crowd[1:]) == [ROOM] * 999
+    assert len(service.asked) == 1
 
 
 async def test_one_network_that_asked_too_often_hides_no_preview_from_the_others() -> None:

@@ -1,0 +1,19 @@
+"""The short forms of the load runs: what they hold a system to holds in small, whatever machine runs them."""
+
+from pathlib import Path
+
+from tests.load import rush
+from tests.load.rows import Row
+
+TIMED = {"page p99", "answer p99", "memory a waiting person"}
+"""Bars for a machine that has nothing else to do, and for many people."""
+
+
+def broken(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.met is False and row.name not in TIMED]
+
+
+async def test_a_crowd_before_a_full_room_waits_in_order_and_nobody_inside_hears_it(tmp_path: Path) -> None:
+    rows, panels = await rush.run(rush.SHORT, tmp_path)
+    assert broken(rows) == []
+    assert panels
