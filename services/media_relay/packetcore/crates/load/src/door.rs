@@ -124,7 +124,14 @@ async fn permit(tries: u32, client: &Client, door: &Door, wanted: Wanted) -> Res
 }
 
 /// Calls an RPC as Connect has it: JSON over POST.
-pub(crate) async fn call(tries: u32, client: &Client, api: &Url, method: &str, token: &str, request: Value) -> Result<Value> {
+pub(crate) async fn call(
+    tries: u32,
+    client: &Client,
+    api: &Url,
+    method: &str,
+    token: &str,
+    request: Value,
+) -> Result<Value> {
     let url = api.join(&format!("/majlis.{method}"))?;
     let response = patiently(tries, client.post(url).bearer_auth(token).json(&request)).await?;
     if !response.status().is_success() {
