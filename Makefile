@@ -105,6 +105,11 @@ crowd: ## 20,000 people within 10 s before a full room while another room talks 
 	@$(BIN)/python -m tools.rust build-load
 	$(BIN)/python -m tests.load.rush $(if $(SHORT),--short) $(if $(ARRIVALS),--arrivals $(ARRIVALS))
 
+soak: ## 20 different people a second come, hear and go for MINUTES (default 30), and nothing grows (SHORT=1)
+	@$(READY)
+	@$(BIN)/python -m tools.rust build-load
+	$(BIN)/python -m tests.load.churn $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -140,4 +145,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean crowd
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean crowd soak

@@ -55,13 +55,21 @@ class TokenBuckets:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = _Bucket(self._capacity, now)
-            if len(self._buckets) > self._max_keys:
-                self._buckets.popitem(last=False)
+            self._forget(now)
         else:
             self._buckets.move_to_end(key)
             bucket.tokens = min(self._capacity, bucket.tokens + max(0.0, now - bucket.at) * self._refill)
             bucket.at = now
         return bucket
+
+    def _forget(self, now: float) -> None:
+        """Drops buckets that are full again, as a forgotten one counts, and the oldest beyond the bound."""
+        full_after = self._capacity / self._refill
+        while len(self._buckets) > 1:
+            key = next(iter(self._buckets))
+            if len(self._buckets) <= self._max_keys and now - self._buckets[key].at < full_after:
+                return
+            del self._buckets[key]
 
     def __len__(self) -> int:
         return len(self._buckets)

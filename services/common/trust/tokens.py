@@ -101,6 +101,11 @@ class TokenVerifier:
         self._fetching = asyncio.Lock()
         self._seen: OrderedDict[bytes, tuple[str, AccessToken]] = OrderedDict()
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens that verified are kept."""
+        return len(self._seen)
+
     async def verify_access(self, token: str) -> AccessToken:
         """The claims of an access token. Raises NotSignedIn, TokenExpired, or PartUnavailable without any key set."""
         with self._counting():
@@ -112,8 +117,7 @@ class TokenVerifier:
         if access is None:
             access = await self._read_access(token)
             self._seen[digest] = (_key_id_of(token, ACCESS.type), access)
-            if len(self._seen) > _REMEMBERED_TOKENS:
-                self._seen.popitem(last=False)
+            self._forget_old()
         if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
             raise TokenRefused("revoked", "the sign-in of this token has ended")
         return access
@@ -130,6 +134,15 @@ class TokenVerifier:
             del self._seen[digest]
             return None
         return access
+
+    def _forget_old(self) -> None:
+        """Drops tokens that are over, and the oldest beyond the bound."""
+        ended = self._clock.now().timestamp() - LEEWAY_SECONDS
+        while self._seen:
+            _, access = self._seen[next(iter(self._seen))]
+            if len(self._seen) <= _REMEMBERED_TOKENS and access.expires_at > ended:
+                return
+            self._seen.popitem(last=False)
 
     async def _read_access(self, token: str) -> AccessToken:
         claims = await self._verify(token, ACCESS.type, LEEWAY_SECONDS)

@@ -38,9 +38,16 @@ class _Kept(Generic[V]):
         return entry[1]
 
     def put(self, token: str, value: V, seconds: float) -> None:
-        self._values[_key(token)] = (self._clock.monotonic() + seconds, value)
-        if len(self._values) > _MOST_KEPT:
+        now = self._clock.monotonic()
+        key = _key(token)
+        self._values[key] = (now + seconds, value)
+        self._values.move_to_end(key)
+        # Who was not seen again leaves with the next who comes.
+        while self._values and (len(self._values) > _MOST_KEPT or next(iter(self._values.values()))[0] <= now):
             self._values.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class Identities:
@@ -55,6 +62,11 @@ class Identities:
         self._clock = clock
         self._personal: _Kept[str] = _Kept(clock)
         self._verdicts: _Kept[AccessToken] = _Kept(clock)
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens something is kept of."""
+        return len(self._personal) + len(self._verdicts)
 
     async def access_token(self, shown: str, network: str) -> str:
         """The access token behind what a client shows, unverified. Raises NotSignedIn, or what `exchange` raises."""

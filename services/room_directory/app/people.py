@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
@@ -12,6 +13,8 @@ from services.room_directory.domain.errors import PersonNotFound
 from services.room_directory.domain.people import Person
 
 _MOST_KEPT = 20_000
+_KEPT_SECONDS = 900.0
+"""A profile that nobody needed for so long goes; whoever is shown somewhere is needed."""
 _FETCH_SECONDS = 1.5
 _BATCH = 100
 _ASK_AGAIN_SECONDS = 3.0
@@ -21,13 +24,20 @@ GATHER_SECONDS = 0.04
 _log = get_logger("people")
 
 
+@dataclass(slots=True)
+class _Kept:
+    person: Person
+    needed_at: float
+
+
 class People:
     """Cached profiles; a person whose profile cannot be had is shown by id alone until it can."""
 
     def __init__(self, source: ProfileSource, clock: Clock) -> None:
         self._source = source
         self._clock = clock
-        self._kept: OrderedDict[str, Person] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        """The least recently needed first."""
         self._failed_at: dict[str, float] = {}
         self._silent_until = float("-inf")
         """Until when nobody need wait for the source, which gave no answer."""
@@ -44,7 +54,7 @@ class People:
 
     def known(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """What is known now, without asking."""
-        return {user_id: self._kept.get(user_id) or Person(user_id) for user_id in user_ids}
+        return {user_id: self._find(user_id) or Person(user_id) for user_id in user_ids}
 
     async def get(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """The profiles, asked for where they are not known; waits 1.5 s at most and never fails."""
@@ -78,12 +88,12 @@ class People:
 
     async def require(self, user_id: str) -> Person:
         """The profile of somebody who must exist. Raises PersonNotFound, or what the source raises."""
-        kept = self._kept.get(user_id)
+        kept = self._find(user_id)
         if kept is not None:
             return kept
         async with asyncio.timeout(_FETCH_SECONDS):
             for person in await self._source.fetch([user_id]):
-                self._kept[user_id] = person
+                self._keep(person)
                 self.version += 1
                 return person
         raise PersonNotFound
@@ -96,6 +106,24 @@ class People:
         self.version += 1
         return True
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _find(self, user_id: str) -> Person | None:
+        kept = self._kept.get(user_id)
+        if kept is None:
+            return None
+        kept.needed_at = self._clock.monotonic()
+        self._kept.move_to_end(user_id)
+        return kept.person
+
+    def _keep(self, person: Person) -> None:
+        now = self._clock.monotonic()
+        self._kept[person.user_id] = _Kept(person, now)
+        self._kept.move_to_end(person.user_id)
+        while len(self._kept) > _MOST_KEPT or next(iter(self._kept.values())).needed_at < now - _KEPT_SECONDS:
+            self._kept.popitem(last=False)
+
     async def _fetch(self, user_ids: list[str]) -> bool:
         """Asks for up to a hundred; says whether there was an answer."""
         try:
@@ -106,7 +134,7 @@ class People:
             self._silent_until = self._clock.monotonic() + _ASK_AGAIN_SECONDS
             return False
         for person in people:
-            self._kept[person.user_id] = person
+            self._keep(person)
             self._failed_at.pop(person.user_id, None)
         if people:
             self.version += 1
@@ -114,8 +142,6 @@ class People:
         for user_id in user_ids:
             if user_id not in self._kept:
                 self._failed_at[user_id] = now
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
         while len(self._failed_at) > _MOST_KEPT:
             del self._failed_at[next(iter(self._failed_at))]
         return True

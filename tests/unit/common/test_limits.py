@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.common.limits import Limit, RateLimits
+from services.common.limits import Limit, RateLimits, TokenBuckets
 
 
 def test_a_limit_that_says_no_is_counted_by_name_and_says_how_long_to_wait() -> None:
@@ -20,3 +20,12 @@ def test_a_limit_that_says_no_is_counted_by_name_and_says_how_long_to_wait() -> 
     limits.take(few, "one")
     now[0] = 10.0
     limits.take(few, "one")
+
+
+def test_what_is_kept_of_a_hundred_thousand_who_come_one_after_another_ends_when_it_says_nothing_any_more() -> None:
+    buckets, most = TokenBuckets(6, 0.1), 0
+    for number in range(100_000):
+        buckets.take(f"guest{number}", number / 20)
+        most = max(most, len(buckets))
+    assert most <= 20 * 60 + 1
+    assert buckets.take("guest99999", 5000.0, 6.0) > 0

@@ -305,3 +305,12 @@ async def test_refused_tokens_are_counted_once_each_by_what_is_wrong(mint: Token
         if sample.name == "majlis_token_refusals_total"
     }
     assert counted == {"revoked": 1, "signature": 1, "malformed": 1, "unknown_key": 1, "expired": 1}
+
+
+async def test_a_token_that_is_over_is_remembered_no_longer(mint: TokenMint, clock: FakeClock) -> None:
+    verifier = mint.verifier()
+    for _ in range(20):
+        for number in range(50):
+            await verifier.verify_access(mint.token(f"guest{clock.monotonic()}-{number}"))
+        clock.advance(60)
+    assert verifier.remembered <= 12 * 50

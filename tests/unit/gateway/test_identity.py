@@ -94,3 +94,13 @@ async def test_scopes_are_checked_each_time(identities: Identities, mint: TokenM
 )
 def test_the_bearer_is_read_from_its_header(header: str | None, token: str | None) -> None:
     assert bearer_of(header) == token
+
+
+async def test_of_people_who_came_once_nothing_is_kept_after_a_minute_or_two(
+    identities: Identities, mint: TokenMint, clock: FakeClock
+) -> None:
+    for _ in range(10):
+        for number in range(50):
+            await identities.verify(mint.token(f"guest{number}"))
+        clock.advance(40)
+    assert identities.remembered <= 2 * 50

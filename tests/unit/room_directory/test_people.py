@@ -87,3 +87,25 @@ async def test_somebody_who_must_exist_and_does_not_is_refused() -> None:
     assert (await people.require("omar")).handle == "omar"
     with pytest.raises(PersonNotFound):
         await people.require("nobody")
+
+
+async def test_of_a_hundred_thousand_who_come_and_go_those_are_known_who_were_needed_lately() -> None:
+    clock = FakeClock()
+    people, most = People(Source(), clock), 0
+    await people.get(["speaker"])
+    for number in range(0, 100_000, 100):
+        await people.get([f"guest{each}" for each in range(number, number + 100)])
+        assert people.known(["speaker"])["speaker"].handle == "speaker"
+        most = max(most, len(people))
+        clock.advance(15)
+    assert most <= 900 / 15 * 100 + 200
+
+
+async def test_whoever_is_shown_stays_known_however_many_come_at_once() -> None:
+    people = People(Source(), FakeClock())
+    await people.get(["speaker"])
+    for number in range(0, 30_000, 100):
+        await people.get([f"guest{each}" for each in range(number, number + 100)])
+        people.known(["speaker"])
+    assert people.known(["speaker"])["speaker"].handle == "speaker"
+    assert len(people) <= 20_000

@@ -228,6 +228,9 @@ pub struct KnockArgs {
     /// Asks for the page of the room before the first knock.
     #[arg(long)]
     pub page: bool,
+    /// Nobody opens a session: people take their seats and leave them.
+    #[arg(long)]
+    pub silent: bool,
     /// Local address of the sockets [default: the one from which the server is reached].
     #[arg(long)]
     pub bind: Option<IpAddr>,

@@ -39,12 +39,19 @@ pub struct Listener {
     /// Decodes what is heard, of a few.
     ear: Option<Ear>,
     flow: Flow,
+    /// When it goes; whoever has gone counts among those who connected, and costs nothing any more.
+    until: Option<Instant>,
 }
 
 impl Listener {
     /// Somebody who listens in a room of that number.
     pub fn new(peer: Peer, room: usize) -> Self {
-        Self { peer, room, ear: None, flow: Flow::default() }
+        Self { peer, room, ear: None, flow: Flow::default(), until: None }
+    }
+
+    /// One who goes at that moment.
+    pub fn until(self, moment: Instant) -> Self {
+        Self { until: Some(moment), ..self }
     }
 
     /// One who decodes what he hears.
@@ -171,6 +178,8 @@ struct Crowd {
     window: Instant,
     told: Instant,
     added: usize,
+    /// Of those who have gone, how many had connected, and how many had heard something.
+    gone: (u64, u64),
 }
 
 /// Starts the crowd's thread: settled sockets are polled each `poll`; every `sample`-th listener, and who has an ear,
@@ -193,6 +202,7 @@ pub fn start(
             window: Instant::now(),
             told: Instant::now(),
             added: 0,
+            gone: (0, 0),
         };
         crowd.run(&commands);
         let report = crowd.report();
@@ -251,6 +261,12 @@ impl Crowd {
     }
 
     fn poll_settled(&mut self) {
+        let now = Instant::now();
+        let left = |listener: &mut Box<Listener>| listener.until.is_some_and(|until| until <= now);
+        for listener in self.settled.extract_if(.., left).chain(self.joining.extract_if(.., left)) {
+            self.gone.0 += u64::from(listener.peer.connected.is_some());
+            self.gone.1 += u64::from(listener.peer.heard.is_some());
+        }
         for listener in &mut self.settled {
             // A clock reading costs little beside the system call that follows, and a full round takes long.
             listener.pump(Instant::now(), &mut self.receiver, &mut self.counting);
@@ -270,8 +286,8 @@ impl Crowd {
                 *known = reasons.take(5).collect();
             }
         }
-        self.live.connected.store(count(|peer| peer.connected.is_some()), Ordering::Relaxed);
-        self.live.hearing.store(count(|peer| peer.heard.is_some()), Ordering::Relaxed);
+        self.live.connected.store(self.gone.0 + count(|peer| peer.connected.is_some()), Ordering::Relaxed);
+        self.live.hearing.store(self.gone.1 + count(|peer| peer.heard.is_some()), Ordering::Relaxed);
         self.live.packets.store(self.counting.packets, Ordering::Relaxed);
     }
 

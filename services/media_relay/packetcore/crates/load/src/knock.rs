@@ -40,6 +40,8 @@ pub struct Plan {
     pub stay: Duration,
     /// Asks for the page of the room first.
     pub page: bool,
+    /// Nobody opens a session: people only take their seats.
+    pub silent: bool,
     /// Local address of all sockets.
     pub bind: Option<IpAddr>,
 }
@@ -80,6 +82,8 @@ pub struct Knocks {
     pub failures: Vec<String>,
     /// Sessions that stood.
     pub connected: u64,
+    /// Sessions in which something was heard.
+    pub hearing: u64,
     /// CPU of this tool, share of a core.
     pub tool_cores: f64,
     /// Most memory of this tool, MiB.
@@ -126,6 +130,7 @@ pub async fn run(plan: Plan) -> Result<Knocks> {
     crowd.join().map_err(|_| anyhow!("the crowd's thread panicked"))?;
     let mut found = std::mem::take(&mut *street.seen());
     found.connected = live.connected.load(Ordering::Relaxed);
+    found.hearing = live.hearing.load(Ordering::Relaxed);
     found.tool_cores = (cpu_seconds() - cpu) / begun.elapsed().as_secs_f64();
     found.tool_peak_mebibytes = peak_mebibytes();
     Ok(found)
@@ -211,23 +216,30 @@ impl Street {
     }
 
     async fn listen(&self, number: usize, joined: &Value) -> Result<()> {
-        let permit = joined["permit"]["permit"].as_str().context("no permit")?;
-        let url = self.plan.api.join(joined["permit"]["path"].as_str().context("the permit names no path")?)?;
-        let wanted = Wanted { hears: 1, red: false, speaks: false };
-        let offered = offer(wanted, local_ip(&url, self.plan.bind).await?)?;
-        let (answer, session) = post(1, &self.http, &url, permit, &offered).await?;
-        let listener = Box::new(Listener::new(offered.accept(&answer)?, 0));
-        self.crowd.send(Command::Add(listener)).map_err(|_| anyhow!("the crowd's thread has ended"))?;
-        let now = self.now();
-        self.seen().people[number].entered = Some(now);
+        let session = if self.plan.silent { None } else { self.open(number, joined).await? };
         tokio::time::sleep(self.plan.stay).await;
-        if let Some(session) = session {
-            leave(&self.http, &session, permit).await?;
+        if let Some((session, permit)) = session {
+            leave(&self.http, &session, &permit).await?;
         }
         self.call(number, "LeaveRoom", json!({"roomId": self.plan.room})).await?;
         let now = self.now();
         self.seen().people[number].left = Some(now);
         Ok(())
+    }
+
+    /// A session, and what ends it.
+    async fn open(&self, number: usize, joined: &Value) -> Result<Option<(Url, String)>> {
+        let permit = joined["permit"]["permit"].as_str().context("no permit")?;
+        let url = self.plan.api.join(joined["permit"]["path"].as_str().context("the permit names no path")?)?;
+        let wanted = Wanted { hears: 1, red: false, speaks: false };
+        let offered = offer(wanted, local_ip(&url, self.plan.bind).await?)?;
+        let (answer, session) = post(1, &self.http, &url, permit, &offered).await?;
+        let gone = Instant::now() + self.plan.stay + Duration::from_secs(1);
+        let listener = Box::new(Listener::new(offered.accept(&answer)?, 0).until(gone));
+        self.crowd.send(Command::Add(listener)).map_err(|_| anyhow!("the crowd's thread has ended"))?;
+        let now = self.now();
+        self.seen().people[number].entered = Some(now);
+        Ok(session.map(|session| (session, permit.to_owned())))
     }
 
     async fn call(&self, number: usize, method: &str, request: Value) -> Result<Value> {

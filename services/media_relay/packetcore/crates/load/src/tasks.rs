@@ -167,6 +167,7 @@ pub async fn knock(args: KnockArgs) -> Result<()> {
         length: Duration::from_secs_f64(args.seconds),
         stay: Duration::from_secs_f64(args.stay),
         page: args.page,
+        silent: args.silent,
         bind: args.bind,
     };
     let found = knock::run(plan).await?;
