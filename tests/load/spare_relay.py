@@ -1,4 +1,4 @@
-"""A second relay beside that of `make run`: it may be killed, frozen or emptied, and is started again."""
+"""Further relays beside that of `make run`: each may be killed, frozen or emptied, and is started again."""
 
 import asyncio
 import os
@@ -19,12 +19,12 @@ KNOWN_SECONDS = 2.0
 class SpareRelay:
     """Its process, whichever it is just now."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        self._ready, self._log = folder / "ready.json", folder / "spare-relay.log"
+    def __init__(self, stack: Stack, folder: Path, relay_id: str = SPARE_ID) -> None:
+        self._ready, self._log = folder / f"{relay_id}.json", folder / f"{relay_id}.log"
         own = environment(stack.pid("media_relay"))
         self._env = {
             **own,
-            "MEDIA_RELAY_RELAY_ID": SPARE_ID,
+            "MEDIA_RELAY_RELAY_ID": relay_id,
             "MEDIA_RELAY_BIND": "127.0.0.1:0",
             "MEDIA_RELAY_ADVERTISE": "127.0.0.1",
             "MEDIA_RELAY_GRPC_LISTEN": f"127.0.0.1:{free_port()}",
