@@ -110,6 +110,11 @@ soak: ## 20 different people a second come, hear and go for MINUTES (default 30)
 	@$(BIN)/python -m tools.rust build-load
 	$(BIN)/python -m tests.load.churn $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
 
+simulate: ## Simulate a large fleet under the product's own rules (RELAYS= ARRIVALS= SEED= BUDGET=)
+	@$(READY)
+	$(BIN)/python -m tests.load.simulate $(if $(RELAYS),--relays $(RELAYS)) $(if $(ARRIVALS),--arrivals $(ARRIVALS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(BUDGET),--budget $(BUDGET))
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -145,4 +150,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages fuzz images images-try control-plane gen format lock clean crowd soak
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages simulate fuzz images images-try control-plane gen format lock clean crowd soak

@@ -18,6 +18,9 @@ CONFIRMED_SECONDS = 2.0
 FILL_SHARE = 0.8
 """Share of what a relay may give away that is filled before the next one of a row is begun."""
 
+APART = 0.02
+"""Share of a limit by which a relay that serves a room already may be fuller than the least loaded and is preferred."""
+
 _ORDINAL = re.compile(r"\d+$")
 
 SeatKey = tuple[str, str]
@@ -241,7 +244,7 @@ class Newcomer:
     """The name of the channel that they will hear."""
     home_relay_id: str
     in_room: frozenset[str]
-    """Relays that serve the room already: they are preferred."""
+    """Relays that serve the room already: they are preferred while they are about as empty as others."""
     returning: bool = False
     """Whether the person has just been there: they may use what is kept back."""
 
@@ -255,8 +258,9 @@ def choose_audience_relay(
 ) -> RelayLoadState | None:
     """The relay for one more listener, or None.
 
-    Spread: one already in the room if it can take them, else the least loaded. Filled: the first of the row that is
-    not filled yet. `share` is how much of its budget a relay may give away.
+    Spread: one already in the room unless others are clearly emptier, else the least loaded: a hall that filled its
+    relays one by one would leave the others idle, and lose most with one of them. Filled: the first of the row that
+    is not filled yet. `share` is how much of its budget a relay may give away.
     """
     limit = share if who.returning else share * (1.0 - KEPT_BACK)
     able = [relay for relay in relays if relay.accepts(now) and relay.has_room(who.wants(relay), limit, now, who.seat)]
@@ -264,9 +268,10 @@ def choose_audience_relay(
         first = _first_to_fill(able, share, now)
         if first is not None:
             return first
-    return min(
-        able, key=lambda relay: (relay.relay_id not in who.in_room, relay.fullness(now), relay.relay_id), default=None
-    )
+    loads = [(relay.fullness(now), relay.relay_id, relay) for relay in able]
+    most = min((load for load, _, _ in loads), default=0.0) + APART
+    chosen = min(loads, key=lambda each: (each[1] not in who.in_room or each[0] > most, each[0], each[1]), default=None)
+    return chosen[2] if chosen is not None else None
 
 
 def choose_home_relay(

@@ -45,8 +45,9 @@ def test_the_least_loaded_relay_is_chosen() -> None:
     assert choose(relay("a", 500), relay("b", 100), relay("c", 300)) == "b"
 
 
-def test_a_relay_already_in_the_room_is_preferred_while_it_has_room() -> None:
-    assert choose(relay("a", 500), relay("b", 100), in_room=("a",)) == "a"
+def test_a_relay_already_in_the_room_is_preferred_until_others_are_clearly_emptier() -> None:
+    assert choose(relay("a", 115), relay("b", 100), in_room=("a",)) == "a"
+    assert choose(relay("a", 500), relay("b", 100), in_room=("a",)) == "b"
     assert choose(relay("a", 880), relay("b", 100), in_room=("a",)) == "b"
 
 

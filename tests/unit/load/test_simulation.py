@@ -1,0 +1,34 @@
+"""A small evening under the product's own rules: the short form of `make simulate`."""
+
+import pytest
+
+from tests.load.fleet_model import World
+from tests.load.fleet_parts import Outcome, Scenario
+from tests.load.simulate import rows
+
+SHORT = Scenario(
+    relays=8,
+    arrivals=10_000,
+    rooms=20,
+    budget=28_000,
+    arriving_seconds=150.0,
+    stay_seconds=120.0,
+    silences=4,
+    deaths=1,
+)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Outcome:
+    return World(SHORT).run()
+
+
+def test_a_fleet_that_loses_heartbeats_and_relays_keeps_every_bar(seen: Outcome) -> None:
+    missed = [(what, value, bar) for what, value, bar, met in rows(seen, SHORT) if not met]
+    assert not missed
+
+
+def test_the_short_evening_is_hard_enough_to_mean_something(seen: Outcome) -> None:
+    assert seen.from_line > SHORT.arrivals / 10
+    assert seen.lost_people > 0
+    assert max(mean for _, mean, *_ in seen.samples) > 0.8
