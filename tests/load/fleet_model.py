@@ -126,7 +126,10 @@ class World:
         relay.silent_until = self.now + self.random.uniform(3, 15)
 
     def _die(self) -> None:
-        relay_id = self.random.choice([each for each, relay in self.relays.items() if relay.alive])
+        living = [each for each, relay in self.relays.items() if relay.alive]
+        if len(living) < 2:
+            return
+        relay_id = self.random.choice(living)
         relay = self.relays[relay_id]
         relay.alive = False
         self.seen.lost_people += len(relay.people)
