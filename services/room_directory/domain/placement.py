@@ -18,7 +18,7 @@ CONFIRMED_SECONDS = 2.0
 FILL_SHARE = 0.8
 """Share of what a relay may give away that is filled before the next one of a row is begun."""
 
-APART = 0.02
+APART = 0.05
 """Share of a limit by which a relay that serves a room already may be fuller than the least loaded and is preferred."""
 
 _ORDINAL = re.compile(r"\d+$")
