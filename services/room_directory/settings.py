@@ -7,7 +7,7 @@ from typing import Literal
 from services.common.net import split_address
 from services.common.settings import ServiceSettings
 from services.room_directory.app.ports import Limits
-from services.room_directory.domain.placement import Placement
+from services.room_directory.domain.choosing import Placement
 from services.room_directory.domain.seats import Rules
 
 WILDCARDS = ("0.0.0.0", "::")

@@ -15,13 +15,13 @@ from services.invite.domain.doors import Doors, Pace
 from services.invite.domain.headroom import Fleet, RelayReport
 from services.invite.domain.line import Entered, free_now
 from services.programme.work import KEPT_BACK, Limits, Machine, Work
-from services.room_directory.domain.placement import (
+from services.room_directory.domain.choosing import (
     Newcomer,
-    RelayLoadState,
     choose_audience_relay,
     choose_home_relay,
     choose_new_home,
 )
+from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.waiting import OFFER_SECONDS, Line, Waiter, lot_of
 from tests.load.fleet_parts import TARIFF, Outcome, Relay, Scenario
 
@@ -210,10 +210,10 @@ class World:
             seat=(str(room), person),
             channel=FLOOR,
             home_relay_id=self.home[room],
-            in_room=frozenset(self.serving[room]),
+            in_room=self.serving[room],
             returning=returning,
         )
-        chosen = choose_audience_relay(self.known.values(), who, 1.0, self.now)
+        chosen = choose_audience_relay(self.known.values(), who, 1.0, self.now, chance=self.random.randrange)
         if chosen is None:
             return False
         self.permits += 1

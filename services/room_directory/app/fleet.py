@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from secrets import randbelow
 
 from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
@@ -11,29 +12,22 @@ from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ports import Act, Limits, RelayClient, RelayClients, RelayMemory, RoomPart, StoredRelay
+from services.room_directory.app.promises import Promises
 from services.room_directory.domain.adoption import adopt_sessions
 from services.room_directory.domain.channels import CHANNEL
+from services.room_directory.domain.choosing import Chance, choose_home_relay
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.domain.errors import NoRelay
-from services.room_directory.domain.placement import (
-    RESERVED_SECONDS,
-    STALE_SECONDS,
-    Newcomer,
-    RelayLoadState,
-    choose_audience_relay,
-    choose_home_relay,
-    choose_new_home,
-)
+from services.room_directory.domain.placement import STALE_SECONDS, RelayLoadState
 from services.room_directory.domain.presence import SessionNews, ask_to_move, move_media, review
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import MediaKind, SessionState
 
-SOON_SECONDS = 1.0
-FULL_SECONDS = 5.0
-"""When a newcomer who found no place may ask again: somebody has to leave first."""
 _ASK_AFTER_SECONDS = 1.2
 """A relay whose heartbeat is older is asked for its load directly."""
 _ASK_SECONDS = 1.0
+_MOVED_SECONDS = 5.0
+"""How long a new home keeps place for a stage that is on its way: by then its people asked for it themselves."""
+_STAGE = ""
+"""Whom a stage that is on its way is kept for: nobody by name."""
 _SPREAD_MILLISECONDS_EACH = 4
 _LONGEST_SPREAD_MILLISECONDS = 10_000
 _ASK_AGAIN_SECONDS = 2.0
@@ -57,7 +51,9 @@ class Fleet:
         *,
         clock: Clock,
         limits: Limits,
+        chance: Chance = randbelow,
     ) -> None:
+        """`chance` picks the relays that are compared for a newcomer."""
         self._memory = memory
         self._make_client = clients
         self._dispatch = dispatch
@@ -66,6 +62,7 @@ class Fleet:
         self._clock = clock
         self._limits = limits
         self.relays: dict[str, RelayLoadState] = {}
+        self.promises = Promises(self.relays, rooms, chance, clock=clock, limits=limits)
         self._clients: dict[str, RelayClient] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lost: set[str] = set()
@@ -259,7 +256,7 @@ class Fleet:
     async def _ask_to_move(self, live: LiveRoom, relay: RelayLoadState, spread: int) -> None:
         home = live.room.home_relay_id
         if home == relay.relay_id:
-            better = self._choose_home()
+            better = self._choose_home(live)
             home = better.relay_id if better is not None else home
             self._rooms.served_by(live, (home,))
         relay_id, now = relay.relay_id, self._clock.now()
@@ -274,7 +271,7 @@ class Fleet:
                 continue
             if home is not None and home_id not in self._lost and not home.draining:
                 continue
-            better = self._choose_home()
+            better = self._choose_home(live)
             if better is not None and better.relay_id != home_id:
                 self._rooms.served_by(live, (better.relay_id,))
                 await self._move(live, home_id, better.relay_id)
@@ -293,96 +290,18 @@ class Fleet:
         except DomainError as error:
             _log.info("room could not be moved", room_id=room_id, reason=error.reason)
 
-    def _choose_home(self) -> RelayLoadState | None:
-        limits = self._limits
-        return choose_home_relay(self.relays.values(), limits.relay_share, self._clock.monotonic(), limits.placement)
-
-    def _no_relay(self, now: float, *, preferred: bool = False) -> NoRelay:
-        if not any(relay.accepts(now) for relay in self.relays.values()):
-            return NoRelay("no relay takes anybody just now", retry_after_seconds=SOON_SECONDS)
-        # What is kept back for stages and people coming back is free again as soon as promises are settled.
-        seconds = SOON_SECONDS if preferred else FULL_SECONDS
-        why = "the relays carry as much as they can: a place is free when somebody leaves"
-        return NoRelay(why, retry_after_seconds=seconds)
-
-    # Permits.
-
-    def new_home(self, room_id: str, creator_id: str) -> str:
-        """The relay for a new room's stage, with place kept there; empty while none reports, until one does.
-
-        Raises NoRelay when those there are full.
-        """
-        now, limits = self._clock.monotonic(), self._limits
-        home = choose_new_home(self.relays.values(), limits.relay_share, now, limits.placement)
-        if home is None:
-            if any(relay.accepts(now) for relay in self.relays.values()):
-                raise self._no_relay(now)
-            return ""
-        # Until the creator's own permit takes its place: rooms made together must not each find the same last one.
-        home.reserve((room_id, creator_id), home.new_room(room_id, CHANNEL), now)
-        return home.relay_id
-
-    def place(
-        self,
-        live: LiveRoom,
-        user_id: str,
-        kind: MediaKind,
-        permit_id: str = "",
-        *,
-        returning: bool = False,
-        seconds: float = RESERVED_SECONDS,
-    ) -> RelayLoadState:
-        """Chooses a relay for a media session and keeps room for its permit, not for older ones. Raises NoRelay."""
-        now = self._clock.monotonic()
-        room, share = live.room, self._limits.relay_share
-        seat = (room.room_id, user_id)
-        who = Newcomer(
-            seat=seat,
-            channel=CHANNEL,
-            home_relay_id=room.home_relay_id,
-            in_room=frozenset(live.relays),
-            returning=returning,
+    def _choose_home(self, live: LiveRoom) -> RelayLoadState | None:
+        """Another home for a stage, with place for it: rooms that move together must not all find the same one."""
+        limits, now, room = self._limits, self._clock.monotonic(), live.room
+        before = self.relays.get(room.home_relay_id)
+        region = before.region if before is not None else ""
+        home = choose_home_relay(
+            self.relays.values(), limits.relay_share, now, placement=limits.placement, region=region
         )
-        relay: RelayLoadState | None
-        if kind is MediaKind.STAGE:
-            relay = self.relays.get(room.home_relay_id)
-            others = len(room.stage.keys() - {user_id})
-            wanted = relay.speaker((room.room_id, CHANNEL), others) if relay is not None else None
-            if relay is not None and wanted and not (relay.accepts(now) and relay.has_room(wanted, share, now, seat)):
-                relay = None
-        else:
-            relay = choose_audience_relay(self.relays.values(), who, share, now, self._limits.placement)
-            wanted = who.wants(relay) if relay is not None else None
-        if relay is None or wanted is None or not room.home_relay_id:
-            raise self._no_relay(now, preferred=returning or kind is MediaKind.STAGE)
-        self.release(room.room_id, user_id)
-        relay.reserve(seat, wanted, now, permit_id, seconds=seconds)
-        self._rooms.served_by(live, (relay.relay_id,))
-        return relay
-
-    def release(self, room_id: str, user_id: str) -> None:
-        """Takes back what was reserved for a seat, wherever that was: it has one permit that counts, or none."""
-        for relay in self.relays.values():
-            relay.reserved.release((room_id, user_id))
-
-    def give_back(self, relay_id: str, room_id: str, user_id: str, permit_id: str) -> None:
-        """A permit came to nothing on that relay."""
-        relay = self.relays.get(relay_id)
-        if relay is not None:
-            relay.reserved.give_back((room_id, user_id), permit_id)
-
-    def heard(self, relay_id: str, room_id: str, news: SessionNews) -> None:
-        """Notes what a session means for what was reserved for its permit."""
-        relay = self.relays.get(relay_id)
-        if relay is None:
-            return
-        if news.state is SessionState.DOWN:
-            self.give_back(relay_id, room_id, news.user_id, news.permit_id)
-        elif news.serial:
-            relay.opened((room_id, news.user_id), news.permit_id, news.serial)
-        elif news.state is SessionState.UP:
-            # A relay of an older release: some report within a moment counts it.
-            relay.confirm(room_id, news.user_id, self._clock.monotonic())
+        if home is not None:
+            stage = home.speaker((room.room_id, CHANNEL), 0)
+            home.reserve((room.room_id, _STAGE), stage, now, seconds=_MOVED_SECONDS)
+        return home
 
     def is_current(self, relay_id: str, boot_id: str) -> bool:
         """Whether news from this start of a relay still counts; of a relay not known yet, any does."""

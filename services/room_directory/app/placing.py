@@ -90,7 +90,7 @@ class Placing:
                 return None
 
         def give_back(placed: Placed) -> None:
-            self._fleet.give_back(placed.relay.relay_id, room_id, user_id, placed.permit_id)
+            self._fleet.promises.give_back(placed.relay.relay_id, room_id, user_id, placed.permit_id)
 
         return _Promise(take, give_back)
 
@@ -100,7 +100,7 @@ class Placing:
             return None
         # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
-        relay = self._fleet.place(live, user_id, kind_for(room, user_id), permit_id, returning=returning)
+        relay = self._fleet.promises.place(live, user_id, kind_for(room, user_id), permit_id, returning=returning)
         expect_session(room, user_id, relay.relay_id)
         return Placed(relay, permit_id, returning)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.room_directory.domain.choosing import Placement
 from services.room_directory.domain.events import Fact, SeatOrder
 from services.room_directory.domain.people import Person
-from services.room_directory.domain.placement import Placement, RelayLoadState
+from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
 

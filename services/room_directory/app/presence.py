@@ -84,7 +84,7 @@ class Presence:
         by_room: defaultdict[str, list[SessionNews]] = defaultdict(list)
         for room_id, news in changes:
             by_room[room_id].append(news)
-            self._fleet.heard(relay_id, room_id, news)
+            self._fleet.promises.heard(relay_id, room_id, news)
         now = self._clock.now()
         for room_id, all_news in by_room.items():
 

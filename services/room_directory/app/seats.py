@@ -53,7 +53,7 @@ class SeatCases:
                 changed = await self._rooms.change(room_id, act, decide)
                 seated = Seated(changed.live, changed.room, None)
                 # The seat has a new epoch: a permit of before opens nothing.
-                self._fleet.release(room_id, actor.user_id)
+                self._fleet.promises.release(room_id, actor.user_id)
             else:
                 seated = await self._placing.change(actor, room_id, act, decide, only_with_permit=True)
         except DomainError as error:
@@ -73,7 +73,7 @@ class SeatCases:
             Act(actor.user_id, "leave_room", room_id, goes_on=True),
             lambda room, take_epoch: leave_room(room, actor, epoch, epoch=take_epoch(), now=now),
         )
-        self._fleet.release(room_id, actor.user_id)
+        self._fleet.promises.release(room_id, actor.user_id)
 
     async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind) -> Seated:
         """A permit for another media session of the caller's seat.

@@ -132,7 +132,7 @@ class WaitingRoom:
         if live.line is None or waiter is None or (ticket is not None and ticket.turn < waiter.turn):
             return
         if live.line.is_offered(actor.user_id):
-            self._fleet.release(room_id, actor.user_id)
+            self._fleet.promises.release(room_id, actor.user_id)
         live.line.leave(actor.user_id)
 
     async def round(self) -> None:
@@ -143,7 +143,7 @@ class WaitingRoom:
         for live, line in lines:
             line.put_in_order(live.room.line_order)
             for user_id in [*line.lapse(now), *line.forget_silent(now)]:
-                self._fleet.release(live.room.room_id, user_id)
+                self._fleet.promises.release(live.room.room_id, user_id)
         self.waiting = sum(len(line) for _, line in lines)
         self._is_short = not self._offer_all(lines, now)
 
@@ -161,9 +161,13 @@ class WaitingRoom:
                 return True
             live, line, waiter = queue.popleft()
             try:
-                self._fleet.place(
+                self._fleet.promises.place(
                     live, waiter.user_id, MediaKind.AUDIENCE, returning=waiter.first, seconds=OFFER_SECONDS
                 )
+            except RoomFull:
+                # Its share of the fleet has shrunk just now; other rooms have theirs.
+                self._door.give_back("", now)
+                continue
             except NoRelay:
                 self._door.give_back("", now)
                 return False
@@ -172,12 +176,16 @@ class WaitingRoom:
             queues.append(queue)
         return True
 
-    @staticmethod
-    def _next_ones(live: LiveRoom, line: Line, now: float) -> Iterator[tuple[LiveRoom, Line, Waiter]]:
-        free = live.room.rules.listener_limit - live.room.listener_count() - line.offers
-        if free > 0:
-            for waiter in line.next_ones(min(free, _MOST_OFFERS_A_ROUND), now):
-                yield live, line, waiter
+    def _next_ones(self, live: LiveRoom, line: Line, now: float) -> Iterator[tuple[LiveRoom, Line, Waiter]]:
+        taken = live.room.listener_count() + line.offers
+        free = live.room.rules.listener_limit - taken
+        left = self._fleet.promises.seats_left(live, taken) if free > 0 else 0
+        for waiter in line.next_ones(max(0, min(free, _MOST_OFFERS_A_ROUND)), now):
+            if left < 1 and not waiter.first:
+                # The room has its share of the fleet; those who go first come before all others.
+                return
+            left -= 1
+            yield live, line, waiter
 
     def _has_to_wait(self, live: LiveRoom, ticket: Ticket | None, now: float) -> bool:
         # Without a line this copy may just have got the room: where it is well filled, some may have waited before it.

@@ -1,13 +1,11 @@
-"""Which relay serves whom: one that is fresh, not draining and not full; the least loaded, or the first of a row."""
+"""What is known of each relay's load, and what was promised of it since: who may go there, and who has room there."""
 
 import re
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from heapq import heappop, heappush
 
-from services.programme.work import KEPT_BACK, NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
+from services.programme.work import NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
 
 STALE_SECONDS = 2.0
 """A load older than this says nothing."""
@@ -15,11 +13,6 @@ RESERVED_SECONDS = 10.0
 """Life of a reservation that nobody confirms."""
 CONFIRMED_SECONDS = 2.0
 """How long a confirmed one still counts: until the relay's own report shows it."""
-FILL_SHARE = 0.8
-"""Share of what a relay may give away that is filled before the next one of a row is begun."""
-
-APART = 0.05
-"""Share of a limit by which a relay that serves a room already may be fuller than the least loaded and is preferred."""
 
 _ORDINAL = re.compile(r"\d+$")
 
@@ -30,8 +23,6 @@ OLDER = Tariff(PACKETS_ONLY)
 
 ChannelKey = tuple[str, str]
 """Room and name of a channel."""
-_NEW: ChannelKey = ("", "")
-"""A channel that no relay carries yet."""
 
 
 @dataclass(slots=True)
@@ -130,15 +121,6 @@ class Reservations:
                 del self._channels[held.channel]
 
 
-class Placement(StrEnum):
-    """How listeners are shared out."""
-
-    SPREAD = "spread"
-    """Relays that are always there: each carries its part, and the loss of one is felt least."""
-    FILL = "fill"
-    """Relays that come and go from the end of a row: the first are filled first, so that the last can be spared."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What one session needs of a relay."""
@@ -163,6 +145,8 @@ class RelayLoadState:
     tariff: Tariff = OLDER
     carried: frozenset[ChannelKey] = frozenset()
     """Channels that somebody hears or feeds there."""
+    region: str = ""
+    """Where it stands; empty where nobody said."""
     draining: bool = False
     newest_session: int = 0
     """Serial of the newest session that the last report counts."""
@@ -233,72 +217,3 @@ class RelayLoadState:
         """A permit opened a session; from the report on that counts it, it is not counted here."""
         self.reserved.opened(seat, permit_id, serial)
         self.reserved.counted(self.newest_session)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
-    """Somebody who wants to listen."""
-
-    seat: SeatKey
-    channel: str
-    """The name of the channel that they will hear."""
-    home_relay_id: str
-    in_room: frozenset[str]
-    """Relays that serve the room already: they are preferred while they are about as empty as others."""
-    returning: bool = False
-    """Whether the person has just been there: they may use what is kept back."""
-
-    def wants(self, relay: RelayLoadState) -> Wanted:
-        """What they need of a relay."""
-        return relay.listener((self.seat[0], self.channel), self.home_relay_id)
-
-
-def choose_audience_relay(
-    relays: Iterable[RelayLoadState], who: Newcomer, share: float, now: float, placement: Placement = Placement.SPREAD
-) -> RelayLoadState | None:
-    """The relay for one more listener, or None.
-
-    Spread: one already in the room unless others are clearly emptier, else the least loaded: a hall that filled its
-    relays one by one would leave the others idle, and lose most with one of them. Filled: the first of the row that
-    is not filled yet. `share` is how much of its budget a relay may give away.
-    """
-    limit = share if who.returning else share * (1.0 - KEPT_BACK)
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(who.wants(relay), limit, now, who.seat)]
-    if placement is Placement.FILL:
-        first = _first_to_fill(able, share, now)
-        if first is not None:
-            return first
-    loads = [(relay.fullness(now), relay.relay_id, relay) for relay in able]
-    most = min((load for load, _, _ in loads), default=0.0) + APART
-    chosen = min(loads, key=lambda each: (each[1] not in who.in_room or each[0] > most, each[0], each[1]), default=None)
-    return chosen[2] if chosen is not None else None
-
-
-def choose_home_relay(
-    relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
-) -> RelayLoadState | None:
-    """Another relay for a stage: the least loaded that carries it, or the first of the row that is not filled yet."""
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(relay.speaker(_NEW, 0), share, now)]
-    return _least_loaded(able, share, now, placement)
-
-
-def choose_new_home(
-    relays: Iterable[RelayLoadState], share: float, now: float, placement: Placement = Placement.SPREAD
-) -> RelayLoadState | None:
-    """The relay for a new room: a newcomer like any other, with somebody to listen to it."""
-    limit = share * (1.0 - KEPT_BACK)
-    able = [relay for relay in relays if relay.accepts(now) and relay.has_room(relay.new_room(*_NEW), limit, now)]
-    return _least_loaded(able, share, now, placement)
-
-
-def _least_loaded(able: list[RelayLoadState], share: float, now: float, placement: Placement) -> RelayLoadState | None:
-    if placement is Placement.FILL:
-        first = _first_to_fill(able, share, now)
-        if first is not None:
-            return first
-    return min(able, key=lambda relay: (relay.fullness(now), relay.relay_id), default=None)
-
-
-def _first_to_fill(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:
-    open_ones = [relay for relay in relays if relay.fullness(now) < share * FILL_SHARE]
-    return min(open_ones, key=lambda relay: (relay.ordinal, relay.relay_id), default=None)

@@ -78,7 +78,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         mine = await self._passing.sort(request.changes, _room_of, pass_on, passed_on=_is_passed_on())
         for each in mine:
             if each.event == sessions_pb2.SESSION_EVENT_REFUSED:
-                self._fleet.give_back(request.relay_id, each.room_id, each.user_id, each.permit_id)
+                self._fleet.promises.give_back(request.relay_id, each.room_id, each.user_id, each.permit_id)
         read = [(each.room_id, messages.session_news(each, request.relay_id)) for each in mine]
         changes = [(room_id, news) for room_id, news in read if news is not None]
         await self._presence.report_sessions(request.relay_id, request.boot_id, changes)

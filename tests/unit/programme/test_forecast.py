@@ -1,17 +1,15 @@
 """A forecast says what admission would do."""
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.programme.forecast import Plan, Room, for_newcomers, forecast
 from services.programme.work import NOTHING, Costs, Limits, Machine, Part, Tariff, Work
-from services.room_directory.domain.placement import (
-    Newcomer,
-    RelayLoadState,
-    choose_audience_relay,
-    choose_new_home,
-)
+from services.room_directory.domain.choosing import Newcomer, choose_audience_relay, choose_new_home
+from services.room_directory.domain.placement import RelayLoadState
 
 COSTS = Costs(packet=4.0, microphone=8.0, decode=20.0, encode_least=60.0, encode_best=200.0, passed=12.0, join=3000.0)
 LIMITS = Machine(cores=2, sender_threads=1, programme_threads=1).limits(COSTS)
@@ -41,7 +39,7 @@ def come_in(relays: list[RelayLoadState], room: str, listeners: int) -> int:
             home_relay_id=home.relay_id,
             in_room=frozenset({home.relay_id}),
         )
-        chosen = choose_audience_relay(relays, who, 1.0, NOW)
+        chosen = choose_audience_relay(relays, who, 1.0, NOW, chance=Random(1).randrange)
         if chosen is None:
             return number
         chosen.reserve(who.seat, who.wants(chosen), NOW)

@@ -1,16 +1,19 @@
 """Which relay serves whom."""
 
+import math
+from collections import Counter
+from random import Random
+
 from services.programme.work import NOTHING, Costs, Limits, Tariff, Work
-from services.room_directory.domain.placement import (
-    CONFIRMED_SECONDS,
-    RESERVED_SECONDS,
+from services.room_directory.domain.choosing import (
+    APART,
     Newcomer,
     Placement,
-    RelayLoadState,
-    Wanted,
     choose_audience_relay,
     choose_home_relay,
 )
+from services.room_directory.domain.placement import CONFIRMED_SECONDS, RESERVED_SECONDS, RelayLoadState, Wanted
+from services.room_directory.domain.shares import FRESH_SECONDS, ROOM_SHARE, Shares
 
 NOW = 100.0
 
@@ -28,25 +31,51 @@ def seat(packets: int) -> Wanted:
     return Wanted(Work(packets, packets), ("room", "floor"), NOTHING)
 
 
-def newcomer(*in_room: str, returning: bool = False, home: str = "") -> Newcomer:
+def newcomer(*in_room: str, returning: bool = False, home: str = "", region: str = "") -> Newcomer:
     return Newcomer(
-        seat=("room", "omar"), channel="floor", home_relay_id=home, in_room=frozenset(in_room), returning=returning
+        seat=("room", "omar"),
+        channel="floor",
+        home_relay_id=home,
+        in_room=frozenset(in_room),
+        region=region,
+        returning=returning,
     )
 
 
 def choose(
-    *relays: RelayLoadState, in_room: tuple[str, ...] = (), returning: bool = False, home: str = ""
+    *relays: RelayLoadState,
+    in_room: tuple[str, ...] = (),
+    returning: bool = False,
+    home: str = "",
+    region: str = "",
+    seed: int = 1,
 ) -> str | None:
-    chosen = choose_audience_relay(relays, newcomer(*in_room, returning=returning, home=home), 1.0, NOW)
+    who, chance = newcomer(*in_room, returning=returning, home=home, region=region), Random(seed).randrange
+    chosen = choose_audience_relay(relays, who, 1.0, NOW, chance=chance)
     return chosen.relay_id if chosen else None
 
 
-def test_the_least_loaded_relay_is_chosen() -> None:
-    assert choose(relay("a", 500), relay("b", 100), relay("c", 300)) == "b"
+def test_the_better_of_two_by_chance_is_chosen_so_never_the_fullest_of_all() -> None:
+    chosen = {choose(relay("a", 500), relay("b", 100), relay("c", 300), seed=seed) for seed in range(50)}
+    assert chosen == {"b", "c"}
+    assert {choose(relay("a", 500), relay("b", 100), seed=seed) for seed in range(50)} == {"b"}
+
+
+def test_copies_that_know_the_same_reports_do_not_all_send_people_to_the_same_relay() -> None:
+    fleet = [relay(f"r{number}", 10 * number) for number in range(20)]
+    chosen = Counter(choose(*fleet, seed=seed) for seed in range(200))
+    assert max(chosen.values()) < 40, "the emptiest of all would have got all two hundred"
+
+
+def test_one_relay_with_room_is_found_among_many_that_are_full() -> None:
+    fleet = [*(relay(f"full{number}", 1000) for number in range(50)), relay("last", 880)]
+    assert choose(*fleet) is None
+    fleet[-1].work = Work(800, 800)
+    assert {choose(*fleet, seed=seed) for seed in range(20)} == {"last"}
 
 
 def test_a_relay_already_in_the_room_is_preferred_until_others_are_clearly_emptier() -> None:
-    assert choose(relay("a", 115), relay("b", 100), in_room=("a",)) == "a"
+    assert choose(relay("a", 100 + int(900 * APART)), relay("b", 100), in_room=("a",)) == "a"
     assert choose(relay("a", 500), relay("b", 100), in_room=("a",)) == "b"
     assert choose(relay("a", 880), relay("b", 100), in_room=("a",)) == "b"
 
@@ -129,7 +158,9 @@ def test_a_relay_that_has_not_measured_itself_yet_takes_sessions() -> None:
 
 
 def fill(*relays: RelayLoadState, in_room: tuple[str, ...] = ()) -> str | None:
-    chosen = choose_audience_relay(relays, newcomer(*in_room), 1.0, NOW, Placement.FILL)
+    chosen = choose_audience_relay(
+        relays, newcomer(*in_room), 1.0, NOW, chance=Random(1).randrange, placement=Placement.FILL
+    )
     return chosen.relay_id if chosen else None
 
 
@@ -137,7 +168,7 @@ def test_in_a_row_of_relays_the_lowest_number_is_filled_first() -> None:
     row = [relay("mediarelay10"), relay("mediarelay2", 300), relay("mediarelay1", 700)]
     assert fill(*row) == "mediarelay1"
     assert fill(*row, in_room=("mediarelay10",)) == "mediarelay1"
-    home = choose_home_relay(row, 1.0, NOW, Placement.FILL)
+    home = choose_home_relay(row, 1.0, NOW, placement=Placement.FILL)
     assert home is not None
     assert home.relay_id == "mediarelay1"
 
@@ -217,3 +248,51 @@ def test_the_second_person_on_a_stage_costs_what_both_then_hear() -> None:
     alone, second = state.speaker(("room", "floor"), 0).seat, state.speaker(("room", "floor"), 1).seat
     assert (alone.usual, alone.sending) == (50, 50)
     assert (second.usual, second.sending) == (100, 150)
+
+
+def test_the_nearest_relay_with_room_is_chosen_and_a_far_one_when_those_near_are_full() -> None:
+    near, next_door, far = (
+        relay("a", 500, region="eu-west-1"), relay("b", 100, region="eu-west-2"), relay("c", region="us-east-1")
+    )  # fmt: skip
+    assert choose(near, next_door, far, region="eu-west-1") == "a"
+    near.work = Work(990, 990)
+    assert choose(near, next_door, far, region="eu-west-1", in_room=("c",)) == "b"
+    next_door.draining = True
+    assert choose(near, next_door, far, region="eu-west-1") == "c"
+
+
+def test_regions_count_by_their_parts_and_not_by_letters() -> None:
+    assert choose(relay("a", 500, region="eu-west"), relay("b", region="eu-western"), region="eu-west") == "a"
+
+
+def test_without_a_word_of_the_region_of_a_person_all_relays_are_near() -> None:
+    assert choose(relay("a", 500, region="eu"), relay("b", region="us")) == "b"
+
+
+def test_a_stage_that_moves_stays_near_where_it_was() -> None:
+    relays = [relay("a", 500, region="eu"), relay("b", region="us")]
+    home = choose_home_relay(relays, 1.0, NOW, region="eu")
+    assert home is not None
+    assert home.relay_id == "a"
+
+
+MINE, OTHER = frozenset({("room", "floor")}), frozenset({("other", "floor")})
+
+
+def test_one_room_may_have_all_of_a_fleet_until_another_lives_there() -> None:
+    fleet, shares = [relay("a", carried=MINE), relay("b", carried=MINE)], Shares(1.0)
+    assert shares.most(fleet, "room", NOW) == math.inf
+    fleet[1].carried = MINE | OTHER
+    assert shares.most(fleet, "room", NOW + FRESH_SECONDS) == 2 * int(1000 * ROOM_SHARE / 50)
+    assert shares.most(fleet, "third", NOW + FRESH_SECONDS) == 2 * int(1000 * ROOM_SHARE / 50)
+
+
+def test_a_fleet_of_which_not_all_have_measured_themselves_keeps_nobody_out() -> None:
+    fleet = [relay("a", carried=OTHER), relay("b", limits=Limits())]
+    assert Shares(1.0).most(fleet, "room", NOW) == math.inf
+    assert Shares(1.0).most(fleet[:1], "room", NOW) == 12
+
+
+def test_relays_that_take_nobody_are_no_part_of_the_fleet() -> None:
+    fleet = [relay("a", carried=OTHER), relay("b", draining=True), relay("c", seen_at=NOW - 2.5)]
+    assert Shares(1.0).most(fleet, "room", NOW) == 12

@@ -134,7 +134,7 @@ async def test_an_acceptance_that_cannot_be_written_gives_back_the_room_it_kept_
     room_id = await house.open()
     offer = await house.stage.offer_stage(LINA, room_id, "omar")
     for actor in (LINA, OMAR, NADIA):
-        house.fleet.release(room_id, actor.user_id)
+        house.fleet.promises.release(room_id, actor.user_id)
     house.store.full = True
     with pytest.raises(DomainError, match="could not be written"):
         await house.stage.accept_offer(OMAR, room_id, offer.offer_id)
