@@ -1,0 +1,59 @@
+"""Room on relays for newcomers, and for those who had it before."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from services.common.tasks import Background
+from services.programme.work import Limits
+from services.room_directory.domain.errors import RoomFull
+from services.room_directory.domain.people import Actor
+from tests.unit.room_directory.guarded import OMAR, House
+
+LIMITS = Limits(usual=500, sending=500)
+"""For six listeners of one room while another lives there, two of whom are in."""
+
+
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[House]:
+    async with Background() as background:
+        yield House(background)
+
+
+async def open_beside(house: House, *others: str) -> str:
+    room_id = await house.open()
+    await house.report_load(limits=LIMITS, carried=frozenset((each, "floor") for each in (room_id, *others)))
+    house.clock.advance(1)
+    return room_id
+
+
+async def come_in(house: House, room_id: str, name: str) -> None:
+    await house.seats.join_room(Actor(name), room_id, "", without_permit=False)
+
+
+async def test_a_room_that_has_its_share_of_a_fleet_with_others_lets_no_newcomer_in(house: House) -> None:
+    room_id = await open_beside(house, "other")
+    for name in ("three", "four", "five", "six"):
+        await come_in(house, room_id, name)
+    with pytest.raises(RoomFull):
+        await come_in(house, room_id, "seven")
+    live = house.rooms.get(room_id)
+    assert live is not None
+    assert "seven" not in live.room.seats
+
+
+async def test_who_has_a_seat_or_comes_back_is_no_newcomer_to_a_rooms_share(house: House) -> None:
+    room_id = await open_beside(house, "other")
+    for name in ("three", "four", "five", "six"):
+        await come_in(house, room_id, name)
+    await house.seats.join_room(OMAR, room_id, "", without_permit=False)
+    await house.seats.leave_room(OMAR, room_id, 0)
+    await come_in(house, room_id, "seven")
+    await house.seats.join_room(OMAR, room_id, "", without_permit=False)
+
+
+async def test_alone_on_the_fleet_a_room_may_have_all_that_newcomers_may(house: House) -> None:
+    room_id = await open_beside(house)
+    for name in ("three", "four", "five", "six", "seven"):
+        await come_in(house, room_id, name)
