@@ -7,14 +7,15 @@ from tests.load.fleet_parts import Outcome, Scenario
 from tests.load.simulate import rows
 
 SHORT = Scenario(
-    relays=8,
+    relays=12,
     arrivals=10_000,
     rooms=20,
-    budget=28_000,
+    budget=19_000,
     arriving_seconds=150.0,
     stay_seconds=120.0,
     silences=4,
     deaths=1,
+    troubles=2,
 )
 
 
@@ -31,4 +32,9 @@ def test_a_fleet_that_loses_heartbeats_and_relays_keeps_every_bar(seen: Outcome)
 def test_the_short_evening_is_hard_enough_to_mean_something(seen: Outcome) -> None:
     assert seen.from_line > SHORT.arrivals / 10
     assert seen.lost_people > 0
+    assert seen.steps > 0
     assert max(mean for _, mean, *_ in seen.samples) > 0.8
+
+
+def test_the_same_seed_gives_the_same_evening(seen: Outcome) -> None:
+    assert World(SHORT).run() == seen
