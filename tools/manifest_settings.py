@@ -38,6 +38,7 @@ LEFT: Mapping[str, tuple[str, ...]] = {
     ),
     "of the tests' browser": ("GATEWAY_TRUSTED_TYPES_POLICIES",),
     "deploy/start.py makes it of the pod's name and node": ("MEDIA_RELAY_RELAY_ID", "MEDIA_RELAY_ADVERTISE"),
+    "one region unless somebody spreads relays and gateways over several": ("MEDIA_RELAY_REGION", "GATEWAY_REGION"),
     "people are spread unless an autoscaler takes the highest relay": ("ROOM_DIRECTORY_PLACEMENT",),
 }  # fmt: skip
 """Reason to settings: whole names, or what stands after a service's prefix for those that several services have."""

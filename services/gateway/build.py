@@ -25,7 +25,7 @@ from services.gateway.call.calls import Calls
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
-from services.gateway.call.forwarder import Forwarder, host_of
+from services.gateway.call.forwarder import Forwarder, host_of, region_of
 from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
@@ -238,6 +238,7 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
             lambda address: ServiceChannel(
                 "gateway", address, settings, waits=False, known_as=known_as, has_copies=True
             ),
+            region=region_of(settings),
         ),
         InviteClient(invite),
         RelayClients(settings),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.common.net import is_region
 from services.common.settings import ServiceSettings
 
 _LONGEST_CREDENTIAL_HOURS = 720
@@ -42,6 +43,9 @@ class Settings(ServiceSettings):
     """gRPC address of invite, host:port."""
     room_directory_address: str = ""
     """gRPC address of room_directory, host:port."""
+    region: str = ""
+    """Where this gateway and the people who reach it are, parts from the wide to the narrow, like eu-west-1: they hear
+    through the nearest relays with room. Empty: all are as near."""
     ice_servers: tuple[str, ...] = ()
     """STUN or TURN URLs offered to clients, for networks that block UDP; relays themselves need none."""
     turn_secret_file: Path | None = None
@@ -73,6 +77,8 @@ class Settings(ServiceSettings):
         parts = urlsplit(self.public_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
             raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
+        if not is_region(self.region):
+            raise ValueError(f"region {self.region!r} must be parts of a-z and 0-9 with dashes between, like eu-west-1")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key must be set together")
         if not 0 < self.turn_credential_hours <= _LONGEST_CREDENTIAL_HOURS:

@@ -122,7 +122,7 @@ class RelayService:
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
         others = OtherRelays()
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
-        meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock)
+        meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock, region=settings.region)
         heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
         handshakes = Handshakes(core.send_dtls)
         doors = Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second)

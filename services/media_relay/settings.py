@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.common.ids import is_id
-from services.common.net import split_address
+from services.common.net import is_region, split_address
 from services.common.settings import ServiceSettings, SettingsError
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.media_relay.domain.ladder import LadderSetting
@@ -25,6 +25,8 @@ class Settings(ServiceSettings):
     """Where clients reach that port, preferred first: IP or name, with :port where it differs. Default: as bound."""
     grpc_advertise: str = ""
     """host:port at which other services reach grpc_listen; default: the address it listens on."""
+    region: str = ""
+    """Where it stands, parts from the wide to the narrow, like eu-west-1: people near by come here first."""
     room_directory_address: str = ""
     """gRPC address of the service that signs permits and owns the rooms, host:port."""
     packets_per_second_budget: int | None = None
@@ -49,8 +51,7 @@ class Settings(ServiceSettings):
     """How long sessions may move to other relays once this one is told to stop; alone, it stops at once."""
 
     def __post_init__(self) -> None:
-        if not is_id(self.relay_id):
-            raise ValueError(f"RELAY_ID={self.relay_id!r} must be 10 to 32 of a-z and 0-9")
+        self._check_names()
         if not self.bind:
             raise ValueError("BIND needs at least one address")
         if not self.room_directory_address:
@@ -71,6 +72,12 @@ class Settings(ServiceSettings):
             raise ValueError("DRAIN_SECONDS cannot be negative")
         for address in self.bind:
             split_address(address)
+
+    def _check_names(self) -> None:
+        if not is_id(self.relay_id):
+            raise ValueError(f"RELAY_ID={self.relay_id!r} must be 10 to 32 of a-z and 0-9")
+        if not is_region(self.region):
+            raise ValueError(f"REGION={self.region!r} must be parts of a-z and 0-9 with dashes between, like eu-west-1")
 
 
 def media_addresses(advertise: Sequence[str], bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

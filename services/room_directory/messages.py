@@ -347,6 +347,7 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         limits=_limits(load),
         tariff=_tariff(load),
         carried=_carried(load),
+        region=load.region,
         draining=load.draining,
         move_within_milliseconds=load.move_within_milliseconds,
         newest_session=load.newest_session,

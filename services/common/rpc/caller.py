@@ -14,6 +14,7 @@ REQUEST_ID = "x-request-id"
 SERVICE_NAME = "x-majlis-service"
 SERVICE_SECRET = "x-majlis-service-secret"  # noqa: S105 (the name of a header)
 FORWARDED_NETWORK = "x-forwarded-network"
+FORWARDED_REGION = "x-forwarded-region"
 AUTHORIZATION = "authorization"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
@@ -36,6 +37,8 @@ class Caller:
     """The proven service that made the call, on its own behalf or passing on a user's."""
     network: str = ""
     """The client's /24 or /64, as the proven service at the edge saw it."""
+    region: str = ""
+    """Where the proven service at the edge stands, if it was told."""
     request_id: str = field(default_factory=new_id)
     bearer: str | None = field(default=None, repr=False)
     """The access token itself, to pass on."""

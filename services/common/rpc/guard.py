@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from services.common.errors import DomainError, FieldInvalid, TooSlow
 from services.common.rpc.caller import (
     FORWARDED_NETWORK,
+    FORWARDED_REGION,
     REQUEST_ID,
     SERVICE_NAME,
     SERVICE_SECRET,
@@ -160,6 +161,7 @@ class Guard(grpc.aio.ServerInterceptor):
             self._verifier,
             service=service,
             network=metadata.get(FORWARDED_NETWORK, "") if service is not None else "",
+            region=metadata.get(FORWARDED_REGION, "") if service is not None else "",
             request_id=request_id,
         )
         set_caller(caller)

@@ -71,6 +71,7 @@ async def admit(
     service: str | None,
     network: str,
     request_id: str,
+    region: str = "",
 ) -> Caller:
     """The caller, when the policy lets it in; `service` is the proven name of the calling service, or None.
 
@@ -97,6 +98,7 @@ async def admit(
         scopes=token.scopes,
         service=service,
         network=network,
+        region=region,
         request_id=request_id,
         bearer=bearer,
     )

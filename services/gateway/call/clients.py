@@ -93,9 +93,18 @@ class DirectoryClient:
     """What the gateway asks of room_directory."""
 
     def __init__(
-        self, channel: ServiceChannel, owners: RoomOwners | None = None, open_copy: OpenCopy | None = None
+        self,
+        channel: ServiceChannel,
+        owners: RoomOwners | None = None,
+        open_copy: OpenCopy | None = None,
+        *,
+        region: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """`owners` with `open_copy` lead to the copies that own rooms; without them the channel's answers for all."""
+        """`owners` with `open_copy` lead to the copies that own rooms; without them the channel's answers for all.
+
+        `region` is the metadata that says where people come from.
+        """
+        self._region = region
         self._channel = channel
         self._owners = owners or RoomOwners()
         self._any = _Directory.over(channel)
@@ -146,7 +155,7 @@ class DirectoryClient:
     async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
         """A media permit for the bearer of an access token, who holds a seat."""
         request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
-        caller = _as(token, network)
+        caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id,
             lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left),
@@ -157,7 +166,7 @@ class DirectoryClient:
     async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
-        caller = _as(token, network)
+        caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left), may_repeat=False
         )

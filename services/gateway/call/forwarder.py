@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from services.common.errors import DomainError, PartUnavailable, TooSlow
+from services.common.rpc.caller import FORWARDED_REGION
 from services.common.rpc.channel import open_channel
 from services.common.rpc.client import proof_of, trace
 from services.common.rpc.errors import STATUS_DETAILS, error_from
@@ -54,7 +55,7 @@ class Forwarder:
             lambda address: _Open(open_channel(address, settings, known_as=known_as, has_copies=True), at_once),
             _Open.close,
         )
-        self._proof: Metadata = proof_of("gateway", settings)
+        self._proof: Metadata = proof_of("gateway", settings) + region_of(settings)
         self._seconds = metrics.histogram(
             "majlis_gateway_forward_duration_seconds", "Time a forwarded RPC took its owner.", ("service", "code")
         )
@@ -154,6 +155,11 @@ def _room_of(offered: Offered, request: bytes) -> str:
         return str(offered.request_type.FromString(request).room_id)  # type: ignore[attr-defined]
     except DecodeError:
         return ""
+
+
+def region_of(settings: Settings) -> Metadata:
+    """Where the people are who come through this gateway, for whoever is asked on their behalf."""
+    return ((FORWARDED_REGION, settings.region),) if settings.region else ()
 
 
 def host_of(address: str) -> str:

@@ -34,13 +34,20 @@ class LoadMeter:
     """The relay's load: what was promised, and what its threads did should that be more."""
 
     def __init__(
-        self, relay: Relay, counters: Callable[[], Mapping[str, int]], grpc_address: Callable[[], str], clock: Clock
+        self,
+        relay: Relay,
+        counters: Callable[[], Mapping[str, int]],
+        grpc_address: Callable[[], str],
+        clock: Clock,
+        *,
+        region: str = "",
     ) -> None:
         """`counters` are the packet core's; `grpc_address` is asked once the gRPC server listens."""
         self._relay = relay
         self._counters = counters
         self._grpc_address = grpc_address
         self._clock = clock
+        self._region = region
         self._at = clock.monotonic()
         self._before = dict(counters())
         self._calm_at = self._at
@@ -90,6 +97,7 @@ class LoadMeter:
             measured_work=capacity.done,
             limits=work_limits(capacity.limits),
             costs=work_costs(capacity.tariff),
+            region=self._region,
             encoder_complexity=self._before.get(_COMPLEXITY),
         )
 

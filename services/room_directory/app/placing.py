@@ -83,7 +83,7 @@ class Placing:
 
         def take(live: LiveRoom, room: Room) -> Placed | None:
             try:
-                return self._place(live, room, user_id)
+                return self._place(live, room, actor)
             except NoRelay:
                 if only_with_permit:
                     raise
@@ -94,13 +94,16 @@ class Placing:
 
         return _Promise(take, give_back)
 
-    def _place(self, live: LiveRoom, room: Room, user_id: str) -> Placed | None:
+    def _place(self, live: LiveRoom, room: Room, actor: Actor) -> Placed | None:
+        user_id = actor.user_id
         if user_id not in room.seats:
             # Somebody on stage whose seat is lost: there is nothing a session could serve.
             return None
         # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
-        relay = self._fleet.promises.place(live, user_id, kind_for(room, user_id), permit_id, returning=returning)
+        relay = self._fleet.promises.place(
+            live, user_id, kind_for(room, user_id), permit_id, returning=returning, region=actor.region
+        )
         expect_session(room, user_id, relay.relay_id)
         return Placed(relay, permit_id, returning)
 

@@ -107,7 +107,7 @@ class RoomCases:
             hand_mode=new.hand_mode,
             line_order=new.line_order,
             room_key=self._ids.new_id(),
-            home_relay_id=self._fleet.promises.new_home(room_id, actor.user_id),
+            home_relay_id=self._fleet.promises.new_home(room_id, actor.user_id, actor.region),
             member=self._ids.member(),
             epoch=epochs.take(),
             proof=actor.proof,

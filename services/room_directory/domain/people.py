@@ -39,6 +39,8 @@ class Actor:
     """False for the holder of a token that only listens, whatever the person's role is."""
     proof: Proof = UNKNOWN
     """By which sign-in they ask."""
+    region: str = ""
+    """Where they come from, as far as anybody knows: relays near by are preferred."""
 
 
 SYSTEM = Actor("")

@@ -20,7 +20,7 @@ def actor() -> Actor:
     caller = current_caller()
     may_speak = caller.scopes is None or _SPEAK in caller.scopes
     proof = Proof(caller.sign_in_id or "", caller.issued_at)
-    return Actor(caller.user, operator=caller.operator, may_speak=may_speak, proof=proof)
+    return Actor(caller.user, operator=caller.operator, may_speak=may_speak, proof=proof, region=caller.region)
 
 
 def own_seat(room: Room, people: People) -> room_pb2.OwnSeat:

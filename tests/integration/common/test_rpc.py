@@ -308,6 +308,15 @@ async def test_the_clients_network_is_believed_only_from_a_proven_service(
     assert [caller.network for caller in servicer.callers] == ["", "203.0.113.0/24"]
 
 
+async def test_where_people_come_from_is_believed_only_of_a_proven_service(
+    stub: Any, served: RpcHarness, servicer: Auth
+) -> None:
+    region, token = (("x-forwarded-region", "eu-west-1"),), served.as_user()
+    await stub.GetMe(account_rpc.GetMeRequest(), metadata=token + region)
+    await stub.GetMe(account_rpc.GetMeRequest(), metadata=token + region + served.as_service("gateway"))
+    assert [caller.region for caller in servicer.callers] == ["", "eu-west-1"]
+
+
 async def test_calls_are_counted_and_timed_by_their_outcome(stub: Any, served: RpcHarness) -> None:
     await stub.GetKeySet(identity_rpc.GetKeySetRequest())
     await refused(stub.GetMe(account_rpc.GetMeRequest()))

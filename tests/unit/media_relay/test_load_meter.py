@@ -112,3 +112,9 @@ def test_fewer_bits_spare_something_where_most_is_mixed_or_where_sockets_are_ful
     threads = Threads(RelayBench())
     threads.run(1, **counted)
     assert threads.meter.fewer_bits_spare == spare
+
+
+def test_heartbeats_say_where_the_relay_stands() -> None:
+    bench = RelayBench()
+    meter = LoadMeter(bench.relay, dict, lambda: "127.0.0.1:1", bench.clock, region="eu-west-1")
+    assert meter.load().region == "eu-west-1"

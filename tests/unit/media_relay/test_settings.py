@@ -19,6 +19,7 @@ def test_the_least_that_must_be_given_is_enough() -> None:
     ("name", "value", "why"),
     [
         ("RELAY_ID", "Relay One", "10 to 32"),
+        ("REGION", "EU West", "eu-west-1"),
         ("BIND", "", "at least one"),
         ("BIND", "localhost", "host:port"),
         ("ROOM_DIRECTORY_ADDRESS", "", "must be set"),

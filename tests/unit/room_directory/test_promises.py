@@ -9,6 +9,7 @@ from services.common.tasks import Background
 from services.programme.work import Limits
 from services.room_directory.domain.errors import RoomFull
 from services.room_directory.domain.people import Actor
+from services.room_directory.domain.placement import RelayLoadState
 from tests.unit.room_directory.guarded import OMAR, House
 
 LIMITS = Limits(usual=500, sending=500)
@@ -57,3 +58,14 @@ async def test_alone_on_the_fleet_a_room_may_have_all_that_newcomers_may(house: 
     room_id = await open_beside(house)
     for name in ("three", "four", "five", "six", "seven"):
         await come_in(house, room_id, name)
+
+
+async def test_people_hear_through_the_relay_near_the_gateway_that_they_came_by(house: House) -> None:
+    room_id = await house.open()
+    for name, region in (("nearrelay0", "eu-west"), ("farrelay00", "us-east")):
+        await house.fleet.on_load(RelayLoadState(name, "boot", f"{name}:1", region=region))
+    for name, region, relay_id in (("three", "us-east", "farrelay00"), ("four", "eu-west", "nearrelay0")):
+        await house.seats.join_room(Actor(name, region=region), room_id, "", without_permit=False)
+        live = house.rooms.get(room_id)
+        assert live is not None
+        assert live.room.seats[name].relay_id == relay_id
