@@ -62,9 +62,7 @@ class Heartbeat:
         """Publishes the load now."""
         await self._report(REPORT_SECONDS)
         self._meter.measure()
-        load = self._meter.load()
-        load.sent_at.GetCurrentTime()
-        await self._bus.publish(load)
+        await self._bus.publish(self._meter.load())
 
     async def _heard(self, load: RelayLoad) -> None:
         self._hear(load)

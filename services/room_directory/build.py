@@ -54,6 +54,7 @@ from services.room_directory.app.permits import Permits
 from services.room_directory.app.placing import Placing
 from services.room_directory.app.presence import Presence
 from services.room_directory.app.previews import Previews
+from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.app.rooms import RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
@@ -146,8 +147,9 @@ async def build(
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     announcer = facts.BusAnnouncer(bus.publish, people)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
-    fleet = Fleet(ledger, partial(GrpcRelayClient, settings), dispatch, rooms, ended, clock=clock, limits=limits)
-    peers = PeerClients(settings, settings.peer_name)
+    clocks, peers = RelayClocks(clock, ClockSkew(clock, metrics).note), PeerClients(settings, settings.peer_name)
+    relays = partial(GrpcRelayClient, settings, clocks)
+    fleet = Fleet(ledger, relays, dispatch, rooms, ended, clock=clock, limits=limits)
     one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
@@ -187,7 +189,7 @@ async def build(
         app=app,
         auth_facts=_auth_facts(app, auth, bus, database, revocations),
         invite_facts=_invite_facts(app, invite, bus, database),
-        on_load=facts.load_handler(fleet.on_load, ClockSkew(clock, metrics).note),
+        on_load=facts.load_handler(fleet.on_load, clocks),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
 

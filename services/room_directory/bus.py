@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from google.protobuf.message import Message
@@ -19,6 +19,7 @@ from services.room_directory import messages as wire
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Pulse
+from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
@@ -160,14 +161,12 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
 
 
 def load_handler(
-    take_in: Callable[[RelayLoadState], Awaitable[None]], note_sent: Callable[[datetime], None]
+    take_in: Callable[[RelayLoadState], Awaitable[None]], clocks: RelayClocks
 ) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
-    """Hands relays' heartbeats on, and when they were sent by the relays' own clocks."""
+    """Hands relays' heartbeats on."""
 
     async def handle(load: relay_pb.RelayLoad) -> None:
-        if load.HasField("sent_at"):
-            note_sent(load.sent_at.ToDatetime(tzinfo=UTC))
-        await take_in(wire.relay_load(load))
+        await take_in(clocks.read(wire.relay_load(load), wire.sent_at(load)))
 
     return handle
 

@@ -29,6 +29,7 @@ from services.programme.channels import Channel
 from services.programme.messages import channel_message
 from services.room_directory import messages as wire
 from services.room_directory.app.ports import RoomPart
+from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain.events import SeatOrder
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
@@ -165,8 +166,9 @@ class PeerClients:
 class GrpcRelayClient:
     """One relay's RPCs."""
 
-    def __init__(self, settings: ServiceSettings, relay_id: str, address: str) -> None:
+    def __init__(self, settings: ServiceSettings, clocks: RelayClocks, relay_id: str, address: str) -> None:
         self._relay_id = relay_id
+        self._clocks = clocks
         self._channel = ServiceChannel(SERVICE, address, settings, waits=False)
         self._stub: media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub = (
             media_relay_service_pb2_grpc.MediaRelayServiceStub(self._channel.channel)
@@ -216,7 +218,7 @@ class GrpcRelayClient:
     async def get_load(self) -> RelayLoadState:
         """The load as heartbeats have it."""
         response = await self._stub.GetLoad(relay_pb.GetLoadRequest(), timeout=_CALL_SECONDS)
-        return wire.relay_load(response.load)
+        return self._clocks.read(wire.relay_load(response.load), wire.sent_at(response.load))
 
     async def close(self) -> None:
         """Closes the connection."""

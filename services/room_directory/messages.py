@@ -1,7 +1,7 @@
 """Domain values to the messages of the contract, and the words of the contract back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -352,6 +352,11 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         move_within_milliseconds=load.move_within_milliseconds,
         newest_session=load.newest_session,
     )
+
+
+def sent_at(load: relay_pb.RelayLoad) -> datetime | None:
+    """When a relay sent its report, by its own clock."""
+    return load.sent_at.ToDatetime(tzinfo=UTC) if load.HasField("sent_at") else None
 
 
 def _work(load: relay_pb.RelayLoad) -> Work:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 from majlis_client import MajlisError
@@ -26,9 +27,13 @@ from tests.support.fake_auth import person
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.nats_server import NatsServer
 from tests.support.postgres import PostgresServer
-from tests.support.stack import Stack
+from tests.support.stack import ROOT, Stack
 
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
+WHOLE = OUTAGE_SECONDS >= 30
+SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
+CLOCKS_OFF = [f"{name}={seconds}" for name in SERVICES for seconds in (25, -25)] if WHOLE else ["room_directory=-25"]
+CLOCKS_FAR_OFF = ["media_relay=600", "media_relay=-600"] if WHOLE else ["media_relay=600"]
 DEADLINE_SECONDS = 10.0
 """What the gateway gives a call."""
 AWAY = "STORAGE_UNAVAILABLE"
@@ -245,3 +250,41 @@ async def test_while_postgresql_stands_still_or_is_down_rooms_go_on_and_what_nee
             assert [each["roomId"] for each in rooms["rooms"]] == [room_id], rooms
             await until(renewed, "the lease is not renewed again", 10.0)
             everything_heard(await listening, 2 * OUTAGE_SECONDS + 6)
+
+
+@contextlib.asynccontextmanager
+async def with_clocks_off(clocks: str, folder: Path) -> AsyncIterator[Stack]:
+    """A whole system in which services have their own idea of the time."""
+    wrong = {"PYTHONPATH": str(ROOT / "tests" / "support" / "off_clock"), "CLOCKS_OFF": clocks}
+    stack = Stack(folder / "state", env=wrong)
+    await stack.start()
+    try:
+        yield stack
+    finally:
+        await stack.stop()
+
+
+@pytest.mark.parametrize("clocks", CLOCKS_OFF)
+async def test_people_come_in_hear_and_speak_although_the_clock_of_a_service_is_off_by_25_seconds(
+    clocks: str, tmp_path: Path, tones: dict[int, Path]
+) -> None:
+    async with with_clocks_off(clocks, tmp_path) as stack, room_of(stack) as room:
+        token = room.listener.access_token
+        async with load_tool.speaking(stack.url, room.room_id, room.owner.access_token, tones[440]):
+            report = await load_tool.hearing(stack.url, room.room_id, token, 3.0)
+        everything_heard(report, 2.0)
+
+
+@pytest.mark.parametrize("clocks", CLOCKS_FAR_OFF)
+async def test_where_a_relays_clock_is_off_by_ten_minutes_people_are_told_that_it_is_the_clock(
+    clocks: str, tmp_path: Path
+) -> None:
+    async with with_clocks_off(clocks, tmp_path) as stack:
+        owner = await owner_of(stack)
+        # No relay is its home yet: one is found once there is one that takes people.
+        room = await owner.client.create_room("Talking across borders")
+        with pytest.raises(MajlisError, match="clocks of the relays") as refused:
+            await owner.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=room.room_id))
+        assert refused.value.reason == "NO_RELAY"
+        assert stack.output.count("too far from ours") == 1
+        await owner.leave_for_good()

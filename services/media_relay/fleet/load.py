@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import Clock
@@ -80,7 +81,10 @@ class LoadMeter:
     def load(self) -> RelayLoad:
         """What the heartbeat says."""
         relay, capacity = self._relay, self._relay.capacity
+        sent_at = Timestamp()
+        sent_at.FromDatetime(self._clock.now())
         return RelayLoad(
+            sent_at=sent_at,
             relay_id=relay.relay_id,
             boot_id=relay.boot_id,
             grpc_address=self._grpc_address(),

@@ -1,4 +1,4 @@
-"""Signs media permits: single use, fifteen seconds, for one seat, one relay and one start of it."""
+"""Signs media permits: single use, fifteen seconds by a relay's clock, for one seat, that relay and one start of it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,13 +52,14 @@ class Permits:
         """A permit for this seat where it was placed, fetched by somebody who is signed in that way."""
         relay = placed.relay
         now = self._clock.now()
-        expires_at = now + self._life
+        # By the clock that it will be checked by.
+        begins = now - timedelta(seconds=relay.clock_difference)
         on_stage, channel = room.stage.get(seat.user_id), Channel(room.room_id, CHANNEL)
         claims: dict[str, object] = {
             "audience": self._deployment,
             "user_id": seat.user_id,
-            "issued_at": int(now.timestamp()),
-            "expires_at": int(expires_at.timestamp()),
+            "issued_at": int(begins.timestamp()),
+            "expires_at": int((begins + self._life).timestamp()),
             "permit_id": placed.permit_id,
             "returning": placed.returning,
             "sign_in_id": proof.sign_in_id,
@@ -77,4 +78,4 @@ class Permits:
             "boot_id": relay.boot_id,
             "home_relay_id": room.home_relay_id,
         }
-        return Permit(self._signer.sign(claims), f"/{_PATHS[kind]}/{room.room_id}", expires_at)
+        return Permit(self._signer.sign(claims), f"/{_PATHS[kind]}/{room.room_id}", now + self._life)

@@ -8,7 +8,7 @@ from services.room_directory.app.ports import Limits
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.choosing import Chance, Newcomer, choose_audience_relay, choose_new_home
 from services.room_directory.domain.errors import NoRelay, RoomFull
-from services.room_directory.domain.placement import RESERVED_SECONDS, RelayLoadState
+from services.room_directory.domain.placement import RESERVED_SECONDS, RelayLoadState, why_none
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.seats import MediaKind, SessionState
 from services.room_directory.domain.shares import Shares
@@ -125,7 +125,7 @@ class Promises:
 
     def _no_relay(self, now: float, *, preferred: bool = False) -> NoRelay:
         if not any(relay.accepts(now) for relay in self._relays.values()):
-            return NoRelay("no relay takes anybody just now", retry_after_seconds=SOON_SECONDS)
+            return NoRelay(why_none(self._relays.values(), now), retry_after_seconds=SOON_SECONDS)
         # What is kept back for stages and people coming back is free again as soon as promises are settled.
         seconds = SOON_SECONDS if preferred else FULL_SECONDS
         why = "the relays carry as much as they can: a place is free when somebody leaves"

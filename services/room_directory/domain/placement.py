@@ -2,10 +2,12 @@
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from services.programme.work import NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
+from services.room_directory.domain.clocks import is_forgiven
 
 STALE_SECONDS = 2.0
 """A load older than this says nothing."""
@@ -154,6 +156,8 @@ class RelayLoadState:
     """While it drains: how long its people have to move elsewhere in peace."""
     seen_at: float = float("-inf")
     """Monotonic seconds of the last report."""
+    clock_difference: float = 0.0
+    """Our time less its, in seconds, as far as is known."""
     reserved: Reservations = field(default_factory=Reservations)
 
     @property
@@ -168,7 +172,7 @@ class RelayLoadState:
 
     def accepts(self, now: float) -> bool:
         """Whether new sessions may go there at all."""
-        return self.is_fresh(now) and not self.draining
+        return self.is_fresh(now) and not self.draining and is_forgiven(self.clock_difference)
 
     def committed(self, now: float, but: SeatKey | None = None) -> Work:
         """Work promised or done, but to one seat; a silent room is counted as if somebody spoke."""
@@ -217,3 +221,10 @@ class RelayLoadState:
         """A permit opened a session; from the report on that counts it, it is not counted here."""
         self.reserved.opened(seat, permit_id, serial)
         self.reserved.counted(self.newest_session)
+
+
+def why_none(relays: Iterable[RelayLoadState], now: float) -> str:
+    """Why none of them takes anybody, in words."""
+    if any(relay.is_fresh(now) and not is_forgiven(relay.clock_difference) for relay in relays):
+        return "the clocks of the relays and of this service are too far apart: an operator has to set them"
+    return "no relay takes anybody just now"

@@ -62,6 +62,7 @@ class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
         self.parts: dict[str, relay_pb.RoomPart] = {}
         self.sessions: list[relay_pb.SessionInfo] = []
         self.load: dict[str, Any] = {"packets_per_second_budget": 400_000}
+        self.clock: Clock = SystemClock()
         self.refuse = False
         self.pause = 0.0
         self._settings = test_settings(directory, nats_url=nats_url)
@@ -88,7 +89,9 @@ class FakeRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
         yield relay_pb.ListSessionsResponse(boot_id=self.boot_id, sessions=self.sessions)
 
     def report(self) -> relay_pb.RelayLoad:
-        return relay_pb.RelayLoad(relay_id=self.relay_id, boot_id=self.boot_id, grpc_address=self._address, **self.load)
+        load = relay_pb.RelayLoad(relay_id=self.relay_id, boot_id=self.boot_id, grpc_address=self._address, **self.load)
+        load.sent_at.FromDatetime(self.clock.now())
+        return load
 
     async def start(self) -> None:
         """Serves, at the same address each time, and sends heartbeats."""
