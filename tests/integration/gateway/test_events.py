@@ -13,11 +13,11 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2
 from services.common.bus.client import Bus
 from services.common.sight.metrics import Metrics
 from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
-from tests.integration.gateway.streams import EventStream, ServerEvent
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint
 from tests.support.rpc_harness import test_settings as settings_of
+from tests.support.streams import EventStream, ServerEvent
 
 ANNA = "user000000000001"
 BORIS = "user000000000002"

@@ -19,9 +19,9 @@ from prometheus_client import generate_latest
 from services.gateway.call.offered import contract_services
 from services.gateway.http import protocol
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
-from tests.integration.gateway.streams import EventStream
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint
+from tests.support.streams import EventStream
 
 
 @pytest.fixture

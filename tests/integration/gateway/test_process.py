@@ -16,11 +16,11 @@ import pytest
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 
 from tests.integration.gateway.conftest import ROOM, all_parts
-from tests.integration.gateway.streams import EventStream
 from tests.support.certificates import Authority
 from tests.support.nats_server import NatsServer
 from tests.support.processes import free_port, stopping
 from tests.support.rpc_harness import SECRET, TokenMint
+from tests.support.streams import EventStream
 
 ROOT = Path(__file__).resolve().parents[3]
 
