@@ -98,7 +98,7 @@ chaos: ## Kill, freeze and restart parts at random while listeners verify sound 
 outages: ## Take away database, bus or clock for as long as it takes to be sure, on real processes (OUTAGE_SECONDS=, default 30)
 	@$(READY) python gen core sdk
 	@$(BIN)/python -m tools.rust build-load
-	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py
+	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py tests/e2e/test_bus_away.py
 
 crowd: ## 20,000 people within 10 s before a full room while another room talks (ARRIVALS=, SHORT=1)
 	@$(READY)

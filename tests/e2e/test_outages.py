@@ -5,12 +5,8 @@
 
 import asyncio
 import contextlib
-import json
-import os
-import secrets
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,59 +22,13 @@ from tests.support.copies import copies, until
 from tests.support.fake_auth import person
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.nats_server import NatsServer
+from tests.support.outages import OUTAGE_SECONDS, WHOLE, everyday_acts, everything_heard, held, keep_trying, reason_of
 from tests.support.postgres import PostgresServer
 from tests.support.stack import ROOT, Stack
 
-OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
-WHOLE = OUTAGE_SECONDS >= 30
 SERVICES = ("auth", "invite", "room_directory", "media_relay", "gateway")
 CLOCKS_OFF = [f"{name}={seconds}" for name in SERVICES for seconds in (25, -25)] if WHOLE else ["room_directory=-25"]
 CLOCKS_FAR_OFF = ["media_relay=600", "media_relay=-600"] if WHOLE else ["media_relay=600"]
-DEADLINE_SECONDS = 10.0
-"""What the gateway gives a call."""
-AWAY = "STORAGE_UNAVAILABLE"
-DONE = ""
-
-Act = Callable[[], Awaitable[str]]
-"""Does something; returns the reason of a refusal."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one try."""
-
-    reason: str
-    seconds: float
-
-
-async def keep_trying(acts: Mapping[str, Act], seconds: float) -> dict[str, list[Answer]]:
-    """Each act again and again beside the others until the time is over."""
-    ends_at = time.monotonic() + seconds
-
-    async def over_and_over(act: Act) -> list[Answer]:
-        answers = list[Answer]()
-        while (began := time.monotonic()) < ends_at:
-            answers.append(Answer(await act(), time.monotonic() - began))
-            await asyncio.sleep(0.5)
-        return answers
-
-    results = await asyncio.gather(*(over_and_over(act) for act in acts.values()))
-    return dict(zip(acts, results, strict=True))
-
-
-def held(tried: Mapping[str, list[Answer]], *, refused: set[str]) -> None:
-    """Those `refused` said why, all others were done, and nobody's time was up."""
-    for name, answers in tried.items():
-        assert {answer.reason for answer in answers} == {AWAY if name in refused else DONE}, (name, answers)
-        assert max(answer.seconds for answer in answers) < DEADLINE_SECONDS - 1.0, (name, answers)
-
-
-async def reason_of(call: Awaitable[Any]) -> str:
-    try:
-        await call
-    except MajlisError as error:
-        return str(error.reason)
-    return DONE
 
 
 @contextmanager
@@ -135,12 +85,6 @@ async def room_of(stack: Stack) -> AsyncIterator[Room]:
     yield Room(stack, owner, guest, late, listener, room_id)
     for member in (owner, guest, late, listener):
         await member.leave_for_good()
-
-
-def everything_heard(report: Mapping[str, Any], seconds: float) -> None:
-    assert report["packets"]["lost"] == 0, json.dumps(report)
-    # Fifty a second, had there been no gap.
-    assert report["packets"]["received"] > 45 * seconds, json.dumps(report)
 
 
 async def test_while_another_program_holds_the_databases_rooms_go_on_and_what_needs_a_write_says_why(
@@ -202,23 +146,8 @@ async def test_while_postgresql_stands_still_or_is_down_rooms_go_on_and_what_nee
             await running.does(name, "RoomService/JoinRoom", roomId=room_id)
         await running.bring_up("lina", "nadia", room_id)
 
-        async def asked(name: str, method: str, **body: Any) -> str:
-            answer = await running.ask(name, method, **body)
-            if answer.status_code == 200:
-                return DONE
-            details = [each.get("debug", {}) for each in answer.json().get("details", [])]
-            return next((each["reason"] for each in details if "reason" in each), answer.text)
-
         room: dict[str, Any] = {"roomId": room_id}
-        acts: dict[str, Act] = {
-            "mute": lambda: asked("nadia", "StageService/SetOwnMute", **room, muted=True),
-            "join": lambda: asked("rami", "RoomService/JoinRoom", **room),
-            "look": lambda: asked("omar", "RoomService/GetRoom", **room),
-            "rename": lambda: asked("lina", "RoomService/UpdateRoom", **room, title="Nobody may see this"),
-            "create": lambda: asked(
-                "lina", "RoomService/CreateRoom", requestId=secrets.token_hex(16), title="Nobody", language="ar"
-            ),
-        }
+        acts = everyday_acts(running, room_id, lambda: "Nobody may see this")
         async with load_tool.speaking(running.url, room_id, running.token("lina"), tones[440]):
             listening = asyncio.ensure_future(
                 load_tool.hearing(running.url, room_id, running.token("mona"), 2 * OUTAGE_SECONDS + 8)

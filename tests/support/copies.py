@@ -111,9 +111,9 @@ class Copies:
     async def start(self) -> None:
         """All of it; the copies listen at addresses of their own, so that neither can tell that the other is dead."""
         test_settings(self.folder)
-        auth = FakeAuth(self.mint)  # type: ignore[abstract]
+        self.auth = FakeAuth(self.mint)  # type: ignore[abstract]
         (add, service), *more = AUTH
-        played = serving(auth, add, service, name="auth", mint=self.mint, strict=False, more=more)
+        played = serving(self.auth, add, service, name="auth", mint=self.mint, strict=False, more=more)
         auth_address = (await self._stack.enter_async_context(played)).address
         self._stack.push_async_callback(self.client.aclose)
         database = Database(self.database_url, self.schema)

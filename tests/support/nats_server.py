@@ -68,6 +68,22 @@ class NatsServer:
         self._process = None
 
 
+def cluster(directory: Path, count: int) -> list[NatsServer]:
+    """Servers that know each other, not started yet."""
+    routes = [free_port() for _ in range(count)]
+    named = ", ".join(f'"nats://127.0.0.1:{route}"' for route in routes)
+    made = []
+    for number, route in enumerate(routes):
+        folder = directory / f"nats-{number}"
+        folder.mkdir()
+        config = f"""
+            server_name: "nats-{number}"
+            cluster {{ name: "majlis", listen: "127.0.0.1:{route}", routes: [{named}] }}
+        """
+        made.append(NatsServer(folder, config))
+    return made
+
+
 def secured_server(directory: Path, authority: Authority, keys: Mapping[str, str], port: int = 0) -> NatsServer:
     """A server with the configuration of production, but for its addresses; `keys` are public keys by service.
 
