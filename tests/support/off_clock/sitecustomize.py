@@ -22,7 +22,7 @@ def _set_wrong(seconds: float) -> None:
     def now(_self: SystemClock) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=seconds)
 
-    SystemClock.now = now  # type: ignore[method-assign]
+    SystemClock.now = now  # type: ignore[method-assign, assignment]
     sys.path.pop(0)
 
 
