@@ -48,7 +48,7 @@ class Costs:
     passed: float = 15.0
     """20 ms of a channel handed on as they came, from a lone speaker or from another relay."""
     join: float = 3_200.0
-    """All that the relay does for one person who comes in."""
+    """All that the relay does for one person who comes in; a relay learns it from those who do."""
 
     def mixed(self, effort: float = 0.0) -> float:
         """20 ms of a channel that mixes, with an effort between the least (0) and the best (1)."""

@@ -64,7 +64,7 @@ def picture(seen: Outcome, scenario: Scenario, path: Path) -> None:
 
     loads = [over_time("fullest relay", 2, 100), over_time("mean", 1, 100)]
     title = f"{scenario.relays} relays, {scenario.arrivals:,} arrivals in {scenario.arriving_seconds:.0f} s (simulated)"
-    panels = [Panel("load", "% of the limit", loads, bar=100.0), Panel("people waiting", "", [over_time("waiting", 3)])]
+    panels = [Panel("load", "% of the limit", loads, bar=100.0), Panel("waiting", "people", [over_time("waiting", 3)])]
     draw(path, title, panels)
 
 

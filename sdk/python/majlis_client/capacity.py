@@ -15,35 +15,42 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+USUAL_LISTENERS = 10
 PACKETS = ("20", "40", "60")
 WIDEST = 1000
 """More columns of text than any terminal has: what a table needs is asked for regardless of this one."""
 
-RoomsOption = Annotated[int, typer.Option("--rooms", help=say("help.option.rooms"), min=0, max=1_000_000)]
-ListenersOption = Annotated[int, typer.Option("--listeners", help=say("help.option.listeners"), min=0, max=1_000_000)]
-SpeakersOption = Annotated[int, typer.Option("--speakers", help=say("help.option.speakers"), min=1, max=100)]
-LanguagesOption = Annotated[int, typer.Option("--languages", help=say("help.option.languages"), min=0, max=32)]
+RoomsOption = Annotated[int | None, typer.Option("--rooms", help=say("help.option.rooms"), min=0, max=1_000_000)]
+ListenersOption = Annotated[
+    int | None, typer.Option("--listeners", help=say("help.option.listeners"), min=0, max=1_000_000)
+]
+SpeakersOption = Annotated[int | None, typer.Option("--speakers", help=say("help.option.speakers"), min=1, max=100)]
+LanguagesOption = Annotated[int | None, typer.Option("--languages", help=say("help.option.languages"), min=0, max=32)]
 PacketOption = Annotated[str, typer.Option("--packet-ms", help=say("help.option.packet_ms"), metavar="20|40|60")]
 
 
 def capacity(
     *,
-    rooms: RoomsOption = 0,
-    listeners: ListenersOption = 10,
-    speakers: SpeakersOption = 1,
-    languages: LanguagesOption = 0,
+    rooms: RoomsOption = None,
+    listeners: ListenersOption = None,
+    speakers: SpeakersOption = None,
+    languages: LanguagesOption = None,
     packet_ms: PacketOption = "",
     server: ServerOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Forecasts. Exits with 1 when the fleet does not carry the plan."""
+    """Forecasts. Exits with 1 when the fleet does not carry the plan.
+
+    Whoever says what a room is like, and not how many, asks about one; whoever says nothing asks how the fleet is.
+    """
     if packet_ms and packet_ms not in PACKETS:
         raise typer.BadParameter(say("capacity.packet_ms"), param_hint="--packet-ms")
+    is_plan = bool(packet_ms) or any(each is not None for each in (listeners, speakers, languages))
     asked = pb.ForecastCapacityRequest(
-        rooms=rooms,
-        listeners=listeners,
-        speakers=speakers,
-        languages=languages,
+        rooms=int(is_plan) if rooms is None else rooms,
+        listeners=USUAL_LISTENERS if listeners is None else listeners,
+        speakers=1 if speakers is None else speakers,
+        languages=languages or 0,
         packet_milliseconds=int(packet_ms or 0),
     )
     run(_forecast(server, asked, as_json=as_json))

@@ -1,11 +1,14 @@
 """Says what the relay carries and what that costs, in the form of the contract."""
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import Clock
+from services.media_relay.domain.join_cost import JoinCost
 from services.media_relay.domain.relay import Relay
 from services.media_relay.messages import room_load, work, work_costs, work_limits
 from services.programme.work import Costs
@@ -42,13 +45,20 @@ class LoadMeter:
         clock: Clock,
         *,
         region: str = "",
+        cpu: Callable[[], float] = time.process_time,
     ) -> None:
-        """`counters` are the packet core's; `grpc_address` is asked once the gRPC server listens."""
+        """`counters` are the packet core's; `grpc_address` is asked once the gRPC server listens.
+
+        `cpu` says how many seconds of CPU the process has spent, with all its threads.
+        """
         self._relay = relay
         self._counters = counters
         self._grpc_address = grpc_address
         self._clock = clock
         self._region = region
+        self._cpu = cpu
+        self._cpu_before, self._opened_before = cpu(), relay.opened
+        self._joins = JoinCost(relay.capacity.tariff.costs.join)
         self._at = clock.monotonic()
         self._before = dict(counters())
         self._calm_at = self._at
@@ -69,6 +79,7 @@ class LoadMeter:
         capacity = self._relay.capacity
         grown = {name: number - before.get(name, 0) for name, number in counted.items()}
         work = _microseconds(grown, counted.get(_COMPLEXITY, _BEST), capacity.tariff.costs) / seconds
+        self._note_joins(grown, seconds)
         lost = sum(grown.get(name, 0) for name in _LOST)
         self.fewer_bits_spare = _fewer_bits_spare(grown)
         in_trouble = lost > _LOSS * grown.get("packets_out", 0) or counted.get(_LATE, 0) > _LATE_US
@@ -77,6 +88,18 @@ class LoadMeter:
             self._calm_at = now + _CALM_SECONDS
         capacity.strained = now < self._calm_at
         capacity.measured += round(_SMOOTH * (work / capacity.tariff.costs.packet - capacity.measured))
+
+    def _note_joins(self, grown: Mapping[str, int], seconds: float) -> None:
+        """Learns what a join costs here: what the process did beside sound while people came in."""
+        capacity, cpu, opened = self._relay.capacity, self._cpu(), self._relay.opened
+        if capacity.tariff.costs.join != self._joins.microseconds:
+            # The machine has been measured: that is the new supposition.
+            self._joins = JoinCost(capacity.tariff.costs.join)
+        sound = sum(number for name, number in grown.items() if name.startswith(_CPU)) / 1000
+        self._joins.note((cpu - self._cpu_before) * 1e6 - sound, seconds, opened - self._opened_before)
+        self._cpu_before, self._opened_before = cpu, opened
+        costs = replace(capacity.tariff.costs, join=self._joins.microseconds)
+        capacity.tariff = replace(capacity.tariff, costs=costs)
 
     def load(self) -> RelayLoad:
         """What the heartbeat says."""

@@ -153,6 +153,8 @@ async def test_operators_are_shown_the_relays_and_what_more_rooms_would_take(ter
     code, out, _ = await terminal.run("capacity", "--rooms", "20", "--listeners", "10")
     assert code == 0
     assert out.rstrip().endswith("The server carries this beside what it carries now.")
+    code, out, _ = await terminal.run("capacity", "--listeners", "10")
+    assert (code, "carries" in out) == (0, True), "who says what a room is like asks about one"
     code, out, _ = await terminal.run("capacity", "--rooms", "40", language="ru_RU.UTF-8")
     assert code == 1, "scripts can tell"
     assert "Сервер вынесет 29 из 40 таких комнат." in out

@@ -3,6 +3,7 @@
 import pytest
 
 from services.media_relay.domain.errors import RelayFull
+from services.media_relay.domain.join_cost import JoinCost
 from services.media_relay.fleet.load import LoadMeter
 from services.programme.work import Costs, Limits, Tariff
 from tests.support.relay_fakes import RelayBench
@@ -118,3 +119,29 @@ def test_heartbeats_say_where_the_relay_stands() -> None:
     bench = RelayBench()
     meter = LoadMeter(bench.relay, dict, lambda: "127.0.0.1:1", bench.clock, region="eu-west-1")
     assert meter.load().region == "eu-west-1"
+
+
+def test_a_relay_learns_what_a_join_costs_from_those_who_come_in() -> None:
+    bench, spent = RelayBench(), [0.0]
+    bench.relay.capacity.measure(Limits(200_000, 200_000, 200_000, 400_000, 500_000), Tariff(COSTS))
+    meter = LoadMeter(bench.relay, dict, lambda: "127.0.0.1:1", bench.clock, cpu=lambda: spent[0])
+
+    def run(seconds: int, joins: int) -> int:
+        for _ in range(seconds):
+            spent[0] += 0.02 + joins * 0.002
+            bench.relay.opened += joins
+            bench.clock.advance(1.0)
+            meter.measure()
+        return meter.load().costs.join
+
+    assert run(30, 0) == 1_000_000, "nobody came: the supposition stands"
+    assert run(1, 2) == 1_000_000, "two tell nothing"
+    before = bench.relay.capacity.joins_a_second()
+    assert run(30, 50) == pytest.approx(2_000_000, rel=0.02)
+    assert bench.relay.capacity.joins_a_second() == pytest.approx(before / 2, rel=0.05)
+
+
+def test_one_reading_of_a_busy_machine_does_not_close_the_doors() -> None:
+    cost = JoinCost(1000.0)
+    cost.note(10_000_000.0, 1.0, 10)
+    assert cost.microseconds < 1400
