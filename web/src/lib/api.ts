@@ -9,6 +9,7 @@ import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
+import { CapacityService } from '../gen/majlis/room_directory/v1/capacity_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
@@ -34,6 +35,7 @@ export class Api {
   readonly operators: Client<typeof OperatorService>;
   readonly invite: Client<typeof InviteService>;
   readonly doors: Client<typeof DoorService>;
+  readonly capacity: Client<typeof CapacityService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
@@ -51,6 +53,7 @@ export class Api {
     this.operators = createClient(OperatorService, transport);
     this.invite = createClient(InviteService, transport);
     this.doors = createClient(DoorService, transport);
+    this.capacity = createClient(CapacityService, transport);
     this.rooms = createClient(RoomService, transport);
     this.stage = createClient(StageService, transport);
     this.moderation = createClient(ModerationService, transport);

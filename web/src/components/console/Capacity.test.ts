@@ -1,0 +1,57 @@
+// @vitest-environment happy-dom
+// What operators see of the relays' room, and what rooms to come would take.
+import { afterEach, expect, test } from 'vitest';
+import { CapacityService, CapacityVerdict } from '../../gen/majlis/room_directory/v1/capacity_service_pb.ts';
+import { settled } from '../../testing/clock.ts';
+import { Scene } from '../../testing/page.ts';
+import Capacity from './Capacity.svelte';
+
+const relays = [
+  { relayId: 'relay00000', accepting: true, fullness: 0.304, listenersMore: 1210, smallRoomsMore: 57 },
+  { relayId: 'relay00001', accepting: false, fullness: 0.8, listenersMore: 300, smallRoomsMore: 9 },
+];
+let scene: Scene | undefined;
+
+afterEach(() => scene?.strike());
+
+async function open(verdict: CapacityVerdict): Promise<{ shown: ReturnType<Scene['show']>; plans: object[] }> {
+  const plans: object[] = [];
+  scene = new Scene((router) => {
+    router.service(CapacityService, {
+      forecastCapacity: ({ rooms, listeners, speakers, languages }) => {
+        if (rooms > 0) plans.push({ rooms, listeners, speakers, languages });
+        return rooms > 0 ? { verdict, roomsCarried: 2, relays: 3, usualWork: 99_000n, megabitsPerSecond: 12.3, cores: 0.31, fleet: relays } : { fleet: relays };
+      },
+    });
+  });
+  const shown = scene.show(Capacity);
+  await settled();
+  return { shown, plans };
+}
+
+test('each relay says how full it is and how much more it takes, and one that is being emptied takes nobody', async () => {
+  const { shown } = await open(CapacityVerdict.CARRIED);
+  expect(shown.text).toContain('30');
+  expect(shown.text).toContain('1,210');
+  expect(shown.text).toContain('being emptied');
+  expect(shown.text).not.toContain('300');
+});
+
+test('a plan is asked about as it was typed, in any digits, and told in words and numbers', async () => {
+  const { shown, plans } = await open(CapacityVerdict.MORE_RELAYS);
+  await shown.type('capacity-rooms', '٤');
+  await shown.type('capacity-listeners', '1000');
+  await shown.send();
+  expect(plans).toEqual([{ rooms: 4, listeners: 1000, speakers: 1, languages: 0 }]);
+  const told = shown.get('capacity-told').textContent;
+  expect(told).toMatch(/2.* of .*4/);
+  expect(told).toContain('99,000');
+});
+
+test('what is no plan cannot be asked about', async () => {
+  const { shown } = await open(CapacityVerdict.CARRIED);
+  for (const typed of ['', '0', 'many', '1e3', '9999999']) {
+    await shown.type('capacity-rooms', typed);
+    expect((shown.get('capacity-ask') as HTMLButtonElement).disabled, typed).toBe(true);
+  }
+});
