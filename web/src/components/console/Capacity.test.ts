@@ -24,7 +24,7 @@ async function open(verdict: CapacityVerdict): Promise<{ shown: ReturnType<Scene
       },
     });
   });
-  const shown = scene.show(Capacity);
+  const shown = scene.show(Capacity, {});
   await settled();
   return { shown, plans };
 }
