@@ -1,7 +1,6 @@
 """`make soak`: people come and go without end, each a different one, and nothing grows."""
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from tests.load.crowd import NO_BUDGET, core_drops, token_file, tokens
 from tests.load.hall import make_rooms, players
 from tests.load.house import open_house
 from tests.load.rows import Row
-from tests.load.verdict import bar, conclude, fact
+from tests.load.verdict import bar, conclude, fact, run_to_end
 from tests.load.watch import Gauge, Points, Watch, by_second, quantile
 from tests.support import load_tool
 
@@ -144,7 +143,7 @@ def main() -> int:
     if options.rate:
         churn = replace(churn, a_second=options.rate)
     with tempfile.TemporaryDirectory(prefix="majlis-soak-") as folder:
-        found, drawn = asyncio.run(run(churn, Path(folder)))
+        found, drawn = run_to_end(run(churn, Path(folder)))
     title = f"make soak: {churn.a_second:g} people a second for {churn.minutes:g} minutes, {churn.people:,} in all"
     return conclude("soak", title, found, drawn)
 

@@ -1,7 +1,6 @@
 """`make crowd`: thousands arrive within seconds before a room that is full, while another room talks."""
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tests.load.crowd import NO_BUDGET, core_drops, token_file, tokens
 from tests.load.hall import Room, make_rooms, players
 from tests.load.house import House, open_house
 from tests.load.rows import Row
-from tests.load.verdict import bar, conclude, fact
+from tests.load.verdict import bar, conclude, fact, run_to_end
 from tests.load.watch import Gauge, Points, Watch, by_second, quantile
 from tests.support import load_tool
 
@@ -175,7 +174,7 @@ def main() -> int:
     if options.arrivals:
         rush = Rush(arrivals=options.arrivals)
     with tempfile.TemporaryDirectory(prefix="majlis-crowd-") as folder:
-        found, drawn = asyncio.run(run(rush, Path(folder)))
+        found, drawn = run_to_end(run(rush, Path(folder)))
     title = f"make crowd: {rush.arrivals:,} people within {rush.within:g} s before {rush.seats} seats"
     return conclude("crowd", title, found, drawn)
 

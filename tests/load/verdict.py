@@ -1,7 +1,10 @@
 """How a load run ends: a table with its bars for people, a picture beside it, and the exit code."""
 
-from collections.abc import Sequence
+import asyncio
+import signal
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +14,7 @@ from tests.load.chart import Panel, draw
 from tests.load.rows import Row
 from tests.support.stack import ROOT
 
+T = TypeVar("T")
 PICTURES = ROOT / "var" / "bench"
 
 
@@ -22,6 +26,12 @@ def bar(name: str, value: float | None, most: float, unit: str, context: str = "
 def fact(name: str, value: float, unit: str, context: str = "") -> Row:
     """A row that only informs."""
     return Row(name, float(f"{value:.4g}"), unit, None, context)
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a run gives; also one that is told to stop ends the processes it started."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return asyncio.run(coroutine)
 
 
 def conclude(tool: str, title: str, rows: Sequence[Row], panels: Sequence[Panel], *, pictures: Path = PICTURES) -> int:

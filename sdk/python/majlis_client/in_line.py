@@ -32,15 +32,17 @@ class InLine:
 
     @staticmethod
     def _text(place: room_pb2.Place) -> str:
-        wait = expected(place.expected_wait.seconds if place.HasField("expected_wait") else None)
+        known = place.HasField("expected_wait")
+        # Whoever is next needs no number.
+        wait = say("line.next") if place.position == 1 and not known else expected(place)
         return say("line.place", position=place.position, waiting=place.waiting_count, wait=wait)
 
 
-def expected(seconds: int | None) -> str:
+def expected(place: room_pb2.Place) -> str:
     """A wait in words that one can plan with."""
-    if seconds is None:
+    if not place.HasField("expected_wait"):
         return say("line.unknown")
-    minutes = seconds / 60
+    minutes = place.expected_wait.seconds / 60
     if minutes < 1:
         return say("line.soon")
     if minutes > _LONGEST_MINUTES:

@@ -20,3 +20,10 @@ test('who waits is told at once when the browser loses the network, and looks ag
   scene.network.comesBack();
   expect([told(), looks]).toEqual([false, 1]);
 });
+
+test('whoever is next is told so where nobody can say how long it takes, and those behind that nobody can', () => {
+  const told = (place: number): string => scene.show(LineTicket, { place, waiting: 3, look: () => undefined }).text;
+  expect(told(2)).toContain(en['line.waitUnknown']);
+  const next = told(1);
+  expect(next).toContain(en['line.next']);
+});
