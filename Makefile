@@ -115,6 +115,11 @@ simulate: ## Simulate a large fleet under the product's own rules (RELAYS= ARRIV
 	$(BIN)/python -m tests.load.simulate $(if $(RELAYS),--relays $(RELAYS)) $(if $(ARRIVALS),--arrivals $(ARRIVALS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(BUDGET),--budget $(BUDGET))
 
+doors: ## A tree of invitations that grows as fast as it may, against a fleet that grows from 1 to 4 relays (SHORT=1)
+	@$(READY)
+	@$(BIN)/python -m tools.rust build-load
+	$(BIN)/python -m tests.load.tree $(if $(SHORT),--short)
+
 fuzz: ## Fuzz every parser for SECONDS each (default 600)
 	@$(READY)
 	$(BIN)/python -m tools.rust fuzz $(or $(SECONDS),600)
@@ -150,4 +155,4 @@ lock: ## Write the Python lock files from pyproject.toml (RISE="name name": thes
 clean: ## Remove everything that was built or generated (not var/, which holds your data)
 	rm -rf .venv .toolchain gen {web,sdk/typescript}/{dist,node_modules,src/gen} tests/e2e/node_client/node_modules services/media_relay/packetcore/target
 
-.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages simulate fuzz images images-try control-plane gen format lock clean crowd soak
+.PHONY: help run test lint lint-sources limits lint-rust beside-rust all-rust fuzz-meanwhile types unit contract integration e2e rust web-test bench chaos outages simulate fuzz images images-try control-plane gen format lock clean crowd soak doors

@@ -17,6 +17,7 @@ from services.room_directory.app.placing import Seated
 from services.room_directory.app.ports import Ids, Limits
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.tickets import Tickets, milliseconds
+from services.room_directory.domain.choosing import is_tight
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
 from services.room_directory.domain.errors import LineFull, NoRelay, RoomFull, RoomMoves
 from services.room_directory.domain.people import Actor
@@ -188,8 +189,12 @@ class WaitingRoom:
             yield live, line, waiter
 
     def _has_to_wait(self, live: LiveRoom, ticket: Ticket | None, now: float) -> bool:
-        # Without a line this copy may just have got the room: where it is well filled, some may have waited before it.
-        likely = 2 * live.room.listener_count() >= live.room.rules.listener_limit
+        # Without a line this copy may just have got the room: where it, or the fleet, is well filled, some may have
+        # waited before it.
+        relays, share = self._fleet.relays.values(), self._limits.relay_share
+        likely = 2 * live.room.listener_count() >= live.room.rules.listener_limit or (
+            now < live.settles_until and is_tight(relays, share, now)
+        )
         if self._is_short or self._line_of(live).keeps_out(ticket, now, likely=likely):
             return True
         return self._door.take("", now) > 0

@@ -20,6 +20,9 @@ CANDIDATES = 2
 APART = 0.02
 """Share of a limit by which a relay that serves a room already may be fuller than another one and is preferred."""
 
+_MUCH_SHARE = 0.8
+"""Of what newcomers may have: beyond it a line before the relays is likely."""
+
 _NEW: ChannelKey = ("", "")
 """A channel that no relay carries yet."""
 
@@ -182,3 +185,9 @@ def _least_loaded(
 def _first_to_fill(relays: Iterable[RelayLoadState], share: float, now: float) -> RelayLoadState | None:
     open_ones = [relay for relay in relays if relay.fullness(now) < share * FILL_SHARE]
     return min(open_ones, key=lambda relay: (relay.ordinal, relay.relay_id), default=None)
+
+
+def is_tight(relays: Iterable[RelayLoadState], share: float, now: float) -> bool:
+    """Whether no relay has much room: people may have waited for it before this process looked."""
+    most = share * (1.0 - KEPT_BACK) * _MUCH_SHARE
+    return all(relay.fullness(now) >= most for relay in relays if relay.accepts(now))

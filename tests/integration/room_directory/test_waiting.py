@@ -129,6 +129,23 @@ async def test_after_a_restart_a_newcomer_takes_no_seat_before_those_who_waited_
     assert (await _wait(world, "early", room_id, early.ticket)).position == 2
 
 
+async def test_after_a_restart_a_newcomer_takes_no_seat_of_a_half_empty_room_while_the_relays_are_nearly_full(
+    world: World,
+) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    await world.crash()
+    relay.load = {"packets_per_second_budget": 400_000, "packets_per_second": 330_000}
+    await world.start()
+    await world.until(lambda: bool(world.parts.app.fleet.list_relays()))
+    assert (await _wait(world, "early", room_id)).position == 1
+    await world.crash()
+    relay.load = {"packets_per_second_budget": 400_000}
+    await world.start()
+    await world.until(lambda: bool(world.parts.app.fleet.list_relays()))
+    assert not (await world.join("early", room_id, may_wait=True)).HasField("place")
+
+
 async def test_places_that_are_shown_again_count_against_the_bound(world: World) -> None:
     room_id = await _small(world)
     places = {name: await _wait(world, name, room_id) for name in ("omar", "nadia")}

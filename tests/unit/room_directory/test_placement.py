@@ -11,6 +11,7 @@ from services.room_directory.domain.choosing import (
     Placement,
     choose_audience_relay,
     choose_home_relay,
+    is_tight,
 )
 from services.room_directory.domain.placement import CONFIRMED_SECONDS, RESERVED_SECONDS, RelayLoadState, Wanted
 from services.room_directory.domain.shares import FRESH_SECONDS, ROOM_SHARE, Shares
@@ -296,3 +297,9 @@ def test_a_fleet_of_which_not_all_have_measured_themselves_keeps_nobody_out() ->
 def test_relays_that_take_nobody_are_no_part_of_the_fleet() -> None:
     fleet = [relay("a", carried=OTHER), relay("b", draining=True), relay("c", seen_at=NOW - 2.5)]
     assert Shares(1.0).most(fleet, "room", NOW) == 12
+
+
+def test_a_fleet_is_tight_when_no_relay_that_takes_people_has_much_room() -> None:
+    full, draining, stale = relay("a", 800), relay("b", 0, draining=True), relay("c", 0, seen_at=NOW - 10)
+    assert is_tight((full, draining, stale), 1.0, NOW)
+    assert not is_tight((full, relay("d", 600)), 1.0, NOW)
