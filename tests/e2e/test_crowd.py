@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.load import churn, rush
+from tests.load import churn, rush, tree
 from tests.load.rows import Row
 
 TIMED = {"page p99", "answer p99", "memory a waiting person"}
@@ -21,5 +21,11 @@ async def test_a_crowd_before_a_full_room_waits_in_order_and_nobody_inside_hears
 
 async def test_people_come_hear_and_go_and_nothing_grows_with_them(tmp_path: Path) -> None:
     rows, panels = await churn.run(churn.SHORT, tmp_path)
+    assert broken(rows) == []
+    assert panels
+
+
+async def test_a_tree_of_invitations_grows_no_faster_than_the_fleet_has_room(tmp_path: Path) -> None:
+    rows, panels = await tree.run(tree.SHORT, tmp_path)
     assert broken(rows) == []
     assert panels

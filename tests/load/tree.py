@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Tree:
     to_listen: list[str] = field(default_factory=list)
     waiting: int = 0
     branches: set[asyncio.Task[None]] = field(default_factory=set)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Nobody begins anything any more; what is under way gets its answer."""
 
     @property
     def now(self) -> float:
@@ -75,7 +77,7 @@ class Tree:
     def invite(self, codes: list[str]) -> None:
         """Somebody for each code, unless there are enough."""
         for code in codes:
-            if len(self.codes) < self.growth.most:
+            if len(self.codes) < self.growth.most and not self.over.is_set():
                 self.codes.add(code)
                 task = asyncio.ensure_future(self._come(code, len(self.codes)))
                 self.branches.add(task)
@@ -90,6 +92,8 @@ class Tree:
         try:
             while (answer := await self._call("RedeemInvitation", request, network)) is None:
                 await self._turn(code, network)
+                if self.over.is_set():
+                    return
         finally:
             self.waiting -= 1
         self.entered.append(self.now)
@@ -101,12 +105,12 @@ class Tree:
 
     async def _turn(self, code: str, network: dict[str, str]) -> None:
         """Looks as often as it is told, until it is this person's turn."""
-        while True:
+        while not self.over.is_set():
             answer = await self._call("GetPlace", {"code": code}, network, service="DoorService")
             place = (answer or {}).get("place", {})
             if place.get("turn"):
                 return
-            await asyncio.sleep(place.get("lookSeconds", 2) * (0.8 + 0.4 * secrets.randbelow(100) / 100))
+            await self._pause(place.get("lookSeconds", 2) * (0.8 + 0.4 * secrets.randbelow(100) / 100))
 
     async def _invitation(self, token: str, network: dict[str, str]) -> str:
         headers = {**network, "Authorization": f"Bearer {token}"}
@@ -126,11 +130,21 @@ class Tree:
         self.refused[reason] = self.refused.get(reason, 0) + 1
         if reason not in WAITING_REASONS:
             self.failures.append(f"{method}: {response.status_code} {answer}")
-        await asyncio.sleep(0 if reason.startswith("DOORS") else 1.0)
+        await self._pause(0 if reason.startswith("DOORS") else 1.0)
         return None
 
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.over.wait(), seconds)
+
+    async def end(self) -> None:
+        """Nobody comes any more, and whoever was coming in is in."""
+        self.over.set()
+        if self.branches:
+            await asyncio.wait(self.branches, timeout=20.0)
+        self.stop()
+
     def stop(self) -> None:
-        """Nobody comes any more."""
         for task in self.branches:
             task.cancel()
 
@@ -187,8 +201,8 @@ async def grow(growth: Growth, stack: Stack, folder: Path) -> tuple[list[Row], l
                 exits.push_async_callback(relay.stop)
                 await relay.start()
                 joined.append((tree.now, f"relay {number + 1}"))
-        tree.stop()
-        await asyncio.sleep(2.0)
+        await tree.end()
+        await asyncio.sleep(1.0)
         if seating.done():
             seating.result()
         heard = await settle(seating)
