@@ -46,7 +46,7 @@ class Churn:
         return int((self.seconds - self.stay - 3) * self.a_second)
 
 
-SHORT = Churn(minutes=0.5, stay=2.0, audience=5)
+SHORT = Churn(minutes=0.3, stay=1.5, audience=5)
 
 
 async def run(churn: Churn, folder: Path) -> tuple[list[Row], list[Panel]]:

@@ -40,7 +40,7 @@ class Rush:
         return {**NO_BUDGET, "ROOM_DIRECTORY_LISTENER_LIMIT": str(self.seats)}
 
 
-SHORT = Rush(arrivals=600, within=6.0, seats=24, inside=20, beside=4, seconds=24.0, stay=2.0)
+SHORT = Rush(arrivals=500, within=5.0, seats=24, inside=20, beside=4, seconds=18.0, stay=2.0)
 
 
 async def run(rush: Rush, folder: Path) -> tuple[list[Row], list[Panel]]:

@@ -47,7 +47,7 @@ class Growth:
         return self.relays * self.every
 
 
-SHORT = Growth(relays=2, every=15.0, roots=8, most=150)
+SHORT = Growth(relays=2, every=8.0, roots=8, most=150)
 
 
 @dataclass
