@@ -62,6 +62,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
         Part("removals"),
         Part("epoch_floors"),
         Part("blocks", ("blocker_id",)),  # not by whom the person is blocked: that is the others' own
+        Part("ladder_orders", ("operator_id",)),
         Part("reports", ("reporter_id",)),
         Part("reports", ("subject_id",), ("reporter_id", "text")),
         _ACTED,
@@ -71,7 +72,15 @@ PARTS: dict[str, tuple[Part, ...]] = {
 ABOUT_NOBODY = {
     "auth": {"refresh_tokens", "secrets", "owner_link", "outbox_counter", "audit_head"},
     "invite": {"outbox_counter", "audit_head", "fact_cursor", "places", "entries"},
-    "room_directory": {"relays", "signing_keys", "audit_head", "fact_cursor", "room_leases", "directory_copies"},
+    "room_directory": {
+        "relays",
+        "signing_keys",
+        "audit_head",
+        "fact_cursor",
+        "room_leases",
+        "directory_copies",
+        "ladder_changes",
+    },
 }
 """Tables without a person; refresh tokens are only hashes, and belong to sign-ins; whoever has a place before the doors
 has no account yet, and entries are counted by the number of a redemption."""

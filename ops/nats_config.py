@@ -17,7 +17,12 @@ HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
     "invite": ("auth", "media_relay:load"),
     "room_directory": ("auth", "invite", "media_relay:load", "room_directory:pulse"),
-    "media_relay": ("media_relay:load", "programme:frame", "programme:wanted"),
+    "media_relay": (
+        "media_relay:load",
+        "programme:frame",
+        "programme:wanted",
+        "room_directory:ladder_orders_stand",
+    ),
     "gateway": ("auth", "room_directory", "media_relay:load"),
     "canary": ("programme:frame",),
 }
@@ -30,6 +35,7 @@ _EVENT_MODULES = (
     "majlis.auth.v1.auth_facts_pb2",
     "majlis.invite.v1.invite_facts_pb2",
     "majlis.room_directory.v1.room_events_pb2",
+    "majlis.room_directory.v1.ladder_pb2",
     "majlis.media_relay.v1.media_relay_service_pb2",
     "majlis.programme.v1.programme_pb2",
 )

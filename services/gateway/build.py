@@ -34,7 +34,7 @@ from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
 from services.gateway.domain.origins import Origins
-from services.gateway.domain.relays import RelayTable
+from services.gateway.domain.relays import RelayTable, SparingRelays
 from services.gateway.grpc import server as native
 from services.gateway.http import server as web
 from services.gateway.http.caller import Callers
@@ -106,6 +106,7 @@ class Gateway:
         self.background = Background()
         self.bus = Bus(settings, metrics)
         self.relay_table = RelayTable()
+        self._sparing = SparingRelays()
         services = contract_services() if services is None else services
         catalogue = Catalogue(services)
         ice = IceServers(_ice_offer(settings), SystemClock())
@@ -126,6 +127,7 @@ class Gateway:
             events=RoomEventsOfBus(self.bus),
             reports=self._reports,
             revocations=revocations,
+            sparing=self._sparing,
             metrics=metrics,
             background=self.background,
         )
@@ -157,7 +159,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connects to the bus, starts the background work, and serves both public ports."""
-        await follow_relays(self.bus, self.relay_table)
+        await follow_relays(self.bus, self.relay_table, self._sparing)
         self.background.spawn("auth facts", self._facts.run, restart=True)
         self.background.spawn("stream reports", self._reports.run, restart=True)
         self.background.spawn("directory connection", self._watch_directory, restart=True)

@@ -31,7 +31,7 @@ from services.media_relay.core import (
 )
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
-from services.media_relay.domain.ladder import Shape
+from services.media_relay.domain.ladder import LadderOrders, Shape
 from services.media_relay.domain.leaving import OtherRelays
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
@@ -120,10 +120,10 @@ class RelayService:
         adapter = CoreAdapter(core, _shape(settings))
         bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
-        others = OtherRelays()
+        others, orders = OtherRelays(), LadderOrders(relay.relay_id)
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
         meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock, region=settings.region)
-        heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry)
+        heartbeat = Heartbeat(bus, meter, Neighbours(relay.relay_id, others, clock).heard, reports.hurry, orders)
         handshakes = Handshakes(core.send_dtls)
         doors = Doors(settings.half_open_sessions, pace=relay.capacity.joins_a_second)
         made = _sessions(
@@ -161,7 +161,7 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
-            shedding=_shedding(settings, relay, adapter, meter, metrics),
+            shedding=_shedding(settings, relay, adapter, meter, orders, metrics=metrics),
             background=background,
         )
 
@@ -242,7 +242,15 @@ def _shape(settings: Settings) -> Shape:
     return Shape(PACKET_MS[settings.audience_packet_ms], settings.programme_bits_per_second)
 
 
-def _shedding(settings: Settings, relay: Relay, core: CoreAdapter, meter: LoadMeter, metrics: Metrics) -> Shedding:
+def _shedding(
+    settings: Settings,
+    relay: Relay,
+    core: CoreAdapter,
+    meter: LoadMeter,
+    orders: LadderOrders,
+    *,
+    metrics: Metrics,
+) -> Shedding:
     return Shedding(
         relay.capacity,
         meter,
@@ -250,6 +258,7 @@ def _shedding(settings: Settings, relay: Relay, core: CoreAdapter, meter: LoadMe
         core.reshape,
         _shape(settings),
         setting=settings.ladder,
+        orders=orders,
         metrics=metrics,
         clock=SystemClock(),
     )

@@ -1,13 +1,16 @@
-"""Heartbeats on the bus: this relay's load out, other relays' in."""
+"""Heartbeats on the bus: this relay's load out, other relays' and operators' orders in."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
+from majlis.room_directory.v1.ladder_pb2 import LadderOrdersStand
 
 from services.common.bus.client import Bus
 from services.media_relay.domain.events import Event, SessionOpened
+from services.media_relay.domain.ladder import LadderOrders
 from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.messages import ladder_orders
 
 HEARTBEAT_SECONDS = 1.0
 FIRST_HEARTBEAT_SECONDS = 0.2
@@ -27,12 +30,14 @@ class Heartbeat:
         meter: LoadMeter,
         heard: Callable[[RelayLoad], None],
         report: Callable[[float], Awaitable[None]],
+        orders: LadderOrders,
     ) -> None:
         """`report` sends what waits to be told of sessions, within so many seconds."""
         self._bus = bus
         self._report = report
         self._meter = meter
         self._hear = heard
+        self._orders = orders
         self._urgent = asyncio.Event()
 
     def happened(self, event: Event, _now: float) -> None:
@@ -41,8 +46,9 @@ class Heartbeat:
             self._urgent.set()
 
     async def start(self) -> None:
-        """Begins to listen to other relays."""
+        """Begins to listen to other relays, and to what operators order."""
         await self._bus.subscribe(RelayLoad, self._heard, queue_limit=1024)
+        await self._bus.subscribe(LadderOrdersStand, self._ordered, queue_limit=16)
 
     async def run(self) -> None:
         """Publishes for ever."""
@@ -66,3 +72,6 @@ class Heartbeat:
 
     async def _heard(self, load: RelayLoad) -> None:
         self._hear(load)
+
+    async def _ordered(self, message: LadderOrdersStand) -> None:
+        self._orders.hear(*ladder_orders(message))

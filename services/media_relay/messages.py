@@ -1,9 +1,10 @@
 """What the domain says and hears, in the form of the contracts."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
-from majlis.room_directory.v1 import room_pb2, sessions_pb2
+from majlis.room_directory.v1 import ladder_pb2, room_pb2, sessions_pb2
 
 from services.media_relay.domain.events import (
     Cause,
@@ -14,6 +15,7 @@ from services.media_relay.domain.events import (
     SessionIdle,
     SessionOpened,
 )
+from services.media_relay.domain.ladder import Order
 from services.media_relay.domain.permits import Kind, Permit
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatChange
@@ -30,6 +32,11 @@ SEAT_ACTIONS = {
     pb.SEAT_ACTION_STREAM_GONE: SeatAction.STREAM_GONE,
     pb.SEAT_ACTION_STREAM_BACK: SeatAction.STREAM_BACK,
     pb.SEAT_ACTION_END_SIGN_IN: SeatAction.END_SIGN_IN,
+}
+LADDER_CAUSES: dict[str, "ladder_pb2.LadderCause.ValueType"] = {
+    "measured": ladder_pb2.LADDER_CAUSE_MEASURED,
+    "setting": ladder_pb2.LADDER_CAUSE_SETTING,
+    "order": ladder_pb2.LADDER_CAUSE_ORDER,
 }
 _ROLES = {
     "listener": room_pb2.ROLE_LISTENER,
@@ -51,6 +58,12 @@ _CAUSES = {
     Cause.DRAINING: sessions_pb2.SESSION_CAUSE_DRAINING,
     Cause.FAILED: sessions_pb2.SESSION_CAUSE_FAILED,
 }
+
+
+def ladder_orders(message: ladder_pb2.LadderOrdersStand) -> tuple[datetime, list[Order]]:
+    """When orders about ladders changed last, and all that stand."""
+    orders = [Order(each.relay_id, each.step, each.until.ToDatetime(tzinfo=UTC)) for each in message.orders]
+    return message.changed_at.ToDatetime(tzinfo=UTC), orders
 
 
 def seat_change(message: pb.SeatChange) -> SeatChange:

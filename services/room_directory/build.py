@@ -13,6 +13,8 @@ from majlis.room_directory.v1 import (
     capacity_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
+    ladder_service_pb2,
+    ladder_service_pb2_grpc,
     moderation_service_pb2,
     moderation_service_pb2_grpc,
     peer_service_pb2,
@@ -45,6 +47,7 @@ from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.keys import Keys
+from services.room_directory.app.ladder import LadderCases
 from services.room_directory.app.live import LiveRooms
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.ownership.passing import Passing
@@ -66,6 +69,7 @@ from services.room_directory.metrics import ClockSkew, PrometheusCounters
 from services.room_directory.owning import Owning, leases_of, owning
 from services.room_directory.rpc.capacity import CapacityServicer
 from services.room_directory.rpc.fleet import FleetServicer
+from services.room_directory.rpc.ladder import LadderServicer
 from services.room_directory.rpc.moderation import ModerationServicer
 from services.room_directory.rpc.peer import PeerServicer
 from services.room_directory.rpc.room import RoomServicer
@@ -73,6 +77,7 @@ from services.room_directory.rpc.snapshots import Snapshots
 from services.room_directory.rpc.stage import StageServicer
 from services.room_directory.settings import Settings
 from services.room_directory.storage import retention as old
+from services.room_directory.storage.ladder import SqlLadder
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.rooms import SqlRoomStore
 from services.room_directory.storage.tables import audit, fact_cursors
@@ -83,6 +88,7 @@ LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.5
 OFFER_SECONDS = 0.5
 WRITE_SECONDS = 1.0
+LADDER_SECONDS = 3.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
 _RELAY_DAYS = 30
@@ -103,6 +109,7 @@ class UseCases:
     presence: Presence
     fleet: Fleet
     capacity: CapacityCases
+    ladder: LadderCases
     people: People
     keys: Keys
 
@@ -167,6 +174,7 @@ async def build(
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
         capacity=CapacityCases(fleet, clock, limits),
+        ladder=LadderCases(SqlLadder(database, clock), fleet, facts.ladder_teller(bus.publish), clock),
         people=people,
         keys=keys,
     )
@@ -286,6 +294,11 @@ def serve(parts: Parts, server: RpcServer) -> None:
         capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
     )
     server.add(
+        LadderServicer(app.ladder),
+        ladder_service_pb2_grpc.add_LadderServiceServicer_to_server,
+        ladder_service_pb2.DESCRIPTOR.services_by_name["LadderService"],
+    )
+    server.add(
         PeerServicer(parts.owning.ownership, parts.blocks),
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
         peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
@@ -304,6 +317,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("offer seats", OFFER_SECONDS, parts.app.waiting.round)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
+    background.every("ladder orders", LADDER_SECONDS, parts.app.ladder.tell)
     background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
     parts.retention.start(background)

@@ -10,12 +10,14 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import ladder_pb2
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
 from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.trust.revocations import RevocationList
 from services.room_directory import messages as wire
+from services.room_directory import relay_messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Pulse
@@ -23,9 +25,11 @@ from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
+from services.room_directory.domain.ladder import LadderOrders
 from services.room_directory.domain.placement import RelayLoadState
 
 _MOST_WAITING = 10_000
+_EVERY_RELAY = "everyrelay"
 
 AUTH_FACTS: tuple[type[Message], ...] = (
     auth_facts_pb2.AccountCreated,
@@ -79,6 +83,17 @@ class BusAnnouncer:
     async def _event(self, fact: Fact) -> Message:
         people = await self._people.get(people_in(fact))
         return event_of(fact, people)
+
+
+def ladder_teller(publish: Callable[[Message], Awaitable[None]]) -> Callable[[LadderOrders], Awaitable[None]]:
+    """Tells all relays what operators ordered about their ladders."""
+
+    async def tell(stored: LadderOrders) -> None:
+        orders = [relay_messages.ladder_order(each) for each in stored.orders]
+        changed_at = wire.moment(stored.changed_at)
+        await publish(ladder_pb2.LadderOrdersStand(audience=_EVERY_RELAY, changed_at=changed_at, orders=orders))
+
+    return tell
 
 
 def people_in(fact: Fact) -> list[str]:
@@ -166,7 +181,7 @@ def load_handler(
     """Hands relays' heartbeats on."""
 
     async def handle(load: relay_pb.RelayLoad) -> None:
-        await take_in(clocks.read(wire.relay_load(load), wire.sent_at(load)))
+        await take_in(clocks.read(relay_messages.relay_load(load), relay_messages.sent_at(load)))
 
     return handle
 

@@ -28,6 +28,7 @@ from services.common.settings import ServiceSettings
 from services.programme.channels import Channel
 from services.programme.messages import channel_message
 from services.room_directory import messages as wire
+from services.room_directory import relay_messages
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain.events import SeatOrder
@@ -218,7 +219,7 @@ class GrpcRelayClient:
     async def get_load(self) -> RelayLoadState:
         """The load as heartbeats have it."""
         response = await self._stub.GetLoad(relay_pb.GetLoadRequest(), timeout=_CALL_SECONDS)
-        return self._clocks.read(wire.relay_load(response.load), wire.sent_at(response.load))
+        return self._clocks.read(relay_messages.relay_load(response.load), relay_messages.sent_at(response.load))
 
     async def close(self) -> None:
         """Closes the connection."""

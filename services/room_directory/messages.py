@@ -1,26 +1,29 @@
 """Domain values to the messages of the contract, and the words of the contract back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import fleet_service_pb2, room_events_pb2, room_pb2, room_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import (
+    fleet_service_pb2,
+    room_events_pb2,
+    room_pb2,
+    room_service_pb2,
+    sessions_pb2,
+)
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
 from services.common.text.look_alikes import look
-from services.programme.channels import FLOOR
-from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.app.waiting import PlaceShown
 from services.room_directory.domain.events import OfferCause, RoomCard, SeatAction, StageCause
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
-from services.room_directory.domain.placement import ChannelKey, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -335,53 +338,3 @@ def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.Wa
         return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
     reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
     return fleet_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))
-
-
-def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
-    """A relay's report."""
-    return RelayLoadState(
-        relay_id=load.relay_id,
-        boot_id=load.boot_id,
-        grpc_address=load.grpc_address,
-        work=_work(load),
-        limits=_limits(load),
-        tariff=_tariff(load),
-        carried=_carried(load),
-        region=load.region,
-        draining=load.draining,
-        move_within_milliseconds=load.move_within_milliseconds,
-        newest_session=load.newest_session,
-    )
-
-
-def sent_at(load: relay_pb.RelayLoad) -> datetime | None:
-    """When a relay sent its report, by its own clock."""
-    return load.sent_at.ToDatetime(tzinfo=UTC) if load.HasField("sent_at") else None
-
-
-def _work(load: relay_pb.RelayLoad) -> Work:
-    if not load.HasField("promised"):
-        # A relay of an older release counts packets alone.
-        return Work(load.packets_per_second, load.packets_per_second)
-    promised = load.promised
-    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)
-
-
-def _limits(load: relay_pb.RelayLoad) -> Limits:
-    if not load.HasField("limits"):
-        return Limits(usual=load.packets_per_second_budget)
-    limits = load.limits
-    return Limits(limits.usual, limits.sending, limits.programme, limits.together, limits.whole)
-
-
-def _tariff(load: relay_pb.RelayLoad) -> Tariff:
-    if not load.HasField("costs"):
-        return Tariff(PACKETS_ONLY, 1000 // (load.packets_per_listener or FRAMES))
-    told = {name: getattr(load.costs, name) / 1000 for name in Costs.__dataclass_fields__}
-    return Tariff(Costs(**told), load.costs.packet_milliseconds, load.costs.programme_bits_per_second)
-
-
-def _carried(load: relay_pb.RelayLoad) -> frozenset[ChannelKey]:
-    """The floor of each room that has sessions there, and every channel that somebody hears."""
-    heard = {(room.room_id, each.channel.name) for room in load.rooms for each in room.channels}
-    return frozenset(heard | {(room.room_id, FLOOR) for room in load.rooms})

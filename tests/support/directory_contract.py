@@ -10,6 +10,8 @@ from majlis.room_directory.v1 import (
     capacity_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
+    ladder_service_pb2,
+    ladder_service_pb2_grpc,
     moderation_service_pb2,
     moderation_service_pb2_grpc,
     peer_service_pb2,
@@ -42,6 +44,10 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
         capacity_service_pb2.DESCRIPTOR.services_by_name["CapacityService"],
     ),
     (
+        ladder_service_pb2_grpc.add_LadderServiceServicer_to_server,
+        ladder_service_pb2.DESCRIPTOR.services_by_name["LadderService"],
+    ),
+    (
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
         peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
     ),
@@ -55,6 +61,7 @@ class DirectoryServicer(
     moderation_service_pb2_grpc.ModerationServiceServicer,
     fleet_service_pb2_grpc.FleetServiceServicer,
     capacity_service_pb2_grpc.CapacityServiceServicer,
+    ladder_service_pb2_grpc.LadderServiceServicer,
     peer_service_pb2_grpc.PeerServiceServicer,
 ):
     """What plays the directory and answers only what it is asked in its tests."""
@@ -70,6 +77,7 @@ class DirectoryStub:
             moderation_service_pb2_grpc.ModerationServiceStub,
             fleet_service_pb2_grpc.FleetServiceStub,
             capacity_service_pb2_grpc.CapacityServiceStub,
+            ladder_service_pb2_grpc.LadderServiceStub,
             peer_service_pb2_grpc.PeerServiceStub,
         ):
             vars(self).update(vars(stub(channel)))

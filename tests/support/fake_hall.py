@@ -19,6 +19,8 @@ from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import (
     capacity_service_pb2,
+    ladder_pb2,
+    ladder_service_pb2,
     room_events_pb2,
     room_pb2,
     room_service_pb2,
@@ -194,6 +196,7 @@ class FakeDirectory(LineServicer, DirectoryServicer):
 
     def __init__(self, hall: Hall) -> None:
         self.hall = hall
+        self.ladder: dict[str, ladder_pb2.LadderOrder] = {}
 
     async def CreateRoom(self, request: Any, context: Any) -> Any:
         key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
@@ -217,6 +220,25 @@ class FakeDirectory(LineServicer, DirectoryServicer):
             relays=-(-request.rooms // 30),
             fleet=[relay],
         )
+
+    async def InspectLadder(self, request: Any, context: Any) -> Any:
+        """One relay, which does what is ordered."""
+        step = next((order.step for order in self.ladder.values()), 2)
+        cause = ladder_pb2.LADDER_CAUSE_ORDER if self.ladder else ladder_pb2.LADDER_CAUSE_MEASURED
+        relay = ladder_pb2.RelayLadder(
+            relay_id="relay00000", step=step, cause=cause, fullness=0.63, loop_lag_milliseconds=4
+        )
+        return ladder_service_pb2.InspectLadderResponse(relays=[relay], orders=self.ladder.values())
+
+    async def PinLadder(self, request: Any, context: Any) -> Any:
+        self.ladder[request.relay_id] = ladder_pb2.LadderOrder(
+            relay_id=request.relay_id, step=request.step, reason=request.reason, until=request.until
+        )
+        return ladder_service_pb2.PinLadderResponse(orders=self.ladder.values())
+
+    async def ReleaseLadder(self, request: Any, context: Any) -> Any:
+        self.ladder.pop(request.relay_id, None)
+        return ladder_service_pb2.ReleaseLadderResponse(orders=self.ladder.values())
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")

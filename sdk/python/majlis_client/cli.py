@@ -1,4 +1,4 @@
-"""The `majlis` command: sign in, list and start rooms, listen, speak, raise a hand, invite, forecast, set doors."""
+"""The `majlis` command: sign in, list and start rooms, listen, speak, raise a hand, invite, and what operators do."""
 
 import asyncio
 import contextlib
@@ -22,6 +22,7 @@ from majlis_client.doors import doors
 from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
 from majlis_client.in_line import InLine
+from majlis_client.ladder import ladder
 from majlis_client.pasted import RoomLink, room_of
 from majlis_client.redeeming import Wait, invitation_of
 from majlis_client.terminal import (
@@ -313,6 +314,7 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
 
 app.command(help=say("help.capacity"))(capacity)
 app.add_typer(doors, name="doors")
+app.add_typer(ladder, name="ladder")
 
 
 @app.command(help=say("help.redeem"))

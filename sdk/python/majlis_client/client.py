@@ -21,6 +21,7 @@ from majlis.gateway.v1 import event_service_pb2_grpc
 from majlis.invite.v1 import door_service_pb2_grpc, invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
 from majlis.room_directory.v1 import (
     capacity_service_pb2_grpc,
+    ladder_service_pb2_grpc,
     moderation_service_pb2_grpc,
     room_events_pb2,
     room_pb2,
@@ -44,7 +45,7 @@ class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
     `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `moderation`,
-    `capacity` and `events` are the generated stubs: every public RPC can be called through them.
+    `capacity`, `ladder` and `events` are the generated stubs: every public RPC can be called through them.
     `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
     MajlisError.
     """
@@ -64,6 +65,7 @@ class Client:
         self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
         self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self.capacity = capacity_service_pb2_grpc.CapacityServiceStub(self._channel)
+        self.ladder = ladder_service_pb2_grpc.LadderServiceStub(self._channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
         self.seats = Seats(self.rooms)
         self._ways_in = sign_in_service_pb2_grpc.SignInServiceStub(self._anonymous)

@@ -13,6 +13,7 @@ import { EventService, ServerService } from './gen/majlis/gateway/v1/event_servi
 import { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
 import { CapacityService } from './gen/majlis/room_directory/v1/capacity_service_pb.js';
+import { LadderService } from './gen/majlis/room_directory/v1/ladder_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
@@ -25,6 +26,7 @@ export * as doors from './gen/majlis/invite/v1/door_service_pb.js';
 export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as capacity from './gen/majlis/room_directory/v1/capacity_service_pb.js';
+export * as ladder from './gen/majlis/room_directory/v1/ladder_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
 export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
@@ -62,6 +64,7 @@ export interface MajlisClient {
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
   readonly capacity: Client<typeof CapacityService>;
+  readonly ladder: Client<typeof LadderService>;
   readonly events: Client<typeof EventService>;
   readonly server: Client<typeof ServerService>;
   /**
@@ -118,6 +121,7 @@ function clientOf(transport: Transport): MajlisClient {
     stage: createClient(StageService, transport),
     moderation: createClient(ModerationService, transport),
     capacity: createClient(CapacityService, transport),
+    ladder: createClient(LadderService, transport),
     server: createClient(ServerService, transport),
     events,
     watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),

@@ -1,6 +1,7 @@
-"""Where relays are reached, remembered from what was heard of them."""
+"""Where relays are reached and which of them spare, remembered from what was heard of them."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -33,3 +34,27 @@ class RelayTable:
 
     def __len__(self) -> int:
         return len(self._relays)
+
+
+Spared = tuple[tuple[str, int], ...]
+"""Relays that spare their listeners something, each with the step of its ladder; in the order of their ids."""
+
+
+class SparingRelays:
+    """The relays that spare, and whom; one that went silent is kept, since silence may be the bus's."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._relays: OrderedDict[str, tuple[int, Collection[str]]] = OrderedDict()
+        self._limit = limit
+
+    def note(self, relay_id: str, step: int, room_ids: Collection[str]) -> None:
+        """Remembers what a relay said: the step of its ladder, 0 for none, and the rooms that it carries."""
+        self._relays.pop(relay_id, None)
+        if step:
+            self._relays[relay_id] = step, room_ids
+            if len(self._relays) > self._limit:
+                self._relays.popitem(last=False)
+
+    def of(self, room_id: str) -> Spared:
+        """Those that carry a room."""
+        return tuple(sorted((each, step) for each, (step, rooms) in self._relays.items() if room_id in rooms))

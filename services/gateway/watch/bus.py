@@ -9,7 +9,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2
 
 from services.common.bus.client import Bus
 from services.common.facts.reader import FactReader, ListFacts, MemoryCursor
-from services.gateway.domain.relays import Relay, RelayTable
+from services.gateway.domain.relays import Relay, RelayTable, SparingRelays
 from services.gateway.watch.frames import event_types
 from services.gateway.watch.streams import Watching
 
@@ -52,10 +52,12 @@ def sign_outs(bus: Bus, list_facts: ListFacts, watching: Watching) -> FactReader
     return FactReader("auth", bus, _AUTH_FACTS, list_facts, handle, MemoryCursor())
 
 
-async def follow_relays(bus: Bus, relays: RelayTable) -> None:
-    """Notes where each relay is reached, from its heartbeats."""
+async def follow_relays(bus: Bus, relays: RelayTable, sparing: SparingRelays) -> None:
+    """Notes where each relay is reached and whether it spares, from its heartbeats."""
 
     async def heard(load: media_relay_service_pb2.RelayLoad) -> None:
         relays.note(Relay(load.relay_id, load.boot_id, load.grpc_address))
+        rooms = frozenset(room.room_id for room in load.rooms) if load.ladder_step else frozenset()
+        sparing.note(load.relay_id, load.ladder_step, rooms)
 
     await bus.subscribe(media_relay_service_pb2.RelayLoad, heard)

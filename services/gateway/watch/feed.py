@@ -11,8 +11,9 @@ from services.common.errors import DomainError
 from services.common.sight.log import get_logger
 from services.common.tasks import Background
 from services.gateway.domain.errors import SeatEnded
+from services.gateway.domain.relays import Spared
 from services.gateway.domain.ring import Ring
-from services.gateway.watch.frames import COMMENT, QUEUE_FACTS, Frame, of_fact, of_snapshot, of_status, pulse_of
+from services.gateway.watch.frames import COMMENT, QUEUE_FACTS, Frame, Standing, of_fact, of_snapshot, pulse_of
 from services.gateway.watch.hands import HandFeed
 from services.gateway.watch.subscriber import Readers, Subscriber
 
@@ -80,7 +81,7 @@ class Feed:
         self._look_at = 0.0
         self._joined_at = -_KEEP_LOOKING_SECONDS
         self._hands = HandFeed(self.subscribers, lambda: self._ring.revision)
-        self._may_be_old = False
+        self._standing = Standing()
         self._term = 0
         """The newest owner of the room that was heard: what an older one tells is void."""
 
@@ -108,7 +109,7 @@ class Feed:
             self._claimed = max(self._claimed, subscriber.has)
             self._watch_gap()
         own = self._hands.first(subscriber)
-        subscriber.prefill([*missed, *own, of_status(self._ring.revision, may_be_old=self._may_be_old)], _now())
+        subscriber.prefill([*missed, *own, self._standing.frame(self._ring.revision)], _now())
         self.subscribers.add(subscriber)
         self._joined_at = _now()
         if self.is_over:
@@ -174,12 +175,12 @@ class Feed:
             # Spread, so that many rooms and gateways do not ask in step.
             self._look_at = _now() + _LOOK_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
 
-    def tell_age(self, now: float) -> None:
-        """Tells the readers when what they were sent may be old at `now` (loop seconds), and when it no longer is."""
-        may_be_old = now - self._fresh_at > OLD_AFTER_SECONDS
-        if may_be_old != self._may_be_old and not self.is_over:
-            self._may_be_old = may_be_old
-            self._send(of_status(self._ring.revision, may_be_old=may_be_old))
+    def tell_standing(self, now: float, sparing: Spared = ()) -> None:
+        """Tells readers when what they were sent may be old at `now` (loop seconds), or which relays spare, changes."""
+        standing = Standing(now - self._fresh_at > OLD_AFTER_SECONDS, sparing)
+        if standing != self._standing and not self.is_over:
+            self._standing = standing
+            self._send(standing.frame(self._ring.revision))
 
     def close(self) -> None:
         """Ends its timers; its readers are the owner's."""

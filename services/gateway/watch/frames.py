@@ -1,10 +1,12 @@
 """One event of a room, encoded once for all who watch it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
+from services.gateway.domain.relays import Spared
 from services.gateway.messages.json_writer import to_json
 
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
@@ -78,10 +80,18 @@ def of_snapshot(snapshot: room_pb2.RoomSnapshot, *, rewound: bool = False) -> Fr
     return Frame.of(room_events_pb2.RoomEvent(revision=snapshot.revision, snapshot=snapshot, rewound=rewound))
 
 
-def of_status(revision: int, *, may_be_old: bool) -> Frame:
-    """How a stream stands, at the revision its readers have."""
-    status = room_pb2.StreamStatus(may_be_old=may_be_old)
-    return Frame.of(room_events_pb2.RoomEvent(revision=revision, stream_status=status))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a room's streams stand."""
+
+    may_be_old: bool = False
+    sparing: Spared = ()
+
+    def frame(self, revision: int) -> Frame:
+        """As readers are told it, at the revision they have."""
+        sparing = [room_pb2.SparingRelay(relay_id=relay, ladder_step=step) for relay, step in self.sparing]
+        status = room_pb2.StreamStatus(may_be_old=self.may_be_old, sparing=sparing)
+        return Frame.of(room_events_pb2.RoomEvent(revision=revision, stream_status=status))
 
 
 def pulse_of(snapshot: room_pb2.RoomSnapshot) -> room_events_pb2.RoomPulse:

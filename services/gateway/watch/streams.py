@@ -19,6 +19,7 @@ from services.common.tasks import Background
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, TooManyStreams
+from services.gateway.domain.relays import SparingRelays
 from services.gateway.reasons import is_over
 from services.gateway.settings import Settings
 from services.gateway.watch.feed import Feed
@@ -69,6 +70,7 @@ class Watching:
         events: RoomEvents,
         reports: StreamReports,
         revocations: RevocationList,
+        sparing: SparingRelays,
         metrics: Metrics,
         background: Background,
     ) -> None:
@@ -80,6 +82,7 @@ class Watching:
         self._events = events
         self._reports = reports
         self._revocations = revocations
+        self._sparing = sparing
         self._background = background
         self._feeds: dict[str, Feed] = {}
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -230,7 +233,7 @@ class Watching:
     async def _look_around(self) -> None:
         now = asyncio.get_running_loop().time()
         for feed in list(self._feeds.values()):
-            feed.tell_age(now)
+            feed.tell_standing(now, self._sparing.of(feed.room_id))
             if feed.wants_a_look(now) and feed.room_id not in self._looking:
                 self._looking.add(feed.room_id)
                 self._background.spawn("look at a silent room", partial(self._look, feed))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
@@ -80,6 +81,11 @@ class Ladder:
         return self._taken[-1]
 
     @property
+    def is_set(self) -> bool:
+        """Whether it stays at a step that was set."""
+        return self._set is not None
+
+    @property
     def taken(self) -> tuple[Step, ...]:
         """All steps that hold, the lowest first."""
         return tuple(self._taken)
@@ -123,3 +129,35 @@ class Ladder:
         """16 kbit/s is for who asks for it, unless mixing goes on anyway."""
         below = [each for each in self._steps if each < step and each is not Step.BITS_16000]
         return [*below, step]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operator's order: a relay, or every relay that has none of its own, stays at a step until a time."""
+
+    relay_id: str
+    step: int
+    until: datetime
+
+
+class LadderOrders:
+    """The newest orders that were heard; each ends by itself."""
+
+    def __init__(self, relay_id: str) -> None:
+        self._relay_id = relay_id
+        self._changed_at: datetime | None = None
+        self._orders: dict[str, Order] = {}
+
+    def hear(self, changed_at: datetime, orders: Collection[Order]) -> None:
+        """Takes in all orders that stand; what is older than what was heard already changes nothing."""
+        if self._changed_at is None or changed_at >= self._changed_at:
+            self._changed_at = changed_at
+            self._orders = {each.relay_id: each for each in orders if each.relay_id in ("", self._relay_id)}
+
+    def standing(self, now: datetime) -> Step | None:
+        """The step ordered for this relay; of one that no relay has, the next below it."""
+        for whose in (self._relay_id, ""):
+            order = self._orders.get(whose)
+            if order is not None and now < order.until:
+                return max(step for step in Step if step <= order.step)
+        return None

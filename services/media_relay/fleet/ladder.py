@@ -1,13 +1,13 @@
 """Climbs the ladder by what the relay measures, and applies each step to the channels that are there."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.capacity import Capacity
-from services.media_relay.domain.ladder import Ladder, LadderSetting, Shape, Step
+from services.media_relay.domain.ladder import Ladder, LadderOrders, LadderSetting, Shape, Step
 
 LOOK_SECONDS = 1.0
 PRESSED_SHARE = 0.95
@@ -17,6 +17,9 @@ CALM_SHARE = 0.8
 PRESSED_LAG_SECONDS = 0.5
 """Lateness of the loop within each second that is trouble: RPCs wait as long."""
 CALM_LAG_SECONDS = 0.1
+
+Cause = Literal["measured", "setting", "order"]
+"""What holds a relay at its step."""
 
 _log = get_logger("ladder")
 
@@ -32,6 +35,10 @@ class Readings(Protocol):
     @property
     def fewer_bits_spare(self) -> bool:
         """Whether a bit rate below that of microphones would spare anything: else lone speakers had to be mixed."""
+        ...
+
+    def note_ladder(self, cause: Cause, lag_seconds: float) -> None:
+        """Takes what heartbeats say of the ladder beside its step."""
         ...
 
 
@@ -59,6 +66,7 @@ class Shedding:
         shape: Shape,
         *,
         setting: LadderSetting,
+        orders: LadderOrders,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -70,6 +78,8 @@ class Shedding:
         self._shape = shape
         self._clock = clock
         self._ladder = Ladder(shape.steps(), setting)
+        self._orders = orders
+        self._ordered: Step | None = None
         metrics.gauge(
             "majlis_media_relay_ladder_step",
             "Step of the ladder: 0 none, 1 no redundancy, 2 and 3 packets of 40 and 60 ms, 4 and 5 24 and 16 kbit/s, "
@@ -78,8 +88,24 @@ class Shedding:
         self._take(why=setting)
 
     async def look(self) -> None:
-        """Takes a reading."""
-        capacity, ladder, lag = self._capacity, self._ladder, self.loop_lag.take()
+        """Takes a reading, and does what operators ordered."""
+        lag = self.loop_lag.take()
+        self._obey()
+        self._measure(lag)
+        cause: Cause = "order" if self._ordered is not None else "setting" if self._ladder.is_set else "measured"
+        self._readings.note_ladder(cause, lag)
+
+    def _obey(self) -> None:
+        ordered = self._orders.standing(self._clock.now())
+        if ordered is self._ordered:
+            return
+        self._ordered = ordered
+        _log.info("order of an operator", step="released" if ordered is None else ordered.name.lower())
+        if self._ladder.order(ordered):
+            self._take(why="order")
+
+    def _measure(self, lag: float) -> None:
+        capacity, ladder = self._capacity, self._ladder
         share, share_below = self._shares()
         # An operator's own budget asks nothing of the threads.
         strained = capacity.strained and capacity.limits.whole > 0

@@ -10,7 +10,8 @@ from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 from services.common.clock import Clock
 from services.media_relay.domain.join_cost import JoinCost
 from services.media_relay.domain.relay import Relay
-from services.media_relay.messages import room_load, work, work_costs, work_limits
+from services.media_relay.fleet.ladder import Cause
+from services.media_relay.messages import LADDER_CAUSES, room_load, work, work_costs, work_limits
 from services.programme.work import Costs
 
 _LEAST_SECONDS = 0.5
@@ -66,6 +67,13 @@ class LoadMeter:
         self.packets_per_second = 0
         self.fewer_bits_spare = False
         """Whether a bit rate below that of microphones would spare anything: see `_fewer_bits_spare`."""
+        self._cause: Cause = "measured"
+        self._lag_seconds = 0.0
+        self._drops = 0
+
+    def note_ladder(self, cause: Cause, lag_seconds: float) -> None:
+        """Takes what heartbeats say of the ladder beside its step."""
+        self._cause, self._lag_seconds = cause, lag_seconds
 
     def measure(self) -> None:
         """Takes a reading; call it about once a second."""
@@ -82,6 +90,7 @@ class LoadMeter:
         self._note_joins(grown, seconds)
         lost = sum(grown.get(name, 0) for name in _LOST)
         self.fewer_bits_spare = _fewer_bits_spare(grown)
+        self._drops = int(lost / seconds)
         in_trouble = lost > _LOSS * grown.get("packets_out", 0) or counted.get(_LATE, 0) > _LATE_US
         self._troubled = self._troubled + 1 if in_trouble else 0
         if self._troubled >= _TROUBLED:
@@ -126,6 +135,9 @@ class LoadMeter:
             costs=work_costs(capacity.tariff),
             region=self._region,
             encoder_complexity=self._before.get(_COMPLEXITY),
+            ladder_cause=LADDER_CAUSES[self._cause],
+            loop_lag_milliseconds=round(self._lag_seconds * 1000),
+            drops_per_second=self._drops,
         )
 
 

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 
 from services.programme.work import NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
 from services.room_directory.domain.clocks import is_forgiven
+from services.room_directory.domain.ladder import Footing
 
 STALE_SECONDS = 2.0
 """A load older than this says nothing."""
@@ -154,6 +155,8 @@ class RelayLoadState:
     """Serial of the newest session that the last report counts."""
     move_within_milliseconds: int = 0
     """While it drains: how long its people have to move elsewhere in peace."""
+    footing: Footing = field(default_factory=Footing)
+    """Where it stands on the ladder by which it sheds load."""
     seen_at: float = float("-inf")
     """Monotonic seconds of the last report."""
     clock_difference: float = 0.0

@@ -168,5 +168,25 @@ copies = Table(
 )
 """The copies that run, each for as long as it says so."""
 
+ladder_orders = Table(
+    "ladder_orders",
+    metadata,
+    Column("relay_id", _ID, primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("operator_id", _ID, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""What operators ordered about the ladders of relays; the empty name stands for all that have no order of their own."""
+
+ladder_changes = Table(
+    "ladder_changes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+"""One row: when those orders changed last."""
+
 audit = AuditLog(metadata)
 fact_cursors = FactCursors(metadata)

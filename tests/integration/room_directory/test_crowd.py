@@ -22,6 +22,7 @@ from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import AUDIENCE, STAGE, MediaSessions
 from services.media_relay.bus import Heartbeat
 from services.media_relay.domain.events import Cause, Event
+from services.media_relay.domain.ladder import LadderOrders
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.rpc import MediaRelayRpc, UseCases
@@ -125,7 +126,7 @@ async def hall(world: World) -> AsyncIterator[Hall]:
     relay.rule(world)
     await relay.start()
     await world.until(lambda: RELAY in world.parts.app.fleet.relays)
-    heartbeat = Heartbeat(relay.bus, relay.meter, lambda _: None, relay.reports.hurry)
+    heartbeat = Heartbeat(relay.bus, relay.meter, lambda _: None, relay.reports.hurry, LadderOrders(RELAY))
     channel = ServiceChannel("gateway", f"127.0.0.1:{world.port}", test_settings(world.tmp_path))
     async with Background() as background:
         background.spawn("reports", relay.reports.run)

@@ -253,13 +253,13 @@ async def test_readers_are_told_when_what_they_see_may_be_old_and_when_it_is_not
     now = asyncio.get_running_loop().time()
     directory.error = PartUnavailable("away")
     await feed.look()
-    feed.tell_age(now + OLD_AFTER_SECONDS + 0.5)
+    feed.tell_standing(now + OLD_AFTER_SECONDS + 0.5)
     assert b'"mayBeOld":true' in (await reader.take())[0].sse
     late = person("user000000000002")
     await feed.join(late, 10)
     assert b'"mayBeOld":true' in (await late.take())[-1].sse
     await feed.take(pulse(10))
-    feed.tell_age(asyncio.get_running_loop().time())
+    feed.tell_standing(asyncio.get_running_loop().time())
     assert [frame.name for frame in await reader.take()] == ["pulse", "stream_status"]
 
 

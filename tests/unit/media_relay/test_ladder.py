@@ -1,10 +1,12 @@
 """A relay in trouble sheds load by steps, slowly, and takes them back more slowly."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.errors import RelayFull
-from services.media_relay.domain.ladder import Ladder, LadderSetting, Shape, Step
+from services.media_relay.domain.ladder import Ladder, LadderOrders, LadderSetting, Order, Shape, Step
 from services.media_relay.fleet.ladder import Shedding
 from services.media_relay.fleet.load import LoadMeter
 from services.programme.work import Costs, Limits, Tariff
@@ -29,6 +31,8 @@ class Climb:
         self.lag = 0.0
         self.shapes: list[Shape] = []
         self.metrics = Metrics("media_relay")
+        self.orders = LadderOrders(self.bench.relay.relay_id)
+        self.cause = ""
         self.shedding = Shedding(
             self.capacity,
             self,
@@ -36,6 +40,7 @@ class Climb:
             self.shapes.append,
             USUAL,
             setting=setting,
+            orders=self.orders,
             metrics=self.metrics,
             clock=self.bench.clock,
         )
@@ -45,6 +50,15 @@ class Climb:
 
     def take(self) -> float:
         return self.lag
+
+    def note_ladder(self, cause: str, lag_seconds: float) -> None:
+        self.cause = cause
+
+    def ordered(self, *orders: tuple[str, int, float], changed: float = 0.0) -> None:
+        """An operator's orders: for whom, the step, and in how many seconds they end."""
+        now = self.bench.clock.now()
+        stand = [Order(whose, step, now + timedelta(seconds=left)) for whose, step, left in orders]
+        self.orders.hear(now + timedelta(seconds=changed), stand)
 
     async def run(self, seconds: int, measured: int = 0, *, strained: bool = False) -> int:
         for _ in range(seconds):
@@ -170,3 +184,50 @@ async def test_a_budget_that_an_operator_set_is_held_against_what_is_sent_alone(
     assert await climb.run(30, 50_000, strained=True) == Step.NONE
     climb.packets_per_second = 9_600
     assert await climb.run(11) == RED_OFF
+
+
+async def test_an_order_holds_at_once_whatever_is_measured_and_ends_by_itself() -> None:
+    climb = Climb()
+    climb.ordered(("", PACKETS_60, 120.0))
+    assert await climb.run(1) == PACKETS_60
+    assert climb.shapes[-1] == LONGEST
+    assert await climb.run(100, strained=True) == PACKETS_60
+    assert climb.cause == "order"
+    assert await climb.run(20) == PACKETS_60, "from where it stands it goes on by what it measures"
+    assert climb.cause == "measured"
+    assert await climb.run(60) == PACKETS_40
+
+
+async def test_an_order_for_one_relay_goes_before_the_one_for_all_and_others_are_none_of_its_business() -> None:
+    climb = Climb()
+    climb.ordered(
+        ("", WAITING, 600.0), (climb.bench.relay.relay_id, Step.NONE, 60.0), ("relay99999", BITS_24000, 600.0)
+    )
+    assert await climb.run(50, strained=True) == Step.NONE
+    assert await climb.run(20) == WAITING, "its own has ended, the one for all stands"
+
+
+async def test_orders_that_were_changed_earlier_change_nothing_and_a_release_ends_one() -> None:
+    climb = Climb()
+    climb.ordered(("", WAITING, 600.0), changed=5.0)
+    climb.ordered(("", PACKETS_40, 600.0), changed=4.0)
+    assert await climb.run(1) == WAITING
+    climb.ordered(changed=6.0)
+    await climb.run(1)
+    assert climb.cause == "measured"
+
+
+async def test_an_order_goes_before_the_setting_and_the_setting_holds_after_it() -> None:
+    climb = Climb("packets_40")
+    climb.ordered(("", Step.NONE, 10.0))
+    assert await climb.run(1) == Step.NONE
+    assert await climb.run(15) == PACKETS_40
+    assert climb.cause == "setting"
+
+
+async def test_an_ordered_step_that_this_relay_does_not_know_is_the_next_below_it() -> None:
+    climb = Climb()
+    climb.ordered(("", 6, 600.0))
+    assert await climb.run(1) == BITS_16000
+    climb.ordered(("", 99, 600.0), changed=1.0)
+    assert await climb.run(1) == DOORS_PAUSED

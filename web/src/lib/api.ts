@@ -10,6 +10,7 @@ import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { CapacityService } from '../gen/majlis/room_directory/v1/capacity_service_pb.ts';
+import { LadderService } from '../gen/majlis/room_directory/v1/ladder_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
@@ -36,6 +37,7 @@ export class Api {
   readonly invite: Client<typeof InviteService>;
   readonly doors: Client<typeof DoorService>;
   readonly capacity: Client<typeof CapacityService>;
+  readonly ladder: Client<typeof LadderService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly moderation: Client<typeof ModerationService>;
@@ -54,6 +56,7 @@ export class Api {
     this.invite = createClient(InviteService, transport);
     this.doors = createClient(DoorService, transport);
     this.capacity = createClient(CapacityService, transport);
+    this.ladder = createClient(LadderService, transport);
     this.rooms = createClient(RoomService, transport);
     this.stage = createClient(StageService, transport);
     this.moderation = createClient(ModerationService, transport);

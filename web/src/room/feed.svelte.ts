@@ -1,7 +1,7 @@
 // What a person is shown of a room: the view, kept true by events; gaps are noticed, and what was missed is asked for.
 import type { JoinRoomResponse } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import type { MediaMoved, RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import type { OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import type { OwnSeat, StreamStatus } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import type { Clock, Stop } from '../lib/clock.ts';
 import type { Refusal } from '../lib/refusal.ts';
 import type { StreamListener } from './events.ts';
@@ -38,6 +38,8 @@ export interface FeedListener {
 
 /** A stream that is away for a shorter time is nobody's worry. */
 const unnoticed = 2_500;
+/** Relays that spare no longer are believed after so long. */
+const believed = 3_000;
 /** What was missed is asked for at most this often. */
 const resyncEvery = 5_000;
 
@@ -47,12 +49,15 @@ export class Feed {
   stale = $state(false);
   /** True while the server itself cannot tell whether anything newer has happened. */
   mayBeOld = $state(false);
+  /** Relays that spare their listeners something while they have much to do. */
+  sparing = $state.raw<readonly string[]>([]);
   readonly #me: string;
   readonly #open: (listener: StreamListener) => Stream;
   readonly #clock: Clock;
   readonly #listener: FeedListener;
   #stream: Stream | null = null;
   #stopStale: Stop | null = null;
+  #stopSparing: Stop | null = null;
   #resyncedAt = -Infinity;
   #gapAt = 0n;
   #resyncedFrom = -1n;
@@ -82,6 +87,7 @@ export class Feed {
     this.#stream?.close();
     this.#stopStale?.();
     this.#stopStale = null;
+    this.#rested();
   }
 
   /** The seat was taken, or taken again: its answer has a view of its own. */
@@ -107,7 +113,7 @@ export class Feed {
     const before = this.view;
     if (!before) return;
     const { event: fact } = event;
-    if (fact.case === 'streamStatus') this.mayBeOld = fact.value.mayBeOld;
+    if (fact.case === 'streamStatus') this.#stands(fact.value);
     if (missed(before, event)) {
       this.#gap(event);
       if (isFact(event)) return;
@@ -122,6 +128,20 @@ export class Feed {
     this.#past = null;
     if (after !== change.from) this.#moved = null;
     this.#listener.changed(change);
+  }
+
+  #stands({ mayBeOld, sparing }: StreamStatus): void {
+    this.mayBeOld = mayBeOld;
+    const relays = sparing.map(({ relayId }) => relayId);
+    this.#rested();
+    // Another gateway may not have heard the relays yet.
+    if (relays.length >= this.sparing.length) this.sparing = relays;
+    else this.#stopSparing = this.#clock.after(believed, () => (this.sparing = relays));
+  }
+
+  #rested(): void {
+    this.#stopSparing?.();
+    this.#stopSparing = null;
   }
 
   #gap(event: RoomEvent): void {

@@ -143,3 +143,20 @@ test('a stream that is refused is told', () => {
   stream.isRefused(refusal);
   expect(listener.refusals).toEqual([refusal]);
 });
+
+test('relays that spare are known at once, and believed for a moment longer: another gateway may not have heard them yet', async () => {
+  const spares = (...relays: string[]): RoomEvent =>
+    event(20n, { case: 'streamStatus', value: { sparing: relays.map((relayId) => ({ relayId, ladderStep: 2 })) } });
+  stream.brings(spares('relay1'));
+  expect(feed.sparing).toEqual(['relay1']);
+  stream.brings(spares());
+  await clock.pass(2_000);
+  stream.brings(spares('relay1'));
+  await clock.pass(10_000);
+  expect(feed.sparing).toEqual(['relay1']);
+  stream.brings(spares());
+  await clock.pass(2_900);
+  expect(feed.sparing).toEqual(['relay1']);
+  await clock.pass(200);
+  expect(feed.sparing).toEqual([]);
+});

@@ -118,6 +118,11 @@ export class LiveRoom {
     return this.view !== null && this.view.own.role !== Role.LISTENER;
   }
 
+  /** True while the relay of a listener spares: sound is a little simpler then, or comes a little later. */
+  get spared(): boolean {
+    return !this.onStage && this.sound.kind === 'audience' && this.feed.sparing.includes(this.sound.relay);
+  }
+
   get moderating(): boolean {
     return this.view?.own.role === Role.MODERATOR;
   }

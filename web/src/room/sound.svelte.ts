@@ -40,6 +40,8 @@ export interface SoundParts {
 export class Sound {
   state = $state<SoundState>('off');
   kind = $state<SessionKind>('audience');
+  /** The relay that serves what plays now. */
+  relay = $state('');
   readonly #source: SoundSource;
   readonly #parts: SoundParts;
   readonly #again: BackOff;
@@ -88,11 +90,6 @@ export class Sound {
     this.#stopRenewal = this.#parts.clock.after(this.#parts.random() * wait, () => void this.start(this.kind));
   }
 
-  /** The relay that serves what plays now. */
-  get relay(): string {
-    return this.#playing?.relay ?? '';
-  }
-
   /** Sends the microphone as it is now: after it was opened late or given back. */
   async sendMicrophone(): Promise<void> {
     for (const session of [this.#playing, this.#coming]) {
@@ -117,6 +114,7 @@ export class Sound {
     this.#deaf();
     this.#playing?.close(how);
     this.#playing = null;
+    this.relay = '';
     this.#parts.levels.stop();
     this.state = 'closed';
   }
@@ -152,6 +150,7 @@ export class Sound {
     this.#coming = null;
     const before = this.#playing;
     this.#playing = session;
+    this.relay = session.relay;
     this.#again.reset();
     before?.silence();
     this.state = (await session.sound()) ? 'on' : 'tap';

@@ -1,0 +1,73 @@
+"""What relays say of themselves to domain values, and what they are told to messages of the contract."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.room_directory.v1 import ladder_pb2
+
+from services.programme.channels import FLOOR
+from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
+from services.room_directory.domain.ladder import Footing, LadderCause, LadderOrder
+from services.room_directory.domain.placement import ChannelKey, RelayLoadState
+from services.room_directory.messages import moment
+
+LADDER_CAUSES = {cause: ladder_pb2.LadderCause.Value(f"LADDER_CAUSE_{cause.name}") for cause in LadderCause}
+_LADDER_CAUSES: dict[int, LadderCause] = {number: cause for cause, number in LADDER_CAUSES.items()}
+
+
+def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
+    """A relay's report."""
+    cause = _LADDER_CAUSES.get(load.ladder_cause, LadderCause.UNSPECIFIED)
+    return RelayLoadState(
+        relay_id=load.relay_id,
+        boot_id=load.boot_id,
+        grpc_address=load.grpc_address,
+        work=_work(load),
+        limits=_limits(load),
+        tariff=_tariff(load),
+        carried=_carried(load),
+        region=load.region,
+        draining=load.draining,
+        move_within_milliseconds=load.move_within_milliseconds,
+        newest_session=load.newest_session,
+        footing=Footing(load.ladder_step, cause, load.loop_lag_milliseconds, load.drops_per_second),
+    )
+
+
+def sent_at(load: relay_pb.RelayLoad) -> datetime | None:
+    """When a relay sent its report, by its own clock."""
+    return load.sent_at.ToDatetime(tzinfo=UTC) if load.HasField("sent_at") else None
+
+
+def ladder_order(order: LadderOrder) -> ladder_pb2.LadderOrder:
+    """What an operator ordered."""
+    return ladder_pb2.LadderOrder(**asdict(order) | {"since": moment(order.since), "until": moment(order.until)})
+
+
+def _work(load: relay_pb.RelayLoad) -> Work:
+    if not load.HasField("promised"):
+        # A relay of an older release counts packets alone.
+        return Work(load.packets_per_second, load.packets_per_second)
+    promised = load.promised
+    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)
+
+
+def _limits(load: relay_pb.RelayLoad) -> Limits:
+    if not load.HasField("limits"):
+        return Limits(usual=load.packets_per_second_budget)
+    limits = load.limits
+    return Limits(limits.usual, limits.sending, limits.programme, limits.together, limits.whole)
+
+
+def _tariff(load: relay_pb.RelayLoad) -> Tariff:
+    if not load.HasField("costs"):
+        return Tariff(PACKETS_ONLY, 1000 // (load.packets_per_listener or FRAMES))
+    told = {name: getattr(load.costs, name) / 1000 for name in Costs.__dataclass_fields__}
+    return Tariff(Costs(**told), load.costs.packet_milliseconds, load.costs.programme_bits_per_second)
+
+
+def _carried(load: relay_pb.RelayLoad) -> frozenset[ChannelKey]:
+    """The floor of each room that has sessions there, and every channel that somebody hears."""
+    heard = {(room.room_id, each.channel.name) for room in load.rooms for each in room.channels}
+    return frozenset(heard | {(room.room_id, FLOOR) for room in load.rooms})

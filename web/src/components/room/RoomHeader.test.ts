@@ -1,0 +1,34 @@
+// @vitest-environment happy-dom
+// The head of a room: a small sign while the listener's own relay spares, and never for the stage.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Role } from '../../gen/majlis/room_directory/v1/room_pb.ts';
+import { event, me, seat, view } from '../../room/fixtures.ts';
+import type { LiveRoom } from '../../room/live.svelte.ts';
+import { Scene } from '../../testing/page.ts';
+import RoomHeader from './RoomHeader.svelte';
+
+let scene: Scene;
+
+beforeEach(() => void (scene = new Scene()));
+afterEach(() => scene.strike());
+
+function sign(room: LiveRoom, relayId: string): string {
+  room.feed.take(event(7n, { case: 'streamStatus', value: { sparing: [{ relayId, ladderStep: 2 }] } }));
+  if (!room.view) throw new Error('a room without a view has no head');
+  const page = scene.show(RoomHeader, { room, view: room.view, onmenu: () => undefined });
+  const status = page.get('spared');
+  expect(status.getAttribute('role')).toBe('status');
+  return status.textContent ?? '';
+}
+
+test('a listener whose relay spares sees it', () => {
+  expect(sign(scene.room(), scene.sound.relay)).toBe('Slightly simpler sound while it is busy');
+});
+
+test('another relay that spares is nothing to see', () => {
+  expect(sign(scene.room(), 'relay2')).toBe('');
+});
+
+test('who is on stage sees nothing of it', () => {
+  expect(sign(scene.room(view({ role: Role.SPEAKER }, { stage: [seat(me)] })), scene.sound.relay)).toBe('');
+});
