@@ -28,6 +28,7 @@ HELD_BY: dict[str, str] = {
     r"majlis (backup|restore|migrate)\b": OPS,
     r"majlis capacity\b": "tests/integration/sdk/test_command.py",
     r"majlis doors\b": "tests/integration/sdk/test_doors_command.py",
+    r"majlis ladder\b": "tests/integration/sdk/test_ladder_command.py",
     r"majlis doctor\b": "tests/integration/ops/test_doctor.py",
     r"majlis export-person\b": "tests/integration/ops/test_export_person.py",
     r"majlis canary\b": "tests/e2e/test_canary.py",

@@ -19,8 +19,6 @@ from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import (
     capacity_service_pb2,
-    ladder_pb2,
-    ladder_service_pb2,
     room_events_pb2,
     room_pb2,
     room_service_pb2,
@@ -33,6 +31,7 @@ from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
 from tests.support.fake_invite import invite_parts
+from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
 from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
@@ -191,12 +190,12 @@ class FakeAuth(AuthServicer):
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(LineServicer, DirectoryServicer):
+class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
         self.hall = hall
-        self.ladder: dict[str, ladder_pb2.LadderOrder] = {}
+        LadderServicer.__init__(self)
 
     async def CreateRoom(self, request: Any, context: Any) -> Any:
         key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
@@ -220,25 +219,6 @@ class FakeDirectory(LineServicer, DirectoryServicer):
             relays=-(-request.rooms // 30),
             fleet=[relay],
         )
-
-    async def InspectLadder(self, request: Any, context: Any) -> Any:
-        """One relay, which does what is ordered."""
-        step = next((order.step for order in self.ladder.values()), 2)
-        cause = ladder_pb2.LADDER_CAUSE_ORDER if self.ladder else ladder_pb2.LADDER_CAUSE_MEASURED
-        relay = ladder_pb2.RelayLadder(
-            relay_id="relay00000", step=step, cause=cause, fullness=0.63, loop_lag_milliseconds=4
-        )
-        return ladder_service_pb2.InspectLadderResponse(relays=[relay], orders=self.ladder.values())
-
-    async def PinLadder(self, request: Any, context: Any) -> Any:
-        self.ladder[request.relay_id] = ladder_pb2.LadderOrder(
-            relay_id=request.relay_id, step=request.step, reason=request.reason, until=request.until
-        )
-        return ladder_service_pb2.PinLadderResponse(orders=self.ladder.values())
-
-    async def ReleaseLadder(self, request: Any, context: Any) -> Any:
-        self.ladder.pop(request.relay_id, None)
-        return ladder_service_pb2.ReleaseLadderResponse(orders=self.ladder.values())
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")
