@@ -155,8 +155,7 @@ async def build(
     announcer = facts.BusAnnouncer(bus.publish, people)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
     clocks, peers = RelayClocks(clock, ClockSkew(clock, metrics).note), PeerClients(settings, settings.peer_name)
-    relays = partial(GrpcRelayClient, settings, clocks)
-    fleet = Fleet(ledger, relays, dispatch, rooms, ended, clock=clock, limits=limits)
+    fleet = Fleet(ledger, partial(GrpcRelayClient, settings, clocks), dispatch, rooms, ended, clock=clock, limits=limits)
     one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
