@@ -152,10 +152,10 @@ async def build(
     auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
     blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
-    announcer = facts.BusAnnouncer(bus.publish, people)
-    rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
     clocks, peers = RelayClocks(clock, ClockSkew(clock, metrics).note), PeerClients(settings, settings.peer_name)
-    fleet = Fleet(ledger, partial(GrpcRelayClient, settings, clocks), dispatch, rooms, ended, clock=clock, limits=limits)
+    announcer, relays = facts.BusAnnouncer(bus.publish, people), partial(GrpcRelayClient, settings, clocks)
+    rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
+    fleet = Fleet(ledger, relays, dispatch, rooms, ended, clock=clock, limits=limits)
     one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)

@@ -108,7 +108,7 @@ async def test_operators_set_the_doors_in_the_console_and_inviters_see_it_before
     me = found.accounts[0].profile.user_id
     await owner.client.operators.SetOperator(operator_service_pb2.SetOperatorRequest(user_id=me, operator=True))
     await omar.page.goto(f"{stack.url}/console")
-    await omar.page.get_by_role("radio").last.check(force=True)
+    await omar.page.locator("input[value=doors]").check(force=True)
     await expect(shown(omar, "doors-console")).to_have_attribute("data-state", "open")
     await omar.page.locator("form").get_by_role("radio").last.check(force=True)
     await shown(omar, "doors-reason").fill("A talk begins")
@@ -121,6 +121,6 @@ async def test_operators_set_the_doors_in_the_console_and_inviters_see_it_before
     await expect(shown(omar, "ticket")).to_be_visible()
     await picture(omar, f"inviter-{locale}")
     await omar.page.goto(f"{stack.url}/console")
-    await omar.page.get_by_role("radio").last.check(force=True)
+    await omar.page.locator("input[value=doors]").check(force=True)
     await shown(omar, "doors-release").click()
     await expect(shown(omar, "doors-console")).to_have_attribute("data-state", "open")
