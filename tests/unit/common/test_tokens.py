@@ -159,6 +159,21 @@ async def test_text_that_is_no_token_is_refused(mint: TokenMint, text: str) -> N
         await mint.verifier().verify_access(text)
 
 
+@pytest.mark.parametrize("respelt", ["{}.{}.{}=", "{}.{}.{}==", "{}.{}.\n{}", "{}.{}.{}.", "{} .{}.{}", "{}.{}.{}A"])
+async def test_a_token_has_one_spelling(mint: TokenMint, respelt: str) -> None:
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(respelt.format(*mint.token().split(".")))
+
+
+async def test_bits_behind_the_end_of_a_signature_are_refused(mint: TokenMint) -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    token = mint.token()
+    # The last letter of 64 bytes carries four bits of them and two of nothing.
+    other = letters[letters.index(token[-1]) + 1]
+    with pytest.raises(NotSignedIn):
+        await mint.verifier().verify_access(token[:-1] + other)
+
+
 async def test_changing_any_part_of_a_token_breaks_it(mint: TokenMint) -> None:
     token, verifier = mint.token(), mint.verifier()
     await verifier.verify_access(token)
