@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
+from services.common.rpc.carrier import CarryingChannel
 from services.common.settings import ServiceSettings
 from services.common.sight.log import get_logger
 from services.common.tasks import Background
@@ -44,9 +45,16 @@ _log = get_logger("rpc")
 
 
 def open_channel(
-    address: str, settings: ServiceSettings, *, known_as: str = "", has_copies: bool = False
+    address: str,
+    settings: ServiceSettings,
+    proof: Iterable[tuple[str, str]] = (),
+    *,
+    known_as: str = "",
+    has_copies: bool = False,
 ) -> grpc.aio.Channel:
     """A channel to the service at `address`, under mutual TLS when the settings name certificates.
+
+    Its unary calls share a stream (`CarryingChannel`), for which `proof` is the metadata that proves whose it is.
 
     `known_as` is the name that its certificate must bear where the address is that of one copy among several. Where a
     service `has_copies`, one that stands still is given up soon: another answers.
@@ -58,10 +66,12 @@ def open_channel(
     if known_as:
         options = (*options, ("grpc.ssl_target_name_override", known_as))
     if files is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    return FollowingChannel(
-        files, lambda: grpc.aio.secure_channel(address, channel_credentials(files), options=options)
-    )
+        return CarryingChannel(grpc.aio.insecure_channel(address, options=options), proof)
+
+    def make() -> grpc.aio.Channel:
+        return CarryingChannel(grpc.aio.secure_channel(address, channel_credentials(files), options=options), proof)
+
+    return FollowingChannel(files, make)
 
 
 @dataclass(eq=False)

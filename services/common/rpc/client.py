@@ -52,8 +52,9 @@ class ServiceChannel:
         has_copies: bool = False,
     ) -> None:
         self.address = address
-        opened = open_channel(address, settings, known_as=known_as, has_copies=has_copies)
-        calls = _Calls(opened, proof_of(name, settings), Retries(waits=waits))
+        proof = proof_of(name, settings)
+        opened = open_channel(address, settings, proof, known_as=known_as, has_copies=has_copies)
+        calls = _Calls(opened, proof, Retries(waits=waits))
         # It has what stubs need of a channel; the library's class would want much more of it.
         self.channel = cast("grpc.aio.Channel", calls)
 

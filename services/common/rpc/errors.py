@@ -27,6 +27,7 @@ _CODES: dict[Kind, grpc.StatusCode] = {
     "internal": grpc.StatusCode.INTERNAL,
 }
 _KINDS: dict[grpc.StatusCode, Kind] = {code: kind for kind, code in _CODES.items()}
+_NUMBERS: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class RemoteError(DomainError):
@@ -76,7 +77,7 @@ def status_of(error: DomainError) -> status_pb2.Status:
 
 def error_from(status: status_pb2.Status) -> RemoteError:
     """The refusal a status stands for; without ErrorInfo of ours, what its code alone tells."""
-    kind = _KINDS.get(_code(status.code), "internal")
+    kind = _KINDS.get(code_from(status.code), "internal")
     reason, metadata, retry_after = "", {}, None
     for detail in status.details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
@@ -105,8 +106,9 @@ def raise_for(error: grpc.RpcError) -> DomainError:
     return error_from(status_pb2.Status(code=code.value[0], message=message))
 
 
-def _code(number: int) -> grpc.StatusCode:
-    return next((code for code in grpc.StatusCode if code.value[0] == number), grpc.StatusCode.UNKNOWN)
+def code_from(number: int) -> grpc.StatusCode:
+    """gRPC spells codes as numbers on the wire; UNKNOWN for one that it does not have."""
+    return _NUMBERS.get(number, grpc.StatusCode.UNKNOWN)
 
 
 def _unpack(detail: AnyMessage, message: Any) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import grpc
@@ -12,6 +13,7 @@ from majlis.contract.v1 import common_errors_pb2
 
 from services.common.net import PortTaken
 from services.common.rpc.caller import Caller, current_caller
+from services.common.rpc.carried import Carried
 from services.common.rpc.guard import Guard, ServiceIdentity
 from services.common.rpc.health import Health
 from services.common.rpc.policy import PolicyMissing, policies_of
@@ -32,7 +34,8 @@ LARGEST_MESSAGE_BYTES = 256 * 1024
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
+    # An answer that is carried has a number beside it.
+    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES + 1024),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -45,6 +48,14 @@ _OPTIONS = (
 _log = get_logger("rpc")
 
 
+@dataclass(frozen=True, slots=True)
+class _Details(grpc.HandlerCallDetails):
+    """Names a call."""
+
+    method: str
+    invocation_metadata: tuple[()] = ()
+
+
 class Handlers:
     """A server as generated code sees it, that takes each service's handlers as a whole.
 
@@ -55,9 +66,16 @@ class Handlers:
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._server = server
+        self._added: list[grpc.GenericRpcHandler] = []
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        self._server.add_generic_rpc_handlers(tuple(ReadingHandler(each) for each in generic_rpc_handlers))
+        added = tuple(ReadingHandler(each) for each in generic_rpc_handlers)
+        self._added += added
+        self._server.add_generic_rpc_handlers(added)
+
+    async def find(self, details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a path, or None."""
+        return next((found for each in self._added if (found := each.service(details)) is not None), None)
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:
         """Nothing: the same handlers were given to `add_generic_rpc_handlers`."""
@@ -95,12 +113,18 @@ class RpcServer:
         identity = ServiceIdentity(settings.service_secret(), peers)
         self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields)
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
-        # It has what generated code needs of a server; the library's class would want much more of it.
-        self._handlers = cast("grpc.aio.Server", Handlers(self._server))
+        self._carried = Carried(self._handler_of, identity.prove, LARGEST_MESSAGE_BYTES)
+        self._server.add_generic_rpc_handlers((self._carried,))
+        self._handlers = Handlers(self._server)
         self._health = Health()
         self._services: list[ServiceDescriptor] = []
         self._names: list[str] = []
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._as_server)
+
+    @property
+    def _as_server(self) -> grpc.aio.Server:
+        # It has what generated code needs of a server; the library's class would want much more of it.
+        return cast("grpc.aio.Server", self._handlers)
 
     def add(
         self, servicer: Any, add_to_server: Callable[[Any, grpc.aio.Server], None], service: ServiceDescriptor
@@ -114,7 +138,7 @@ class RpcServer:
             if policy.needs_token and self._verifier is None:
                 raise PolicyMissing(f"{policy.path} needs a token, but this server has no verifier")
         self._guard.cover(policies, documented_reasons(service))
-        add_to_server(servicer, self._handlers)
+        add_to_server(servicer, self._as_server)
         self._services.append(service)
         self._names.append(service.full_name)
 
@@ -141,7 +165,15 @@ class RpcServer:
         """Reports itself as not serving, refuses new calls, and gives those in progress the grace of the settings."""
         self._metrics.ready = False
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._server.stop(self._settings.shutdown_grace_seconds)
+        # First of all connections hear that others should be made, then who has calls carried: it goes to those.
+        await asyncio.gather(self._server.stop(self._settings.shutdown_grace_seconds), self._finish_carrying())
+
+    async def _finish_carrying(self) -> None:
+        self._carried.finish()
+
+    async def _handler_of(self, path: str) -> Any:
+        """What answers a carried call: the same guarded handler that answers one by itself."""
+        return await self._guard.intercept_service(self._handlers.find, _Details(path))
 
     async def _set_health(self, status: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
         await asyncio.gather(*(self._health.set(name, status) for name in ("", *self._names)))

@@ -45,17 +45,19 @@ class Forwarder:
 
     def __init__(self, addresses: Mapping[str, str], settings: Settings, metrics: Metrics, owners: RoomOwners) -> None:
         waiting, at_once = Retries(most_tries=_MOST_TRIES, is_away=is_cut_off), Retries(waits=False, most_tries=1)
+        self._proof: Metadata = proof_of("gateway", settings) + region_of(settings)
         self._services = {
-            owner: _Open(open_channel(each, settings, has_copies=owner == "room_directory"), waiting)
+            owner: _Open(open_channel(each, settings, self._proof, has_copies=owner == "room_directory"), waiting)
             for owner, each in addresses.items()
         }
         self._owners = owners
         known_as = host_of(settings.room_directory_address)
         self._copies: Copies[_Open] = Copies(
-            lambda address: _Open(open_channel(address, settings, known_as=known_as, has_copies=True), at_once),
+            lambda address: _Open(
+                open_channel(address, settings, self._proof, known_as=known_as, has_copies=True), at_once
+            ),
             _Open.close,
         )
-        self._proof: Metadata = proof_of("gateway", settings) + region_of(settings)
         self._seconds = metrics.histogram(
             "majlis_gateway_forward_duration_seconds", "Time a forwarded RPC took its owner.", ("service", "code")
         )

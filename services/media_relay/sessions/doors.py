@@ -46,15 +46,15 @@ class Doors:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, *, preferred: bool = False) -> AsyncIterator[None]:
+    async def turn(self, *, preferred: bool = False) -> AsyncIterator[bool]:
         """A place for one that opens a session now; what it opens then holds the place. Raises RelayBusy.
 
-        Who comes back does not wait for the pace, and slows that of newcomers down.
+        It is told whether it had to wait. Who comes back does not wait for the pace, and slows that of newcomers down.
         """
-        await self._in_pace(preferred)
-        await self._enter()
+        paced = await self._in_pace(preferred)
+        queued = await self._enter()
         try:
-            yield
+            yield paced or queued
         finally:
             self._left()
 
@@ -69,21 +69,24 @@ class Doors:
             case _:
                 pass
 
-    async def _in_pace(self, preferred: bool) -> None:
+    async def _in_pace(self, preferred: bool) -> bool:
+        """Returns when the pace allows it; whether that took time."""
         now, before = asyncio.get_running_loop().time(), self._paced_to
         self._paced_to = max(now - BURST_SECONDS, before) + 1 / self._pace()
         wait = self._paced_to - now
         if preferred or wait <= 0:
-            return
+            return False
         if wait > PACE_SECONDS:
             self._paced_to = before
             raise _busy(wait)
         await asyncio.sleep(wait)
+        return True
 
-    async def _enter(self) -> None:
+    async def _enter(self) -> bool:
+        """Returns with a place; whether that took time."""
         if self._has_place() and not self._waiting:
             self._entering += 1
-            return
+            return False
         if len(self._waiting) >= LONGEST_QUEUE:
             raise _busy()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -99,6 +102,7 @@ class Doors:
             if isinstance(error, TimeoutError):
                 raise _busy() from None
             raise
+        return True
 
     def _left(self) -> None:
         self._entering -= 1

@@ -76,9 +76,10 @@ class Opening:
         self._relay.check(permit, self._clock.monotonic())
         if permit.kind is Kind.STAGE:
             return self._open(permit, permit_text, plan)
-        async with self._doors.turn(preferred=self._relay.is_preferred(permit)):
-            # Much may have changed while it waited for its turn.
-            self._relay.check(permit, self._clock.monotonic())
+        async with self._doors.turn(preferred=self._relay.is_preferred(permit)) as had_to_wait:
+            if had_to_wait:
+                # Much may have changed meanwhile.
+                self._relay.check(permit, self._clock.monotonic())
             return self._open(permit, permit_text, plan)
 
     def _open(self, permit: Permit, permit_text: str, plan: Plan) -> Opened:

@@ -173,6 +173,9 @@ class Bakery(grpc.GenericRpcHandler):
     """Answers the new contract, as a newer service would."""
 
     def service(self, details: Any) -> Any:
+        if not details.method.startswith("/majlis.invite.v9.BakeryService/"):
+            return None
+
         async def answer(request: bytes, context: Any) -> bytes:
             asked = struct_pb2.Struct.FromString(request)
             asked.update({"path": details.method})
