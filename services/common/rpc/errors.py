@@ -107,7 +107,7 @@ def raise_for(error: grpc.RpcError) -> DomainError:
 
 
 def code_from(number: int) -> grpc.StatusCode:
-    """gRPC spells codes as numbers on the wire; UNKNOWN for one that it does not have."""
+    """On the wire codes are numbers; UNKNOWN for one that gRPC does not have."""
     return _NUMBERS.get(number, grpc.StatusCode.UNKNOWN)
 
 

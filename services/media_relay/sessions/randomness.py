@@ -1,13 +1,13 @@
 """Makes the relay's unguessable values."""
 
 import secrets
-
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+from base64 import b32encode
 
 
 def _base32(bits: int) -> str:
-    value = secrets.randbits(bits)
-    return "".join(_BASE32[(value >> shift) & 31] for shift in range(0, bits, 5))
+    """Five bits a character, and not fewer bits than asked for."""
+    length = -(-bits // 5)
+    return b32encode(secrets.token_bytes(-(-length * 5 // 8))).decode()[:length].lower()
 
 
 class SystemRandomness:
