@@ -51,19 +51,19 @@ class PersonalTokens:
     @retry_conflicts()
     async def create(self, user_id: str, label: str, scopes: Iterable[str], days: int) -> tuple[str, PersonalToken]:
         """The new token's text, which is kept nowhere, and what is. Raises TooManyTokens or ScopeUnknown."""
-        now = self._clock.now()
+        now, scopes = self._clock.now(), tuple(scopes)
         text = token_text(self._chance.secret())
-        token = PersonalToken(
-            token_id=self._chance.new_id(),
-            user_id=user_id,
-            token_hash=token_hash(text),
-            label=names.token_label(label),
-            scopes=check_scopes(scopes),
-            created_at=now,
-            expires_at=expiry(now, days),
-        )
         async with self._store.write() as tx:
             own = await own_account(tx, user_id)
+            token = PersonalToken(
+                token_id=self._chance.new_id(),
+                user_id=user_id,
+                token_hash=token_hash(text),
+                label=names.token_label(label),
+                scopes=check_scopes(scopes, operator=own.account.operator),
+                created_at=now,
+                expires_at=expiry(now, days),
+            )
             self._unsaved.must_be_written(user_id)
             check_room_for_another(len(await tx.list_personal_tokens(user_id, now)))
             await tx.add_personal_token(token)

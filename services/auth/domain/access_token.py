@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.auth.domain.account import Account
+from services.auth.domain.personal_token import scopes_now
 
 
 def access_claims(
@@ -17,7 +18,8 @@ def access_claims(
 ) -> dict[str, Any]:
     """The claims, by the words of the contract (AccessClaims).
 
-    `scopes` None means all the account may do. A scoped token never acts as an operator.
+    `scopes` None means all the account may do. A scoped token never acts as an operator; those of operators may look at
+    what a scope of theirs names.
 
     Times are whole seconds, and a revocation refuses all tokens of its second: one issued in that very second is
     dated one second later, which every verifier's leeway allows.
@@ -33,4 +35,4 @@ def access_claims(
         "issued_at": issued_at,
         "expires_at": int((now + life).timestamp()),
     }
-    return claims if scopes is None else {**claims, "scopes": list(scopes)}
+    return claims if scopes is None else {**claims, "scopes": list(scopes_now(scopes, operator=account.operator))}

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 
 from services.auth.domain.errors import ScopeUnknown, TooManyTokens
 
-SCOPES = ("listen", "speak", "rooms", "invite", "profile")
+SCOPES = ("listen", "speak", "rooms", "invite", "profile", "fleet")
+OPERATORS_SCOPES = frozenset({"fleet"})
+"""Let a program of an operator look, and change nothing; without effect in the tokens of anybody else."""
 MOST_TOKENS = 20
 DEFAULT_DAYS = 90
 LONGEST_DAYS = 365
@@ -35,13 +37,21 @@ class PersonalToken:
         return self.revoked_at is None and now < self.expires_at
 
 
-def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """The scopes in their canonical order. Raises ScopeUnknown naming one that does not exist."""
+def check_scopes(scopes: Iterable[str], *, operator: bool = False) -> tuple[str, ...]:
+    """The scopes in their canonical order. Raises ScopeUnknown naming one that is not for this person."""
     asked = set(scopes)
     unknown = sorted(asked - set(SCOPES))
     if unknown:
         raise ScopeUnknown(f"{unknown[0]!r} is not a scope; the scopes are {', '.join(SCOPES)}")
+    barred = sorted(asked & OPERATORS_SCOPES)
+    if barred and not operator:
+        raise ScopeUnknown(f"{barred[0]!r} is a scope for operators")
     return tuple(scope for scope in SCOPES if scope in asked)
+
+
+def scopes_now(scopes: tuple[str, ...], *, operator: bool) -> tuple[str, ...]:
+    """What a token may do by what its person is now."""
+    return scopes if operator else tuple(scope for scope in scopes if scope not in OPERATORS_SCOPES)
 
 
 def check_room_for_another(live_tokens: int) -> None:

@@ -85,7 +85,9 @@ async def admit(
     token = await _token(policy, bearer, verifier)
     if token is None:
         return Caller("public", service=service, network=network, request_id=request_id)
-    if policy.kind == options_pb2.CALLER_OPERATOR and not token.operator:
+    # Tokens with the scope that such an RPC names are given to operators alone; with none it needs a whole sign-in.
+    may_look = bool(policy.scope) and policy.scope in (token.scopes or ())
+    if policy.kind == options_pb2.CALLER_OPERATOR and not (token.operator or may_look):
         raise CallerNotAllowed("this RPC is for operators of the deployment")
     if policy.scope and token.scopes is not None and policy.scope not in token.scopes:
         raise ScopeMissing(f"the token lacks the scope {policy.scope}", metadata={"scope": policy.scope})

@@ -156,6 +156,18 @@ async def test_personal_token_with_every_scope_cannot_touch_the_account_or_opera
     assert changed.account.profile.bio == "by a bot"
 
 
+async def test_an_operators_token_that_may_see_the_fleet_operates_nothing(
+    served: Served,
+) -> None:
+    owner = await served.owner()
+    request = token_rpc.CreatePersonalTokenRequest(label="gauge", scopes=["fleet"])
+    made = await served.stub.CreatePersonalToken(request, metadata=bearer(owner.tokens.access_token))
+    exchange = token_rpc.ExchangePersonalTokenRequest(personal_token=made.personal_token)
+    scoped = bearer((await served.stub.ExchangePersonalToken(exchange)).access_token)
+    operate = served.stub.ListAccounts(operator_rpc.ListAccountsRequest(), metadata=scoped)
+    assert await reason_of(operate) == ("permission_denied", "CALLER_NOT_ALLOWED")
+
+
 async def test_token_to_listen_cannot_change_the_profile(served: Served) -> None:
     owner = await served.owner()
     made = await served.stub.CreatePersonalToken(

@@ -80,3 +80,12 @@ async def test_a_forecast_counts_what_goes_on_and_asks_nothing_of_relays_that_le
 
 async def test_nobody_but_operators_may_ask(world: World) -> None:
     assert await refusal(world.call("omar", "ForecastCapacity", pb.ForecastCapacityRequest())) == "CALLER_NOT_ALLOWED"
+
+
+async def test_an_operators_token_that_may_see_the_fleet_is_told_of_it_and_no_other_token(world: World) -> None:
+    await say(world, await world.relay(), carries(10))
+    asked = pb.ForecastCapacityRequest(rooms=1, listeners=1)
+    told = await world.call("olga", "ForecastCapacity", asked, scopes=("fleet",))
+    assert told.verdict == pb.CAPACITY_VERDICT_CARRIED
+    for scopes in (("listen", "speak", "rooms", "invite", "profile"), ()):
+        assert await refusal(world.call("olga", "ForecastCapacity", asked, scopes=scopes)) == "CALLER_NOT_ALLOWED"

@@ -158,6 +158,9 @@ def test_scopes_are_known_words_in_one_order() -> None:
     assert check_scopes(["speak", "listen"]) == ("listen", "speak")
     with pytest.raises(ScopeUnknown, match="'account'"):
         check_scopes(["listen", "account"])
+    assert check_scopes(["fleet", "listen"], operator=True) == ("listen", "fleet")
+    with pytest.raises(ScopeUnknown):
+        check_scopes(["fleet", "listen"])
 
 
 def test_twenty_personal_tokens_are_enough() -> None:

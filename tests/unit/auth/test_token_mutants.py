@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -204,3 +205,27 @@ async def test_scoped_token_cannot_be_widened_by_leaving_scopes_out_of_order() -
         signed(claims=ACCESS.claims({**scoped, "sign_in_id": "token00000000001"}))
     )
     assert verified.scopes == frozenset({"listen"})
+
+
+@pytest.mark.parametrize(("operator", "scopes"), [(True, {"listen", "fleet"}), (False, {"listen"})])
+async def test_a_scope_for_operators_is_in_no_token_of_anybody_else(operator: bool, scopes: set[str]) -> None:
+    account = replace(ACCOUNT, operator=operator)
+    claims = access_claims(
+        account,
+        "token00000000001",
+        audience="majlis",
+        now=CLOCK.now(),
+        life=timedelta(minutes=10),
+        scopes=("listen", "fleet"),
+    )
+    verified = await verifier().verify_access(signed(claims=ACCESS.claims(claims)))
+    assert (verified.operator, verified.scopes) == (False, frozenset(scopes))
+
+
+async def test_a_token_that_lost_its_only_scope_may_not_do_everything() -> None:
+    claims = access_claims(
+        replace(ACCOUNT, operator=False), "token00000000001", audience="majlis", now=CLOCK.now(),
+        life=timedelta(minutes=10), scopes=("fleet",),
+    )  # fmt: skip
+    verified = await verifier().verify_access(signed(claims=ACCESS.claims(claims)))
+    assert verified.scopes == frozenset()
