@@ -110,7 +110,9 @@ class _Stream:
         except DecodeError:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the calls cannot be read")
         for call in taken.calls:
-            self._begin(call, calls)
+            # A number is used once: a second call of that name could not be told from the first.
+            if call.number not in self._running:
+                self._begin(call, calls)
         for number in taken.given_up:
             if number in self._running:
                 self._running[number].cancel()

@@ -196,6 +196,20 @@ async def test_what_is_no_call_of_the_service_is_answered_so(served: RpcHarness,
     stream.cancel()
 
 
+async def test_a_number_in_use_begins_no_second_call(served: RpcHarness, auth: Auth) -> None:
+    stream: Any = served.channel.stream_stream(CARRY)(metadata=served.as_service("gateway"))
+    path, proof = "/majlis.auth.v1.IdentityService/BatchGetProfiles", dict(served.as_service("gateway"))
+    call = carried_pb2.CarriedCall(
+        number=1, path=path, request=SLOW.SerializeToString(), milliseconds=5000, metadata=proof
+    )
+    await stream.write(carried_pb2.CarriedCalls(calls=[call, call]).SerializeToString())
+    await auth.asked.wait()
+    auth.let.set()
+    (answer,) = carried_pb2.CarriedAnswers.FromString(await stream.read()).answers
+    assert (answer.number, answer.code, len(auth.callers)) == (1, 0, 1)
+    stream.cancel()
+
+
 async def test_a_carried_call_proves_its_service_as_any_other(served: RpcHarness) -> None:
     stream: Any = served.channel.stream_stream(CARRY)(metadata=served.as_service("gateway"))
     path = "/majlis.auth.v1.IdentityService/BatchGetProfiles"
