@@ -4,9 +4,8 @@ import asyncio
 import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import protovalidate
@@ -128,18 +127,23 @@ class Guard(grpc.aio.ServerInterceptor):
         async def unary(request: Message, context: Any) -> Any:
             metadata = text_metadata(context.invocation_metadata())
             with tracing.serve(policy.path[1:], metadata.get(tracing.TRACEPARENT, "")) as span:
-                async with self._call(policy, context, span), asyncio.timeout(_remaining(context)):
-                    await self._check(policy, request, context, metadata, span)
-                    return await handler.unary_unary(request, context)
+                response: Any = None
+                with _Call(self, policy, span) as call:
+                    async with asyncio.timeout(_remaining(context)):
+                        await self._check(policy, request, context, metadata, span)
+                        response = await handler.unary_unary(request, context)
+                await _tell(call.refusal, context)
+                return response
 
         async def stream(request: Message, context: Any) -> AsyncIterator[Any]:
             # No span: a stream may last for hours.
             metadata, span = text_metadata(context.invocation_metadata()), tracing.NOTHING
-            async with self._call(policy, context, span):
+            with _Call(self, policy, span) as call:
                 async with asyncio.timeout(DEFAULT_DEADLINE_SECONDS):
                     await self._check(policy, request, context, metadata, span)
                 async for response in handler.unary_stream(request, context):
                     yield response
+            await _tell(call.refusal, context)
 
         if policy.streams_out:
             return grpc.unary_stream_rpc_method_handler(
@@ -176,32 +180,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 structlog.contextvars.bind_contextvars(**{name: value})
                 span.note(name, value)
 
-    @asynccontextmanager
-    async def _call(self, policy: MethodPolicy, context: Any, span: tracing.Span) -> AsyncIterator[None]:
-        """Around one call: whatever comes out of it becomes a documented status, a metric and a log line."""
-        started = time.perf_counter()
-        structlog.contextvars.clear_contextvars()
-        refusal: DomainError | None = None
-        code = "OK"
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
-            code = grpc.StatusCode.CANCELLED.name
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, the caller is told something)
-            refusal = self._refusal(policy, error)
-            code = code_of(refusal).name
-            span.note("reason", refusal.reason)
-            if code in _FAULTS:
-                span.fail(code)
-        finally:
-            span.note("rpc.response.status_code", code)
-            self._account(policy, code, time.perf_counter() - started, refusal)
-        if refusal is not None:
-            status = status_of(refusal).SerializeToString()
-            await context.abort(code_of(refusal), refusal.message, trailing_metadata=((STATUS_DETAILS, status),))
-
-    def _refusal(self, policy: MethodPolicy, error: Exception) -> DomainError:
+    def refusal(self, policy: MethodPolicy, error: Exception) -> DomainError:
         if isinstance(error, grpc.RpcError) and not isinstance(error, grpc.aio.AbortError):
             error = raise_for(error)
         if isinstance(error, TimeoutError):
@@ -223,7 +202,7 @@ class Guard(grpc.aio.ServerInterceptor):
         declared = self._reasons.get(error.reason)
         return declared is not None and kind_of(declared) == error.kind
 
-    def _account(self, policy: MethodPolicy, code: str, seconds: float, refusal: DomainError | None) -> None:
+    def account(self, policy: MethodPolicy, code: str, seconds: float, refusal: DomainError | None) -> None:
         self._requests.labels(policy.service, policy.method, code).inc()
         if not policy.streams_out:
             self._durations.labels(policy.service, policy.method).observe(seconds, tracing.exemplar())
@@ -244,6 +223,47 @@ class Guard(grpc.aio.ServerInterceptor):
         left_out = self._strangers.passes((policy.path, reason))
         if left_out is not None:
             self._log.info("RPC refused", reason=reason, left_out=left_out, **fields)
+
+
+class _Call:
+    """Around one call: whatever comes out of it becomes a documented status, a metric and a log line.
+
+    Where the call is refused it ends without an exception, and `refusal` is what its caller is to be told.
+    """
+
+    __slots__ = ("_guard", "_policy", "_span", "_started", "refusal")
+
+    def __init__(self, guard: Guard, policy: MethodPolicy, span: tracing.Span) -> None:
+        self.refusal: DomainError | None = None
+        self._guard = guard
+        self._policy = policy
+        self._span = span
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        structlog.contextvars.clear_contextvars()
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        code = "OK"
+        if isinstance(error, Exception):
+            self.refusal = self._guard.refusal(self._policy, error)
+            code = code_of(self.refusal).name
+            self._span.note("reason", self.refusal.reason)
+            if code in _FAULTS:
+                self._span.fail(code)
+        elif error is not None:
+            code = grpc.StatusCode.CANCELLED.name
+        self._span.note("rpc.response.status_code", code)
+        self._guard.account(self._policy, code, time.perf_counter() - self._started, self.refusal)
+        return self.refusal is not None
+
+
+async def _tell(refusal: DomainError | None, context: Any) -> None:
+    """Ends the call by what it is refused for, if it is."""
+    if refusal is not None:
+        status = status_of(refusal).SerializeToString()
+        await context.abort(code_of(refusal), refusal.message, trailing_metadata=((STATUS_DETAILS, status),))
 
 
 def validate(message: Message) -> None:
