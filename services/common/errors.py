@@ -108,6 +108,13 @@ class PartUnavailable(DomainError):
     reason = "PART_UNAVAILABLE"
 
 
+class Crowded(DomainError):
+    """So many come at once that this call was not begun: who tries again when told is among those who are answered."""
+
+    kind = "unavailable"
+    reason = "CROWDED"
+
+
 class StorageUnavailable(DomainError):
     """What a service keeps cannot be written or read now: its disk is full or read-only, its database is away."""
 

@@ -34,7 +34,7 @@ async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_s
                 if error.reason == "TICKET_INVALID" and ticket:
                     # Kept for too long without a word: whoever knocks without one is a newcomer.
                     ticket = ""
-                elif not (ticket and backoff.failed(error)):
+                elif not ((ticket or error.reason == "CROWDED") and backoff.failed(error)):
                     raise
                 await backoff.wait()
                 continue

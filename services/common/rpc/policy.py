@@ -29,6 +29,8 @@ class MethodPolicy:
     scope: str
     streams_out: bool
     no_side_effects: bool
+    draws_crowds: bool = False
+    """Whether so many may call it at once that some are told to come back."""
 
     @property
     def needs_token(self) -> bool:
@@ -60,6 +62,7 @@ def policy_of(method: MethodDescriptor) -> MethodPolicy:
         scope=rule.scope,
         streams_out=method.server_streaming,
         no_side_effects=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
+        draws_crowds=rule.draws_crowds,
     )
 
 

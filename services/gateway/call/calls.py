@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -16,6 +16,7 @@ from services.gateway.call.forwarder import Metadata, UpstreamRefused
 from services.gateway.call.identity import Identities
 from services.gateway.call.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
 from services.gateway.call.status import status_from
+from services.gateway.call.turnstile import Turnstile
 from services.gateway.domain.cookies import Credentials
 from services.gateway.messages.reading import as_bytes, parse_proto
 
@@ -57,13 +58,20 @@ class Calls:
     """RPCs the gateway answers itself, by path."""
     local_streams: Mapping[str, LocalStream]
     faults: Faults
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def unary(self, offered: Offered, caller: Caller, read: Read, seconds: float) -> Answer:
         """The answer to one call. Nothing is read for somebody who may not call.
 
-        Raises NotSignedIn, BodyInvalid, what the owner refuses, or that it is away or too slow.
+        Raises NotSignedIn, BodyInvalid, what the owner refuses, or that it is away or too slow, and Crowded.
         """
         token = await self._admit(offered, caller)
+        if not offered.policy.draws_crowds:
+            return await self._carried(offered, caller, token, read, seconds)
+        async with self.turnstile:
+            return await self._carried(offered, caller, token, read, seconds)
+
+    async def _carried(self, offered: Offered, caller: Caller, token: str | None, read: Read, seconds: float) -> Answer:
         request = as_bytes(_with_refresh_token(await read(), offered, caller))
         local = self.local.get(offered.path)
         if local is not None:

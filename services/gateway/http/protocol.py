@@ -5,7 +5,7 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -16,6 +16,8 @@ _STREAM_SEND_BUFFER_BYTES = 32 * 1024
 _DEAD_PEER_MILLISECONDS = 20_000
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _MOST_DRAINED_BYTES = 1024 * 1024
+MOST_KEPT_OPEN = 4000
+"""Beyond so many connections each ends with its answer: one that waits for another request costs some ten kilobytes."""
 # uri-host and port of RFC 3986 §3.2; it may be empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z_~-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?")
 
@@ -67,6 +69,7 @@ class GatheringTransport:
 class GatewayProtocol(HttpToolsProtocol):
     """One connection; it is the `majlis.connection` of its requests' scopes."""
 
+    open_now: ClassVar[int] = 0
     on_lost: Callable[[], None] | None = None
     is_lost = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -78,6 +81,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request's head has ten seconds to arrive."""
         super().connection_made(transport)
+        GatewayProtocol.open_now += 1
         self._gathering = GatheringTransport(transport, self.loop)
         self.transport = cast("asyncio.Transport", self._gathering)
         self._await_head()
@@ -85,6 +89,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells a stream that its reader is gone, which it would otherwise learn only by writing."""
         self._stop_timer()
+        GatewayProtocol.open_now -= 1
         super().connection_lost(exc)
         self.is_lost = True
         on_lost, self.on_lost = self.on_lost, None
@@ -138,7 +143,7 @@ class GatewayProtocol(HttpToolsProtocol):
             # It would take the interim response for the response (RFC 9110 §10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() or self.open_now > MOST_KEPT_OPEN:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:

@@ -32,6 +32,7 @@ const texts = new Set<string>([
   'refused.DOORS_PACED',
   'refused.DOORS_PAUSED',
   'refused.ROOM_MOVES',
+  'refused.CROWDED',
   'refused.LINE_FULL',
   'refused.ROOM_NOT_FOUND',
   'refused.ROOM_ENDED',
