@@ -111,6 +111,7 @@ def rows(rush: Rush, watch: Watch, found: dict[str, Any], told: dict[str, Any], 
         bar("gateway grew", grown["gateway"], 160, "MiB"),
         bar("room_directory grew", grown["room_directory"], 64, "MiB"),
         bar("media_relay grew", grown["media_relay"], 32, "MiB"),
+        fact("gateway files", watch.most("gateway files"), "", f"{watch.last('gateway files'):.0f} at the end"),
         fact("load tool", found["tool_cores"], "cores", f"{found['tool_peak_mebibytes']:.0f} MiB"),
     ]  # fmt: skip
 

@@ -16,8 +16,8 @@ _STREAM_SEND_BUFFER_BYTES = 32 * 1024
 _DEAD_PEER_MILLISECONDS = 20_000
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _MOST_DRAINED_BYTES = 1024 * 1024
-MOST_KEPT_OPEN = 4000
-"""Beyond so many connections each ends with its answer: one that waits for another request costs some ten kilobytes."""
+MOST_KEPT_OPEN = 2000
+"""Beyond so many connections, but for streams, each ends with its answer: one that idles costs some ten kilobytes."""
 # uri-host and port of RFC 3986 §3.2; it may be empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z_~-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?")
 
@@ -69,7 +69,9 @@ class GatheringTransport:
 class GatewayProtocol(HttpToolsProtocol):
     """One connection; it is the `majlis.connection` of its requests' scopes."""
 
-    open_now: ClassVar[int] = 0
+    brief_now: ClassVar[int] = 0
+    """Connections of this process that carry no stream."""
+    _is_brief = True
     on_lost: Callable[[], None] | None = None
     is_lost = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -81,7 +83,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request's head has ten seconds to arrive."""
         super().connection_made(transport)
-        GatewayProtocol.open_now += 1
+        GatewayProtocol.brief_now += 1
         self._gathering = GatheringTransport(transport, self.loop)
         self.transport = cast("asyncio.Transport", self._gathering)
         self._await_head()
@@ -89,7 +91,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells a stream that its reader is gone, which it would otherwise learn only by writing."""
         self._stop_timer()
-        GatewayProtocol.open_now -= 1
+        self._count_out()
         super().connection_lost(exc)
         self.is_lost = True
         on_lost, self.on_lost = self.on_lost, None
@@ -143,7 +145,7 @@ class GatewayProtocol(HttpToolsProtocol):
             # It would take the interim response for the response (RFC 9110 §10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
-        if self.parser.should_upgrade() or self.open_now > MOST_KEPT_OPEN:
+        if self.parser.should_upgrade() or self.brief_now > MOST_KEPT_OPEN:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
@@ -179,6 +181,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def limit_buffer(self, size: int) -> None:
         """Makes sending wait once `size` bytes are not sent, bounds the kernel's share, and notices dead peers."""
+        self._count_out()
         if self.transport.is_closing():
             # Its reader went while the stream was made: there is nothing left to bound, and a closed transport refuses.
             return
@@ -188,6 +191,12 @@ class GatewayProtocol(HttpToolsProtocol):
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_SEND_BUFFER_BYTES)
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MILLISECONDS)
+
+    def _count_out(self) -> None:
+        """It carries a stream now, or is gone."""
+        if self._is_brief:
+            self._is_brief = False
+            GatewayProtocol.brief_now -= 1
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_DEADLINE_SECONDS, self._head_too_slow)

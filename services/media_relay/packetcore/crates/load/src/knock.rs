@@ -4,7 +4,7 @@
 use crate::crowd::{Command, Listener, Live, start};
 use crate::door::{Refused, call, client, leave, local_ip, post};
 use crate::peer::{Wanted, offer};
-use crate::usage::{allow_files, cpu_seconds, peak_mebibytes};
+use crate::usage::{allow_files, cpu_seconds, most_files, peak_mebibytes};
 use anyhow::{Context, Result, anyhow};
 use reqwest::{Client, Url};
 use serde::Serialize;
@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Connections kept: people come with one each, and share them here.
-const CONNECTIONS: u64 = 8192;
+/// Files beside one connection for each person.
+const CONNECTIONS: u64 = 2048;
 /// When to ask again where the server does not say.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Reasons of failures that are told.
@@ -106,7 +106,7 @@ enum Answer {
 
 /// Runs the plan.
 pub async fn run(plan: Plan) -> Result<Knocks> {
-    allow_files(CONNECTIONS + 1024)?;
+    allow_files((CONNECTIONS + 2 * plan.tokens.len() as u64).min(most_files()?))?;
     let live = Arc::new(Live::default());
     let (commands, received) = mpsc::channel();
     let crowd = start(Arc::clone(&live), Duration::from_millis(60), 1000, received)?;

@@ -16,6 +16,11 @@ pub fn peak_mebibytes() -> f64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| usage.max_rss() as f64 / 1024.0)
 }
 
+/// How many files the system lets this process open at most.
+pub fn most_files() -> Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.1)
+}
+
 /// Lets this process open `wanted` files; refuses when the system forbids it.
 pub fn allow_files(wanted: u64) -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
