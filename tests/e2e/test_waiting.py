@@ -12,6 +12,7 @@ from majlis.room_directory.v1 import room_service_pb2
 from playwright.async_api import expect
 
 from tests.e2e.test_pages import PHONE, fits
+from tests.load.crowd import value_in
 from tests.support import story
 from tests.support.browser import House, Person
 from tests.support.members import Member, friend_of, owner_of
@@ -19,6 +20,7 @@ from tests.support.stack import Stack
 from tests.support.voices import power_at
 
 SEATS = 1
+WAITING = "majlis_room_directory_waiting_people"
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +70,14 @@ async def test_people_wait_before_a_full_room_and_come_in_by_themselves(
         await expect(person.page.get_by_text("Talking across borders")).to_be_visible()
         await _look(person, f"line-{position}")
     await expect(story.shown(anna, "line-wait")).to_have_text("We cannot say yet how long it takes")
+    await expect(story.shown(omar, "line-wait")).to_have_text("Следующая очередь — ваша")
+    await expect(omar.page.get_by_text("не закрывайте эту страницу")).to_be_visible()
 
     await _two_tabs(omar)
     await _reload_back_and_offline(layla, room)
     await story.shown(anna, "leave-line").click()
     await expect(story.shown(anna, "start-room").first).to_be_visible()
+    await _signs_out_while_waiting(small, anna, room)
 
     await seated.client.leave(room_id)
     await story.sounding(omar)
@@ -83,6 +88,21 @@ async def test_people_wait_before_a_full_room_and_come_in_by_themselves(
     await story.sounding(layla)
     for member in (owner, seated):
         await member.leave_for_good()
+
+
+async def _signs_out_while_waiting(stack: Stack, person: Person, room: str) -> None:
+    """Nobody waits in the name of somebody who has signed out."""
+    await person.page.goto(room)
+    await _place(person, 3)
+    await person.page.goto(f"{stack.url}/profile")
+    await story.shown(person, "sign-out").click()
+    await expect(story.shown(person, "passkey-sign-in")).to_be_visible()
+    for _ in range(50):
+        waiting = value_in(await asyncio.to_thread(stack.metrics, "room_directory"), WAITING)
+        if waiting == 2:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"{waiting:.0f} wait still")
 
 
 async def _two_tabs(person: Person) -> None:

@@ -160,3 +160,23 @@ async def test_each_coding_of_a_file_has_its_own_tag_and_weight(origin: Origin) 
     tag = tags["br"][2]
     for known, status in ((tag, 304), ("*", 304), (f'"x", W/{tag}', 304), (tags["gzip"][2], 200), (tag[1:-1], 200)):
         assert (await ask(Accept_Encoding="br", If_None_Match=known))[0] == status, known
+
+
+async def test_beyond_a_bound_each_connection_ends_with_its_answer_and_streams_do_not_count(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MOST_KEPT_OPEN", protocol.GatewayProtocol.brief_now)
+    answer = await told(origin, f"GET {INFO} HTTP/1.1\r\n".encode() + HOST + b"\r\n")
+    assert b" 200 " in answer
+    assert b"connection: close" in answer.lower()
+    monkeypatch.undo()
+    origin.directory.seat()
+    bearer = origin.bearer()["Authorization"].encode()
+    await eventually(lambda: protocol.GatewayProtocol.brief_now == 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+    writer.write(b"GET /events/%s HTTP/1.1\r\nAuthorization: %s\r\n%s\r\n" % (ROOM.encode(), bearer, HOST))
+    await asyncio.wait_for(reader.readuntil(b"event: snapshot"), 5)
+    assert protocol.GatewayProtocol.brief_now == 0
+    writer.close()
+    await eventually(lambda: origin.gateway.watching.open_streams == 0)
+    assert protocol.GatewayProtocol.brief_now == 0
