@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from services.auth import bus as facts
@@ -35,7 +36,8 @@ async def main(stop: Stop) -> None:
     log.configure("auth", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("auth")
     start_tracing("auth", settings, metrics)
-    await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
+    database_there = partial(migrate, settings.database_url, MIGRATIONS, settings.database_schema)
+    await stop.until_there("the database", database_there)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)
     parts = await build(settings, database, metrics, clock)

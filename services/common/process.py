@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import uvloop
 
+from services.common.errors import Conflict, StorageUnavailable
 from services.common.net import PortTaken
 from services.common.settings import SettingsError
 from services.common.sight import tracing
@@ -23,6 +24,11 @@ from services.common.sight.stray import take_in
 from services.common.trust.private import UMASK
 
 EXIT_CANNOT_START = 2
+_AGAIN_SECONDS = 1.0
+
+
+class Stopped(Exception):
+    """A stop was asked for before the service could serve."""
 
 
 class Stop:
@@ -43,6 +49,28 @@ class Stop:
     async def wait(self) -> None:
         """Returns once a stop was asked for."""
         await self._event.wait()
+
+    async def until_there(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Does what a start needs as soon as that is possible: tried each second, said once.
+
+        Raises Stopped, and whatever is no matter of waiting.
+        """
+        log, waits = get_logger("process"), False
+        while True:
+            try:
+                await attempt()
+            except (StorageUnavailable, Conflict) as error:
+                if not waits:
+                    log.warning("waiting before serving", waiting_for=what, why=str(error.__cause__ or error))
+                waits = True
+            else:
+                if waits:
+                    log.info("going on", waited_for=what)
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await self.wait()
+                    raise Stopped
 
 
 def run_service(main: Callable[[Stop], Awaitable[None]]) -> NoReturn:
@@ -110,4 +138,5 @@ async def _until_stopped(main: Callable[[Stop], Awaitable[None]]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    await main(stop)
+    with contextlib.suppress(Stopped):
+        await main(stop)

@@ -1,6 +1,7 @@
 """Builds invite, serves until told to stop, drains."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from majlis.invite.v1 import (
@@ -36,7 +37,8 @@ async def main(stop: Stop) -> None:
     log.configure("invite", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("invite")
     start_tracing("invite", settings, metrics)
-    await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
+    database_there = partial(migrate, settings.database_url, MIGRATIONS, settings.database_schema)
+    await stop.until_there("the database", database_there)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)
     parts = build(settings, database, metrics, clock)

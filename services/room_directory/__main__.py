@@ -1,6 +1,7 @@
 """Builds room_directory, serves until told to stop, drains."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from services.common.clock import SystemClock
@@ -26,7 +27,8 @@ async def main(stop: Stop) -> None:
     log.configure("room_directory", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("room_directory")
     start_tracing("room_directory", settings, metrics)
-    await migrate(settings.database_url, MIGRATIONS, settings.database_schema)
+    database_there = partial(migrate, settings.database_url, MIGRATIONS, settings.database_schema)
+    await stop.until_there("the database", database_there)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)
     async with Background() as background:

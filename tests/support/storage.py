@@ -1,6 +1,8 @@
 """Databases that take nothing for a while: on a disk that is full, or opened for reading alone."""
 
+import contextlib
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -46,13 +48,25 @@ def small_disk(place: Path) -> Iterator[None]:
 
 @contextmanager
 def full(place: Path) -> Iterator[None]:
-    """Fills what is left of the disk, and gives it back."""
-    filler = place / "filler"
-    try:
-        with filler.open("wb", buffering=0) as file:
+    """Fills what is left of the disk, and whatever comes free meanwhile; gives it back in the end."""
+    filler, is_over = place / "filler", threading.Event()
+    filler.touch()
+
+    def fill() -> None:
+        with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
             while True:
-                file.write(b"x" * 4096)
-    except OSError:
+                file.write(b"x" * 512)
+
+    def go_on() -> None:
+        while not is_over.wait(0.05):
+            fill()
+
+    fill()
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
         yield
     finally:
+        is_over.set()
+        thread.join()
         filler.unlink()

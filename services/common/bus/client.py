@@ -23,7 +23,7 @@ from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
-from services.common.throttle import Throttle
+from services.common.throttle import Throttle, Throttles
 
 __all__ = ["Bus", "SubjectError", "Subscription"]
 
@@ -35,6 +35,7 @@ DEFAULT_QUEUE_LIMIT = 4096
 _CONNECT_WAIT_SECONDS = 5.0
 _PUBLISH_DEADLINE_SECONDS = 5.0
 _LONGEST_RECONNECT_PAUSE_SECONDS = 4.0
+_COMPLAIN_SECONDS = 60.0
 
 _log = get_logger("bus")
 
@@ -78,6 +79,8 @@ class Bus:
         self._attempt = 0
         self._closing = False
         self._lost_lines = Throttle()
+        # Each try to connect to a server that is away says so.
+        self._error_lines = Throttles(_COMPLAIN_SECONDS)
         self._name = metrics.service
         self._connected_gauge = metrics.gauge("majlis_bus_connected", "1 while connected to NATS.")
         self._reconnects = metrics.counter("majlis_bus_reconnects_total", "Times the connection came back.")
@@ -330,8 +333,10 @@ class Bus:
         if "permissions violation" in str(error).lower():
             self._violations.inc()
             _log.error("NATS refused a subject", error=str(error))
-        else:
-            _log.warning("NATS", error=f"{type(error).__name__}: {error}")
+            return
+        left_out = self._error_lines.passes(type(error).__name__)
+        if left_out is not None:
+            _log.warning("NATS", error=f"{type(error).__name__}: {error}", left_out=left_out)
 
     async def _ask(self, within: float) -> bool | None:
         client = self._client

@@ -94,6 +94,7 @@ class Database:
         self._is_away = False
         self._waited: Callable[[float], None] = _unseen
         self._conflicted: Callable[[], None] = _unseen
+        self._refused: Callable[[], None] = _unseen
 
     def show(self, metrics: Metrics) -> None:
         """Counts and times what waits for this database."""
@@ -101,7 +102,11 @@ class Database:
         conflicts = metrics.counter("majlis_database_conflicts_total", "Writes undone because another came between.")
         used = metrics.gauge("majlis_database_connections", "Connections to the database in use.")
         most = metrics.gauge("majlis_database_connections_limit", "Connections to the database there may be.")
-        self._waited, self._conflicted = waits.observe, conflicts.inc
+        refusals = metrics.counter(
+            "majlis_database_refusals_total",
+            "Transactions refused: disk full, database locked or away.",
+        )
+        self._waited, self._conflicted, self._refused = waits.observe, conflicts.inc, refusals.inc
         pool: Any = self.engine.pool
         used.set_function(pool.checkedout)
         most.set(MOST_CONNECTIONS)
@@ -188,6 +193,7 @@ class Database:
     def _away(self, error: Exception) -> StorageUnavailable:
         """One line a minute for an operator; callers are told each."""
         self._is_away = True
+        self._refused()
         left_out = self._complaint.passes()
         if left_out is not None:
             why = str(getattr(error, "orig", None) or error)

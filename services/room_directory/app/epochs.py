@@ -1,10 +1,11 @@
 """Gives each room epochs that never repeat, restarts included: blocks are reserved in the database ahead of use."""
 
+from services.common.errors import StorageUnavailable
+
 BLOCK = 100_000
 _LOW = 50_000
 """Below so many left, the next block is reserved: more than a single change can take."""
-
-_LEAST = 1_000
+_AGAIN_SECONDS = 2.0
 
 
 class Epochs:
@@ -29,9 +30,9 @@ class Epochs:
         return Epochs(self._next, self.ceiling)
 
     def take(self) -> int:
-        """The next epoch. Raises RuntimeError when the block is spent, which is a bug: `is_low` was not heeded."""
+        """The next epoch. Raises StorageUnavailable when none is left because the next block cannot be reserved."""
         if self._next >= self.ceiling:
-            raise RuntimeError("no reserved epochs left")
+            raise StorageUnavailable("no seat can be given a number that lasts", retry_after_seconds=_AGAIN_SECONDS)
         self._next += 1
         return self._next - 1
 
@@ -39,11 +40,6 @@ class Epochs:
     def is_low(self) -> bool:
         """Whether the next block should be reserved before the next change."""
         return self.ceiling - self._next < _LOW
-
-    @property
-    def can_wait(self) -> bool:
-        """Whether there are enough for now, although the next block could not be reserved."""
-        return self.ceiling - self._next > _LEAST
 
     def next_ceiling(self) -> int:
         """The ceiling to record before `extend`."""

@@ -370,9 +370,8 @@ class LiveRooms:
             try:
                 await self._store.reserve_epochs(live.room.room_id, ceiling)
             except StorageUnavailable:
-                # Reserved well ahead: there are enough for a long time.
-                if not live.epochs.can_wait:
-                    raise
+                # Reserved well ahead: there are enough for a long time, but not after a start. What takes none goes on.
+                _log.debug("no epochs could be reserved", room_id=live.room.room_id)
             else:
                 live.epochs.extend(ceiling)
 

@@ -23,10 +23,10 @@ class Disk:
     """A world, and the way in which its database takes nothing for a while."""
 
     def __init__(self, world: World, place: Path, kind: str) -> None:
-        self.world, self._place, self._kind = world, place, kind
+        self.world, self._place, self.kind = world, place, kind
 
     def taking_nothing(self) -> AbstractAsyncContextManager[None]:
-        return read_only(self.world.database) if self._kind == "read-only" else self._full()
+        return read_only(self.world.database) if self.kind == "read-only" else self._full()
 
     @asynccontextmanager
     async def _full(self) -> AsyncIterator[None]:
@@ -173,3 +173,23 @@ async def test_it_is_one_line_in_the_log_however_many_calls_there_are(
         said = capsys.readouterr().out
     assert "Traceback" not in said
     assert said.count("the database takes nothing now") == 1
+
+
+async def test_a_directory_that_was_killed_starts_on_a_full_disk_and_seats_people_once_there_is_room(
+    disk: Disk,
+) -> None:
+    if disk.kind == "full":
+        pytest.skip("a log of SQLite that is begun anew has room of its own, more or less of it")
+    world = disk.world
+    relay, room_id = await talking(world)
+    await world.crash()
+    async with disk.taking_nothing():
+        await world.start()
+        assert [seat.person.user_id for seat in (await world.snapshot(room_id)).stage] == [person("lina"), OMAR]
+        mute = stage_service_pb2.MuteSpeakerRequest(room_id=room_id, user_id=OMAR)
+        assert (await world.call("lina", "MuteSpeaker", mute)).unsaved
+        assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_MUTE
+        # A number of a seat that might have been another's before cannot be given.
+        assert await refusal(world.join("yusuf", room_id)) == "STORAGE_UNAVAILABLE"
+    await disk.waiting_is_over()
+    assert (await world.join("yusuf", room_id)).seat.role == room_pb2.ROLE_LISTENER
