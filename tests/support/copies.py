@@ -134,12 +134,13 @@ class Copies:
         relay = await self._run("media_relay", {**common, **any_copy, **media})
         web = self.folder / "web"
         web.mkdir()
-        public = {"LISTEN": "127.0.0.1:0", "WEB_DIRECTORY": str(web), "INVITE_ADDRESS": "127.0.0.1:1"}
-        gateway = await self._run("gateway", {**common, **any_copy, **public})
+        public = {"LISTEN": f"127.0.0.1:{free_port()}", "WEB_DIRECTORY": str(web), "INVITE_ADDRESS": "127.0.0.1:1"}
+        self._gateway = {**common, **any_copy, **public}
+        self.gateway = await self._run("gateway", self._gateway)
         for copy in self.directories:
             await copy.serves()
         self._relay = f"http://127.0.0.1:{(await relay.serves())['metrics']}/metrics"
-        self.url = f"http://127.0.0.1:{(await gateway.serves())['http']}"
+        self.url = f"http://127.0.0.1:{(await self.gateway.serves())['http']}"
 
     async def _run(self, name: str, settings: dict[str, str], number: str = "") -> Part:
         ready, log = self.folder / f"{name}{number}.json", self.folder / f"{name}{number}.log"
@@ -152,6 +153,12 @@ class Copies:
         part = Part(f"{name}{number}", ready, log, process)
         self._stack.push_async_callback(part.stop)
         return part
+
+    async def start_gateway_again(self) -> None:
+        """At the same address, after it ended."""
+        self.gateway.ready.unlink()
+        self.gateway = await self._run("gateway", self._gateway)
+        await self.gateway.serves()
 
     async def stop(self) -> None:
         await self._stack.aclose()

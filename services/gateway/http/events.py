@@ -19,7 +19,8 @@ from services.gateway.watch.streams import Watching
 from services.gateway.watch.subscriber import Subscriber
 
 SCOPE = "listen"
-_RETRY_MILLISECONDS = 1000
+_RETRY_MILLISECONDS = (500, 3000)
+"""Each stream is told another wait: those that lose a gateway together do not come back together."""
 _DRAIN_RETRY_MILLISECONDS = 10_000
 _BUFFER_BYTES = 16 * 1024
 _LAST_WORD_SECONDS = 3.0
@@ -74,7 +75,7 @@ class Events:
 
     async def _stream(self, subscriber: Subscriber, request: Request, send: Send, headers: tuple[Header, ...]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
-        await send(_part(b"retry: %d\n\n" % _RETRY_MILLISECONDS))
+        await send(_part(b"retry: %d\n\n" % random.randint(*_RETRY_MILLISECONDS)))  # noqa: S311 (jitter)
         with _bound(subscriber, request.connection):
             while frames := await subscriber.take():
                 await send(_part(b"".join([frame.sse for frame in frames])))
