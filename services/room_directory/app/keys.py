@@ -30,8 +30,13 @@ class Keys:
 
     @classmethod
     async def open(cls, store: KeyStore, life: timedelta) -> "Keys":
-        """The keys as they are stored; made at the first start."""
-        return cls(store, life, await store.key_ring(life))
+        """The keys as they are stored; made at the first start. Raises StorageUnavailable."""
+        try:
+            ring = await store.key_ring(life)
+        except StorageUnavailable:
+            # They can be read, and are made anew when there is room.
+            ring = await store.stored_ring()
+        return cls(store, life, ring)
 
     async def published(self) -> str:
         """The public keys as a JSON Web Key Set; those that are known here while nothing can be read."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.clock import Clock
+from services.common.errors import StorageUnavailable
 from services.common.store.database import Database
 from services.common.trust.key_ring import KeyRing
 from services.room_directory.app.ports import Act, ReportRecord, StoredRelay
@@ -141,9 +142,12 @@ class SqlLedger:
             return await self._key_ring(life)
 
     async def stored_ring(self) -> KeyRing:
-        """The keys as they are; there are some since the start."""
+        """The keys as they are. Raises StorageUnavailable where none could be made yet."""
         async with self._database.read() as session:
-            return KeyRing.restore((await session.execute(select(signing_keys))).one().ring)
+            row = (await session.execute(select(signing_keys))).one_or_none()
+        if row is None:
+            raise StorageUnavailable("the keys of the first start could not be written")
+        return KeyRing.restore(row.ring)
 
     async def _key_ring(self, life: timedelta) -> KeyRing:
         now = self._clock.now()

@@ -388,17 +388,6 @@ async def test_a_seat_that_was_given_up_ends_its_stream_at_the_second_check(
         assert (await events.until("end")).data == {"reason": "SEAT_ENDED"}
 
 
-async def test_streams_that_may_lose_their_gateway_together_are_told_different_waits(origin: Origin) -> None:
-    waits = set()
-    for _ in range(8):
-        async with stream(origin) as events:
-            await events.until("snapshot")
-            assert events.retry is not None
-            assert 500 <= events.retry <= 3000
-            waits.add(events.retry)
-    assert len(waits) > 1
-
-
 async def test_a_draining_gateway_says_when_to_come_back(origin: Origin) -> None:
     async with stream(origin) as events:
         await events.until("snapshot")

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import moderation_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
 
+from services.common.store.database import Database
 from services.room_directory.storage.tables import audit
 from tests.integration.room_directory.world import FakeRelay, World, refusal
 from tests.support.fake_auth import person
@@ -23,10 +24,10 @@ class Disk:
     """A world, and the way in which its database takes nothing for a while."""
 
     def __init__(self, world: World, place: Path, kind: str) -> None:
-        self.world, self._place, self.kind = world, place, kind
+        self.world, self._place, self._kind = world, place, kind
 
     def taking_nothing(self) -> AbstractAsyncContextManager[None]:
-        return read_only(self.world.database) if self.kind == "read-only" else self._full()
+        return read_only(self.world.database) if self._kind == "read-only" else self._full()
 
     @asynccontextmanager
     async def _full(self) -> AsyncIterator[None]:
@@ -175,21 +176,28 @@ async def test_it_is_one_line_in_the_log_however_many_calls_there_are(
     assert said.count("the database takes nothing now") == 1
 
 
-async def test_a_directory_that_was_killed_starts_on_a_full_disk_and_seats_people_once_there_is_room(
-    disk: Disk,
+async def test_a_directory_that_was_killed_starts_while_nothing_can_be_written_and_seats_people_later(
+    tmp_path: Path, nats_server: NatsServer
 ) -> None:
-    if disk.kind == "full":
-        pytest.skip("a log of SQLite that is begun anew has room of its own, more or less of it")
-    world = disk.world
+    test_settings(tmp_path)
+    world = World(tmp_path, nats_server.url, f"sqlite+aiosqlite:///{tmp_path}/rooms.db")
+    await world.open()
+    await world.start()
     relay, room_id = await talking(world)
     await world.crash()
-    async with disk.taking_nothing():
+    async with AsyncExitStack() as disk:
+
+        async def refuse_writes(database: Database) -> None:
+            await disk.enter_async_context(read_only(database))
+
+        world.prepare = refuse_writes  # type: ignore[method-assign]
         await world.start()
         assert [seat.person.user_id for seat in (await world.snapshot(room_id)).stage] == [person("lina"), OMAR]
         mute = stage_service_pb2.MuteSpeakerRequest(room_id=room_id, user_id=OMAR)
         assert (await world.call("lina", "MuteSpeaker", mute)).unsaved
         assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_MUTE
-        # A number of a seat that might have been another's before cannot be given.
+        # The number of a seat might have been another's before.
         assert await refusal(world.join("yusuf", room_id)) == "STORAGE_UNAVAILABLE"
-    await disk.waiting_is_over()
+    await world.until(lambda: all(live.saved is None for live in world.parts.rooms))
     assert (await world.join("yusuf", room_id)).seat.role == room_pb2.ROLE_LISTENER
+    await world.close()

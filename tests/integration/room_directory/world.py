@@ -185,6 +185,7 @@ class World:
         running = AsyncExitStack()
         self.database = Database(settings.database_url, settings.database_schema)
         running.push_async_callback(self.database.close)
+        await self.prepare(self.database)
         background = await running.enter_async_context(Background())
         metrics = Metrics("room_directory")
         parts = await parts_of.build(settings, self.database, metrics, clock=self.clock, background=background)
@@ -200,6 +201,9 @@ class World:
         running.push_async_callback(server.drain)
         self.parts, self.metrics, self.port, self._running = parts, metrics, server.port, running
         self.stub: Any = DirectoryStub(self._channel())
+
+    async def prepare(self, database: Database) -> None:
+        """What a test does to the database of a start before anything uses it."""
 
     async def crash(self) -> None:
         """Takes the directory away without letting it say anything to relays."""
