@@ -80,20 +80,28 @@ class Shedding:
         self._ladder = Ladder(shape.steps(), setting)
         self._orders = orders
         self._ordered: Step | None = None
+        self._lag = 0.0
         metrics.gauge(
             "majlis_media_relay_ladder_step",
             "Step of the ladder: 0 none, 1 no redundancy, 2 and 3 packets of 40 and 60 ms, 4 and 5 24 and 16 kbit/s, "
             "7 newcomers wait, 8 doors pause.",
         ).set_function(lambda: int(self._ladder.step))
+        held = metrics.gauge("majlis_media_relay_ladder_held", "Whether a setting or an order holds it at its step.")
+        held.set_function(lambda: self._cause != "measured")
+        lag = metrics.gauge("majlis_media_relay_loop_lag_seconds", "The most that its loop was late in a second.")
+        lag.set_function(lambda: self._lag)
         self._take(why=setting)
 
     async def look(self) -> None:
         """Takes a reading, and does what operators ordered."""
-        lag = self.loop_lag.take()
+        self._lag = self.loop_lag.take()
         self._obey()
-        self._measure(lag)
-        cause: Cause = "order" if self._ordered is not None else "setting" if self._ladder.is_set else "measured"
-        self._readings.note_ladder(cause, lag)
+        self._measure(self._lag)
+        self._readings.note_ladder(self._cause, self._lag)
+
+    @property
+    def _cause(self) -> Cause:
+        return "order" if self._ordered is not None else "setting" if self._ladder.is_set else "measured"
 
     def _obey(self) -> None:
         ordered = self._orders.standing(self._clock.now())

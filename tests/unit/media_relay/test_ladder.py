@@ -140,6 +140,8 @@ async def test_a_loop_that_is_late_is_trouble_and_a_loop_that_is_hardly_late_is_
     assert await climb.run(11) == RED_OFF
     climb.lag = 0.3
     assert await climb.run(300) == RED_OFF
+    assert climb.metrics.registry.get_sample_value("majlis_media_relay_loop_lag_seconds") == 0.3
+    assert climb.metrics.registry.get_sample_value("majlis_media_relay_ladder_held") == 0
     climb.lag = 0.05
     assert await climb.run(61) == Step.NONE
 
@@ -223,6 +225,7 @@ async def test_an_order_goes_before_the_setting_and_the_setting_holds_after_it()
     assert await climb.run(1) == Step.NONE
     assert await climb.run(15) == PACKETS_40
     assert climb.cause == "setting"
+    assert climb.metrics.registry.get_sample_value("majlis_media_relay_ladder_held") == 1
 
 
 async def test_an_ordered_step_that_this_relay_does_not_know_is_the_next_below_it() -> None:
