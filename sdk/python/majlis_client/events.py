@@ -24,9 +24,10 @@ async def watch(
     """Events after a revision, then live ones; ends when the room does.
 
     Give the revision of the view you have, such as JoinRoom's snapshot. What comes before a `stream_status` happened
-    before the stream was opened; a later one says when what was sent may be old. A lost stream is opened again after
-    the last revision seen, and nothing comes twice; so is one whose seat this very client took anew. Raises MajlisError
-    when the seat or the sign-in ended.
+    before the stream was opened; a later one says when what was sent may be old, and each which relays of the room
+    spare their listeners something (`sparing`; a MediaSession's own is its `relay`). A lost stream is opened again
+    after the last revision seen, and nothing comes twice; so is one whose seat this very client took anew. Raises
+    MajlisError when the seat or the sign-in ended.
     """
     revision, pause, fresh_token_tried = after_revision, _FIRST_PAUSE_SECONDS, False
     while True:

@@ -70,6 +70,7 @@ export interface MajlisClient {
   /**
    * Events of a room after a revision, such as that of `joinRoom`'s snapshot; resumes by itself when the connection breaks.
    * Leaving the loop, or the signal, ends it. What comes before a `streamStatus` had happened before the stream was opened; nothing comes twice.
+   * Its `sparing` names the room's relays that spare their listeners something while they have much to do.
    */
   watch(roomId: string, afterRevision?: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent>;
 }

@@ -111,6 +111,16 @@ async def test_the_event_stream_never_goes_back_whatever_the_server_tells_of_the
     await events.aclose()
 
 
+async def test_watchers_learn_which_relays_of_the_room_spare(hall: Hall, client: Client) -> None:
+    events = client.watch(ROOM_ID)
+    while not (await anext(events)).HasField("stream_status"):
+        pass
+    relay = room_pb2.SparingRelay(relay_id="relay00000", ladder_step=2)
+    hall.happen(stream_status=room_pb2.StreamStatus(sparing=[relay]))
+    assert (await anext(events)).stream_status.sparing[0].relay_id == "relay00000"
+    await events.aclose()
+
+
 async def test_leaving_the_event_stream_early_closes_it_at_the_server(hall: Hall, client: Client) -> None:
     events = client.watch(ROOM_ID)
     await anext(events)
