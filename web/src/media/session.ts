@@ -65,6 +65,11 @@ export class MediaSession {
     return this.#pc.getReceivers();
   }
 
+  /** Whether sound has come: a programme where nobody speaks sends none. */
+  get heard(): boolean {
+    return this.#pc.getReceivers().some((receiver) => receiver.getSynchronizationSources().length > 0);
+  }
+
   /** Offers, sends the offer with the permit, and takes the answer; the connection comes later, by state. */
   async open(permit: Permit, microphone: MediaStreamTrack | null): Promise<void> {
     this.#describe(microphone);

@@ -23,8 +23,13 @@ const soon = 2_000;
 /** A stage is small: all of it may come back at once. */
 const shortest = 300;
 
+/** Where nobody speaks a new session carries no sound either: after so long it takes over all the same. */
+const silent = 1_000;
+/** How often a new session is asked for its sound: both play for no longer than this. */
+const ask = 20;
+
 /** The part of a media session that is used. */
-export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'open' | 'send' | 'sound' | 'silence' | 'close'>;
+export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'heard' | 'open' | 'send' | 'sound' | 'silence' | 'close'>;
 
 export interface SoundParts {
   /** Makes a session that tells its state. */
@@ -49,6 +54,7 @@ export class Sound {
   #playing: Session | null = null;
   #coming: Session | null = null;
   #stopRenewal: Stop | null = null;
+  #stopAsking: Stop | null = null;
   #round = 0;
 
   constructor(source: SoundSource, parts: SoundParts) {
@@ -132,18 +138,34 @@ export class Sound {
   #abandon(): void {
     this.#round++;
     this.#rest();
+    this.#stopAsking?.();
     this.#coming?.close('here');
     this.#coming = null;
   }
 
   #changed(session: Session, state: SessionState): void {
-    if (state === 'connected' && session === this.#coming) void this.#takeOver(session);
+    if (state === 'connected' && session === this.#coming) this.#whenHeard(session);
     else if (state === 'connected' && session === this.#playing) this.state = 'on';
     else if (state === 'failed' && session === this.#coming) this.#failed(null);
     else if (state === 'failed' && session === this.#playing && !this.#coming) {
       this.state = 'reconnecting';
       this.renew(soon);
     }
+  }
+
+  /** Takes over once the new session carries sound: what plays goes on until then. */
+  #whenHeard(session: Session): void {
+    const before = this.#playing;
+    if (before?.state !== 'connected' || before.kind !== 'audience' || session.kind !== 'audience') return void this.#takeOver(session);
+    const { clock } = this.#parts;
+    const latest = clock.now() + silent;
+    this.#stopAsking?.();
+    const stop = clock.every(ask, () => {
+      if (!session.heard && before.state === 'connected' && clock.now() < latest) return;
+      stop();
+      if (session === this.#coming) void this.#takeOver(session);
+    });
+    this.#stopAsking = stop;
   }
 
   async #takeOver(session: Session): Promise<void> {

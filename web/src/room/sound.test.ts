@@ -10,6 +10,7 @@ class FakeSession implements Session {
   state: SessionState = 'connecting';
   relay = 'relay0000001';
   receivers = [];
+  heard = false;
   silenced = false;
   playable = true;
   farewell = '';
@@ -104,14 +105,34 @@ test('going on stage silences the audience session only once the stage is connec
   expect(asked).toEqual(['audience']);
 });
 
-test('a moved session keeps the old sound until the new one is there, and ends it at the relay', async () => {
+test('a moved session keeps the old sound until the new one carries it, and ends it at the relay', async () => {
   const old = await playing();
   sound.renew(1_000);
   await clock.pass(1_000);
   expect(old.state).toBe('connected');
+  const next = all[1] as FakeSession;
+  next.become('connected');
+  await clock.pass(500);
+  expect([old.silenced, old.state]).toEqual([false, 'connected']);
+  next.heard = true;
+  await clock.pass(20);
+  expect([old.silenced, old.farewell]).toEqual([true, 'here']);
+});
+
+test('a moved session takes over where nobody speaks, and at once where the old one is gone', async () => {
+  const first = await playing();
+  sound.renew(0);
+  await clock.pass(0);
   all[1]?.become('connected');
-  await settled();
-  expect(old.farewell).toBe('here');
+  await clock.pass(1_000);
+  expect(first.farewell).toBe('here');
+  sound.renew(0);
+  await clock.pass(0);
+  all[1]?.become('failed');
+  all[2]?.become('connected');
+  await clock.pass(20);
+  expect(all[1]?.farewell).toBe('here');
+  expect(sound.state).toBe('on');
 });
 
 test('a network that lets nothing through is said, stays said while it is tried again, and clears', async () => {
