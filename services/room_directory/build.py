@@ -85,7 +85,7 @@ from services.room_directory.storage.tables import audit, fact_cursors
 TICK_SECONDS = 0.5
 PULSE_SECONDS = 1.0
 LEARN_SECONDS = 0.5
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 OFFER_SECONDS = 0.5
 WRITE_SECONDS = 1.0
 LADDER_SECONDS = 3.0

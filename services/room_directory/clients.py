@@ -175,6 +175,11 @@ class GrpcRelayClient:
             media_relay_service_pb2_grpc.MediaRelayServiceStub(self._channel.channel)
         )
 
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands; it is made with the first call."""
+        return self._channel.channel.get_state() is grpc.ChannelConnectivity.READY
+
     async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
         """Puts changes of seats in force."""
         changes = [

@@ -22,7 +22,7 @@ from services.room_directory.domain.presence import SessionNews, ask_to_move, mo
 from services.room_directory.domain.room import Room
 
 _ASK_AFTER_SECONDS = 1.2
-"""A relay whose heartbeat is older is asked for its load directly."""
+"""A relay whose heartbeat is older, or whose connection broke, is asked for its load directly."""
 _ASK_SECONDS = 1.0
 _MOVED_SECONDS = 5.0
 """How long a new home keeps place for a stage that is on its way: by then its people asked for it themselves."""
@@ -98,24 +98,26 @@ class Fleet:
     async def look(self) -> None:
         """Asks relays that have been silent, gives up those that do not answer, and re-homes rooms."""
         now = self._clock.monotonic()
-        silent = [relay for relay in self.relays.values() if now - relay.seen_at > _ASK_AFTER_SECONDS]
-        asked = await asyncio.gather(*map(self._ask, silent))
-        gone = {relay.relay_id for relay, is_gone in zip(silent, asked, strict=True) if is_gone}
+        known = list(self.relays.values())
+        asked = await asyncio.gather(*(self._ask(relay, now) for relay in known))
         # One that was only remembered when this directory started may be starting itself.
-        gone &= self._adopted.keys()
+        gone = {relay.relay_id for relay, is_gone in zip(known, asked, strict=True) if is_gone} & self._adopted.keys()
         now = self._clock.monotonic()
         for relay in list(self.relays.values()):
             silent_for = now - relay.seen_at if now >= self._judge_from else 0.0
-            is_lost = relay.relay_id in gone or silent_for > self._limits.relay_lost_seconds
-            if is_lost and relay.relay_id not in self._lost:
-                self._lost.add(relay.relay_id)
-                _log.warning("relay lost", relay_id=relay.relay_id)
-                await self._move_audiences(relay.relay_id)
+            lost_seconds, relay_id = self._limits.relay_lost_seconds, relay.relay_id
+            if relay_id not in self._lost and (relay_id in gone or silent_for > lost_seconds):
+                self._lost.add(relay_id)
+                relay.give_up(now)
+                _log.warning("relay lost", relay_id=relay_id)
+                await self._move_audiences(relay_id)
         await self._empty_draining()
         await self._heal_homes()
 
-    async def _ask(self, relay: RelayLoadState) -> bool:
+    async def _ask(self, relay: RelayLoadState, now: float) -> bool:
         """Whether its process is gone, and all its sessions with it: nobody listens any more where it did."""
+        if now - relay.seen_at <= _ASK_AFTER_SECONDS and self._clients[relay.relay_id].connected:
+            return False
         if await refuses(relay.grpc_address):
             return True
         try:
@@ -225,8 +227,7 @@ class Fleet:
 
     async def _after_restart(self, relay_id: str) -> None:
         for live in self._rooms:
-            at_home = live.room.home_relay_id == relay_id
-            if at_home or any(seat.relay_id == relay_id for seat in live.room.seats.values()):
+            if relay_id in {live.room.home_relay_id, *(seat.relay_id for seat in live.room.seats.values())}:
                 await self._move(live, relay_id, live.room.home_relay_id)
 
     async def _move_audiences(self, relay_id: str) -> None:

@@ -200,6 +200,11 @@ class RelayMemory(Protocol):
 class RelayClient(Protocol):
     """One relay's RPCs; each call has a deadline and raises DomainError."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands: a process that is killed leaves none."""
+        ...
+
     async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
         """Puts changes of seats in force."""
         ...

@@ -173,6 +173,10 @@ class RelayLoadState:
         """Whether the last report is recent enough to go by."""
         return now - self.seen_at <= STALE_SECONDS
 
+    def give_up(self, now: float) -> None:
+        """It is lost: nobody is sent there until it reports again, however fresh its last report is."""
+        self.seen_at = min(self.seen_at, now - STALE_SECONDS - 0.01)
+
     def accepts(self, now: float) -> bool:
         """Whether new sessions may go there at all."""
         return self.is_fresh(now) and not self.draining and is_forgiven(self.clock_difference)

@@ -73,8 +73,11 @@ async def test_a_relay_whose_port_refuses_is_given_up_long_before_one_that_is_on
         home = (await world.claims((await world.join("lina", room_id)).permit))["home"]
         killed, other = (first, second) if home == first.relay_id else (second, first)
         await killed.die()
-        await world.until(lambda: other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == other.relay_id)
+        await world.until(lambda: bool(world.of_type(room_events_pb2.MediaMoved, room_id)))
         assert world.of_type(room_events_pb2.MediaMoved, room_id)[0].relay_id == killed.relay_id
+        joined = await world.join("omar", room_id)
+        assert (await world.claims(joined.permit))["relay"] == other.relay_id, "its last report is fresh still"
+        await world.until(lambda: other.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == other.relay_id)
     finally:
         await world.close()
 

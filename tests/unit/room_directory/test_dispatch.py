@@ -42,6 +42,10 @@ class Relay:
         self.heard: list[SeatOrder | RoomPart] = []
         self.carried: dict[str, list[SessionNews]] = {}
 
+    @property
+    def connected(self) -> bool:
+        return not self.away
+
     async def apply_seat_changes(self, orders: Sequence[SeatOrder]) -> None:
         self._take(orders)
 
