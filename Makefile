@@ -91,9 +91,10 @@ bench: ## Measure; ROWS=name,name runs some; rows go to var/bench/latest.json
 	$(BIN)/python -m tools.rust build-load
 	$(BIN)/python -m tests.load.bench $(if $(ROWS),--rows $(ROWS))
 
-chaos: ## Kill, freeze and restart parts at random while listeners verify sound (SEEDS="1 2", SECONDS= for each, default 120)
-	@$(READY) python gen core sdk
-	$(BIN)/python -m tests.load.chaos $(if $(SEEDS),--seeds "$(SEEDS)") --seconds $(or $(SECONDS),120)
+chaos: ## Kill, freeze and restart parts at random while listeners verify sound (SEEDS="1 2", SECONDS=, LISTENERS=, ROOMS=; ROWS=drained,…)
+	@$(READY) python gen core web sdk
+	$(BIN)/python -m tools.rust build-load
+	$(if $(ROWS),$(BIN)/python -m tests.load.relay_rows --rows $(ROWS) $(if $(LISTENERS),--listeners $(LISTENERS)),$(BIN)/python -m tests.load.chaos $(if $(SEEDS),--seeds "$(SEEDS)") --seconds $(or $(SECONDS),120) $(if $(LISTENERS),--listeners $(LISTENERS)) $(if $(ROOMS),--rooms $(ROOMS)))
 
 outages: ## Take away databases, bus, time or gateway for as long as it takes to be sure, on real processes (OUTAGE_SECONDS=, default 30)
 	@$(READY) python gen core sdk

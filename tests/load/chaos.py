@@ -9,149 +9,42 @@ import signal
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-from av import AudioFrame
-from majlis.room_directory.v1 import room_service_pb2
-from majlis_client import MajlisError, speak
-from majlis_client.listening import Listener
+from majlis_client import MajlisError
 
-from tests.load.blows import FRAME_SECONDS, HOME, SPARE, Blow, Seen, blows, broken, table
-from tests.load.crowd import NO_BUDGET, OPEN_LIMITS
-from tests.load.spare_relay import SPARE_ID, SpareRelay
-from tests.support import voices
-from tests.support.members import Member, friend_of, owner_of
-from tests.support.stack import Stack
+from tests.load.blows import FRAME_SECONDS, Blow, Seen, blows, broken, table
+from tests.load.chart import Panel, Series, draw
+from tests.load.ring import Crew, Heard, Ring, ring_of
+from tests.load.spare_relay import SPARE_ID
+from tests.support.stack import ROOT
 
-LISTENERS = 8
 CALM_SECONDS = 1.0
-"""Before each blow, and at its end: who heard within it hears."""
+"""Before each blow."""
 WATCH_SECONDS = 5.0
 """How long each blow is watched at least."""
 LONGEST_SECONDS = 15.0
 """And at most, when somebody does not hear again."""
 DRAINED_SECONDS = 130.0
 """A relay that is told to go is empty, has ended and was started again by then."""
-CALL_SECONDS = 2.0
-LOUD = 500
-"""The tone in 16-bit samples; what a decoder makes up for lost packets fades below it."""
 SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "restart": signal.SIGTERM}
-
-
-@dataclass(eq=False)
-class Ear:
-    """A listener and the moments at which frames with the voice in them came."""
-
-    member: Member
-    heard: deque[float] = field(default_factory=lambda: deque(maxlen=5000))
-    title: str = ""
-    """Of the room, as the listener was last told."""
-    listener: Listener | None = None
-    listening: "asyncio.Task[str] | None" = None
-
-    def start(self, room_id: str) -> None:
-        self.listener = Listener(self.member.client, room_id, self._on_frame)
-        self.listening = asyncio.ensure_future(self.listener.run())
-
-    def _on_frame(self, frame: AudioFrame) -> None:
-        if np.abs(frame.to_ndarray()).max() > LOUD:
-            self.heard.append(time.monotonic())
-
-    @property
-    def relay(self) -> str:
-        """The relay that serves it."""
-        return self.listener.relay if self.listener is not None else ""
-
-    def hears(self) -> bool:
-        return bool(self.heard) and self.heard[-1] > time.monotonic() - CALM_SECONDS / 2
-
-    def gap(self, since: float, until: float) -> float:
-        """The longest wait for a frame between two moments."""
-        before = max((at for at in self.heard if at <= since), default=since)
-        times = [before, *(at for at in self.heard if since < at <= until), until]
-        return max(later - earlier for earlier, later in pairwise(times))
-
-    def missed(self, since: float, until: float) -> int:
-        """Frames that did not come."""
-        came = sum(since < at <= until for at in self.heard)
-        return max(0, round((until - since) / FRAME_SECONDS) - came - 2)
-
-    async def stop(self) -> None:
-        if self.listening is not None:
-            self.listening.cancel()
-            await asyncio.gather(self.listening, return_exceptions=True)
-        await self.member.leave_for_good()
-
-
-class Stall:
-    """How long this tool itself stood still, which is no gap of the system's."""
-
-    def __init__(self) -> None:
-        self.longest = 0.0
-
-    async def measure(self) -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(FRAME_SECONDS)
-            self.longest = max(self.longest, time.monotonic() - began - FRAME_SECONDS)
-
-
-@dataclass
-class Ring:
-    """The system, the room in it, and those who listen."""
-
-    stack: Stack
-    spare: SpareRelay
-    owner: Member
-    room_id: str
-    ears: list[Ear]
-    stall: Stall = field(default_factory=Stall)
-    _titles: int = 0
-
-    async def until_all_hear(self, seconds: float) -> None:
-        """Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            while not all(ear.hears() for ear in self.ears):  # noqa: ASYNC110 (frames come by callback, and stop)
-                await asyncio.sleep(0.05)
-
-    async def rename(self) -> str:
-        """Gives the room a new title; returns it once that was acknowledged. Raises MajlisError, TimeoutError."""
-        self._titles += 1
-        title = f"Round {self._titles}"
-        request = room_service_pb2.UpdateRoomRequest(room_id=self.room_id, title=title)
-        async with asyncio.timeout(CALL_SECONDS):
-            await self.owner.client.rooms.UpdateRoom(request)
-        return title
-
-    async def title(self) -> str:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            while True:
-                with contextlib.suppress(MajlisError):
-                    answer = await self.owner.client.rooms.GetRoom(
-                        room_service_pb2.GetRoomRequest(room_id=self.room_id)
-                    )
-                    return str(answer.snapshot.room.title)
-                await asyncio.sleep(0.1)
-
-    def pid(self, part: str) -> int:
-        """The process that is meant."""
-        at_spare = sum(ear.relay == SPARE_ID for ear in self.ears) * 2 > len(self.ears)
-        if part not in (HOME, SPARE):
-            return self.stack.pid(part)
-        return self.spare.pid if at_spare == (part == HOME) else self.stack.pid("media_relay")
+PICTURE = ROOT / "var" / "bench" / "chaos.png"
 
 
 async def strike(ring: Ring, blow: Blow) -> Seen:
-    """Does it and watches until everybody hears, or had their time."""
+    """Does it, watches until everybody hears, or had their time, and lets everything be started again."""
+    seen, _ = await strike_once(ring, blow)
+    await _mended(ring)
+    return seen
+
+
+async def strike_once(ring: Ring, blow: Blow) -> tuple[Seen, list[tuple[Heard, Heard]]]:
+    """Does it and watches; also what each listener had before and after."""
     await ring.rename()
-    ring.stall.longest = 0.0
-    pid, began = ring.pid(blow.part), time.monotonic()
+    struck, homes, before = ring.address(blow.part), await ring.homes(), await ring.heard()
+    pid = ring.pid(blow.part)
+    await ring.begin()
+    began = time.monotonic()
     os.kill(pid, SIGNALS[blow.way])
     if blow.frozen:
         await asyncio.sleep(blow.frozen)
@@ -160,18 +53,22 @@ async def strike(ring: Ring, blow: Blow) -> Seen:
     await asyncio.sleep(max(0.0, began + blow.frozen + WATCH_SECONDS - time.monotonic()))
     with contextlib.suppress(TimeoutError):
         await ring.until_all_hear(LONGEST_SECONDS - WATCH_SECONDS)
-    until = time.monotonic()
+    heard, seconds = await ring.heard(), time.monotonic() - began
+
+    def is_struck(each: Heard) -> bool:
+        return not struck or struck in (each.relay, homes[each.room])
+
     seen = Seen(
         blow,
-        [ear.gap(began, until) for ear in ring.ears],
-        sum(ear.missed(began, until) for ear in ring.ears),
-        sum(ear.hears() for ear in ring.ears),
+        [now.gap for now, then in zip(heard, before, strict=True) if is_struck(then)],
+        sum(max(0, round(seconds / FRAME_SECONDS) - now.received - 2) for now in heard),
+        sum(now.hears for now in heard),
         back,
         await _forgotten(ring, acked),
         ring.stall.longest,
+        [now.gap for now, then in zip(heard, before, strict=True) if not is_struck(then)],
     )
-    await _mended(ring)
-    return seen
+    return seen, list(zip(before, heard, strict=True))
 
 
 async def _until_commanded(ring: Ring) -> tuple[str, float]:
@@ -197,44 +94,19 @@ async def _mended(ring: Ring) -> None:
     """Everything runs again before the next blow."""
     for name in ("auth", "invite", "room_directory", "gateway", "media_relay"):
         await ring.stack.until_ready(name, DRAINED_SECONDS)
-    await ring.spare.start()
+    for spare in ring.spares:
+        await spare.start()
     with contextlib.suppress(TimeoutError):
         await ring.until_all_hear(LONGEST_SECONDS)
     await asyncio.sleep(CALM_SECONDS)
 
 
-@asynccontextmanager
-async def ring_of(folder: Path) -> AsyncIterator[Ring]:
-    """Starts it all, with everybody hearing; stops it in the end."""
-    async with AsyncExitStack() as after:
-        stack = Stack(folder / "state", env={**OPEN_LIMITS, **NO_BUDGET})
-        await stack.start()
-        after.push_async_callback(stack.stop)
-        spare = SpareRelay(stack, folder)
-        after.push_async_callback(spare.stop)
-        await spare.start()
-        owner = await owner_of(stack)
-        after.push_async_callback(owner.leave_for_good)
-        room_id = (await owner.client.create_room("Round 0")).room_id
-        voice = voices.tone(folder / "voice.wav", 440)
-        speaking = asyncio.ensure_future(speak(owner.client, room_id, voice, loop=True))
-        after.callback(speaking.cancel)
-        ears = [Ear(await friend_of(stack, owner, f"ear{number}")) for number in range(LISTENERS)]
-        ring = Ring(stack, spare, owner, room_id, ears)
-        for ear in ears:
-            ear.start(room_id)
-            after.push_async_callback(ear.stop)
-        measuring = asyncio.ensure_future(ring.stall.measure())
-        after.callback(measuring.cancel)
-        await ring.until_all_hear(30.0)
-        await asyncio.sleep(CALM_SECONDS)
-        yield ring
-
-
-async def run(seed: int, seconds: float, folder: Path) -> list[Seen]:
+async def run(seed: int, seconds: float, folder: Path, crew: Crew) -> list[Seen]:
     """The blows of one seed for so many seconds, all of them at most."""
     began, all_seen = time.monotonic(), list[Seen]()
     async with ring_of(folder) as ring:
+        await ring.add_relay(SPARE_ID)
+        await ring.fill(crew)
         for blow in blows(seed):
             if time.monotonic() - began > seconds - WATCH_SECONDS:
                 break
@@ -244,10 +116,48 @@ async def run(seed: int, seconds: float, folder: Path) -> list[Seen]:
     return all_seen
 
 
+def picture(path: Path, of_seeds: dict[int, list[Seen]]) -> None:
+    """Every blow of every seed, in order."""
+    numbered = list(enumerate((seen for all_seen in of_seeds.values() for seen in all_seen), 1))
+    starts, at = list[tuple[float, str]](), 1
+    for seed, all_seen in of_seeds.items():
+        starts.append((at, f"seed {seed}"))
+        at += len(all_seen)
+    calm = [(number, seen.share_of(seen.untouched, 0.99)) for number, seen in numbered if seen.untouched]
+    gaps = {
+        share: [(number, max(0.0, seen.gap(share) - seen.blow.frozen)) for number, seen in numbered if seen.to_relay]
+        for share in (0.5, 0.95, 0.99)
+    }
+    back = [(number, min(seen.back, LONGEST_SECONDS)) for number, seen in numbered]
+    panels = [
+        Panel("Longest gap, sound that must not stop (p99)", "s", [Series("listeners", calm, dots=True)], 0.2, starts),
+        Panel(
+            "Longest gap, after a relay was struck",
+            "s",
+            [Series(f"p{share * 100:.0f}", points, dots=True) for share, points in gaps.items()],
+            4.0,
+        ),
+        Panel("Commands are carried out again after", "s", [Series("a rename", back, dots=True)], 5.0),
+    ]
+    draw(path, "Blows to a running system, by seed", panels, x_unit="blow")
+
+
 def say(text: str) -> None:
     """A line of progress."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def seeds(options: argparse.Namespace, crew: Crew) -> bool:
+    """Whether no bar was broken under any seed."""
+    of_seeds = dict[int, list[Seen]]()
+    for seed in (int(each) for each in options.seeds.replace(",", " ").split()):
+        with tempfile.TemporaryDirectory(prefix="majlis-chaos-") as folder:
+            of_seeds[seed] = asyncio.run(run(seed, options.seconds, Path(folder), crew))
+    tables = [f"seed {seed}\n{table(all_seen)}" for seed, all_seen in of_seeds.items()]
+    sys.stdout.write("\n\n".join(tables) + "\n")
+    picture(options.picture, of_seeds)
+    return all(all_seen and not any(map(broken, all_seen)) for all_seen in of_seeds.values())
 
 
 def main() -> int:
@@ -255,15 +165,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.load.chaos", description=__doc__)
     parser.add_argument("--seeds", default="1", help="numbers with spaces or commas between")
     parser.add_argument("--seconds", type=float, default=120.0, help="for each seed, its start included")
+    parser.add_argument("--listeners", type=int, default=Crew.listeners, help="all together")
+    parser.add_argument("--rooms", type=int, default=Crew.rooms, help="with sound in each")
+    parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
-    failed, tables = False, list[str]()
-    for seed in (int(each) for each in options.seeds.replace(",", " ").split()):
-        with tempfile.TemporaryDirectory(prefix="majlis-chaos-") as folder:
-            all_seen = asyncio.run(run(seed, options.seconds, Path(folder)))
-        failed = failed or not all_seen or any(broken(seen) for seen in all_seen)
-        tables.append(f"seed {seed}\n{table(all_seen)}")
-    sys.stdout.write("\n\n".join(tables) + "\n")
-    return 1 if failed else 0
+    return 0 if seeds(options, Crew(options.listeners, options.rooms)) else 1
 
 
 if __name__ == "__main__":

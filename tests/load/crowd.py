@@ -139,10 +139,10 @@ def value_in(text: str, name: str, label: str = "") -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def value_of(url: str, name: str) -> float:
+def value_of(url: str, name: str, label: str = "") -> float:
     """The same, from a page that is asked for."""
     with urllib.request.urlopen(url, timeout=5) as answer:
-        return value_in(answer.read().decode(), name)
+        return value_in(answer.read().decode(), name, label)
 
 
 async def core_drops(stack: Stack) -> dict[str, float]:

@@ -1,12 +1,14 @@
-"""Further relays beside that of `make run`: each may be killed, frozen or emptied, and is started again."""
+"""Another relay beside that of `make run`: it may be killed, frozen or emptied, and is started again."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 
 from ops.run.plan import free_port
+from tests.load.crowd import value_of
 from tests.load.machine import environment
 from tests.support.stack import ROOT, Stack
 
@@ -19,7 +21,8 @@ KNOWN_SECONDS = 2.0
 class SpareRelay:
     """Its process, whichever it is just now."""
 
-    def __init__(self, stack: Stack, folder: Path, relay_id: str = SPARE_ID) -> None:
+    def __init__(self, stack: Stack, folder: Path, relay_id: str = SPARE_ID, **changes: str) -> None:
+        self.relay_id = relay_id
         self._ready, self._log = folder / f"{relay_id}.json", folder / f"{relay_id}.log"
         own = environment(stack.pid("media_relay"))
         self._env = {
@@ -30,6 +33,7 @@ class SpareRelay:
             "MEDIA_RELAY_GRPC_LISTEN": f"127.0.0.1:{free_port()}",
             "MEDIA_RELAY_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
             "MEDIA_RELAY_READY_FILE": str(self._ready),
+            **changes,
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -37,6 +41,16 @@ class SpareRelay:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it."""
+        return f"127.0.0.1:{json.loads(self._ready.read_text())['media']}"
+
+    def promised(self) -> float:
+        """Work promised to its sessions, of the threads that send, as its metrics say; in packets a second."""
+        page = f"http://{self._env['MEDIA_RELAY_METRICS_LISTEN']}/metrics"
+        return value_of(page, "majlis_media_relay_most_work_packets_per_second", 'threads="sending"')
 
     async def start(self) -> None:
         """Starts it, if it does not run, and waits until the others know it."""
@@ -50,7 +64,7 @@ class SpareRelay:
         async with asyncio.timeout(START_SECONDS):
             while not self._ready.exists():
                 if self._process.returncode is not None:
-                    raise RuntimeError(f"the spare relay ended:\n{self._log.read_text()[-2000:]}")
+                    raise RuntimeError(f"the relay {self.relay_id} ended:\n{self._log.read_text()[-2000:]}")
                 await asyncio.sleep(0.05)
         await asyncio.sleep(KNOWN_SECONDS)
 

@@ -53,6 +53,11 @@ class Speaker:
         self._came_by_offer = False
         self._was_on_stage = True
 
+    @property
+    def relay(self) -> str:
+        """The relay that takes the voice; empty while none does."""
+        return self._sessions.relay
+
     async def speak(self, track: FileTrack, room_key: str, question: str) -> Spoken:
         """Says the track to its end. Raises MajlisError when the stage cannot be reached or the track not read on."""
         self._room_key = room_key

@@ -31,6 +31,8 @@ pub enum Task {
     Knock(KnockArgs),
     /// Fills many rooms, stage by stage, and measures each stage.
     Rooms(RoomsArgs),
+    /// Fills rooms with people who follow them as clients do, and tells of the gaps they hear.
+    Follow(FollowArgs),
 }
 
 /// Where to come in.
@@ -269,6 +271,28 @@ pub struct RoomsArgs {
     /// Writes what those who decode heard into this folder, as ROOM-NUMBER.wav.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Local address of the sockets [default: the one from which the server is reached].
+    #[arg(long)]
+    pub bind: Option<IpAddr>,
+}
+
+/// Arguments of `follow`. Standard input has an order a line, as JSON: `{"rooms": [{"room": ID, "speakers": [TOKEN],
+/// "listeners": [TOKEN]}]}` lets people in, `"begin"` counts from now, `"tell"` is answered by a line with what was
+/// counted of each of them. The end of the input ends it.
+#[derive(Debug, Args)]
+pub struct FollowArgs {
+    /// Public origin of the deployment.
+    #[arg(long)]
+    pub api: Url,
+    /// Joins per second.
+    #[arg(long, default_value_t = 60.0)]
+    pub rate: f64,
+    /// Joins under way at most, handshakes included.
+    #[arg(long, default_value_t = 32)]
+    pub concurrency: usize,
+    /// Milliseconds between looks at a socket; arrival times are the kernel's, so they do not depend on it.
+    #[arg(long, default_value_t = 40)]
+    pub poll_ms: u64,
     /// Local address of the sockets [default: the one from which the server is reached].
     #[arg(long)]
     pub bind: Option<IpAddr>,

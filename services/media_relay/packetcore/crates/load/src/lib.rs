@@ -13,6 +13,8 @@ pub mod dtls;
 pub mod ear;
 pub mod events;
 pub mod flow;
+pub mod follow;
+pub mod followers;
 pub mod hear;
 pub mod knock;
 pub mod listen;

@@ -26,6 +26,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             Task::Ear(args) => tasks::ear(args).await,
             Task::Knock(args) => tasks::knock(args).await,
             Task::Rooms(args) => tasks::rooms(args).await,
+            Task::Follow(args) => tasks::follow(args).await,
         }
     })
 }

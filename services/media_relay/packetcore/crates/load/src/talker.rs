@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use str0m::rtp::RtpPacket;
 
-const SLOT: Duration = Duration::from_millis(20);
+pub(crate) const SLOT: Duration = Duration::from_millis(20);
 /// A speaker's socket is looked at that often while it connects, and with each packet afterwards.
 const CONNECTING: Duration = Duration::from_millis(5);
 /// Packets said late that are still said; a tool that stood longer goes on with what is due.

@@ -1,8 +1,11 @@
 //! What each command does: command line to plan, plan to result, result to file and screen.
 
-use crate::args::{EarArgs, HearArgs, KnockArgs, ListenArgs, OutputArgs, RoomsArgs, SpeakArgs, read_tokens};
-use crate::arrivals::Arrivals;
+use crate::args::{
+    EarArgs, FollowArgs, HearArgs, KnockArgs, ListenArgs, OutputArgs, RoomsArgs, SpeakArgs, read_tokens,
+};
+use crate::arrivals::{Arrivals, RoomPlan};
 use crate::door::{Door, client, enter, exchange, leave};
+use crate::follow::Following;
 use crate::hear::{Loss, hear};
 use crate::knock;
 use crate::listen::{Plan, run};
@@ -13,7 +16,7 @@ use crate::rooms::{Manner, Rooms, Stage};
 use crate::sound::Sound;
 use crate::voice::{Voice, speak};
 use anyhow::{Context, Result, anyhow};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -196,6 +199,29 @@ pub async fn rooms(args: RoomsArgs) -> Result<()> {
         println!("{}", json!({"measured": report}));
     }
     tokio::task::spawn_blocking(move || rooms.finish(args.out.as_deref())).await?
+}
+
+/// What somebody who follows rooms is told.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    Rooms(Vec<RoomPlan>),
+    Begin,
+    Tell,
+}
+
+/// `majlis-load follow`.
+pub async fn follow(args: FollowArgs) -> Result<()> {
+    let poll = Duration::from_millis(args.poll_ms);
+    let mut following = Following::new(args.api, args.rate, args.concurrency, poll, args.bind)?;
+    while let Some(line) = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await? {
+        match serde_json::from_str(&line?).context("an order is a line of JSON")? {
+            Order::Rooms(plans) => following.let_in(&plans).await?,
+            Order::Begin => following.begin()?,
+            Order::Tell => println!("{}", serde_json::to_string(&following.counted().await?)?),
+        }
+    }
+    following.finish().await
 }
 
 async fn exchange_all(doors: &mut [Door], personal: bool) -> Result<()> {
