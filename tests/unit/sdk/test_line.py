@@ -1,0 +1,52 @@
+"""Waiting for a seat: what is tried again by itself, and what is told."""
+
+from collections.abc import Sequence
+
+import pytest
+from majlis.room_directory.v1 import room_pb2, room_service_pb2
+from majlis_client.backoff import Backoff
+from majlis_client.errors import MajlisError
+from majlis_client.line import wait_for_seat
+
+
+def crowded() -> MajlisError:
+    return MajlisError("unavailable", "CROWDED", "very many people come at once", retry_after_seconds=1.0)
+
+
+class Door:
+    """Answers each knock with the next of what was prepared."""
+
+    def __init__(self, answers: Sequence[Exception | room_service_pb2.JoinRoomResponse]) -> None:
+        self._answers = list(answers)
+        self.tickets: list[str] = []
+
+    async def knock(self, ticket: str) -> room_service_pb2.JoinRoomResponse:
+        self.tickets.append(ticket)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def leave(self, ticket: str) -> None:
+        raise AssertionError("nobody gives the place up")
+
+
+async def test_whoever_is_sent_away_by_a_crowd_comes_back_by_itself_with_a_place_or_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def at_once(_: Backoff) -> None:
+        pass
+
+    monkeypatch.setattr(Backoff, "wait", at_once)
+    place = room_service_pb2.JoinRoomResponse(place=room_pb2.Place(ticket="a ticket", position=1, offered=True))
+    door = Door([crowded(), crowded(), place, crowded(), room_service_pb2.JoinRoomResponse()])
+    places: list[room_pb2.Place] = []
+    await wait_for_seat(door.knock, door.leave, places.append)
+    assert door.tickets == ["", "", "", "a ticket", "a ticket"]
+    assert [each.position for each in places] == [1]
+
+
+async def test_another_refusal_of_somebody_without_a_place_is_theirs_to_hear() -> None:
+    door = Door([MajlisError("unavailable", "ROOM_FULL", "full")])
+    with pytest.raises(MajlisError, match="ROOM_FULL"):
+        await wait_for_seat(door.knock, door.leave, lambda _: None)
