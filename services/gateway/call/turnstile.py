@@ -13,6 +13,8 @@ MOST_INSIDE = 64
 """Calls under way: more of them only make each take longer."""
 LONGEST_SECONDS = 0.5
 """Nobody joins a queue that takes longer."""
+_PATIENCE_SECONDS = 0.7
+"""Whose turn takes longer after all is sent away too: with the call itself nobody waits more than a second."""
 LEAST_QUEUE = 64
 LATEST_SECONDS = 60.0
 _FIRST_RATE = 100.0
@@ -48,7 +50,7 @@ class Turnstile:
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
-            async with asyncio.timeout(2 * LONGEST_SECONDS):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
                 await turn
         except TimeoutError:
             self._give_up(turn)
