@@ -123,12 +123,15 @@ def _state(headroom: Headroom, last: DoorState) -> DoorState:
 
 
 def _pace(headroom: Headroom, state: DoorState) -> Pace:
-    """Paced: as many as the free seats could hold for good, were each to stay as long as people do (Little's law)."""
+    """Paced: what free seats could hold for good and as many as leave, but never more a minute than seats are free.
+
+    How many that is follows from how long people stay (Little's law).
+    """
     if state is DoorState.PAUSED:
         return Pace(state, Cause.HEADROOM, 0)
     if state is DoorState.OPEN:
         return Pace(state, Cause.HEADROOM, max(1, int(headroom.free * OPEN_SHARE)))
-    every = headroom.stay_seconds / headroom.free
-    if every >= MINUTE:
-        return Pace(state, Cause.HEADROOM, 1, float(math.ceil(every)))
-    return Pace(state, Cause.HEADROOM, int(MINUTE / every))
+    a_second = headroom.free / headroom.stay_seconds + headroom.leaving_a_second
+    if a_second * MINUTE <= 1:
+        return Pace(state, Cause.HEADROOM, 1, float(math.ceil(1 / a_second)))
+    return Pace(state, Cause.HEADROOM, min(headroom.free, int(a_second * MINUTE)))

@@ -1,5 +1,6 @@
 """How much room the fleet has for newcomers, and how long people stay: from what its relays tell each second."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ SUPPOSED_LEAVERS = 20
 """How many people who stayed as long as usual the estimate begins with."""
 HALF_LIFE_SECONDS = 900.0
 """After so long, what was seen of people's stay counts half."""
+LEAVING_HALF_LIFE_SECONDS = 60.0
+"""After so long, who left counts half for how many leave now: a talk that ends empties seats within minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class Headroom:
     relays: int
     stay_seconds: float
     """How long people stay, as far as it could be seen."""
+    leaving_a_second: float = 0.0
+    """How many leave, of late: their seats come free beside those that are."""
 
 
 class Stay:
@@ -74,6 +79,26 @@ class Stay:
         return min(max(spent / (self._left + SUPPOSED_LEAVERS), SHORTEST_STAY_SECONDS), LONGEST_STAY_SECONDS)
 
 
+class Leaving:
+    """How many people leave rooms a second, of late; it begins with nobody, so it is too low rather than too high."""
+
+    def __init__(self) -> None:
+        self._left = 0.0
+        self._at: float | None = None
+
+    def saw(self, left: float, now: float) -> None:
+        """So many left."""
+        self._left = self._faded(now) + left
+        self._at = now
+
+    def a_second(self, now: float) -> float:
+        """The estimate: what counts of those who left over the mean time for which it does."""
+        return self._faded(now) * math.log(2) / LEAVING_HALF_LIFE_SECONDS
+
+    def _faded(self, now: float) -> float:
+        return self._left if self._at is None else self._left * 0.5 ** ((now - self._at) / LEAVING_HALF_LIFE_SECONDS)
+
+
 class Fleet:
     """The latest report of each relay. Time is an argument, in seconds that never go back."""
 
@@ -82,6 +107,7 @@ class Fleet:
         self._share = share
         self._reports: dict[str, tuple[RelayReport, float]] = {}
         self._stay = Stay()
+        self._leaving = Leaving()
 
     def hear(self, report: RelayReport, now: float) -> None:
         """Takes in a relay's report."""
@@ -100,7 +126,8 @@ class Fleet:
         takers = [report for report in serving if not report.draining]
         displaced = sum(self._displaced(now))
         free = sum(self._free(report) for report in takers) - displaced
-        return Headroom(max(0, free), sum(map(self._seats, takers)), len(serving), self._stay.seconds)
+        seats = sum(map(self._seats, takers))
+        return Headroom(max(0, free), seats, len(serving), self._stay.seconds, self._leaving.a_second(now))
 
     def _displaced(self, now: float) -> Iterable[int]:
         """People whose relay is being emptied, has just gone or is at its last step: others may have to seat them."""
@@ -121,6 +148,7 @@ class Fleet:
         came = max(0, after.opened - before.opened)
         left = max(0, before.sessions + came - after.sessions)
         self._stay.saw(before.sessions * seconds, left, now)
+        self._leaving.saw(left, now)
 
     def _forget(self, now: float) -> None:
         gone = [key for key, (_, at) in self._reports.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]

@@ -29,6 +29,7 @@ ANY = some.builds(
     some.integers(1, 5000),
     some.just(1),
     some.floats(300.0, 7200.0),
+    some.floats(0.0, 50.0),
 )
 
 
@@ -101,8 +102,16 @@ def test_pace_never_lets_in_more_than_there_are_seats(headroom: Headroom, before
     if pace.state is DoorState.OPEN:
         assert pace.count <= max(1, headroom.free * OPEN_SHARE)
     else:
-        # Whoever comes in at this pace and stays as long as people do finds a seat, for ever.
-        assert pace.count / pace.seconds * headroom.stay_seconds <= headroom.free
+        # Whoever comes in at this pace and stays as long as people do finds a seat, for ever, free or left by others.
+        coming = pace.count / pace.seconds - headroom.leaving_a_second
+        assert coming * headroom.stay_seconds <= headroom.free + 1e-6
+
+
+def test_doors_let_in_as_many_as_leave_beside_what_the_free_seats_hold() -> None:
+    still = Doors().pace(Headroom(300, 1000, 1, 1800.0), None, NOW)
+    leaving = Doors().pace(Headroom(300, 1000, 1, 1800.0, 2.0), None, NOW)
+    assert (still.count, leaving.count) == (10, 130)
+    assert Doors().pace(Headroom(300, 1000, 1, 1800.0, 50.0), None, NOW).count == 300
 
 
 def test_person_is_told_place_wait_and_when_to_look() -> None:

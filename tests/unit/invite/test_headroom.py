@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from services.invite.domain.doors import Doors, DoorState
 from services.invite.domain.headroom import (
     DISPLACED_SECONDS,
@@ -133,3 +135,14 @@ def test_nobody_leaves_by_moving_and_estimates_keep_within_what_is_plausible() -
     for second in range(1200, 15_000):
         fleet.hear(replace(RELAY, sessions=150, opened=12_000), float(second))
     assert fleet.headroom(15_000.0).stay_seconds == LONGEST_STAY_SECONDS  # type: ignore[union-attr]
+
+
+def test_who_leaves_is_counted_of_late_and_forgotten_when_nobody_does() -> None:
+    fleet = Fleet()
+    # A talk ends: two a second go, nobody comes.
+    for second in range(301):
+        fleet.hear(replace(RELAY, sessions=1000 - 2 * second, opened=1000), float(second))
+    assert fleet.headroom(300.0).leaving_a_second == pytest.approx(2.0, rel=0.1)  # type: ignore[union-attr]
+    for second in range(301, 901):
+        fleet.hear(replace(RELAY, sessions=400, opened=1000), float(second))
+    assert fleet.headroom(900.0).leaving_a_second < 0.01  # type: ignore[union-attr]
