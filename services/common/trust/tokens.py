@@ -17,7 +17,7 @@ from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.text.strict_json import read_json
 from services.common.trust.claims import ACCESS
-from services.common.trust.jws import ALGORITHM, BadToken, PublicKey, header_in, opened, payload_in, read_public_jwk
+from services.common.trust.jws import ALGORITHM, BadToken, PublicKey, header_in, opened, read_public_jwk
 from services.common.trust.revocations import RevocationList
 
 LEEWAY_SECONDS = 30
@@ -39,8 +39,6 @@ _LONGEST_TOKEN = 8192
 _END_OF_TIME = 253_402_300_800
 # A person's calls come close together with the same token, and checking a signature is the dearest part of a call.
 _REMEMBERED_TOKENS = 8192
-_VOUCHED_SECONDS = 60.0
-_MOST_VOUCHED = 8192
 
 _log = get_logger("tokens")
 
@@ -102,20 +100,6 @@ class TokenVerifier:
         self._fetched_at: float | None = None
         self._fetching = asyncio.Lock()
         self._seen: OrderedDict[bytes, tuple[str, AccessToken]] = OrderedDict()
-        self._vouched: OrderedDict[bytes, float] = OrderedDict()
-
-    def vouch(self, token: str) -> None:
-        """Another service of the deployment has just accepted this access token: its signature is good.
-
-        Everything else about it is looked at all the same, when it is verified here.
-        """
-        digest, now = hashlib.sha256(token.encode()).digest(), self._clock.monotonic()
-        if digest in self._seen:
-            return
-        self._vouched[digest] = now + _VOUCHED_SECONDS
-        self._vouched.move_to_end(digest)
-        while len(self._vouched) > _MOST_VOUCHED or self._vouched[next(iter(self._vouched))] <= now:
-            self._vouched.popitem(last=False)
 
     @property
     def remembered(self) -> int:
@@ -131,8 +115,7 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode()).digest()
         access = self._seen_before(digest)
         if access is None:
-            vouched = self._vouched.pop(digest, 0.0) > self._clock.monotonic()
-            access = await self._read_access(token, vouched=vouched)
+            access = await self._read_access(token)
             self._seen[digest] = (_key_id_of(token, ACCESS.type), access)
             self._forget_old()
         if self.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
@@ -161,8 +144,8 @@ class TokenVerifier:
                 return
             self._seen.popitem(last=False)
 
-    async def _read_access(self, token: str, *, vouched: bool) -> AccessToken:
-        claims = await self._verify(token, ACCESS.type, LEEWAY_SECONDS, vouched=vouched)
+    async def _read_access(self, token: str) -> AccessToken:
+        claims = await self._verify(token, ACCESS.type, LEEWAY_SECONDS)
         scopes = claims.get(_SCP)
         if not isinstance(claims.get(_SID), str) or not (scopes is None or _is_texts(scopes)):
             raise TokenRefused("malformed", "the token lacks a claim of an access token")
@@ -199,12 +182,10 @@ class TokenVerifier:
         if self._refused is not None:
             self._refused(why)
 
-    async def _verify(
-        self, token: str, token_type: str, leeway_seconds: int, *, vouched: bool = False
-    ) -> Mapping[str, Any]:
+    async def _verify(self, token: str, token_type: str, leeway_seconds: int) -> Mapping[str, Any]:
         key = await self._key(_key_id_of(token, token_type))
         try:
-            payload = payload_in(token) if vouched else opened(token, key)
+            payload = opened(token, key)
         except BadToken as error:
             raise TokenRefused("signature", f"the token does not verify: {error}") from error
         claims = _claims_in(payload)

@@ -77,9 +77,6 @@ class Calls:
         if local is not None:
             return Answer(await local(request))
         response = await self.owners.unary(offered, request, caller.metadata(token), seconds)
-        if token is not None and offered.policy.needs_token:
-            # One verdict counts: an event stream, which comes next, needs no second look at the signature.
-            self.identities.vouch(token)
         if caller.is_browser and offered.response_credentials:
             return _without_credentials(offered, response)
         return Answer(response)

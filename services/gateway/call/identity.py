@@ -14,6 +14,7 @@ PERSONAL_PREFIX = "mjp_"
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}\Z")
 _PERSONAL_KEPT_SECONDS = 60.0
+_VERDICT_KEPT_SECONDS = 60.0
 _SPARE_LIFE_SECONDS = 30.0
 _MOST_KEPT = 20_000
 
@@ -60,11 +61,12 @@ class Identities:
         self._exchange = exchange
         self._clock = clock
         self._personal: _Kept[str] = _Kept(clock)
+        self._verdicts: _Kept[AccessToken] = _Kept(clock)
 
     @property
     def remembered(self) -> int:
-        """How many personal tokens something is kept of; of others the verifier keeps what it read, till they end."""
-        return len(self._personal)
+        """How many tokens something is kept of."""
+        return len(self._personal) + len(self._verdicts)
 
     async def access_token(self, shown: str, network: str) -> str:
         """The access token behind what a client shows, unverified. Raises NotSignedIn, or what `exchange` raises."""
@@ -85,13 +87,14 @@ class Identities:
         """Who shows a token, access or personal. Raises as `access_token` and `verify` do."""
         return await self.verify(await self.access_token(shown, network), scope)
 
-    def vouch(self, token: str) -> None:
-        """The owner of an RPC that needs a token has accepted this one."""
-        self._verifier.vouch(token)
-
     async def verify(self, token: str, scope: str = "") -> AccessToken:
         """The claims of an access token that carries `scope`. Raises NotSignedIn, TokenExpired, ScopeMissing."""
-        access = await self._verifier.verify_access(token)
+        access = self._verdicts.get(token)
+        if access is None or access.expires_at <= self._clock.now().timestamp():
+            access = await self._verifier.verify_access(token)
+            self._verdicts.put(token, access, _VERDICT_KEPT_SECONDS)
+        elif self._verifier.revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+            raise NotSignedIn("the sign-in of this token has ended")
         if scope and access.scopes is not None and scope not in access.scopes:
             raise ScopeMissing(f"the token lacks the scope {scope}", metadata={"scope": scope})
         return access
