@@ -11,6 +11,7 @@ from google.rpc import code_pb2  # type: ignore[import-untyped]
 from majlis.contract.v1 import options_pb2
 
 from services.common.errors import DomainError
+from services.common.rpc.policy import policy_of
 from services.common.rpc.reasons import Refusal, kind_of, refusals_of
 from tools.bootstrap import tree
 
@@ -58,6 +59,13 @@ def test_every_rpc_says_its_reasons_and_whether_it_may_be_called_again_in_its_co
     comment = comment_of(method)
     assert re.search(r"\b([Nn]ot i|[Ii])dempotent\b", comment), "may it be called twice?"
     assert "Reasons: " in comment, "why may it refuse?"
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_a_call_of_people_may_be_sent_again_where_its_comment_calls_it_idempotent(method: MethodDescriptor) -> None:
+    policy = policy_of(method)
+    if policy.kind != options_pb2.CALLER_SERVICE and not policy.streams_out:
+        assert policy.may_repeat == bool(re.search(r"\bIdempotent\b", comment_of(method)))
 
 
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)

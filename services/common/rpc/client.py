@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import descriptor_pool
-from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from services.common.rpc.caller import (
@@ -20,6 +19,7 @@ from services.common.rpc.caller import (
 )
 from services.common.rpc.channel import open_channel
 from services.common.rpc.errors import RemoteError, raise_for
+from services.common.rpc.policy import may_repeat
 from services.common.rpc.retries import Retries
 from services.common.settings import ServiceSettings
 from services.common.sight import tracing
@@ -38,7 +38,7 @@ class ServiceChannel:
     Calls through it raise RemoteError instead of AioRpcError, carry the request id of the RPC being served, and end
     after five seconds, or earlier when the caller being served waits no longer. A call waits for a service that starts
     or restarts before it is sent (`waits`: not where another takes the place of one that is gone); once sent, it is
-    tried again as `Retries` has it, only where the contract says NO_SIDE_EFFECTS.
+    tried again as `Retries` has it, only where the contract says that it may be.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class _Calls:
     def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Callable[..., Awaitable[Any]]:
         """Begins a unary RPC."""
         begin: Any = self._channel.unary_unary(method, *args, **kwargs)
-        may_repeat = _may_repeat(method)
+        repeats = _may_repeat(method)
 
         async def call(request: Message, *, timeout: float | None = None, metadata: Metadata = ()) -> Any:
             async def once(seconds: float) -> Any:
@@ -105,7 +105,7 @@ class _Calls:
                     return await begin(request, timeout=seconds, metadata=self._metadata(metadata))
 
             try:
-                return await self._retries.run(self._channel, once, seconds=_deadline(timeout), may_repeat=may_repeat)
+                return await self._retries.run(self._channel, once, seconds=_deadline(timeout), may_repeat=repeats)
             except grpc.aio.AioRpcError as error:
                 raise raise_for(error) from error
 
@@ -141,10 +141,10 @@ def _deadline(asked: float | None) -> float:
 
 
 def _may_repeat(method: str) -> bool:
-    """Whether the contract says that a method changes nothing."""
+    """Whether the contract says that a call may be sent again."""
     service, _, name = method.lstrip("/").partition("/")
     try:
         descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     except KeyError:
         return False
-    return bool(descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS)
+    return may_repeat(descriptor)

@@ -29,6 +29,8 @@ class MethodPolicy:
     scope: str
     streams_out: bool
     no_side_effects: bool
+    may_repeat: bool = False
+    """Whether a call whose answer was lost may be sent again: done twice it is as done once."""
     draws_crowds: bool = False
     """Whether so many may call it at once that some are told to come back."""
 
@@ -62,8 +64,16 @@ def policy_of(method: MethodDescriptor) -> MethodPolicy:
         scope=rule.scope,
         streams_out=method.server_streaming,
         no_side_effects=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
+        may_repeat=may_repeat(method),
         draws_crowds=rule.draws_crowds,
     )
+
+
+def may_repeat(method: MethodDescriptor) -> bool:
+    """Whether the contract says that a call of an RPC may be sent again when its answer was lost."""
+    options = method.GetOptions()
+    unknown = options.idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
+    return not unknown or bool(options.Extensions[options_pb2.caller].may_repeat)
 
 
 async def admit(

@@ -90,6 +90,7 @@ class Retries:
         started = self._timing.now()
         ends_at = started + seconds
         give_up_at = min(started + REACH_SECONDS, ends_at)
+        broke_at: float | None = None
         pause = _FIRST_PAUSE_SECONDS
         left = (self._most_tries or 1_000) if may_repeat else 1
         while True:
@@ -99,6 +100,10 @@ class Retries:
             try:
                 return await once(max(_LEAST_SECONDS, ends_at - self._timing.now()))
             except grpc.aio.AioRpcError as error:
+                broke_at = self._timing.now() if broke_at is None else broke_at
+                # One that was asked for longer before it was found silent has as long to come back, or another copy to
+                # take its place.
+                give_up_at = min(broke_at + REACH_SECONDS, ends_at)
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
                 if not left or not self._is_away(error) or self._timing.now() + wait >= give_up_at:
@@ -143,6 +148,16 @@ def unreachable() -> RemoteError:
         PartUnavailable.reason,
         "a part of the server is not reachable just now",
         retry_after_seconds=1.0,
+    )
+
+
+def fell_silent() -> RemoteError:
+    """What is told of a service that was asked and gave no answer, where asking again might do it twice."""
+    return RemoteError(
+        "unavailable",
+        PartUnavailable.reason,
+        "the part of the server that was asked fell silent: look whether it was done before you try again",
+        metadata={"outcome": "unknown"},
     )
 
 

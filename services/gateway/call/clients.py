@@ -123,14 +123,13 @@ class DirectoryClient:
         ask: "Callable[[_Directory, float], Awaitable[T]]",
         *,
         seconds: float = DEFAULT_DEADLINE_SECONDS,
-        may_repeat: bool = True,
     ) -> T:
         async def at(address: str, seconds: float) -> T:
             if address == ANY:
                 return await ask(self._any, seconds)
             return await ask(await self._copies.at(address, lambda copy: copy.channel.channel), seconds)
 
-        return await self._owners.follow(lambda: room_id, at, seconds, may_repeat=may_repeat)
+        return await self._owners.follow(lambda: room_id, at, seconds, may_repeat=True)
 
     async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
         """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
@@ -157,9 +156,7 @@ class DirectoryClient:
         request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
         caller = _as(token, network) + self._region
         response = await self._of_room(
-            room_id,
-            lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left),
-            may_repeat=False,
+            room_id, lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left)
         )
         return response.permit.permit
 
@@ -168,7 +165,7 @@ class DirectoryClient:
         request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
         caller = _as(token, network) + self._region
         response = await self._of_room(
-            room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left), may_repeat=False
+            room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left)
         )
         return response.permit.permit
 

@@ -15,7 +15,7 @@ from services.common.rpc.caller import FORWARDED_REGION
 from services.common.rpc.channel import open_channel
 from services.common.rpc.client import proof_of, trace
 from services.common.rpc.errors import STATUS_DETAILS, error_from
-from services.common.rpc.retries import Retries, is_cut_off, unreachable
+from services.common.rpc.retries import Retries, fell_silent, is_cut_off, unreachable
 from services.common.sight import tracing
 from services.common.sight.metrics import Metrics
 from services.gateway.call.offered import Offered
@@ -65,8 +65,8 @@ class Forwarder:
     async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
         """The response's bytes. Raises UpstreamRefused, TooSlow, or `unreachable`.
 
-        A call waits a moment for an owner that restarts; what the contract calls free of side effects is also tried
-        again when the connection broke under it.
+        A call waits a moment for an owner that restarts; what the contract lets repeat is also tried again when the
+        connection broke under it, at the copy that owns the room by then. Of anything else nobody knows what came.
         """
         if not offered.is_about_room or offered.owner != "room_directory":
             return await self._ask(self._service(offered), offered, request, metadata, seconds)
@@ -84,7 +84,7 @@ class Forwarder:
                 raise
 
         seconds = min(seconds, LONGEST_CALL_SECONDS)
-        may_repeat = offered.policy.no_side_effects
+        may_repeat = offered.policy.may_repeat
         return await self._owners.follow(lambda: _room_of(offered, request), ask, seconds, may_repeat=may_repeat)
 
     async def _ask(self, at: "_Open", offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
@@ -100,11 +100,11 @@ class Forwarder:
                 at.channel,
                 once,
                 seconds=min(seconds, LONGEST_CALL_SECONDS),
-                may_repeat=offered.policy.no_side_effects,
+                may_repeat=offered.policy.may_repeat,
             )
         except grpc.aio.AioRpcError as error:
             code = error.code().name
-            raise refusal_of(error) from error
+            raise refusal_of(error, may_repeat=offered.policy.may_repeat) from error
         except DomainError:
             code = "UNAVAILABLE"
             raise
@@ -169,7 +169,7 @@ def host_of(address: str) -> str:
     return address.rpartition(":")[0].rpartition("/")[2]
 
 
-def refusal_of(error: grpc.aio.AioRpcError) -> Exception:
+def refusal_of(error: grpc.aio.AioRpcError, *, may_repeat: bool = True) -> Exception:
     """What to raise for a failed call: the owner's own status, or that it could not be reached or was too slow."""
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_DETAILS and isinstance(value, bytes):
@@ -180,7 +180,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Exception:
                 break
             return UpstreamRefused(status)
     if error.code() == grpc.StatusCode.UNAVAILABLE:
-        return unreachable()
+        return unreachable() if may_repeat else fell_silent()
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return TooSlow("the answer was not there in time")
     return UpstreamRefused(status_pb2.Status(code=error.code().value[0], message=""))

@@ -1,4 +1,4 @@
-"""A call waits for a service that is away, is sent again only where that changes nothing, and ends in its time."""
+"""A call waits for a service that is away, is sent again only where it may be, and ends in its time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,12 +16,15 @@ READY, AWAY = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT
 class Oven:
     """A service at the end of a channel, and the time that passes while somebody waits for it."""
 
-    def __init__(self, *, back_at: float = 0.0, fails: int = 0, refuses: bool = False) -> None:
+    def __init__(
+        self, *, back_at: float = 0.0, fails: int = 0, refuses: bool = False, silent_for: float = 0.0
+    ) -> None:
         self.time = 0.0
         self.sent_at: list[float] = []
         self.given: list[float] = []
         self._back_at = back_at
         self._fails = fails
+        self._silent_for = silent_for
         self._details = grpc.aio.Metadata((STATUS_DETAILS, b"")) if refuses else grpc.aio.Metadata()
 
     def now(self) -> float:
@@ -39,6 +42,7 @@ class Oven:
         self.sent_at.append(self.time)
         self.given.append(seconds)
         if len(self.sent_at) <= self._fails:
+            self.time += self._silent_for
             raise grpc.aio.AioRpcError(
                 grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), self._details, "127.0.0.1 refused"
             )
@@ -75,12 +79,22 @@ async def test_a_call_that_does_not_wait_is_sent_at_once_wherever_it_leads() -> 
     assert oven.sent_at == [0.0]
 
 
-async def test_a_call_that_broke_is_sent_again_only_where_that_changes_nothing() -> None:
+async def test_a_call_that_broke_is_sent_again_only_where_it_may_be_repeated() -> None:
     assert await asked(Oven(fails=2)) == "bread"
     oven = Oven(fails=2)
     with pytest.raises(grpc.aio.AioRpcError):
         await asked(oven, may_repeat=False)
     assert len(oven.sent_at) == 1
+
+
+async def test_a_call_whose_service_fell_silent_is_sent_again_to_who_takes_its_place_within_its_time() -> None:
+    oven = Oven(fails=1, silent_for=REACH_SECONDS)
+    assert await asked(oven, seconds=10.0) == "bread"
+    assert oven.sent_at[1] < REACH_SECONDS + 1.0
+    never = Oven(fails=99, silent_for=REACH_SECONDS)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await asked(never, seconds=10.0)
+    assert never.time < 2 * REACH_SECONDS + 1.0
 
 
 async def test_tries_are_counted_spread_and_over_within_the_time_a_restart_takes() -> None:
