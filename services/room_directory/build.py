@@ -156,7 +156,7 @@ async def build(
     announcer, relays = facts.BusAnnouncer(bus.publish, people), partial(GrpcRelayClient, settings, clocks)
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
     fleet = Fleet(ledger, relays, dispatch, rooms, ended, clock=clock, limits=limits)
-    one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers)
+    one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers, clock=clock)
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
@@ -168,7 +168,16 @@ async def build(
         waiting=WaitingRoom(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         moderation=ModerationCases(
-            rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits, told=one.told.asked_in
+            rooms,
+            ledger,
+            people,
+            blocks,
+            ended,
+            ids=ids,
+            clock=clock,
+            limits=limits,
+            told=one.told.asked_in,
+            neighbours=one.neighbours,
         ),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
@@ -298,7 +307,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         ladder_service_pb2.DESCRIPTOR.services_by_name["LadderService"],
     )
     server.add(
-        PeerServicer(parts.owning.ownership, parts.blocks),
+        PeerServicer(parts.owning, app.moderation),
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
         peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
     )

@@ -29,6 +29,7 @@ from services.programme.channels import Channel
 from services.programme.messages import channel_message
 from services.room_directory import messages as wire
 from services.room_directory import relay_messages
+from services.room_directory.app.ownership.ports import GivenSeat
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain.events import SeatOrder
@@ -40,6 +41,8 @@ SERVICE = "room_directory"
 _CALL_SECONDS = 2.0
 _LIST_SECONDS = 5.0
 _MOST_PEERS = 32
+_SEATS_A_PAGE = 1_000
+_MOST_GIVEN = 10_000
 
 
 class AuthClient:
@@ -132,16 +135,20 @@ class PeerClients:
         request = fleet_service_pb2.ReportSessionsRequest(relay_id=relay_id, boot_id=boot_id, changes=changes)
         await (await self._fleet(address)).ReportSessions(request, timeout=_CALL_SECONDS)
 
-    async def take_rooms(self, address: str) -> None:
-        """Lets a copy look for rooms without an owner now; they are there when it answers."""
+    async def take_rooms(self, address: str, seats: Sequence[GivenSeat]) -> None:
+        """Lets a copy take rooms that nobody owns now; with the newest of the seats, they are there when it answers."""
         stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
-        await stub.TakeRooms(peer_service_pb2.TakeRoomsRequest(), timeout=_CALL_SECONDS)
+        given = [wire.given_seat(room_id, seat) for room_id, seat in seats[-_MOST_GIVEN:]]
+        for start in range(0, len(given) or 1, _SEATS_A_PAGE):
+            page = peer_service_pb2.TakeRoomsRequest(seats=given[start : start + _SEATS_A_PAGE])
+            await stub.TakeRooms(page, timeout=_CALL_SECONDS)
 
-    async def note_block(self, address: str, blocker_id: str, blocked_id: str, stands: bool) -> None:
-        """Tells a copy of a block, or that it was lifted."""
+    async def note_block(self, address: str, blocker_id: str, blocked_id: str, stands: bool) -> list[tuple[str, str]]:
+        """Tells a copy of a block, or that it was lifted; returns id and title of each room this is about."""
         stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
         request = peer_service_pb2.NoteBlockRequest(blocker_id=blocker_id, blocked_id=blocked_id, stands=stands)
-        await stub.NoteBlock(request, timeout=_CALL_SECONDS)
+        answer = await stub.NoteBlock(request, timeout=_CALL_SECONDS)
+        return [(room.room_id, room.title) for room in answer.rooms]
 
     async def _fleet(self, address: str) -> "fleet_service_pb2_grpc.FleetServiceAsyncStub":
         return fleet_service_pb2_grpc.FleetServiceStub((await self._at(address)).channel)

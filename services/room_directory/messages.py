@@ -9,6 +9,7 @@ from majlis.auth.v1 import account_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import (
     fleet_service_pb2,
+    peer_service_pb2,
     room_events_pb2,
     room_pb2,
     room_service_pb2,
@@ -317,6 +318,39 @@ def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNe
         permit_id=change.permit_id,
         serial=change.serial,
     )
+
+
+def given_seat(room_id: str, seat: Seat) -> peer_service_pb2.GivenSeat:
+    """A seat for the next owner of its room."""
+    return peer_service_pb2.GivenSeat(
+        room_id=room_id,
+        user_id=seat.user_id,
+        epoch=seat.epoch,
+        device_epoch=seat.device_epoch,
+        stream_epoch=seat.stream_epoch if seat.stream else 0,
+        sign_in_id=seat.proof.sign_in_id,
+        token_issued_at=seat.proof.issued_at,
+    )
+
+
+def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> list[tuple[str, Seat]]:
+    """Seats of the owner before, each with its room, as of now."""
+    return [
+        (
+            each.room_id,
+            Seat(
+                user_id=each.user_id,
+                epoch=each.epoch,
+                device_epoch=each.device_epoch,
+                joined_at=now,
+                pending_since=now,
+                stream=bool(each.stream_epoch),
+                stream_epoch=each.stream_epoch,
+                proof=Proof(each.sign_in_id, each.token_issued_at),
+            ),
+        )
+        for each in seats
+    ]
 
 
 def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:

@@ -1,7 +1,6 @@
 """Who has blocked whom, held in memory because every entry asks."""
 
 from collections import defaultdict
-from collections.abc import Callable
 
 from services.room_directory.domain.room import Room
 
@@ -11,8 +10,6 @@ class Blocks:
 
     def __init__(self) -> None:
         self._by_blocker: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self.tell: Callable[[str, str, bool], None] = lambda *_: None
-        """Hears of each pair that is added or lifted here: other copies hold them too."""
 
     def load(self, pairs: list[tuple[str, str]]) -> None:
         """Takes over every (blocker, blocked) pair, newest first."""
@@ -23,16 +20,6 @@ class Blocks:
         """As `load`, in the place of what was there."""
         self._by_blocker.clear()
         self.load(pairs)
-
-    def add(self, blocker_id: str, blocked_id: str) -> None:
-        """Notes a pair."""
-        self.note(blocker_id, blocked_id, stands=True)
-        self.tell(blocker_id, blocked_id, True)
-
-    def discard(self, blocker_id: str, blocked_id: str) -> None:
-        """Forgets a pair."""
-        self.note(blocker_id, blocked_id, stands=False)
-        self.tell(blocker_id, blocked_id, False)
 
     def note(self, blocker_id: str, blocked_id: str, *, stands: bool) -> None:
         """Takes in how it is with a pair."""

@@ -12,7 +12,7 @@ from services.common.text.folding import matches
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.live import Changed, Decide, LiveRooms, TakeEpoch
 from services.room_directory.app.people import People
-from services.room_directory.app.ports import Act, Ids, Ledger, Limits, ReportRecord
+from services.room_directory.app.ports import Act, Alone, Ids, Ledger, Limits, Neighbours, ReportRecord
 from services.room_directory.domain import moderation
 from services.room_directory.domain.ended import Ended, EndedSignIns
 from services.room_directory.domain.entry import end_sessions, end_sign_in, expel
@@ -58,9 +58,11 @@ class ModerationCases:
         clock: Clock,
         limits: Limits,
         told: Callable[[str, str, str], None] = lambda *_: None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         """`told` hears of those who redeemed an invitation to a room: room, person, who invited."""
         self._told = told
+        self._neighbours: Neighbours = neighbours or Alone()
         self._rooms = rooms
         self._ledger = ledger
         self._people = people
@@ -187,9 +189,15 @@ class ModerationCases:
                 if len(self._unwritten) >= _MOST_UNWRITTEN:
                     raise
                 self._unwritten[pair] = act
-            self._blocks.add(*pair)
-        here = [live.room for live in self._rooms if self._leads_with(live.room, *pair)]
-        return Blocked(tuple((room.room_id, room.title) for room in here), unsaved=pair in self._unwritten)
+        here = self.note_block(*pair, stands=True)
+        elsewhere = await self._neighbours.note_block(*pair, stands=True)
+        return Blocked((*here, *elsewhere), unsaved=pair in self._unwritten)
+
+    def note_block(self, blocker_id: str, blocked_id: str, *, stands: bool) -> list[tuple[str, str]]:
+        """Takes in how it is with a pair; returns id and title of each room here that has both, led by the blocker."""
+        self._blocks.note(blocker_id, blocked_id, stands=stands)
+        here = [live.room for live in self._rooms if self._leads_with(live.room, blocker_id, blocked_id)]
+        return [(room.room_id, room.title) for room in here]
 
     @staticmethod
     def _leads_with(room: Room, leader_id: str, user_id: str) -> bool:
@@ -199,7 +207,8 @@ class ModerationCases:
         """Lifts a block."""
         await self._ledger.unblock(actor.user_id, user_id, Act(actor.user_id, "unblock_person", user_id))
         self._unwritten.pop((actor.user_id, user_id), None)
-        self._blocks.discard(actor.user_id, user_id)
+        self._blocks.note(actor.user_id, user_id, stands=False)
+        await self._neighbours.note_block(actor.user_id, user_id, stands=False)
 
     async def write_waiting(self) -> None:
         """Writes blocks that could not be written when they were made. Raises StorageUnavailable."""

@@ -155,6 +155,22 @@ class SoleOwner:
         return nullcontext()
 
 
+class Neighbours(Protocol):
+    """The other copies of this service."""
+
+    async def note_block(self, blocker_id: str, blocked_id: str, *, stands: bool) -> list[tuple[str, str]]:
+        """Tells all of them that answer soon; returns id and title of each room of theirs that the block is about."""
+        ...
+
+
+class Alone:
+    """No other copy."""
+
+    async def note_block(self, blocker_id: str, blocked_id: str, *, stands: bool) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Tells nobody."""
+        return []
+
+
 class Ledger(Protocol):
     """What is kept beside rooms: blocks and reports."""
 

@@ -58,6 +58,18 @@ def adopt_stream(room: Room, user_id: str, epoch: int, now: datetime) -> None:
     put_seat(room, _unknown_device(user_id, epoch, now), now)
 
 
+def seats_to_give(room: Room) -> list[Seat]:
+    """Of a room that goes to another owner: what neither rows nor relays can tell it, which is who has no sound yet."""
+    return [seat for seat in room.seats.values() if not seat.sounds() and seat.user_id not in room.stage]
+
+
+def adopt_given(room: Room, seat: Seat, has_ended: Callable[[str, Proof], bool], now: datetime) -> None:
+    """Seats somebody whom the owner before had in the room; what is known here already is newer."""
+    known = seat.user_id in room.seats or seat.user_id in room.removed
+    if not known and seat.epoch >= room.floor_of(seat.user_id) and not has_ended(seat.user_id, seat.proof):
+        put_seat(room, seat, now)
+
+
 def is_news_of_seat(news: SessionNews) -> bool:
     """Whether the news shows that somebody holds a seat: an ended session shows nothing."""
     return news.state is not SessionState.DOWN

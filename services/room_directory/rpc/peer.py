@@ -1,26 +1,41 @@
 """PeerService: what copies of this service tell each other."""
 
-from typing import Any
+from typing import Any, Protocol
 
+from majlis.room_directory.v1 import moderation_service_pb2, peer_service_pb2_grpc
 from majlis.room_directory.v1 import peer_service_pb2 as pb
-from majlis.room_directory.v1 import peer_service_pb2_grpc
 
-from services.room_directory.app.blocks import Blocks
+from services.room_directory import messages
+from services.room_directory.app.moderation import ModerationCases
+from services.room_directory.app.ownership.arrivals import Arrivals
 from services.room_directory.app.ownership.keeper import Ownership
+
+
+class Owning(Protocol):
+    """Which rooms are this copy's."""
+
+    @property
+    def ownership(self) -> Ownership | None: ...
+
+    @property
+    def arrivals(self) -> Arrivals: ...
 
 
 class PeerServicer(peer_service_pb2_grpc.PeerServiceServicer):
     """Each method carries its RPC's name; who may call it stands in the contract."""
 
-    def __init__(self, ownership: Ownership | None, blocks: Blocks) -> None:
-        self._ownership = ownership
-        self._blocks = blocks
+    def __init__(self, owning: Owning, moderation: ModerationCases) -> None:
+        self._owning = owning
+        self._moderation = moderation
 
     async def TakeRooms(self, request: pb.TakeRoomsRequest, context: Any) -> pb.TakeRoomsResponse:
-        if self._ownership is not None:
-            await self._ownership.round()
+        if self._owning.ownership is not None:
+            await self._owning.ownership.round()
+            arrivals = self._owning.arrivals
+            await arrivals.seat(messages.given_seats(request.seats, arrivals.clock.now()))
         return pb.TakeRoomsResponse()
 
     async def NoteBlock(self, request: pb.NoteBlockRequest, context: Any) -> pb.NoteBlockResponse:
-        self._blocks.note(request.blocker_id, request.blocked_id, stands=request.stands)
-        return pb.NoteBlockResponse()
+        here = self._moderation.note_block(request.blocker_id, request.blocked_id, stands=request.stands)
+        rooms = [moderation_service_pb2.RoomOfBlocked(room_id=room_id, title=title) for room_id, title in here]
+        return pb.NoteBlockResponse(rooms=rooms)

@@ -31,6 +31,10 @@ class Pair:
     def __init__(self, first: World, second: World, relay: FakeRelay) -> None:
         self.first, self.second, self.relay = first, second, relay
 
+    def titled(self, *titles: str) -> zip[tuple[World, str]]:
+        """Each copy with a title."""
+        return zip((self.first, self.second), titles, strict=True)
+
 
 @pytest_asyncio.fixture
 async def pair(tmp_path: Path, nats_server: NatsServer, postgres_url: str) -> AsyncIterator[Pair]:
@@ -133,6 +137,40 @@ async def test_a_copy_that_leaves_gives_its_rooms_away_before_their_leases_lapse
     assert await refusal(pair.first.join("omar", room_id)) == "ROOM_MOVES"
 
 
+async def test_whoever_asks_a_copy_that_leaves_hears_who_has_the_room_once_it_is_there(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    await first.parts.owning.ownership.round()  # type: ignore[union-attr]
+    leaving = asyncio.ensure_future(first.parts.owning.leave())
+    await first.until(lambda: first.parts.rooms.get(room_id) is None)
+    error = await refused_with(first.join("omar", room_id))
+    assert (error.reason, error.metadata) == ("ROOM_MOVES", {"owner": f"127.0.0.1:{second.port}"})
+    assert second.parts.rooms.get(room_id) is not None
+    await leaving
+
+
+async def test_who_has_just_come_in_and_has_no_sound_yet_keeps_the_seat_when_the_owner_leaves(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    seats = {name: (await first.join(name, room_id)).seat for name in ("omar", "nadia", "sami")}
+    await first.stream("nadia", room_id, seats["nadia"].epoch, is_open=True)
+    remove = moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("sami"))
+    await first.call("lina", "RemovePerson", remove)
+    await first.parts.owning.ownership.round()  # type: ignore[union-attr]
+    await first.parts.owning.leave()
+    live = second.parts.rooms.get(room_id)
+    assert live is not None
+    kept = {person(name): live.room.seats[person(name)] for name in ("omar", "nadia")}
+    assert {name: seat.epoch for name, seat in kept.items()} == {
+        person(name): seats[name].epoch for name in ("omar", "nadia")
+    }
+    assert [seat.stream for seat in kept.values()] == [False, True]
+    assert person("sami") not in live.room.seats
+    request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+    permit = (await second.call("omar", "GetMediaPermit", request)).permit
+    assert (await second.claims(permit))["term"] == 2
+
+
 async def test_a_room_made_by_a_copy_that_leaves_goes_on_at_the_other_at_once(pair: Pair) -> None:
     await pair.first.parts.owning.leave()
     room_id = (await pair.first.create("lina")).room_id
@@ -175,8 +213,22 @@ async def test_a_block_told_to_one_copy_keeps_a_person_out_of_rooms_of_the_other
     await pair.second.parts.owning.ownership.round()  # type: ignore[union-attr]
     block = moderation_service_pb2.BlockPersonRequest(user_id=person("omar"))
     await pair.second.call("lina", "BlockPerson", block)
-    await pair.first.until(lambda: pair.first.parts.blocks.has(person("lina"), person("omar")), 3.0)
     assert await refusal(pair.first.join("omar", room_id)) == "BLOCKED"
+
+
+async def test_a_block_names_the_rooms_of_every_copy_where_the_person_is_now(pair: Pair) -> None:
+    rooms = {(await copy.create("lina", title)).room_id: title for copy, title in pair.titled("Stars", "Maps")}
+    for copy, room_id in zip((pair.first, pair.second), rooms, strict=True):
+        await copy.join("lina", room_id)
+        await copy.join("omar", room_id)
+    await pair.second.parts.owning.ownership.round()  # type: ignore[union-attr]
+    block = moderation_service_pb2.BlockPersonRequest(user_id=person("omar"))
+    for _ in range(2):
+        answer = await pair.second.call("lina", "BlockPerson", block)
+        assert {room.room_id: room.title for room in answer.rooms} == rooms
+    unblock = moderation_service_pb2.UnblockPersonRequest(user_id=person("omar"))
+    await pair.second.call("lina", "UnblockPerson", unblock)
+    assert not pair.first.parts.blocks.has(person("lina"), person("omar"))
 
 
 async def test_who_was_asked_in_while_the_owner_was_gone_may_enter_at_the_next_one(pair: Pair) -> None:

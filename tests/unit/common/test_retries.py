@@ -16,9 +16,7 @@ READY, AWAY = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT
 class Oven:
     """A service at the end of a channel, and the time that passes while somebody waits for it."""
 
-    def __init__(
-        self, *, back_at: float = 0.0, fails: int = 0, refuses: bool = False, silent_for: float = 0.0
-    ) -> None:
+    def __init__(self, *, back_at: float = 0.0, fails: int = 0, refuses: bool = False, silent_for: float = 0.0) -> None:
         self.time = 0.0
         self.sent_at: list[float] = []
         self.given: list[float] = []

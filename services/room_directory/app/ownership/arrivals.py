@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
@@ -10,14 +10,17 @@ from services.common.sight.log import get_logger
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
-from services.room_directory.app.ownership.ports import Rows
+from services.room_directory.app.ownership.ports import GivenSeat, Rows
 from services.room_directory.app.ownership.told import Told
 from services.room_directory.app.ports import Act, RelayClient
-from services.room_directory.domain.adoption import adopt_sessions, restore_seats
+from services.room_directory.domain.adoption import adopt_given, adopt_sessions, restore_seats
 from services.room_directory.domain.presence import SessionNews, review
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Seat
 
 _LIST_SECONDS = 1.0
+_AT_ONCE = 8
+"""Rooms that are written at a time."""
 
 _log = get_logger("ownership")
 
@@ -30,21 +33,44 @@ class Arrivals:
         self._store = store
         self._fleet = fleet
         self._told = told
-        self._clock = clock
+        self.clock = clock
 
-    async def take(self, terms: Mapping[str, int]) -> Sequence[str]:
-        """Takes over rooms, each under its term; returns those that are over."""
+    async def take(self, terms: Mapping[str, int], is_here: Callable[[str], None]) -> Sequence[str]:
+        """Takes over rooms, each under its term, and tells of each that is here; returns those that are over."""
         found = await self._store.load_some(list(terms))
         # Of a newer term another copy has it by now.
         stored = [(room, ceiling) for room, ceiling in found if room.term == terms[room.room_id]]
         sessions = await self._carried({room.room_id for room, _ in stored})
-        for room, ceiling in stored:
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def take(room: Room, ceiling: int) -> None:
             try:
-                await self._take(room, ceiling, sessions.get(room.room_id, {}))
+                async with at_once:
+                    await self._take(room, ceiling, sessions.get(room.room_id, {}))
             except DomainError as error:
                 _log.warning("a room could not be taken over yet", room_id=room.room_id, reason=error.reason)
+            else:
+                is_here(room.room_id)
+
+        await asyncio.gather(*(take(room, ceiling) for room, ceiling in stored))
         here = {room.room_id for room, _ in found}
         return [room_id for room_id in terms if room_id not in here]
+
+    async def seat(self, given: Sequence[GivenSeat]) -> None:
+        """Seats those whom the owner before had in rooms that came here, as far as neither rows nor relays told."""
+        by_room: defaultdict[str, list[Seat]] = defaultdict(list)
+        for room_id, seat in given:
+            by_room[room_id].append(seat)
+        now = self.clock.now()
+        for room_id, seats in by_room.items():
+
+            def decide(room: Room, _: TakeEpoch, seats: list[Seat] = seats) -> None:
+                for seat in seats:
+                    adopt_given(room, seat, self._told.has_ended, now)
+
+            if self._rooms.get(room_id) is not None:
+                act = Act("room_directory", "take_seats", room_id, goes_on=True)
+                await self._rooms.change(room_id, act, decide)
 
     async def _carried(self, room_ids: set[str]) -> dict[str, dict[str, list[SessionNews]]]:
         """By room, what each relay that answers now carries of it; another one's is adopted once it answers."""
@@ -66,7 +92,7 @@ class Arrivals:
             return {}
 
     async def _take(self, room: Room, ceiling: int, carried: Mapping[str, list[SessionNews]]) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         restore_seats(room, now)
         live = LiveRoom(room, Epochs.after_restart(ceiling))
         live.relays |= {room.home_relay_id, *carried}

@@ -5,6 +5,10 @@ from typing import Protocol
 
 from services.room_directory.domain.leases import Answer, CopyState, Lease
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Seat
+
+GivenSeat = tuple[str, Seat]
+"""A seat, and the room that it is in."""
 
 
 class Rows(Protocol):
