@@ -13,6 +13,7 @@ from typing import Any
 
 from services.common.clock import Clock, SystemClock
 from services.common.errors import NotSignedIn, PartUnavailable, TokenExpired
+from services.common.limits import TokenBuckets
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
 from services.common.text.strict_json import read_json
@@ -33,7 +34,9 @@ _NBF = "nbf"
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _HEADER_FIELDS = {"alg", "kid", "typ"}
-_REFETCH_AT_MOST_EVERY_SECONDS = 5.0
+# A key that was just made is known at once although others were asked for in vain; a flood of inventions costs little.
+_REFETCHES_AT_ONCE = 5
+_REFETCHES_PER_SECOND = 1.0
 _FETCH_DEADLINE_SECONDS = 5.0
 _LONGEST_TOKEN = 8192
 _END_OF_TIME = 253_402_300_800
@@ -76,7 +79,7 @@ class TokenVerifier:
     """Verifies EdDSA tokens of one issuer for one audience.
 
     `fetch_key_set` returns the issuer's JSON Web Key Set (RFC 7517) as text. It is asked at first use and when a
-    token names an unknown key, at most every five seconds. The algorithm is never taken from the token.
+    token names an unknown key, five times at once and then once a second. The algorithm is never taken from the token.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class TokenVerifier:
         self.revocations = RevocationList(self._clock) if revocations is None else revocations
         self._refused = refused
         self._keys: dict[str, PublicKey] = {}
-        self._fetched_at: float | None = None
+        self._refetches = TokenBuckets(_REFETCHES_AT_ONCE, _REFETCHES_PER_SECOND)
         self._fetching = asyncio.Lock()
         self._seen: OrderedDict[bytes, tuple[str, AccessToken]] = OrderedDict()
 
@@ -207,22 +210,24 @@ class TokenVerifier:
             raise TokenExpired("the token has expired")
 
     async def _key(self, key_id: str) -> PublicKey:
+        is_answered = True
         if key_id not in self._keys:
             async with self._fetching:
-                if key_id not in self._keys:
-                    await self._refetch()
+                # Whoever waited for another's question has its answer.
+                if key_id not in self._keys and self._may_refetch():
+                    is_answered = await self.refetch()
         key = self._keys.get(key_id)
         if key is not None:
             return key
-        if self._keys:
+        if self._keys and is_answered:
             raise TokenRefused("unknown_key", "the token is signed with an unknown key")
-        raise PartUnavailable("no key set could be fetched yet", retry_after_seconds=1.0)
+        raise PartUnavailable("the keys of its issuer cannot be had just now", retry_after_seconds=1.0)
 
-    async def _refetch(self) -> None:
-        now = self._clock.monotonic()
-        if self._fetched_at is not None and now - self._fetched_at < _REFETCH_AT_MOST_EVERY_SECONDS and self._keys:
-            return
-        self._fetched_at = now
+    def _may_refetch(self) -> bool:
+        return not self._keys or not self._refetches.take("", self._clock.monotonic())
+
+    async def refetch(self) -> bool:
+        """Asks the issuer for its keys; says whether it answered, and keeps those that are known otherwise."""
         try:
             async with asyncio.timeout(_FETCH_DEADLINE_SECONDS):
                 text = await self._fetch_key_set()
@@ -230,6 +235,8 @@ class TokenVerifier:
         except Exception as error:  # noqa: BLE001 (a fetch may fail in any way)
             # Tokens of known keys go on working; the next unknown key tries again.
             _log.warning("cannot fetch the key set", issuer=self._issuer, error=str(error))
+            return False
+        return True
 
 
 def _claims_in(payload: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from majlis.contract.v1 import tokens_pb2
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 
-from services.common.errors import DomainError, NotSignedIn, TokenExpired
+from services.common.errors import NotSignedIn, TokenExpired
 from services.common.trust.claims import TokenKind
 from services.common.trust.tokens import TokenVerifier
 from services.media_relay.domain.errors import PermitInvalid
@@ -17,6 +17,7 @@ PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 KEY_SET_REFRESH_SECONDS = 60.0
 
 _FETCH_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
 
 
 class PermitKeys:
@@ -26,7 +27,6 @@ class PermitKeys:
         self, stub: "fleet_service_pb2_grpc.FleetServiceAsyncStub", deployment: str, refused: Callable[[str], None]
     ) -> None:
         self._stub = stub
-        self._last = ""
         self._verifier = TokenVerifier(self._fetch, PERMIT.issuer, deployment, refused=refused)
 
     async def verify(self, permit: str) -> Mapping[str, Any]:
@@ -39,21 +39,10 @@ class PermitKeys:
     async def keep_fresh(self) -> None:
         """Fetches the keys before anyone needs them, and again every minute."""
         while True:
-            try:
-                self._last = await self._ask()
-                pause = KEY_SET_REFRESH_SECONDS
-            except DomainError:
-                pause = KEY_SET_REFRESH_SECONDS if self._last else 1.0
+            answered = await self._verifier.refetch()
+            pause = KEY_SET_REFRESH_SECONDS if answered else _AGAIN_SECONDS
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 (jitter)
 
     async def _fetch(self) -> str:
-        try:
-            self._last = await self._ask()
-        except DomainError:
-            if not self._last:
-                raise
-        return self._last
-
-    async def _ask(self) -> str:
         answer = await self._stub.GetKeySet(fleet_service_pb2.GetKeySetRequest(), timeout=_FETCH_SECONDS)
         return answer.jwks_json
