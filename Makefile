@@ -99,7 +99,7 @@ chaos: ## Kill, freeze and restart parts at random while listeners verify sound 
 outages: ## Take away databases, bus, time or gateway for as long as it takes to be sure, on real processes (OUTAGE_SECONDS=, default 30)
 	@$(READY) python gen core sdk
 	@$(BIN)/python -m tools.rust build-load
-	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py tests/e2e/test_bus_away.py tests/e2e/test_start_order.py tests/e2e/test_gateway_back.py
+	OUTAGE_SECONDS=$(or $(OUTAGE_SECONDS),30) $(BIN)/pytest -q tests/e2e/test_outages.py tests/e2e/test_copies.py tests/e2e/test_bus_away.py tests/e2e/test_start_order.py tests/e2e/test_gateway_back.py
 
 crowd: ## 20,000 people within 10 s before a full room while another room talks (ARRIVALS=, SHORT=1)
 	@$(READY)
