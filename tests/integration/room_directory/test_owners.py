@@ -31,9 +31,9 @@ class Pair:
     def __init__(self, first: World, second: World, relay: FakeRelay) -> None:
         self.first, self.second, self.relay = first, second, relay
 
-    def titled(self, *titles: str) -> zip[tuple[World, str]]:
+    def titled(self, *titles: str) -> list[tuple[World, str]]:
         """Each copy with a title."""
-        return zip((self.first, self.second), titles, strict=True)
+        return list(zip((self.first, self.second), titles, strict=True))
 
 
 @pytest_asyncio.fixture
