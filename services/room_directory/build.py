@@ -160,6 +160,7 @@ async def build(
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
+    moderation = partial(ModerationCases, told=one.told.asked_in, neighbours=one.neighbours)
     seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits, hall=one.hall),
@@ -167,18 +168,7 @@ async def build(
         seats=seats,
         waiting=WaitingRoom(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
-        moderation=ModerationCases(
-            rooms,
-            ledger,
-            people,
-            blocks,
-            ended,
-            ids=ids,
-            clock=clock,
-            limits=limits,
-            told=one.told.asked_in,
-            neighbours=one.neighbours,
-        ),
+        moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
         capacity=CapacityCases(fleet, clock, limits),
