@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from ops.copying import add_place_arguments, metadata_of, urls
 from ops.errors import OperatorError
@@ -82,8 +82,8 @@ ABOUT_NOBODY = {
         "ladder_changes",
     },
 }
-"""Tables without a person; refresh tokens are only hashes, and belong to sign-ins; whoever has a place before the doors
-has no account yet, and entries are counted by the number of a redemption."""
+"""Tables without an account; refresh tokens are only hashes, and belong to sign-ins; whoever has a place before the
+doors has no account yet, and is found by the address left there; entries are counted by the number of a redemption."""
 
 
 async def find(auth: Database, handle: str) -> str:
@@ -120,6 +120,17 @@ async def export(databases: Mapping[str, Database], user_id: str) -> dict[str, A
     return {"user_id": user_id, "made_at": dt.datetime.now(dt.UTC).isoformat(), **found}
 
 
+async def export_waiting(invite: Database, email: str) -> dict[str, Any]:
+    """The places before the doors that an address is left with. Raises OperatorError when there are none."""
+    places = metadata_of("invite").tables["places"]
+    async with invite.read() as session:
+        rows = await session.execute(select(places).where(func.lower(places.c.letter_to) == email.strip().lower()))
+        found = [{name: _plain(value) for name, value in row.items()} for row in rows.mappings()]
+    if not found:
+        raise OperatorError("nobody who waits before the doors left this address; an account's copy goes by --handle")
+    return {"email": email, "made_at": dt.datetime.now(dt.UTC).isoformat(), "invite": {"places": found}}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.isoformat()
@@ -131,13 +142,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--handle", help="the person's handle")
     who.add_argument("--user-id", help="the account's id")
+    who.add_argument(
+        "--email", help="the address that somebody who waits before the doors left, and who has no account"
+    )
     parser.add_argument("--to", type=Path, required=True, help="file to write, JSON")
     add_place_arguments(parser)
 
 
-async def _run(places: Mapping[str, str], handle: str, user_id: str) -> dict[str, Any]:
+async def _run(places: Mapping[str, str], *, handle: str, user_id: str, email: str) -> dict[str, Any]:
     databases = {keeper: Database(url, keeper) for keeper, url in places.items()}
     try:
+        if email:
+            return await export_waiting(databases["invite"], email)
         return await export(databases, user_id or await find(databases["auth"], handle))
     finally:
         for database in databases.values():
@@ -146,7 +162,9 @@ async def _run(places: Mapping[str, str], handle: str, user_id: str) -> dict[str
 
 def run(options: argparse.Namespace) -> int:
     """Writes the file, for its owner's eyes only."""
-    found = asyncio.run(_run(urls(options.state, options.database), options.handle or "", options.user_id or ""))
+    who = {name: getattr(options, name) or "" for name in ("handle", "user_id", "email")}
+    found = asyncio.run(_run(urls(options.state, options.database), **who))
     write_private(options.to, json.dumps(found, indent=1, ensure_ascii=False))
-    print(f"{options.to} holds all that is kept about {found['user_id']}; send it on a way only that person can read")
+    whose = found.get("user_id") or found["email"]
+    print(f"{options.to} holds all that is kept about {whose}; send it on a way only that person can read")
     return 0

@@ -22,6 +22,7 @@ from services.auth import bus as facts
 from services.auth.app.accounts import Accounts
 from services.auth.app.chance import SystemChance
 from services.auth.app.email import EmailWays
+from services.auth.app.letters import Letters
 from services.auth.app.operators import Operators
 from services.auth.app.passkeys import PasskeyWays
 from services.auth.app.personal_tokens import PersonalTokens
@@ -65,6 +66,7 @@ class UseCases:
     sessions: Sessions
     passkeys: PasskeyWays
     email: EmailWays
+    letters: Letters
     personal_tokens: PersonalTokens
     operators: Operators
     unsaved: Unsaved
@@ -150,7 +152,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"],
     )
     server.add(
-        IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys),
+        IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys, letters=app.letters),
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
         identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     )
@@ -196,6 +198,7 @@ def _use_cases(
         sessions=sessions,
         passkeys=PasskeyWays(**common, passkeys=passkeys, limits=limits),
         email=EmailWays(**common, mail=mailer, limits=limits, keys=keys),
+        letters=Letters(mailer, limits),
         personal_tokens=PersonalTokens(**common, unsaved=unsaved, limits=limits),
         operators=Operators(store, clock, unsaved),
         unsaved=unsaved,

@@ -55,6 +55,7 @@ async def main(stop: Stop) -> None:
         background.every("claims", settings.sweep_seconds, parts.app.redemptions.settle_stale_claims)
         background.every("expiry", settings.sweep_seconds, parts.app.invitations.expire)
         background.every("doors", DOORS_SECONDS, parts.doors.round)
+        background.every("letters", DOORS_SECONDS, parts.letters.round)
         background.every("line", settings.sweep_seconds, parts.doors.sweep)
         parts.retention.start(background)
         ports = {"metrics": await metrics.serve(settings.metrics_listen)}

@@ -19,6 +19,7 @@ from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.invite import bus as facts
 from services.invite.app.doors import Doorkeeper, LineRules
 from services.invite.app.invitations import Invitations, Rules
+from services.invite.app.letters import TurnLetters
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
 from services.invite.clients import AuthClient
@@ -44,6 +45,7 @@ class Parts:
     verifier: TokenVerifier
     app: UseCases
     doors: Doorkeeper
+    letters: TurnLetters
     fleet: Fleet
     servicer: InviteServicer
     door_servicer: DoorServicer
@@ -80,7 +82,23 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
     )
     fleet = Fleet(settings.relay_share)
     doors = Doorkeeper(
-        store=store, fleet=fleet, limits=limits, clock=clock, counters=counters, rules=_line_rules(settings)
+        store=store,
+        fleet=fleet,
+        limits=limits,
+        clock=clock,
+        counters=counters,
+        rules=_line_rules(settings),
+        post=auth,
+    )
+    letters = TurnLetters(
+        store=store,
+        doors=doors,
+        post=auth,
+        limits=limits,
+        clock=clock,
+        counters=counters,
+        code_of=rules.code_of,
+        link_of=rules.link_of,
     )
     claim_life = timedelta(seconds=settings.claim_seconds)
     app = UseCases(
@@ -104,7 +122,8 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         doors=doors,
         fleet=fleet,
         servicer=InviteServicer(app, settings.deployment),
-        door_servicer=DoorServicer(doors),
+        letters=letters,
+        door_servicer=DoorServicer(doors, letters),
         channel=channel,
         bus=bus,
         publisher=OutboxPublisher(outbox, database, bus),

@@ -1,5 +1,6 @@
 """What invite asks of auth, over gRPC."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
@@ -9,12 +10,14 @@ from majlis.auth.v1 import account_pb2, identity_service_pb2_grpc
 from majlis.auth.v1 import identity_service_pb2 as pb
 
 from services.common.clock import Clock
+from services.common.errors import DomainError
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.invite.app.ports import NewAccount, Visitor
 from services.invite.domain.people import Person
 
 FORWARDED_USER_AGENT = "x-forwarded-user-agent"
 PROFILE_SECONDS = 60.0
+MAIL_SECONDS = 15.0
 
 _MOST_PROFILES = 10_000
 _BATCH = 100
@@ -26,6 +29,8 @@ class AuthClient:
     def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
         self._stub = identity_service_pb2_grpc.IdentityServiceStub(channel)
         self._clock = clock
+        self._can_deliver = False
+        self._mail_asked = -MAIL_SECONDS
         self._profiles: OrderedDict[str, tuple[Person | None, float]] = OrderedDict()
 
     async def key_set(self) -> str:
@@ -59,6 +64,26 @@ class AuthClient:
     def forget(self, user_id: str) -> None:
         """Asks again for a profile that changed."""
         self._profiles.pop(user_id, None)
+
+    @property
+    def can_deliver(self) -> bool:
+        """Whether auth sends letters, as it said last."""
+        return self._can_deliver
+
+    async def refresh(self) -> None:
+        """Asks whether auth sends letters, now and then; while it does not answer, what it said last counts."""
+        now = self._clock.monotonic()
+        if now < self._mail_asked + MAIL_SECONDS:
+            return
+        self._mail_asked = now
+        with contextlib.suppress(DomainError):
+            self._can_deliver = (await self._stub.CheckMail(pb.CheckMailRequest())).can_deliver
+
+    async def send_turn(self, address: str, locale: str, link: str, minutes: int) -> None:
+        """A letter about somebody's turn."""
+        await self._stub.SendTurnLetter(
+            pb.SendTurnLetterRequest(email=address, locale=locale, link=link, minutes=minutes)
+        )
 
     async def list_facts(self, after: int, limit: int) -> Sequence[Message]:
         """Auth's facts with a higher number."""

@@ -98,6 +98,7 @@ def doors(shown: DoorsShown) -> doors_pb2.Doors:
         within_seconds=round(shown.pace.seconds),
         waiting=shown.waiting,
         wait_seconds=_seconds(shown.wait_seconds),
+        letters=shown.letters,
     )
 
 
@@ -112,6 +113,7 @@ def place(shown: PlaceShown | None) -> doors_pb2.Place | None:
         look_seconds=math.ceil(shown.ticket.look_seconds),
         turn=shown.ticket.turn,
         kept_until=moment(shown.kept_until),
+        letter=shown.letter,
     )
 
 

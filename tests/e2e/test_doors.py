@@ -1,6 +1,7 @@
 """Newcomers wait before the doors: each sees the place, may leave and come back, and comes in by itself."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -12,11 +13,14 @@ from majlis.invite.v1 import door_service_pb2, doors_pb2
 from playwright.async_api import expect
 
 from tests.support.browser import House, Person
+from tests.support.fake_bus import eventually
 from tests.support.members import Member, owner_of, unused
 from tests.support.stack import Stack
 from tests.support.story import arrive, shown
 
 PHONE, DESK = (360, 780), (1280, 800)
+SILENT = 75
+"""Seconds within which a page that looked at doors that are paused counts as closed, and a letter went out."""
 IN = 45_000
 """Milliseconds: a page near the doors looks every few seconds, while they are paused every fifteen."""
 
@@ -95,6 +99,47 @@ async def test_newcomers_in_three_languages_wait_may_close_the_page_and_come_in_
     assert time.monotonic() - began > 10
     # The other tab finds that this redemption is done, and is in as well.
     await expect(second.get_by_test_id("add-passkey")).to_be_visible(timeout=IN)
+    await asyncio.gather(*(person.context.clear_cookies() for person in people))
+
+
+def letters_to(stack: Stack, email: str) -> list[str]:
+    """The texts of all letters to an address, as the development mailer keeps them."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in (stack.state / "mail").glob("*.json")]
+    return [letter["text"] for letter in found if letter["to"] == email]
+
+
+async def test_who_closed_the_page_gets_a_letter_in_three_languages_and_comes_in_by_its_link(
+    stack: Stack, house: House, owner: Member
+) -> None:
+    await order(owner, doors_pb2.DOOR_STATE_PAUSED)
+    lina = await house.arrives("Lina Berg", locale="en", viewport=PHONE)
+    layla = await house.arrives("ليلى حداد", locale="ar", viewport=PHONE, scheme="dark")
+    anna = await house.arrives("Анна Орлова", locale="ru", viewport=DESK)
+    people = (lina, layla, anna)
+    links = {person.name: (await owner.client.invite()).url for person in people}
+    for number, person in enumerate(people, start=1):
+        await stands_in_line(person, links[person.name], number)
+        await shown(person, "letter-ask").click()
+        await picture(person, f"letter-ask-{person.name.split()[0]}")
+        await shown(person, "letter-address").fill(f"guest{number}@hall.example")
+        await shown(person, "letter-leave").click()
+        await expect(shown(person, "letter-left")).to_contain_text(f"guest{number}@hall.example")
+        await picture(person, f"letter-left-{person.name.split()[0]}")
+    # Who looks on hears of it on the page alone; who took the address back hears nothing.
+    await shown(layla, "letter-take-back").click()
+    await expect(shown(layla, "letter-ask")).to_be_visible()
+    await layla.page.close()
+    await lina.page.close()
+    await order(owner, doors_pb2.DOOR_STATE_PACED, 60)
+    await expect(shown(anna, "add-passkey")).to_be_visible(timeout=IN)
+    await eventually(lambda: bool(letters_to(stack, "guest1@hall.example")), SILENT)
+    (letter,) = letters_to(stack, "guest1@hall.example")
+    assert links[lina.name] in letter
+    assert not letters_to(stack, "guest2@hall.example")
+    assert not letters_to(stack, "guest3@hall.example")
+    lina.page = await lina.context.new_page()
+    await lina.page.goto(links[lina.name])
+    await expect(shown(lina, "add-passkey")).to_be_visible(timeout=IN)
     await asyncio.gather(*(person.context.clear_cookies() for person in people))
 
 

@@ -323,22 +323,22 @@ def redeem(
     *,
     name: Annotated[str, typer.Option("--name", help=say("help.option.name"))],
     handle: Annotated[str, typer.Option("--handle", help=say("help.option.handle"))],
+    email: Annotated[str, typer.Option("--email", help=say("help.option.turn_email"))] = "",
     server: ServerOption = "",
     ca: Annotated[Path | None, typer.Option("--ca", help=say("help.option.ca"), exists=True, dir_okay=False)] = None,
 ) -> None:
     """Comes in by an invitation, and keeps the sign-in."""
-    run(_redeem(server, link, name, handle, ca.resolve() if ca else None))
+    who = {"display_name": name, "handle": handle, "email": email.strip()}
+    run(_redeem(server, link, who, ca.resolve() if ca else None))
 
 
-async def _redeem(server: str, link: str, name: str, handle: str, ca: Path | None) -> None:
+async def _redeem(server: str, link: str, who: dict[str, str], ca: Path | None) -> None:
     where, code = invitation_of(link)
     url = where or server
     if not url:
         raise MajlisError("invalid_argument", "INVITATION_LINK_INVALID", "that is no link of an invitation")
     async with Client(await discover(url, ca)) as client:
-        sign_in = await client.redeem(
-            code, handle=handle, display_name=name, locale=language_of(os.environ), on_wait=_progress
-        )
+        sign_in = await client.redeem(code, **who, locale=language_of(os.environ), on_wait=_progress)
     await _keep(replace(sign_in, ca_file=str(ca) if ca else ""))
 
 

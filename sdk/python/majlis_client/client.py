@@ -18,7 +18,13 @@ from majlis.auth.v1 import (
     sign_in_service_pb2_grpc,
 )
 from majlis.gateway.v1 import event_service_pb2_grpc
-from majlis.invite.v1 import door_service_pb2_grpc, invitation_pb2, invite_service_pb2, invite_service_pb2_grpc
+from majlis.invite.v1 import (
+    door_service_pb2,
+    door_service_pb2_grpc,
+    invitation_pb2,
+    invite_service_pb2,
+    invite_service_pb2_grpc,
+)
 from majlis.room_directory.v1 import (
     capacity_service_pb2_grpc,
     ladder_service_pb2_grpc,
@@ -170,11 +176,28 @@ class Client:
         return (await self.invites.CreateInvitation(request)).invitation
 
     async def redeem(
-        self, code: str, *, handle: str, display_name: str, locale: str = "", on_wait: Told | None = None
+        self,
+        code: str,
+        *,
+        handle: str,
+        display_name: str,
+        locale: str = "",
+        on_wait: Told | None = None,
+        email: str = "",
     ) -> StoredSignIn:
-        """Comes in by the code of an invitation; where newcomers come in one after another it waits for its turn."""
+        """Comes in by the code of an invitation; where newcomers come in one after another it waits for its turn.
+
+        Where it waits, `email` has a letter tell of the turn, should nobody wait any more by then.
+        """
+
+        async def leave_address() -> None:
+            letter = door_service_pb2.SetTurnLetterRequest(code=code, email=email, locale=locale)
+            await self.doors.SetTurnLetter(letter)
+
         request = request_of(code, secrets.token_hex(16), handle=handle, display_name=display_name, locale=locale)
-        answer = await redeem(self.invites.RedeemInvitation, self.doors.GetPlace, request, on_wait)
+        answer = await redeem(
+            self.invites.RedeemInvitation, self.doors.GetPlace, request, on_wait, leave_address if email else None
+        )
         return self._sign_in(answer.tokens, answer.account.profile.handle)
 
     def watch(self, room_id: str, after_revision: int = 0) -> AsyncGenerator[room_events_pb2.RoomEvent, None]:

@@ -45,12 +45,16 @@ def invitation_of(text: str) -> tuple[str, str]:
 
 
 async def redeem(
-    call: Redeem, get_place: GetPlace, request: invite_service_pb2.RedeemInvitationRequest, on_wait: Told | None = None
+    call: Redeem,
+    get_place: GetPlace,
+    request: invite_service_pb2.RedeemInvitationRequest,
+    on_wait: Told | None = None,
+    leave_address: Callable[[], Awaitable[None]] | None = None,
 ) -> invite_service_pb2.RedeemInvitationResponse:
     """Redeems an invitation, and waits for its turn where newcomers come in one after another.
 
-    Each news of the place goes to `on_wait`. Whoever breaks off keeps the place and may come back with the same code.
-    Raises MajlisError.
+    Each news of the place goes to `on_wait`. Whoever breaks off keeps the place and may come back with the same code;
+    `leave_address` is called once there is a place, and has a letter tell of the turn. Raises MajlisError.
     """
     pause = 0.0
     while True:
@@ -62,6 +66,9 @@ async def redeem(
             wait = _told(refusal)
             pause = refusal.retry_after_seconds or _LOST_SECONDS
         _tell(on_wait, wait)
+        if wait.place and leave_address is not None:
+            await leave_address()
+            leave_address = None
         await _sleep(pause)
         if wait.place:
             await _turn(get_place, request.code, on_wait)

@@ -15,6 +15,8 @@ const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LIN
 export interface Redeeming {
   /** Hears of each place in the line. */
   onPlace?: (place: Place) => void;
+  /** Where it waits: gets one e-mail when it is the turn, should nobody wait any more by then. */
+  email?: string;
   /** Breaks off; the place is kept for whoever comes back with the code. */
   signal?: AbortSignal;
 }
@@ -23,7 +25,7 @@ export interface Redeeming {
 export async function redeem(
   client: { invites: Client<typeof InviteService>; doors: Client<typeof DoorService> },
   request: MessageInitShape<typeof RedeemInvitationRequestSchema>,
-  { onPlace, signal }: Redeeming = {},
+  { onPlace, email, signal }: Redeeming = {},
 ): Promise<RedeemInvitationResponse> {
   for (;;) {
     try {
@@ -31,6 +33,10 @@ export async function redeem(
     } catch (error) {
       const reason = reasonOf(error);
       if (!waits.has(reason)) throw error;
+      if (email && reason !== 'LINE_FULL') {
+        await client.doors.setTurnLetter({ code: request.code ?? '', email, locale: request.profile?.locale ?? '' });
+        email = undefined;
+      }
       await pause(retryMs(error), signal);
       if (reason !== 'LINE_FULL') await turn(client.doors, request.code ?? '', onPlace, signal);
     }

@@ -290,6 +290,10 @@ class Mail(Protocol):
         """Tells the address of before that another one signs in now."""
         ...
 
+    def send_turn(self, address: str, locale: str, link: str, minutes: int) -> None:
+        """Tells who waited before the doors that it is their turn."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NewPasskey:

@@ -82,6 +82,10 @@ class Mailer:
         """Tells the address of before that another one signs in now."""
         self._send(address, locale, "address_changed", address=new_address)
 
+    def send_turn(self, address: str, locale: str, link: str, minutes: int) -> None:
+        """Tells who waited before the doors that it is their turn."""
+        self._send(address, locale, "turn", link=link, minutes=str(minutes))
+
     async def run(self) -> None:
         """Delivers for ever; run it in the background."""
         while True:

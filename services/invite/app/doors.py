@@ -9,7 +9,7 @@ from typing import Any
 from services.common.clock import Clock
 from services.common.errors import DomainError
 from services.common.store.database import retry_conflicts
-from services.invite.app.ports import Counters, Limits, Store, Tx, Visitor
+from services.invite.app.ports import Counters, Limits, Post, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash
 from services.invite.domain.doors import (
@@ -59,6 +59,8 @@ class DoorsShown:
     waiting: int
     wait_seconds: float | None
     """Of somebody who came now."""
+    letters: bool
+    """Whether who waits may leave an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class PlaceShown:
 
     ticket: Ticket
     kept_until: datetime
+    letter: bool
+    """Whether an address is left for when it is the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,15 @@ class Doorkeeper:
     """
 
     def __init__(
-        self, *, store: Store, fleet: Fleet, limits: Limits, clock: Clock, counters: Counters, rules: LineRules
+        self,
+        *,
+        store: Store,
+        fleet: Fleet,
+        limits: Limits,
+        clock: Clock,
+        counters: Counters,
+        rules: LineRules,
+        post: Post,
     ) -> None:
         self._store = store
         self._fleet = fleet
@@ -108,6 +120,7 @@ class Doorkeeper:
         self._clock = clock
         self._counters = counters
         self._rules = rules
+        self._post = post
         self._doors = Doors()
         self._seen: _Seen | None = None
         self._looking = asyncio.Lock()
@@ -123,7 +136,7 @@ class Doorkeeper:
         # The doors are held first: what the fleet has room for is read afterwards, however long that took.
         override = await tx.lock_doors()
         at = await tx.moment(self._clock.now())
-        pace = self._pace(override, at)
+        pace = self.pace(override, at)
         number = await tx.number_of(invitation.invitation_id)
         entered = await tx.entered(at, pace.seconds, pace.slice_seconds)
         ahead = await tx.ahead_of(number, at, self._rules.most_waiting)
@@ -135,16 +148,16 @@ class Doorkeeper:
         present_until = at + timedelta(seconds=told.present_seconds if is_awaited else 0.0)
         kept_until = at + self._rules.kept
         if number is not None:
-            await tx.keep_places({invitation.invitation_id: present_until}, kept_until)
+            await tx.keep_places(at, {invitation.invitation_id: present_until}, kept_until)
         elif await tx.count_places() >= self._rules.most_waiting:
             raise LineFull("too many wait already; try again later", retry_after_seconds=told.look_seconds)
         else:
-            await tx.take_place(invitation.invitation_id, present_until, kept_until)
+            await tx.take_place(invitation.invitation_id, at, present_until, kept_until)
         return _refusal(pace, told)
 
     async def get_doors(self) -> DoorsShown:
         """How the doors stand."""
-        return _shown(await self._look())
+        return self._shown(await self._look())
 
     async def find_place(self, code: str) -> PlaceShown | None:
         """A code's place, if it has one, without counting as a look."""
@@ -159,7 +172,7 @@ class Doorkeeper:
         seen = await self._look()
         if seen.line.find(hashed) is None:
             # It may have come into the line a moment ago, or by another copy.
-            await self._check_in_line(hashed, visitor)
+            await self.check_in_line(hashed, visitor)
             seen = await self._look(fresh=True)
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
@@ -169,7 +182,11 @@ class Doorkeeper:
             await self._check_waits(hashed)
         is_awaited = self._turns.is_awaited(standing.invitation_id, place.ticket, self._clock.monotonic())
         self._touched[standing.invitation_id] = place.ticket.present_seconds if is_awaited else 0.0
-        return place, _shown(seen)
+        return place, self._shown(seen)
+
+    async def line_at(self, tx: Tx, at: datetime) -> Line:
+        """Everybody with a place."""
+        return Line(await tx.line(at), at)
 
     async def inspect(self) -> Inspection:
         """How the doors stand, with what they go by."""
@@ -178,7 +195,7 @@ class Doorkeeper:
             minute = await tx.entered(seen.at, MINUTE, MINUTE)
             places = await tx.count_places()
         override = seen.override if seen.override is not None and seen.at < seen.override.until else None
-        return Inspection(_shown(seen), self._headroom(), minute.within, places, override)
+        return Inspection(self._shown(seen), self._headroom(), minute.within, places, override)
 
     async def override(
         self, operator_id: str, state: DoorState, a_minute: int, reason: str, until: datetime
@@ -191,12 +208,12 @@ class Doorkeeper:
         )
         detail = {"state": state.value, "a_minute": a_minute, "reason": order.reason, "until": until.isoformat()}
         await self._order(order, operator_id, "doors_overridden", detail)
-        return _shown(await self._look(fresh=True))
+        return self._shown(await self._look(fresh=True))
 
     async def release(self, operator_id: str) -> DoorsShown:
         """Takes an operator's order back."""
         await self._order(None, operator_id, "doors_released", {})
-        return _shown(await self._look(fresh=True))
+        return self._shown(await self._look(fresh=True))
 
     async def round(self) -> None:
         """Notes who looked, and how things stand; call it each second or two."""
@@ -232,7 +249,7 @@ class Doorkeeper:
             async with self._store.write() as tx:
                 at = await tx.moment(self._clock.now())
                 until = {each: at + timedelta(seconds=seconds) for each, seconds in touched.items()}
-                await tx.keep_places(until, at + self._rules.kept)
+                await tx.keep_places(at, until, at + self._rules.kept)
         except DomainError:
             # Nobody loses a place to a database that was away for a moment.
             self._touched = touched | self._touched
@@ -249,24 +266,26 @@ class Doorkeeper:
             async with self._store.read() as tx:
                 at = await tx.moment(self._clock.now())
                 override = await tx.get_override()
-                pace = self._pace(override, at)
+                pace = self.pace(override, at)
                 entered = await tx.entered(at, pace.seconds, pace.slice_seconds)
-                line = Line(await tx.line(at), at)
+                line = await self.line_at(tx, at)
             self._seen = _Seen(at, self._clock.monotonic(), pace, entered, line, override)
             return self._seen
 
-    async def _check_in_line(self, hashed: str, visitor: Visitor) -> None:
+    async def check_in_line(self, hashed: str, visitor: Visitor) -> Invitation:
+        """A code that waits. Raises InvitationInvalid, InvitationClaimed, NotInLine, RateLimited."""
         self._limits.take(rates.BAD_CODES_PER_NETWORK, visitor.network)
         self._limits.take(rates.BAD_CODES_PER_DEPLOYMENT)
         try:
-            await self._check_waits(hashed)
+            invitation = await self._check_waits(hashed)
         except (InvitationClaimed, NotInLine):
             # The code is a good one.
             self._give_back_code_limits(visitor)
             raise
         self._give_back_code_limits(visitor)
+        return invitation
 
-    async def _check_waits(self, hashed: str) -> None:
+    async def _check_waits(self, hashed: str) -> Invitation:
         """Raises InvitationInvalid, InvitationClaimed, NotInLine."""
         async with self._store.read() as tx:
             invitation = await tx.find_by_code(hashed)
@@ -278,6 +297,7 @@ class Doorkeeper:
             raise InvitationClaimed("somebody is redeeming it just now", retry_after_seconds=_CLAIMED_SECONDS)
         if number is None:
             raise NotInLine("this invitation has no place in the line; redeem it")
+        return invitation
 
     def _give_back_code_limits(self, visitor: Visitor) -> None:
         self._limits.give_back(rates.BAD_CODES_PER_NETWORK, visitor.network)
@@ -288,20 +308,21 @@ class Doorkeeper:
         if standing is None:
             return None
         ahead, waiting = seen.line.ahead_of(standing.number), seen.line.present
-        return PlaceShown(ticket(seen.pace, seen.entered, ahead, waiting), seen.at + self._rules.kept)
+        return PlaceShown(ticket(seen.pace, seen.entered, ahead, waiting), seen.at + self._rules.kept, standing.letter)
 
     def _headroom(self) -> Headroom | None:
         return self._fleet.headroom(self._clock.monotonic())
 
-    def _pace(self, override: Override | None, at: datetime) -> Pace:
+    def pace(self, override: Override | None, at: datetime) -> Pace:
+        """The pace of now."""
         if not self._rules.follows and (override is None or at >= override.until):
             return Pace(DoorState.OPEN, Cause.OPERATOR, BY_HAND_OPEN)
         return self._doors.pace(self._headroom(), override, at)
 
-
-def _shown(seen: _Seen) -> DoorsShown:
-    present = seen.line.present
-    return DoorsShown(seen.pace, present, expected_wait(seen.pace, free_now(seen.pace, seen.entered), present))
+    def _shown(self, seen: _Seen) -> DoorsShown:
+        present = seen.line.present
+        wait = expected_wait(seen.pace, free_now(seen.pace, seen.entered), present)
+        return DoorsShown(seen.pace, present, wait, self._post.can_deliver)
 
 
 def _refusal(pace: Pace, told: Ticket) -> DomainError:

@@ -36,6 +36,14 @@ class Rules:
     public_url: str
     code_secret: bytes
 
+    def code_of(self, invitation_id: str) -> str:
+        """The code of an invitation, as long as the secret is the one it was derived from."""
+        return code_of(self.code_secret, invitation_id)
+
+    def link_of(self, invitation_id: str) -> str:
+        """The link with that code."""
+        return link_of(self.public_url, self.code_of(invitation_id))
+
 
 class Invitations:
     """What people do with their invitations."""
@@ -78,7 +86,7 @@ class Invitations:
         invitation = Invitation(
             invitation_id=invitation_id,
             inviter_id=user_id,
-            code_hash=code_hash(code_of(self._rules.code_secret, invitation_id)),
+            code_hash=code_hash(self._rules.code_of(invitation_id)),
             request_id=request_id,
             note=clean_note(note),
             room_id=room_id,
@@ -168,6 +176,6 @@ class Invitations:
 
     def _link(self, invitation: Invitation) -> str:
         """Empty once it no longer works, or when the secret it was derived from is lost."""
-        code = code_of(self._rules.code_secret, invitation.invitation_id)
+        code = self._rules.code_of(invitation.invitation_id)
         works = invitation.state in (State.OPEN, State.CLAIMED) and code_hash(code) == invitation.code_hash
-        return link_of(self._rules.public_url, code) if works else ""
+        return self._rules.link_of(invitation.invitation_id) if works else ""

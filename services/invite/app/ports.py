@@ -13,6 +13,7 @@ from services.invite.domain.doors import Override, Pace
 from services.invite.domain.events import Event
 from services.invite.domain.headroom import Headroom
 from services.invite.domain.invitation import Invitation, Quota
+from services.invite.domain.letters import Letter
 from services.invite.domain.line import Entered, Standing
 from services.invite.domain.people import Person, Place
 
@@ -168,7 +169,7 @@ class DoorRows(Protocol):
         """All places, of people who look and of people who do not."""
         ...
 
-    async def take_place(self, invitation_id: str, present_until: datetime, kept_until: datetime) -> int:
+    async def take_place(self, invitation_id: str, at: datetime, present_until: datetime, kept_until: datetime) -> int:
         """The number of a place at the end of the line; the doors are held meanwhile."""
         ...
 
@@ -176,7 +177,7 @@ class DoorRows(Protocol):
         """Gives up a code's place, if it has one."""
         ...
 
-    async def keep_places(self, present_until: Mapping[str, datetime], kept_until: datetime) -> None:
+    async def keep_places(self, at: datetime, present_until: Mapping[str, datetime], kept_until: datetime) -> None:
         """Notes who looked: until when each counts as waiting."""
         ...
 
@@ -189,7 +190,37 @@ class DoorRows(Protocol):
         ...
 
 
-class Tx(QuotaRows, InvitationRows, PeopleRows, DoorRows, Protocol):
+class LetterRows(Protocol):
+    """Addresses left with places before the doors, and the letters that went there."""
+
+    async def letters_sent(self, invitation_id: str) -> int:
+        """How many letters went out by a code."""
+        ...
+
+    async def leave_address(self, invitation_id: str, address: str, locale: str, at: datetime) -> bool:
+        """Notes where a place's letter goes, empty for nowhere; False when there is no such place."""
+        ...
+
+    async def silent(
+        self, at: datetime, looked_before: datetime, tried_before: datetime, limit: int
+    ) -> list[tuple[int, str]]:
+        """Number and invitation of places with an address, whose pages are closed; first come first."""
+        ...
+
+    async def told(self, at: datetime, seconds: float, lately_seconds: float) -> Entered:
+        """How many who have not come yet were written to within so many seconds, and within the last few of them."""
+        ...
+
+    async def begin_letter(self, invitation_id: str, at: datetime, kept_until: datetime) -> Letter | None:
+        """A letter that this copy sends; its place is kept long enough to come."""
+        ...
+
+    async def end_letter(self, letter: Letter) -> None:
+        """It is on its way, or will never be: it counts, and the address is forgotten, unless it is another by now."""
+        ...
+
+
+class Tx(QuotaRows, InvitationRows, PeopleRows, DoorRows, LetterRows, Protocol):
     """One transaction on everything invite keeps."""
 
     async def tell(self, events: Sequence[Event]) -> None:
@@ -240,6 +271,23 @@ class Accounts(Protocol):
 
     async def people(self, user_ids: Iterable[str]) -> dict[str, Person]:
         """Profiles of those people who exist."""
+        ...
+
+
+class Post(Protocol):
+    """Sends letters, by auth."""
+
+    @property
+    def can_deliver(self) -> bool:
+        """Whether letters go anywhere, as far as is known."""
+        ...
+
+    async def refresh(self) -> None:
+        """Asks how it stands, when that was long ago; never raises."""
+        ...
+
+    async def send_turn(self, address: str, locale: str, link: str, minutes: int) -> None:
+        """Tells somebody of their turn. Raises DomainError."""
         ...
 
 

@@ -81,6 +81,20 @@ class LineFull(DomainError):
     reason = "LINE_FULL"
 
 
+class LettersUnavailable(DomainError):
+    """This server sends no letters to who waits before the doors."""
+
+    kind = "failed_precondition"
+    reason = "LETTERS_UNAVAILABLE"
+
+
+class LettersSpent(DomainError):
+    """As many letters as a code may send are sent."""
+
+    kind = "failed_precondition"
+    reason = "LETTERS_SPENT"
+
+
 class NotInLine(DomainError):
     """The code has no place in the line before the doors."""
 

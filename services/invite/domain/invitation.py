@@ -55,6 +55,8 @@ class Invitation:
     claimed_until: datetime | None = None
     guest_id: str = ""
     spent_at: datetime | None = None
+    turn_letters: int = 0
+    """How many letters about its turn went out."""
 
     def check_shown_to_guest(self, now: datetime) -> None:
         """Raises InvitationInvalid unless it can still be redeemed."""

@@ -36,6 +36,8 @@ class Standing:
     invitation_id: str
     code_hash: str
     present_until: datetime
+    letter: bool = False
+    """Whether an address is left for when it is the turn."""
 
 
 @dataclass(frozen=True, slots=True)

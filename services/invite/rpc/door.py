@@ -9,6 +9,7 @@ from majlis.invite.v1 import door_service_pb2_grpc
 from services.common.rpc.server import current_caller
 from services.invite import messages as to
 from services.invite.app.doors import Doorkeeper
+from services.invite.app.letters import TurnLetters
 from services.invite.rpc.invite import visitor
 
 _STATES = {number: state for state, number in to.DOOR_STATES.items()}
@@ -17,8 +18,9 @@ _STATES = {number: state for state, number in to.DOOR_STATES.items()}
 class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
     """Each method carries its RPC's name; who may call it stands in the contract."""
 
-    def __init__(self, doors: Doorkeeper) -> None:
+    def __init__(self, doors: Doorkeeper, letters: TurnLetters) -> None:
         self._doors = doors
+        self._letters = letters
 
     async def GetDoors(self, request: pb.GetDoorsRequest, context: Any) -> pb.GetDoorsResponse:
         return pb.GetDoorsResponse(doors=to.doors(await self._doors.get_doors()))
@@ -26,6 +28,10 @@ class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
     async def GetPlace(self, request: pb.GetPlaceRequest, context: Any) -> pb.GetPlaceResponse:
         place, doors = await self._doors.get_place(request.code, visitor(context))
         return pb.GetPlaceResponse(place=to.place(place), doors=to.doors(doors))
+
+    async def SetTurnLetter(self, request: pb.SetTurnLetterRequest, context: Any) -> pb.SetTurnLetterResponse:
+        await self._letters.leave(request.code, request.email, request.locale, visitor(context))
+        return pb.SetTurnLetterResponse()
 
     async def InspectDoors(self, request: pb.InspectDoorsRequest, context: Any) -> pb.InspectDoorsResponse:
         seen = await self._doors.inspect()

@@ -98,7 +98,7 @@ class DoorRows:
 
     async def ahead_of(self, number: int | None, at: datetime, most: int) -> int:
         """How many present people wait before a place, or in all; `most` is where counting ends."""
-        query = select(places.c.number).where(places.c.present_until > at, _waits(at))
+        query = select(places.c.number).where(places.c.present_until > at, waits(at))
         if number is not None:
             query = query.where(places.c.number < number)
         return (await self._session.scalar(select(func.count()).select_from(query.limit(most).subquery()))) or 0
@@ -107,11 +107,11 @@ class DoorRows:
         """All places, of people who look and of people who do not."""
         return (await self._session.scalar(select(func.count()).select_from(places))) or 0
 
-    async def take_place(self, invitation_id: str, present_until: datetime, kept_until: datetime) -> int:
+    async def take_place(self, invitation_id: str, at: datetime, present_until: datetime, kept_until: datetime) -> int:
         """The number of a place at the end of the line; the doors are held meanwhile."""
         next_number = update(doors).where(doors.c.id == _ROW).values(last_number=doors.c.last_number + 1)
         number: int = (await self._session.execute(next_number.returning(doors.c.last_number))).scalar_one()
-        row = {"number": number, "present_until": present_until, "kept_until": kept_until}
+        row = {"number": number, "present_until": present_until, "kept_until": kept_until, "looked_at": at}
         await self._session.execute(insert(places).values(invitation_id=invitation_id, **row))
         return number
 
@@ -119,18 +119,25 @@ class DoorRows:
         """Gives up a code's place, if it has one."""
         await self._session.execute(delete(places).where(places.c.invitation_id == invitation_id))
 
-    async def keep_places(self, present_until: Mapping[str, datetime], kept_until: datetime) -> None:
+    async def keep_places(self, at: datetime, present_until: Mapping[str, datetime], kept_until: datetime) -> None:
         """Notes who looked: until when each counts as waiting."""
         if not present_until:
             return
         connection = await self._session.connection()
         row = update(places).where(places.c.invitation_id == bindparam("whose"))
         rows = [{"whose": each, "until": until} for each, until in sorted(present_until.items())]
-        await connection.execute(row.values(present_until=bindparam("until"), kept_until=kept_until), rows)
+        kept = row.values(present_until=bindparam("until"), kept_until=kept_until, looked_at=at)
+        await connection.execute(kept, rows)
 
     async def line(self, at: datetime) -> list[Standing]:
         """Everybody with a place whose code still works, first come first."""
-        columns = (places.c.number, places.c.invitation_id, invitations.c.code_hash, places.c.present_until)
+        columns = (
+            places.c.number,
+            places.c.invitation_id,
+            invitations.c.code_hash,
+            places.c.present_until,
+            (places.c.letter_to != "").label("letter"),
+        )
         joined = places.join(invitations, invitations.c.invitation_id == places.c.invitation_id)
         query = select(*columns).select_from(joined).where(_works(at)).order_by(places.c.number)
         return [Standing(*row) for row in await self._session.execute(query)]
@@ -159,7 +166,7 @@ def _works_or_claimed(at: datetime) -> Any:
     return or_(invitations.c.state == State.CLAIMED.value, _works(at))
 
 
-def _waits(at: datetime) -> Any:
+def waits(at: datetime) -> Any:
     """The place's code can be redeemed: one that is being redeemed is counted as come in already."""
     return exists().where(invitations.c.invitation_id == places.c.invitation_id, _works(at))
 

@@ -13,11 +13,12 @@ from services.common.store.database import Database
 from services.invite.domain.events import Event
 from services.invite.storage.doors import DoorRows
 from services.invite.storage.invitations import InvitationRows
+from services.invite.storage.letters import LetterRows
 from services.invite.storage.people import PeopleRows
 from services.invite.storage.tables import audit, outbox
 
 
-class SqlTx(InvitationRows, PeopleRows, DoorRows):
+class SqlTx(InvitationRows, PeopleRows, DoorRows, LetterRows):
     """One transaction on everything invite keeps."""
 
     def __init__(self, session: AsyncSession, encode: Callable[[Event], Message], *, writing: bool) -> None:

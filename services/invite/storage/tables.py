@@ -55,6 +55,7 @@ invitations = Table(
     Column("claimed_until", UtcDateTime, nullable=True),
     Column("guest_id", String(32), nullable=True, unique=True),
     Column("spent_at", UtcDateTime, nullable=True),
+    Column("turn_letters", Integer, nullable=False, server_default="0"),
     UniqueConstraint("inviter_id", "request_id", name="uq_invitations_request"),
     Index("ix_invitations_inviter", "inviter_id", "created_at"),
     Index("ix_invitations_open", "state", "expires_at"),
@@ -90,6 +91,11 @@ places = Table(
     Column("number", BigInteger, nullable=False, unique=True),
     Column("present_until", UtcDateTime, nullable=False),
     Column("kept_until", UtcDateTime, nullable=False, index=True),
+    Column("looked_at", UtcDateTime, nullable=True),
+    # The address goes with the letter, or with the row.
+    Column("letter_to", String(254), nullable=False, server_default=""),
+    Column("letter_locale", String(8), nullable=False, server_default=""),
+    Column("letter_at", UtcDateTime, nullable=True),
 )
 
 entries = Table(

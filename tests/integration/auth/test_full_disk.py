@@ -22,7 +22,7 @@ HERE = Visitor("10.1.0.0/24")
 async def told(hall: Hall) -> list[tuple[int, str]]:
     """What other services are told, with numbers."""
     app = hall.parts.app
-    identity = IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys)
+    identity = IdentityServicer(accounts=app.accounts, unsaved=app.unsaved, keys=app.keys, letters=app.letters)
     response = await identity.ListFacts(identity_service_pb2.ListFactsRequest(), None)
     return [(fact.number, str(fact.WhichOneof("fact"))) for fact in response.facts]
 

@@ -14,10 +14,14 @@ import pytest
 import pytest_asyncio
 from prometheus_client import generate_latest
 
+from services.auth.app.letters import Letters
+from services.auth.domain.errors import RateLimited, too_often
 from services.auth.proof.mailer import Deliver, Letter, Mailer, SmtpServer, by_smtp, to_files
+from services.common.limits import RateLimits
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from tests.support.fake_bus import eventually
+from tests.support.fake_clock import FakeClock
 
 
 class SmtpSink:
@@ -82,6 +86,26 @@ async def test_code_reaches_the_mail_server_in_arabic(sink: SmtpSink) -> None:
     assert (letter["To"], letter["From"]) == ("amal@example.org", "hall@example.org")
     assert letter["Subject"] == "042042 هو رمزك في القاعة"
     assert "042042" in str(letter.get_payload(decode=True), "utf-8")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("locale", "word"), [("en", "your turn"), ("ar", "دورك"), ("ru", "очередь")])
+async def test_who_waits_hears_of_the_turn_with_the_way_back_in_their_language(
+    sink: SmtpSink, locale: str, word: str
+) -> None:
+    mailer = Mailer(smtp_to(sink), "majlis", Metrics("auth"))
+    letters = Letters(mailer, RateLimits(FakeClock().monotonic, lambda _: None, too_often))
+    async with Background() as background:
+        background.spawn("mail", mailer.run)
+        for _ in range(3):
+            letters.send_turn("amal@example.org", locale, "https://hall.example/i/codecodecode", 10)
+        with pytest.raises(RateLimited):
+            letters.send_turn("Amal@Example.org", locale, "https://hall.example/i/codecodecode", 10)
+        await eventually(lambda: len(sink.letters) == 3)
+    letter = sink.letters[0]
+    assert word in letter["Subject"]
+    text = str(letter.get_payload(decode=True), "utf-8")  # type: ignore[arg-type]
+    assert "\n    https://hall.example/i/codecodecode\n" in text.replace("\r", "")
+    assert "10" in text
 
 
 async def test_letter_says_when_it_was_written_and_that_a_program_wrote_it(sink: SmtpSink) -> None:

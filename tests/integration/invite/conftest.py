@@ -32,6 +32,7 @@ from services.invite.storage import SqlStore
 from services.invite.storage.tables import audit, metadata, outbox
 from tests.integration.auth.conftest import Hall, open_hall
 from tests.support.fake_clock import FakeClock
+from tests.support.fake_post import FakePost
 
 OWNER = "user000000000001"
 CLAIM_SECONDS = 900
@@ -81,6 +82,7 @@ class Door:
     doors: Doorkeeper
     fleet: Fleet
     tree: Tree
+    post: FakePost
     metrics: Metrics
     owner: str = OWNER
     _networks: int = field(default=0)
@@ -154,6 +156,7 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
     hall = await open_hall(auth_database, tmp_path, clock)
     owner = (await hall.owner()).own.account.user_id
     link = AuthLink(hall)
+    post = FakePost()
     store, counters = SqlStore(database, encode), PrometheusCounters(metrics)
     fleet, limits = Fleet(), RateLimits(clock.monotonic, counters.rate_limited, too_often)
     doors = Doorkeeper(
@@ -163,6 +166,7 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
         clock=clock,
         counters=counters,
         rules=LineRules(follows=False, most_waiting=MOST_WAITING, kept=timedelta(hours=24)),
+        post=post,
     )
     rules = Rules(2, timedelta(days=30), "http://localhost:8080", CODE_SECRET)
     yield Door(
@@ -183,6 +187,7 @@ async def door(database_urls: tuple[tuple[str, str], tuple[str, str]], tmp_path:
         doors=doors,
         fleet=fleet,
         tree=Tree(store=store, accounts=link, clock=clock, counters=counters),
+        post=post,
         metrics=metrics,
         owner=owner,
     )

@@ -55,13 +55,21 @@ class Copies:
     def __init__(self, door: Door, count: int) -> None:
         self.door = door
         self.metrics = Metrics("invite")
-        counters = PrometheusCounters(self.metrics)
+        self.counters = counters = PrometheusCounters(self.metrics)
         self.fleets = [Fleet() for _ in range(count)]
         store = SqlStore(door.database, encode)
         limits = RateLimits(door.clock.monotonic, counters.rate_limited, too_often)
         rules = LineRules(follows=True, most_waiting=MOST_WAITING, kept=timedelta(hours=24))
         self.doors = [
-            Doorkeeper(store=store, fleet=fleet, limits=limits, clock=door.clock, counters=counters, rules=rules)
+            Doorkeeper(
+                store=store,
+                fleet=fleet,
+                limits=limits,
+                clock=door.clock,
+                counters=counters,
+                rules=rules,
+                post=door.post,
+            )
             for fleet in self.fleets
         ]
         self.redemptions = [

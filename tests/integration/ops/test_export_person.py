@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from sqlalchemy import insert
 from ops.__main__ import main as majlis
 from ops.copying import KEEPERS, metadata_of, urls
 from ops.errors import OperatorError
-from ops.export_person import ABOUT_NOBODY, PARTS, export, find
+from ops.export_person import ABOUT_NOBODY, PARTS, export, export_waiting, find
 from services.common.store.database import Database
+from services.invite.messages import encode
+from services.invite.storage import SqlStore
 from services.room_directory.app.ports import Act, ReportRecord
 from services.room_directory.storage.ledger import SqlLedger
 from services.room_directory.storage.tables import metadata as room_tables
@@ -98,6 +101,22 @@ async def test_after_a_deletion_only_opaque_entries_are_left(door: Door, hall: d
     text = json.dumps(found).lower()
     for word in ("choir", "cousin", "songs", '"lina', "omar"):
         assert word not in text, word
+
+
+async def test_address_left_before_the_doors_is_found_by_itself_and_gone_with_the_place(door: Door) -> None:
+    invitation_id, _ = await door.invite()
+    async with SqlStore(door.database, encode).write() as tx:
+        at = await tx.moment(door.clock.now())
+        await tx.lock_doors()
+        await tx.take_place(invitation_id, at, at, at + timedelta(hours=1))
+        await tx.leave_address(invitation_id, "Lina@example.org", "en", at)
+    found = await export_waiting(door.database, "lina@example.org")
+    (place,) = found["invite"]["places"]
+    assert (place["invitation_id"], place["letter_to"]) == (invitation_id, "Lina@example.org")
+    async with SqlStore(door.database, encode).write() as tx:
+        await tx.leave_place(invitation_id)
+    with pytest.raises(OperatorError, match="nobody who waits"):
+        await export_waiting(door.database, "lina@example.org")
 
 
 async def test_the_command_writes_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:

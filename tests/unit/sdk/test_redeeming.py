@@ -89,3 +89,27 @@ async def test_code_that_lost_its_place_says_by_redeeming_what_became_of_it(reas
 )
 def test_link_is_read_as_it_was_pasted(text: str, found: tuple[str, str]) -> None:
     assert invitation_of(text) == found
+
+
+async def test_address_is_left_once_there_is_a_place_and_only_once() -> None:
+    hall = Hall(
+        [refused("LINE_FULL"), refused("DOORS_PACED", place="3"), refused("DOORS_PACED", place="1"), None],
+        [placed(1, turn=True), placed(1, turn=True)],
+    )
+    left: list[int] = []
+
+    async def leave_address() -> None:
+        left.append(len(hall.requests))
+
+    await redeem(hall.redeem, hall.get_place, REQUEST, None, leave_address)
+    assert left == [2]
+
+
+async def test_server_that_sends_no_letters_says_so_instead_of_waiting_in_silence() -> None:
+    hall = Hall([refused("DOORS_PACED", place="3")])
+
+    async def leave_address() -> None:
+        raise refused("LETTERS_UNAVAILABLE", "failed_precondition")
+
+    with pytest.raises(MajlisError, match="no"):
+        await redeem(hall.redeem, hall.get_place, REQUEST, None, leave_address)

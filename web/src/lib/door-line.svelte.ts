@@ -27,7 +27,7 @@ export interface Keeping {
 export interface LineNeeds {
   code: string;
   invite: Pick<Client<typeof InviteService>, 'redeemInvitation'>;
-  doors: Pick<Client<typeof DoorService>, 'getPlace'>;
+  doors: Pick<Client<typeof DoorService>, 'getPlace' | 'setTurnLetter'>;
   keeping: Keeping;
   clock: Clock;
   random: () => number;
@@ -59,6 +59,10 @@ export class DoorLine {
   wait = $state<number | undefined>(undefined);
   doors = $state.raw<Doors | null>(null);
   paused = $state(false);
+  /** True while an address is left with the place: a letter tells of the turn to whom closed the page. */
+  letter = $state(false);
+  /** True where who waits may leave one. */
+  letters = $derived(this.doors?.letters ?? false);
   /** True while nothing is heard of the place. */
   away = $state(false);
   unknown = $derived(this.doors?.cause === DoorCause.UNKNOWN);
@@ -102,6 +106,12 @@ export class DoorLine {
     this.#kept = { request: this.#needs.keeping.load()?.request ?? requestId(), ...newcomer };
     this.#needs.keeping.save(this.#kept);
     await this.#redeem();
+  }
+
+  /** Leaves an address for a letter about the turn, or with '' takes it back; what refuses is thrown. */
+  async leaveAddress(email: string): Promise<void> {
+    await this.#needs.doors.setTurnLetter({ code: this.#needs.code, email, locale: this.#needs.language() });
+    this.letter = email !== '';
   }
 
   /** Looks now instead of at its time: the network is back, or the page is looked at again. */
@@ -193,6 +203,7 @@ export class DoorLine {
   #show(place: Place): void {
     this.place = place.place;
     this.others = place.waiting;
+    this.letter = place.letter;
     this.#expect(place.waitSeconds);
   }
 

@@ -30,12 +30,14 @@ class Hall {
   places: (GetPlaceResponse | ConnectError)[] = [];
   requests: string[] = [];
   looks = 0;
+  left: object[] = [];
+  unfit: ConnectError | null = null;
   entered = 0;
   refusals: unknown[] = [];
   readonly line = new DoorLine({
     code: 'codecodecode',
     invite: { redeemInvitation: ({ requestId }: { requestId: string }) => this.#redeem(requestId) } as never,
-    doors: { getPlace: () => this.#look() } as never,
+    doors: { getPlace: () => this.#look(), setTurnLetter: (asked: object) => this.#leave(asked) } as never,
     keeping: { load: () => this.kept, save: (kept) => (this.kept = kept) },
     clock: this.clock,
     random: () => 0.5,
@@ -48,6 +50,11 @@ class Hall {
     this.requests.push(request);
     const answer = this.redeems.shift();
     return answer ? Promise.reject(answer) : Promise.resolve(create(RedeemInvitationResponseSchema));
+  }
+
+  #leave(asked: object): Promise<object> {
+    this.left.push(asked);
+    return this.unfit ? Promise.reject(this.unfit) : Promise.resolve({});
   }
 
   #look(): Promise<GetPlaceResponse> {
@@ -193,4 +200,22 @@ test('the way back to a place is known until nothing waits by it any more', () =
   expect(codeInLine(recall)).toBe('secondcode');
   second?.save(null);
   expect([codeInLine(recall), stored.size]).toEqual([null, 0]);
+});
+
+test('who waits leaves an address where letters are sent, hears what refuses it, and can take it back', async () => {
+  const hall = new Hall();
+  hall.redeems = [refusal('DOORS_PACED')];
+  hall.places = [create(GetPlaceResponseSchema, { place: { place: 1, lookSeconds: 10, letter: true }, doors: { letters: true } })];
+  await hall.line.enter(newcomer);
+  expect([hall.line.letters, hall.line.letter]).toEqual([false, false]);
+  await hall.clock.pass(10_000);
+  expect([hall.line.letters, hall.line.letter]).toEqual([true, true]);
+  await hall.line.leaveAddress('');
+  expect(hall.line.letter).toBe(false);
+  hall.unfit = refusedWith(Code.FailedPrecondition, 'LETTERS_SPENT');
+  await expect(hall.line.leaveAddress('lina@example.org')).rejects.toThrow();
+  expect(hall.line.letter).toBe(false);
+  hall.unfit = null;
+  await hall.line.leaveAddress('lina@example.org');
+  expect([hall.line.letter, hall.left.at(-1)]).toEqual([true, { code: 'codecodecode', email: 'lina@example.org', locale: 'en' }]);
 });

@@ -34,6 +34,8 @@ const texts = new Set<string>([
   'refused.ROOM_MOVES',
   'refused.CROWDED',
   'refused.LINE_FULL',
+  'refused.LETTERS_SPENT',
+  'refused.LETTERS_UNAVAILABLE',
   'refused.ROOM_NOT_FOUND',
   'refused.ROOM_ENDED',
   'refused.ROOM_CLOSED',
