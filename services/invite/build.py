@@ -65,6 +65,16 @@ class _Common(TypedDict):
     counters: PrometheusCounters
 
 
+class _Line(TypedDict):
+    """What the line before the doors takes."""
+
+    store: SqlStore
+    post: AuthClient
+    limits: RateLimits
+    clock: Clock
+    counters: PrometheusCounters
+
+
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> Parts:
     """Everything but the server and the tasks; reads the secret of the codes, or makes it."""
     store = SqlStore(database, encode)
@@ -74,32 +84,10 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
     counters = PrometheusCounters(metrics)
     limits = RateLimits(clock.monotonic, counters.rate_limited, too_often)
     common = _Common(store=store, accounts=auth, clock=clock, counters=counters)
-    rules = Rules(
-        quota=settings.quota,
-        life=timedelta(days=settings.expiry_days),
-        public_url=settings.public_url,
-        code_secret=code_secret(settings.code_secret_file),
-    )
-    fleet = Fleet(settings.relay_share)
-    doors = Doorkeeper(
-        store=store,
-        fleet=fleet,
-        limits=limits,
-        clock=clock,
-        counters=counters,
-        rules=_line_rules(settings),
-        post=auth,
-    )
-    letters = TurnLetters(
-        store=store,
-        doors=doors,
-        post=auth,
-        limits=limits,
-        clock=clock,
-        counters=counters,
-        code_of=rules.code_of,
-        link_of=rules.link_of,
-    )
+    rules, fleet = _rules(settings), Fleet(settings.relay_share)
+    line = _Line(store=store, post=auth, limits=limits, clock=clock, counters=counters)
+    doors = Doorkeeper(**line, fleet=fleet, rules=_line_rules(settings))
+    letters = TurnLetters(**line, doors=doors, rules=rules)
     claim_life = timedelta(seconds=settings.claim_seconds)
     app = UseCases(
         redemptions=Redemptions(**common, limits=limits, doors=doors, claim_life=claim_life),
@@ -136,6 +124,15 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
             facts.RewindingCursor(fact_cursors.of(database)),
         ),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        quota=settings.quota,
+        life=timedelta(days=settings.expiry_days),
+        public_url=settings.public_url,
+        code_secret=code_secret(settings.code_secret_file),
     )
 
 

@@ -1,6 +1,5 @@
 """Tells who waits before the doors, and closed the page, of their turn by a letter."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from services.common.clock import Clock
@@ -8,6 +7,7 @@ from services.common.errors import DomainError
 from services.common.sight.log import get_logger
 from services.common.store.database import retry_conflicts
 from services.invite.app.doors import Doorkeeper
+from services.invite.app.invitations import Rules
 from services.invite.app.ports import Counters, Limits, Post, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash
@@ -44,8 +44,7 @@ class TurnLetters:
         limits: Limits,
         clock: Clock,
         counters: Counters,
-        code_of: Callable[[str], str],
-        link_of: Callable[[str], str],
+        rules: Rules,
     ) -> None:
         self._store = store
         self._doors = doors
@@ -53,8 +52,7 @@ class TurnLetters:
         self._limits = limits
         self._clock = clock
         self._counters = counters
-        self._code_of = code_of
-        self._link_of = link_of
+        self._rules = rules
 
     async def leave(self, code: str, email: str, locale: str, visitor: Visitor) -> None:
         """Where the letter goes when it is the code's turn; empty takes the address back.
@@ -67,7 +65,7 @@ class TurnLetters:
         self._limits.take(rates.ADDRESSES_PER_NETWORK, visitor.network)
         invitation = await self._doors.check_in_line(code_hash(code), visitor)
         # Without the secret that codes derive from no letter could say the way back.
-        if address and code_hash(self._code_of(invitation.invitation_id)) != invitation.code_hash:
+        if address and code_hash(self._rules.code_of(invitation.invitation_id)) != invitation.code_hash:
             raise LettersUnavailable("this invitation's link cannot be written: keep the page open, or come back")
         await self._leave(invitation.invitation_id, address, locale or "en")
 
@@ -116,7 +114,7 @@ class TurnLetters:
 
     async def _send(self, letter: Letter) -> None:
         """A letter that was refused for good, as one too many for its address, counts as sent."""
-        link = self._link_of(letter.invitation_id)
+        link = self._rules.link_of(letter.invitation_id)
         try:
             await self._post.send_turn(letter.address, letter.locale, link, int(KEPT.total_seconds() // 60))
         except DomainError as refusal:

@@ -45,8 +45,7 @@ class Desk:
                 limits=RateLimits(door.clock.monotonic, counters.rate_limited, too_often),
                 clock=door.clock,
                 counters=counters,
-                code_of=rules.code_of,
-                link_of=rules.link_of,
+                rules=rules,
             )
             for doors in copies.doors
         ]
