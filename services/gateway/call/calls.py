@@ -66,13 +66,19 @@ class Calls:
         Raises NotSignedIn, BodyInvalid, what the owner refuses, or that it is away or too slow, and Crowded.
         """
         token = await self._admit(offered, caller)
-        if not offered.policy.draws_crowds:
-            return await self._carried(offered, caller, token, read, seconds)
-        async with self.turnstile:
-            return await self._carried(offered, caller, token, read, seconds)
-
-    async def _carried(self, offered: Offered, caller: Caller, token: str | None, read: Read, seconds: float) -> Answer:
+        crowds = offered.policy.draws_crowds
+        if crowds:
+            self.turnstile.check()
+        # Before the turnstile: whoever sends slowly, or never, holds up nobody else.
         request = as_bytes(_with_refresh_token(await read(), offered, caller))
+        if not crowds:
+            return await self._carried(offered, caller, token, request, seconds)
+        async with self.turnstile:
+            return await self._carried(offered, caller, token, request, seconds)
+
+    async def _carried(
+        self, offered: Offered, caller: Caller, token: str | None, request: bytes, seconds: float
+    ) -> Answer:
         local = self.local.get(offered.path)
         if local is not None:
             return Answer(await local(request))

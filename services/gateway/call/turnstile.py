@@ -40,13 +40,17 @@ class Turnstile:
         self._next = 0.0
         """When the last of those who were sent away is expected."""
 
+    def check(self) -> None:
+        """Raises Crowded for somebody who would be sent away just now: nothing of theirs needs to be read."""
+        if self._inside >= MOST_INSIDE and len(self._queue) >= max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS):
+            raise self._refusal()
+
     async def __aenter__(self) -> Self:
         """Raises Crowded."""
+        self.check()
         if self._inside < MOST_INSIDE:
             self._inside += 1
             return self
-        if len(self._queue) >= max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS):
-            raise self._refusal()
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:

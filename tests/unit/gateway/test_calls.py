@@ -1,5 +1,6 @@
 """Whoever calls, by whichever edge: admitted before anything is read, and answered by whom the call is for."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -9,7 +10,7 @@ from majlis.auth.v1 import account_service_pb2, sign_in_service_pb2
 from majlis.auth.v1.account_pb2 import Tokens
 from majlis.gateway.v1 import event_service_pb2
 
-from services.common.errors import DomainError, NotSignedIn
+from services.common.errors import Crowded, DomainError, NotSignedIn
 from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST_ID
 from services.common.trust.tokens import AccessToken
 from services.gateway.call.caller import FORWARDED_USER_AGENT, Caller
@@ -20,12 +21,14 @@ from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH
 from services.gateway.call.offered import Catalogue, Offered, contract_services
 from services.gateway.call.status import reason_of
+from services.gateway.call.turnstile import LEAST_QUEUE, MOST_INSIDE
 from services.gateway.domain.cookies import Credentials
 from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import TokenMint
 
 CATALOGUE = Catalogue(contract_services())
 GET_ME = "/majlis.auth.v1.AccountService/GetMe"
+JOIN = "/majlis.room_directory.v1.RoomService/JoinRoom"
 REFRESH = "/majlis.auth.v1.SignInService/RefreshSession"
 NETWORK = "192.0.2.0/24"
 
@@ -37,8 +40,12 @@ class Owners:
         self.asked: list[tuple[str, bytes, dict[str, str]]] = []
         self.answer: Message = account_service_pb2.GetMeResponse()
         self.closed = 0
+        self.wait: asyncio.Event | None = None
+        """Until when nobody is answered."""
 
     async def unary(self, offered: Offered, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+        if self.wait is not None:
+            await self.wait.wait()
         self.asked.append((offered.path, request, dict(metadata)))
         return self.answer.SerializeToString()
 
@@ -108,6 +115,40 @@ async def test_nothing_is_read_for_who_may_not_call(path: str) -> None:
     with pytest.raises(NotSignedIn):
         await call
     assert (house.read, house.owners.asked, house.watched) == (0, [], [])
+
+
+async def test_those_who_begin_to_ask_and_never_finish_keep_nobody_out_of_a_room() -> None:
+    house = House()
+    never = asyncio.Event()
+
+    async def dribble() -> bytes:
+        await never.wait()
+        return b""
+
+    crowd = 2 * (MOST_INSIDE + LEAST_QUEUE)
+    slow = [
+        asyncio.ensure_future(house.calls.unary(found(JOIN), a_caller(shown="token"), dribble, 5.0))
+        for _ in range(crowd)
+    ]
+    await asyncio.sleep(0)
+    await house.unary(JOIN, b"", shown="token")
+    assert [path for path, _, _ in house.owners.asked] == [JOIN]
+    for each in slow:
+        each.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_nothing_is_read_of_a_crowd_that_is_sent_away() -> None:
+    house = House()
+    answer = house.owners.wait = asyncio.Event()
+    people = [asyncio.ensure_future(house.unary(JOIN, b"", shown="token")) for _ in range(MOST_INSIDE + LEAST_QUEUE)]
+    await asyncio.sleep(0)
+    read = house.read
+    with pytest.raises(Crowded):
+        await house.unary(JOIN, b"", shown="token")
+    assert house.read == read
+    answer.set()
+    await asyncio.gather(*people)
 
 
 async def test_the_owner_learns_who_calls_from_where_and_which_request_it_is() -> None:
