@@ -71,7 +71,7 @@ async def redeem(
             leave_address = None
         await _sleep(pause)
         if wait.place:
-            await _turn(get_place, request.code, on_wait)
+            await _turn(get_place, request, on_wait)
 
 
 def request_of(
@@ -82,11 +82,12 @@ def request_of(
     return invite_service_pb2.RedeemInvitationRequest(code=code, request_id=request_id, profile=profile)
 
 
-async def _turn(get_place: GetPlace, code: str, on_wait: Told | None) -> None:
+async def _turn(get_place: GetPlace, request: invite_service_pb2.RedeemInvitationRequest, on_wait: Told | None) -> None:
     """Until it is the code's turn, or only redeeming it tells more."""
+    look = door_service_pb2.GetPlaceRequest(code=request.code, request_id=request.request_id)
     while True:
         try:
-            place = (await get_place(door_service_pb2.GetPlaceRequest(code=code))).place
+            place = (await get_place(look)).place
         except MajlisError as refusal:
             if refusal.reason in _UNCLEAR:
                 return

@@ -38,15 +38,15 @@ export async function redeem(
         email = undefined;
       }
       await pause(retryMs(error), signal);
-      if (reason !== 'LINE_FULL') await turn(client.doors, request.code ?? '', onPlace, signal);
+      if (reason !== 'LINE_FULL') await turn(client.doors, { code: request.code ?? '', requestId: request.requestId ?? '' }, onPlace, signal);
     }
   }
 }
 
-async function turn(doors: Client<typeof DoorService>, code: string, onPlace?: (place: Place) => void, signal?: AbortSignal): Promise<void> {
+async function turn(doors: Client<typeof DoorService>, look: { code: string; requestId: string }, onPlace?: (place: Place) => void, signal?: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      const { place } = await doors.getPlace({ code });
+      const { place } = await doors.getPlace(look);
       if (!place || place.turn) return;
       onPlace?.(place);
       await pause(place.lookSeconds * 1000, signal);

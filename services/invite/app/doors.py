@@ -11,7 +11,7 @@ from services.common.errors import DomainError
 from services.common.store.database import retry_conflicts
 from services.invite.app.ports import Counters, Limits, Post, Store, Tx, Visitor
 from services.invite.domain import limits as rates
-from services.invite.domain.codes import code_hash
+from services.invite.domain.codes import code_hash, request_hash
 from services.invite.domain.doors import (
     BY_HAND_OPEN,
     MINUTE,
@@ -29,6 +29,7 @@ from services.invite.domain.errors import (
     InvitationInvalid,
     LineFull,
     NotInLine,
+    PlaceElsewhere,
 )
 from services.invite.domain.headroom import Fleet, Headroom
 from services.invite.domain.invitation import Invitation, State
@@ -128,10 +129,10 @@ class Doorkeeper:
         self._touched: dict[str, float] = {}
         """Who looked since the last round, and how many seconds each counts as waiting."""
 
-    async def enter(self, tx: Tx, invitation: Invitation, redemption_id: str) -> DomainError | None:
+    async def enter(self, tx: Tx, invitation: Invitation, redemption_id: str, holder_hash: str) -> DomainError | None:
         """Counts a newcomer in, or gives the refusal that tells their place, which is kept once the transaction ends.
 
-        Raises LineFull.
+        The place is of this request then, whoever waited in it before. Raises LineFull.
         """
         # The doors are held first: what the fleet has room for is read afterwards, however long that took.
         override = await tx.lock_doors()
@@ -153,6 +154,7 @@ class Doorkeeper:
             raise LineFull("too many wait already; try again later", retry_after_seconds=told.look_seconds)
         else:
             await tx.take_place(invitation.invitation_id, at, present_until, kept_until)
+        await tx.hold_place(invitation.invitation_id, holder_hash)
         return _refusal(pace, told)
 
     async def get_doors(self) -> DoorsShown:
@@ -163,10 +165,10 @@ class Doorkeeper:
         """A code's place, if it has one, without counting as a look."""
         return self._place(await self._look(), code_hash(code))
 
-    async def get_place(self, code: str, visitor: Visitor) -> tuple[PlaceShown, DoorsShown]:
+    async def get_place(self, code: str, visitor: Visitor, request_id: str = "") -> tuple[PlaceShown, DoorsShown]:
         """A code's place; whoever looks counts as waiting, until they let their turn pass.
 
-        Raises InvitationInvalid, InvitationClaimed, NotInLine, RateLimited.
+        Raises InvitationInvalid, InvitationClaimed, NotInLine, PlaceElsewhere, RateLimited.
         """
         hashed = code_hash(code)
         seen = await self._look()
@@ -177,6 +179,8 @@ class Doorkeeper:
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
             raise InvitationInvalid
+        if not standing.is_held_by(request_hash(request_id) if request_id else ""):
+            raise PlaceElsewhere("another device waits in this place now; redeem again to take it back")
         if place.ticket.turn:
             # Few are told so at a time; what was seen a second ago may have been spent since, by another copy too.
             await self._check_waits(hashed)

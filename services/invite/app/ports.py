@@ -173,6 +173,10 @@ class DoorRows(Protocol):
         """The number of a place at the end of the line; the doors are held meanwhile."""
         ...
 
+    async def hold_place(self, invitation_id: str, request_hash: str) -> None:
+        """The place is of this request from now on."""
+        ...
+
     async def leave_place(self, invitation_id: str) -> None:
         """Gives up a code's place, if it has one."""
         ...
@@ -306,7 +310,7 @@ class Limits(Protocol):
 class Doors(Protocol):
     """Lets newcomers in at a pace."""
 
-    async def enter(self, tx: Tx, invitation: Invitation, redemption_id: str) -> DomainError | None:
+    async def enter(self, tx: Tx, invitation: Invitation, redemption_id: str, holder_hash: str) -> DomainError | None:
         """Counts a newcomer in, or gives the refusal that tells their place. Raises LineFull."""
         ...
 

@@ -119,7 +119,7 @@ class Redemptions:
                 if not await tx.in_good_standing(invitation.inviter_id):
                     raise InvitationInvalid
                 redemption_id, until = new_id(), now + self._claim_life
-                refusal = await self._doors.enter(tx, invitation, redemption_id)
+                refusal = await self._doors.enter(tx, invitation, redemption_id, request)
                 if refusal is not None:
                     return step, invitation, refusal
                 if not await tx.claim(invitation.invitation_id, redemption_id, request, until, now):

@@ -95,6 +95,13 @@ class LettersSpent(DomainError):
     reason = "LETTERS_SPENT"
 
 
+class PlaceElsewhere(DomainError):
+    """Another redemption, as on another device, waits in the code's place now."""
+
+    kind = "failed_precondition"
+    reason = "PLACE_ELSEWHERE"
+
+
 class NotInLine(DomainError):
     """The code has no place in the line before the doors."""
 

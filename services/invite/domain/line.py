@@ -38,6 +38,12 @@ class Standing:
     present_until: datetime
     letter: bool = False
     """Whether an address is left for when it is the turn."""
+    holder_hash: str = ""
+    """Of the request that asked to come in last; empty where an older release gave the place."""
+
+    def is_held_by(self, request_hash: str) -> bool:
+        """Whether who asks with this request, or only looks, is told of the place."""
+        return not request_hash or self.holder_hash in ("", request_hash)
 
 
 @dataclass(frozen=True, slots=True)

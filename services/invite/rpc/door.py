@@ -26,7 +26,7 @@ class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
         return pb.GetDoorsResponse(doors=to.doors(await self._doors.get_doors()))
 
     async def GetPlace(self, request: pb.GetPlaceRequest, context: Any) -> pb.GetPlaceResponse:
-        place, doors = await self._doors.get_place(request.code, visitor(context))
+        place, doors = await self._doors.get_place(request.code, visitor(context), request.request_id)
         return pb.GetPlaceResponse(place=to.place(place), doors=to.doors(doors))
 
     async def SetTurnLetter(self, request: pb.SetTurnLetterRequest, context: Any) -> pb.SetTurnLetterResponse:

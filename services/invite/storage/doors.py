@@ -115,6 +115,11 @@ class DoorRows:
         await self._session.execute(insert(places).values(invitation_id=invitation_id, **row))
         return number
 
+    async def hold_place(self, invitation_id: str, request_hash: str) -> None:
+        """The place is of this request from now on."""
+        place = places.c.invitation_id == invitation_id
+        await self._session.execute(update(places).where(place).values(holder_hash=request_hash))
+
     async def leave_place(self, invitation_id: str) -> None:
         """Gives up a code's place, if it has one."""
         await self._session.execute(delete(places).where(places.c.invitation_id == invitation_id))
@@ -137,6 +142,7 @@ class DoorRows:
             invitations.c.code_hash,
             places.c.present_until,
             (places.c.letter_to != "").label("letter"),
+            places.c.holder_hash,
         )
         joined = places.join(invitations, invitations.c.invitation_id == places.c.invitation_id)
         query = select(*columns).select_from(joined).where(_works(at)).order_by(places.c.number)

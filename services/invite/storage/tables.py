@@ -96,6 +96,8 @@ places = Table(
     Column("letter_to", String(254), nullable=False, server_default=""),
     Column("letter_locale", String(8), nullable=False, server_default=""),
     Column("letter_at", UtcDateTime, nullable=True),
+    # Of the request that asked to come in last.
+    Column("holder_hash", String(64), nullable=False, server_default=""),
 )
 
 entries = Table(

@@ -21,6 +21,7 @@ from services.invite.domain.errors import (
     InvitationInvalid,
     LineFull,
     NotInLine,
+    PlaceElsewhere,
     too_often,
 )
 from services.invite.domain.headroom import Fleet, RelayReport
@@ -344,6 +345,32 @@ async def test_copy_that_hears_no_relay_lets_nobody_in_beside_one_that_does(door
     copies.fleets[0].hear(report(900), door.clock.monotonic())
     codes = await codes_of(door, 4)
     assert came(await copies.come(codes)) == [0, 2]
+
+
+async def test_place_is_of_the_device_that_asked_last_and_the_other_is_told(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    _, code = await door.invite()
+    door.redemptions = copies.redemptions[0]
+    first, second = "a" * 32, "b" * 32
+    for request in (first, second):
+        with pytest.raises(DoorsPaused):
+            await door.redeem(code, request, "guest")
+    door.clock.advance(2)
+    copies.hear(report(0))
+    for doors in copies.doors:
+        with pytest.raises(PlaceElsewhere):
+            await doors.get_place(code, VISITOR, first)
+        assert (await doors.get_place(code, VISITOR, second))[0].ticket.place == 1
+        assert (await doors.get_place(code, VISITOR))[0].ticket.place == 1, "who only looks is told"
+    with pytest.raises(DoorsPaused):
+        await door.redeem(code, first, "guest")
+    door.clock.advance(2)
+    copies.hear(report(0))
+    with pytest.raises(PlaceElsewhere):
+        await copies.doors[1].get_place(code, VISITOR, second)
+    assert (await copies.doors[1].get_place(code, VISITOR, first))[0].ticket.place == 1
+    copies.hear(report(900))
+    assert await door.redeem(code, first, "guest")
 
 
 async def test_code_that_is_just_being_redeemed_says_so_to_others_who_hold_it(door: Door, copies: Copies) -> None:

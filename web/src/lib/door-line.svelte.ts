@@ -46,6 +46,7 @@ const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LIN
 const second = 1_000;
 const leastLook = 1_000;
 const lostLook = 4_000;
+const elsewhereLook = 15_000;
 const jitter = 0.2;
 
 export class DoorLine {
@@ -59,6 +60,8 @@ export class DoorLine {
   wait = $state<number | undefined>(undefined);
   doors = $state.raw<Doors | null>(null);
   paused = $state(false);
+  /** True while another device waits in the code's place: nothing is done here until somebody says so. */
+  elsewhere = $state(false);
   /** True while an address is left with the place: a letter tells of the turn to whom closed the page. */
   letter = $state(false);
   /** True where who waits may leave one. */
@@ -114,6 +117,17 @@ export class DoorLine {
     this.letter = email !== '';
   }
 
+  /** Waits here again instead of on the other device; what refuses for good is thrown. */
+  async takeBack(): Promise<void> {
+    this.#timer?.();
+    try {
+      await this.#redeem();
+    } catch (refusal) {
+      if (passes(refusal) || reasonOf(refusal) === 'INVITATION_CLAIMED') throw refusal;
+      this.#refuse(refusal);
+    }
+  }
+
   /** Looks now instead of at its time: the network is back, or the page is looked at again. */
   hurry(): void {
     if (this.waiting && !this.#looking && !this.#over) void this.#look();
@@ -150,6 +164,7 @@ export class DoorLine {
   #told(refusal: unknown, reason: string): void {
     const wait = valueOf(refusal, 'wait_seconds');
     this.waiting = true;
+    this.elsewhere = false;
     this.away = false;
     this.paused = reason === 'DOORS_PAUSED';
     this.hasPlace = reason !== 'LINE_FULL';
@@ -188,8 +203,9 @@ export class DoorLine {
   async #ask(): Promise<void> {
     try {
       if (!this.hasPlace) return await this.#redeem();
-      const { place, doors } = await this.#needs.doors.getPlace({ code: this.#needs.code });
+      const { place, doors } = await this.#needs.doors.getPlace({ code: this.#needs.code, requestId: this.#kept?.request ?? '' });
       this.away = false;
+      this.elsewhere = false;
       this.adopt(doors);
       if (!place) return this.#later(lostLook);
       this.#show(place);
@@ -208,7 +224,15 @@ export class DoorLine {
   }
 
   async #unsure(error: unknown): Promise<void> {
-    if (unclear.has(reasonOf(error))) {
+    const reason = reasonOf(error);
+    if (reason === 'PLACE_ELSEWHERE') this.elsewhere = true;
+    // The other device is the one that redeems: only once the code is spent, or over, is that said here.
+    const leaves = this.elsewhere && reason !== 'INVITATION_INVALID' && (unclear.has(reason) || reason === 'PLACE_ELSEWHERE');
+    if (leaves) {
+      this.away = false;
+      return this.#later(elsewhereLook);
+    }
+    if (unclear.has(reason)) {
       try {
         return await this.#redeem();
       } catch (refusal) {
@@ -217,7 +241,7 @@ export class DoorLine {
     } else if (!passes(error)) {
       return this.#refuse(error);
     }
-    this.away = !unclear.has(reasonOf(error));
+    this.away = !unclear.has(reason);
     this.#later(Math.max(lostLook, retryAfter(error)));
   }
 

@@ -219,3 +219,29 @@ test('who waits leaves an address where letters are sent, hears what refuses it,
   await hall.line.leaveAddress('lina@example.org');
   expect([hall.line.letter, hall.left.at(-1)]).toEqual([true, { code: 'codecodecode', email: 'lina@example.org', locale: 'en' }]);
 });
+
+test('who finds another device in the place is told, comes in by nothing of itself, and takes the place back when asked to', async () => {
+  const hall = new Hall();
+  const elsewhere = (): ConnectError => refusedWith(Code.FailedPrecondition, 'PLACE_ELSEWHERE');
+  hall.redeems = [refusal('DOORS_PACED'), refusal('DOORS_PACED', '1')];
+  hall.places = [elsewhere(), refusedWith(Code.FailedPrecondition, 'INVITATION_CLAIMED'), elsewhere()];
+  await hall.line.enter(newcomer);
+  await hall.clock.pass(10_000);
+  expect([hall.line.elsewhere, hall.line.away, hall.requests.length]).toEqual([true, false, 1]);
+  await hall.clock.pass(30_000);
+  expect([hall.looks, hall.line.elsewhere, hall.requests.length]).toEqual([3, true, 1]);
+  await hall.line.takeBack();
+  expect([hall.line.elsewhere, hall.line.place, new Set(hall.requests).size]).toEqual([false, 1, 1]);
+  hall.places = [placed(1)];
+  await hall.clock.pass(10_000);
+  expect(hall.looks).toBe(4);
+});
+
+test('who was overtaken by another device hears so once that one is in', async () => {
+  const hall = new Hall();
+  hall.redeems = [refusal('DOORS_PACED'), refusedWith(Code.NotFound, 'INVITATION_INVALID')];
+  hall.places = [refusedWith(Code.FailedPrecondition, 'PLACE_ELSEWHERE'), refusedWith(Code.NotFound, 'INVITATION_INVALID')];
+  await hall.line.enter(newcomer);
+  await hall.clock.pass(25_000);
+  expect([hall.refusals.length, hall.entered]).toEqual([1, 0]);
+});
