@@ -68,6 +68,25 @@ def picture(seen: Outcome, scenario: Scenario, path: Path) -> None:
     draw(path, title, panels)
 
 
+def evening(relays: int, arrivals: int, seed: int, budget: int | None) -> Scenario:
+    """A fleet of another size has as many rooms, and as much mishap, for each of its relays as the usual one."""
+    usual = Scenario()
+
+    def for_each(count: int) -> int:
+        return max(1, round(count * relays / usual.relays))
+
+    return Scenario(
+        relays=relays,
+        arrivals=arrivals,
+        seed=seed,
+        budget=budget,
+        rooms=for_each(usual.rooms),
+        silences=for_each(usual.silences),
+        deaths=for_each(usual.deaths),
+        troubles=for_each(usual.troubles),
+    )
+
+
 def main() -> int:
     """Runs one scenario and says how it went."""
     usual = Scenario()
@@ -78,7 +97,7 @@ def main() -> int:
     parser.add_argument("--budget", type=int, help="packets a second of each relay; default: a machine of two cores")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     chosen = parser.parse_args()
-    scenario = Scenario(relays=chosen.relays, arrivals=chosen.arrivals, seed=chosen.seed, budget=chosen.budget)
+    scenario = evening(chosen.relays, chosen.arrivals, chosen.seed, chosen.budget)
     seen, console = World(scenario).run(), Console()
     console.print(table(seen, scenario))
     picture(seen, scenario, chosen.picture)

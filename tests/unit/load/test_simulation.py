@@ -4,7 +4,7 @@ import pytest
 
 from tests.load.fleet_model import World
 from tests.load.fleet_parts import Outcome, Scenario
-from tests.load.simulate import rows
+from tests.load.simulate import evening, rows
 
 SHORT = Scenario(
     relays=12,
@@ -38,3 +38,13 @@ def test_the_short_evening_is_hard_enough_to_mean_something(seen: Outcome) -> No
 
 def test_the_same_seed_gives_the_same_evening(seen: Outcome) -> None:
     assert World(SHORT).run() == seen
+
+
+def test_a_small_fleet_has_as_much_to_bear_for_each_relay_as_the_usual_one() -> None:
+    usual, small = Scenario(), evening(relays=10, arrivals=10_000, seed=1, budget=None)
+    assert evening(usual.relays, usual.arrivals, usual.seed, usual.budget) == usual
+    assert (small.rooms, small.silences, small.deaths, small.troubles) == (40, 2, 1, 1)
+
+
+def test_a_fleet_of_one_relay_still_has_a_room() -> None:
+    assert evening(relays=1, arrivals=10, seed=1, budget=None).rooms == 4
