@@ -270,7 +270,9 @@ async def _tries_to_rename(hall: Hall) -> str:
         request = room_service_pb2.UpdateRoomRequest(room_id=hall.room_id, title="Stale")
         # Frozen for as long as the test wants: it is the copy's answer that counts.
         seconds = OUTAGE_SECONDS + 10 * LEASE_SECONDS
-        call: Any = copy.UpdateRoom(request, metadata=hall.copies.as_user(hall.leader), timeout=seconds)
+        who = hall.copies.as_user(hall.leader)
+        # A connection that is being made would be given up before half a minute is over.
+        call: Any = copy.UpdateRoom(request, metadata=who, timeout=seconds, wait_for_ready=True)
         try:
             await call
         except grpc.aio.AioRpcError as error:

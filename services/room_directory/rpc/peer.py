@@ -29,10 +29,11 @@ class PeerServicer(peer_service_pb2_grpc.PeerServiceServicer):
         self._moderation = moderation
 
     async def TakeRooms(self, request: pb.TakeRoomsRequest, context: Any) -> pb.TakeRoomsResponse:
-        if self._owning.ownership is not None:
+        arrivals = self._owning.arrivals
+        # With further pages of seats their rooms are here already: who gives them away waits, and everybody behind.
+        if self._owning.ownership is not None and not arrivals.are_here({seat.room_id for seat in request.seats}):
             await self._owning.ownership.round()
-            arrivals = self._owning.arrivals
-            await arrivals.seat(messages.given_seats(request.seats, arrivals.clock.now()))
+        await arrivals.seat(messages.given_seats(request.seats, arrivals.clock.now()))
         return pb.TakeRoomsResponse()
 
     async def NoteBlock(self, request: pb.NoteBlockRequest, context: Any) -> pb.NoteBlockResponse:

@@ -56,6 +56,10 @@ class Arrivals:
         here = {room.room_id for room, _ in found}
         return [room_id for room_id in terms if room_id not in here]
 
+    def are_here(self, room_ids: set[str]) -> bool:
+        """Whether there are any, and all of them came."""
+        return bool(room_ids) and all(self._rooms.get(room_id) is not None for room_id in room_ids)
+
     async def seat(self, given: Sequence[GivenSeat]) -> None:
         """Seats those whom the owner before had in rooms that came here, as far as neither rows nor relays told."""
         by_room: defaultdict[str, list[Seat]] = defaultdict(list)
