@@ -48,6 +48,16 @@ test('a plan is asked about as it was typed, in any digits, and told in words an
   expect(told).toContain('99,000');
 });
 
+test('an answer goes when the plan is another one, and is there again when it is as it was asked', async () => {
+  const { shown } = await open(CapacityVerdict.MORE_RELAYS);
+  await shown.type('capacity-rooms', '4');
+  await shown.send();
+  await shown.type('capacity-rooms', '0');
+  expect(shown.root.querySelector('[data-testid="capacity-told"]')).toBeNull();
+  await shown.type('capacity-rooms', '4');
+  expect(shown.get('capacity-told').textContent).toContain('99,000');
+});
+
 test('what is no plan cannot be asked about', async () => {
   const { shown } = await open(CapacityVerdict.CARRIED);
   for (const typed of ['', '0', 'many', '1e3', '9999999']) {
