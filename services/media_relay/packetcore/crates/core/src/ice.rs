@@ -20,7 +20,9 @@ pub const MOVE_INTERVAL: Micros = SECOND;
 /// Without a valid check or an authenticated packet for this long the session is idle. Checks alone would not do:
 /// clients may leave six seconds between two (RFC 7675 §5.1).
 pub const IDLE_AFTER: Micros = 5 * SECOND;
-/// Without a fresh check on the nominated path for this long, consent is gone (RFC 7675 §5.1).
+/// Without a fresh check or an authenticated packet on the nominated path for this long, consent is gone (RFC 7675 §5.1).
+/// Checks alone would not do: whoever only listens need not check for consent, and clients whose reports keep the path
+/// open by themselves (RFC 8445 §11) send none at all.
 pub const CONSENT_LIFETIME: Micros = 30 * SECOND;
 /// Most addresses one session may have validated at a time.
 pub const MAX_PATHS: usize = 8;
@@ -317,12 +319,14 @@ impl LiteAgent {
         outcome.nominated = Some(path);
     }
 
-    /// An authenticated packet came on `path`: a sign of life, but no consent. Says whether the session was idle.
+    /// An authenticated packet whose index no replay has came on `path`: a sign of life, and consent where media goes there.
+    /// Says whether the session was idle.
     pub fn heard(&mut self, path: Path, now: Micros) -> bool {
         self.alive_at = now;
         self.heard = Some((path, now));
         if self.nominated == Some(path) {
             self.path_alive_at = now;
+            self.consent_at = now;
             self.unproven = false;
         }
         std::mem::take(&mut self.idle)

@@ -79,6 +79,19 @@ fn report(endpoint: &mut Endpoint, out: &mut Outbox, far: &mut Far, now: Micros)
     endpoint.handle_datagram(far.path, &mut report, now, out);
 }
 
+#[test]
+fn a_client_whose_reports_are_all_that_it_sends_keeps_consent_until_it_sends_none() {
+    let (mut endpoint, mut out, mut far) = one_session();
+    far.nominate(&mut endpoint, &mut out, 0);
+    for second in (0..120).step_by(5) {
+        report(&mut endpoint, &mut out, &mut far, second * SECOND);
+        pass(&mut endpoint, &mut out, second * SECOND, (second + 5) * SECOND);
+    }
+    assert!(!out.events.contains(&Event::Expired(far.id)), "{:?}", out.events);
+    pass(&mut endpoint, &mut out, 120 * SECOND, 150 * SECOND);
+    assert_eq!(out.events.last(), Some(&Event::Expired(far.id)));
+}
+
 const HOUR: u64 = 3600;
 /// Seconds after which the first transactions are forgotten.
 const FORGETFUL: u64 = 4 * HOUR;
