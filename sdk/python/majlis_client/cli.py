@@ -198,16 +198,17 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
 
     link = room_of(room)
     async with signed_in(server, link.server) as client:
-        recording = await record(
-            client,
-            link.room_id,
-            out,
-            seconds=seconds,
-            room_key=key or link.room_key,
-            stop=stopped_by_signal(),
-            on_begin=lambda: print(say("listen.begin", room_id=link.room_id, path=out), flush=True),
-            on_place=InLine(sys.stderr),
-        )
+        with InLine(sys.stderr) as in_line:
+            recording = await record(
+                client,
+                link.room_id,
+                out,
+                seconds=seconds,
+                room_key=key or link.room_key,
+                stop=stopped_by_signal(),
+                on_begin=lambda: print(say("listen.begin", room_id=link.room_id, path=out), flush=True),
+                on_place=in_line,
+            )
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:
         print(say("listen.reconnects", count=recording.reconnects))

@@ -1,6 +1,7 @@
 """Shows the place in a line: one line of a terminal that moves, or a line of a file for each move."""
 
-from typing import TextIO
+from types import TracebackType
+from typing import Self, TextIO
 
 from majlis.room_directory.v1 import room_pb2
 
@@ -12,23 +13,30 @@ _CLEAR = "\r\x1b[K"
 
 
 class InLine:
-    """Told of each place, it shows those that are new."""
+    """Told of each place, it shows those that are new. Whatever comes after it begins a line of its own."""
 
     def __init__(self, to: TextIO) -> None:
         self._to = to
         self._shown = ""
+        self._moves = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._moves:
+            print(file=self._to, flush=True)
 
     def __call__(self, place: room_pb2.Place) -> None:
         text = say("line.offered") if place.offered else self._text(place)
         if text == self._shown:
             return
         self._shown = text
-        if not self._to.isatty():
-            print(text, file=self._to, flush=True)
-        elif place.offered:
-            print(f"{_CLEAR}{text}", file=self._to, flush=True)
-        else:
-            print(f"{_CLEAR}{text}", end="", file=self._to, flush=True)
+        terminal = self._to.isatty()
+        self._moves = terminal and not place.offered
+        print(f"{_CLEAR if terminal else ''}{text}", end="" if self._moves else "\n", file=self._to, flush=True)
 
     @staticmethod
     def _text(place: room_pb2.Place) -> str:

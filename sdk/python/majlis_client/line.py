@@ -10,7 +10,7 @@ from majlis_client.backoff import Backoff
 from majlis_client.errors import MajlisError
 
 OnPlace = Callable[[room_pb2.Place], None]
-"""Hears of the place whenever the server tells it."""
+"""Hears of the place whenever the server tells it, and at the end of one that is offered."""
 
 _LEAST_SECONDS = 1.0
 _LEAVE_SECONDS = 2.0
@@ -22,10 +22,11 @@ Leave = Callable[[str], Awaitable[object]]
 async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_service_pb2.JoinRoomResponse:
     """Knocks until a seat is taken; who gives up (the caller cancels) leaves the line.
 
+    Whoever was told of a place hears that a seat is theirs before they are in, also where a knock takes it at once.
     A connection that is lost meanwhile costs no place: the server keeps it for some minutes. Raises MajlisError where
     no wait helps: the room is over, another device waits in this place, ...
     """
-    ticket, backoff = "", Backoff()
+    ticket, backoff, told = "", Backoff(), None
     try:
         while True:
             try:
@@ -39,10 +40,15 @@ async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_s
                 await backoff.wait()
                 continue
             if not answer.HasField("place"):
+                if told is not None and not told.offered:
+                    on_place(
+                        room_pb2.Place(position=1, waiting_count=told.waiting_count, order=told.order, offered=True)
+                    )
                 return answer
             backoff.worked()
-            ticket = answer.place.ticket
-            on_place(answer.place)
+            told = answer.place
+            ticket = told.ticket
+            on_place(told)
             if not answer.place.offered:
                 await asyncio.sleep(max(_LEAST_SECONDS, answer.place.knock_after.ToMilliseconds() / 1000))
     except asyncio.CancelledError:

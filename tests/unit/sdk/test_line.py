@@ -1,11 +1,14 @@
 """Waiting for a seat: what is tried again by itself, and what is told."""
 
+import io
 from collections.abc import Sequence
 
 import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2
+from majlis_client import line
 from majlis_client.backoff import Backoff
 from majlis_client.errors import MajlisError
+from majlis_client.in_line import InLine
 from majlis_client.line import wait_for_seat
 
 
@@ -50,3 +53,41 @@ async def test_another_refusal_of_somebody_without_a_place_is_theirs_to_hear() -
     door = Door([MajlisError("unavailable", "ROOM_FULL", "full")])
     with pytest.raises(MajlisError, match="ROOM_FULL"):
         await wait_for_seat(door.knock, door.leave, lambda _: None)
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what was written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_a_seat_that_a_knock_takes_at_once_is_told_before_whoever_waited_is_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "_LEAST_SECONDS", 0.0)
+    waiting = room_service_pb2.JoinRoomResponse(place=room_pb2.Place(ticket="a ticket", position=2, waiting_count=3))
+    door = Door([waiting, room_service_pb2.JoinRoomResponse()])
+    screen = Screen()
+    with InLine(screen) as in_line:
+        await wait_for_seat(door.knock, door.leave, in_line)
+    place, seat = screen.getvalue().split("\r\x1b[K")[1:]
+    assert place.startswith("In line before the full room: place 2 of 3")
+    assert seat == "A seat is free: going in.\n"
+
+
+async def test_nobody_who_comes_in_at_once_is_told_of_a_place() -> None:
+    door = Door([room_service_pb2.JoinRoomResponse()])
+    places: list[room_pb2.Place] = []
+    await wait_for_seat(door.knock, door.leave, places.append)
+    assert places == []
+
+
+async def test_an_error_that_ends_the_wait_begins_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "_LEAST_SECONDS", 0.0)
+    place = room_service_pb2.JoinRoomResponse(place=room_pb2.Place(ticket="a ticket", position=2, waiting_count=3))
+    door = Door([place, MajlisError("failed_precondition", "ROOM_ENDED", "over")])
+    screen = Screen()
+    with pytest.raises(MajlisError), InLine(screen) as in_line:
+        await wait_for_seat(door.knock, door.leave, in_line)
+    assert screen.getvalue().endswith("\n")
