@@ -101,7 +101,8 @@ async def admit(
     # Tokens with the scope that such an RPC names are given to operators alone; with none it needs a whole sign-in.
     may_look = bool(policy.scope) and policy.scope in (token.scopes or ())
     if policy.kind == options_pb2.CALLER_OPERATOR and not (token.operator or may_look):
-        raise CallerNotAllowed("this RPC is for operators of the deployment")
+        tokens = f" and their tokens with the scope {policy.scope}" if policy.scope else ""
+        raise CallerNotAllowed(f"this RPC is for operators of the deployment{tokens}")
     if policy.scope and token.scopes is not None and policy.scope not in token.scopes:
         raise ScopeMissing(f"the token lacks the scope {policy.scope}", metadata={"scope": policy.scope})
     return Caller(

@@ -114,7 +114,7 @@ class WaitingRoom:
         is_offered = line is not None and line.is_offered(actor.user_id)
         is_newcomer = not (is_offered or before)
         if is_newcomer and self._has_to_wait(live, ticket, now):
-            return self._wait(actor, live, knock, ticket, RoomFull())
+            return self._wait(actor, live, knock, ticket, RoomFull("others wait for a seat before this room"))
         try:
             return await self._take_seat(actor, live, knock)
         except DomainError as refusal:
