@@ -23,6 +23,7 @@ from services.common.trust.tls import certificate_files
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.gateway.call.calls import Calls
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
+from services.gateway.call.crowds import Crowds
 from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Forwarder, host_of, region_of
@@ -30,6 +31,7 @@ from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
+from services.gateway.call.slips import Slips
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
@@ -142,6 +144,7 @@ class Gateway:
             local={GET_SERVER_INFO: info.answer},
             local_streams={WATCH: partial(watch, self.watching)},
             faults=Faults(),
+            crowds=Crowds(Slips(settings.service_secret()), self.watching.is_or_was_watching),
         )
         inside = Inside(
             calls=calls,

@@ -15,7 +15,8 @@ OnPlace = Callable[[room_pb2.Place], None]
 _LEAST_SECONDS = 1.0
 _LEAVE_SECONDS = 2.0
 
-Knock = Callable[[str], Awaitable[room_service_pb2.JoinRoomResponse]]
+Knock = Callable[[str, str], Awaitable[room_service_pb2.JoinRoomResponse]]
+"""Asks to be let in, with the newest ticket and slip; either may be empty."""
 Leave = Callable[[str], Awaitable[object]]
 
 
@@ -26,12 +27,14 @@ async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_s
     A connection that is lost meanwhile costs no place: the server keeps it for some minutes. Raises MajlisError where
     no wait helps: the room is over, another device waits in this place, ...
     """
-    ticket, backoff, told = "", Backoff(), None
+    ticket, slip, backoff, told = "", "", Backoff(), None
     try:
         while True:
             try:
-                answer = await knock(ticket)
+                answer = await knock(ticket, slip)
             except MajlisError as error:
+                # Whoever was sent away for now counts from their first try.
+                slip = error.metadata.get("slip", slip)
                 if error.reason == "TICKET_INVALID" and ticket:
                     # Kept for too long without a word: whoever knocks without one is a newcomer.
                     ticket = ""
@@ -46,7 +49,7 @@ async def wait_for_seat(knock: Knock, leave: Leave, on_place: OnPlace) -> room_s
                     )
                 return answer
             backoff.worked()
-            told = answer.place
+            slip, told = "", answer.place
             ticket = told.ticket
             on_place(told)
             if not answer.place.offered:

@@ -120,20 +120,21 @@ class Seats:
     async def _join(
         self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None
     ) -> room_service_pb2.JoinRoomResponse:
-        async def knock(ticket: str) -> room_service_pb2.JoinRoomResponse:
+        async def knock(ticket: str, slip: str) -> room_service_pb2.JoinRoomResponse:
             request = room_service_pb2.JoinRoomRequest(
                 room_id=room_id,
                 room_key=room_key,
                 without_permit=without_permit,
                 may_wait=on_place is not None,
                 ticket=ticket,
+                slip=slip,
             )
             return await self._knock(request)
 
         async def leave(ticket: str) -> None:
             await self._rooms.LeaveLine(room_service_pb2.LeaveLineRequest(room_id=room_id, ticket=ticket))
 
-        return await knock("") if on_place is None else await wait_for_seat(knock, leave, on_place)
+        return await knock("", "") if on_place is None else await wait_for_seat(knock, leave, on_place)
 
     async def _knock(self, request: room_service_pb2.JoinRoomRequest) -> room_service_pb2.JoinRoomResponse:
         # Counted before and after: news of it may overtake the answer.

@@ -5,7 +5,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Place } from './gen/majlis/room_directory/v1/room_pb.js';
 import type { JoinRoomRequestSchema, JoinRoomResponse, RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { pause, retryMs } from './pause.js';
-import { passes, reasonOf } from './refusal.js';
+import { passes, reasonOf, valueOf } from './refusal.js';
 
 const leaveMs = 2_000;
 /** About ten minutes without an answer that says anything: the place is gone by then. */
@@ -30,6 +30,7 @@ export async function join(
   const { rooms } = client;
   if (!onPlace) return rooms.joinRoom(request, signal ? { signal } : {});
   let ticket = request.ticket ?? '';
+  let slip = '';
   let failures = 0;
   try {
     for (;;) {
@@ -37,20 +38,24 @@ export async function join(
       let answer: JoinRoomResponse;
       try {
         // Not broken off by the signal: a seat or place that is given meanwhile has to be known to be given back.
-        answer = await rooms.joinRoom({ ...request, mayWait: true, ticket });
+        answer = await rooms.joinRoom({ ...request, mayWait: true, ticket, slip });
       } catch (error) {
+        // Whoever was sent away for now counts from their first try.
+        slip = valueOf(error, 'slip') || slip;
         if (reasonOf(error) === 'TICKET_INVALID' && ticket) {
           // Kept for too long without a word: whoever knocks without one is a newcomer.
           ticket = '';
           continue;
         }
-        if (!ticket || !passes(error) || ++failures >= mostFailures) throw error;
-        await pause(retryMs(error), signal);
+        const crowded = reasonOf(error) === 'CROWDED';
+        if (!(ticket || crowded) || !passes(error) || ++failures >= mostFailures) throw error;
+        await pause(retryMs(error), signal, crowded ? 0 : undefined);
         continue;
       }
       const { place } = answer;
       if (!place) return answer;
       failures = 0;
+      slip = '';
       ticket = place.ticket;
       onPlace(place);
       if (!place.offered) await pause(millisecondsOf(place), signal);

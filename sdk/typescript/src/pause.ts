@@ -15,7 +15,7 @@ export function retryMs(error: unknown): number {
   return told ? Number(told.seconds) * 1000 + told.nanos / 1e6 : lostMs;
 }
 
-/** Waits about so long, and a second at least; rejects at the signal. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return delay(Math.max(leastMs, ms) * (1 - jitter + 2 * jitter * Math.random()), undefined, signal ? { signal } : {});
+/** Waits about so long, and a second at least; rejects at the signal. A time that the server has spread itself needs no more of it. */
+export function pause(ms: number, signal?: AbortSignal, spread = jitter): Promise<void> {
+  return delay(Math.max(leastMs, ms) * (1 - spread + 2 * spread * Math.random()), undefined, signal ? { signal } : {});
 }

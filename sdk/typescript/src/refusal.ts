@@ -29,6 +29,11 @@ export function reasonOf(error: unknown): string {
   return ConnectError.from(error).findDetails(ErrorInfoSchema).find((info) => info.domain === domain)?.reason ?? '';
 }
 
+/** A value that explains the refusal; empty when there is none by that name. */
+export function valueOf(error: unknown, name: string): string {
+  return ConnectError.from(error).findDetails(ErrorInfoSchema).find((info) => info.domain === domain)?.metadata[name] ?? '';
+}
+
 /** What the contract says of the reason; undefined without one that it has. */
 export function refusalOf(error: unknown): Refusal | undefined {
   return refusals.get(reasonOf(error));

@@ -15,8 +15,10 @@ SERVICE_NAME = "x-majlis-service"
 SERVICE_SECRET = "x-majlis-service-secret"  # noqa: S105 (the name of a header)
 FORWARDED_NETWORK = "x-forwarded-network"
 FORWARDED_REGION = "x-forwarded-region"
+FORWARDED_WAITED = "x-forwarded-waited"
 AUTHORIZATION = "authorization"
 
+_WAITED = re.compile(r"[0-9]{1,9}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 
 
@@ -39,6 +41,8 @@ class Caller:
     """The client's /24 or /64, as the proven service at the edge saw it."""
     region: str = ""
     """Where the proven service at the edge stands, if it was told."""
+    waited: int = 0
+    """For how many milliseconds the client has been coming, as the proven service at the edge knows it."""
     request_id: str = field(default_factory=new_id)
     bearer: str | None = field(default=None, repr=False)
     """The access token itself, to pass on."""
@@ -96,3 +100,8 @@ def remaining_seconds() -> float | None:
 def request_id_from(text: str | None) -> str:
     """The caller's request id when it has a harmless form, else a new one."""
     return text if text is not None and _REQUEST_ID.match(text) else new_id()
+
+
+def waited_from(text: str | None) -> int:
+    """Milliseconds as the edge spells them; 0 for anything else."""
+    return int(text) if text is not None and _WAITED.match(text) else 0

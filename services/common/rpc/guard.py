@@ -16,6 +16,7 @@ from services.common.errors import DomainError, FieldInvalid, TooSlow
 from services.common.rpc.caller import (
     FORWARDED_NETWORK,
     FORWARDED_REGION,
+    FORWARDED_WAITED,
     REQUEST_ID,
     SERVICE_NAME,
     SERVICE_SECRET,
@@ -23,6 +24,7 @@ from services.common.rpc.caller import (
     request_id_from,
     set_caller,
     set_remaining,
+    waited_from,
 )
 from services.common.rpc.errors import STATUS_DETAILS, RemoteError, code_of, raise_for, status_of
 from services.common.rpc.policy import MethodPolicy, admit
@@ -166,6 +168,7 @@ class Guard(grpc.aio.ServerInterceptor):
             service=service,
             network=metadata.get(FORWARDED_NETWORK, "") if service is not None else "",
             region=metadata.get(FORWARDED_REGION, "") if service is not None else "",
+            waited=waited_from(metadata.get(FORWARDED_WAITED)) if service is not None else 0,
             request_id=request_id,
         )
         set_caller(caller)

@@ -85,6 +85,7 @@ async def admit(
     network: str,
     request_id: str,
     region: str = "",
+    waited: int = 0,
 ) -> Caller:
     """The caller, when the policy lets it in; `service` is the proven name of the calling service, or None.
 
@@ -115,6 +116,7 @@ async def admit(
         service=service,
         network=network,
         region=region,
+        waited=waited,
         request_id=request_id,
         bearer=bearer,
     )

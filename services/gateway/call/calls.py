@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -11,12 +11,12 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from services.common.errors import DomainError, NotSignedIn
 from services.common.trust.tokens import AccessToken
 from services.gateway.call.caller import Caller
+from services.gateway.call.crowds import Crowds
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Metadata, UpstreamRefused
 from services.gateway.call.identity import Identities
 from services.gateway.call.offered import ACCESS, REFRESH, Catalogue, Offered, read_field, write_field
 from services.gateway.call.status import status_from
-from services.gateway.call.turnstile import Turnstile
 from services.gateway.domain.cookies import Credentials
 from services.gateway.messages.reading import as_bytes, parse_proto
 
@@ -58,7 +58,7 @@ class Calls:
     """RPCs the gateway answers itself, by path."""
     local_streams: Mapping[str, LocalStream]
     faults: Faults
-    turnstile: Turnstile = field(default_factory=Turnstile)
+    crowds: Crowds
 
     async def unary(self, offered: Offered, caller: Caller, read: Read, seconds: float) -> Answer:
         """The answer to one call. Nothing is read for somebody who may not call.
@@ -66,23 +66,23 @@ class Calls:
         Raises NotSignedIn, BodyInvalid, what the owner refuses, or that it is away or too slow, and Crowded.
         """
         token = await self._admit(offered, caller)
-        crowds = offered.policy.draws_crowds
-        if crowds:
-            self.turnstile.check()
-        # Before the turnstile: whoever sends slowly, or never, holds up nobody else.
-        request = as_bytes(_with_refresh_token(await read(), offered, caller))
-        if not crowds:
-            return await self._carried(offered, caller, token, request, seconds)
-        async with self.turnstile:
-            return await self._carried(offered, caller, token, request, seconds)
+        request = _with_refresh_token(await read(), offered, caller)
+        if not offered.policy.draws_crowds:
+            return await self._carried(offered, caller, as_bytes(request), caller.metadata(token), seconds)
+        # Read before it has its turn: nobody waits for a body that comes slowly.
+        message = parse_proto(request, offered.request_type) if isinstance(request, bytes) else request
+        knock = self.crowds.knock(offered, message, token)
+        async with self.crowds.turn(knock):
+            told = caller.metadata(token) + knock.waited(self.crowds.now())
+            return await self._carried(offered, caller, as_bytes(message), told, seconds)
 
     async def _carried(
-        self, offered: Offered, caller: Caller, token: str | None, request: bytes, seconds: float
+        self, offered: Offered, caller: Caller, request: bytes, told: Metadata, seconds: float
     ) -> Answer:
         local = self.local.get(offered.path)
         if local is not None:
             return Answer(await local(request))
-        response = await self.owners.unary(offered, request, caller.metadata(token), seconds)
+        response = await self.owners.unary(offered, request, told, seconds)
         if caller.is_browser and offered.response_credentials:
             return _without_credentials(offered, response)
         return Answer(response)

@@ -4,8 +4,9 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Self
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from enum import IntEnum
 
 from services.common.errors import Crowded
 
@@ -17,14 +18,32 @@ _PATIENCE_SECONDS = 0.7
 """Whose turn takes longer after all is sent away too: with the call itself nobody waits more than a second."""
 LEAST_QUEUE = 64
 LATEST_SECONDS = 60.0
+LATEST_AGAIN_SECONDS = 10.0
+"""Whoever belongs inside, or has come back as they were told, is not sent away for longer: a place is kept for so long
+only, and nobody who came later is to be answered before."""
+OTHERS_TURN = 4
+"""Each of so many turns is for newcomers first, whatever the others bring."""
 _FIRST_RATE = 100.0
+_LEAST_SHARE = 1 / OTHERS_TURN
 _SOONEST_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
 _SPREAD = 0.2
 
 
+class Rank(IntEnum):
+    """Who goes before whom."""
+
+    INSIDE = 0
+    """Has a seat or a place in the line."""
+    DUE = 1
+    """Was sent away and comes back when they were told."""
+    NEW = 2
+    EARLY = 3
+    """Was sent away and did not wait until then: their time stands."""
+
+
 class Turnstile:
-    """One for all calls that draw crowds. First come, first served, and a queue that is short in time.
+    """One for all calls that draw crowds. First come, first served within a rank, and a queue that is short in time.
 
     Whoever is sent away is told to come back when the others who were will have been answered, so that they do not come
     back together; where nothing is known yet of how fast calls are answered, it supposes little.
@@ -33,69 +52,98 @@ class Turnstile:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._inside = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queues: tuple[deque[asyncio.Future[bool]], ...] = tuple(deque() for _ in Rank)
+        self._turns = 0
         self._a_second = _FIRST_RATE
+        self._share = 1.0
+        """How much of that is left for those who have no place yet."""
         self._answered = 0
+        self._of_insiders = 0
         self._since = now()
         self._next = 0.0
         """When the last of those who were sent away is expected."""
 
-    def check(self) -> None:
-        """Raises Crowded for somebody who would be sent away just now: nothing of theirs needs to be read."""
-        if self._inside >= MOST_INSIDE and len(self._queue) >= max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS):
-            raise self._refusal()
-
-    async def __aenter__(self) -> Self:
-        """Raises Crowded."""
-        self.check()
+    @asynccontextmanager
+    async def turn(self, rank: Rank) -> AsyncGenerator[None, None]:
+        """Around one call. Raises Crowded."""
         if self._inside < MOST_INSIDE:
             self._inside += 1
-            return self
+        else:
+            await self._queue_up(rank)
+        try:
+            yield
+        finally:
+            self._note(rank)
+            self._pass_on()
+
+    async def _queue_up(self, rank: Rank) -> None:
+        if self._waiting() >= max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS) and not self._displace(rank):
+            raise self._refusal(rank)
         turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        queue = self._queues[rank]
+        queue.append(turn)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await turn
-        except TimeoutError:
-            self._give_up(turn)
-            raise self._refusal() from None
-        except asyncio.CancelledError:
-            self._give_up(turn)
+                is_let_in = await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self._give_up(turn, queue)
+            if isinstance(error, TimeoutError):
+                raise self._refusal(rank) from None
             raise
-        return self
+        if not is_let_in:
+            raise self._refusal(rank)
 
-    async def __aexit__(self, *_: object) -> None:
-        self._note()
-        self._pass_on()
+    def _waiting(self) -> int:
+        return sum(map(len, self._queues))
 
-    def _give_up(self, turn: "asyncio.Future[None]") -> None:
+    def _displace(self, rank: Rank) -> bool:
+        """Sends the last of a later rank away; says whether there was one."""
+        for later in reversed(self._queues[rank + 1 :]):
+            if later:
+                later.pop().set_result(False)
+                return True
+        return False
+
+    def _give_up(self, turn: "asyncio.Future[bool]", queue: "deque[asyncio.Future[bool]]") -> None:
         """A turn that came in the same moment goes to the next."""
-        if turn.done() and not turn.cancelled():
+        if turn in queue:
+            queue.remove(turn)
+        elif turn.done() and not turn.cancelled() and turn.result():
             self._pass_on()
         turn.cancel()
 
     def _pass_on(self) -> None:
         self._inside -= 1
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                self._inside += 1
-                turn.set_result(None)
-                return
+        self._turns += 1
+        insiders, *others = self._queues
+        for queue in (insiders, *others) if self._turns % OTHERS_TURN else (*others, insiders):
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    self._inside += 1
+                    turn.set_result(True)
+                    return
 
-    def _note(self) -> None:
+    def _note(self, rank: Rank) -> None:
         """How many are answered a second, as far as that is seen while there are enough of them."""
         self._answered += 1
+        self._of_insiders += rank is Rank.INSIDE
         now = self._now()
         if now - self._since < _LOOK_SECONDS:
             return
         seen = self._answered / (now - self._since)
-        if self._queue or seen > self._a_second:
+        if self._waiting() or seen > self._a_second:
             self._a_second += 0.3 * (seen - self._a_second)
-        self._answered, self._since = 0, now
+            self._share += 0.3 * (1 - self._of_insiders / self._answered - self._share)
+        self._answered, self._of_insiders, self._since = 0, 0, now
 
-    def _refusal(self) -> Crowded:
+    def _refusal(self, rank: Rank) -> Crowded:
         now = self._now()
-        self._next = min(max(self._next + 1 / self._a_second, now + _SOONEST_SECONDS), now + LATEST_SECONDS)
-        after = (self._next - now) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 (jitter)
+        if rank is Rank.NEW:
+            a_second = self._a_second * max(_LEAST_SHARE, self._share)
+            self._next = min(max(self._next + 1 / a_second, now + _SOONEST_SECONDS), now + LATEST_SECONDS)
+            after = (self._next - now) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 (jitter)
+        else:
+            latest = min(LATEST_AGAIN_SECONDS, self._next - now)
+            after = random.uniform(_SOONEST_SECONDS, max(2 * _SOONEST_SECONDS, latest))  # noqa: S311 (jitter)
         return Crowded("very many people come at once just now", retry_after_seconds=max(_SOONEST_SECONDS, after))

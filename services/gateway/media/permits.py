@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from majlis.contract.v1 import tokens_pb2
 
-from services.common.text.strict_json import read_json
 from services.common.trust.claims import TokenKind
+from services.gateway.call.unverified import read_token
 from services.gateway.reasons import refuse
 
 _PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
@@ -29,16 +29,10 @@ class PermitClaims:
 
 def read_permit(token: str) -> PermitClaims | None:
     """The claims of a token that says it is a media permit (RFC 7519); None for any other token."""
-    parts = token.split(".")
-    if len(parts) != 3:
+    said = read_token(token)
+    if said is None or said.type != _PERMIT.type:
         return None
-    header, claims = _json_part(parts[0]), _json_part(parts[1])
-    if header.get("typ") != _PERMIT.type:
-        return None
-    said = _PERMIT.fields(claims)
-    values = (said.get(field) for field in ("room_id", "relay_id", "kind"))
-    room_id, relay_id, kind = (value if isinstance(value, str) else "" for value in values)
-    return PermitClaims(room_id, relay_id, kind)
+    return PermitClaims(*said.texts(_PERMIT, "room_id", "relay_id", "kind"))
 
 
 class PermitSeal:
@@ -70,11 +64,3 @@ class PermitSeal:
 
 def _bound_to(session_id: str, user_id: str) -> bytes:
     return f"{session_id} {user_id}".encode()
-
-
-def _json_part(part: str) -> dict[str, object]:
-    try:
-        value = read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

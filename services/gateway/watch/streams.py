@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -23,6 +24,7 @@ from services.gateway.domain.relays import SparingRelays
 from services.gateway.reasons import is_over
 from services.gateway.settings import Settings
 from services.gateway.watch.feed import Feed
+from services.gateway.watch.just_here import JustHere
 from services.gateway.watch.seat_checks import SeatChecks
 from services.gateway.watch.stream_reports import StreamReports
 from services.gateway.watch.subscriber import Subscriber
@@ -88,6 +90,7 @@ class Watching:
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
         self._of_user: dict[str, set[Subscriber]] = {}
         self._places: Counter[str] = Counter()
+        self._just_here = JustHere(time.monotonic)
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._looking: set[str] = set()
         self._pace = TokenBuckets(2 * settings.stream_opens_per_second, settings.stream_opens_per_second, max_keys=1)
@@ -130,6 +133,7 @@ class Watching:
         if subscriber not in mine:
             return
         mine.discard(subscriber)
+        self._just_here.note(subscriber.room_id, subscriber.user_id)
         if not mine:
             self._of_user.pop(subscriber.user_id, None)
         feed = self._feeds.get(subscriber.room_id)
@@ -143,6 +147,12 @@ class Watching:
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, told)
         else:
             told()
+
+    def is_or_was_watching(self, room_id: str, user_id: str) -> bool:
+        """Whether a person has a stream of a room here, or had one just now."""
+        if any(subscriber.room_id == room_id for subscriber in self._of_user.get(user_id, ())):
+            return True
+        return self._just_here.was(room_id, user_id)
 
     def revoke(self, user_id: str, sign_in_id: str, at: datetime) -> None:
         """A sign-in ended, or all of a person's when `sign_in_id` is empty: refuses its tokens, cuts its streams."""

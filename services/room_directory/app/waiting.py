@@ -62,6 +62,8 @@ class Knock:
     ticket: str = ""
     may_wait: bool = False
     without_permit: bool = False
+    waited: int = 0
+    """For how many milliseconds they have been coming, as the edge says that sent them away before."""
 
 
 class WaitingRoom:
@@ -134,7 +136,7 @@ class WaitingRoom:
             return
         if live.line.is_offered(actor.user_id):
             self._fleet.promises.release(room_id, actor.user_id)
-        live.line.leave(actor.user_id)
+        live.line.leave(actor.user_id, self._clock.monotonic())
 
     async def round(self) -> None:
         """Ends what has lapsed and offers what is free, one seat a room and turn; call it twice a second."""
@@ -223,17 +225,17 @@ class WaitingRoom:
             # The seat that was held is gone: somebody who comes back had it first.
             line.take_back(actor.user_id)
         waiter = line.of(actor.user_id)
-        return self._show(live, line, waiter or self._stand(actor, live, line, ticket, now))
+        return self._show(live, line, waiter or self._stand(actor, live, ticket, knock))
 
-    def _stand(self, actor: Actor, live: LiveRoom, line: Line, ticket: Ticket | None, now: float) -> Waiter:
+    def _stand(self, actor: Actor, live: LiveRoom, ticket: Ticket | None, knock: Knock) -> Waiter:
         """A place that counts from now on: the one an earlier owner gave, or a new one. Raises LineFull."""
         if self.waiting >= self._limits.waiting:
             raise LineFull(retry_after_seconds=_LINE_FULL_SECONDS)
         self.waiting += 1
-        at = self._clock.now()
+        at, now, line = self._clock.now(), self._clock.monotonic(), self._line_of(live)
         return line.knock(actor.user_id, ticket, now) or line.arrive(
             actor.user_id,
-            milliseconds(at),
+            line.arrival(actor.user_id, milliseconds(at), knock.waited, now),
             lot_of(live.room.room_id, actor.user_id),
             first=goes_before(live.room, actor.user_id, at),
             now=now,

@@ -16,6 +16,10 @@ OFFER_SECONDS = 15.0
 """How long a seat is held for whoever is next."""
 MOST_LAPSES = 3
 """Offers that somebody lets lapse before their place is gone: each has kept a seat empty."""
+LONGEST_WAITED_MILLISECONDS = 600_000
+"""Who has been coming for longer before they had a place counts as having come then: as long as a ticket lives."""
+MOST_GONE = 20_000
+"""People of whom a line remembers that they left it."""
 LOT_MILLISECONDS = 300_000
 """Who comes within the same stretch of so long draws lots with each other; the stretches keep their order."""
 PACE_SECONDS = 300.0
@@ -127,6 +131,8 @@ class Line:
         self._ahead: list[Waiter] = []
         """To whom a seat is offered, in the order of the line."""
         self._pace = Pace()
+        self._gone: OrderedDict[str, float] = OrderedDict()
+        """When people gave their place up lately, lost it or came in: since before that nobody has been coming."""
 
     def __len__(self) -> int:
         return len(self._by_sign)
@@ -184,24 +190,34 @@ class Line:
         self._by_sign.move_to_end(user_id)
         return waiter
 
+    def arrival(self, user_id: str, at: int, waited: int, now: float) -> int:
+        """When somebody without a place came, in milliseconds since the epoch, who says at `at` to have waited so long.
+
+        What was before they last left the line is over: they did not wait all the time.
+        """
+        gone = self._gone.get(user_id)
+        is_known = gone is None or waited < 1000 * (now - gone)
+        return at - min(waited, LONGEST_WAITED_MILLISECONDS) if is_known else at
+
     def arrive(self, user_id: str, arrived_at: int, lot: int, *, first: bool, now: float) -> Waiter:
         """The newcomer's place; `arrived_at` is in milliseconds since the epoch."""
         if not self._by_sign:
             self._pace.begin(now)
         return self._add(Waiter(user_id, arrived_at, lot, first=first, seen_at=now), now)
 
-    def leave(self, user_id: str) -> bool:
+    def leave(self, user_id: str, now: float) -> bool:
         """Gives a place up, with the seat that may be held for it; says whether there was one."""
         waiter = self._by_sign.pop(user_id, None)
         if waiter is None:
             return False
+        self._note_gone(user_id, now)
         self._take_out(waiter)
         self._offered.pop(user_id, None)
         return True
 
     def came_in(self, user_id: str, now: float) -> None:
         """Somebody took a seat; those who had a place have it no longer."""
-        if self.leave(user_id):
+        if self.leave(user_id, now):
             self._pace.note(now)
 
     # Offers.
@@ -242,7 +258,7 @@ class Line:
             waiter.lapses += 1
             waiter.is_away = True
             if waiter.lapses >= MOST_LAPSES:
-                self.leave(waiter.user_id)
+                self.leave(waiter.user_id, now)
         return [waiter.user_id for waiter in late]
 
     def forget_silent(self, now: float) -> list[str]:
@@ -252,7 +268,7 @@ class Line:
             user_id, waiter = next(iter(self._by_sign.items()))
             if now - waiter.seen_at < KEPT_SECONDS:
                 break
-            self.leave(user_id)
+            self.leave(user_id, now)
             gone.append(user_id)
         return gone
 
@@ -287,6 +303,13 @@ class Line:
             ticket.user_id, ticket.arrived_at, ticket.lot, first=ticket.first, seen_at=now, turn=ticket.turn
         )
         return self._add(waiter, now)
+
+    def _note_gone(self, user_id: str, now: float) -> None:
+        self._gone[user_id] = now
+        self._gone.move_to_end(user_id)
+        oldest = now - LONGEST_WAITED_MILLISECONDS / 1000
+        while len(self._gone) > MOST_GONE or next(iter(self._gone.values())) < oldest:
+            self._gone.popitem(last=False)
 
     def _add(self, waiter: Waiter, now: float) -> Waiter:
         waiter.seen_at = now

@@ -87,6 +87,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             ticket=request.ticket,
             may_wait=request.may_wait,
             without_permit=request.without_permit,
+            waited=current_caller().waited,
         )
         seated = await self._waiting.knock(actor(), request.room_id, knock)
         if isinstance(seated, PlaceShown):

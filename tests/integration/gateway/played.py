@@ -120,6 +120,7 @@ class PlayedDirectory(DirectoryServicer):
         self.reported: list[sessions_pb2.StreamChange] = []
         self.relays: dict[str, str] = {}
         self.joined: list[str] = []
+        self.waited: list[int] = []
         self.asked_permits: list[int] = []
         self.stage = False
         self.slow_seconds = 0.0
@@ -157,6 +158,7 @@ class PlayedDirectory(DirectoryServicer):
             raise self.refuse
         user = current_caller().user
         self.joined.append(user)
+        self.waited.append(current_caller().waited)
         self.seat(user, request.room_id)
         response = room_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
         if not request.without_permit:

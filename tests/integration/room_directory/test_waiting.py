@@ -237,3 +237,24 @@ async def test_whoever_started_the_room_alone_chooses_the_order_of_the_line(worl
         assert shown.snapshot.room.line_order == room_pb2.LINE_ORDER_LOT
     else:
         assert await refusal(world.call(who, "UpdateRoom", request)) == "NOT_ALLOWED"
+
+
+async def _sent_away(world: World, name: str, room_id: str, waited: int, *, edge: str = "gateway") -> room_pb2.Place:
+    """Knocks by way of an edge that says for how long it has been sending this person away."""
+    told = (*world.as_user(name), ("x-forwarded-waited", str(waited)), *(world.as_service(edge) if edge else ()))
+    request = room_service_pb2.JoinRoomRequest(room_id=room_id, may_wait=True)
+    answer = await world.stub.JoinRoom(request, metadata=told)
+    assert answer.HasField("place"), "there was a seat"
+    place: room_pb2.Place = answer.place
+    return place
+
+
+async def test_who_was_sent_away_by_a_crowd_stands_in_line_by_their_first_try(world: World) -> None:
+    room_id = await _small(world)
+    await _wait(world, "omar", room_id)
+    assert (await _sent_away(world, "nadia", room_id, 20_000)).position == 1
+    assert (await _sent_away(world, "yusuf", room_id, 10_000)).position == 2
+    forged = await _sent_away(world, "dana", room_id, 60_000, edge="")
+    assert forged.position == 4, "only a proven service says so"
+    await world.call("nadia", "LeaveLine", room_service_pb2.LeaveLineRequest(room_id=room_id))
+    assert (await _sent_away(world, "nadia", room_id, 60_000)).position == 4, "they gave that place up"

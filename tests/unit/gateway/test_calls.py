@@ -15,11 +15,13 @@ from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK, REQUEST
 from services.common.trust.tokens import AccessToken
 from services.gateway.call.caller import FORWARDED_USER_AGENT, Caller
 from services.gateway.call.calls import Calls
+from services.gateway.call.crowds import Crowds
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Metadata
 from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH
 from services.gateway.call.offered import Catalogue, Offered, contract_services
+from services.gateway.call.slips import Slips
 from services.gateway.call.status import reason_of
 from services.gateway.call.turnstile import LEAST_QUEUE, MOST_INSIDE
 from services.gateway.domain.cookies import Credentials
@@ -64,9 +66,18 @@ class House:
         self.watched: list[tuple[str, bytes]] = []
         self.left = 0
         self.read = 0
+        self.now = 1_700_000_000.0
+        self.here: set[tuple[str, str]] = set()
+        self.crowds = Crowds(Slips("a secret", self._time), lambda *who: who in self.here, now=self._time)
         identities = Identities(self.mint.verifier(), self._exchange, FakeClock())
         self.calls = Calls(
-            CATALOGUE, self.owners, identities, {GET_SERVER_INFO: self._info}, {WATCH: self._watch}, Faults()
+            CATALOGUE,
+            self.owners,
+            identities,
+            {GET_SERVER_INFO: self._info},
+            {WATCH: self._watch},
+            Faults(),
+            self.crowds,
         )
 
     async def unary(self, path: str, request: bytes | Message = b"", **caller: Any) -> Any:
@@ -74,6 +85,9 @@ class House:
 
     def stream(self, path: str, request: bytes = b"", **caller: Any) -> AsyncGenerator[bytes, None]:
         return self.calls.stream(found(path), a_caller(**caller), self._reading(request))
+
+    def _time(self) -> float:
+        return self.now
 
     def _reading(self, request: bytes | Message) -> Any:
         async def read() -> bytes | Message:
@@ -138,17 +152,17 @@ async def test_those_who_begin_to_ask_and_never_finish_keep_nobody_out_of_a_room
     await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def test_nothing_is_read_of_a_crowd_that_is_sent_away() -> None:
+async def test_whom_a_call_is_for_hears_nothing_of_a_crowd_that_is_sent_away() -> None:
     house = House()
     answer = house.owners.wait = asyncio.Event()
     people = [asyncio.ensure_future(house.unary(JOIN, b"", shown="token")) for _ in range(MOST_INSIDE + LEAST_QUEUE)]
     await asyncio.sleep(0)
-    read = house.read
-    with pytest.raises(Crowded):
-        await house.unary(JOIN, b"", shown="token")
-    assert house.read == read
+    with pytest.raises(Crowded) as refused:
+        await house.unary(JOIN, b"", shown=house.mint.token())
+    assert refused.value.metadata["slip"], "they count from now on"
     answer.set()
     await asyncio.gather(*people)
+    assert len(house.owners.asked) == MOST_INSIDE + LEAST_QUEUE
 
 
 async def test_the_owner_learns_who_calls_from_where_and_which_request_it_is() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.common.errors import Crowded
-from services.gateway.call.turnstile import LEAST_QUEUE, MOST_INSIDE, Turnstile
+from services.gateway.call.turnstile import LATEST_AGAIN_SECONDS, LEAST_QUEUE, MOST_INSIDE, OTHERS_TURN, Rank, Turnstile
 
 
 class Crowd:
@@ -20,9 +20,9 @@ class Crowd:
         self.refused: list[float] = []
         self.answered: list[int] = []
 
-    async def call(self, number: int) -> None:
+    async def call(self, number: int, rank: Rank = Rank.NEW) -> None:
         try:
-            async with self.turnstile:
+            async with self.turnstile.turn(rank):
                 self.inside.append(number)
                 self.most = max(self.most, len(self.inside))
                 answer = asyncio.Event()
@@ -33,8 +33,8 @@ class Crowd:
         except Crowded as refusal:
             self.refused.append(refusal.retry_after_seconds or 0.0)
 
-    def come(self, count: int) -> list[asyncio.Task[None]]:
-        return [asyncio.ensure_future(self.call(number)) for number in range(count)]
+    def come(self, count: int, rank: Rank = Rank.NEW, *, first: int = 0) -> list[asyncio.Task[None]]:
+        return [asyncio.ensure_future(self.call(number, rank)) for number in range(first, first + count)]
 
     async def answer_all(self, each: float = 0.002) -> None:
         while self.answers:
@@ -88,5 +88,59 @@ async def test_a_refusal_inside_gives_the_turn_on() -> None:
     turnstile = Turnstile(lambda: 0.0)
     for _ in range(3 * MOST_INSIDE):
         with pytest.raises(ValueError, match="no"):
-            async with turnstile:
+            async with turnstile.turn(Rank.NEW):
                 raise ValueError("no")
+
+
+async def test_who_belongs_inside_goes_before_who_comes_back_and_they_before_newcomers() -> None:
+    crowd = Crowd()
+    people = crowd.come(MOST_INSIDE + 8)
+    people += crowd.come(8, Rank.DUE, first=1000)
+    people += crowd.come(8, Rank.INSIDE, first=2000)
+    await asyncio.sleep(0)
+    await crowd.answer_all()
+    await asyncio.gather(*people)
+    order = crowd.answered[MOST_INSIDE:]
+    assert sum(number >= 2000 for number in order[:9]) >= 7
+    newcomers = [number for number in order if number < 1000]
+    back = [number for number in order if 1000 <= number < 2000]
+    assert order.index(back[-1]) < order.index(newcomers[-1])
+    assert (newcomers, back) == (sorted(newcomers), sorted(back)), "first come, first served within a rank"
+
+
+async def test_one_turn_in_four_is_for_the_others_whatever_insiders_bring() -> None:
+    crowd = Crowd()
+    people = crowd.come(MOST_INSIDE, Rank.INSIDE, first=5000) + crowd.come(5)
+    people += crowd.come(40, Rank.INSIDE, first=1000)
+    await asyncio.sleep(0)
+    await crowd.answer_all()
+    await asyncio.gather(*people)
+    order = crowd.answered[MOST_INSIDE:]
+    assert [order.index(number) for number in range(5)] == [OTHERS_TURN * turn - 1 for turn in range(1, 6)]
+
+
+async def test_somebody_inside_takes_the_place_of_the_last_newcomer_in_a_full_queue() -> None:
+    crowd = Crowd()
+    people = crowd.come(MOST_INSIDE + LEAST_QUEUE)
+    await asyncio.sleep(0)
+    assert not crowd.refused
+    people += crowd.come(3, Rank.INSIDE, first=1000)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(crowd.refused) == 3, "told at once"
+    await crowd.answer_all()
+    await asyncio.gather(*people)
+    assert {1000, 1001, 1002} <= set(crowd.answered)
+    assert not {MOST_INSIDE + LEAST_QUEUE - each for each in (1, 2, 3)} & set(crowd.answered), "the last ones went"
+
+
+async def test_whoever_came_back_in_time_is_never_sent_away_for_long() -> None:
+    crowd = Crowd()
+    people = crowd.come(MOST_INSIDE + LEAST_QUEUE + 5000, Rank.INSIDE)
+    await asyncio.sleep(0)
+    newcomers = crowd.come(5000, first=10_000)
+    await asyncio.sleep(0)
+    assert max(crowd.refused[:5000]) <= LATEST_AGAIN_SECONDS < max(crowd.refused[5000:])
+    for person in people + newcomers:
+        person.cancel()
+    await asyncio.gather(*people, *newcomers, return_exceptions=True)

@@ -13,7 +13,9 @@ from services.room_directory.domain.errors import TicketElsewhere
 from services.room_directory.domain.seats import LineOrder
 from services.room_directory.domain.waiting import (
     KEPT_SECONDS,
+    LONGEST_WAITED_MILLISECONDS,
     LOT_MILLISECONDS,
+    MOST_GONE,
     MOST_LAPSES,
     NEAR,
     OFFER_SECONDS,
@@ -295,3 +297,31 @@ def test_nobody_starves_and_the_order_holds_over_changes_of_the_owner(seed: int,
             break
     assert sorted(crowd.came_in) == sorted(crowd.arrivals), "everybody came in"
     assert crowd.inversions() < 0.01
+
+
+def test_who_was_sent_away_before_they_had_a_place_stands_where_they_would_have_stood() -> None:
+    line = Line("a line")
+    stand(line, "nadia", line.arrival("nadia", 100_000, 0, 0.0))
+    stand(line, "omar", line.arrival("omar", 130_000, 60_000, 30.0), now=30.0)
+    stand(line, "yusuf", line.arrival("yusuf", 130_000, 10_000, 30.0), now=30.0)
+    assert order_of(line) == ["omar", "nadia", "yusuf"]
+    assert line.arrival("dana", 10_000_000, 9_999_999, 30.0) == 10_000_000 - LONGEST_WAITED_MILLISECONDS
+
+
+def test_who_left_the_line_has_not_been_coming_all_the_time() -> None:
+    line = Line("a line")
+    stand(line, "omar", 1_000, now=1.0)
+    line.leave("omar", 2.0)
+    assert line.arrival("omar", 10_000, 9_000, 10.0) == 10_000, "a slip from before is over"
+    assert line.arrival("omar", 10_000, 5_000, 10.0) == 5_000, "one from after it is not"
+
+
+def test_a_line_forgets_who_left_it() -> None:
+    line = Line("a line")
+    for number in range(100_000):
+        stand(line, f"person{number}", number, now=0.0)
+        line.leave(f"person{number}", 0.0)
+    assert len(line._gone) == MOST_GONE
+    stand(line, "omar", 1, now=10_000.0)
+    line.leave("omar", 10_000.0)
+    assert list(line._gone) == ["omar"]

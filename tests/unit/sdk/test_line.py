@@ -12,8 +12,10 @@ from majlis_client.in_line import InLine
 from majlis_client.line import wait_for_seat
 
 
-def crowded() -> MajlisError:
-    return MajlisError("unavailable", "CROWDED", "very many people come at once", retry_after_seconds=1.0)
+def crowded(slip: str = "") -> MajlisError:
+    return MajlisError(
+        "unavailable", "CROWDED", "very many people come at once", retry_after_seconds=1.0, metadata={"slip": slip}
+    )
 
 
 class Door:
@@ -22,9 +24,11 @@ class Door:
     def __init__(self, answers: Sequence[Exception | room_service_pb2.JoinRoomResponse]) -> None:
         self._answers = list(answers)
         self.tickets: list[str] = []
+        self.slips: list[str] = []
 
-    async def knock(self, ticket: str) -> room_service_pb2.JoinRoomResponse:
+    async def knock(self, ticket: str, slip: str) -> room_service_pb2.JoinRoomResponse:
         self.tickets.append(ticket)
+        self.slips.append(slip)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -42,10 +46,11 @@ async def test_whoever_is_sent_away_by_a_crowd_comes_back_by_itself_with_a_place
 
     monkeypatch.setattr(Backoff, "wait", at_once)
     place = room_service_pb2.JoinRoomResponse(place=room_pb2.Place(ticket="a ticket", position=1, offered=True))
-    door = Door([crowded(), crowded(), place, crowded(), room_service_pb2.JoinRoomResponse()])
+    door = Door([crowded("first"), crowded("second"), place, crowded("third"), room_service_pb2.JoinRoomResponse()])
     places: list[room_pb2.Place] = []
     await wait_for_seat(door.knock, door.leave, places.append)
     assert door.tickets == ["", "", "", "a ticket", "a ticket"]
+    assert door.slips == ["", "first", "second", "", "third"], "each shows since when they have been coming"
     assert [each.position for each in places] == [1]
 
 

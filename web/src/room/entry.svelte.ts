@@ -6,13 +6,13 @@ import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
 import type { Clock, Stop } from '../lib/clock.ts';
 import { spanOf } from '../lib/format.ts';
 import { remedyOf } from '../lib/reasons.ts';
-import { passes, reasonOf, Refusal } from '../lib/refusal.ts';
+import { passes, reasonOf, Refusal, retryAfter, valueOf } from '../lib/refusal.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
 
 /** The calls about the person's seat in one room. */
 export interface Seats {
-  /** Knocks, with the ticket of a place in the line or without. */
-  join(ticket: string): Promise<JoinRoomResponse>;
+  /** Knocks, with the ticket of a place in the line or without, and with the slip of who was sent away for now. */
+  join(ticket: string, slip: string): Promise<JoinRoomResponse>;
   permit(kind: SessionKind): Promise<GetMediaPermitResponse>;
   leave(epoch: bigint): Promise<unknown>;
   /** Gives the place in the line up. */
@@ -68,6 +68,7 @@ export class Entry {
   #entering: Promise<void> | null = null;
   #inside = false;
   #mayWait = true;
+  #slip = '';
   #givenUp = false;
 
   constructor(seats: Seats, person: Seated, waits: Waits, clock: Clock, box: TicketBox) {
@@ -157,6 +158,8 @@ export class Entry {
   /** What is wrong stays on show while it is tried again. */
   #turnedAway(error: unknown): void {
     const reason = reasonOf(error);
+    // Whoever was sent away for now counts from their first try.
+    this.#slip = valueOf(error, 'slip') || this.#slip;
     if (reason === 'TICKET_INVALID' && this.#box.get()) {
       // A ticket from before, or of somebody else who used this browser: whoever knocks without one is a newcomer.
       this.#box.put('');
@@ -165,6 +168,11 @@ export class Entry {
     }
     this.refusal = error;
     this.waiting = this.#mayWait && worthAnotherTry(error, this.#knock.tries);
+    if (this.waiting && reason === 'CROWDED') {
+      // The server has spread these times itself: whoever comes before theirs is sent away again.
+      this.#next = this.#clock.after(Math.max(least, retryAfter(error)), () => void this.#try());
+      return;
+    }
     if (this.waiting) return void this.#knock.again(() => void this.#try());
     // Whoever is not tried for any more waits in no line: why is said in place of the ticket.
     this.place = null;
@@ -178,7 +186,8 @@ export class Entry {
 
   /** A seat that comes after the page was left is given back: null. */
   async #sit(): Promise<JoinRoomResponse | null> {
-    const answer = await this.#seats.join(this.#box.get());
+    const answer = await this.#seats.join(this.#box.get(), this.#slip);
+    this.#slip = '';
     if (answer.place) return answer;
     this.#box.put('');
     if (this.#givenUp || this.left) {

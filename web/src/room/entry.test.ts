@@ -17,13 +17,15 @@ class FakeDoor implements Seats {
   asked = 0;
   readonly left: bigint[] = [];
   readonly shown: string[] = [];
+  readonly slips: string[] = [];
   readonly givenUp: string[] = [];
   readonly answers: (Error | Promise<JoinRoomResponse>)[] = [];
   shut: Error | null = null;
   permits: Error | GetMediaPermitResponse = create(GetMediaPermitResponseSchema, { permit: { permit: 'again' }, seat: { epoch: 5n } });
 
-  join = async (ticket: string): Promise<JoinRoomResponse> => {
+  join = async (ticket: string, slip: string): Promise<JoinRoomResponse> => {
     this.asked++;
+    this.slips.push(slip);
     this.shown.push(ticket);
     const answer = this.shut ?? this.answers.shift() ?? seated;
     if (answer instanceof Error) throw answer;
@@ -53,6 +55,15 @@ const placed = (position: number, values: { offered?: boolean } = {}): Promise<J
       place: { ticket: `ticket${position}`, position, waitingCount: 9, knockAfter: { seconds: 4n }, keptFor: { seconds: 120n }, ...values },
     }),
   );
+/** Sent away by a crowd, with a slip and the time to come back. */
+const crowded = (slip: string, seconds: number): ConnectError => {
+  const error = new ConnectError('very many people come at once', Code.Unavailable);
+  error.details = [
+    { type: 'google.rpc.ErrorInfo', value: new Uint8Array(), debug: { reason: 'CROWDED', domain: 'majlis', metadata: { slip } } },
+    { type: 'google.rpc.RetryInfo', value: new Uint8Array(), debug: { retryDelay: `${seconds}s` } },
+  ];
+  return error;
+};
 const away = (reason: string): Refusal => new Refusal(503, reason);
 let clock: FakeClock;
 let door: FakeDoor;
@@ -295,4 +306,16 @@ describe('a closed door', () => {
       expect(worthAnotherTry(new Refusal(403, reason), 0), reason).toBe(false);
     }
   });
+});
+
+test('who is sent away by a crowd comes back just when told, with the slip that says since when they have been coming', async () => {
+  door.answers.push(crowded('first', 20), crowded('second', 5), placed(7));
+  await entry.enter();
+  await clock.pass(19_900);
+  expect([door.asked, entry.waiting]).toEqual([1, true]);
+  await clock.pass(200);
+  await clock.pass(5_000);
+  expect([door.slips, entry.place?.position]).toEqual([['', 'first', 'second'], 7]);
+  await clock.pass(4_000);
+  expect(door.slips.at(-1), 'the ticket says it from here on').toBe('');
 });

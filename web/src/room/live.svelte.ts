@@ -83,7 +83,7 @@ export class LiveRoom {
     });
     this.entry = new Entry(
       {
-        join: (ticket) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket }),
+        join: (ticket, slip) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip }),
         permit: (kind) => rooms.getMediaPermit({ roomId: id, kind: kind === 'stage' ? MediaKind.STAGE : MediaKind.AUDIENCE }),
         leave: (epoch) => rooms.leaveRoom({ roomId: id, epoch }),
         leaveLine: (ticket) => rooms.leaveLine({ roomId: id, ticket }),

@@ -68,6 +68,8 @@ pub struct Refused {
     pub reason: String,
     /// When to come back, s.
     pub retry_seconds: Option<u64>,
+    /// What to show at the next try; empty when nothing was given.
+    pub slip: String,
     words: String,
 }
 
@@ -199,8 +201,12 @@ async fn refused(asked: &str, response: Response) -> Refused {
     let detailed = |told: &Value| {
         told["details"].as_array()?.iter().find_map(|detail| detail["debug"]["reason"].as_str().map(str::to_owned))
     };
+    let slip = told["details"].as_array().and_then(|details| {
+        details.iter().find_map(|detail| detail["debug"]["metadata"]["slip"].as_str().map(str::to_owned))
+    });
     let reason = told["reason"].as_str().map(str::to_owned).or_else(|| detailed(&told)).unwrap_or_default();
-    Refused { asked: asked.to_owned(), status, reason, retry_seconds, words: shortened(&body) }
+    let (asked, slip) = (asked.to_owned(), slip.unwrap_or_default());
+    Refused { asked, status, reason, retry_seconds, slip, words: shortened(&body) }
 }
 
 /// Offers, and takes the answer with the address of the session.

@@ -101,7 +101,7 @@ struct Street {
 enum Answer {
     Seated(Value),
     Place { position: u64, ticket: String, after: Duration },
-    Refused { after: Duration },
+    Refused { slip: String, after: Duration },
 }
 
 /// Runs the plan.
@@ -167,17 +167,20 @@ impl Street {
         }
         let now = self.now();
         self.seen().people[number].knocked = Some(now);
-        let mut ticket = String::new();
+        let (mut ticket, mut slip) = (String::new(), String::new());
         let joined = loop {
-            let answer = self.knock(number, &ticket, due).await?;
+            let answer = self.knock(number, &ticket, &slip, due).await?;
             let after = match answer {
                 Answer::Seated(joined) => break joined,
                 Answer::Place { position, ticket: newest, after } => {
                     self.seen().people[number].place.get_or_insert(position);
-                    ticket = newest;
+                    (ticket, slip) = (newest, String::new());
                     after
                 }
-                Answer::Refused { after } => after,
+                Answer::Refused { slip: newest, after } => {
+                    slip = if newest.is_empty() { slip } else { newest };
+                    after
+                }
             };
             due = Instant::now() + after;
             tokio::time::sleep_until(due.into()).await;
@@ -187,8 +190,8 @@ impl Street {
         self.listen(number, &joined).await
     }
 
-    async fn knock(&self, number: usize, ticket: &str, due: Instant) -> Result<Answer> {
-        let request = json!({"roomId": self.plan.room, "mayWait": true, "ticket": ticket});
+    async fn knock(&self, number: usize, ticket: &str, slip: &str, due: Instant) -> Result<Answer> {
+        let request = json!({"roomId": self.plan.room, "mayWait": true, "ticket": ticket, "slip": slip});
         let answer = self.call(number, "JoinRoom", request).await;
         let (now, took) = (self.now(), due.elapsed().as_secs_f64() * 1000.0);
         let mut seen = self.seen();
@@ -200,7 +203,8 @@ impl Street {
                 let refused = error.downcast::<Refused>()?;
                 let name = if refused.reason.is_empty() { refused.status.to_string() } else { refused.reason };
                 *seen.refused.entry(name).or_default() += 1;
-                return Ok(Answer::Refused { after: refused.retry_seconds.map_or(AGAIN, Duration::from_secs) });
+                let after = refused.retry_seconds.map_or(AGAIN, Duration::from_secs);
+                return Ok(Answer::Refused { slip: refused.slip, after });
             }
         };
         let place = &answer["place"];

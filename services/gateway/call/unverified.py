@@ -1,0 +1,36 @@
+"""What tokens say of themselves, read without verifying anything: whoever a call is for does that."""
+
+import base64
+from dataclasses import dataclass
+
+from services.common.text.strict_json import read_json
+from services.common.trust.claims import TokenKind
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """The header and claims of something that looks like a signed token (RFC 7519)."""
+
+    type: object
+    claims: dict[str, object]
+
+    def texts(self, kind: TokenKind, *fields: str) -> tuple[str, ...]:
+        """Claims by the fields that the contract has for them; empty for one that is no text."""
+        said = (self.claims.get(kind.names[field]) for field in fields)
+        return tuple(value if isinstance(value, str) else "" for value in said)
+
+
+def read_token(token: str) -> Unverified | None:
+    """What it says; None for what has not the form of a signed token."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    return Unverified(_json_part(parts[0]).get("typ"), _json_part(parts[1]))
+
+
+def _json_part(part: str) -> dict[str, object]:
+    try:
+        value = read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
