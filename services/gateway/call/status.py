@@ -33,11 +33,10 @@ _CODES: dict[int, tuple[str, int]] = {
     15: ("data_loss", 500),
     16: ("unauthenticated", 401),
 }
-_DETAILS: tuple[Any, ...] = (
-    error_details_pb2.ErrorInfo,
-    error_details_pb2.RetryInfo,
-    error_details_pb2.BadRequest,
-)
+_DETAILS: dict[str, Any] = {
+    kind.DESCRIPTOR.full_name: kind
+    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo, error_details_pb2.BadRequest)
+}
 
 
 def status_from(error: Exception) -> status_pb2.Status:
@@ -79,34 +78,51 @@ def connect_error(status: status_pb2.Status) -> dict[str, Any]:
 
 def retry_after_seconds(status: status_pb2.Status) -> int | None:
     """Whole seconds for a Retry-After header, from RetryInfo."""
-    for detail in status.details:
-        retry = error_details_pb2.RetryInfo()
-        if detail.Is(retry.DESCRIPTOR) and _unpacks(detail, retry):
-            return max(1, math.ceil(float(retry.retry_delay.ToNanoseconds()) / 1e9))
-    return None
+    retry = _first(status, error_details_pb2.RetryInfo)
+    return None if retry is None else max(1, math.ceil(float(retry.retry_delay.ToNanoseconds()) / 1e9))
 
 
 def reason_of(status: status_pb2.Status) -> str:
     """The reason in its ErrorInfo; empty without one."""
+    info = _first(status, error_details_pb2.ErrorInfo)
+    return "" if info is None else str(info.reason)
+
+
+def _first(status: status_pb2.Status, kind: Any) -> Any:
+    """The first of its details that is of a kind and can be read; None without one."""
     for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR) and _unpacks(detail, info):
-            return str(info.reason)
-    return ""
+        if _name_of(detail) == kind.DESCRIPTOR.full_name:
+            message = _read(detail, kind)
+            if message is not None:
+                return message
+    return None
 
 
 def _detail(detail: Any) -> dict[str, Any]:
-    name = detail.TypeName()
+    name = _name_of(detail)
     entry: dict[str, Any] = {"type": name, "value": base64.b64encode(detail.value).decode().rstrip("=")}
-    for kind in _DETAILS:
-        message = kind()
-        if detail.Is(message.DESCRIPTOR) and _unpacks(detail, message):
-            entry["debug"] = json_format.MessageToDict(message)
+    kind = _DETAILS.get(name)
+    message = None if kind is None else _read(detail, kind)
+    if message is not None:
+        entry["debug"] = _readable(message)
     return entry
 
 
-def _unpacks(detail: Any, message: Any) -> bool:
+def _readable(message: Any) -> dict[str, Any]:
+    """As protobuf's JSON mapping has it; by hand for what a crowd is told, in a tenth of the time."""
+    if isinstance(message, error_details_pb2.ErrorInfo):
+        said = {"reason": message.reason, "domain": message.domain, "metadata": dict(message.metadata)}
+        return {name: value for name, value in said.items() if value}
+    found: dict[str, Any] = json_format.MessageToDict(message)
+    return found
+
+
+def _name_of(detail: Any) -> str:
+    return str(detail.type_url).rpartition("/")[2]
+
+
+def _read(detail: Any, kind: Any) -> Any:
     try:
-        return bool(detail.Unpack(message))
+        return kind.FromString(detail.value)
     except DecodeError:
-        return False
+        return None

@@ -9,10 +9,15 @@ from services.common.trust.claims import TokenKind
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """The header and claims of something that looks like a signed token (RFC 7519)."""
+    """Something that looks like a signed token (RFC 7519)."""
 
-    type: object
+    header: str
     claims: dict[str, object]
+
+    @property
+    def type(self) -> object:
+        """Which kind of token it says it is."""
+        return _json_part(self.header).get("typ")
 
     def texts(self, kind: TokenKind, *fields: str) -> tuple[str, ...]:
         """Claims by the fields that the contract has for them; empty for one that is no text."""
@@ -25,7 +30,7 @@ def read_token(token: str) -> Unverified | None:
     parts = token.split(".")
     if len(parts) != 3:
         return None
-    return Unverified(_json_part(parts[0]).get("typ"), _json_part(parts[1]))
+    return Unverified(parts[0], _json_part(parts[1]))
 
 
 def _json_part(part: str) -> dict[str, object]:
