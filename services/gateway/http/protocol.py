@@ -18,6 +18,10 @@ _TOO_LARGE = b"431 Request Header Fields Too Large"
 _MOST_DRAINED_BYTES = 1024 * 1024
 MOST_KEPT_OPEN = 2000
 """Beyond so many connections, but for streams, each ends with its answer: one that idles costs some ten kilobytes."""
+MOST_KEPT_BRIEFLY = 6000
+"""Until there are so many, whoever was given something to read is waited for a moment: what a page asks for next would
+otherwise come by a new connection, which costs more than the answer."""
+_BRIEF_SECONDS = 2
 # uri-host and port of RFC 3986 §3.2; it may be empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z_~-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?")
 
@@ -145,8 +149,14 @@ class GatewayProtocol(HttpToolsProtocol):
             # It would take the interim response for the response (RFC 9110 §10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
-        if self.parser.should_upgrade() or self.brief_now > MOST_KEPT_OPEN:
+        if self.parser.should_upgrade() or (self.brief_now > MOST_KEPT_OPEN and not self._is_waited_for()):
             self.cycle.keep_alive = False
+
+    def _is_waited_for(self) -> bool:
+        if self.parser.get_method() != b"GET" or self.brief_now > MOST_KEPT_BRIEFLY:
+            return False
+        self.timeout_keep_alive = _BRIEF_SECONDS
+        return True
 
     def on_message_complete(self) -> None:
         """The request is whole; the next head may come."""

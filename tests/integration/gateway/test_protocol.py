@@ -162,10 +162,30 @@ async def test_each_coding_of_a_file_has_its_own_tag_and_weight(origin: Origin) 
         assert (await ask(Accept_Encoding="br", If_None_Match=known))[0] == status, known
 
 
+async def test_beyond_a_bound_who_reads_a_page_is_waited_for_briefly_and_nobody_else(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MOST_KEPT_OPEN", 0)
+    monkeypatch.setattr(protocol, "_BRIEF_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+    for method, is_last in ((b"GET", False), (b"POST", True)):
+        writer.write(method + f" {INFO} HTTP/1.1\r\n".encode() + HOST + b"Content-Length: 0\r\n\r\n")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert (b"connection: close" in head.lower()) is is_last
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+    writer.close()
+    idle, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+    writer.write(f"GET {INFO} HTTP/1.1\r\n".encode() + HOST + b"\r\n")
+    assert await asyncio.wait_for(idle.read(), 5), "answered, and ended soon after"
+    writer.close()
+
+
 async def test_beyond_a_bound_each_connection_ends_with_its_answer_and_streams_do_not_count(
     origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_KEPT_OPEN", protocol.GatewayProtocol.brief_now)
+    for bound in ("MOST_KEPT_OPEN", "MOST_KEPT_BRIEFLY"):
+        monkeypatch.setattr(protocol, bound, protocol.GatewayProtocol.brief_now)
     answer = await told(origin, f"GET {INFO} HTTP/1.1\r\n".encode() + HOST + b"\r\n")
     assert b" 200 " in answer
     assert b"connection: close" in answer.lower()
