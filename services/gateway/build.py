@@ -21,7 +21,7 @@ from services.common.trust.certificates import CertificateFiles
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tls import certificate_files
 from services.common.trust.tokens import TokenVerifier, refusal_counter
-from services.gateway.call.calls import Calls
+from services.gateway.call.calls import Calls, Owners
 from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
 from services.gateway.call.crowds import Crowds
 from services.gateway.call.door import Door
@@ -138,8 +138,7 @@ class Gateway:
         info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
         calls = Calls(
             catalogue,
-            # Without servers to offer, answers pass as bytes that nobody looks into.
-            WithIceServers(outward.forwarder, catalogue, ice) if ice else outward.forwarder,
+            _owners(outward, catalogue, ice),
             identities,
             local={GET_SERVER_INFO: info.answer},
             local_streams={WATCH: partial(watch, self.watching)},
@@ -250,6 +249,11 @@ def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outw
         Forwarder(addresses, settings, metrics, owners),
         (auth, directory, invite),
     )
+
+
+def _owners(outward: Outward, catalogue: Catalogue, ice: IceServers) -> Owners:
+    # Without servers to offer, answers pass as bytes that nobody looks into.
+    return WithIceServers(outward.forwarder, catalogue, ice) if ice else outward.forwarder
 
 
 def _identities(settings: Settings, auth: AuthClient, revocations: RevocationList, metrics: Metrics) -> Identities:
