@@ -109,7 +109,7 @@ def _detail(detail: Any) -> dict[str, Any]:
 
 
 def _readable(message: Any) -> dict[str, Any]:
-    """As protobuf's JSON mapping has it; by hand for what a crowd is told, in a tenth of the time."""
+    """As protobuf's JSON mapping has it; by hand for what a crowd is told."""
     if isinstance(message, error_details_pb2.ErrorInfo):
         said = {"reason": message.reason, "domain": message.domain, "metadata": dict(message.metadata)}
         return {name: value for name, value in said.items() if value}
