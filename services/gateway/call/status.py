@@ -33,10 +33,11 @@ _CODES: dict[int, tuple[str, int]] = {
     15: ("data_loss", 500),
     16: ("unauthenticated", 401),
 }
-_DETAILS: dict[str, Any] = {
-    kind.DESCRIPTOR.full_name: kind
-    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo, error_details_pb2.BadRequest)
-}
+_DETAILS: tuple[Any, ...] = (
+    error_details_pb2.ErrorInfo,
+    error_details_pb2.RetryInfo,
+    error_details_pb2.BadRequest,
+)
 
 
 def status_from(error: Exception) -> status_pb2.Status:
@@ -78,51 +79,34 @@ def connect_error(status: status_pb2.Status) -> dict[str, Any]:
 
 def retry_after_seconds(status: status_pb2.Status) -> int | None:
     """Whole seconds for a Retry-After header, from RetryInfo."""
-    retry = _first(status, error_details_pb2.RetryInfo)
-    return None if retry is None else max(1, math.ceil(float(retry.retry_delay.ToNanoseconds()) / 1e9))
+    for detail in status.details:
+        retry = error_details_pb2.RetryInfo()
+        if detail.Is(retry.DESCRIPTOR) and _unpacks(detail, retry):
+            return max(1, math.ceil(float(retry.retry_delay.ToNanoseconds()) / 1e9))
+    return None
 
 
 def reason_of(status: status_pb2.Status) -> str:
     """The reason in its ErrorInfo; empty without one."""
-    info = _first(status, error_details_pb2.ErrorInfo)
-    return "" if info is None else str(info.reason)
-
-
-def _first(status: status_pb2.Status, kind: Any) -> Any:
-    """The first of its details that is of a kind and can be read; None without one."""
     for detail in status.details:
-        if _name_of(detail) == kind.DESCRIPTOR.full_name:
-            message = _read(detail, kind)
-            if message is not None:
-                return message
-    return None
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and _unpacks(detail, info):
+            return str(info.reason)
+    return ""
 
 
 def _detail(detail: Any) -> dict[str, Any]:
-    name = _name_of(detail)
+    name = detail.TypeName()
     entry: dict[str, Any] = {"type": name, "value": base64.b64encode(detail.value).decode().rstrip("=")}
-    kind = _DETAILS.get(name)
-    message = None if kind is None else _read(detail, kind)
-    if message is not None:
-        entry["debug"] = _readable(message)
+    for kind in _DETAILS:
+        message = kind()
+        if detail.Is(message.DESCRIPTOR) and _unpacks(detail, message):
+            entry["debug"] = json_format.MessageToDict(message)
     return entry
 
 
-def _readable(message: Any) -> dict[str, Any]:
-    """As protobuf's JSON mapping has it; by hand for what a crowd is told."""
-    if isinstance(message, error_details_pb2.ErrorInfo):
-        said = {"reason": message.reason, "domain": message.domain, "metadata": dict(message.metadata)}
-        return {name: value for name, value in said.items() if value}
-    found: dict[str, Any] = json_format.MessageToDict(message)
-    return found
-
-
-def _name_of(detail: Any) -> str:
-    return str(detail.type_url).rpartition("/")[2]
-
-
-def _read(detail: Any, kind: Any) -> Any:
+def _unpacks(detail: Any, message: Any) -> bool:
     try:
-        return kind.FromString(detail.value)
+        return bool(detail.Unpack(message))
     except DecodeError:
-        return None
+        return False
