@@ -1,5 +1,6 @@
 """Lets a friend in: claim the invitation, have auth create the account, confirm; and cleans up after crashes."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from services.common.store.database import retry_conflicts
 from services.invite.app.ports import Accounts, Counters, Doors, Limits, NewAccount, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash, request_hash
-from services.invite.domain.errors import InvitationClaimed, InvitationInvalid
+from services.invite.domain.errors import DoorsPaced, DoorsPaused, InvitationClaimed, InvitationInvalid, RateLimited
 from services.invite.domain.events import InvitationRedeemed
 from services.invite.domain.invitation import Invitation, Step
 from services.invite.domain.people import Person
@@ -79,10 +80,19 @@ class Redemptions:
             account = await self._create(claimed, profile, visitor)
             await self._confirm(claimed.redemption_id, account.user_id)
         except DomainError as refusal:
+            if isinstance(refusal, DoorsPaced | DoorsPaused):
+                self._excuse_waiting(code, visitor)
             self._counters.redemption(refusal.reason.lower())
             raise
         self._counters.redemption("ok")
         return account, claimed.room_id
+
+    def _excuse_waiting(self, code: str, visitor: Visitor) -> None:
+        """Whoever the doors let wait has a good code, and a whole hall may wait behind one address."""
+        self._give_back_code_limits(visitor)
+        with contextlib.suppress(RateLimited):
+            self._limits.take(rates.EXCUSED_PER_CODE, code_hash(code))
+            self._limits.give_back(rates.REDEMPTIONS_PER_NETWORK, visitor.network)
 
     async def settle_stale_claims(self) -> None:
         """Finishes or gives back what crashes left behind; run it now and then."""

@@ -19,7 +19,7 @@ from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.tickets import Tickets, milliseconds
 from services.room_directory.domain.choosing import is_tight
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
-from services.room_directory.domain.errors import LineFull, NoRelay, RoomFull, RoomMoves
+from services.room_directory.domain.errors import LineFull, NoRelay, RateLimited, RoomFull, RoomMoves
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import LineOrder, MediaKind
 from services.room_directory.domain.waiting import (
@@ -35,6 +35,8 @@ from services.room_directory.domain.waiting import (
 
 _MOST_OFFERS_A_ROUND = 200
 _LINE_FULL_SECONDS = 60.0
+_KNOCKS, _KNOCKS_A_SECOND = 60, 2.0
+"""How often one person may ask to come in: in a burst, and for ever. Nobody who knocks as they are told comes near."""
 _SPREAD = 0.2
 """How far before and after its time a knock may come."""
 
@@ -90,6 +92,7 @@ class WaitingRoom:
         self._clock = clock
         self._limits = limits
         self._door = TokenBuckets(2 * limits.entries_per_second, limits.entries_per_second, max_keys=1)
+        self._knocks = TokenBuckets(_KNOCKS, _KNOCKS_A_SECOND)
         self._is_short = False
         """Whether somebody who is next found no relay with room at the last round: newcomers anywhere come after."""
         self._turn = 0
@@ -99,8 +102,11 @@ class WaitingRoom:
     async def knock(self, actor: Actor, room_id: str, knock: Knock) -> Seated | PlaceShown:
         """Seats the caller, or gives them a place in the line where they may wait and there is no seat.
 
-        Raises what joining raises, LineFull, TicketInvalid, TicketElsewhere.
+        Raises what joining raises, LineFull, TicketInvalid, TicketElsewhere, RateLimited.
         """
+        wait = self._knocks.take(actor.user_id, self._clock.monotonic())
+        if wait:
+            raise RateLimited("you ask to come in too often", retry_after_seconds=wait)
         live = await self._rooms.find(room_id)
         if not self._rooms.may_go_on(live):
             # Another copy may have its line by now, and gives places of its own.

@@ -23,9 +23,9 @@ from services.invite.messages import encode
 from services.invite.storage import SqlStore
 from services.invite.storage.tables import places
 from tests.integration.invite.conftest import CODE_SECRET, Door
-from tests.integration.invite.test_doors import VISITOR, Copies, came, codes_of, copies, report
+from tests.integration.invite.copies import Copies, came, codes_of, report
 
-__all__ = ["copies"]
+VISITOR = Visitor("10.9.9.0/24")
 
 LINA = "lina@example.org"
 
@@ -77,6 +77,11 @@ class Desk:
             at = await tx.moment(self.door.clock.now())
         async with self.door.database.write() as session:
             await session.execute(update(places).values({name: at - span for name, span in ago.items()}))
+
+
+@pytest.fixture
+def copies(door: Door) -> Copies:
+    return Copies(door, 2)
 
 
 @pytest.fixture

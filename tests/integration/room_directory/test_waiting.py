@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 
+import grpc
 import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 
+from services.common.rpc.errors import raise_for
 from tests.integration.room_directory.world import World, on_both_databases, refusal, refused_with
 from tests.support.fake_auth import person
 
@@ -258,3 +260,21 @@ async def test_who_was_sent_away_by_a_crowd_stands_in_line_by_their_first_try(wo
     assert forged.position == 4, "only a proven service says so"
     await world.call("nadia", "LeaveLine", room_service_pb2.LeaveLineRequest(room_id=room_id))
     assert (await _sent_away(world, "nadia", room_id, 60_000)).position == 4, "they gave that place up"
+
+
+async def test_one_person_cannot_ask_to_come_in_without_end_and_keeps_nobody_else_out_by_it(world: World) -> None:
+    await world.relay()
+    room_id: str = (await world.create("lina")).room_id
+    asked = await asyncio.gather(*(refused_or_in(world, "omar", room_id) for _ in range(70)))
+    assert asked.count("RATE_LIMITED") >= 5
+    assert asked.count("") >= 60
+    assert await refused_or_in(world, "nadia", room_id) == ""
+
+
+async def refused_or_in(world: World, name: str, room_id: str) -> str:
+    """The reason of the refusal, or nothing for whoever came in."""
+    try:
+        await world.join(name, room_id)
+    except grpc.aio.AioRpcError as error:
+        return raise_for(error).reason
+    return ""
