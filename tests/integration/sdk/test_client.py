@@ -46,7 +46,7 @@ async def test_whoever_does_not_wait_is_refused_before_a_full_room_and_whoever_d
     assert (refused.value.reason, refused.value.passing) == ("ROOM_FULL", True)
     places: list[int] = []
     answer = await client.join(ROOM_ID, on_place=lambda place: places.append(place.position))
-    assert (places, answer.seat.epoch, hall.line.tickets) == ([3, 2], 1, ["", "ticket0"])
+    assert (places, answer.seat.epoch, hall.line.tickets) == ([3, 2, 1], 1, ["", "ticket0"])
 
 
 async def test_a_refusal_keeps_what_the_server_said(client: Client) -> None:
