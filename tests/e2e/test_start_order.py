@@ -92,9 +92,9 @@ async def test_whatever_is_started_first_waits_for_what_it_needs_and_then_all_wo
             if name != "nats":
                 noise = [line for line in parts.said(name).splitlines() if any(word in line for word in NOISE)]
                 assert not noise, noise
-                # What is waited for is said, and not again and again.
+                # What is waited for is said, and not at each try: those were forty.
                 warnings = [line for line in parts.said(name).splitlines() if "[warning" in line]
-                assert len(warnings) <= 4, warnings
+                assert len(warnings) <= 8, warnings
     finally:
         parts.stop()
 
