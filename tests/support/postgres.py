@@ -49,8 +49,8 @@ def _environment() -> dict[str, str]:
     return {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
 
 
-def _serve(binaries: Path, directory: Path) -> "subprocess.Popen[bytes]":
-    options = ["listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60"]
+def _serve(binaries: Path, directory: Path, *further: str) -> "subprocess.Popen[bytes]":
+    options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=60", *further]
     flags = [part for option in options for part in ("-c", option)]
     server = subprocess.Popen(
         [binaries / "postgres", "-D", directory / "data", "-k", directory, *flags],
@@ -77,7 +77,7 @@ class PostgresServer:
         self.start()
 
     def start(self) -> None:
-        """Starts it and waits until it accepts connections."""
+        """Starts it and waits until it accepts connections; what it has committed outlives its end."""
         self._server = _serve(self._binaries, self._directory)
 
     def freeze(self) -> None:
@@ -142,7 +142,7 @@ def postgres_url() -> Iterator[str]:
     binaries = _found()
     with _folder() as directory:
         _make(binaries, directory)
-        with stopping(_serve(binaries, directory), signal.SIGINT):
+        with stopping(_serve(binaries, directory, "synchronous_commit=off"), signal.SIGINT):
             yield f"postgresql+asyncpg://app@/postgres?host={directory}"
 
 
