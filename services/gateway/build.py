@@ -32,6 +32,7 @@ from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo,
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
 from services.gateway.call.slips import Slips
+from services.gateway.call.turnstile import Turnstile
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
@@ -143,7 +144,7 @@ class Gateway:
             local={GET_SERVER_INFO: info.answer},
             local_streams={WATCH: partial(watch, self.watching)},
             faults=Faults(),
-            crowds=Crowds(Slips(settings.service_secret()), self.watching.is_or_was_watching),
+            crowds=_crowds(settings, self.watching, web_port),
         )
         inside = Inside(
             calls=calls,
@@ -265,6 +266,11 @@ def _identities(settings: Settings, auth: AuthClient, revocations: RevocationLis
 def _media(settings: Settings, identities: Identities, outward: Outward, relays: RelayTable, ice: IceServers) -> Media:
     seal = PermitSeal(settings.service_secret())
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
+
+
+def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort) -> Crowds:
+    turnstile = Turnstile(knocking=web_port.knocking)
+    return Crowds(Slips(settings.service_secret()), watching.is_or_was_watching, turnstile)
 
 
 def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics) -> Application:

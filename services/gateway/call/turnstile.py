@@ -12,6 +12,10 @@ from services.common.errors import Crowded
 
 MOST_INSIDE = 64
 """Calls under way: more of them only make each take longer."""
+MOST_KNOCKING = 8
+"""While more than so many connections wait to be accepted, FEWEST_INSIDE calls are under way: whoever is at the door
+gets a page and an answer first, even if it is only when to come back. A system that lets them wait drops them."""
+FEWEST_INSIDE = 2
 LONGEST_SECONDS = 0.5
 """Nobody joins a queue that takes longer."""
 _PATIENCE_SECONDS = 0.7
@@ -49,8 +53,10 @@ class Turnstile:
     back together; where nothing is known yet of how fast calls are answered, it supposes little.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic, knocking: Callable[[], int] = lambda: 0) -> None:
+        """`knocking` tells how many connections wait to be accepted."""
         self._now = now
+        self._knocking = knocking
         self._inside = 0
         self._queues: tuple[deque[asyncio.Future[bool]], ...] = tuple(deque() for _ in Rank)
         self._turns = 0
@@ -66,7 +72,8 @@ class Turnstile:
     @asynccontextmanager
     async def turn(self, rank: Rank) -> AsyncGenerator[None, None]:
         """Around one call. Raises Crowded."""
-        if self._inside < MOST_INSIDE:
+        self._let_in()
+        if self._inside < self._most_inside():
             self._inside += 1
         else:
             await self._queue_up(rank)
@@ -93,6 +100,9 @@ class Turnstile:
         if not is_let_in:
             raise self._refusal(rank)
 
+    def _most_inside(self) -> int:
+        return MOST_INSIDE if self._knocking() <= MOST_KNOCKING else FEWEST_INSIDE
+
     def _waiting(self) -> int:
         return sum(map(len, self._queues))
 
@@ -114,6 +124,15 @@ class Turnstile:
 
     def _pass_on(self) -> None:
         self._inside -= 1
+        self._let_in()
+
+    def _let_in(self) -> None:
+        """Gives turns to those who are next, as many as may be inside."""
+        if self._waiting():
+            for _ in range(self._inside, self._most_inside()):
+                self._let_one_in()
+
+    def _let_one_in(self) -> None:
         self._turns += 1
         insiders, *others = self._queues
         for queue in (insiders, *others) if self._turns % OTHERS_TURN else (*others, insiders):

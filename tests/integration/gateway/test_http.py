@@ -1,6 +1,7 @@
 """The origin as such: the page, its headers, limits for impolite clients, and a new RPC without new code."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from prometheus_client import generate_latest
 
 from services.gateway.call.offered import contract_services
 from services.gateway.http import protocol
+from services.gateway.http.server import bind
 from tests.integration.gateway.conftest import Origin, all_parts, gateway_over
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import TokenMint
@@ -277,6 +279,20 @@ async def test_a_crowd_that_opens_streams_at_once_is_spread(tmp_path: Path, nats
         assert int(refused[0].headers["retry-after"]) >= 1
         for each in streams:
             await each.__aexit__()
+
+
+async def test_connections_that_wait_to_be_accepted_are_counted() -> None:
+    bound = bind(["127.0.0.1:0"])
+    bound.sockets[0].listen(64)
+    with contextlib.ExitStack() as after:
+        after.enter_context(bound.sockets[0])
+        assert bound.knocking() == 0
+        for _ in range(5):
+            after.enter_context(socket.create_connection(("127.0.0.1", bound.port), timeout=5))
+        assert bound.knocking() == 5
+        bound.sockets[0].accept()[0].close()
+        assert bound.knocking() == 4
+    assert bound.knocking() == 0, "nobody knocks where nobody listens"
 
 
 async def test_what_happens_can_be_measured(origin: Origin) -> None:

@@ -5,7 +5,16 @@ import asyncio
 import pytest
 
 from services.common.errors import Crowded
-from services.gateway.call.turnstile import LATEST_AGAIN_SECONDS, LEAST_QUEUE, MOST_INSIDE, OTHERS_TURN, Rank, Turnstile
+from services.gateway.call.turnstile import (
+    FEWEST_INSIDE,
+    LATEST_AGAIN_SECONDS,
+    LEAST_QUEUE,
+    MOST_INSIDE,
+    MOST_KNOCKING,
+    OTHERS_TURN,
+    Rank,
+    Turnstile,
+)
 
 
 class Crowd:
@@ -13,7 +22,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.turnstile = Turnstile(lambda: self.now)
+        self.knocking = 0
+        self.turnstile = Turnstile(lambda: self.now, lambda: self.knocking)
         self.inside: list[int] = []
         self.most = 0
         self.answers: list[asyncio.Event] = []
@@ -44,6 +54,12 @@ class Crowd:
             await asyncio.sleep(0)
 
 
+async def turns(count: int) -> None:
+    """Lets the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def test_a_crowd_is_answered_as_it_came_and_whoever_would_wait_for_long_is_sent_away_at_once() -> None:
     crowd = Crowd()
     people = crowd.come(5000)
@@ -54,6 +70,23 @@ async def test_a_crowd_is_answered_as_it_came_and_whoever_would_wait_for_long_is
     await asyncio.gather(*people)
     assert crowd.answered == list(range(room))
     assert crowd.most == MOST_INSIDE
+
+
+async def test_while_connections_wait_to_be_accepted_few_calls_are_carried_on_and_the_rest_once_they_are() -> None:
+    crowd = Crowd()
+    crowd.knocking = MOST_KNOCKING + 1
+    people = crowd.come(10)
+    await asyncio.sleep(0)
+    assert crowd.inside == list(range(FEWEST_INSIDE))
+    crowd.answers.pop(0).set()
+    await turns(4)
+    assert crowd.inside == [1, 2], "one out, one in"
+    crowd.knocking = 0
+    people += crowd.come(1, first=10)
+    await turns(4)
+    assert sorted(crowd.inside) == list(range(1, 11)), "those in the queue, and who comes now"
+    await crowd.answer_all()
+    await asyncio.gather(*people)
 
 
 async def test_those_who_are_sent_away_are_told_to_come_back_one_after_another() -> None:
