@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,9 +90,14 @@ class Ring:
         for number in range(crew.ears):
             self.ears.append(Ear(await friend_of(self.stack, self.owner, f"ear{number}")))
             self.ears[-1].start(self.room_id)
-        async with asyncio.timeout(COMING_SECONDS):
-            while len(heard := await self.heard()) < crew.listeners or not all(each.hears for each in heard):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+        heard: list[Heard] = []
+        try:
+            async with asyncio.timeout(COMING_SECONDS):
+                while len(heard := await self.heard()) < crew.listeners or not all(each.hears for each in heard):  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            hear = Counter(each.relay for each in heard if each.hears)
+            raise TimeoutError(f"{len(heard)} of {crew.listeners} came, and hear by relay: {dict(hear)}") from None
 
     async def close(self) -> None:
         """Sends those who decode away, and ends the relays beside the system's own."""
