@@ -292,12 +292,12 @@ class LiveRooms:
         await self._reserve(live)
         self._require_own(live)
         for attempt in range(1, _TRIES + 1):
-            draft, epochs = live.room.draft(), live.epochs.draft()
+            draft, epochs = live.room.draft(), live.epochs.draft(live.room.epochs_in_use())
             deeds: list[Deed] = []
             for each in together:
                 told = len(draft.facts)
                 try:
-                    each.result, each.refusal = each.decide(draft, epochs.take), None
+                    each.result, each.refusal = each.decide(draft, epochs.taker(each.act)), None
                 except DomainError as error:
                     # A refusal has changed nothing: the draft is as the one before left it.
                     each.refusal = error
@@ -370,7 +370,7 @@ class LiveRooms:
             try:
                 await self._store.reserve_epochs(live.room.room_id, ceiling)
             except StorageUnavailable:
-                # Reserved well ahead: there are enough for a long time, but not after a start. What takes none goes on.
+                # Reserved well ahead: there are enough for a long time. After a start only spare ones are left.
                 _log.debug("no epochs could be reserved", room_id=live.room.room_id)
             else:
                 live.epochs.extend(ceiling)

@@ -24,6 +24,8 @@ class Act:
     detail: dict[str, str] = field(default_factory=dict)
     goes_on: bool = False
     """Whether it takes effect also while it cannot be written: what takes something away must not wait for a disk."""
+    seats: bool = False
+    """Whether it gives somebody a seat, whose number has to last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class SeatCases:
         # A room that is none, or over, is no try to take a seat.
         await self._rooms.find(room_id)
         now = self._clock.now()
-        act = Act(actor.user_id, "join_room", room_id, goes_on=True)
+        act = Act(actor.user_id, "join_room", room_id, goes_on=True, seats=True)
 
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             blocked = self._blocks.keep_out(room, actor.user_id)

@@ -1,6 +1,7 @@
 """The room: one consistent whole of settings, stage, hands, offers, removals and seats."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -231,6 +232,13 @@ class Room:
         on_stage = self.stage.get(user_id)
         kept = on_stage.epoch if on_stage is not None and user_id not in self.seats else 0
         return max(self.floors.get(user_id, 0), self.gone.get(user_id, 0), kept)
+
+    def epochs_in_use(self) -> Iterator[int]:
+        """Every epoch that is somebody's, or that ended somebody's seat."""
+        yield from (seat.epoch for seat in self.seats.values())
+        yield from (on_stage.epoch for on_stage in self.stage.values())
+        yield from self.gone.values()
+        yield from self.floors.values()
 
     def had_sound(self, user_id: str, now: datetime) -> bool:
         """Whether the person has a media session here, or had one lately: who comes back is no newcomer."""

@@ -196,8 +196,18 @@ async def test_a_directory_that_was_killed_starts_while_nothing_can_be_written_a
         mute = stage_service_pb2.MuteSpeakerRequest(room_id=room_id, user_id=OMAR)
         assert (await world.call("lina", "MuteSpeaker", mute)).unsaved
         assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_MUTE
+        moved = await world.call(
+            "lina", "MoveToAudience", stage_service_pb2.MoveToAudienceRequest(room_id=room_id, user_id=OMAR)
+        )
+        removed = await world.call(
+            "lina", "RemovePerson", moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=NADIA)
+        )
+        assert (moved.unsaved, removed.unsaved) == (True, True)
+        assert relay.orders(OMAR)[-1][0] == relay_pb.SEAT_ACTION_REPLACE
+        assert relay.orders(NADIA)[-1][0] == relay_pb.SEAT_ACTION_END
         # The number of a seat might have been another's before.
         assert await refusal(world.join("yusuf", room_id)) == "STORAGE_UNAVAILABLE"
     await world.until(lambda: all(live.saved is None for live in world.parts.rooms))
     assert (await world.join("yusuf", room_id)).seat.role == room_pb2.ROLE_LISTENER
+    assert await refusal(world.join("nadia", room_id)) == "REMOVED"
     await world.close()

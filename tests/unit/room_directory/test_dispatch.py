@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+import pytest
 import pytest_asyncio
 
-from services.common.errors import PartUnavailable
+from services.common.errors import PartUnavailable, StorageUnavailable
 from services.common.tasks import Background
 from services.room_directory.app.dispatch import Dispatch
-from services.room_directory.app.epochs import BLOCK, Epochs
+from services.room_directory.app.epochs import BLOCK, SPARE, Epochs
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.domain.events import SeatAction, SeatOrder
 from services.room_directory.domain.placement import RelayLoadState
@@ -154,5 +155,30 @@ def test_epochs_rise_and_a_restart_skips_what_may_have_been_used() -> None:
     after = Epochs.after_restart(epochs.ceiling)
     assert after.is_low
     after.extend(after.next_ceiling())
-    assert after.take() == epochs.ceiling
-    assert after.ceiling == epochs.ceiling + BLOCK
+    assert after.take() == epochs.ceiling + SPARE
+    assert after.ceiling == epochs.ceiling + SPARE + BLOCK
+
+
+def test_what_takes_something_away_has_numbers_also_while_none_can_be_reserved() -> None:
+    after = Epochs.after_restart(Epochs.first().ceiling)
+    with pytest.raises(StorageUnavailable):
+        after.take()
+    ended = [after.take_spare() for _ in range(3)]
+    assert ended == [after.ceiling, after.ceiling + 1, after.ceiling + 2]
+    after.extend(after.next_ceiling())
+    assert min(after.take(), after.take_spare()) > max(ended), "whatever is given later is newer than what was ended"
+
+
+def test_another_start_on_a_full_disk_passes_over_numbers_that_are_in_use() -> None:
+    ceiling = Epochs.first().ceiling
+    again = Epochs.after_restart(ceiling).draft([5, ceiling + 7, 3])
+    assert again.take_spare() == ceiling + 8
+
+
+def test_numbers_that_ran_out_in_a_long_outage_go_on_above_the_spare_ones() -> None:
+    epochs = Epochs(10, 11)
+    assert (epochs.take(), epochs.take_spare()) == (10, 11)
+    with pytest.raises(StorageUnavailable):
+        epochs.take()
+    epochs.extend(epochs.next_ceiling())
+    assert epochs.take() == 11 + SPARE
