@@ -344,6 +344,7 @@ def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> l
                 device_epoch=each.device_epoch,
                 joined_at=now,
                 pending_since=now,
+                unheard_since=now,
                 stream=bool(each.stream_epoch),
                 stream_epoch=each.stream_epoch,
                 proof=Proof(each.sign_in_id, each.token_issued_at),

@@ -47,7 +47,7 @@ class Settings(ServiceSettings):
     rooms_led_limit: int = 3
     """How many live rooms one person may lead."""
     lost_seconds: float = 60.0
-    """How long a seat outlives its connection."""
+    """How long a seat outlives its connection; while people wait, also how long one lasts that never had sound."""
     hold_seconds: float = 60.0
     """How long a room waits for a moderator before a successor leads or the stage closes."""
     closing_seconds: float = 300.0

@@ -109,10 +109,22 @@ class Fleet:
             if relay_id not in self._lost and (relay_id in gone or silent_for > lost_seconds):
                 self._lost.add(relay_id)
                 relay.give_up(now)
-                _log.warning("relay lost", relay_id=relay_id)
+                self._say_lost(relay)
                 await self._move_audiences(relay_id)
         await self._empty_draining()
         await self._heal_homes()
+
+    def _say_lost(self, relay: RelayLoadState) -> None:
+        """One that was emptied and then went did as it was told; with any other somebody lost their sound."""
+        people = sum(
+            seat.relay_id == relay.relay_id and seat.sounds()
+            for live in self._rooms
+            for seat in live.room.seats.values()
+        )
+        if relay.draining and not people:
+            _log.info("relay gone, as it was told to", relay_id=relay.relay_id)
+        else:
+            _log.warning("relay lost", relay_id=relay.relay_id, people=people)
 
     async def _ask(self, relay: RelayLoadState, now: float) -> bool:
         """Whether its process is gone, and all its sessions with it: nobody listens any more where it did."""

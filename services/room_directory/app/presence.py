@@ -110,13 +110,13 @@ class Presence:
     async def tick(self) -> None:
         """Does in every room what its time has come for."""
         for live in self._rooms:
-            now = self._clock.now()
-            if not is_due(live.room, now):
+            now, wanted = self._clock.now(), bool(live.line)
+            if not is_due(live.room, now, wanted=wanted):
                 continue
             room_id = live.room.room_id
             act = Act("room_directory", "tick", room_id, goes_on=True)
             try:
-                await self._rooms.change(room_id, act, partial(tick, now=now))
+                await self._rooms.change(room_id, act, partial(tick, now=now, wanted=wanted))
             except DomainError as error:
                 _log.info("a room's time could not be kept", room_id=room_id, reason=error.reason)
 

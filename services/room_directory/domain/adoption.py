@@ -77,4 +77,12 @@ def is_news_of_seat(news: SessionNews) -> bool:
 
 def _unknown_device(user_id: str, epoch: int, now: datetime) -> Seat:
     # Epoch 0 for the device: its stream was opened before this process started, with an epoch not known here.
-    return Seat(user_id=user_id, epoch=epoch, device_epoch=0, joined_at=now, pending_since=now, absent_since=now)
+    return Seat(
+        user_id=user_id,
+        epoch=epoch,
+        device_epoch=0,
+        joined_at=now,
+        pending_since=now,
+        absent_since=now,
+        unheard_since=now,
+    )

@@ -57,6 +57,7 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
         joined_at=now,
         pending_since=now,
         absent_since=now,
+        unheard_since=(before.unheard_since if before is not None else None) or now,
         proof=actor.proof,
     )
     room.note_silence(user_id, now)

@@ -109,7 +109,8 @@ def put_seat(room: Room, seat: Seat, now: datetime) -> None:
         room.note_silence(seat.user_id, now)
     there = seat.in_use()
     absent_since = None if there else (seat.absent_since or now)
-    room.seats[seat.user_id] = replace(seat, absent_since=absent_since)
+    unheard_since = None if seat.sounds() else seat.unheard_since
+    room.seats[seat.user_id] = replace(seat, absent_since=absent_since, unheard_since=unheard_since)
 
 
 def review(room: Room, now: datetime) -> None:
@@ -125,8 +126,11 @@ def review(room: Room, now: datetime) -> None:
         _set_state(room, RoomState.HELD, now)
 
 
-def tick(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
-    """Does everything whose time has come; `take_epoch` gives an epoch newer than any."""
+def tick(room: Room, take_epoch: Callable[[], int], now: datetime, *, wanted: bool = False) -> None:
+    """Does everything whose time has come; `take_epoch` gives an epoch newer than any.
+
+    `wanted` says whether people wait for a seat.
+    """
     if room.state is RoomState.ENDED:
         return
     expire_hands(room, now)
@@ -134,11 +138,11 @@ def tick(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
     review(room, now)
     _pass_on_or_close(room, now)
     _drop_lost_from_stage(room, take_epoch, now)
-    _drop_absent_listeners(room, take_epoch, now)
+    _drop_absent_listeners(room, take_epoch, now, wanted=wanted)
     _end_if_over(room, now)
 
 
-def is_due(room: Room, now: datetime) -> bool:
+def is_due(room: Room, now: datetime, *, wanted: bool = False) -> bool:
     """Whether `tick` might change anything: cheap to ask, so that rooms at rest are not copied."""
     if room.state is not RoomState.LIVE or room.empty_since is not None or _is_empty(room):
         return room.state is not RoomState.ENDED
@@ -150,7 +154,8 @@ def is_due(room: Room, now: datetime) -> bool:
         for user_id, seat in room.stage.items()
     ):
         return True
-    return any(_is_over(room, seat, now) for seat in room.seats.values())
+    wanted = wanted or _is_full(room)
+    return any(_is_over(room, seat, now, wanted=wanted) for seat in room.seats.values())
 
 
 def _review_seat(room: Room, seat: StageSeat, now: datetime) -> None:
@@ -193,14 +198,25 @@ def _drop_lost_from_stage(room: Room, take_epoch: Callable[[], int], now: dateti
             _drop(room, seat.user_id, take_epoch(), now)
 
 
-def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datetime) -> None:
+def _drop_absent_listeners(room: Room, take_epoch: Callable[[], int], now: datetime, *, wanted: bool) -> None:
+    wanted = wanted or _is_full(room)
     for seat in list(room.seats.values()):
-        if seat.user_id not in room.stage and _is_over(room, seat, now):
+        if seat.user_id not in room.stage and _is_over(room, seat, now, wanted=wanted):
             _drop(room, seat.user_id, take_epoch(), now)
 
 
-def _is_over(room: Room, seat: Seat, now: datetime) -> bool:
-    """Whether an absent person's seat has been kept long enough; a place in the queue is kept over a reload."""
+def _is_full(room: Room) -> bool:
+    return room.listener_count() >= room.rules.listener_limit
+
+
+def _is_over(room: Room, seat: Seat, now: datetime, *, wanted: bool) -> bool:
+    """Whether an absent person's seat has been kept long enough; a place in the queue is kept over a reload.
+
+    While seats are wanted that holds also for who is there and never had sound, or takes the seat again and again.
+    """
+    unheard = seat.unheard_since is not None and _seconds(seat.unheard_since, now) >= room.rules.lost_seconds
+    if wanted and unheard and seat.user_id not in room.stage:
+        return True
     if seat.absent_since is None:
         return False
     waits = seat.user_id in room.hands or seat.user_id in room.offers or seat.user_id in room.stage

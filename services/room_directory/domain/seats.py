@@ -112,6 +112,8 @@ class Seat:
     """By which sign-in it was taken: when that ends, so does the seat."""
     absent_since: datetime | None = None
     """Since when neither session nor stream is there; None while one is."""
+    unheard_since: datetime | None = None
+    """Since when its person holds it and never had sound, however often they took it anew; None once they had."""
 
     def sounds(self) -> bool:
         """Whether its media session is connected."""

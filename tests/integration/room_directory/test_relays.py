@@ -82,7 +82,9 @@ async def test_a_relay_whose_port_refuses_is_given_up_long_before_one_that_is_on
         await world.close()
 
 
-async def test_a_draining_relay_gives_its_stage_to_another_one(world: World) -> None:
+async def test_a_draining_relay_gives_its_stage_to_another_one_and_is_not_said_to_be_lost_when_it_is_gone(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = await world.relay("relay00001")
     room_id = (await world.create("lina")).room_id
     second = await world.relay("relay00002")
@@ -90,6 +92,16 @@ async def test_a_draining_relay_gives_its_stage_to_another_one(world: World) -> 
     await world.until(lambda: second.parts.get(room_id, relay_pb.RoomPart()).home_relay_id == second.relay_id)
     joined = await world.join("omar", room_id)
     assert (await world.claims(joined.permit))["relay"] == second.relay_id
+    capsys.readouterr()
+    await first.die()
+    said: list[str] = []
+
+    def has_gone() -> bool:
+        said.append(capsys.readouterr().out)
+        return "relay gone, as it was told to" in "".join(said)
+
+    await world.until(has_gone)
+    assert "relay lost" not in "".join(said)
 
 
 async def test_the_people_of_a_draining_relay_are_asked_once_to_move_and_keep_their_sound_meanwhile(

@@ -7,9 +7,9 @@ from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.events import RoomUpdated, SeatAction, StageCause, StageLeft, StageSeatChanged
 from services.room_directory.domain.hands import raise_hand
 from services.room_directory.domain.people import Actor
-from services.room_directory.domain.presence import forget_sessions, is_due, move_media, review, set_stream
+from services.room_directory.domain.presence import forget_sessions, is_due, move_media, review, set_stream, tick
 from services.room_directory.domain.roles import Role
-from services.room_directory.domain.seats import RoomState, SessionState
+from services.room_directory.domain.seats import RoomState, Rules, SessionState
 from tests.unit.room_directory.rooms import Hall
 
 LINA = Actor("lina")
@@ -306,3 +306,40 @@ def test_a_reload_keeps_the_place_in_the_queue_and_on_stage_and_a_lost_network_k
     assert "sana" in hall.room.hands
     assert "nadia" in hall.room.seats
     assert "huda" in hall.room.stage
+
+
+def test_a_seat_that_never_has_sound_cannot_be_held_by_taking_it_again_while_others_wait() -> None:
+    hall = Hall(rules=Rules(listener_limit=2))
+    hall.listen("omar")
+    hall.join("sami")
+    hall.stream("sami", True)
+    for _ in range(3):
+        hall.wait(15)
+        hall.join("sami")
+    hall.wait(14.5)
+    assert "sami" in hall.room.seats
+    hall.wait(0.5)
+    assert "sami" not in hall.room.seats, "a minute without sound is as long as a connection may be lost"
+    assert "omar" in hall.room.seats
+    hall.join("nadia")
+
+
+def test_a_seat_without_sound_may_be_kept_where_nobody_wants_it_and_ends_once_somebody_waits() -> None:
+    hall = led()
+    hall.join("sami")
+    hall.stream("sami", True)
+    hall.wait(300)
+    assert "sami" in hall.room.seats
+    assert not is_due(hall.room, hall.now)
+    assert is_due(hall.room, hall.now, wanted=True)
+    tick(hall.room, hall.epoch, hall.now, wanted=True)
+    assert "sami" not in hall.room.seats
+
+
+def test_who_had_sound_and_reads_on_without_it_keeps_their_seat_in_a_full_room() -> None:
+    hall = Hall(rules=Rules(listener_limit=1))
+    hall.listen("omar")
+    hall.stream("omar", True)
+    hall.session("omar", SessionState.DOWN)
+    hall.wait(300)
+    assert "omar" in hall.room.seats
