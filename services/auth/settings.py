@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from services.common.settings import ServiceSettings
+from services.common.settings import LONGEST_DAYS, ServiceSettings, Within
 from services.common.text.origin import origin_of
 
 
@@ -20,15 +20,15 @@ class Settings(ServiceSettings):
     """Schema of the tables on PostgreSQL."""
     owner_link_file: Path
     """File that holds the owner link until it is used."""
-    access_token_seconds: int = 600
+    access_token_seconds: Annotated[int, Within(60, 600)] = 600
     """Life of an access token, 60 to 600."""
-    refresh_token_days: int = 30
+    refresh_token_days: Annotated[int, Within(1, LONGEST_DAYS)] = 30
     """A sign-in ends when it is not used for so many days."""
-    key_rotation_days: int = 30
+    key_rotation_days: Annotated[int, Within(1, LONGEST_DAYS)] = 30
     """Days after which access tokens are signed with a new key; the one before still verifies until the next."""
-    fact_days: int = 30
+    fact_days: Annotated[int, Within(0, LONGEST_DAYS)] = 30
     """Days after which facts that say nothing any more leave the outbox; 0 keeps them all."""
-    audit_days: int = 730
+    audit_days: Annotated[int, Within(0, LONGEST_DAYS)] = 730
     """Days that the audit keeps an act; 0 for ever."""
     mailer: Literal["file", "smtp"] = "file"
     """file writes messages into mail_directory, for one's own machine; smtp sends them."""
@@ -38,7 +38,7 @@ class Settings(ServiceSettings):
     """Sender of messages."""
     smtp_host: str = "127.0.0.1"
     """Mail server."""
-    smtp_port: int = 587
+    smtp_port: Annotated[int, Within(1, 65535)] = 587
     """Its port."""
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     """How the connection to the mail server is protected."""
@@ -51,13 +51,6 @@ class Settings(ServiceSettings):
         parts = urlsplit(self.public_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
-        if not 60 <= self.access_token_seconds <= 600:
-            raise ValueError("access_token_seconds must be 60 to 600")
-        if self.refresh_token_days < 1 or self.key_rotation_days < 1:
-            raise ValueError("refresh_token_days and key_rotation_days must be at least 1")
-
-        if self.fact_days < 0 or self.audit_days < 0:
-            raise ValueError("fact_days and audit_days must not be negative")
 
     @property
     def origin(self) -> str:

@@ -5,18 +5,52 @@ import dataclasses
 import inspect
 import itertools
 import math
+import re
 import textwrap
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 T = TypeVar("T")
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+
+
+LONGEST_SECONDS = 366 * 86_400.0
+LONGEST_DAYS = 36_500
+"""Of a span that a setting may give: beyond it dates would run out."""
+_MOST = 1e9
+HOST_NAME = (
+    r"|(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
+)
+"""Of a host, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a number may be, ends included; written beside its type, as in `Annotated[int, Within(1)]`."""
+
+    least: float
+    most: float = _MOST
+
+    def __str__(self) -> str:
+        least, most = (f"{end:,.12g}".replace(",", "") for end in (self.least, self.most))
+        return f"at least {least}" if self.most == _MOST else f"{least} to {most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a text must be written, and that in words."""
+
+    pattern: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class SettingsError(Exception):
@@ -47,7 +81,7 @@ class ServiceSettings:
     """json for machines, text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is written."""
-    shutdown_grace_seconds: float = 10.0
+    shutdown_grace_seconds: Annotated[float, Within(0, 3600)] = 10.0
     """How long calls in progress may take to finish once the service is told to stop."""
     tls_cert_file: Path | None = None
     """PEM certificate chain of this service; with its key and the authorities it turns on mutual TLS. The certificate
@@ -59,7 +93,7 @@ class ServiceSettings:
     traces_endpoint: str = ""
     """OTLP collector that traces are sent to by gRPC, like http://collector:4317; empty means that of the variable
     OTEL_EXPORTER_OTLP_ENDPOINT, and without either nothing is traced."""
-    traces_share: float = 1.0
+    traces_share: Annotated[float, Within(0, 1)] = 1.0
     """Share of the requests that are traced, 0 to 1, decided where a request enters the system."""
     ready_file: Path | None = None
     """File written once the service serves: a JSON object with the ports it chose."""
@@ -101,13 +135,13 @@ def load(cls: type[T], prefix: str, env: Mapping[str, str]) -> T:
     unknown = sorted(name for name in env if name.startswith(prefix.upper() + "_") and name not in names)
     if unknown:
         raise SettingsError(f"{unknown[0]} is not a setting; the settings are {', '.join(sorted(names))}")
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for name, field in names.items():
         if name in env:
             values[field.name] = _parse(name, env[name], hints[field.name])
         elif _required(field):
-            raise SettingsError(f"{name} must be set ({_type_name(hints[field.name])})")
+            raise SettingsError(f"{name} must be set ({_type_name(_marks(hints[field.name])[0])})")
     try:
         return cls(**values)
     except ValueError as error:
@@ -117,11 +151,12 @@ def load(cls: type[T], prefix: str, env: Mapping[str, str]) -> T:
 def describe(cls: type[Any], prefix: str) -> list[SettingDoc]:
     """Every setting of `cls` in the order of its fields, for documentation and for checks of manifests."""
     hints, docs = typing.get_type_hints(cls), _docstrings(cls)
+    marks = {name: _marks(hint)[1] for name, hint in typing.get_type_hints(cls, include_extras=True).items()}
     return [
         SettingDoc(
             env=_env_name(prefix, field.name),
             name=field.name,
-            type=_type_name(hints[field.name]),
+            type=", ".join((_type_name(hints[field.name]), *map(str, marks[field.name]))),
             default=None if _required(field) else _default_text(field),
             doc=docs.get(field.name, ""),
         )
@@ -154,6 +189,20 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
+def bounds(cls: type[Any]) -> dict[str, Within]:
+    """What the numbers among the settings of `cls` may be, by field."""
+    marks = {name: _marks(hint)[1] for name, hint in typing.get_type_hints(cls, include_extras=True).items()}
+    return {name: mark for name, each in marks.items() for mark in each if isinstance(mark, Within)}
+
+
+def _marks(hint: Any) -> tuple[Any, tuple[Within | Written, ...]]:
+    """A hint without what is written beside it, and that."""
+    if typing.get_origin(hint) is not Annotated:
+        return hint, ()
+    inner, *marks = typing.get_args(hint)
+    return inner, tuple(mark for mark in marks if isinstance(mark, Within | Written))
+
+
 def _type_name(hint: Any) -> str:
     options = _members(hint)
     if options is not None:
@@ -176,6 +225,21 @@ def _members(hint: Any) -> Any | None:
 
 
 def _parse(name: str, text: str, hint: Any) -> Any:
+    hint, marks = _marks(hint)
+    value = _parse_plain(name, text, hint)
+    for mark in marks:
+        if value is not None and not _keeps(value, mark):
+            raise SettingsError(f"{name}={text!r} is not allowed: it must be {mark}")
+    return value
+
+
+def _keeps(value: Any, mark: Within | Written) -> bool:
+    if isinstance(mark, Within):
+        return bool(mark.least <= value <= mark.most)
+    return re.fullmatch(mark.pattern, value) is not None
+
+
+def _parse_plain(name: str, text: str, hint: Any) -> Any:
     member = _members(hint)
     if member is not None:
         return None if text == "" else _parse(name, text, member)

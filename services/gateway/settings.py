@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from services.common.net import is_region
-from services.common.settings import ServiceSettings
-
-_LONGEST_CREDENTIAL_HOURS = 720
+from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,27 +49,27 @@ class Settings(ServiceSettings):
     """STUN or TURN URLs offered to clients, for networks that block UDP; relays themselves need none."""
     turn_secret_file: Path | None = None
     """File with the secret shared with the TURN server (coturn's static-auth-secret); credentials are made from it."""
-    turn_credential_hours: float = 12.0
+    turn_credential_hours: Annotated[float, Within(0.1, 720)] = 12.0
     """How long a TURN credential opens connections; those that are open then stay."""
-    requests_per_second: float = 100.0
+    requests_per_second: Annotated[float, Within(1)] = 100.0
     """Requests a second that one network may make for long."""
-    request_burst: float = 1000.0
+    request_burst: Annotated[float, Within(1)] = 1000.0
     """Requests that one network may make at once."""
-    max_streams: int = 20_000
+    max_streams: Annotated[int, Within(1)] = 20_000
     """Event streams open at once."""
-    max_streams_per_user: int = 12
+    max_streams_per_user: Annotated[int, Within(1)] = 12
     """Event streams of one person open at once; the tabs of one browser hold three."""
-    stream_opens_per_second: float = 300.0
+    stream_opens_per_second: Annotated[float, Within(1)] = 300.0
     """Event streams opened a second, so that a crowd that comes back does not stop the rest."""
-    stream_queue_events: int = 256
+    stream_queue_events: Annotated[int, Within(1)] = 256
     """Events that may wait for one slow reader before it is cut."""
-    ring_events: int = 1000
+    ring_events: Annotated[int, Within(1)] = 1000
     """Events of a room kept for readers that come back."""
-    recheck_seconds: float = 60.0
+    recheck_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0
     """How often an open stream's seat is checked again."""
-    drain_seconds: float = 5.0
+    drain_seconds: Annotated[float, Within(0, 3600)] = 5.0
     """Over how long open streams are closed when the gateway stops."""
-    refresh_cookie_days: int = 90
+    refresh_cookie_days: Annotated[int, Within(1, LONGEST_DAYS)] = 90
     """How long a browser keeps a sign-in that is not used."""
 
     def __post_init__(self) -> None:
@@ -81,8 +80,6 @@ class Settings(ServiceSettings):
             raise ValueError(f"region {self.region!r} must be parts of a-z and 0-9 with dashes between, like eu-west-1")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key must be set together")
-        if not 0 < self.turn_credential_hours <= _LONGEST_CREDENTIAL_HOURS:
-            raise ValueError(f"turn_credential_hours must be above 0 and at most {_LONGEST_CREDENTIAL_HOURS}")
         if not self.listen:
             raise ValueError("listen needs at least one address")
 

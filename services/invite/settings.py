@@ -1,12 +1,11 @@
 """What invite can be told."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from services.common.settings import ServiceSettings
+from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
 
 MOST_PLACE_HOURS = 8760
 
@@ -21,29 +20,29 @@ class Settings(ServiceSettings):
     """Schema of the tables on PostgreSQL."""
     code_secret_file: Path
     """File with the secret of link codes; made at the first start. Without it links cannot be shown again."""
-    quota: int = 2
+    quota: Annotated[int, Within(0)] = 2
     """How many invitations a member is given."""
-    expiry_days: int = 30
+    expiry_days: Annotated[int, Within(1, LONGEST_DAYS)] = 30
     """Days an invitation can be redeemed."""
-    claim_seconds: float = 900.0
+    claim_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 900.0
     """How long a redemption that was left unfinished holds its invitation, and may be repeated."""
-    sweep_seconds: float = 30.0
+    sweep_seconds: Annotated[float, Within(0.1, LONGEST_SECONDS)] = 30.0
     """How often unfinished redemptions and expired invitations are looked after."""
 
     doors: Literal["follow", "open"] = "follow"
     """follow lets newcomers in at the pace of the room that the relays have; open lets everybody in at once."""
-    relay_share: float = 1.0
+    relay_share: Annotated[float, Within(0.01, 1)] = 1.0
     """Share of its budget that a relay may be given, as the directory has it."""
-    most_waiting: int = 10_000
+    most_waiting: Annotated[int, Within(1)] = 10_000
     """How many may wait before the doors."""
-    place_hours: float = 24.0
+    place_hours: Annotated[float, Within(0.1, MOST_PLACE_HOURS)] = 24.0
     """How long a place before the doors is kept for somebody who does not look."""
 
-    fact_days: int = 30
+    fact_days: Annotated[int, Within(0, LONGEST_DAYS)] = 30
     """Days after which facts leave the outbox; 0 keeps them all."""
-    closed_invitation_days: int = 365
+    closed_invitation_days: Annotated[int, Within(0, LONGEST_DAYS)] = 365
     """Days that an invitation nobody redeemed is kept after its time; 0 for ever."""
-    audit_days: int = 730
+    audit_days: Annotated[int, Within(0, LONGEST_DAYS)] = 730
     """Days that the audit keeps an act; 0 for ever."""
 
     def __post_init__(self) -> None:
@@ -52,19 +51,3 @@ class Settings(ServiceSettings):
             raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
         if not self.auth_address:
             raise ValueError("auth_address must be set")
-        wrong = next((rule for holds, rule in self._rules() if not holds), None)
-        if wrong is not None:
-            raise ValueError(wrong)
-
-    def _rules(self) -> Iterator[tuple[bool, str]]:
-        """What has to hold, each with its own sentence: who runs Majlis reads which setting is wrong, and no other."""
-        yield self.quota >= 0, f"quota must not be negative; it is {self.quota}"
-        yield self.expiry_days >= 1, f"expiry_days must be at least 1; it is {self.expiry_days}"
-        yield self.claim_seconds > 0, f"claim_seconds must be positive; it is {self.claim_seconds}"
-        yield self.sweep_seconds > 0, f"sweep_seconds must be positive; it is {self.sweep_seconds}"
-        yield 0 < self.relay_share <= 1, f"relay_share must be above 0 and at most 1; it is {self.relay_share}"
-        yield self.most_waiting >= 1, f"most_waiting must be at least 1; it is {self.most_waiting}"
-        hours = f"place_hours must be above 0 and at most {MOST_PLACE_HOURS}; it is {self.place_hours}"
-        yield 0 < self.place_hours <= MOST_PLACE_HOURS, hours
-        for name in ("fact_days", "closed_invitation_days", "audit_days"):
-            yield getattr(self, name) >= 0, f"{name} must not be negative; it is {getattr(self, name)}"

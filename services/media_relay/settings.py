@@ -4,11 +4,11 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from services.common.ids import is_id
 from services.common.net import is_region, split_address
-from services.common.settings import ServiceSettings, SettingsError
+from services.common.settings import ServiceSettings, SettingsError, Within
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.media_relay.domain.ladder import LadderSetting
 
@@ -29,25 +29,25 @@ class Settings(ServiceSettings):
     """Where it stands, parts from the wide to the narrow, like eu-west-1: people near by come here first."""
     room_directory_address: str = ""
     """gRPC address of the service that signs permits and owns the rooms, host:port."""
-    packets_per_second_budget: int | None = None
+    packets_per_second_budget: Annotated[int | None, Within(1000)] = None
     """Packets a second this relay may send; default: 75 % of what the machine is measured to manage at start."""
     audience_packet_ms: Literal["20", "40", "60"] = "20"
     """Milliseconds of sound in each packet to listeners: longer ones cost the relay less and delay listeners more."""
-    programme_bits_per_second: int = 32_000
+    programme_bits_per_second: Annotated[int, Within(6_000, 128_000)] = 32_000
     """Bit rate of each programme."""
     ladder: LadderSetting = "auto"
     """How it sheds load in trouble: by steps and by itself, or always at this step."""
-    sender_threads: int | None = None
+    sender_threads: Annotated[int | None, Within(1, MAX_SENDER_THREADS)] = None
     """Threads that send to audiences, 1 to 16; default: one fewer than the cores this process may use, at least one."""
-    programme_threads: int | None = None
+    programme_threads: Annotated[int | None, Within(1, MAX_PROGRAMME_THREADS)] = None
     """Threads that mix and play out programmes, 1 to 16; default: as many as send to audiences by default."""
-    encoder_effort: int = 10
+    encoder_effort: Annotated[int, Within(0, MAX_ENCODER_EFFORT)] = 10
     """How hard encoders may work, 0 to 10; while there is much to do they are let work less hard by themselves."""
-    handshakes_per_source_per_second: int = 200
+    handshakes_per_source_per_second: Annotated[int, Within(1)] = 200
     """New sessions' handshakes taken from one source (an IPv4 address or an IPv6 /64) in a second."""
-    half_open_sessions: int = 256
+    half_open_sessions: Annotated[int, Within(1)] = 256
     """Listeners that may be connecting at once; more wait in turn, or are told when to come back."""
-    drain_seconds: float = 8.0
+    drain_seconds: Annotated[float, Within(0, 3600)] = 8.0
     """How long sessions may move to other relays once this one is told to stop; alone, it stops at once."""
 
     def __post_init__(self) -> None:
@@ -56,20 +56,6 @@ class Settings(ServiceSettings):
             raise ValueError("BIND needs at least one address")
         if not self.room_directory_address:
             raise ValueError("ROOM_DIRECTORY_ADDRESS must be set (host:port)")
-        if self.packets_per_second_budget is not None and self.packets_per_second_budget < 1000:
-            raise ValueError("PACKETS_PER_SECOND_BUDGET must be at least 1000")
-        if self.sender_threads is not None and not 1 <= self.sender_threads <= MAX_SENDER_THREADS:
-            raise ValueError(f"SENDER_THREADS must be between 1 and {MAX_SENDER_THREADS}")
-        if self.programme_threads is not None and not 1 <= self.programme_threads <= MAX_PROGRAMME_THREADS:
-            raise ValueError(f"PROGRAMME_THREADS must be between 1 and {MAX_PROGRAMME_THREADS}")
-        if not 0 <= self.encoder_effort <= MAX_ENCODER_EFFORT:
-            raise ValueError(f"ENCODER_EFFORT must be between 0 and {MAX_ENCODER_EFFORT}")
-        if not 6_000 <= self.programme_bits_per_second <= 128_000:
-            raise ValueError("PROGRAMME_BITS_PER_SECOND must be between 6000 and 128000")
-        if self.half_open_sessions < 1:
-            raise ValueError("HALF_OPEN_SESSIONS must be at least 1")
-        if self.drain_seconds < 0:
-            raise ValueError("DRAIN_SECONDS cannot be negative")
         for address in self.bind:
             split_address(address)
 

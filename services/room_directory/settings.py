@@ -2,12 +2,13 @@
 
 import socket
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from services.common.net import split_address
-from services.common.settings import ServiceSettings
+from services.common.settings import HOST_NAME, LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within, Written
 from services.room_directory.app.ports import Limits
 from services.room_directory.domain.choosing import Placement
+from services.room_directory.domain.placement import STALE_SECONDS
 from services.room_directory.domain.seats import Rules
 
 WILDCARDS = ("0.0.0.0", "::")
@@ -20,7 +21,7 @@ class Settings(ServiceSettings):
     grpc_advertise: str = ""
     """How gateways and other copies reach this one's gRPC, host:port; else grpc_listen, or this machine's name. Needed
     where several copies share a database."""
-    peer_name: str = ""
+    peer_name: Annotated[str, Written(HOST_NAME, "a host name, like directory.hall.example")] = ""
     """Name in the certificates of this service's copies, where it is not the host of their addresses."""
     invite_address: str = ""
     """gRPC address of invite, host:port; without it, redeemed invitations open no closed room."""
@@ -28,66 +29,56 @@ class Settings(ServiceSettings):
     """Database of rooms: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
     database_schema: str = "room_directory"
     """Schema of the tables on PostgreSQL."""
-    hand_seconds: float = 60.0
+    hand_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0
     """How long a hand stays up."""
-    hand_limit: int = 200
+    hand_limit: Annotated[int, Within(1)] = 200
     """How many hands may be up in one room."""
-    hands_per_minute: int = 6
+    hands_per_minute: Annotated[int, Within(1)] = 6
     """How often one person may raise a hand in one room."""
-    offer_seconds: float = 30.0
+    offer_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 30.0
     """How long an offer of the stage stands."""
-    stage_limit: int = 50
+    stage_limit: Annotated[int, Within(1)] = 50
     """How many people may be on one stage."""
-    listener_limit: int = 5000
+    listener_limit: Annotated[int, Within(1)] = 5000
     """How many people may listen in one room."""
-    waiting_limit: int = 50_000
+    waiting_limit: Annotated[int, Within(1)] = 50_000
     """How many people may wait before full rooms, in all of them together: about half a kilobyte each."""
-    entries_per_second: float = 250.0
+    entries_per_second: Annotated[float, Within(1)] = 250.0
     """How many newcomers a second come in, after a burst of twice as many; the others wait in line."""
-    rooms_led_limit: int = 3
+    rooms_led_limit: Annotated[int, Within(1)] = 3
     """How many live rooms one person may lead."""
-    lost_seconds: float = 60.0
+    lost_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0
     """How long a seat outlives its connection; while people wait, also how long one lasts that never had sound."""
-    hold_seconds: float = 60.0
+    hold_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0
     """How long a room waits for a moderator before a successor leads or the stage closes."""
-    closing_seconds: float = 300.0
+    closing_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 300.0
     """How long a room with a closed stage lasts."""
-    empty_seconds: float = 300.0
+    empty_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 300.0
     """How long a room with nobody in it lasts."""
-    permit_seconds: float = 15.0
+    permit_seconds: Annotated[float, Within(1, 60)] = 15.0
     """Life of a media permit."""
-    key_rotation_days: int = 30
+    key_rotation_days: Annotated[int, Within(1, LONGEST_DAYS)] = 30
     """Days after which permits are signed with a new key; the one before still verifies until the next."""
-    relay_share: float = 1.0
+    relay_share: Annotated[float, Within(0.01, 1)] = 1.0
     """Share of the budget a relay reports that may be given away; relays report three quarters of their ceiling."""
     placement: Literal["spread", "fill"] = "spread"
     """Spread listeners over relays, or fill the lowest numbers first: an autoscaler takes the highest away."""
-    relay_lost_seconds: float = 3.0
+    relay_lost_seconds: Annotated[float, Within(STALE_SECONDS, LONGEST_SECONDS)] = 3.0
     """A relay silent for so long is given up, and what it carried moves."""
-    reports_per_hour: int = 10
+    reports_per_hour: Annotated[int, Within(1)] = 10
     """How many reports one person may write."""
 
-    ended_room_days: int = 90
+    ended_room_days: Annotated[int, Within(0, LONGEST_DAYS)] = 90
     """Days that a room is kept after its end; 0 for ever."""
-    resolved_report_days: int = 365
+    resolved_report_days: Annotated[int, Within(0, LONGEST_DAYS)] = 365
     """Days that a report is kept once it is resolved, from when it was written; 0 for ever."""
-    audit_days: int = 730
+    audit_days: Annotated[int, Within(0, LONGEST_DAYS)] = 730
     """Days that the audit keeps an act; 0 for ever."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that make no sense."""
-        if not 0 < self.relay_share <= 1:
-            raise ValueError("relay_share must be above 0 and at most 1")
-        if min(self.listener_limit, self.stage_limit, self.hand_limit, self.rooms_led_limit, self.waiting_limit) < 1:
-            raise ValueError("limits must be at least 1")
-        if self.entries_per_second < 1:
-            raise ValueError("entries_per_second must be at least 1")
+        """Raises ValueError for an address that others cannot be sent to."""
         if self.grpc_advertise:
             self._check_advertised()
-        if not 1 <= self.permit_seconds <= 60:
-            raise ValueError("permit_seconds must be 1 to 60")
-        if min(self.ended_room_days, self.resolved_report_days, self.audit_days) < 0:
-            raise ValueError("ended_room_days, resolved_report_days and audit_days must not be negative")
 
     def _check_advertised(self) -> None:
         # Gateways and other copies are sent there: a wrong one would lose every room that this copy owns.
