@@ -32,7 +32,7 @@ from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo,
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
 from services.gateway.call.slips import Slips
-from services.gateway.call.turnstile import Turnstile
+from services.gateway.call.turnstile import Rank, Turnstile
 from services.gateway.domain.cookies import CookieJar
 from services.gateway.domain.ice import IceOffer, offer_of
 from services.gateway.domain.networks import Proxies
@@ -144,7 +144,7 @@ class Gateway:
             local={GET_SERVER_INFO: info.answer},
             local_streams={WATCH: partial(watch, self.watching)},
             faults=Faults(),
-            crowds=_crowds(settings, self.watching, web_port),
+            crowds=_crowds(settings, self.watching, web_port, metrics),
         )
         inside = Inside(
             calls=calls,
@@ -268,9 +268,17 @@ def _media(settings: Settings, identities: Identities, outward: Outward, relays:
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
 
 
-def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort) -> Crowds:
-    turnstile = Turnstile(knocking=web_port.knocking)
-    return Crowds(Slips(settings.service_secret()), watching.is_or_was_watching, turnstile)
+def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort, metrics: Metrics) -> Crowds:
+    counter = metrics.counter(
+        "majlis_gateway_crowded_total", "Calls of a crowd, sent away until later (CROWDED): of whom.", ("who",)
+    )
+    sent_away = {rank: counter.labels(rank.name.lower()) for rank in Rank}
+    return Crowds(
+        Slips(settings.service_secret()),
+        watching.is_or_was_watching,
+        Turnstile(knocking=web_port.knocking),
+        sent_away=lambda rank: sent_away[rank].inc(),
+    )
 
 
 def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics) -> Application:

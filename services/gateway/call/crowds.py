@@ -50,6 +50,8 @@ class Crowds:
     is_inside: IsInside
     turnstile: Turnstile = field(default_factory=Turnstile)
     now: Callable[[], float] = time.time
+    sent_away: Callable[[Rank], None] = lambda _: None
+    """Hears of each call that is sent away."""
 
     def knock(self, offered: Offered, request: Message, token: str | None) -> Knock:
         """How a call is to be treated; takes the slip out of its request. What cannot be read counts as not there."""
@@ -77,6 +79,7 @@ class Crowds:
             async with self.turnstile.turn(knock.rank):
                 yield
         except Crowded as refusal:
+            self.sent_away(knock.rank)
             if knock.knocker.user_id:
                 after = max(refusal.retry_after_seconds or 0.0, knock.due_at - self.now())
                 refusal.retry_after_seconds = after

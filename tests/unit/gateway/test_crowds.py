@@ -30,7 +30,8 @@ class Door:
         self.here: set[tuple[str, str]] = set()
         self.mint = TokenMint()
         slips = Slips("a secret", lambda: self.now)
-        self.crowds = Crowds(slips, lambda *who: who in self.here, now=lambda: self.now)
+        self.counted: list[Rank] = []
+        self.crowds = Crowds(slips, lambda *who: who in self.here, now=lambda: self.now, sent_away=self.counted.append)
 
     def knock(self, user_id: str = NADIA, room_id: str = ROOM, **fields: Any) -> Knock:
         request = room_service_pb2.JoinRoomRequest(room_id=room_id, **fields)
@@ -134,3 +135,16 @@ async def test_who_shows_no_token_that_can_be_read_gets_no_slip_and_no_error_fro
     assert knock.rank is Rank.NEW
     assert SLIP not in (await door.sent_away(knock)).metadata
     await _end(people)
+
+
+async def test_who_is_sent_away_is_counted_by_where_they_stood() -> None:
+    door = Door()
+    people = await door.fill()
+    door.here.add((ROOM, NADIA))
+    await door.sent_away(door.knock())
+    refused = await door.sent_away(door.knock("u" * 20))
+    door.now += 120
+    await door.sent_away(door.knock("u" * 20, slip=refused.metadata["slip"]))
+    assert door.counted == [Rank.INSIDE, Rank.NEW, Rank.DUE]
+    for each in people:
+        each.cancel()
