@@ -47,7 +47,8 @@ async def main(stop: Stop) -> None:
     server.add(parts.servicer, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, service)
     door_service = door_service_pb2.DESCRIPTOR.services_by_name["DoorService"]
     server.add(parts.door_servicer, door_service_pb2_grpc.add_DoorServiceServicer_to_server, door_service)
-    await parts.bus.subscribe(RelayLoad, load_handler(parts.fleet, clock))
+    loads, fleet = load_handler(parts.fleet, clock), parts.fleet
+    await parts.bus.subscribe_newest(RelayLoad, loads, of="relay_id", is_known=fleet.knows)
     async with Background() as background:
         background.spawn("auth facts", parts.auth_facts.run, restart=True)
         background.spawn("outbox", parts.publisher.run, restart=True)

@@ -1,6 +1,5 @@
 """Puts the parts of room_directory together."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +45,7 @@ from services.room_directory.app.capacity import CapacityCases
 from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.heartbeats import Heartbeats
 from services.room_directory.app.keys import Keys
 from services.room_directory.app.ladder import LadderCases
 from services.room_directory.app.live import LiveRooms
@@ -135,7 +135,7 @@ class Parts:
     app: UseCases
     auth_facts: FactReader
     invite_facts: FactReader | None
-    on_load: Callable[[media_relay_service_pb2.RelayLoad], Awaitable[None]]
+    heartbeats: Heartbeats
     retention: Retention
 
 
@@ -195,7 +195,7 @@ async def build(
         app=app,
         auth_facts=_auth_facts(app, auth, bus, database, revocations),
         invite_facts=_invite_facts(app, invite, bus, database),
-        on_load=facts.load_handler(fleet.on_load, clocks),
+        heartbeats=Heartbeats(fleet, clocks, relays, background, clock=clock, gave_way=counters.load_gave_way),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
 
@@ -324,7 +324,10 @@ async def start(parts: Parts, background: Background) -> None:
 
 async def listen(parts: Parts, background: Background) -> None:
     """Connects to the bus and begins to hear relays and the other services."""
-    await parts.bus.subscribe(media_relay_service_pb2.RelayLoad, parts.on_load)
+    loads = facts.load_handler(parts.heartbeats)
+    await parts.bus.subscribe_newest(
+        media_relay_service_pb2.RelayLoad, loads, of="relay_id", is_known=parts.heartbeats.knows
+    )
     if parts.owning.ownership is not None:
         await parts.bus.subscribe(room_events_pb2.RoomPulse, facts.pulse_handler(parts.owning.hall.hear))
     background.spawn("facts of auth", parts.auth_facts.run, restart=True)

@@ -18,15 +18,14 @@ from services.common.sight.log import get_logger
 from services.common.trust.revocations import RevocationList
 from services.room_directory import messages as wire
 from services.room_directory import relay_messages
+from services.room_directory.app.heartbeats import Heartbeats
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.ports import Pulse
-from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.ladder import LadderOrders
-from services.room_directory.domain.placement import RelayLoadState
 
 _MOST_WAITING = 10_000
 _EVERY_RELAY = "everyrelay"
@@ -175,13 +174,11 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
 }
 
 
-def load_handler(
-    take_in: Callable[[RelayLoadState], Awaitable[None]], clocks: RelayClocks
-) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
+def load_handler(heartbeats: Heartbeats) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
     """Hands relays' heartbeats on."""
 
     async def handle(load: relay_pb.RelayLoad) -> None:
-        await take_in(clocks.read(relay_messages.relay_load(load), relay_messages.sent_at(load)))
+        await heartbeats.hear(relay_messages.relay_load(load), relay_messages.sent_at(load))
 
     return handle
 

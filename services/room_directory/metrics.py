@@ -56,6 +56,11 @@ class PrometheusCounters:
             "Changes of rooms that were written.",
             ("action",),
         )
+        self._loads_lost = metrics.counter(
+            "majlis_room_directory_relay_loads_dropped_total",
+            "Loads of relays that were not taken in: too late, or of relays not known while many such are told of.",
+            ("why",),
+        )
         self.relay_latency = metrics.histogram(
             "majlis_room_directory_relay_change_seconds", "From an order about a seat to the relay's acknowledgement."
         )
@@ -65,6 +70,10 @@ class PrometheusCounters:
         self._joins.labels(result).inc()
         if result == "no_relay" and self._people.first(user_id):
             self._unplaced.inc()
+
+    def load_gave_way(self, why: str) -> None:
+        """Counts a load that was not taken in."""
+        self._loads_lost.labels(why).inc()
 
     def sounding(self, seconds: float) -> None:
         """Notes how long somebody waited for sound."""

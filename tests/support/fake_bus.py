@@ -105,6 +105,11 @@ class FakeBus:
     ) -> FakeSubscription:
         return await self.subscribe_all((event_type,), handler, queue_limit=queue_limit, **ids)
 
+    async def subscribe_newest(
+        self, event_type: type[Message], handler: Callable[..., Any], *, of: str, is_known: Callable[[str], bool]
+    ) -> FakeSubscription:
+        return await self.subscribe(event_type, handler)
+
     async def subscribe_all(
         self, event_types: Iterable[type[Message]], handler: Callable[..., Any], *, queue_limit: int = 4096, **ids: str
     ) -> FakeSubscription:

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from services.common.bus.login import BusLogin
+from services.common.bus.newest import Newest
 from services.common.bus.pulse import EVERY_SECONDS, Pulse
 from services.common.bus.stream import StreamClient
 from services.common.bus.subject import SubjectError, common_filter, ids_of, template_of
@@ -204,6 +205,33 @@ class Bus:
 
         name, subjects = event_type.DESCRIPTOR.name, (template.filter(ids),)
         return await self._begin(Subscription(name, subjects, deliver, self, straight=True))
+
+    async def subscribe_newest(
+        self, event_type: type[M], handler: Handler[M], *, of: str, is_known: Callable[[str], bool]
+    ) -> Subscription:
+        """Calls `handler` with what each sender told last, one at a time; `of` names the id that tells senders apart.
+
+        What a sender told before gives way. Of those that are not known a few wait at most; others' events are counted
+        as dropped without being read, so that whoever makes senders up keeps no known one from being heard.
+        """
+        template, name = template_of(event_type), event_type.DESCRIPTOR.name
+        waiting = Newest(is_known)
+
+        def deliver(subject: str, payload: bytes, _traceparent: str) -> None:
+            ids = template.read(subject)
+            if ids is not None and not waiting.put(ids[of], subject, payload):
+                self._dropped.labels(name, "unknown").inc()
+
+        async def work() -> None:
+            while True:
+                subject, payload = await waiting.take()
+                event = self._decode((event_type,), subject, payload)
+                if event is not None and ids_of(event) == template.read(subject):
+                    await self._handle(handler, event, "")
+
+        worker = self._background.spawn(f"bus {name}", work)
+        subjects = (template.filter({}),)
+        return await self._begin(Subscription(name, subjects, deliver, self, straight=True, worker=worker))
 
     async def _queued(
         self, subjects: tuple[str, ...], types: tuple[type[Message], ...], handler: Handler[Any], limit: int

@@ -54,6 +54,11 @@ class Headroom:
     """How many leave, of late: their seats come free beside those that are."""
 
 
+MOST_RELAYS = 1_000
+MOST_STRANGERS = 64
+"""Relays that were heard once: so many made-up ones may be counted for a moment, and none of the others gives way."""
+
+
 class Stay:
     """How long people stay in rooms: time spent there over departures, of late; begun with a supposition."""
 
@@ -106,20 +111,31 @@ class Fleet:
         """`share` is how much of its budget the directory fills a relay to."""
         self._share = share
         self._reports: dict[str, tuple[RelayReport, float]] = {}
+        self._strangers: dict[str, tuple[RelayReport, float]] = {}
         self._stay = Stay()
         self._leaving = Leaving()
 
+    def knows(self, relay_id: str) -> bool:
+        """Whether a relay was heard again and again."""
+        return relay_id in self._reports
+
     def hear(self, report: RelayReport, now: float) -> None:
-        """Takes in a relay's report."""
-        before = self._reports.get(report.relay_id)
-        if before is not None and before[0].boot_id == report.boot_id:
+        """Takes in a relay's report; every one costs the same. Of those heard once the oldest gives way."""
+        before = self._reports.get(report.relay_id) or self._strangers.pop(report.relay_id, None)
+        if before is None or (not self.knows(report.relay_id) and len(self._reports) >= MOST_RELAYS):
+            self._strangers[report.relay_id] = (report, now)
+            if len(self._strangers) > MOST_STRANGERS:
+                del self._strangers[next(iter(self._strangers))]
+            return
+        if before[0].boot_id == report.boot_id:
             self._note_stay(before[0], report, now - before[1], now)
         self._reports[report.relay_id] = (report, now)
 
     def headroom(self, now: float) -> Headroom | None:
         """What there is now, or None when no relay that can serve anybody was heard lately: then nothing is known."""
         self._forget(now)
-        fresh = [report for report, at in self._reports.values() if now - at <= FRESH_SECONDS]
+        heard = (*self._reports.values(), *self._strangers.values())
+        fresh = [report for report, at in heard if now - at <= FRESH_SECONDS]
         serving = [report for report in fresh if report.limits.usual > 0]
         if not serving:
             return None
@@ -131,7 +147,7 @@ class Fleet:
 
     def _displaced(self, now: float) -> Iterable[int]:
         """People whose relay is being emptied, has just gone or is at its last step: others may have to seat them."""
-        for report, at in self._reports.values():
+        for report, at in (*self._reports.values(), *self._strangers.values()):
             if report.draining or now - at > FRESH_SECONDS or report.ladder_step >= PAUSING_STEP:
                 yield report.sessions
 
@@ -151,9 +167,10 @@ class Fleet:
         self._leaving.saw(left, now)
 
     def _forget(self, now: float) -> None:
-        gone = [key for key, (_, at) in self._reports.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
-        for relay_id in gone:
-            del self._reports[relay_id]
+        for heard in (self._reports, self._strangers):
+            gone = [key for key, (_, at) in heard.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
+            for relay_id in gone:
+                del heard[relay_id]
 
 
 def _more(report: RelayReport, work: Work, share: float) -> int:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 HEARD_SECONDS = 30.0
 """How long a relay that was heard counts as one that could take people: longer than a bus needs to come back."""
+MOST_OTHERS = 256
+"""Of those that were heard last: one of them is enough to go to."""
 ASKING_SHARE = 0.5
 """Share of the time in which people are asked to move; in the rest, who did not is let go bit by bit."""
 
@@ -17,10 +19,11 @@ class OtherRelays:
 
     def note(self, relay_id: str, draining: bool, now: float) -> None:
         """Another relay reported itself."""
-        if draining:
-            self._heard.pop(relay_id, None)
-        else:
+        self._heard.pop(relay_id, None)
+        if not draining:
             self._heard[relay_id] = now
+            if len(self._heard) > MOST_OTHERS:
+                del self._heard[next(iter(self._heard))]
 
     def could_take(self, now: float) -> bool:
         """Whether there is anywhere to go."""

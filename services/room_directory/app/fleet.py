@@ -95,6 +95,17 @@ class Fleet:
         async with self._locks[report.relay_id]:
             await self._take_in(report)
 
+    def recognises(self, report: RelayLoadState) -> bool:
+        """Whether it is of a start that answered at the address it names."""
+        known = self.relays.get(report.relay_id)
+        return known is not None and (known.boot_id, known.grpc_address) == (report.boot_id, report.grpc_address)
+
+    def keeps(self, report: RelayLoadState) -> bool:
+        """Whether taking it in is done at once: nothing but its numbers is new."""
+        relay_id = report.relay_id
+        settled = relay_id not in self._lost and self._adopted.get(relay_id) == report.boot_id
+        return settled and self.recognises(report) and not self._locks[relay_id].locked()
+
     async def look(self) -> None:
         """Asks relays that have been silent, gives up those that do not answer, and re-homes rooms."""
         now = self._clock.monotonic()
@@ -144,7 +155,7 @@ class Fleet:
     async def _take_in(self, report: RelayLoadState) -> None:
         report.seen_at = self._clock.monotonic()
         known = self.relays.get(report.relay_id)
-        if known is None or (known.boot_id, known.grpc_address) != (report.boot_id, report.grpc_address):
+        if known is None or not self.recognises(report):
             await self._welcome(known, report)
             return
         report.reserved = known.reserved

@@ -7,7 +7,7 @@ from datetime import datetime
 from services.common.clock import Clock
 from services.common.sight.log import get_logger
 from services.room_directory.domain.clocks import FORGIVEN_SECONDS, ClockDifference, is_forgiven
-from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.placement import STALE_SECONDS, RelayLoadState
 
 _MOST_RELAYS = 1_000
 
@@ -36,6 +36,12 @@ class RelayClocks:
         load.clock_difference = known.seconds
         self._say(load.relay_id, known.seconds)
         return load
+
+    def is_late(self, load: RelayLoadState, sent_at: datetime | None) -> bool:
+        """Whether a load that was read was so long on its way that it says nothing."""
+        if sent_at is None:
+            return False
+        return (self._clock.now() - sent_at).total_seconds() - load.clock_difference > STALE_SECONDS
 
     def _say(self, relay_id: str, seconds: float) -> None:
         """One line when a clock goes wrong, and one when it is right again."""

@@ -187,7 +187,7 @@ class World:
         running.push_async_callback(self.database.close)
         await self.prepare(self.database)
         background = await running.enter_async_context(Background())
-        metrics = Metrics("room_directory")
+        metrics = self.metrics = Metrics("room_directory")
         parts = await parts_of.build(settings, self.database, metrics, clock=self.clock, background=background)
         server = RpcServer("room_directory", settings, metrics, verifier=parts.verifier, strict=True)
         parts_of.serve(parts, server)

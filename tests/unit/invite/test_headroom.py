@@ -10,9 +10,12 @@ from services.invite.domain.headroom import (
     DISPLACED_SECONDS,
     FRESH_SECONDS,
     LONGEST_STAY_SECONDS,
+    MOST_RELAYS,
+    MOST_STRANGERS,
     SHORTEST_STAY_SECONDS,
     USUAL_STAY_SECONDS,
     Fleet,
+    Headroom,
     RelayReport,
 )
 from services.programme.work import PAUSING_STEP, UNKNOWN, WAITING_STEP, Limits, Work
@@ -146,3 +149,33 @@ def test_who_leaves_is_counted_of_late_and_forgotten_when_nobody_does() -> None:
     for second in range(301, 901):
         fleet.hear(replace(RELAY, sessions=400, opened=1000), float(second))
     assert fleet.headroom(900.0).leaving_a_second < 0.01  # type: ignore[union-attr]
+
+
+def test_relays_that_are_heard_again_never_give_way_to_any_number_that_are_made_up() -> None:
+    fleet = Fleet()
+    fleet.hear(RELAY, 0.0)
+    fleet.hear(RELAY, 1.0)
+    for number in range(20_000):
+        fleet.hear(replace(RELAY, relay_id=f"madeup{number:08}", limits=Limits(usual=1_000)), 1.0)
+    headroom = fleet.headroom(1.0)
+    assert headroom is not None
+    assert fleet.knows(RELAY.relay_id)
+    assert headroom.relays == 1 + MOST_STRANGERS
+    fleet.hear(RELAY, 6.5)
+    assert fleet.headroom(6.5) == Headroom(180, 180, 1, pytest.approx(USUAL_STAY_SECONDS))
+
+
+def test_those_heard_again_are_bounded_too() -> None:
+    fleet = Fleet()
+    for _ in range(2):
+        for number in range(MOST_RELAYS + 10):
+            fleet.hear(replace(RELAY, relay_id=f"relay{number:08}"), 0.0)
+            fleet.hear(replace(RELAY, relay_id=f"relay{number:08}"), 0.0)
+    headroom = fleet.headroom(0.0)
+    assert headroom is not None
+    assert headroom.relays == MOST_RELAYS + 10
+    for number in range(20_000):
+        fleet.hear(replace(RELAY, relay_id=f"madeup{number:08}"), 0.0)
+    headroom = fleet.headroom(0.0)
+    assert headroom is not None
+    assert headroom.relays == MOST_RELAYS + MOST_STRANGERS
