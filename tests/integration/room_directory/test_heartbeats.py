@@ -6,7 +6,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from services.common.ids import new_id
 from services.room_directory.app.heartbeats import MOST_STRANGERS
 from services.room_directory.domain.placement import STALE_SECONDS
-from tests.integration.room_directory.world import FakeRelay, World
+from tests.integration.room_directory.world import World
 
 FORGED = 20_000
 
@@ -58,15 +58,13 @@ async def test_nobody_takes_a_relays_place_by_saying_to_be_another_start_of_it_e
     room_id = (await world.create("lina")).room_id
     await world.until(lambda: relay.relay_id in world.parts.app.fleet.relays)
     known = world.parts.app.fleet.relays[relay.relay_id]
-    elsewhere = FakeRelay(world.tmp_path, world.nats_url, "relay00009")
-    await elsewhere.start()
+    elsewhere = await world.relay("relay00009")
     await relay.bus.publish(forged(relay.relay_id, elsewhere.report().grpc_address))
     await relay.bus.publish(forged(relay.relay_id, "nonsense"))
     await world.until(lambda: elsewhere.relay_id in world.parts.app.fleet.relays)
     now = world.parts.app.fleet.relays[relay.relay_id]
     assert (now.boot_id, now.grpc_address) == (known.boot_id, known.grpc_address)
     assert room_id in relay.parts
-    await elsewhere.stop()
 
 
 async def test_a_load_that_was_long_on_its_way_says_nothing(world: World) -> None:
