@@ -18,7 +18,7 @@ from services.invite.domain.line import Entered, free_now
 from services.programme.work import KEPT_BACK, NOTHING, WAITING_STEP, Machine
 from services.room_directory.domain.waiting import OFFER_SECONDS, Line, Waiter, lot_of
 from tests.load.fleet_copy import Copy
-from tests.load.fleet_parts import TARIFF, Outcome, Relay, Said, Scenario
+from tests.load.fleet_parts import TARIFF, FleetTooSmall, Outcome, Relay, Said, Scenario
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_OFFERS = 200
@@ -154,7 +154,9 @@ class World:
         for room in range(self.plan.rooms):
             home = self._copy(room).open_room(room, f"region-{room % self.plan.regions}", self.now)
             if home is None:
-                raise ValueError(f"the fleet carries the stages of {room} rooms, not of {self.plan.rooms}")
+                raise FleetTooSmall(
+                    f"such a fleet carries the stages of {room} rooms, and the evening has {self.plan.rooms}"
+                )
             self.relays[home].give_home(room)
 
     def _move_homes(self, rooms: list[int]) -> None:

@@ -11,6 +11,10 @@ STEPS = Shape(20, TARIFF.bits_per_second).steps()
 FLOOR = "floor"
 
 
+class FleetTooSmall(Exception):
+    """The fleet cannot even carry the stages of its rooms; the message says how many it can."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What happens; the same seed gives the same evening."""

@@ -6,6 +6,7 @@ Prints a table with bars, draws what was seen, and exits with 1 when a bar is mi
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from tests.load.chart import Panel, Series, draw
 from tests.load.fleet_model import World
-from tests.load.fleet_parts import Outcome, Scenario
+from tests.load.fleet_parts import FleetTooSmall, Outcome, Scenario
 
 PICTURE = Path("var/bench/simulation.png")
 
@@ -87,18 +88,30 @@ def evening(relays: int, arrivals: int, seed: int, budget: int | None) -> Scenar
     )
 
 
-def main() -> int:
+def _some(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one scenario and says how it went."""
     usual = Scenario()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--relays", type=int, default=usual.relays)
-    parser.add_argument("--arrivals", type=int, default=usual.arrivals)
+    parser.add_argument("--relays", type=_some, default=usual.relays)
+    parser.add_argument("--arrivals", type=_some, default=usual.arrivals)
     parser.add_argument("--seed", type=int, default=usual.seed)
-    parser.add_argument("--budget", type=int, help="packets a second of each relay; default: a machine of two cores")
+    parser.add_argument("--budget", type=_some, help="packets a second of each relay; default: a machine of two cores")
     parser.add_argument("--picture", type=Path, default=PICTURE)
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     scenario = evening(chosen.relays, chosen.arrivals, chosen.seed, chosen.budget)
-    seen, console = World(scenario).run(), Console()
+    console = Console()
+    try:
+        seen = World(scenario).run()
+    except FleetTooSmall as error:
+        console.print(f"Nothing to simulate: {error}. Give it more relays, or each a larger budget.", highlight=False)
+        return 1
     console.print(table(seen, scenario))
     picture(seen, scenario, chosen.picture)
     console.print(f"{time.process_time():.0f} s of CPU. Picture: {chosen.picture}")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.load.fleet_model import World
 from tests.load.fleet_parts import Outcome, Scenario
-from tests.load.simulate import evening, rows
+from tests.load.simulate import evening, main, rows
 
 SHORT = Scenario(
     relays=12,
@@ -48,3 +48,21 @@ def test_a_small_fleet_has_as_much_to_bear_for_each_relay_as_the_usual_one() -> 
 
 def test_a_fleet_of_one_relay_still_has_a_room() -> None:
     assert evening(relays=1, arrivals=10, seed=1, budget=None).rooms == 4
+
+
+@pytest.mark.parametrize("fleet", [("--relays", "3", "--budget", "10"), ("--relays", "2", "--budget", "1")])
+def test_a_fleet_too_small_for_its_rooms_is_said_in_a_sentence(
+    fleet: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*fleet, "--arrivals", "50"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("Nothing to simulate: such a fleet carries the stages of 0 rooms, and the evening has")
+    assert said.endswith("Give it more relays, or each a larger budget.")
+
+
+@pytest.mark.parametrize("option", ["--relays", "--arrivals", "--budget"])
+def test_a_fleet_of_nothing_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option, "0"])
+    assert ended.value.code == 2
+    assert f"argument {option}: must be at least 1" in capsys.readouterr().err
