@@ -20,6 +20,7 @@ TYPESCRIPT = {"web": ROOT / "web", "sdk": ROOT / "sdk" / "typescript"}
 """The TypeScript packages that get code of their own, by the command line's names."""
 # What others wrote comes with their packages, as descriptors rather than as .proto files.
 VENDORED = ROOT / "gen" / "vendored.binpb"
+ERROR_DETAILS = "google/rpc/error_details.proto"
 
 
 def write_vendored_descriptors() -> None:
@@ -94,6 +95,8 @@ def generate_python() -> None:
         "--include_imports",
         "--include_source_info",
         *proto_files(),
+        # No contract imports it, but refusals carry it: programs that read answers by this set alone need it.
+        ERROR_DETAILS,
     )
 
 
@@ -109,7 +112,7 @@ def generate_typescript(package: Path) -> None:
             f"--es_opt=target=ts,import_extension={extension}",
         )
         protoc(*options, *proto_files())
-        protoc(*options, "buf/validate/validate.proto", "google/rpc/code.proto", "google/rpc/error_details.proto")
+        protoc(*options, "buf/validate/validate.proto", "google/rpc/code.proto", ERROR_DETAILS)
 
 
 def fingerprint() -> str:

@@ -4,8 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
 
+from services.common.errors import Crowded, DomainError, FieldInvalid
+from services.common.rpc.errors import status_of
 from tools.bootstrap import ROOT
 
 DESCRIPTORS = ROOT / "gen" / "majlis.binpb"
@@ -24,3 +29,12 @@ def test_the_descriptor_set_lacks_nothing_that_it_imports() -> None:
     files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
     own = {file.name for file in files}
     assert {path for file in files for path in file.dependency} <= own
+
+
+@pytest.mark.parametrize("refusal", [Crowded(retry_after_seconds=2.0), FieldInvalid(fields=(("title", "is empty"),))])
+def test_a_program_that_has_the_descriptor_set_alone_reads_why_a_call_was_refused(refusal: DomainError) -> None:
+    pool = DescriptorPool()
+    for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
+        pool.Add(file)
+    told = [json_format.MessageToDict(each, descriptor_pool=pool) for each in status_of(refusal).details]
+    assert refusal.reason in [each.get("reason") for each in told]
