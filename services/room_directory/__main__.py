@@ -43,6 +43,7 @@ async def main(stop: Stop) -> None:
         await parts_of.listen(parts, background)
         await stop.wait()
         await parts.owning.leave()
+        await parts.app.waiting.tell_places_left()
         await server.drain()
         # Rooms that were made here since: nobody renewed their leases.
         await parts.owning.leave()

@@ -160,13 +160,14 @@ async def build(
     invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
+    waiting = partial(WaitingRoom, neighbours=one.neighbours)
     moderation = partial(ModerationCases, told=one.told.asked_in, neighbours=one.neighbours)
     seats = SeatCases(rooms, fleet, placing, blocks, clock=clock, counters=counters)
     app = UseCases(
         rooms=RoomCases(rooms, store, fleet, people, blocks, ids=ids, clock=clock, limits=limits, hall=one.hall),
         previews=Previews(one.hall, invite, clock),
         seats=seats,
-        waiting=WaitingRoom(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
+        waiting=waiting(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
@@ -297,7 +298,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         ladder_service_pb2.DESCRIPTOR.services_by_name["LadderService"],
     )
     server.add(
-        PeerServicer(parts.owning, app.moderation),
+        PeerServicer(parts.owning, app.moderation, app.waiting),
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
         peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
     )
@@ -313,6 +314,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("tick", TICK_SECONDS, parts.app.presence.tick)
     background.every("learn people", LEARN_SECONDS, parts.app.presence.learn)
     background.every("offer seats", OFFER_SECONDS, parts.app.waiting.round)
+    background.every("places left", OFFER_SECONDS, parts.app.waiting.tell_places_left)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("ladder orders", LADDER_SECONDS, parts.app.ladder.tell)

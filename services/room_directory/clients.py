@@ -33,6 +33,7 @@ from services.room_directory.app.ownership.ports import GivenSeat
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.app.relay_clocks import RelayClocks
 from services.room_directory.domain.events import SeatOrder
+from services.room_directory.domain.left_places import PlaceLeft
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
@@ -42,6 +43,7 @@ _CALL_SECONDS = 2.0
 _LIST_SECONDS = 5.0
 _MOST_PEERS = 32
 _SEATS_A_PAGE = 1_000
+_PLACES_A_PAGE = 1_000
 _MOST_GIVEN = 10_000
 
 
@@ -149,6 +151,14 @@ class PeerClients:
         request = peer_service_pb2.NoteBlockRequest(blocker_id=blocker_id, blocked_id=blocked_id, stands=stands)
         answer = await stub.NoteBlock(request, timeout=_CALL_SECONDS)
         return [(room.room_id, room.title) for room in answer.rooms]
+
+    async def note_places_left(self, address: str, places: Sequence[PlaceLeft]) -> None:
+        """Tells a copy who left lines of this one."""
+        stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
+        told = [peer_service_pb2.PlaceLeft(room_id=room_id, user_id=user_id) for room_id, user_id in places]
+        for start in range(0, len(told), _PLACES_A_PAGE):
+            page = peer_service_pb2.NotePlacesLeftRequest(places=told[start : start + _PLACES_A_PAGE])
+            await stub.NotePlacesLeft(page, timeout=_CALL_SECONDS)
 
     async def _fleet(self, address: str) -> "fleet_service_pb2_grpc.FleetServiceAsyncStub":
         return fleet_service_pb2_grpc.FleetServiceStub((await self._at(address)).channel)

@@ -24,6 +24,7 @@ from services.room_directory.app.ownership.told import Told
 from services.room_directory.app.ports import Ledger
 from services.room_directory.clients import PeerClients
 from services.room_directory.domain.adoption import seats_to_give
+from services.room_directory.domain.left_places import PlaceLeft
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Seat
 from services.room_directory.metrics import show_ownership
@@ -58,6 +59,19 @@ class Neighbours:
 
         found = await asyncio.gather(*map(tell, addresses))
         return [room for rooms in found for room in rooms]
+
+    async def note_places_left(self, places: list[PlaceLeft]) -> None:
+        """Tells all of them that answer soon who left lines of this copy."""
+        addresses = [copy.address for copy in self.ownership.others()] if self.ownership is not None else []
+
+        async def tell(address: str) -> None:
+            try:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await self.peers.note_places_left(address, places)
+            except (DomainError, TimeoutError) as error:
+                _log.warning("a copy was not told who left lines", copy=address, error=str(error))
+
+        await asyncio.gather(*map(tell, addresses))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

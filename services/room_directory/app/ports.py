@@ -8,6 +8,7 @@ from typing import Protocol
 
 from services.room_directory.domain.choosing import Placement
 from services.room_directory.domain.events import Fact, SeatOrder
+from services.room_directory.domain.left_places import PlaceLeft
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
@@ -164,6 +165,10 @@ class Neighbours(Protocol):
         """Tells all of them that answer soon; returns id and title of each room of theirs that the block is about."""
         ...
 
+    async def note_places_left(self, places: list[PlaceLeft]) -> None:
+        """Tells all of them that answer soon who left lines of this copy."""
+        ...
+
 
 class Alone:
     """No other copy."""
@@ -171,6 +176,9 @@ class Alone:
     async def note_block(self, blocker_id: str, blocked_id: str, *, stands: bool) -> list[tuple[str, str]]:  # noqa: ARG002
         """Tells nobody."""
         return []
+
+    async def note_places_left(self, places: list[PlaceLeft]) -> None:
+        """Tells nobody."""
 
 
 class Ledger(Protocol):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
@@ -14,12 +15,13 @@ from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRoom, LiveRooms
 from services.room_directory.app.placing import Seated
-from services.room_directory.app.ports import Ids, Limits
+from services.room_directory.app.ports import Alone, Ids, Limits, Neighbours
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.tickets import Tickets, milliseconds
 from services.room_directory.domain.choosing import is_tight
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
 from services.room_directory.domain.errors import LineFull, NoRelay, RateLimited, RoomFull, RoomMoves
+from services.room_directory.domain.left_places import LeftPlaces, PlaceLeft
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import LineOrder, MediaKind
 from services.room_directory.domain.waiting import (
@@ -82,7 +84,10 @@ class WaitingRoom:
         ids: Ids,
         clock: Clock,
         limits: Limits,
+        neighbours: Neighbours | None = None,
     ) -> None:
+        self._neighbours = neighbours or Alone()
+        self._left = LeftPlaces()
         self._rooms = rooms
         self._fleet = fleet
         self._seats = seats
@@ -143,6 +148,21 @@ class WaitingRoom:
         if live.line.is_offered(actor.user_id):
             self._fleet.promises.release(room_id, actor.user_id)
         live.line.leave(actor.user_id, self._clock.monotonic())
+
+    def note_places_left(self, places: list[PlaceLeft]) -> None:
+        """Another copy tells who left lines of its own: it may be this copy that has their rooms next."""
+        now = self._clock.monotonic()
+        self._left.left_elsewhere(places, now)
+        for room_id, user_id in places:
+            live = self._rooms.get(room_id)
+            if live is not None and live.line is not None:
+                live.line.left_before(user_id, now)
+
+    async def tell_places_left(self) -> None:
+        """Tells other copies who left lines here; call it twice a second, and once more at the end."""
+        untold = self._left.take_untold()
+        if untold:
+            await self._neighbours.note_places_left(untold)
 
     async def round(self) -> None:
         """Ends what has lapsed and offers what is free, one seat a room and turn; call it twice a second."""
@@ -271,7 +291,14 @@ class WaitingRoom:
 
     def _line_of(self, live: LiveRoom) -> Line:
         if live.line is None:
-            live.line = Line(self._ids.new_id(), live.room.line_order, settles_until=live.settles_until)
+            room_id = live.room.room_id
+            live.line = Line(
+                self._ids.new_id(),
+                live.room.line_order,
+                settles_until=live.settles_until,
+                left_before=self._left.of_room(room_id),
+                on_left=partial(self._left.left_here, room_id),
+            )
         return live.line
 
 

@@ -2,8 +2,10 @@
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import inf
 
 from services.room_directory.domain.errors import TicketElsewhere
 from services.room_directory.domain.seats import LineOrder
@@ -112,16 +114,29 @@ class Line:
     """Those who wait before one room. Times are monotonic seconds.
 
     A line lives in the memory of the room's owner. What a later owner needs to build it anew is on the tickets that
-    people show: it believes those of the line before it, and knows its own places by heart. As it cannot know who gave
-    a place up before it was there, it believes a ticket only where that place could still be kept: of somebody who
-    showed themselves shortly before this owner began, and does so again as shortly after.
+    people show: it believes those of the line before it, and knows its own places by heart. Who gave a place up before
+    it was there it knows as far as the owner before told. Of others it believes a ticket only where that place could
+    still be kept: of somebody who showed themselves shortly before this owner began, and does so again soon after.
     """
 
-    def __init__(self, line_id: str, order: LineOrder = LineOrder.ARRIVAL, *, settles_until: float = 0.0) -> None:
+    def __init__(
+        self,
+        line_id: str,
+        order: LineOrder = LineOrder.ARRIVAL,
+        *,
+        settles_until: float = 0.0,
+        left_before: Mapping[str, float] | None = None,
+        on_left: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`left_before` says when people left the line of the owner before, the earliest first.
+
+        `on_left` hears of those who leave this one.
+        """
         self.line_id = line_id
         self.order = order
         self._settles_until = settles_until
         self._began = settles_until - SETTLE_SECONDS
+        self._on_left = on_left
         self._is_rebuilt = False
         self._ranked: list[Waiter] = []
         """Who waits and is offered nothing, next one first."""
@@ -131,7 +146,7 @@ class Line:
         self._ahead: list[Waiter] = []
         """To whom a seat is offered, in the order of the line."""
         self._pace = Pace()
-        self._gone: OrderedDict[str, float] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict(left_before or {})
         """When people gave their place up lately, lost it or came in: since before that nobody has been coming."""
 
     def __len__(self) -> int:
@@ -215,6 +230,12 @@ class Line:
         self._offered.pop(user_id, None)
         return True
 
+    def left_before(self, user_id: str, now: float) -> None:
+        """The owner before tells, late, who left its line; whoever has stood here since has shown that they wait."""
+        if user_id not in self._by_sign:
+            self._gone[user_id] = now
+            self._gone.move_to_end(user_id)
+
     def came_in(self, user_id: str, now: float) -> None:
         """Somebody took a seat; those who had a place have it no longer."""
         if self.leave(user_id, now):
@@ -293,7 +314,11 @@ class Line:
     def _believes(self, ticket: Ticket | None, now: float) -> bool:
         if ticket is None or ticket.line_id == self.line_id:
             return False
-        return now - ticket.age >= self._began - KEPT_SECONDS and now < self._began + KEPT_SECONDS
+        issued_at = now - ticket.age
+        if issued_at <= self._gone.get(ticket.user_id, -inf):
+            # Its place was given up, or has brought its person in.
+            return False
+        return issued_at >= self._began - KEPT_SECONDS and now < self._began + KEPT_SECONDS
 
     def _restore(self, ticket: Ticket, now: float) -> Waiter:
         self._is_rebuilt = True
@@ -305,6 +330,7 @@ class Line:
         return self._add(waiter, now)
 
     def _note_gone(self, user_id: str, now: float) -> None:
+        self._on_left(user_id)
         self._gone[user_id] = now
         self._gone.move_to_end(user_id)
         oldest = now - LONGEST_WAITED_MILLISECONDS / 1000

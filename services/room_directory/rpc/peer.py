@@ -9,6 +9,7 @@ from services.room_directory import messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.ownership.arrivals import Arrivals
 from services.room_directory.app.ownership.keeper import Ownership
+from services.room_directory.app.waiting import WaitingRoom
 
 
 class Owning(Protocol):
@@ -24,7 +25,8 @@ class Owning(Protocol):
 class PeerServicer(peer_service_pb2_grpc.PeerServiceServicer):
     """Each method carries its RPC's name; who may call it stands in the contract."""
 
-    def __init__(self, owning: Owning, moderation: ModerationCases) -> None:
+    def __init__(self, owning: Owning, moderation: ModerationCases, waiting: WaitingRoom) -> None:
+        self._waiting = waiting
         self._owning = owning
         self._moderation = moderation
 
@@ -40,3 +42,7 @@ class PeerServicer(peer_service_pb2_grpc.PeerServiceServicer):
         here = self._moderation.note_block(request.blocker_id, request.blocked_id, stands=request.stands)
         rooms = [moderation_service_pb2.RoomOfBlocked(room_id=room_id, title=title) for room_id, title in here]
         return pb.NoteBlockResponse(rooms=rooms)
+
+    async def NotePlacesLeft(self, request: pb.NotePlacesLeftRequest, context: Any) -> pb.NotePlacesLeftResponse:
+        self._waiting.note_places_left([(place.room_id, place.user_id) for place in request.places])
+        return pb.NotePlacesLeftResponse()

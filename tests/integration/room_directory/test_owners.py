@@ -248,3 +248,30 @@ async def test_a_permit_by_a_key_that_another_copy_has_just_made_is_known_at_any
     await first.parts.keys.rotate()
     joined = await first.join("omar", room_id)
     assert (await second.claims(joined.permit))["sub"] == person("omar")
+
+
+async def waits(copy: World, name: str, room_id: str, ticket: str = "") -> room_pb2.Place:
+    answer = await copy.join(name, room_id, may_wait=True, ticket=ticket)
+    assert answer.HasField("place"), "there was a seat"
+    return answer.place
+
+
+async def test_who_left_the_line_before_its_owner_was_gone_does_not_come_back_at_its_head(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    for copy in (second, first):
+        copy.changes = {"listener_limit": 1}
+        await copy.crash()
+        await copy.start()
+    await first.until(lambda: pair.relay.relay_id in first.parts.app.fleet.relays, BACK_SECONDS)
+    room_id = (await first.create("lina")).room_id
+    seated = await first.join("sami", room_id)
+    await first.connect("sami", room_id, seated.seat.epoch, pair.relay)
+    tickets = {name: (await waits(first, name, room_id)).ticket for name in ("omar", "nadia")}
+    await asyncio.sleep(1.1)  # Tickets are dated in whole seconds.
+    await first.call("omar", "LeaveLine", room_service_pb2.LeaveLineRequest(room_id=room_id, ticket=tickets["omar"]))
+    await second.until(lambda: bool(second.parts.app.waiting._left.of_room(room_id)))
+    await first.crash()
+    await second.until(lambda: second.parts.rooms.get(room_id) is not None, BACK_SECONDS)
+    assert (await waits(second, "omar", room_id, tickets["omar"])).position == 1, "nobody else has shown a ticket yet"
+    assert (await waits(second, "nadia", room_id, tickets["nadia"])).position == 1
+    assert (await waits(second, "omar", room_id)).position == 2

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.room_directory.domain.errors import TicketElsewhere
+from services.room_directory.domain.left_places import MOST_UNTOLD, LeftPlaces
 from services.room_directory.domain.seats import LineOrder
 from services.room_directory.domain.waiting import (
     KEPT_SECONDS,
@@ -325,3 +326,50 @@ def test_a_line_forgets_who_left_it() -> None:
     stand(line, "omar", 1, now=10_000.0)
     line.leave("omar", 10_000.0)
     assert list(line._gone) == ["omar"]
+
+
+def test_a_ticket_holds_no_place_that_the_owner_before_told_was_given_up() -> None:
+    told: list[str] = []
+    before = Line("before", on_left=told.append)
+    tickets = {name: ticket_of(stand(before, name, at), before) for at, name in enumerate(("omar", "nadia", "sami"), 1)}
+    before.leave("omar", 90.0)
+    before.came_in("nadia", 91.0)
+    assert told == ["omar", "nadia"]
+    after = Line("after", settles_until=100.0 + SETTLE_SECONDS, left_before={"omar": 90.0, "nadia": 91.0})
+    assert after.knock("omar", replace(tickets["omar"], age=50.0), 101.0) is None
+    assert after.knock("nadia", replace(tickets["nadia"], age=50.0), 101.0) is None
+    assert after.knock("sami", replace(tickets["sami"], age=50.0), 101.0) is not None, "who waits keeps the place"
+    again = replace(tickets["omar"], age=5.0)
+    assert after.knock("omar", again, 101.0) is not None, "who stood again before the change has that place"
+
+
+def test_who_leaves_the_next_owners_line_does_not_come_back_by_the_ticket_of_the_one_before() -> None:
+    before = Line("before")
+    ticket = ticket_of(stand(before, "omar", 1), before)
+    after = Line("after", settles_until=SETTLE_SECONDS)
+    assert after.knock("omar", replace(ticket, age=1.0), 1.0) is not None
+    after.leave("omar", 2.0)
+    assert after.knock("omar", replace(ticket, age=3.0), 3.0) is None
+
+
+def test_what_the_owner_before_tells_late_counts_for_whoever_does_not_stand_here_yet() -> None:
+    before = Line("before")
+    tickets = {name: ticket_of(stand(before, name, at), before) for at, name in enumerate(("omar", "nadia"), 1)}
+    after = Line("after", settles_until=SETTLE_SECONDS)
+    after.knock("nadia", replace(tickets["nadia"], age=1.0), 1.0)
+    for name in ("omar", "nadia"):
+        after.left_before(name, 1.5)
+    assert after.knock("omar", replace(tickets["omar"], age=2.0), 2.0) is None
+    assert order_of(after) == ["nadia"]
+
+
+def test_what_is_kept_of_places_left_has_a_bound_and_an_end() -> None:
+    places = LeftPlaces()
+    for number in range(100_000):
+        places.left_here("room", f"person{number}")
+        places.left_elsewhere([("room", f"person{number}")], 0.0)
+    assert len(places.take_untold()) == MOST_UNTOLD
+    assert places.take_untold() == []
+    assert len(places.of_room("room")) == MOST_GONE
+    places.left_elsewhere([("another", "omar")], 10_000.0)
+    assert (places.of_room("room"), places.of_room("another")) == ({}, {"omar": 10_000.0})
