@@ -22,7 +22,9 @@ LONGEST_HOURS = 168
 StateArgument = Annotated[str, typer.Argument(help=say("help.option.doors_state"), metavar="open|paced|paused")]
 ReasonOption = Annotated[str, typer.Option("--reason", help=say("help.option.reason"))]
 HoursOption = Annotated[float, typer.Option("--hours", help=say("help.option.hours"), min=0.01, max=LONGEST_HOURS)]
-PaceOption = Annotated[int, typer.Option("--a-minute", help=say("help.option.a_minute"), min=0, max=6000)]
+PaceOption = Annotated[
+    int, typer.Option("--a-minute", help=say("help.option.a_minute"), min=0, max=6000, show_default=False)
+]
 
 doors = typer.Typer(help=say("help.doors"), no_args_is_help=True)
 
