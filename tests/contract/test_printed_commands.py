@@ -39,7 +39,7 @@ HELD_BY: dict[str, str] = {
     r"make control-plane\b": "needs Go",
     r"pip install \./sdk/python|python -m build sdk/python": "tests/integration/sdk/test_install.py",
     r"python3 tools/bootstrap\.py python gen": "tests/contract/test_descriptors.py",
-    r"protoc --descriptor_set_in|buf generate": "tests/contract/test_descriptors.py",
+    r"protoc --descriptor_set_in|buf generate|grpcurl -protoset": "tests/contract/test_descriptors.py",
     r"npm (pack|install)\b|python3 tools/bootstrap\.py sdk": "tests/e2e/test_node_client.py",
     r"python -m tools\.alert_rules\b": "tests/contract/test_alerts.py",
     r"python -m tools\.relay_ports\b": "tests/contract/test_manifests.py",
