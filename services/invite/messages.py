@@ -114,6 +114,7 @@ def place(shown: PlaceShown | None) -> doors_pb2.Place | None:
         turn=shown.ticket.turn,
         kept_until=moment(shown.kept_until),
         letter=shown.letter,
+        letter_sent=shown.letter_sent,
     )
 
 

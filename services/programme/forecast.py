@@ -67,6 +67,8 @@ class Forecast:
     """Of the kind that was asked about, with nothing else on them; 0 if no number of them carries it."""
     rooms_carried: int
     """Rooms of the plan that the fleet carries beside what it carries now."""
+    listeners_carried: int | None
+    """Most listeners in each, at most the plan's, with which it carries all of them; None: not even empty ones."""
 
 
 def forecast(plan: Plan, fleet: Sequence[Room], kind: Room) -> Forecast:
@@ -81,6 +83,7 @@ def forecast(plan: Plan, fleet: Sequence[Room], kind: Room) -> Forecast:
         cores=work.usual * tariff.costs.packet / 1e6,
         relays=_relays(plan, replace(kind, work=NOTHING)),
         rooms_carried=_carried(plan, [_of(plan, each) for each in fleet]),
+        listeners_carried=_listeners_carried(plan, [_of(plan, each) for each in fleet]),
     )
 
 
@@ -119,6 +122,20 @@ def _carried(plan: Plan, fleet: Sequence[Room]) -> int:
             break
         carried += 1
     return carried
+
+
+def _listeners_carried(plan: Plan, fleet: Sequence[Room]) -> int | None:
+    def carries(listeners: int) -> bool:
+        asked = replace(plan, listeners=listeners)
+        return _carried(asked, [replace(room) for room in fleet]) == plan.rooms
+
+    if not carries(0):
+        return None
+    fits, too_many = 0, plan.listeners + 1
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        fits, too_many = (middle, too_many) if carries(middle) else (fits, middle)
+    return fits
 
 
 def _split(plan: Plan, fleet: Sequence[Room]) -> bool:

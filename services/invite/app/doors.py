@@ -33,7 +33,7 @@ from services.invite.domain.errors import (
 )
 from services.invite.domain.headroom import Fleet, Headroom
 from services.invite.domain.invitation import Invitation, State
-from services.invite.domain.line import Entered, Line, Ticket, Turns, expected_wait, free_now, ticket
+from services.invite.domain.line import Entered, Line, Standing, Ticket, Turns, expected_wait, free_now, ticket
 
 _OLD_SECONDS = 1.0
 """What is told of the line is read again when it is older."""
@@ -72,6 +72,8 @@ class PlaceShown:
     kept_until: datetime
     letter: bool
     """Whether an address is left for when it is the turn."""
+    letter_sent: bool
+    """Whether the letter that told of it went out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +181,35 @@ class Doorkeeper:
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
             raise InvitationInvalid
-        if not standing.is_held_by(request_hash(request_id) if request_id else ""):
-            raise PlaceElsewhere("another device waits in this place now; redeem again to take it back")
+        _check_holder(standing, request_id)
         if place.ticket.turn:
             # Few are told so at a time; what was seen a second ago may have been spent since, by another copy too.
             await self._check_waits(hashed)
         is_awaited = self._turns.is_awaited(standing.invitation_id, place.ticket, self._clock.monotonic())
         self._touched[standing.invitation_id] = place.ticket.present_seconds if is_awaited else 0.0
         return place, self._shown(seen)
+
+    async def leave_line(self, code: str, visitor: Visitor, request_id: str = "") -> None:
+        """Gives a code's place up; the code stays as it was.
+
+        Raises InvitationInvalid, InvitationClaimed, PlaceElsewhere, RateLimited.
+        """
+        hashed = code_hash(code)
+        try:
+            invitation = await self.check_in_line(hashed, visitor)
+        except NotInLine:
+            return
+        standing = (await self._look(fresh=True)).line.find(hashed)
+        if standing is not None:
+            _check_holder(standing, request_id)
+        await self._leave(invitation.invitation_id)
+        self._touched.pop(invitation.invitation_id, None)
+        self._seen = None
+
+    @retry_conflicts()
+    async def _leave(self, invitation_id: str) -> None:
+        async with self._store.write() as tx:
+            await tx.leave_place(invitation_id)
 
     async def line_at(self, tx: Tx, at: datetime) -> Line:
         """Everybody with a place."""
@@ -312,7 +335,8 @@ class Doorkeeper:
         if standing is None:
             return None
         ahead, waiting = seen.line.ahead_of(standing.number), seen.line.present
-        return PlaceShown(ticket(seen.pace, seen.entered, ahead, waiting), seen.at + self._rules.kept, standing.letter)
+        told, kept_until = ticket(seen.pace, seen.entered, ahead, waiting), seen.at + self._rules.kept
+        return PlaceShown(told, kept_until, standing.letter, standing.letter_sent)
 
     def _headroom(self) -> Headroom | None:
         return self._fleet.headroom(self._clock.monotonic())
@@ -327,6 +351,12 @@ class Doorkeeper:
         present = seen.line.present
         wait = expected_wait(seen.pace, free_now(seen.pace, seen.entered), present)
         return DoorsShown(seen.pace, present, wait, self._post.can_deliver)
+
+
+def _check_holder(standing: Standing, request_id: str) -> None:
+    """Raises PlaceElsewhere."""
+    if not standing.is_held_by(request_hash(request_id) if request_id else ""):
+        raise PlaceElsewhere("another device waits in this place now; redeem again to take it back")
 
 
 def _refusal(pace: Pace, told: Ticket) -> DomainError:

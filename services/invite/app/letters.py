@@ -122,7 +122,9 @@ class TurnLetters:
             _log.warning("a letter about a turn was not taken", reason=refusal.reason)
             if refusal.kind not in _DEFINITE:
                 return
+            sent = False
         else:
             self._counters.invitations("letter_sent")
+            sent = True
         async with self._store.write() as tx:
-            await tx.end_letter(letter)
+            await tx.end_letter(letter, sent=sent)

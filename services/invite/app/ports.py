@@ -219,7 +219,7 @@ class LetterRows(Protocol):
         """A letter that this copy sends; its place is kept long enough to come."""
         ...
 
-    async def end_letter(self, letter: Letter) -> None:
+    async def end_letter(self, letter: Letter, *, sent: bool) -> None:
         """It is on its way, or will never be: it counts, and the address is forgotten, unless it is another by now."""
         ...
 

@@ -38,6 +38,8 @@ class Standing:
     present_until: datetime
     letter: bool = False
     """Whether an address is left for when it is the turn."""
+    letter_sent: bool = False
+    """Whether the letter went out: the address is forgotten then."""
     holder_hash: str = ""
     """Of the request that asked to come in last; empty where an older release gave the place."""
 

@@ -33,6 +33,10 @@ class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
         await self._letters.leave(request.code, request.email, request.locale, visitor(context))
         return pb.SetTurnLetterResponse()
 
+    async def LeaveLine(self, request: pb.LeaveLineRequest, context: Any) -> pb.LeaveLineResponse:
+        await self._doors.leave_line(request.code, visitor(context), request.request_id)
+        return pb.LeaveLineResponse()
+
     async def InspectDoors(self, request: pb.InspectDoorsRequest, context: Any) -> pb.InspectDoorsResponse:
         seen = await self._doors.inspect()
         known = seen.headroom

@@ -142,6 +142,7 @@ class DoorRows:
             invitations.c.code_hash,
             places.c.present_until,
             (places.c.letter_to != "").label("letter"),
+            and_(places.c.letter_to == "", places.c.letter_at.is_not(None)).label("letter_sent"),
             places.c.holder_hash,
         )
         joined = places.join(invitations, invitations.c.invitation_id == places.c.invitation_id)

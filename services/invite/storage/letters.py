@@ -61,11 +61,13 @@ class LetterRows:
         await self._session.execute(update(places).where(places.c.invitation_id == invitation_id).values(values))
         return Letter(invitation_id, row.letter_to, row.letter_locale)
 
-    async def end_letter(self, letter: Letter) -> None:
+    async def end_letter(self, letter: Letter, *, sent: bool) -> None:
         """It is on its way, or will never be: it counts, and the address is forgotten, unless it is another by now."""
         code = invitations.c.invitation_id == letter.invitation_id
         await self._session.execute(update(invitations).where(code).values(turn_letters=invitations.c.turn_letters + 1))
         place = update(places).where(
             places.c.invitation_id == letter.invitation_id, places.c.letter_to == letter.address
         )
-        await self._session.execute(place.values(letter_to="", letter_locale=""))
+        forgotten = {"letter_to": "", "letter_locale": ""}
+        # Whom no letter reached was not called, and is told of none.
+        await self._session.execute(place.values(forgotten if sent else {**forgotten, "letter_at": None}))

@@ -40,6 +40,7 @@ class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
             cores=told.cores,
             relays=told.relays,
             fleet=fleet,
+            listeners_carried=told.listeners_carried,
         )
 
 

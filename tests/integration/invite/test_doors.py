@@ -142,6 +142,27 @@ async def test_code_of_a_suspended_inviter_waits_for_nothing(door: Door, copies:
     assert isinstance(refusal, InvitationInvalid)
 
 
+async def test_who_gives_the_place_up_lets_those_behind_move_on_and_keeps_the_invitation(
+    door: Door, copies: Copies
+) -> None:
+    copies.hear(report(0))
+    first, second = await codes_of(door, 2)
+    await copies.come([first])
+    await copies.come([second])
+    with pytest.raises(PlaceElsewhere):
+        await copies.doors[0].leave_line(first, VISITOR, "e" * 32)
+    await copies.doors[0].leave_line(first, VISITOR)
+    await copies.doors[0].leave_line(first, VISITOR)
+    assert (await copies.doors[0].get_place(second, VISITOR))[0].ticket.place == 1
+    with pytest.raises(NotInLine):
+        await copies.doors[0].get_place(first, VISITOR)
+    (refusal,) = await copies.come([first])
+    assert isinstance(refusal, DoorsPaused)
+    assert refusal.metadata["place"] == "2", "the code is good, and begins at the end"
+    with pytest.raises(InvitationInvalid):
+        await copies.doors[0].leave_line("madeupmadeup", VISITOR)
+
+
 async def test_code_without_a_place_is_told_to_be_redeemed(door: Door, copies: Copies) -> None:
     _, code = await door.invite()
     with pytest.raises(NotInLine):

@@ -102,6 +102,9 @@ async def test_who_closed_the_page_gets_one_letter_with_the_way_back_when_it_is_
     await desk.letters_went_long_ago()
     assert await desk.rounds() == []
     assert await desk.addresses() == [""], "the address went with the letter"
+    desk.door.clock.advance(2)
+    place, _ = await desk.copies.doors[1].get_place(code, VISITOR)
+    assert (place.letter, place.letter_sent) == (False, True), "who comes back is told that it went"
     assert came(await desk.copies.come([code])) == [0]
 
 
@@ -197,6 +200,9 @@ async def test_address_that_gets_too_much_is_given_up(desk: Desk) -> None:
     desk.door.post.refusal = too_often(60)
     await desk.rounds()
     assert await desk.addresses() == [""]
+    desk.door.clock.advance(2)
+    place, _ = await desk.copies.doors[0].get_place(code, VISITOR)
+    assert not place.letter_sent, "nobody is told of a letter that never went"
 
 
 @pytest.mark.parametrize(

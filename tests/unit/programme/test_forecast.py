@@ -89,9 +89,19 @@ def test_languages_cost_a_channel_and_an_interpreter_each() -> None:
     assert three == floor + more * 10
 
 
+def test_what_is_too_much_says_with_how_many_listeners_it_would_fit_and_that_many_do() -> None:
+    fleet = [empty() for _ in range(2)]
+    most = forecast(Plan(rooms=3, listeners=9000), fleet, empty()).listeners_carried
+    assert most is not None
+    fits, one_more = (forecast(Plan(rooms=3, listeners=n), [empty(), empty()], empty()) for n in (most, most + 1))
+    assert (fits.rooms_carried, one_more.rooms_carried) == (3, 2)
+    assert forecast(Plan(rooms=1, listeners=5), [empty()], empty()).listeners_carried == 5, "no more than was asked"
+
+
 def test_a_room_that_no_relay_carries_needs_no_number_of_them() -> None:
     small = Limits(usual=1000, sending=1000, programme=100, together=1000)
-    assert forecast(Plan(rooms=1, listeners=1), [empty(small)], empty(small)).relays == 0
+    told = forecast(Plan(rooms=1, listeners=1), [empty(small)], empty(small))
+    assert (told.relays, told.listeners_carried) == (0, None)
 
 
 def test_the_forecast_counts_in_cores_what_admission_counts_in_packets() -> None:
