@@ -93,6 +93,28 @@ async def test_after_the_relay_crashes_everybody_hears_again_without_a_tap(
     await expect(story.shown(omar, "stage-seat")).to_have_count(1)
 
 
+async def test_a_relay_that_freezes_is_missed_within_seconds_and_nobody_is_told_that_the_hall_is_full(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina", voice=tones[440])
+    omar = await house.arrives("Omar")
+    await story.arrive_together(stack, lina, omar)
+    room = await story.start_room(lina, "Talking across borders")
+    await story.enter(omar, room)
+    await story.sounding(omar)
+    status, relay = story.shown(omar, "status"), stack.pid("media_relay")
+    try:
+        os.kill(relay, signal.SIGSTOP)
+        await expect(status).to_have_attribute("data-sound", "reconnecting", timeout=5_000)
+        for _ in range(15):
+            assert await status.get_attribute("data-sound") == "reconnecting"
+            await asyncio.sleep(1.0)
+    finally:
+        os.kill(relay, signal.SIGCONT)
+    await story.sounding(omar)
+    assert power_at(await omar.hear(1.5), 440) > 0.5
+
+
 async def test_while_the_bus_is_silent_hands_are_seen_and_what_may_be_old_is_said(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:

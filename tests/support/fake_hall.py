@@ -217,6 +217,7 @@ class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
             usual_work=1_100 * request.rooms,
             megabits_per_second=0.56 * request.rooms,
             relays=-(-request.rooms // 30),
+            listeners_carried=request.listeners if fits else 290 // request.rooms,
             fleet=[relay],
         )
 

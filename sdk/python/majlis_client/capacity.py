@@ -157,12 +157,15 @@ def _plan(told: pb.ForecastCapacityResponse) -> "Table":
 
 
 def _verdict(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse) -> str:
+    # What a relay takes more into rooms it has is not what a new room may bring: what would fit is said.
+    fits = [say("capacity.fits", listeners=f"{told.listeners_carried:,}")] if told.listeners_carried else []
     match told.verdict:
         case pb.CAPACITY_VERDICT_CARRIED:
             return say("capacity.carried")
         case pb.CAPACITY_VERDICT_MORE_RELAYS:
-            return say("capacity.more", carried=told.rooms_carried, rooms=asked.rooms, relays=told.relays)
+            more = say("capacity.more", carried=told.rooms_carried, rooms=asked.rooms, relays=told.relays)
+            return " ".join([more, *fits])
         case pb.CAPACITY_VERDICT_BIGGER_RELAYS:
-            return say("capacity.bigger")
+            return " ".join([say("capacity.bigger"), *fits])
         case _:
             return say("capacity.no_relay")

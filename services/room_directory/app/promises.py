@@ -89,7 +89,9 @@ class Promises:
             )
             wanted = who.wants(relay) if relay is not None else None
         if relay is None or wanted is None or not room.home_relay_id:
-            raise self._no_relay(now, preferred=returning or kind is MediaKind.STAGE)
+            home = self._relays.get(room.home_relay_id)
+            away = kind is MediaKind.STAGE and (home is None or not home.accepts(now))
+            raise self._no_relay(now, preferred=returning or kind is MediaKind.STAGE, away=away)
         self.release(room.room_id, user_id)
         relay.reserve(seat, wanted, now, permit_id, seconds=seconds)
         self._rooms.served_by(live, (relay.relay_id,))
@@ -123,10 +125,12 @@ class Promises:
             # A relay of an older release: some report within a moment counts it.
             relay.confirm(room_id, news.user_id, self._clock.monotonic())
 
-    def _no_relay(self, now: float, *, preferred: bool = False) -> NoRelay:
-        if not any(relay.accepts(now) for relay in self._relays.values()):
-            return NoRelay(why_none(self._relays.values(), now), retry_after_seconds=SOON_SECONDS)
+    def _no_relay(self, now: float, *, preferred: bool = False, away: bool = False) -> NoRelay:
+        none = not any(relay.accepts(now) for relay in self._relays.values())
+        if none or away:
+            why = why_none(self._relays.values(), now) if none else "the room's stage is moving to another relay"
+            return NoRelay(why, retry_after_seconds=SOON_SECONDS, metadata={"relays": "away"})
         # What is kept back for stages and people coming back is free again as soon as promises are settled.
         seconds = SOON_SECONDS if preferred else FULL_SECONDS
         why = "the relays carry as much as they can: a place is free when somebody leaves"
-        return NoRelay(why, retry_after_seconds=seconds)
+        return NoRelay(why, retry_after_seconds=seconds, metadata={"relays": "full"})

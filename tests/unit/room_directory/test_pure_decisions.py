@@ -119,8 +119,9 @@ async def test_a_permit_that_no_relay_has_room_for_refuses_a_seat_but_no_accepta
     room_id = await house.open()
     offer = await house.stage.offer_stage(LINA, room_id, "omar")
     await house.report_load(draining=True)
-    with pytest.raises(NoRelay):
+    with pytest.raises(NoRelay) as refusal:
         await house.seats.join_room(Actor("salim"), room_id, "", without_permit=False)
+    assert refusal.value.metadata == {"relays": "away"}, "room is not what is missing"
     seated = await house.stage.accept_offer(OMAR, room_id, offer.offer_id)
     live = house.rooms.get(room_id)
     assert live is not None

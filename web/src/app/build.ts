@@ -23,6 +23,7 @@ export function build(words: Words, theme: Theme): Parts {
   const router = new Router();
   const toasts = new Toasts(words, clock);
   const now = everySecond(clock);
+  const session = new Session({ api, router, words, tabs: new Tabs(openChannel()) });
   return {
     api,
     router,
@@ -30,14 +31,17 @@ export function build(words: Words, theme: Theme): Parts {
     words,
     theme,
     clock,
-    session: new Session({ api, router, words, tabs: new Tabs(openChannel()) }),
+    session,
     sharing: new Sharing(toasts),
     levels: new Levels(clock),
     player: new Player(toasts, clock),
-    // For this tab: another one takes a place over, as another device does.
+    // A ticket is for this tab: another one takes a place over, as another device does.
     places: new KeptPlaces({
       recall: () => recall('places', 'session'),
       keep: (text) => keep('places', text, 'session'),
+      recallAll: () => recall('waiting'),
+      keepAll: (text) => keep('waiting', text),
+      me: () => session.account?.profile?.userId ?? '',
       leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }),
       clock,
       now,

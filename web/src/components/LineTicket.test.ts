@@ -24,6 +24,9 @@ test('who waits is told at once when the browser loses the network, and looks ag
 test('whoever is next is told so where nobody can say how long it takes, and those behind that nobody can', () => {
   const told = (place: number): string => scene.show(LineTicket, { place, waiting: 3, look: () => undefined }).text;
   expect(told(2)).toContain(en['line.waitUnknown']);
+  const lots = scene.show(LineTicket, { place: 1, waiting: 3, lots: true, look: () => undefined }).text;
+  expect(lots).toContain(en['line.first']);
+  expect(lots).not.toContain(en['line.next']);
   const next = told(1);
   expect(next).toContain(en['line.next']);
 });

@@ -41,6 +41,46 @@ describe.each(Object.entries(catalogues))('the catalogue %s', (language, catalog
   });
 });
 
+/** Slots that never hold a count: names and other texts, spans of time, numbers that stand for a place in an order. */
+const worded = new Set('name names time date handle email title room reason reporter subject whom step address text language languages place number'.split(' '));
+/** Places in an order have no plural: the first, the second. */
+const ordinal = new Set(['hand.place']);
+const slot = String.raw`\{\{(\w+)\}\}`;
+/** Beside a count there may stand what agrees with no number: a unit, a preposition, the rest of a sentence. */
+const apart = new Set('of in from ms kbit из мс من م كيلوبت'.split(' '));
+
+/** Counts in a text that stand right beside a word which has to agree with them. */
+function countsBeside(text: string): string[] {
+  const after = [...text.matchAll(new RegExp(`${slot} (\\p{L}+)`, 'gu'))].filter(([, name, word]) => !worded.has(name ?? '') && !apart.has(word ?? ''));
+  return after.map(([, name]) => name ?? '');
+}
+
+test.each(Object.entries(catalogues))('no count stands beside a word without plural forms in %s', (_, catalogue) => {
+  for (const [key, text] of Object.entries(catalogue).filter(([one]) => !ordinal.has(one))) {
+    // In a text with forms those go by {{n}}.
+    expect(countsBeside(text).filter((name) => !(plural.test(key) && name === 'n')), `${key}: ${text}`).toEqual([]);
+  }
+});
+
+test('the search for counts finds those that an unread text would have', () => {
+  expect(countsBeside('The relays carry {{carried}} of these {{rooms}} rooms')).toEqual(['rooms']);
+  expect(countsBeside('{{n}} waiting, {{all}} places kept')).toEqual(['n', 'all']);
+  expect(countsBeside('{{n}} غرف')).toEqual(['n']);
+  expect(countsBeside('{{name}} is here since {{date}}; taken {{full}} %, {{late}} ms late')).toEqual([]);
+});
+
+test('the same number of things is one thing, two or many, in all languages', () => {
+  const said = (language: string, count: number): string => message(catalogues[language] ?? {}, language, 'console.capacity.needs', { count, n: String(count) });
+  expect([1, 2].map((count) => said('en', count).split(' like')[0])).toEqual(['1 empty relay', '2 empty relays']);
+  expect([1, 3, 5, 21].map((count) => said('ru', count).split(',')[0])).toEqual(['Всё вынесет 1 пустой сервер', 'Всё вынесут 3 пустых сервера', 'Всё вынесут 5 пустых серверов', 'Всё вынесет 21 пустой сервер']);
+  expect([1, 2, 3, 11].map((count) => said('ar', count))).toEqual([
+    'يحملها كلها خادم فارغ واحد مثل أكبرها.',
+    'يحملها كلها خادمان فارغان مثل أكبرها.',
+    'تحملها كلها 3 خوادم فارغة مثل أكبرها.',
+    'يحملها كلها 11 خادمًا فارغًا مثل أكبرها.',
+  ]);
+});
+
 test('Arabic counts with six forms', () => {
   const of = (count: number): string => message(ar, 'ar', 'room.here', { count, n: String(count) });
   expect([0, 1, 2, 3, 11, 100].map((count) => pluralKey('ar', 'k', count).slice(2))).toEqual(['zero', 'one', 'two', 'few', 'many', 'other']);

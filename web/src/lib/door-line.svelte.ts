@@ -27,7 +27,7 @@ export interface Keeping {
 export interface LineNeeds {
   code: string;
   invite: Pick<Client<typeof InviteService>, 'redeemInvitation'>;
-  doors: Pick<Client<typeof DoorService>, 'getPlace' | 'setTurnLetter'>;
+  doors: Pick<Client<typeof DoorService>, 'getPlace' | 'setTurnLetter' | 'leaveLine'>;
   keeping: Keeping;
   clock: Clock;
   random: () => number;
@@ -64,6 +64,8 @@ export class DoorLine {
   elsewhere = $state(false);
   /** True while an address is left with the place: a letter tells of the turn to whom closed the page. */
   letter = $state(false);
+  /** True once that letter went out: the address is forgotten then. */
+  letterSent = $state(false);
   /** True where who waits may leave one. */
   letters = $derived(this.doors?.letters ?? false);
   /** True while nothing is heard of the place. */
@@ -115,6 +117,7 @@ export class DoorLine {
   async leaveAddress(email: string): Promise<void> {
     await this.#needs.doors.setTurnLetter({ code: this.#needs.code, email, locale: this.#needs.language() });
     this.letter = email !== '';
+    this.letterSent = false;
   }
 
   /** Waits here again instead of on the other device; what refuses for good is thrown. */
@@ -126,6 +129,19 @@ export class DoorLine {
       if (passes(refusal) || reasonOf(refusal) === 'INVITATION_CLAIMED') throw refusal;
       this.#refuse(refusal);
     }
+  }
+
+  /** Gives the place up; the invitation stays as it was. What refuses is thrown, and the place stands then. */
+  async giveUp(): Promise<void> {
+    try {
+      await this.#needs.doors.leaveLine({ code: this.#needs.code, requestId: this.#kept?.request ?? '' });
+    } catch (refusal) {
+      // Whoever waits on another device keeps what this one leaves; what is over is left already.
+      if (!['PLACE_ELSEWHERE', 'INVITATION_INVALID'].includes(reasonOf(refusal))) throw refusal;
+    }
+    this.stop();
+    this.waiting = false;
+    this.#needs.keeping.save(null);
   }
 
   /** Looks now instead of at its time: the network is back, or the page is looked at again. */
@@ -220,6 +236,7 @@ export class DoorLine {
     this.place = place.place;
     this.others = place.waiting;
     this.letter = place.letter;
+    this.letterSent = place.letterSent;
     this.#expect(place.waitSeconds);
   }
 

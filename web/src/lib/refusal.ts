@@ -151,10 +151,20 @@ export function passes(error: unknown): boolean {
   return ['unreached', 'passing'].includes(outlook(error));
 }
 
+/** Relays that are going or busy with people who come in have room, or others do, in a moment. */
+const moments = new Set(['RELAY_BUSY', 'RELAY_DRAINING']);
+
+/** True when room is what is missing: not where relays are away, going or busy. */
+export function lacksRoom(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return makesRoom(reason) && !moments.has(reason) && valueOf(error, 'relays') !== 'away';
+}
+
 /** The text that tells a person what happened and what to do. */
 export function explain(error: unknown): Key {
   const reason = reasonOf(error);
   const text = `refused.${reason}`;
+  if (makesRoom(reason) && !lacksRoom(error)) return 'refused.notReady';
   if (texts.has(text)) return text as Key;
   if (makesRoom(reason)) return 'refused.NO_RELAY';
   if (outlook(error) === 'unreached') return 'refused.offline';

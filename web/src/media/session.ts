@@ -1,10 +1,12 @@
 // One media session with a relay: WHEP for the audience (one stream), WHIP for the stage (microphone out, four slots in).
 import type { Clock, Stop } from '../lib/clock.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
+import { countedIn, Pulse } from './pulse.ts';
 import { withDtx, withRed } from './sdp.ts';
 
 export type SessionKind = 'audience' | 'stage';
-export type SessionState = 'connecting' | 'connected' | 'failed' | 'closed';
+/** `lost`: nothing is heard of the relay, and it may come back by itself. */
+export type SessionState = 'connecting' | 'connected' | 'lost' | 'failed' | 'closed';
 
 /** How a session ends: by us, by us while the page goes away, or by the relay already. */
 export type Farewell = 'here' | 'leaving' | 'ended';
@@ -26,6 +28,8 @@ export interface Permit {
 export const connectWithin = 8_000;
 /** A lost connection may come back by itself within this time. */
 const patience = 3_000;
+/** How often it is looked whether the relay is heard. */
+const look = 500;
 const slots = 4;
 const answerWithin = 10_000;
 
@@ -39,7 +43,10 @@ export class MediaSession {
   #permit = '';
   #state: SessionState = 'connecting';
   readonly #clock: Clock;
+  readonly #pulse = new Pulse();
   #stopWaiting: Stop = () => undefined;
+  #stopLooking: Stop = () => undefined;
+  #counting = false;
 
   /** With `iceServers` the browser also tries the way through them, and takes it where UDP is blocked (RFC 8445). */
   constructor(kind: SessionKind, onState: (state: SessionState) => void, clock: Clock, iceServers: readonly IceServer[] = []) {
@@ -133,25 +140,50 @@ export class MediaSession {
 
   #look(late = false): void {
     const { connectionState, iceConnectionState } = this.#pc;
+    if (connectionState === 'failed' || iceConnectionState === 'failed') return this.#become('failed');
     if (connectionState === 'connected') return this.#become('connected');
-    if (connectionState === 'failed' || iceConnectionState === 'failed' || late) return this.#become('failed');
-    if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') {
-      this.#stopWaiting();
-      this.#stopWaiting = this.#clock.after(patience, () => this.#look(true));
-    }
+    if (late) return this.#become('failed');
+    if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') this.#lose();
+  }
+
+  /** It may come back by itself for a while. */
+  #lose(): void {
+    if (this.#state !== 'connected') return;
+    this.#become('lost');
+    this.#stopWaiting = this.#clock.after(patience, () => this.#become('failed'));
   }
 
   #become(state: SessionState): void {
-    this.#stopWaiting();
     if (this.#state === state || this.#state === 'closed') return;
+    this.#stopWaiting();
     this.#state = state;
+    if (state === 'connected') this.#watch();
+    else if (state === 'failed') this.#stopLooking();
     this.#onState(state);
+  }
+
+  /** The browser's own word comes seconds after the sound went: what it counts tells sooner. */
+  #watch(): void {
+    this.#stopLooking();
+    this.#stopLooking = this.#clock.every(look, () => void this.#count());
+  }
+
+  async #count(): Promise<void> {
+    if (this.#counting) return;
+    this.#counting = true;
+    const report = await this.#pc.getStats().catch(() => null);
+    this.#counting = false;
+    if (!report || (this.#state !== 'connected' && this.#state !== 'lost')) return;
+    const rows = [...(report as unknown as ReadonlyMap<string, Record<string, unknown>>).values()];
+    if (this.#pulse.isLost(countedIn(rows), this.#clock.now())) this.#lose();
+    else if (this.#state === 'lost') this.#look();
   }
 
   /** Ends the session. */
   close(how: Farewell): void {
     if (this.#state === 'closed') return;
     this.#stopWaiting();
+    this.#stopLooking();
     this.#state = 'closed';
     for (const player of this.#players) player.srcObject = null;
     this.#pc.close();

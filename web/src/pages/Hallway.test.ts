@@ -34,6 +34,13 @@ test('a place that is kept is led back to, by the name of its room and with its 
   expect(shown.find('back-in-line')).toBeNull();
 });
 
+test('a place that a tab left behind which was closed is led back to as well', async () => {
+  scene.noted = JSON.stringify([{ room, key: 'key1', until: scene.parts.now() + 60_000, who: scene.parts.session.me }]);
+  const shown = scene.show(Hallway, {});
+  await settled();
+  expect(shown.get('back-in-line').getAttribute('href')).toBe(`/r/${room}#key1`);
+});
+
 test('a place whose time is over is led back to no more', async () => {
   scene.parts.places.box(room, '').put('ticket1', 0);
   const shown = scene.show(Hallway, {});

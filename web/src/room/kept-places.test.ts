@@ -4,6 +4,8 @@ import { FakeClock, settled } from '../testing/clock.ts';
 import { KeptPlaces, together } from './kept-places.svelte.ts';
 
 let stored: string | null;
+let noted: string | null;
+let me: string;
 let left: string[];
 let time: number;
 let answer: () => Promise<unknown>;
@@ -12,6 +14,9 @@ const places = (): KeptPlaces =>
   new KeptPlaces({
     recall: () => stored,
     keep: (text) => void (stored = text),
+    recallAll: () => noted,
+    keepAll: (text) => void (noted = text),
+    me: () => me,
     leaveLine: (room, ticket) => (left.push(`${room} ${ticket}`), answer()),
     clock,
     now: () => time,
@@ -19,7 +24,7 @@ const places = (): KeptPlaces =>
 let clock: FakeClock;
 
 beforeEach(() => {
-  [stored, left, time, clock] = [null, [], 1_000, new FakeClock()];
+  [stored, noted, me, left, time, clock] = [null, null, 'lina', [], 1_000, new FakeClock()];
   answer = async () => undefined;
 });
 
@@ -77,4 +82,54 @@ test('a place that is given while the person signs out is given up as well', asy
   await kept.giveUp();
   box.put('ticket1', 120_000);
   expect([left, kept.all]).toEqual([['room1 ticket1'], []]);
+});
+
+/** The tab is closed: what was its own is gone. */
+function tabIsClosed(): KeptPlaces {
+  stored = null;
+  return places();
+}
+
+test('a tab that is opened anew knows of the place, and knocks as one that has no ticket', () => {
+  places().box('room1', 'key1').put('ticket1', 120_000);
+  const again = tabIsClosed();
+  expect(again.all).toEqual([{ room: 'room1', key: 'key1', ticket: '', until: 121_000 }]);
+  expect(again.box('room1', 'key1').get()).toBe('');
+  again.box('room1', 'key1').put('ticket2', 120_000);
+  expect(again.all.map(({ ticket }) => ticket)).toEqual(['ticket2']);
+  again.box('room1', 'key1').put('');
+  expect([again.all, noted]).toEqual([[], null]);
+});
+
+test('no ticket is known to other tabs', () => {
+  places().box('room1', '').put('ticket1', 120_000);
+  expect(noted).not.toContain('ticket1');
+});
+
+test('a place of somebody else who used this browser is nobody’s here', () => {
+  places().box('room1', '').put('ticket1', 120_000);
+  me = 'omar';
+  expect(tabIsClosed().all).toEqual([]);
+});
+
+test('a tab that is open hears of the place of another when it looks', () => {
+  const here = places();
+  tabIsClosed().box('room1', '').put('ticket1', 120_000);
+  here.look();
+  expect(here.all.map(({ room }) => room)).toEqual(['room1']);
+});
+
+test('who signs out gives the place of a closed tab up as well', async () => {
+  places().box('room1', '').put('ticket1', 120_000);
+  const again = tabIsClosed();
+  await again.giveUp();
+  expect([left, again.all, noted]).toEqual([['room1 '], [], null]);
+});
+
+test('what ended long ago is not noted for ever', () => {
+  places().box('room1', '').put('ticket1', 120_000);
+  const again = tabIsClosed();
+  time += 200_000;
+  again.box('room2', '').put('ticket2', 120_000);
+  expect(noted).not.toContain('room1');
 });

@@ -3,10 +3,13 @@ import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
 import type { Clock, Network, Stop } from '../lib/clock.ts';
 import type { Levels } from '../media/levels.ts';
 import type { Farewell, IceServer, MediaSession, Permit, SessionKind, SessionState } from '../media/session.ts';
-import { endsSeat, makesRoom } from '../lib/reasons.ts';
-import { reasonOf } from '../lib/refusal.ts';
+import { endsSeat } from '../lib/reasons.ts';
+import { lacksRoom, reasonOf } from '../lib/refusal.ts';
 
-/** `tap`: the browser wants a tap before it plays. `blocked`: the network lets no calls through. `full`: no relay has room. */
+/**
+ * `tap`: the browser wants a tap before it plays. `reconnecting`: the sound is lost and comes again by itself. `blocked`: the
+ * network lets no calls through. `full`: no relay has room.
+ */
 export type SoundState = 'off' | 'connecting' | 'on' | 'tap' | 'reconnecting' | 'blocked' | 'full' | 'closed';
 
 export interface SoundSource {
@@ -145,12 +148,19 @@ export class Sound {
 
   #changed(session: Session, state: SessionState): void {
     if (state === 'connected' && session === this.#coming) this.#whenHeard(session);
-    else if (state === 'connected' && session === this.#playing) this.state = 'on';
+    else if (state === 'connected' && session === this.#playing) void this.#isBack(session);
+    else if (state === 'lost' && session === this.#playing) this.state = 'reconnecting';
     else if (state === 'failed' && session === this.#coming) this.#failed(null);
     else if (state === 'failed' && session === this.#playing && !this.#coming) {
       this.state = 'reconnecting';
       this.renew(soon);
     }
+  }
+
+  /** What was lost sounds again by itself; whether the browser wants a tap is asked again. */
+  async #isBack(session: Session): Promise<void> {
+    const sounds = await session.sound();
+    if (session === this.#playing && session.state === 'connected') this.state = sounds ? 'on' : 'tap';
   }
 
   /** Takes over once the new session carries sound: what plays goes on until then. */
@@ -186,7 +196,7 @@ export class Sound {
     const reason = reasonOf(error);
     if (endsSeat(reason)) return this.#source.refused(reason);
     if (this.#playing?.state !== 'connected') {
-      if (makesRoom(reason)) this.state = 'full';
+      if (lacksRoom(error)) this.state = 'full';
       // Negotiated but never connected: that is the network between, not the server.
       else if (error === null) this.state = 'blocked';
       else this.state = 'reconnecting';

@@ -1,7 +1,9 @@
 // How the sound of a room moves from one session to the next, with sessions that tests play.
+import { Code } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
+import { refusedWith } from '../testing/server.ts';
 import type { Farewell, IceServer, Permit, SessionKind, SessionState } from '../media/session.ts';
 import { FakeClock, FakeNetwork, settled } from '../testing/clock.ts';
 import { Sound, type Session } from './sound.svelte.ts';
@@ -155,6 +157,30 @@ test('a lost connection is said and a new session comes by itself', async () => 
   all[1]?.become('connected');
   await settled();
   expect(sound.state).toBe('on');
+});
+
+test('a relay that is not heard any more is said at once; what was lost may come back by itself', async () => {
+  const session = await playing();
+  session.become('lost');
+  expect(sound.state).toBe('reconnecting');
+  session.become('connected');
+  await settled();
+  expect([sound.state, all.length]).toEqual(['on', 1]);
+});
+
+test.each([
+  ['NO_RELAY', { relays: 'away' }],
+  ['RELAY_BUSY', {}],
+  ['RELAY_DRAINING', {}],
+])('where relays are away, busy or going nobody is told that the hall is full: %s', async (reason, metadata) => {
+  const session = await playing();
+  const refusal = refusedWith(Code.Unavailable, reason);
+  Object.assign((refusal.details[0] as { debug: object }).debug, { metadata });
+  refusals.push(refusal, refusal);
+  session.become('failed');
+  await clock.pass(2_000);
+  expect(asked).toHaveLength(2);
+  expect(sound.state).toBe('reconnecting');
 });
 
 test('a browser that wants a tap first gets one button', async () => {

@@ -55,6 +55,8 @@ export class Scene {
   readonly parts: Parts;
   readonly rooms: RoomSide;
   readonly opened: string[] = [];
+  /** What other tabs noted of places in lines. */
+  noted: string | null = null;
   readonly #shown: { root: HTMLElement; component: Record<string, unknown> }[] = [];
 
   constructor(serve: (router: ConnectRouter) => void = () => undefined) {
@@ -68,7 +70,7 @@ export class Scene {
     const waits = waitsBy(clock, () => 1);
     const player = new Player(toasts, clock);
     const now = (): number => start;
-    const places = new KeptPlaces({ recall: () => null, keep: () => undefined, leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }), clock, now });
+    const places = new KeptPlaces({ recall: () => null, keep: () => undefined, recallAll: () => this.noted, keepAll: (text) => void (this.noted = text), me: () => session.me, leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }), clock, now });
     this.parts = { api, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
     this.rooms = {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),

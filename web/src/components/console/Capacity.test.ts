@@ -20,7 +20,7 @@ async function open(verdict: CapacityVerdict): Promise<{ shown: ReturnType<Scene
     router.service(CapacityService, {
       forecastCapacity: ({ rooms, listeners, speakers, languages }) => {
         if (rooms > 0) plans.push({ rooms, listeners, speakers, languages });
-        return rooms > 0 ? { verdict, roomsCarried: 2, relays: 3, usualWork: 99_000n, megabitsPerSecond: 12.3, cores: 0.31, fleet: relays } : { fleet: relays };
+        return rooms > 0 ? { verdict, ...(rooms > 1 ? { roomsCarried: 2, relays: 3 } : { roomsCarried: 0, relays: 1 }), listenersCarried: 900, usualWork: 99_000n, megabitsPerSecond: 12.3, cores: 0.31, fleet: relays } : { fleet: relays };
       },
     });
   });
@@ -44,8 +44,21 @@ test('a plan is asked about as it was typed, in any digits, and told in words an
   await shown.send();
   expect(plans).toEqual([{ rooms: 4, listeners: 1000, speakers: 1, languages: 0 }]);
   const told = shown.get('capacity-told').textContent;
-  expect(told).toMatch(/2.* of .*4/);
+  expect(told).toContain('Of these rooms the relays carry 2');
+  expect(told).toContain('With at most 900 listeners in each');
+  expect(told).toContain('3 empty relays like the largest carry');
   expect(told).toContain('99,000');
+});
+
+test('one room that is too big is told without a plural, with what would fit', async () => {
+  const { shown } = await open(CapacityVerdict.MORE_RELAYS);
+  await shown.type('capacity-rooms', '1');
+  await shown.type('capacity-listeners', '1200');
+  await shown.send();
+  const told = shown.get('capacity-told').textContent;
+  expect(told).toContain('carry no such room');
+  expect(told).toContain('With at most 900 listeners');
+  expect(told).toContain('1 empty relay like the largest carries');
 });
 
 test('an answer goes when the plan is another one, and is there again when it is as it was asked', async () => {

@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Role, RoomSchema, RoomState } from '../../gen/majlis/room_directory/v1/room_pb.ts';
+import en from '../../i18n/en.json';
 import { event, me, seat, view } from '../../room/fixtures.ts';
 import type { LiveRoom } from '../../room/live.svelte.ts';
 import { Scene, type Shown } from '../../testing/page.ts';
@@ -34,6 +35,11 @@ test('a network that blocks calls is said before a room that waits, and can be t
   const page = line(scene.room(view({}, { room: held })));
   await page.press('Try again');
   expect([page.root.querySelectorAll('.line').length, retried]).toEqual([1, 1]);
+});
+
+test('a sound that is lost is said to be tried again, and nothing of a hall that is full', () => {
+  Object.assign(scene.sound, { state: 'reconnecting' });
+  expect(line(scene.room()).text).toBe(en['sound.lost']);
 });
 
 test('a stream that is away is said although the sound is well', () => {
