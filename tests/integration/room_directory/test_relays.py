@@ -16,7 +16,7 @@ from majlis.room_directory.v1 import (
 )
 
 from services.room_directory.domain.seats import SessionState
-from tests.integration.room_directory.world import World, refusal
+from tests.integration.room_directory.world import World, refusal, refused_with
 from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
@@ -159,7 +159,8 @@ async def test_a_full_relay_takes_nobody_and_the_caller_is_told(world: World) ->
     room_id = (await world.create("lina")).room_id
     relay.load |= {"packets_per_second_budget": 1000, "packets_per_second": 900}
     await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].work.usual == 900)
-    assert await refusal(world.join("omar", room_id)) == "NO_RELAY"
+    told = await refused_with(world.join("omar", room_id))
+    assert (told.reason, told.metadata["relays"]) == ("NO_RELAY", "full")
 
 
 async def test_permits_not_yet_used_count_until_their_time_is_over(world: World) -> None:
