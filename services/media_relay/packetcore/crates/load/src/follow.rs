@@ -160,6 +160,8 @@ impl Person {
         let (told, mut moves) = unbounded_channel();
         let (mut present, mut coming, mut streams) = (None::<Ending>, None::<Ending>, JoinSet::new());
         let (mut next, mut wait) = (Some(Instant::now()), WAITS.0);
+        // Not for ever: some handshakes may never be done.
+        let mut doorway = None::<Instant>;
         loop {
             let due = next.filter(|_| coming.is_none());
             tokio::select! {
@@ -167,6 +169,7 @@ impl Person {
                     match self.come(!streams.is_empty()).await {
                         Ok(ending) => {
                             (coming, next) = (Some(ending), None);
+                            doorway = doorway.or_else(|| Some(Instant::now() + DOORWAY));
                             if streams.is_empty() {
                                 let (client, url, token) = (self.streaming.clone(), self.events.clone(), self.door.token());
                                 streams.spawn(watch(client, url, token.to_owned(), told.clone()));
@@ -191,6 +194,9 @@ impl Person {
                     Note::Lost if coming.is_none() && next.is_none() => (next, wait) = later(wait),
                     Note::Lost => {}
                 },
+                () = sleep_until(doorway.unwrap_or_else(Instant::now)), if doorway.is_some() && self.place.is_some() => {
+                    self.place = None;
+                }
                 Some(moved) = moves.recv() => {
                     if coming.as_ref().or(present.as_ref()).is_some_and(|ending| ending.is_on(&moved.relay)) {
                         next = Some(Instant::now() + moved.spread.mul_f64(share()));
@@ -206,13 +212,6 @@ impl Person {
         } else {
             enter(&self.http, &self.door, self.wanted, self.bind).await?
         };
-        if let Some(place) = self.place.take() {
-            // Not for ever: some handshakes may never be done.
-            tokio::spawn(async move {
-                sleep(DOORWAY).await;
-                drop(place);
-            });
-        }
         let coming = Command::Coming(self.number, Box::new(peer));
         self.crowd.send(coming).map_err(|_| anyhow!("the followers' thread has ended"))?;
         Ok(Ending { session, permit })
