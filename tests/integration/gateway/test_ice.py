@@ -12,8 +12,9 @@ import pytest
 from grpc import aio
 from majlis.room_directory.v1 import room_service_pb2, room_service_pb2_grpc
 
-from services.common.settings import SettingsError
+from services.common.settings import SettingsError, load
 from services.gateway.domain.ice import turn_credentials
+from services.gateway.settings import Settings
 from tests.integration.gateway.conftest import ROOM, Origin, all_parts, gateway_over
 from tests.integration.gateway.test_media import permit, post
 from tests.support.nats_server import NatsServer
@@ -156,6 +157,6 @@ async def test_a_server_that_browsers_would_refuse_keeps_the_gateway_from_starti
         with pytest.raises(SettingsError, match="GATEWAY_ICE_SERVERS"):
             async with gateway_with(nats_server, tmp_path, **wrong):
                 pass
-    with pytest.raises(ValueError, match="turn_credential_hours"):
-        async with gateway_with(nats_server, tmp_path, turn_credential_hours=0.0):
-            pass
+    secret = {"GATEWAY_SERVICE_SECRET_FILE": str(tmp_path / "secret")}
+    with pytest.raises(SettingsError, match="GATEWAY_TURN_CREDENTIAL_HOURS"):
+        load(Settings, "gateway", {**secret, "GATEWAY_TURN_CREDENTIAL_HOURS": "0"})
