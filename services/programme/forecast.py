@@ -87,6 +87,29 @@ def forecast(plan: Plan, fleet: Sequence[Room], kind: Room) -> Forecast:
     )
 
 
+def rooms_on(plan: Plan, relay: Room) -> int:
+    """How many whole rooms of the plan are let in on one relay.
+
+    A room begins only where there is place for somebody to listen to it, also one that nobody is meant to listen to.
+    """
+    whole = relay.tariff.room(plan.part(home=True, listeners=plan.listeners))
+    begun = relay.tariff.room(Part(home=True, listeners=1, stage=1, channels=1))
+    if not relay.times(begun):
+        return 0
+    return min(relay.times(whole), 1 + replace(relay, work=relay.work + begun).times(whole))
+
+
+def listeners_on(relay: Room) -> int:
+    """How many listeners of one new room are let in on one relay."""
+    return max(0, _listeners(Plan(rooms=1, listeners=0), relay, home=True))
+
+
+def _listeners(plan: Plan, relay: Room, *, home: bool) -> int:
+    """How many of a room's listeners come in where nothing of it is yet; -1 where not even its channels fit."""
+    part = relay.tariff.room(plan.part(home=home, listeners=0))
+    return replace(relay, work=relay.work + part).times(relay.tariff.listener()) if relay.times(part) else -1
+
+
 def for_newcomers(share: float) -> float:
     """What newcomers may take of a relay of which so much may be given away."""
     return share * (1.0 - KEPT_BACK)
@@ -98,23 +121,20 @@ def _of(plan: Plan, room: Room) -> Room:
 
 
 def _relays(plan: Plan, empty: Room) -> int:
-    whole = empty.times(empty.tariff.room(plan.part(home=True, listeners=plan.listeners)))
+    whole = rooms_on(plan, empty)
     if whole:
         return -(-plan.rooms // whole)
-    home, elsewhere = (empty.tariff.room(plan.part(home=home, listeners=0)) for home in (True, False))
-    listener = empty.tariff.listener()
-    if not empty.times(home):
+    at_home, each = (_listeners(plan, empty, home=home) for home in (True, False))
+    if at_home < 1 or each < 1:
         return 0
-    left = plan.listeners - replace(empty, work=home).times(listener)
-    each = replace(empty, work=elsewhere).times(listener)
-    return plan.rooms * (1 - (-left // each)) if each else 0
+    return plan.rooms * (1 - (at_home - plan.listeners) // each)
 
 
 def _carried(plan: Plan, fleet: Sequence[Room]) -> int:
     carried = 0
     for relay in fleet:
         whole = relay.tariff.room(plan.part(home=True, listeners=plan.listeners))
-        fits = min(relay.times(whole), plan.rooms - carried)
+        fits = min(rooms_on(plan, relay), plan.rooms - carried)
         relay.work += whole * fits
         carried += fits
     for _ in range(min(_ROOMS_SPLIT, plan.rooms - carried)):
@@ -140,18 +160,16 @@ def _listeners_carried(plan: Plan, fleet: Sequence[Room]) -> int | None:
 
 def _split(plan: Plan, fleet: Sequence[Room]) -> bool:
     """Lays one room out over several relays: its home where the most of its listeners fit, the rest elsewhere."""
-
-    def listeners(relay: Room, home: bool) -> int:
-        part = relay.tariff.room(plan.part(home=home, listeners=0))
-        return replace(relay, work=relay.work + part).times(relay.tariff.listener()) if relay.times(part) else -1
-
-    at_home = [(listeners(relay, True), number) for number, relay in enumerate(fleet)]
+    at_home = [(_listeners(plan, relay, home=True), number) for number, relay in enumerate(fleet)]
     most, home = max(at_home, default=(-1, 0))
-    if most < 0:
+    if most < 1:
+        # Where nobody could listen to it no room begins.
         return False
     taken = {home: min(most, plan.listeners)}
     left = plan.listeners - taken[home]
-    others = sorted(((listeners(relay, False), at) for at, relay in enumerate(fleet) if at != home), reverse=True)
+    others = sorted(
+        ((_listeners(plan, relay, home=False), at) for at, relay in enumerate(fleet) if at != home), reverse=True
+    )
     for fits, number in others:
         if left <= 0 or fits <= 0:
             break

@@ -24,6 +24,7 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         boot_id=load.boot_id,
         grpc_address=load.grpc_address,
         work=_work(load),
+        used=_used(load),
         limits=_limits(load),
         tariff=_tariff(load),
         carried=_carried(load),
@@ -51,6 +52,14 @@ def _work(load: relay_pb.RelayLoad) -> Work:
         return Work(load.packets_per_second, load.packets_per_second)
     promised = load.promised
     return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)
+
+
+def _used(load: relay_pb.RelayLoad) -> Work:
+    """What is promised or truly done; of a relay of an older release what it keeps newcomers from is in it."""
+    if not load.HasField("promised") or not load.HasField("done_work"):
+        return _work(load)
+    promised = load.promised
+    return Work(max(promised.usual, load.done_work), promised.sending, promised.programme)
 
 
 def _limits(load: relay_pb.RelayLoad) -> Limits:

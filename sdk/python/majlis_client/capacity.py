@@ -70,7 +70,7 @@ async def _forecast(server: str, asked: pb.ForecastCapacityRequest, *, as_json: 
 def _fields(told: pb.ForecastCapacityResponse) -> dict[str, Any]:
     fields = MessageToDict(told, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     fields["verdict"] = pb.CapacityVerdict.Name(told.verdict).removeprefix("CAPACITY_VERDICT_").lower()
-    numbers = {"usual_work", "sending_work", "programme_work", "usual_limit", "programme_limit"}
+    numbers = {"usual_work", "sending_work", "programme_work", "usual_limit", "programme_limit", "held_work"}
 
     def plain(row: dict[str, Any]) -> dict[str, Any]:
         # Numbers of 64 bits are text in the contract's JSON; none here is too big for a number.
@@ -132,13 +132,19 @@ def _print_fleet(console: "Console", told: pb.ForecastCapacityResponse) -> None:
 
 def _relay(each: pb.RelayCapacity) -> list[str]:
     return [
-        each.relay_id if each.accepting else say("capacity.leaving", relay_id=each.relay_id),
+        _name(each),
         f"{each.fullness:.0%}",
         _of(each.usual_work, each.usual_limit),
         _of(each.programme_work, each.programme_limit),
         f"{each.listeners_more:,}" if each.accepting else "-",
         f"{each.small_rooms_more:,}" if each.accepting else "-",
     ]
+
+
+def _name(each: pb.RelayCapacity) -> str:
+    if not each.accepting:
+        return say("capacity.leaving", relay_id=each.relay_id)
+    return say("capacity.held", relay_id=each.relay_id) if each.held_work else each.relay_id
 
 
 def _of(work: int, limit: int) -> str:

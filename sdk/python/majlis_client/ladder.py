@@ -1,6 +1,7 @@
 """`majlis ladder`: where relays stand that shed load, and holding them at a step for a while. For operators."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -72,14 +73,22 @@ async def _show(server: str, *, as_json: bool) -> None:
 
 async def _pin(server: str, asked: pb.PinLadderRequest, *, as_json: bool) -> None:
     async with signed_in(server) as client:
-        await client.ladder.PinLadder(asked)
-        _tell(await client.ladder.InspectLadder(pb.InspectLadderRequest()), as_json=as_json)
+        _tell_ordered((await client.ladder.PinLadder(asked)).orders, as_json=as_json)
 
 
 async def _release(server: str, asked: pb.ReleaseLadderRequest, *, as_json: bool) -> None:
     async with signed_in(server) as client:
-        await client.ladder.ReleaseLadder(asked)
-        _tell(await client.ladder.InspectLadder(pb.InspectLadderRequest()), as_json=as_json)
+        _tell_ordered((await client.ladder.ReleaseLadder(asked)).orders, as_json=as_json)
+
+
+def _tell_ordered(orders: Sequence[ladder_pb2.LadderOrder], *, as_json: bool) -> None:
+    """What stands ordered now; where relays stand they say themselves, within seconds."""
+    if as_json:
+        fields = _fields(pb.InspectLadderResponse(orders=orders))
+        print(json.dumps({"orders": fields["orders"]}, ensure_ascii=False))
+        return
+    _tell_orders(orders)
+    print(say("ladder.soon"))
 
 
 def _tell(seen: pb.InspectLadderResponse, *, as_json: bool) -> None:
@@ -100,7 +109,11 @@ def _tell(seen: pb.InspectLadderResponse, *, as_json: bool) -> None:
                 drops=f"{relay.drops_per_second:,}",
             )
         )
-    for order in seen.orders:
+    _tell_orders(seen.orders)
+
+
+def _tell_orders(orders: Sequence[ladder_pb2.LadderOrder]) -> None:
+    for order in orders:
         until = f"{order.until.ToDatetime(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M %z}"
         whom = order.relay_id or say("ladder.all")
         print(say("ladder.order", whom=whom, step=_step(order.step), until=until, reason=order.reason))

@@ -65,11 +65,15 @@ class Capacity:
         self._rooms: dict[str, _Room] = {}
 
     @property
-    def done(self) -> int:
-        """What is done, in packets a second; while strained, or while newcomers wait, all that these may have."""
+    def held(self) -> int:
+        """While strained, or while newcomers wait, all that these may have, in packets a second; else nothing."""
         closed = (self.strained and self.limits.whole) or self.ladder_step >= WAITING_STEP
-        newcomers = math.ceil(self.limits.usual * (1.0 - KEPT_BACK)) if closed else 0
-        return max(self.measured, newcomers)
+        return math.ceil(self.limits.usual * (1.0 - KEPT_BACK)) if closed else 0
+
+    @property
+    def done(self) -> int:
+        """What counts as done, in packets a second: what is held counts so that newcomers are refused."""
+        return max(self.measured, self.held)
 
     @property
     def committed(self) -> Work:

@@ -131,6 +131,7 @@ class LoadMeter:
             rooms=[room_load(room) for room in relay.sessions.room_counts()],
             promised=work(capacity.promised),
             measured_work=capacity.done,
+            done_work=capacity.measured,
             limits=work_limits(capacity.limits),
             costs=work_costs(capacity.tariff),
             region=self._region,

@@ -1,17 +1,19 @@
 """What the fleet carries, and what it could: for operators, by the model that admits."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.common.clock import Clock
-from services.programme.forecast import Forecast, Plan, Room, for_newcomers, forecast
-from services.programme.work import NOTHING
+from services.programme.forecast import Forecast, Plan, Room, for_newcomers, forecast, listeners_on, rooms_on
+from services.programme.work import NOTHING, Work
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.ports import Limits
 from services.room_directory.domain.placement import RelayLoadState
 
 SMALL = Plan(rooms=1, listeners=10)
 """What most rooms are like."""
+_NEW = ""
+"""Stands for a room that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +23,26 @@ class RelayOutlook:
     state: RelayLoadState
     accepting: bool
     room: Room
+    taken: Work
+    """What is carried and was promised since, whoever is kept out."""
+    carries: bool
+    """Whether there is a room that one more listener might hear."""
 
     @property
     def listeners_more(self) -> int:
-        """Of a room that it carries already."""
-        return self.room.times(self.room.tariff.listener())
+        """Of a room that it carries already; of a new one where it carries none."""
+        if self.carries:
+            return self.room.times(self.room.tariff.listener())
+        return listeners_on(self.room)
 
     @property
     def small_rooms_more(self) -> int:
-        return self.room.times(self.room.tariff.room(SMALL.part(home=True, listeners=SMALL.listeners)))
+        return rooms_on(SMALL, self.room)
+
+    @property
+    def held(self) -> int:
+        """Usual work that newcomers are kept from beside what is taken."""
+        return self.room.work.usual - self.taken.usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,8 @@ class CapacityCases:
                 state=relay,
                 accepting=accepting,
                 room=Room(relay.committed(now), relay.limits, relay.tariff, self._share),
+                taken=relay.taken + relay.reserved.total(now, relay.carried),
+                carries=bool(relay.carried) or relay.reserved.awaits_any,
             )
             for relay, accepting in self._fleet.list_relays()
             if relay.is_fresh(now) and relay.limits.usual
@@ -68,4 +83,9 @@ class CapacityCases:
         kind = Room(NOTHING, largest.limits, largest.tariff, self._share)
         # Copies: laying out takes while it lasts, and the relays themselves stay as they are.
         copies = [Room(each.work, each.limits, each.tariff, each.share) for each in takers]
-        return Outlook(fleet=fleet, forecast=await asyncio.to_thread(forecast, plan, copies, kind))
+        told, most = await asyncio.to_thread(forecast, plan, copies, kind), self._fleet.promises.most_in(_NEW)
+        # While others live on the fleet newcomers of one room take a part of it at most.
+        if plan.listeners > most:
+            fits = None if told.listeners_carried is None else min(told.listeners_carried, int(most))
+            told = replace(told, listeners_carried=fits, rooms_carried=0)
+        return Outlook(fleet=fleet, forecast=told)

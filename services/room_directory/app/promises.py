@@ -99,7 +99,11 @@ class Promises:
 
     def seats_left(self, live: LiveRoom, taken: int) -> float:
         """How many more may listen until the room has all of the fleet that one room may; infinite where it may all."""
-        return self._shares.most(self._relays.values(), live.room.room_id, self._clock.monotonic()) - taken
+        return self.most_in(live.room.room_id) - taken
+
+    def most_in(self, room_id: str) -> float:
+        """How many may listen in one room, or in a new one where it has no name yet; infinite where it may have all."""
+        return self._shares.most(self._relays.values(), room_id, self._clock.monotonic())
 
     def release(self, room_id: str, user_id: str) -> None:
         """Takes back what was reserved for a seat, wherever that was: it has one permit that counts, or none."""

@@ -107,6 +107,11 @@ class Reservations:
         alone = own.channel not in carried and self._channels[own.channel].seats == 1
         return self._total + begun - own.work - (self._channels[own.channel].work if alone else Work())
 
+    @property
+    def awaits_any(self) -> bool:
+        """Whether any channel was promised here."""
+        return bool(self._channels)
+
     def awaits(self, channel: ChannelKey, but: SeatKey | None = None) -> bool:
         """Whether another seat that hears or feeds this channel was promised."""
         awaited = self._channels.get(channel)
@@ -142,7 +147,9 @@ class RelayLoadState:
     boot_id: str
     grpc_address: str
     work: Work = NOTHING
-    """What it has promised by its last report, or does should that be more."""
+    """What counts against newcomers by its last report: promised, done or kept from them, whichever is more."""
+    used: Work | None = None
+    """What it has promised, or does should that be more; None where that is all there is."""
     limits: Limits = UNKNOWN
     """Zeros while nothing is known of them."""
     tariff: Tariff = OLDER
@@ -184,6 +191,11 @@ class RelayLoadState:
     def committed(self, now: float, but: SeatKey | None = None) -> Work:
         """Work promised or done, but to one seat; a silent room is counted as if somebody spoke."""
         return self.work + self.reserved.total(now, self.carried, but)
+
+    @property
+    def taken(self) -> Work:
+        """What is promised or done by its last report, whoever is kept out."""
+        return self.work if self.used is None else self.used
 
     def fullness(self, now: float) -> float:
         """Share of the tightest limit that is committed."""

@@ -55,11 +55,12 @@ def _relay(outlook: RelayOutlook) -> pb.RelayCapacity:
     return pb.RelayCapacity(
         relay_id=outlook.state.relay_id,
         accepting=outlook.accepting,
-        usual_work=room.work.usual,
+        usual_work=outlook.taken.usual,
         usual_limit=room.limits.usual,
-        programme_work=room.work.programme,
+        programme_work=outlook.taken.programme,
         programme_limit=room.limits.programme,
-        fullness=room.limits.fullness(room.work),
+        fullness=room.limits.fullness(outlook.taken),
         listeners_more=min(_MOST, outlook.listeners_more),
         small_rooms_more=min(_MOST, outlook.small_rooms_more),
+        held_work=outlook.held,
     )

@@ -45,7 +45,7 @@ def _relay(relay: RelayLoadState) -> ladder_pb2.RelayLadder:
         relay_id=relay.relay_id,
         step=footing.step,
         cause=LADDER_CAUSES[footing.cause],
-        fullness=relay.limits.fullness(relay.work),
+        fullness=relay.limits.fullness(relay.taken),
         loop_lag_milliseconds=footing.loop_lag_milliseconds,
         drops_per_second=footing.drops_per_second,
         draining=relay.draining,

@@ -1,9 +1,11 @@
 """The fleet takes rooms and people as far as its relays' work goes, and tells operators how far that is."""
 
+import asyncio
 from typing import Any
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import capacity_service_pb2 as pb
+from majlis.room_directory.v1 import ladder_service_pb2
 
 from services.programme.work import MIXED_SHARE
 from tests.integration.room_directory.world import FakeRelay, World, refusal
@@ -89,3 +91,32 @@ async def test_an_operators_token_that_may_see_the_fleet_is_told_of_it_and_no_ot
     assert told.verdict == pb.CAPACITY_VERDICT_CARRIED
     for scopes in (("listen", "speak", "rooms", "invite", "profile"), ()):
         assert await refusal(world.call("olga", "ForecastCapacity", asked, scopes=scopes)) == "CALLER_NOT_ALLOWED"
+
+
+async def test_a_room_to_come_is_told_the_part_of_the_fleet_that_one_room_gets_beside_others(world: World) -> None:
+    relay = await world.relay()
+    await say(world, relay, carries(100))
+    alone = await ask(world, rooms=1, listeners=1_500)
+    assert (alone.rooms_carried, alone.listeners_carried) == (1, 1_500)
+    assert [each.listeners_more for each in alone.fleet] == [1_794], "nobody is there yet: it would be a new room's"
+    relay.load |= {"rooms": [relay_pb.RoomLoad(room_id="r" * 16, listeners=1)]}
+    await world.until(lambda: bool(world.parts.app.fleet.relays[relay.relay_id].carried))
+    for _ in range(100):
+        beside = await ask(world, rooms=1, listeners=1_500)
+        if not beside.rooms_carried:
+            break
+        # A look at the whole fleet counts for a moment.
+        await asyncio.sleep(0.05)
+    assert (beside.rooms_carried, beside.listeners_carried) == (0, 100_000 * 6 // 10 // 50)
+    assert [each.listeners_more for each in beside.fleet] == [1_800], "of the room that is there already"
+
+
+async def test_what_newcomers_are_kept_from_is_told_beside_what_is_taken(world: World) -> None:
+    relay = await world.relay()
+    held = carries(10) | {"promised": relay_pb.Work(usual=1_000), "measured_work": 90_000, "done_work": 2_000}
+    await say(world, relay, held | {"ladder_step": 7})
+    (each,) = (await ask(world, rooms=1, listeners=1)).fleet
+    assert (each.usual_work, each.held_work, each.listeners_more) == (2_000, 88_000, 0)
+    assert each.fullness == 0.02
+    seen = await world.call("olga", "InspectLadder", ladder_service_pb2.InspectLadderRequest(), operator=True)
+    assert [(one.step, one.fullness) for one in seen.relays] == [(7, 0.02)]

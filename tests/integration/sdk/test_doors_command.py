@@ -24,7 +24,7 @@ async def test_operators_see_the_doors_order_them_with_reason_and_end_and_take_t
     assert (code, err) == (0, "")
     assert "Doors: open (as the relays have room)" in out
     assert "500 free of 1,000; relays heard: 2" in out
-    assert "7 places kept" in out
+    assert "places kept 7" in out
     assert "Ordered until" not in out
     code, out, _ = await operator.run(
         "doors", "order", "paced", "--a-minute", "6", "--reason", "A talk begins", "--hours", "2"

@@ -18,9 +18,12 @@ async def test_operators_see_where_relays_stand_hold_them_at_a_step_and_let_them
     assert "Ordered" not in out
     code, out, _ = await operator.run("ladder", "pin", "waiting", "--reason", "A disk is changed", "--hours", "2")
     assert code == 0
-    assert "relay00000: newcomers wait (ordered by an operator)" in out
+    assert "relay00000:" not in out, "a relay says itself where it stands, once it heard"
     assert "Ordered for all relays until" in out
     assert "A disk is changed" in out
+    assert "Relays follow within seconds" in out
+    _, out, _ = await operator.run("ladder", "show")
+    assert "relay00000: newcomers wait (ordered by an operator)" in out
     _, out, _ = await operator.run("ladder", "show", "--json")
     told = json.loads(out)
     (order,) = told["orders"]
@@ -32,6 +35,9 @@ async def test_operators_see_where_relays_stand_hold_them_at_a_step_and_let_them
     code, out, _ = await operator.run("ladder", "release")
     assert code == 0
     assert "Ordered" not in out
+    assert "Relays follow within seconds" in out
+    _, out, _ = await operator.run("ladder", "release", "--json")
+    assert json.loads(out) == {"orders": []}
 
 
 async def test_one_relay_is_held_by_its_name(operator: Terminal) -> None:

@@ -1,15 +1,16 @@
 """A forecast says what admission would do."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.programme.forecast import Plan, Room, for_newcomers, forecast
+from services.programme.forecast import Plan, Room, for_newcomers, forecast, listeners_on
 from services.programme.work import NOTHING, Costs, Limits, Machine, Part, Tariff, Work
 from services.room_directory.domain.choosing import Newcomer, choose_audience_relay, choose_new_home
-from services.room_directory.domain.placement import RelayLoadState
+from services.room_directory.domain.placement import RelayLoadState, Reservations
 
 COSTS = Costs(packet=4.0, microphone=8.0, decode=20.0, encode_least=60.0, encode_best=200.0, passed=12.0, join=3000.0)
 LIMITS = Machine(cores=2, sender_threads=1, programme_threads=1).limits(COSTS)
@@ -57,6 +58,46 @@ def test_as_many_rooms_are_let_in_as_are_foretold(listeners: int, begun: int) ->
     while come_in(relays, f"room{rooms}", listeners) == listeners:
         rooms += 1
     assert rooms == told
+
+
+TOYS = [
+    Limits(usual=budget, sending=budget) for budget in (1_000, 1_100, 1_300, 1_700, 2_000, 2_900, 5_000)
+] + [
+    Limits(usual=2_000, sending=2_000, programme=programme, together=4_000) for programme in (500, 1_300, 1_400, 2_800)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("limits", TOYS)
+@pytest.mark.parametrize("begun", [0, 130, 777])
+def test_on_relays_of_any_size_admission_does_what_is_foretold(limits: Limits, begun: int) -> None:
+    """A new room costs a channel and a stage before anybody hears it: on a toy that is most of the relay."""
+    for listeners in (0, 1, 2, 5, 10, 40):
+        relays, work = [relay(0, Work(begun, begun, 0))], Work(begun, begun, 0)
+        relays[0].limits = limits
+        told = forecast(Plan(rooms=1000, listeners=listeners), [replace(empty(limits), work=work)], empty(limits))
+        rooms = 0
+        while come_in(relays, f"room{rooms}", listeners) == listeners:
+            rooms += 1
+        assert rooms == told.rooms_carried, listeners
+    for count in (1, 2, 3):
+        fleet = [relay(number, Work(begun, begun, 0)) for number in range(count)]
+        for each in fleet:
+            each.limits = limits
+        rooms_of = [replace(empty(limits), work=work) for _ in range(count)]
+        told = forecast(Plan(rooms=1, listeners=10_000), rooms_of, empty(limits))
+        assert max(0, come_in(fleet, "hall", 10_000)) == (told.listeners_carried or 0), count
+        assert listeners_on(rooms_of[0]) == max(
+            0, come_in([replace(fleet[0], reserved=Reservations())], "hall", 10_000)
+        )
+
+
+@pytest.mark.parametrize("limits", TOYS)
+def test_as_many_empty_relays_as_are_foretold_carry_the_plan_and_one_less_does_not(limits: Limits) -> None:
+    for listeners in (0, 1, 5, 40):
+        needed = forecast(Plan(rooms=1, listeners=listeners), [], empty(limits)).relays
+        for count in {needed, max(0, needed - 1), 20}:
+            told = forecast(Plan(rooms=1, listeners=listeners), [empty(limits) for _ in range(count)], empty(limits))
+            assert (told.rooms_carried == 1) == (0 < needed <= count), (listeners, count)
 
 
 def test_a_hall_bigger_than_a_relay_is_laid_out_over_several() -> None:
