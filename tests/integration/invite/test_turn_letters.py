@@ -234,6 +234,8 @@ async def test_network_that_leaves_address_after_address_is_slowed(desk: Desk) -
         await desk.letters[0].leave(code, f"g{number}@example.org", "en", network)
     with pytest.raises(RateLimited):
         await desk.letters[0].leave(code, "one_more@example.org", "en", network)
+    await desk.letters[0].leave(code, "", "en", network)
+    assert await desk.addresses() == [""], "an address is taken back however many were left"
 
 
 async def test_server_without_mail_says_so_and_does_not_offer_it(desk: Desk) -> None:
