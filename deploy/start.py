@@ -14,9 +14,7 @@ def fit(env: MutableMapping[str, str], service: str) -> None:
     prefix = service.upper()
     database = env.pop(f"{prefix}_DATABASE_URL_FILE", "")
     if database:
-        url = Path(database).read_text(encoding="utf-8").strip()
-        # Operators of PostgreSQL hand out URLs without a driver.
-        env[f"{prefix}_DATABASE_URL"] = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        env[f"{prefix}_DATABASE_URL"] = Path(database).read_text(encoding="utf-8").strip()
     if service == "media_relay" and env.get("POD_NAME"):
         fit_relay(env)
 

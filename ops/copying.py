@@ -35,7 +35,7 @@ def urls(state: Path, given: list[str]) -> dict[str, str]:
             url = _in_file(Path(url))
         if keeper not in KEEPERS or not url:
             raise OperatorError(f"--database {keeper}=…: write it as one of {', '.join(KEEPERS)}, then = and a URL")
-        found[keeper] = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        found[keeper] = url
     return found
 
 

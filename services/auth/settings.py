@@ -15,7 +15,7 @@ class Settings(ServiceSettings):
     public_url: str
     """Address people open, scheme and host and port: passkeys belong to its host."""
     database_url: str = "sqlite+aiosqlite:///var/auth/auth.db"
-    """Database of accounts: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    """Database of accounts: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "auth"
     """Schema of the tables on PostgreSQL."""
     owner_link_file: Path

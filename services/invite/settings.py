@@ -15,7 +15,7 @@ class Settings(ServiceSettings):
     public_url: str
     """Address people open, scheme and host and port: links begin with it."""
     database_url: str = "sqlite+aiosqlite:///var/invite/invite.db"
-    """Database of invitations: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    """Database of invitations: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "invite"
     """Schema of the tables on PostgreSQL."""
     code_secret_file: Path

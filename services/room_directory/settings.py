@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     invite_address: str = ""
     """gRPC address of invite, host:port; without it, redeemed invitations open no closed room."""
     database_url: str = "sqlite+aiosqlite:///var/room_directory/room_directory.db"
-    """Database of rooms: sqlite+aiosqlite:///file or postgresql+asyncpg://..."""
+    """Database of rooms: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "room_directory"
     """Schema of the tables on PostgreSQL."""
     hand_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0

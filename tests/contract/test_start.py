@@ -46,11 +46,11 @@ def test_a_relay_s_pod_tells_clients_its_node_and_the_port_of_its_ordinal(
     assert env["MEDIA_RELAY_RELAY_ID"] == "mediarelay3"
 
 
-def test_a_database_address_comes_from_a_file_and_gets_its_driver(start: ModuleType, tmp_path: Path) -> None:
+def test_a_database_address_comes_from_a_file(start: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgresql://auth:secret@db:5432/majlis\n")
     env = {"AUTH_DATABASE_URL_FILE": str(tmp_path / "url")}
     start.fit(env, "auth")
-    assert env == {"AUTH_DATABASE_URL": "postgresql+asyncpg://auth:secret@db:5432/majlis"}
+    assert env == {"AUTH_DATABASE_URL": "postgresql://auth:secret@db:5432/majlis"}
 
 
 def test_an_image_runs_the_operator_s_command_instead_of_its_service_when_asked(

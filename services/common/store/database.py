@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, make_url, text
+from sqlalchemy import URL, Connection, DateTime, Dialect, MetaData, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -39,6 +39,12 @@ SILENT_SECONDS = 1.0
 """How long it may take to begin while the database answers nobody: what many wait for is told to each soon."""
 MOST_CONNECTIONS = 20
 _KEPT = 10
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+_URLS = "sqlite:///FILE or postgresql://NAME:PASSWORD@HOST/DATABASE"
 # Serialization failure and deadlock (PostgreSQL, appendix A).
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 
@@ -75,7 +81,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Database:
     """Sessions on one database.
 
-    `url` is `sqlite+aiosqlite:///path` (one file of this service alone) or `postgresql+asyncpg://...`; on PostgreSQL
+    `url` is `sqlite+aiosqlite:///path` (one file of this service alone) or `postgresql://...`; on PostgreSQL
     everything lives in the schema `schema`.
     """
 
@@ -260,38 +266,46 @@ def retry_conflicts(times: int = 5) -> Callable[[Callable[P, Awaitable[R]]], Cal
     return decorate
 
 
-def _engine(url: str, schema: str, patience: Callable[[bool], float]) -> AsyncEngine:
+def _parsed(url: str) -> URL:
+    """The address with the driver that is here: operators of PostgreSQL hand out addresses without one."""
     try:
         parsed = make_url(url)
     except Exception as error:
-        raise SettingsError(f"{url!r} is not a database URL") from error
+        # It may hold a password, and this goes into a log.
+        raise SettingsError(f"a database URL is {_URLS}; the one given is no URL") from error
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise SettingsError(f"{parsed.get_backend_name()} is not supported: a database URL is {_URLS}")
+    return parsed.set(drivername=driver)
+
+
+def _engine(url: str, schema: str, patience: Callable[[bool], float]) -> AsyncEngine:
+    parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(parsed, pool_size=_KEPT, max_overflow=MOST_CONNECTIONS - _KEPT)
         _set_up_sqlite(engine, patience)
         return engine
-    if parsed.get_backend_name() == "postgresql":
-        arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 30}
-        if schema:
-            arguments["server_settings"] = {"search_path": schema}
-        tls = {key: value for key, value in parsed.query.items() if key.startswith("ssl") and key != "ssl"}
-        if tls:
-            # libpq's words (sslmode, sslrootcert): the driver knows them in an address of its own only.
-            arguments["dsn"] = "postgresql://?" + urlencode(tls, doseq=True)
-            parsed = parsed.difference_update_query(tls)
-        engine = create_async_engine(
-            parsed,
-            connect_args=arguments,
-            pool_size=_KEPT,
-            max_overflow=MOST_CONNECTIONS - _KEPT,
-            pool_timeout=5,
-            pool_recycle=1800,
-            pool_pre_ping=True,
-        )
-        event.listen(engine.sync_engine, "invalidate", _hang_up)
-        return engine
-    raise SettingsError(f"{parsed.get_backend_name()} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
+    arguments: dict[str, Any] = {"timeout": 5, "command_timeout": 30}
+    if schema:
+        arguments["server_settings"] = {"search_path": schema}
+    tls = {key: value for key, value in parsed.query.items() if key.startswith("ssl") and key != "ssl"}
+    if tls:
+        # libpq's words (sslmode, sslrootcert): the driver knows them in an address of its own only.
+        arguments["dsn"] = "postgresql://?" + urlencode(tls, doseq=True)
+        parsed = parsed.difference_update_query(tls)
+    engine = create_async_engine(
+        parsed,
+        connect_args=arguments,
+        pool_size=_KEPT,
+        max_overflow=MOST_CONNECTIONS - _KEPT,
+        pool_timeout=5,
+        pool_recycle=1800,
+        pool_pre_ping=True,
+    )
+    event.listen(engine.sync_engine, "invalidate", _hang_up)
+    return engine
 
 
 def _hang_up(connection: Any, *_: Any) -> None:

@@ -164,9 +164,15 @@ async def test_a_moment_without_a_zone_is_refused(pizzas: Database) -> None:
 
 
 def test_an_unsupported_database_is_a_settings_error() -> None:
-    for url in ("mysql://host/db", "nonsense"):
-        with pytest.raises(SettingsError):
+    for url in ("mysql://host/db", "nonsense of a secret"):
+        with pytest.raises(SettingsError, match="postgresql://") as refused:
             Database(url)
+        assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg"])
+def test_an_address_of_postgresql_is_taken_as_operators_write_it(scheme: str) -> None:
+    assert Database(f"{scheme}://anna:secret@host/hall").engine.dialect.driver == "asyncpg"
 
 
 ENV = """
