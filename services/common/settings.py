@@ -28,6 +28,7 @@ HOST_NAME = (
     r"|(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
 )
 """Of a host, or nothing."""
+_PORT = r"0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Written:
         return self.words
 
 
+LISTEN = Written(rf".*:{_PORT}", "host:port, with a port of at most 65535")
+"""Of an address that a service listens on."""
+
+
 class SettingsError(Exception):
     """A setting is unknown, missing or wrong; the message names it and says what is allowed."""
 
@@ -61,9 +66,9 @@ class SettingsError(Exception):
 class ServiceSettings:
     """What every service can be told; each service adds its own fields in a subclass."""
 
-    grpc_listen: str = "127.0.0.1:0"
+    grpc_listen: Annotated[str, LISTEN] = "127.0.0.1:0"
     """Address of the gRPC server, host:port; port 0 lets the system choose."""
-    metrics_listen: str = "127.0.0.1:0"
+    metrics_listen: Annotated[str, LISTEN] = "127.0.0.1:0"
     """Address of the private HTTP port with /metrics, /healthz and /readyz."""
     nats_url: str = "nats://127.0.0.1:4222"
     """NATS servers, comma separated: nats://host:port, or tls://host:port for TLS from the first byte."""
@@ -229,14 +234,21 @@ def _parse(name: str, text: str, hint: Any) -> Any:
     value = _parse_plain(name, text, hint)
     for mark in marks:
         if value is not None and not _keeps(value, mark):
-            raise SettingsError(f"{name}={text!r} is not allowed: it must be {mark}")
+            raise SettingsError(f"{name}={text!r} is not allowed: it must be {_wanted(value, mark)}")
     return value
 
 
 def _keeps(value: Any, mark: Within | Written) -> bool:
     if isinstance(mark, Within):
         return bool(mark.least <= value <= mark.most)
-    return re.fullmatch(mark.pattern, value) is not None
+    return all(re.fullmatch(mark.pattern, each) for each in (value if isinstance(value, tuple) else (value,)))
+
+
+def _wanted(value: Any, mark: Within | Written) -> str:
+    """What the mark asks for, seen from a value that does not keep to it."""
+    if isinstance(mark, Within) and value > mark.most == _MOST:
+        return f"at most {_MOST:.0f}"
+    return str(mark)
 
 
 def _parse_plain(name: str, text: str, hint: Any) -> Any:

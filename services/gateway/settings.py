@@ -6,16 +6,16 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from services.common.net import is_region
-from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
+from services.common.settings import LISTEN, LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
     """Variables `GATEWAY_<FIELD>`; `grpc_listen` is the private port with health, the one for SDKs is separate."""
 
-    listen: tuple[str, ...] = ("127.0.0.1:8080",)
+    listen: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:8080",)
     """Addresses of the public HTTP origin; port 0 lets the system choose."""
-    grpc_public_listen: tuple[str, ...] = ("127.0.0.1:0",)
+    grpc_public_listen: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:0",)
     """Addresses of the public native gRPC port; empty closes it."""
     grpc_public_address: str = ""
     """host:port of that port as clients reach it; empty means the public URL's host and the port in use."""

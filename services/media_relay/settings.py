@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from services.common.ids import is_id
 from services.common.net import is_region, split_address
-from services.common.settings import ServiceSettings, SettingsError, Within
+from services.common.settings import LISTEN, ServiceSettings, SettingsError, Within
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.media_relay.domain.ladder import LadderSetting
 
@@ -19,7 +19,7 @@ PREFIX = "MEDIA_RELAY"
 class Settings(ServiceSettings):
     relay_id: str = "relay00000"
     """Name of this relay in the fleet: 10 to 32 of a-z and 0-9, the same at each start, different for each relay."""
-    bind: tuple[str, ...] = ("127.0.0.1:0",)
+    bind: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:0",)
     """Addresses of the one UDP port for media, host:port each; port 0 lets the system choose."""
     advertise: tuple[str, ...] = ()
     """Where clients reach that port, preferred first: IP or name, with :port where it differs. Default: as bound."""
@@ -56,8 +56,6 @@ class Settings(ServiceSettings):
             raise ValueError("BIND needs at least one address")
         if not self.room_directory_address:
             raise ValueError("ROOM_DIRECTORY_ADDRESS must be set (host:port)")
-        for address in self.bind:
-            split_address(address)
 
     def _check_names(self) -> None:
         if not is_id(self.relay_id):

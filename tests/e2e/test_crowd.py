@@ -5,8 +5,8 @@ from pathlib import Path
 from tests.load import churn, rush, tree
 from tests.load.rows import Row
 
-TIMED = {"page p99", "answer p99", "memory a waiting person"}
-"""Bars for a machine that has nothing else to do, and for many people."""
+TIMED = {"page p99", "answer p99"}
+"""Bars for a machine that has nothing else to do."""
 
 
 def broken(rows: list[Row]) -> list[Row]:

@@ -43,6 +43,8 @@ class Rush:
         return {**NO_BUDGET, "ROOM_DIRECTORY_LISTENER_LIMIT": str(self.seats)}
 
 
+MANY_WAITING = 5_000
+"""So many tell how much each of them takes."""
 SHORT = Rush(arrivals=500, within=5.0, seats=24, inside=20, beside=4, seconds=18.0, stay=2.0)
 
 
@@ -110,13 +112,24 @@ def rows(rush: Rush, watch: Watch, found: dict[str, Any], told: dict[str, Any], 
         bar("people cut off inside", told["ended"], 0, "", ", ".join(f"{k} {v:.0f}" for k, v in dropped.items() if v)),
         bar("inversions", 100 * inverted(people), 1, "%", "pairs in which the later one came in first"),
         bar("passed over", 100 * over / max(1, len(seated)), 1, "%", f"{over} of {len(seated)} who were seated"),
-        bar("memory a waiting person", 1024 * kept / max(1.0, waiting), 1, "KiB", f"{waiting:.0f} waited"),
+        _memory_each(kept, waiting),
         bar("gateway grew", grown["gateway"], 160, "MiB"),
         bar("room_directory grew", grown["room_directory"], 64, "MiB"),
         bar("media_relay grew", grown["media_relay"], 32, "MiB"),
         fact("gateway files", watch.most("gateway files"), "", f"{watch.last('gateway files'):.0f} at the end"),
         fact("load tool", found["tool_cores"], "cores", f"{found['tool_peak_mebibytes']:.0f} MiB"),
     ]  # fmt: skip
+
+
+def _memory_each(kept: float, waiting: float) -> Row:
+    """Beside what parts take for the first crowd they see, a few hundred people say nothing of each."""
+    each, context = 1024 * kept / max(1.0, waiting), f"{waiting:.0f} waited"
+    few = waiting < MANY_WAITING
+    return (
+        fact("memory a waiting person", each, "KiB", context)
+        if few
+        else bar("memory a waiting person", each, 1, "KiB", context)
+    )
 
 
 def in_order(people: list[dict[str, Any]]) -> list[dict[str, Any]]:

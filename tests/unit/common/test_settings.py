@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
-from services.common.settings import ServiceSettings, SettingsError, describe, load
+from services.common.settings import LISTEN, ServiceSettings, SettingsError, Within, describe, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,8 @@ class Oven(ServiceSettings):
     toppings: tuple[str, ...] = ("cheese",)
     """What lies on top."""
     minutes: float = 9.5
+    slices: Annotated[int, Within(1)] = 8
+    doors: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:0",)
     crust: Literal["thin", "thick"] = "thin"
     recipe_file: Path | None = None
     baker: str
@@ -68,6 +70,11 @@ def test_empty_text_means_none_for_an_optional_setting() -> None:
         ("OVEN_FAN", "maybe", "true or false"),
         ("OVEN_CRUST", "burnt", "one of thin, thick"),
         ("OVEN_SERVICE_SECRET_FILE", "", "a path"),
+        ("OVEN_SLICES", "0", "at least 1"),
+        ("OVEN_SLICES", "1000000000000", "at most 1000000000"),
+        ("OVEN_GRPC_LISTEN", "127.0.0.1:99999", "host:port, with a port of at most 65535"),
+        ("OVEN_METRICS_LISTEN", "127.0.0.1", "host:port"),
+        ("OVEN_DOORS", "[::1]:65535,127.0.0.1", "host:port"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_what_is_allowed(name: str, text: str, allowed: str) -> None:
