@@ -172,7 +172,7 @@ async def build(
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
-        capacity=CapacityCases(fleet, clock, limits),
+        capacity=CapacityCases(fleet, clock, limits, rules.listener_limit),
         ladder=LadderCases(SqlLadder(database, clock), fleet, facts.ladder_teller(bus.publish), clock),
         people=people,
         keys=keys,

@@ -69,8 +69,8 @@ def picture(seen: Outcome, scenario: Scenario, path: Path) -> None:
     draw(path, title, panels)
 
 
-def evening(relays: int, arrivals: int, seed: int, budget: int | None) -> Scenario:
-    """A fleet of another size has as many rooms, and as much mishap, for each of its relays as the usual one."""
+def evening(relays: int, arrivals: int | None, seed: int, budget: int | None) -> Scenario:
+    """A fleet of another size has as many rooms, people and mishaps for each of its relays as the usual one."""
     usual = Scenario()
 
     def for_each(count: int) -> int:
@@ -78,7 +78,7 @@ def evening(relays: int, arrivals: int, seed: int, budget: int | None) -> Scenar
 
     return Scenario(
         relays=relays,
-        arrivals=arrivals,
+        arrivals=arrivals or for_each(usual.arrivals),
         seed=seed,
         budget=budget,
         rooms=for_each(usual.rooms),
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     usual = Scenario()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--relays", type=_some, default=usual.relays)
-    parser.add_argument("--arrivals", type=_some, default=usual.arrivals)
+    parser.add_argument("--arrivals", type=_some, help="how many come; default: 5,000 for each relay")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--budget", type=_some, help="packets a second of each relay; default: a machine of two cores")
     parser.add_argument("--picture", type=Path, default=PICTURE)

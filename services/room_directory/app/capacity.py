@@ -56,10 +56,11 @@ class Outlook:
 class CapacityCases:
     """Forecasts."""
 
-    def __init__(self, fleet: Fleet, clock: Clock, limits: Limits) -> None:
+    def __init__(self, fleet: Fleet, clock: Clock, limits: Limits, listener_limit: int) -> None:
         self._fleet = fleet
         self._clock = clock
         self._share = for_newcomers(limits.relay_share)
+        self._listener_limit = listener_limit
 
     async def forecast(self, plan: Plan) -> Outlook:
         """Lays the plan out over the relays that take people now."""
@@ -83,8 +84,9 @@ class CapacityCases:
         kind = Room(NOTHING, largest.limits, largest.tariff, self._share)
         # Copies: laying out takes while it lasts, and the relays themselves stay as they are.
         copies = [Room(each.work, each.limits, each.tariff, each.share) for each in takers]
-        told, most = await asyncio.to_thread(forecast, plan, copies, kind), self._fleet.promises.most_in(_NEW)
-        # While others live on the fleet newcomers of one room take a part of it at most.
+        told = await asyncio.to_thread(forecast, plan, copies, kind)
+        # A room has so many seats however large the fleet is; beside others newcomers of one take a part of it at most.
+        most = min(self._fleet.promises.most_in(_NEW), self._listener_limit)
         if plan.listeners > most:
             fits = None if told.listeners_carried is None else min(told.listeners_carried, int(most))
             told = replace(told, listeners_carried=fits, rooms_carried=0)

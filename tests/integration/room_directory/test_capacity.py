@@ -120,3 +120,12 @@ async def test_what_newcomers_are_kept_from_is_told_beside_what_is_taken(world: 
     assert each.fullness == 0.02
     seen = await world.call("olga", "InspectLadder", ladder_service_pb2.InspectLadderRequest(), operator=True)
     assert [(one.step, one.fullness) for one in seen.relays] == [(7, 0.02)]
+
+
+async def test_a_room_is_not_said_to_carry_more_listeners_than_a_room_may_have(world: World) -> None:
+    relay, plenty = await world.relay(), 1_000_000
+    limits = relay_pb.WorkLimits(usual=plenty, sending=plenty, programme=plenty, together=plenty)
+    await say(world, relay, carries(10) | {"packets_per_second_budget": plenty, "limits": limits})
+    told = await ask(world, rooms=1, listeners=5_001)
+    assert (told.rooms_carried, told.listeners_carried) == (0, 5_000)
+    assert (await ask(world, rooms=1, listeners=5_000)).verdict == pb.CAPACITY_VERDICT_CARRIED

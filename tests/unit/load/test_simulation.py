@@ -41,8 +41,10 @@ def test_the_same_seed_gives_the_same_evening(seen: Outcome) -> None:
 
 
 def test_a_small_fleet_has_as_much_to_bear_for_each_relay_as_the_usual_one() -> None:
-    usual, small = Scenario(), evening(relays=10, arrivals=10_000, seed=1, budget=None)
+    usual, small = Scenario(), evening(relays=10, arrivals=None, seed=1, budget=None)
     assert evening(usual.relays, usual.arrivals, usual.seed, usual.budget) == usual
+    assert small.arrivals == usual.arrivals // 10
+    assert evening(relays=10, arrivals=10_000, seed=1, budget=None).arrivals == 10_000
     assert (small.rooms, small.silences, small.deaths, small.troubles) == (40, 2, 1, 1)
 
 
