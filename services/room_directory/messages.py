@@ -313,6 +313,7 @@ def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNe
         kind=kind,
         state=state,
         by_client=change.cause == sessions_pb2.SESSION_CAUSE_DELETED,
+        by_leaving_relay=change.cause == sessions_pb2.SESSION_CAUSE_DRAINING,
         relay_id=relay_id,
         proof=Proof(change.sign_in_id, change.issued_at),
         permit_id=change.permit_id,

@@ -50,6 +50,8 @@ class SessionNews:
     state: SessionState
     by_client: bool = False
     """Whether it is the client that ended it."""
+    by_leaving_relay: bool = False
+    """Whether its relay ended it because it goes."""
     relay_id: str
     proof: Proof = UNKNOWN
     """By which sign-in its permit was fetched."""
@@ -71,6 +73,9 @@ def set_session(room: Room, news: SessionNews, now: datetime) -> None:
             return
     elif state is not SessionState.UP and not newest:
         return
+    if news.by_leaving_relay:
+        put_seat(room, _expected_back(seat, now), now)
+        return
     changed = replace(
         seat,
         session=state,
@@ -86,8 +91,13 @@ def forget_sessions(room: Room, relay_id: str, now: datetime) -> bool:
     """Notes that a relay lost what it carried: its people are expected to come back. Says whether there were any."""
     seats = [seat for seat in room.seats.values() if seat.relay_id == relay_id]
     for seat in seats:
-        put_seat(room, replace(seat, session=SessionState.PENDING, session_id="", relay_id="", pending_since=now), now)
+        put_seat(room, _expected_back(seat, now), now)
     return bool(seats)
+
+
+def _expected_back(seat: Seat, now: datetime) -> Seat:
+    """Without sound through no doing of its person, who asks for another session."""
+    return replace(seat, session=SessionState.PENDING, session_id="", relay_id="", pending_since=now)
 
 
 def move_media(room: Room, lost_relay_id: str, new_home_id: str, spread_milliseconds: int, now: datetime) -> None:

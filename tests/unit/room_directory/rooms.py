@@ -66,7 +66,15 @@ class Hall:
         accept_offer(self.room, Actor(name), offer.offer_id, member=self.member(), epoch=self.epoch(), now=self.now)
         self.session(name, SessionState.UP)
 
-    def session(self, name: str, state: SessionState, session_id: str = "", *, by_client: bool = False) -> None:
+    def session(
+        self,
+        name: str,
+        state: SessionState,
+        session_id: str = "",
+        *,
+        by_client: bool = False,
+        by_leaving_relay: bool = False,
+    ) -> None:
         """A relay's news of the person's session, of the seat's present epoch."""
         seat = self.room.seats[name]
         news = SessionNews(
@@ -76,6 +84,7 @@ class Hall:
             kind=MediaKind.STAGE if name in self.room.stage else MediaKind.AUDIENCE,
             state=state,
             by_client=by_client,
+            by_leaving_relay=by_leaving_relay,
             relay_id="relay00000",
         )
         set_session(self.room, news, self.now)

@@ -214,6 +214,14 @@ def test_a_lost_relay_loses_nobody_who_still_watches() -> None:
     assert not hall.facts(StageSeatChanged)
 
 
+def test_a_relay_that_goes_loses_nobody_who_still_watches() -> None:
+    hall = led()
+    hall.session("lina", SessionState.DOWN, by_leaving_relay=True)
+    assert hall.state() is RoomState.LIVE
+    assert not hall.facts(StageSeatChanged)
+    assert not hall.room.seats["lina"].sounds()
+
+
 def test_a_room_with_nobody_in_it_ends_after_five_minutes() -> None:
     hall = Hall()
     hall.session("lina", SessionState.UP)
