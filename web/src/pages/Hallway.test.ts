@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { RoomSchema } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { ListRoomsResponseSchema, RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import { view } from '../room/fixtures.ts';
 import { settled } from '../testing/clock.ts';
 import { Scene } from '../testing/page.ts';
 import Hallway from './Hallway.svelte';
@@ -46,4 +47,20 @@ test('a place whose time is over is led back to no more', async () => {
   const shown = scene.show(Hallway, {});
   await settled();
   expect(shown.find('back-in-line')).toBeNull();
+});
+
+test('a room is said to be the one somebody is in only while they are', async () => {
+  // As it is left behind by who waited in its line, or was refused: opened, and never entered.
+  scene.parts.player.room = scene.room(null);
+  const shown = scene.show(Hallway, {});
+  await settled();
+  expect(shown.text).toContain('Stars over Sanaa');
+  expect(shown.text).not.toContain('You are here');
+});
+
+test('the room that plays is marked among the others', async () => {
+  scene.parts.player.room = scene.room(view());
+  const shown = scene.show(Hallway, {});
+  await settled();
+  expect(shown.text).toContain('You are here');
 });
