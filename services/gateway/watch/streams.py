@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from majlis.room_directory.v1 import room_pb2
 
-from services.common.errors import DomainError
+from services.common.errors import DomainError, Draining
 from services.common.limits import TokenBuckets
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
@@ -107,8 +107,11 @@ class Watching:
     async def watch(self, access: AccessToken, room_id: str, after: int | None) -> Subscriber:
         """Opens a stream for a signed-in person; give it back with `leave`.
 
-        Raises TooManyStreams, what the directory says of the seat and the room, or PartUnavailable.
+        Raises TooManyStreams, what the directory says of the seat and the room, PartUnavailable, or Draining.
         """
+        if self.is_draining:
+            # Who was let go comes back on a connection that is still open, and would hold this process up.
+            raise Draining("this gateway is stopping")
         self._take_place(access.user_id)
         try:
             epoch = await self._seats.seat_epoch(room_id, access.user_id)
@@ -122,6 +125,8 @@ class Watching:
         self._of_user.setdefault(access.user_id, set()).add(subscriber)
         if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
             subscriber.end(SignedOut("the sign-in has ended"))
+        if self.is_draining:
+            subscriber.end()
         self._reports.opened(room_id, access.user_id, epoch)
         self._joins.labels(result if after is not None else "fresh").inc()
         return subscriber

@@ -388,10 +388,12 @@ async def test_a_seat_that_was_given_up_ends_its_stream_at_the_second_check(
         assert (await events.until("end")).data == {"reason": "SEAT_ENDED"}
 
 
-async def test_a_draining_gateway_says_when_to_come_back(origin: Origin) -> None:
+async def test_a_draining_gateway_says_when_to_come_back_and_takes_nobody_till_then(origin: Origin) -> None:
     async with stream(origin) as events:
         await events.until("snapshot")
         await origin.gateway.watching.drain()
         await events.until("draining")
         assert events.retry is not None
         assert 0 <= events.retry <= 10_000
+    async with stream(origin) as events:
+        assert (events.status, "DRAINING" in str(await events.body())) == (503, True)
