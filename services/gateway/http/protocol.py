@@ -95,6 +95,8 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells a stream that its reader is gone, which it would otherwise learn only by writing."""
         self._stop_timer()
+        # uvicorn leaves its own timer after a reset, and with it everything of the connection for a minute.
+        self._unset_keepalive_if_required()
         self._count_out()
         super().connection_lost(exc)
         self.is_lost = True

@@ -1,6 +1,9 @@
 """HTTP as old, odd and hostile clients speak it, over a plain socket."""
 
 import asyncio
+import gc
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -200,3 +203,19 @@ async def test_beyond_a_bound_each_connection_ends_with_its_answer_and_streams_d
     writer.close()
     await eventually(lambda: origin.gateway.watching.open_streams == 0)
     assert protocol.GatewayProtocol.brief_now == 0
+
+
+def _kept() -> int:
+    gc.collect()
+    return sum(isinstance(each, protocol.GatewayProtocol) for each in gc.get_objects())
+
+
+async def test_nothing_of_a_connection_stays_once_its_client_resets_it(origin: Origin) -> None:
+    before = _kept()
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+        writer.write(f"GET {INFO} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+    await eventually(lambda: _kept() <= before)
