@@ -31,6 +31,7 @@ from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
+from services.gateway.call.pressure import Pressure
 from services.gateway.call.slips import Slips
 from services.gateway.call.turnstile import Rank, Turnstile
 from services.gateway.domain.cookies import CookieJar
@@ -276,7 +277,7 @@ def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort, met
     return Crowds(
         Slips(settings.service_secret()),
         watching.is_or_was_watching,
-        Turnstile(knocking=web_port.knocking),
+        Turnstile(is_pressed=Pressure(web_port.knocking)),
         sent_away=lambda rank: sent_away[rank].inc(),
     )
 

@@ -12,10 +12,9 @@ from services.common.errors import Crowded
 
 MOST_INSIDE = 64
 """Calls under way: more of them only make each take longer."""
-MOST_KNOCKING = 8
-"""While more than so many connections wait to be accepted, FEWEST_INSIDE calls are under way: whoever is at the door
-gets a page and an answer first, even if it is only when to come back. A system that lets them wait drops them."""
 FEWEST_INSIDE = 2
+"""Calls under way while the gateway is pressed: whoever is at the door gets a page and an answer first, even if it is
+only when to come back."""
 LONGEST_SECONDS = 0.5
 """Nobody joins a queue that takes longer."""
 _PATIENCE_SECONDS = 0.7
@@ -53,10 +52,10 @@ class Turnstile:
     back together; where nothing is known yet of how fast calls are answered, it supposes little.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, knocking: Callable[[], int] = lambda: 0) -> None:
-        """`knocking` tells how many connections wait to be accepted."""
+    def __init__(self, now: Callable[[], float] = time.monotonic, is_pressed: Callable[[], bool] = bool) -> None:
+        """`is_pressed` tells whether this process keeps people waiting by its own work."""
         self._now = now
-        self._knocking = knocking
+        self._is_pressed = is_pressed
         self._inside = 0
         self._queues: tuple[deque[asyncio.Future[bool]], ...] = tuple(deque() for _ in Rank)
         self._turns = 0
@@ -101,7 +100,7 @@ class Turnstile:
             raise self._refusal(rank)
 
     def _most_inside(self) -> int:
-        return MOST_INSIDE if self._knocking() <= MOST_KNOCKING else FEWEST_INSIDE
+        return FEWEST_INSIDE if self._is_pressed() else MOST_INSIDE
 
     def _waiting(self) -> int:
         return sum(map(len, self._queues))
@@ -109,9 +108,12 @@ class Turnstile:
     def _displace(self, rank: Rank) -> bool:
         """Sends the last of a later rank away; says whether there was one."""
         for later in reversed(self._queues[rank + 1 :]):
-            if later:
-                later.pop().set_result(False)
-                return True
+            while later:
+                last = later.pop()
+                # Whoever has just lost patience is about to go by themselves.
+                if not last.done():
+                    last.set_result(False)
+                    return True
         return False
 
     def _give_up(self, turn: "asyncio.Future[bool]", queue: "deque[asyncio.Future[bool]]") -> None:

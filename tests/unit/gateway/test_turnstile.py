@@ -10,7 +10,6 @@ from services.gateway.call.turnstile import (
     LATEST_AGAIN_SECONDS,
     LEAST_QUEUE,
     MOST_INSIDE,
-    MOST_KNOCKING,
     OTHERS_TURN,
     Rank,
     Turnstile,
@@ -22,8 +21,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.knocking = 0
-        self.turnstile = Turnstile(lambda: self.now, lambda: self.knocking)
+        self.pressed = False
+        self.turnstile = Turnstile(lambda: self.now, lambda: self.pressed)
         self.inside: list[int] = []
         self.most = 0
         self.answers: list[asyncio.Event] = []
@@ -72,21 +71,35 @@ async def test_a_crowd_is_answered_as_it_came_and_whoever_would_wait_for_long_is
     assert crowd.most == MOST_INSIDE
 
 
-async def test_while_connections_wait_to_be_accepted_few_calls_are_carried_on_and_the_rest_once_they_are() -> None:
+async def test_while_the_gateway_is_pressed_few_calls_are_carried_on_and_the_rest_afterwards() -> None:
     crowd = Crowd()
-    crowd.knocking = MOST_KNOCKING + 1
+    crowd.pressed = True
     people = crowd.come(10)
     await asyncio.sleep(0)
     assert crowd.inside == list(range(FEWEST_INSIDE))
     crowd.answers.pop(0).set()
     await turns(4)
     assert crowd.inside == [1, 2], "one out, one in"
-    crowd.knocking = 0
+    crowd.pressed = False
     people += crowd.come(1, first=10)
     await turns(4)
     assert sorted(crowd.inside) == list(range(1, 11)), "those in the queue, and who comes now"
     await crowd.answer_all()
     await asyncio.gather(*people)
+
+
+async def test_who_loses_patience_just_as_somebody_inside_comes_makes_no_call_fail() -> None:
+    crowd = Crowd()
+    people = crowd.come(MOST_INSIDE + LEAST_QUEUE)
+    await asyncio.sleep(0)
+    people[-1].cancel()
+    # Before the one who was cancelled had a turn of the loop to go.
+    people.append(asyncio.ensure_future(crowd.call(1000, Rank.INSIDE)))
+    await turns(4)
+    await crowd.answer_all()
+    done = await asyncio.gather(*people, return_exceptions=True)
+    assert [type(each) for each in done if each is not None] == [asyncio.CancelledError]
+    assert 1000 in crowd.answered
 
 
 async def test_those_who_are_sent_away_are_told_to_come_back_one_after_another() -> None:
