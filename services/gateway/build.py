@@ -31,7 +31,6 @@ from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
-from services.gateway.call.pressure import Pressure
 from services.gateway.call.slips import Slips
 from services.gateway.call.turnstile import Rank, Turnstile
 from services.gateway.domain.cookies import CookieJar
@@ -145,7 +144,7 @@ class Gateway:
             local={GET_SERVER_INFO: info.answer},
             local_streams={WATCH: partial(watch, self.watching)},
             faults=Faults(),
-            crowds=_crowds(settings, self.watching, web_port, metrics),
+            crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
         inside = Inside(
             calls=calls,
@@ -269,7 +268,9 @@ def _media(settings: Settings, identities: Identities, outward: Outward, relays:
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
 
 
-def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort, metrics: Metrics) -> Crowds:
+def _crowds(
+    settings: Settings, watching: Watching, identities: Identities, web_port: web.BoundPort, metrics: Metrics
+) -> Crowds:
     counter = metrics.counter(
         "majlis_gateway_crowded_total", "Calls of a crowd, sent away until later (CROWDED): of whom.", ("who",)
     )
@@ -277,7 +278,8 @@ def _crowds(settings: Settings, watching: Watching, web_port: web.BoundPort, met
     return Crowds(
         Slips(settings.service_secret()),
         watching.is_or_was_watching,
-        Turnstile(is_pressed=Pressure(web_port.knocking)),
+        Turnstile(knocking=web_port.knocking),
+        vouch=identities.vouch,
         sent_away=lambda rank: sent_away[rank].inc(),
     )
 

@@ -71,7 +71,7 @@ class Calls:
             return await self._carried(offered, caller, as_bytes(request), caller.metadata(token), seconds)
         # Read before it has its turn: nobody waits for a body that comes slowly.
         message = parse_proto(request, offered.request_type) if isinstance(request, bytes) else request
-        knock = self.crowds.knock(offered, message, token)
+        knock = await self.crowds.believed(self.crowds.knock(offered, message, token), token)
         async with self.crowds.turn(knock):
             told = caller.metadata(token) + knock.waited(self.crowds.now())
             return await self._carried(offered, caller, as_bytes(message), told, seconds)

@@ -1,14 +1,15 @@
 """Calls that draw crowds: who goes first at the turnstile, and what those are given whom it sends away."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
 from majlis.contract.v1 import tokens_pb2
 
-from services.common.errors import Crowded
+from services.common.errors import Crowded, DomainError
 from services.common.rpc.caller import FORWARDED_WAITED
 from services.common.trust.claims import ACCESS, TokenKind
 from services.gateway.call.forwarder import Metadata
@@ -22,6 +23,11 @@ SLIP = "slip"
 
 _TICKET = TokenKind.of(tokens_pb2.TicketClaims.DESCRIPTOR)
 
+_VOUCH_SECONDS = 0.25
+"""Whoever has no answer by then, as while keys cannot be had, counts as a newcomer."""
+
+Vouch = Callable[[str], Awaitable[object]]
+"""Verifies an access token. Raises a DomainError for one that is not."""
 IsInside = Callable[[str, str], bool]
 """Whether a person (second) is known here to be in a room (first), or to have been just now."""
 
@@ -50,11 +56,15 @@ class Crowds:
     is_inside: IsInside
     turnstile: Turnstile = field(default_factory=Turnstile)
     now: Callable[[], float] = time.time
+    vouch: Vouch | None = None
     sent_away: Callable[[Rank], None] = lambda _: None
     """Hears of each call that is sent away."""
 
     def knock(self, offered: Offered, request: Message, token: str | None) -> Knock:
-        """How a call is to be treated; takes the slip out of its request. What cannot be read counts as not there."""
+        """How a call is to be treated, by what it says; takes the slip out of its request.
+
+        What cannot be read counts as not there.
+        """
         now, fields = self.now(), request.DESCRIPTOR.fields_by_name
         room_id, ticket, shown = (
             str(getattr(request, name)) if name in fields else "" for name in ("room_id", "ticket", SLIP)
@@ -71,6 +81,25 @@ class Crowds:
         if slip is None:
             return Knock(knocker, Rank.NEW, arrived_at)
         return Knock(knocker, Rank.DUE if slip.due_at <= now else Rank.EARLY, arrived_at, slip.due_at)
+
+    async def believed(self, knock: Knock, token: str | None) -> Knock:
+        """The same as far as it is true.
+
+        Where it matters who goes first, whoever says that they belong inside shows a token that is theirs: strangers
+        without an account made one up, and kept everybody else out.
+        """
+        if knock.rank is not Rank.INSIDE or self.vouch is None or not self.turnstile.is_crowded:
+            return knock
+        return knock if await self._is_vouched(self.vouch, token or "") else replace(knock, rank=Rank.NEW)
+
+    @staticmethod
+    async def _is_vouched(vouch: Vouch, token: str) -> bool:
+        try:
+            async with asyncio.timeout(_VOUCH_SECONDS):
+                await vouch(token)
+        except (DomainError, TimeoutError):
+            return False
+        return True
 
     @asynccontextmanager
     async def turn(self, knock: Knock) -> AsyncGenerator[None, None]:

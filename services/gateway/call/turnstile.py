@@ -12,9 +12,12 @@ from services.common.errors import Crowded
 
 MOST_INSIDE = 64
 """Calls under way: more of them only make each take longer."""
-FEWEST_INSIDE = 2
-"""Calls under way while the gateway is pressed: whoever is at the door gets a page and an answer first, even if it is
-only when to come back."""
+MOST_KNOCKING = 8
+"""As many connections as one turn of the loop accepts. While more wait, calls are carried on at PRESSED_RATE at most:
+whoever is at the door gets a page and an answer first, even if it is only when to come back."""
+PRESSED_RATE = 200.0
+"""A second: an eighth of what a core of the gateway manages. It is no count of calls under way, since those are few or
+many by how long services take: the door stayed shut on a machine that others had."""
 LONGEST_SECONDS = 0.5
 """Nobody joins a queue that takes longer."""
 _PATIENCE_SECONDS = 0.7
@@ -45,6 +48,24 @@ class Rank(IntEnum):
     """Was sent away and did not wait until then: their time stands."""
 
 
+class Bucket:
+    """So many a second, and a few at once."""
+
+    def __init__(self, a_second: float, at_once: float, now: Callable[[], float]) -> None:
+        self._a_second, self._at_once, self._now = a_second, at_once, now
+        self._left, self._since = at_once, now()
+
+    def take(self) -> bool:
+        """One of them, if there is one."""
+        now = self._now()
+        self._left = min(self._at_once, self._left + (now - self._since) * self._a_second)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class Turnstile:
     """One for all calls that draw crowds. First come, first served within a rank, and a queue that is short in time.
 
@@ -52,10 +73,12 @@ class Turnstile:
     back together; where nothing is known yet of how fast calls are answered, it supposes little.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, is_pressed: Callable[[], bool] = bool) -> None:
-        """`is_pressed` tells whether this process keeps people waiting by its own work."""
+    def __init__(self, now: Callable[[], float] = time.monotonic, knocking: Callable[[], int] = lambda: 0) -> None:
+        """`knocking` tells how many connections wait to be accepted."""
         self._now = now
-        self._is_pressed = is_pressed
+        self._knocking = knocking
+        self._pressed = Bucket(PRESSED_RATE, MOST_KNOCKING, now)
+        self._look: asyncio.TimerHandle | None = None
         self._inside = 0
         self._queues: tuple[deque[asyncio.Future[bool]], ...] = tuple(deque() for _ in Rank)
         self._turns = 0
@@ -68,11 +91,16 @@ class Turnstile:
         self._next = 0.0
         """When the last of those who were sent away is expected."""
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether it matters who goes first."""
+        return self._waiting() > 0 or self._inside >= MOST_INSIDE or self._knocking() > MOST_KNOCKING
+
     @asynccontextmanager
     async def turn(self, rank: Rank) -> AsyncGenerator[None, None]:
         """Around one call. Raises Crowded."""
         self._let_in()
-        if self._inside < self._most_inside():
+        if not self._waiting() and self._may_go():
             self._inside += 1
         else:
             await self._queue_up(rank)
@@ -99,8 +127,9 @@ class Turnstile:
         if not is_let_in:
             raise self._refusal(rank)
 
-    def _most_inside(self) -> int:
-        return FEWEST_INSIDE if self._is_pressed() else MOST_INSIDE
+    def _may_go(self) -> bool:
+        """Whether one more call may be carried on; it is, then."""
+        return self._inside < MOST_INSIDE and (self._knocking() <= MOST_KNOCKING or self._pressed.take())
 
     def _waiting(self) -> int:
         return sum(map(len, self._queues))
@@ -130,9 +159,15 @@ class Turnstile:
 
     def _let_in(self) -> None:
         """Gives turns to those who are next, as many as may be inside."""
-        if self._waiting():
-            for _ in range(self._inside, self._most_inside()):
-                self._let_one_in()
+        while self._waiting() and self._may_go():
+            self._let_one_in()
+        if self._look is None and self._waiting() and self._inside < MOST_INSIDE:
+            # Nobody else may come or go by whom the queue would move.
+            self._look = asyncio.get_running_loop().call_later(1 / PRESSED_RATE, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._let_in()
 
     def _let_one_in(self) -> None:
         self._turns += 1

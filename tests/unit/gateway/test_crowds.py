@@ -1,6 +1,7 @@
 """A crowd: who is sent away gets a slip, and comes back as somebody who has been coming since their first try."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from services.common.errors import Crowded
 from services.common.rpc.caller import FORWARDED_WAITED
 from services.common.trust.key_ring import KeyRing
 from services.gateway.call.crowds import SLIP, Crowds, Knock
+from services.gateway.call.identity import Identities
 from services.gateway.call.offered import Catalogue, contract_services
 from services.gateway.call.slips import Slips
 from services.gateway.call.turnstile import LEAST_QUEUE, MOST_INSIDE, Rank
+from tests.support.fake_clock import FakeClock
 from tests.support.rpc_harness import TokenMint
 
 NADIA, OMAR = "user000000000001", "user000000000002"
@@ -20,6 +23,11 @@ ROOM, OTHER = "room000000000001", "room000000000002"
 _FOUND = Catalogue(contract_services()).find("/majlis.room_directory.v1.RoomService/JoinRoom")
 assert _FOUND is not None
 JOIN = _FOUND
+
+
+async def no_exchange(_token: str, _network: str) -> tuple[str, float]:
+    """Nobody shows a personal token."""
+    raise AssertionError("nobody shows one")
 
 
 class Door:
@@ -103,6 +111,34 @@ async def test_a_slip_that_is_no_good_is_as_none_and_refuses_nobody() -> None:
         assert (knock.rank, door.waited(knock)) == (Rank.NEW, 0)
     door.now += 121
     assert (door.knock(slip=good).rank, door.waited(door.knock(slip=good))) == (Rank.NEW, 0)
+
+
+async def test_who_belongs_inside_goes_first_only_with_a_token_that_is_theirs() -> None:
+    door = Door()
+    door.here.add((ROOM, NADIA))
+    identities = Identities(door.mint.verifier(), no_exchange, FakeClock())
+    crowds = replace(door.crowds, vouch=identities.vouch)
+    genuine = door.mint.token(NADIA)
+    forged = TokenMint().token(NADIA)
+    knock = door.knock()
+    assert (await crowds.believed(knock, forged)).rank is Rank.INSIDE, "nobody else is there"
+    people = await door.fill()
+    assert (await crowds.believed(knock, genuine)).rank is Rank.INSIDE
+    for shown in (forged, genuine[:-8] + "AAAAAAAA", "", None):
+        assert (await crowds.believed(knock, shown)).rank is Rank.NEW
+    await _end(people)
+
+
+async def test_while_nobody_can_say_whose_a_token_is_its_bearer_counts_as_a_newcomer() -> None:
+    async def silence(_: str) -> None:
+        await asyncio.Event().wait()
+
+    door = Door()
+    door.here.add((ROOM, NADIA))
+    people = await door.fill()
+    crowds = replace(door.crowds, vouch=silence)
+    assert (await crowds.believed(door.knock(), door.mint.token(NADIA))).rank is Rank.NEW
+    await _end(people)
 
 
 async def test_people_who_are_in_the_room_or_in_its_line_go_before_newcomers() -> None:

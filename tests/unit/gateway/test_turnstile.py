@@ -6,11 +6,12 @@ import pytest
 
 from services.common.errors import Crowded
 from services.gateway.call.turnstile import (
-    FEWEST_INSIDE,
     LATEST_AGAIN_SECONDS,
     LEAST_QUEUE,
     MOST_INSIDE,
+    MOST_KNOCKING,
     OTHERS_TURN,
+    PRESSED_RATE,
     Rank,
     Turnstile,
 )
@@ -21,8 +22,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.pressed = False
-        self.turnstile = Turnstile(lambda: self.now, lambda: self.pressed)
+        self.knocking = 0
+        self.turnstile = Turnstile(lambda: self.now, lambda: self.knocking)
         self.inside: list[int] = []
         self.most = 0
         self.answers: list[asyncio.Event] = []
@@ -71,21 +72,35 @@ async def test_a_crowd_is_answered_as_it_came_and_whoever_would_wait_for_long_is
     assert crowd.most == MOST_INSIDE
 
 
-async def test_while_the_gateway_is_pressed_few_calls_are_carried_on_and_the_rest_afterwards() -> None:
+async def test_while_connections_wait_to_be_accepted_calls_are_carried_on_at_a_slower_rate_and_all_once_they_are() -> (
+    None
+):
     crowd = Crowd()
-    crowd.pressed = True
-    people = crowd.come(10)
-    await asyncio.sleep(0)
-    assert crowd.inside == list(range(FEWEST_INSIDE))
-    crowd.answers.pop(0).set()
-    await turns(4)
-    assert crowd.inside == [1, 2], "one out, one in"
-    crowd.pressed = False
-    people += crowd.come(1, first=10)
-    await turns(4)
-    assert sorted(crowd.inside) == list(range(1, 11)), "those in the queue, and who comes now"
+    crowd.knocking = MOST_KNOCKING + 1
+    people = crowd.come(60)
+    await turns(2)
+    assert crowd.inside == list(range(MOST_KNOCKING)), "a few at once"
+    crowd.now += 5.5 / PRESSED_RATE
+    people += crowd.come(1, first=60)
+    await turns(2)
+    assert crowd.inside == list(range(MOST_KNOCKING + 5)), "however long those inside take"
+    crowd.knocking = 0
+    people += crowd.come(1, first=61)
+    await turns(2)
+    assert crowd.inside == list(range(62)), "those in the queue before who comes now"
     await crowd.answer_all()
     await asyncio.gather(*people)
+
+
+async def test_the_queue_moves_although_nobody_comes_or_goes() -> None:
+    knocking = MOST_KNOCKING + 1
+    turnstile = Turnstile(asyncio.get_running_loop().time, lambda: knocking)
+
+    async def call() -> None:
+        async with turnstile.turn(Rank.NEW):
+            pass
+
+    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(3 * knocking))), 5.0)
 
 
 async def test_who_loses_patience_just_as_somebody_inside_comes_makes_no_call_fail() -> None:
