@@ -13,11 +13,13 @@ from services.common.errors import Crowded
 MOST_INSIDE = 64
 """Calls under way: more of them only make each take longer."""
 MOST_KNOCKING = 8
-"""As many connections as one turn of the loop accepts. While more wait, calls are carried on at PRESSED_RATE at most:
-whoever is at the door gets a page and an answer first, even if it is only when to come back."""
-PRESSED_RATE = 200.0
-"""A second: an eighth of what a core of the gateway manages. It is no count of calls under way, since those are few or
-many by how long services take: the door stayed shut on a machine that others had."""
+"""As many connections as one turn of the loop accepts. While more wait, calls are carried on at a rate, the slower the
+more: whoever is at the door gets a page and an answer first, even if it is only when to come back."""
+PRESSED_RATE = 100.0
+"""A second, with so many at the door; half of it with twice as many, and never less than LEAST_RATE. It is no count of
+calls under way, since those are few or many by how long services take: the door stayed shut on a machine that others
+had."""
+LEAST_RATE = 25.0
 LONGEST_SECONDS = 0.5
 """Nobody joins a queue that takes longer."""
 _PATIENCE_SECONDS = 0.7
@@ -48,17 +50,17 @@ class Rank(IntEnum):
     """Was sent away and did not wait until then: their time stands."""
 
 
-class Bucket:
-    """So many a second, and a few at once."""
+class Pace:
+    """Lets through so many a second, and a few at once."""
 
-    def __init__(self, a_second: float, at_once: float, now: Callable[[], float]) -> None:
-        self._a_second, self._at_once, self._now = a_second, at_once, now
+    def __init__(self, at_once: float, now: Callable[[], float]) -> None:
+        self._at_once, self._now = at_once, now
         self._left, self._since = at_once, now()
 
-    def take(self) -> bool:
-        """One of them, if there is one."""
+    def take(self, a_second: float) -> bool:
+        """One of them, if there is one at the rate that holds since the last time."""
         now = self._now()
-        self._left = min(self._at_once, self._left + (now - self._since) * self._a_second)
+        self._left = min(self._at_once, self._left + (now - self._since) * a_second)
         self._since = now
         if self._left < 1:
             return False
@@ -77,7 +79,7 @@ class Turnstile:
         """`knocking` tells how many connections wait to be accepted."""
         self._now = now
         self._knocking = knocking
-        self._pressed = Bucket(PRESSED_RATE, MOST_KNOCKING, now)
+        self._pace = Pace(MOST_KNOCKING, now)
         self._look: asyncio.TimerHandle | None = None
         self._inside = 0
         self._queues: tuple[deque[asyncio.Future[bool]], ...] = tuple(deque() for _ in Rank)
@@ -111,7 +113,7 @@ class Turnstile:
             self._pass_on()
 
     async def _queue_up(self, rank: Rank) -> None:
-        if self._waiting() >= max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS) and not self._displace(rank):
+        if self._waiting() >= self._longest() and not self._displace(rank):
             raise self._refusal(rank)
         turn = asyncio.get_running_loop().create_future()
         queue = self._queues[rank]
@@ -129,7 +131,20 @@ class Turnstile:
 
     def _may_go(self) -> bool:
         """Whether one more call may be carried on; it is, then."""
-        return self._inside < MOST_INSIDE and (self._knocking() <= MOST_KNOCKING or self._pressed.take())
+        if self._inside >= MOST_INSIDE:
+            return False
+        rate = self._rate()
+        return rate is None or self._pace.take(rate)
+
+    def _rate(self) -> float | None:
+        """How many may be carried on a second; None for any number."""
+        knocking = self._knocking()
+        return None if knocking <= MOST_KNOCKING else max(LEAST_RATE, PRESSED_RATE * MOST_KNOCKING / knocking)
+
+    def _longest(self) -> float:
+        """How many may wait: nobody is to wait in vain."""
+        rate = self._rate()
+        return max(LEAST_QUEUE, self._a_second * LONGEST_SECONDS) if rate is None else rate * LONGEST_SECONDS
 
     def _waiting(self) -> int:
         return sum(map(len, self._queues))

@@ -8,6 +8,8 @@ from services.common.errors import Crowded
 from services.gateway.call.turnstile import (
     LATEST_AGAIN_SECONDS,
     LEAST_QUEUE,
+    LEAST_RATE,
+    LONGEST_SECONDS,
     MOST_INSIDE,
     MOST_KNOCKING,
     OTHERS_TURN,
@@ -72,35 +74,40 @@ async def test_a_crowd_is_answered_as_it_came_and_whoever_would_wait_for_long_is
     assert crowd.most == MOST_INSIDE
 
 
-async def test_while_connections_wait_to_be_accepted_calls_are_carried_on_at_a_slower_rate_and_all_once_they_are() -> (
-    None
-):
+async def test_while_connections_wait_to_be_accepted_calls_are_carried_on_at_a_rate_the_slower_the_more_wait() -> None:
     crowd = Crowd()
-    crowd.knocking = MOST_KNOCKING + 1
-    people = crowd.come(60)
+    crowd.knocking = 2 * MOST_KNOCKING
+    longest = int(PRESSED_RATE / 2 * LONGEST_SECONDS)
+    people = crowd.come(200)
     await turns(2)
     assert crowd.inside == list(range(MOST_KNOCKING)), "a few at once"
-    crowd.now += 5.5 / PRESSED_RATE
-    people += crowd.come(1, first=60)
+    assert len(crowd.refused) == 200 - MOST_KNOCKING - longest, "nobody waits in vain"
+    crowd.now += 2 * 5.5 / PRESSED_RATE
+    people += crowd.come(1, first=200)
     await turns(2)
     assert crowd.inside == list(range(MOST_KNOCKING + 5)), "however long those inside take"
-    crowd.knocking = 0
-    people += crowd.come(1, first=61)
+    crowd.knocking = 100_000
+    crowd.now += 3 / LEAST_RATE
+    people += crowd.come(1, first=201)
     await turns(2)
-    assert crowd.inside == list(range(62)), "those in the queue before who comes now"
+    assert crowd.inside[:16] == list(range(MOST_KNOCKING + 8)), "never nobody"
+    crowd.knocking = 0
+    people += crowd.come(1, first=202)
+    await turns(2)
+    assert 202 in crowd.inside
     await crowd.answer_all()
     await asyncio.gather(*people)
+    assert set(crowd.answered) >= {0, 202}
 
 
 async def test_the_queue_moves_although_nobody_comes_or_goes() -> None:
-    knocking = MOST_KNOCKING + 1
-    turnstile = Turnstile(asyncio.get_running_loop().time, lambda: knocking)
+    turnstile = Turnstile(asyncio.get_running_loop().time, lambda: MOST_KNOCKING + 1)
 
     async def call() -> None:
         async with turnstile.turn(Rank.NEW):
             pass
 
-    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(3 * knocking))), 5.0)
+    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(3 * MOST_KNOCKING))), 5.0)
 
 
 async def test_who_loses_patience_just_as_somebody_inside_comes_makes_no_call_fail() -> None:
