@@ -112,7 +112,10 @@ async def test_a_relay_that_freezes_is_missed_within_seconds_and_nobody_is_told_
     finally:
         os.kill(relay, signal.SIGCONT)
     await story.sounding(omar)
-    assert power_at(await omar.hear(1.5), 440) > 0.5
+    # Lina's sound was lost, too, and comes back by itself.
+    async with asyncio.timeout(15):
+        while power_at(await omar.hear(1.5), 440) <= 0.5:  # noqa: ASYNC110 (what a person does: listens again)
+            await asyncio.sleep(0.2)
 
 
 async def test_while_the_bus_is_silent_hands_are_seen_and_what_may_be_old_is_said(

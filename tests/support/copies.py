@@ -107,6 +107,7 @@ class Copies:
     url: str = ""
     client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=ASK_SECONDS))
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _tokens: dict[str, str] = field(default_factory=dict)
 
     async def start(self) -> None:
         """All of it; the copies listen at addresses of their own, so that neither can tell that the other is dead."""
@@ -172,7 +173,8 @@ class Copies:
     # What people do.
 
     def token(self, name: str) -> str:
-        return self.mint.token(person(name))
+        """One for the whole test: whoever is suspended gets no new one."""
+        return self._tokens.setdefault(name, self.mint.token(person(name)))
 
     async def ask(self, name: str, method: str, **body: Any) -> httpx.Response:
         """What the gateway answers a person."""
