@@ -23,12 +23,26 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path.resolve()}"
 
 
-def urls(state: Path, given: list[str]) -> dict[str, str]:
+def moved_mark(state: Path, keeper: str) -> Path:
+    """There once a service's file was moved to PostgreSQL: what is in the file is old from then on."""
+    return state / "data" / f"{keeper}.db.moved"
+
+
+def urls(state: Path, given: list[str], *, old_too: bool = False) -> dict[str, str]:
     """The database of each service: the file of `make run`, or what `--database` says.
 
-    That is `service=url`, or `service=file` with the URL in a file, where no list of processes shows its password.
+    That is `service=url`, or `service=file` with the URL in a file, where no list of processes shows its password. A
+    file that was moved to PostgreSQL is refused unless it is `old_too` that is wanted.
     """
     found = {keeper: sqlite_url(state / "data" / f"{keeper}.db") for keeper in KEEPERS}
+    said = {each.partition("=")[0] for each in given}
+    for keeper in KEEPERS:
+        mark = moved_mark(state, keeper)
+        if keeper not in said and not old_too and mark.exists():
+            raise OperatorError(
+                f"what {keeper} keeps was moved to PostgreSQL, the file is old: give --database {keeper}=… for it,"
+                f" or $MAJLIS_DATABASES; if the file is in use again, remove {mark}"
+            )
     for each in given:
         keeper, _, url = each.partition("=")
         if url and "://" not in url:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from ops.copying import KEEPERS, copy, databases_of_environment, urls
+from ops.copying import KEEPERS, copy, databases_of_environment, moved_mark, urls
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Copies all three; the files stay as they are."""
-    files, targets = urls(options.state, []), urls(options.state, options.database)
+    """Copies all three; the files stay as they are, marked as old."""
+    files, targets = urls(options.state, [], old_too=True), urls(options.state, options.database, old_too=True)
     staying = [keeper for keeper in KEEPERS if targets[keeper].startswith("sqlite")]
     if staying:
         print(f"give --database {staying[0]}=postgresql://… too: all three move together", file=sys.stderr)
@@ -33,5 +33,8 @@ def run(options: argparse.Namespace) -> int:
     for keeper in KEEPERS:
         rows = asyncio.run(copy(keeper, files[keeper], targets[keeper]))
         print(f"{keeper}: {sum(rows.values())} rows in {len(rows)} tables")
+    for keeper in KEEPERS:
+        moved_mark(options.state, keeper).touch()
     print("start the services with these databases; keep the files until you have seen it work")
+    print("backup, doctor and the other commands refuse the files from now on: give them --database too")
     return 0

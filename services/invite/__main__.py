@@ -21,7 +21,7 @@ from services.common.sight.metrics import Metrics
 from services.common.sight.trace_start import start_tracing
 from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
-from services.common.store.migrations import migrate
+from services.common.store.migrations import migrate_own
 from services.common.tasks import Background
 from services.invite.build import build
 from services.invite.bus import load_handler
@@ -37,7 +37,7 @@ async def main(stop: Stop) -> None:
     log.configure("invite", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("invite")
     start_tracing("invite", settings, metrics)
-    database_there = partial(migrate, settings.database_url, MIGRATIONS, settings.database_schema)
+    database_there = partial(migrate_own, settings.database_url, MIGRATIONS, settings.database_schema)
     await stop.until_there("the database", database_there)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)

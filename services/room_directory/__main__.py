@@ -12,7 +12,7 @@ from services.common.sight import log
 from services.common.sight.metrics import Metrics
 from services.common.sight.trace_start import start_tracing
 from services.common.store.database import Database
-from services.common.store.migrations import migrate
+from services.common.store.migrations import migrate_own
 from services.common.tasks import Background
 from services.room_directory import build as parts_of
 from services.room_directory.owning import own
@@ -27,7 +27,7 @@ async def main(stop: Stop) -> None:
     log.configure("room_directory", settings.log_format, settings.log_level)
     clock, metrics = SystemClock(), Metrics("room_directory")
     start_tracing("room_directory", settings, metrics)
-    database_there = partial(migrate, settings.database_url, MIGRATIONS, settings.database_schema)
+    database_there = partial(migrate_own, settings.database_url, MIGRATIONS, settings.database_schema)
     await stop.until_there("the database", database_there)
     database = Database(settings.database_url, settings.database_schema)
     database.show(metrics)

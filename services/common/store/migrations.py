@@ -5,11 +5,12 @@ from pathlib import Path
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, make_url, text
 
 from services.common.errors import Conflict, StorageUnavailable
 from services.common.sight.log import get_logger
 from services.common.store.database import Database, retry_conflicts
+from services.common.store.holding import hold
 from services.common.trust.private import keep_from_others
 
 # Any number that no other program takes in the same database; copies of a service wait for each other on it.
@@ -42,6 +43,17 @@ async def migrate(url: str, script_location: Path | str, schema: str = "", revis
         raise
     finally:
         await database.close()
+
+
+async def migrate_own(url: str, script_location: Path | str, schema: str = "") -> None:
+    """As `migrate`, for a service that starts: a SQLite file is its alone from now on.
+
+    Raises Conflict while another process has it.
+    """
+    file = make_url(url).database if url.startswith("sqlite") else None
+    if file and file != ":memory:":
+        hold(Path(file))
+    await migrate(url, script_location, schema)
 
 
 def run_env(metadata: MetaData) -> None:

@@ -173,13 +173,16 @@ async def test_the_commands_carry_a_hall_from_files_to_postgresql_and_into_a_bac
     places = ["--database", f"auth={tmp_path / 'auth-url'}"]
     places += [part for keeper in KEEPERS[1:] for part in ("--database", f"{keeper}={new_postgres}")]
     assert await command("migrate", "sqlite-to-postgres", "--state", str(state), *places) == 0
+    assert await command("backup", "--state", str(state), "--to", str(tmp_path / "old")) == 1
+    assert "was moved to PostgreSQL" in capsys.readouterr().err
     assert await command("backup", "--state", str(state), *places, "--to", str(tmp_path / "backups")) == 0
     (made,) = (tmp_path / "backups").iterdir()
     assert str(made) in capsys.readouterr().out
     assert made.stat().st_mode & 0o077 == 0, "others may enter the folder of a backup"
     assert await command("restore", "--from", str(made), "--state", str(tmp_path / "new")) == 0
     for keeper in KEEPERS:
-        assert await rows(keeper, urls(tmp_path / "new", [])[keeper]) == await rows(keeper, urls(state, [])[keeper])
+        old = urls(state, [], old_too=True)[keeper]
+        assert await rows(keeper, urls(tmp_path / "new", [])[keeper]) == await rows(keeper, old)
     assert await command("restore", "--from", str(made), "--state", str(tmp_path / "new")) == 1
     assert "in use already" in capsys.readouterr().err
 
