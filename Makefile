@@ -75,7 +75,8 @@ integration: ## One adapter at a time on real NATS, SQLite, PostgreSQL and the r
 e2e: ## The whole system: real processes, a real browser, real voices
 	@$(READY) python gen core web sdk
 	@$(BIN)/python -m tools.rust build-load
-	$(BIN)/pytest -q tests/e2e
+	$(PYTEST) -m "not alone" tests/e2e
+	$(BIN)/pytest -q -m alone tests/e2e
 
 rust: ## Tests of the packet core
 	@$(READY)

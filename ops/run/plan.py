@@ -1,6 +1,6 @@
 """Turns options into the processes to start: their commands, their settings and the ports they share."""
 
-import contextlib
+import atexit
 import os
 import secrets
 import shutil
@@ -45,12 +45,23 @@ class Part:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody holds just now, and that no outgoing connection is given before it is used."""
+    """A TCP port on loopback that nobody holds just now, and that no outgoing connection is given before it is used.
+
+    Two systems that start at the same time on one machine never draw the same: until this process ends it holds the
+    UDP port of that number, which no part uses.
+    """
     for _ in range(DRAWS):
         port = PRIVATE_PORTS.start + secrets.randbelow(len(PRIVATE_PORTS))
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        atexit.register(claim.close)
+        return port
     raise OptionsError(f"none of the ports {PRIVATE_PORTS.start} to {PRIVATE_PORTS.stop - 1} is free")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 
@@ -27,6 +28,8 @@ from tests.support.outages import (
     keep_trying,
 )
 from tests.support.streams import EventStream
+
+pytestmark = pytest.mark.alone
 
 BACK_SECONDS = 10.0
 KILLS = 10 if WHOLE else 2

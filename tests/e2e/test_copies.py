@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import grpc
 import httpx
+import pytest
 import pytest_asyncio
 from majlis.room_directory.v1 import room_service_pb2
 
@@ -26,6 +27,8 @@ from tests.support.copies import Copies, Part, copies, until
 from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
 from tests.support.outages import OUTAGE_SECONDS, WHOLE, everything_heard
+
+pytestmark = pytest.mark.alone
 
 BACK_SECONDS = 5.0
 SLACK_SECONDS = 5.0

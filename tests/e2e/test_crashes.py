@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from majlis.invite.v1 import invite_service_pb2
 from majlis.room_directory.v1 import room_pb2, room_service_pb2
 from playwright.async_api import expect
@@ -16,6 +17,8 @@ from tests.support.browser import House
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.stack import Stack
 from tests.support.voices import SAMPLE_RATE, Samples, power_at, rms
+
+pytestmark = pytest.mark.alone
 
 BACK_SECONDS = 5.0
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.load import churn, rush, tree
 from tests.load.rows import Row
+
+pytestmark = pytest.mark.alone
 
 TIMED = {"page p99", "answer p99"}
 """Bars for a machine that has nothing else to do."""

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from ops.run.plan import free_port
 from tests.e2e.test_crashes import longest_silence
 from tests.load.machine import environment
@@ -16,6 +18,8 @@ from tests.support import story
 from tests.support.browser import House
 from tests.support.stack import ROOT, Stack
 from tests.support.voices import power_at
+
+pytestmark = pytest.mark.alone
 
 GAP_SECONDS = 2.5
 """The speaker's microphone moves too, and the two halves of the way come back one after the other."""

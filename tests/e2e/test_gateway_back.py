@@ -20,6 +20,8 @@ from tests.support.nats_server import NatsServer
 from tests.support.outages import WHOLE
 from tests.support.streams import EventStream
 
+pytestmark = pytest.mark.alone
+
 STREAMS = 1000 if WHOLE else 100
 BACK_SECONDS = 30.0
 BACK_SHARE = 0.99

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.load.hall import make_rooms, players
 from tests.support import voices
 from tests.support.recordings import samples_of
 from tests.support.stack import Stack
+
+pytestmark = pytest.mark.alone
 
 TONES = (440, 700, 1130, 330, 880, 550)
 """What majlis-load says in each room, rooms.rs."""

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.load.blows import broken
 from tests.load.relay_rows import audience_killed, drained, home_killed
 from tests.load.ring import Crew
+
+pytestmark = pytest.mark.alone
 
 CREW = Crew(listeners=60, rooms=1, ears=3)
 

@@ -13,24 +13,15 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.processes import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 
 
 def free_port_triple() -> int:
     """A port whose two successors are free too (HTTP, gRPC, UDP)."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        try:
-            for offset, kind in ((0, socket.SOCK_STREAM), (1, socket.SOCK_STREAM), (2, socket.SOCK_DGRAM)):
-                with socket.socket(socket.AF_INET, kind) as probe:
-                    probe.bind(("127.0.0.1", port + offset))
-        except (OSError, OverflowError):
-            continue
-        return port
-    raise RuntimeError("no three free ports in a row")
+    return free_port(socket.SOCK_STREAM, socket.SOCK_STREAM, socket.SOCK_DGRAM)
 
 
 @dataclass
