@@ -22,7 +22,7 @@ from tests.support.streams import EventStream
 
 pytestmark = pytest.mark.alone
 
-STREAMS = 1000 if WHOLE else 100
+STREAMS = 5000 if WHOLE else 100
 BACK_SECONDS = 30.0
 BACK_SHARE = 0.99
 OPENS_A_SECOND = 300
