@@ -282,6 +282,7 @@ def place(shown: PlaceShown) -> room_pb2.Place:
         offered_until=moment(shown.offered_until),
         order=LINE_ORDERS[shown.order],
         near=shown.near,
+        relays_busy=shown.relays_busy,
     )
 
 

@@ -121,6 +121,23 @@ async def test_a_relay_that_freezes_is_missed_within_seconds_and_nobody_is_told_
             await asyncio.sleep(0.2)
 
 
+async def test_a_gateway_that_freezes_is_said_within_seconds_and_the_page_goes_on_by_itself(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina", voice=tones[440])
+    await story.arrive(lina, stack, "lina")
+    await story.start_room(lina, "Talking across borders")
+    await story.sounding(lina)
+    status, gateway = story.shown(lina, "status"), stack.pid("gateway")
+    try:
+        os.kill(gateway, signal.SIGSTOP)
+        await expect(status).to_contain_text("Nothing comes from the server just now")
+        assert await status.get_attribute("data-sound") == "on", "the relay has nothing to do with it"
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+    await expect(status).to_have_text("")
+
+
 async def test_while_the_bus_is_silent_hands_are_seen_and_what_may_be_old_is_said(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:

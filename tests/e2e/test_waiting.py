@@ -106,13 +106,19 @@ async def _signs_out_while_waiting(stack: Stack, person: Person, room: str) -> N
 
 
 async def _two_tabs(person: Person) -> None:
-    """The place goes to the tab that was opened last, and comes back to the first when that asks for it."""
+    """The place goes to the tab that was opened last, and comes back when that is closed or when it is asked for."""
+    door = story.shown(person, "door")
     second = await person.context.new_page()
     await second.goto(person.page.url)
     await expect(second.get_by_test_id("line-ticket")).to_have_attribute("data-place", "1")
-    door = story.shown(person, "door")
     await expect(door).to_have_attribute("data-why", "TICKET_ELSEWHERE")
+    await expect(door).to_contain_text("место вернётся сюда само")
     await _look(person, "line-elsewhere")
+    await second.close()
+    await _place(person, 1)
+    second = await person.context.new_page()
+    await second.goto(person.page.url)
+    await expect(door).to_have_attribute("data-why", "TICKET_ELSEWHERE")
     await door.get_by_role("button").first.click()
     await _place(person, 1)
     await second.close()

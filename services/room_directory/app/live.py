@@ -27,7 +27,7 @@ from services.room_directory.domain.channels import CHANNELS
 from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotFound
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import RoomState, Rules
+from services.room_directory.domain.seats import RoomState, Rules, Visibility
 from services.room_directory.domain.waiting import SETTLE_SECONDS, Line
 
 R = TypeVar("R")
@@ -143,7 +143,11 @@ class LiveRooms:
         if stored is not None and stored.state is not RoomState.ENDED and not self._writer.has_ended(room_id):
             # Some copy is about to take it.
             raise RoomMoves
-        raise RoomNotFound if stored is None else RoomEnded
+        if stored is None:
+            raise RoomNotFound
+        # Everyone here could read the title of an open room while it was live.
+        is_open = stored.visibility is Visibility.OPEN
+        raise RoomEnded(metadata={"title": stored.title} if is_open else None)
 
     async def is_over(self, room_id: str) -> bool:
         """Whether a room is recorded as over; False for one that is not known."""

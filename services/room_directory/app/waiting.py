@@ -18,7 +18,7 @@ from services.room_directory.app.placing import Seated
 from services.room_directory.app.ports import Alone, Ids, Limits, Neighbours
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.tickets import Tickets, milliseconds
-from services.room_directory.domain.choosing import is_tight
+from services.room_directory.domain.choosing import is_tight, turns_newcomers_away
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
 from services.room_directory.domain.errors import LineFull, NoRelay, RateLimited, RoomFull, RoomMoves
 from services.room_directory.domain.left_places import LeftPlaces, PlaceLeft
@@ -56,6 +56,8 @@ class PlaceShown:
     offered_until: datetime | None
     order: LineOrder
     near: bool
+    relays_busy: bool
+    """Whether it is not seats that are missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +289,7 @@ class WaitingRoom:
             offered_until=self._clock.now() + timedelta(seconds=offered) if offered > 0 else None,
             order=line.order,
             near=turn_is_near(position, expected),
+            relays_busy=turns_newcomers_away(self._fleet.relays.values(), now),
         )
 
     def _line_of(self, live: LiveRoom) -> Line:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from services.programme.work import KEPT_BACK
+from services.programme.work import KEPT_BACK, WAITING_STEP
 from services.room_directory.domain.placement import ChannelKey, RelayLoadState, SeatKey, Wanted
 
 FILL_SHARE = 0.8
@@ -191,3 +191,9 @@ def is_tight(relays: Iterable[RelayLoadState], share: float, now: float) -> bool
     """Whether no relay has much room: people may have waited for it before this process looked."""
     most = share * (1.0 - KEPT_BACK) * _MUCH_SHARE
     return all(relay.fullness(now) >= most for relay in relays if relay.accepts(now))
+
+
+def turns_newcomers_away(relays: Iterable[RelayLoadState], now: float) -> bool:
+    """Whether all relays stand at a step of their ladders at which newcomers find no seat, however many are free."""
+    open_ones = [relay for relay in relays if relay.accepts(now)]
+    return bool(open_ones) and all(relay.footing.step >= WAITING_STEP for relay in open_ones)

@@ -52,6 +52,7 @@ async def test_who_finds_no_seat_gets_a_place_and_comes_in_when_one_is_free(worl
     omar, nadia = await _wait(world, "omar", room_id), await _wait(world, "nadia", room_id)
     assert (omar.position, nadia.position, nadia.waiting_count) == (1, 2, 2)
     assert not nadia.HasField("expected_wait"), "nobody came in yet: there is no pace"
+    assert not nadia.relays_busy, "it is seats that are missing"
     await _leave(world, "seated0", room_id)
     came_in = await _until_in(world, "omar", room_id, omar.ticket)
     assert came_in.seat.role == room_pb2.ROLE_LISTENER
@@ -219,6 +220,28 @@ async def test_a_fleet_without_room_makes_people_wait_and_lets_them_in_as_room_a
     relay.load["packets_per_second_budget"] = 30_000
     for name in list(names)[-1:]:
         await _until_in(world, name, room_id)
+
+
+async def test_who_waits_for_a_fleet_that_has_its_hands_full_is_told_that_and_not_that_seats_are_taken(
+    world: World,
+) -> None:
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    relay.load |= {"ladder_step": 7, "packets_per_second_budget": 1}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].footing.step == 7)
+    place = await _wait(world, "omar", room_id)
+    assert place.relays_busy
+    relay.load |= {"ladder_step": 5, "packets_per_second_budget": 400_000}
+    await _until_in(world, "omar", room_id, place.ticket)
+
+
+async def test_a_room_that_is_over_is_named_to_who_comes_late_unless_it_was_closed(world: World) -> None:
+    await world.relay()
+    for visibility, title in ((room_pb2.VISIBILITY_OPEN, "Stars over Sanaa"), (room_pb2.VISIBILITY_CLOSED, None)):
+        room_id = (await world.create("lina", visibility=visibility)).room_id
+        await world.call("lina", "EndRoom", room_service_pb2.EndRoomRequest(room_id=room_id))
+        refused = await refused_with(world.join("omar", room_id))
+        assert (refused.reason, refused.metadata.get("title")) == ("ROOM_ENDED", title)
 
 
 @pytest.mark.parametrize("who", ["lina", "omar"])

@@ -12,7 +12,9 @@ from services.room_directory.domain.choosing import (
     choose_audience_relay,
     choose_home_relay,
     is_tight,
+    turns_newcomers_away,
 )
+from services.room_directory.domain.ladder import Footing
 from services.room_directory.domain.placement import CONFIRMED_SECONDS, RESERVED_SECONDS, RelayLoadState, Wanted
 from services.room_directory.domain.shares import FRESH_SECONDS, ROOM_SHARE, Shares
 
@@ -297,6 +299,13 @@ def test_a_fleet_of_which_not_all_have_measured_themselves_keeps_nobody_out() ->
 def test_relays_that_take_nobody_are_no_part_of_the_fleet() -> None:
     fleet = [relay("a", carried=OTHER), relay("b", draining=True), relay("c", seen_at=NOW - 2.5)]
     assert Shares(1.0).most(fleet, "room", NOW) == 12
+
+
+def test_newcomers_are_turned_away_only_while_every_relay_that_takes_people_stands_at_waiting() -> None:
+    busy, away = relay("a", footing=Footing(7)), relay("b", seen_at=NOW - 10)
+    assert turns_newcomers_away((busy, relay("c", footing=Footing(8)), away), NOW)
+    assert not turns_newcomers_away((busy, relay("d", footing=Footing(5))), NOW)
+    assert not turns_newcomers_away((away,), NOW), "no relay is heard: that is another trouble"
 
 
 def test_a_fleet_is_tight_when_no_relay_that_takes_people_has_much_room() -> None:

@@ -8,6 +8,7 @@ import { RoomActions } from '../room/actions.ts';
 import { RoomEvents } from '../room/events.ts';
 import { LiveRoom, type RoomParts } from '../room/live.svelte.ts';
 import { opensRooms } from '../room/open.ts';
+import { placeLocks } from '../room/place-locks.ts';
 import { Sound } from '../room/sound.svelte.ts';
 import { takeSlot } from '../room/stream-slots.ts';
 import type { Parts, RoomSide } from './parts.ts';
@@ -30,6 +31,7 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     clock,
     waits,
     tickets: (roomId, roomKey) => places.box(roomId, roomKey),
+    places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };
   return {
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),

@@ -2,6 +2,9 @@
 // The page of a room: what stands there while one is not in it, and how one gets back.
 import { Code, ConnectError } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { create } from '@bufbuild/protobuf';
+import { PlaceSchema } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import en from '../i18n/en.json';
 import { Refusal } from '../lib/refusal.ts';
 import type { LiveRoom } from '../room/live.svelte.ts';
 import type { Gone } from '../room/reducer.ts';
@@ -49,6 +52,20 @@ test('a refusal that stands offers no other try', () => {
   const away = refused(new ConnectError('', Code.Unavailable));
   expect([removed, blocked, away].map(retries)).toEqual([false, false, true]);
   expect(new Set([removed, blocked, away].map(heading)).size).toBe(3);
+});
+
+test('a room that was over before one came in says so once, with its title where that may be told', () => {
+  const error = new ConnectError('', Code.FailedPrecondition);
+  error.details = [{ type: 'google.rpc.ErrorInfo', value: new Uint8Array(), debug: { reason: 'ROOM_ENDED', metadata: { title: 'Stars over Sanaa' } } }];
+  expect(refused(error).get('door').textContent?.replace(/\s+/g, ' ').trim()).toBe(`Stars over Sanaa ${en['gone.ended']} ${en['gone.missed']} ${en['missing.home']}`);
+});
+
+test.each([
+  ['waits', true, 'inLine.busy'],
+  ['has no free seat', false, 'inLine.taken'],
+] as const)('who waits before a server that %s is told that', (_, relaysBusy, said) => {
+  const shown = page((room) => void (room.entry.place = create(PlaceSchema, { ticket: 'ticket', position: 2, waitingCount: 3, relaysBusy })));
+  expect(shown.text).toContain(en[said]);
 });
 
 test.each([

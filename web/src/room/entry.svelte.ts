@@ -8,6 +8,7 @@ import { spanOf } from '../lib/format.ts';
 import { remedyOf } from '../lib/reasons.ts';
 import { passes, reasonOf, Refusal, retryAfter, valueOf } from '../lib/refusal.ts';
 import type { Permit, SessionKind } from '../media/session.ts';
+import type { PlaceLocks } from './place-locks.ts';
 
 /** The calls about the person's seat in one room. */
 export interface Seats {
@@ -24,6 +25,10 @@ export interface TicketBox {
   get(): string;
   /** Keeps it for so many milliseconds; an empty one is forgotten. */
   put(ticket: string, keptFor?: number): void;
+  /** Another tab or device has the place: this tab's ticket for it is none any more. */
+  lose(): void;
+  /** Whether some tab of this browser had the place a moment ago and did not give it up. */
+  readonly stands: boolean;
 }
 
 /** Who learns of the seat. */
@@ -56,6 +61,8 @@ export class Entry {
   place = $state.raw<Place | null>(null);
   /** The first place that was shown: how far the line has moved since. */
   firstPosition = $state(0);
+  /** True while a place that went to another tab of this browser comes back by itself should that be closed. */
+  mayReturn = $state(false);
   /** True once the person has left. */
   left = $state(false);
   readonly #seats: Seats;
@@ -63,6 +70,9 @@ export class Entry {
   readonly #knock: BackOff;
   readonly #clock: Clock;
   readonly #box: TicketBox;
+  readonly #locks: PlaceLocks;
+  #held: Stop | null = null;
+  #asked: Stop | null = null;
   #next: Stop | null = null;
   #joining: Promise<JoinRoomResponse | null> | null = null;
   #entering: Promise<void> | null = null;
@@ -71,12 +81,13 @@ export class Entry {
   #slip = '';
   #givenUp = false;
 
-  constructor(seats: Seats, person: Seated, waits: Waits, clock: Clock, box: TicketBox) {
+  constructor(seats: Seats, person: Seated, waits: Waits, clock: Clock, box: TicketBox, locks: PlaceLocks) {
     this.#seats = seats;
     this.#person = person;
     this.#knock = waits(paces.door);
     this.#clock = clock;
     this.#box = box;
+    this.#locks = locks;
   }
 
   /** Takes the seat and goes in; while that cannot be just now, it is tried again. */
@@ -98,12 +109,12 @@ export class Entry {
   /** Gives the place in the line up, and knocks no more. */
   async leaveLine(): Promise<void> {
     const ticket = this.#box.get();
-    this.place = null;
     this.#mayWait = false;
     this.#givenUp = true;
     this.waiting = false;
     this.#rest();
     this.#box.put('');
+    this.#step(null);
     await this.#seats.leaveLine(ticket);
   }
 
@@ -116,6 +127,9 @@ export class Entry {
     this.#knock.stop();
     this.#next?.();
     this.#next = null;
+    this.#asked?.();
+    this.#asked = null;
+    this.mayReturn = false;
   }
 
   #try(): Promise<void> {
@@ -136,7 +150,7 @@ export class Entry {
     this.#knock.reset();
     if (joined.place) return this.#stand(joined.place);
     this.waiting = false;
-    this.place = null;
+    this.#step(null);
     try {
       await this.#person.admitted(joined.permit);
     } catch (error) {
@@ -147,7 +161,7 @@ export class Entry {
   /** In the line: its place is shown, and it is knocked again when the server said, or at once where a seat is held. */
   #stand(place: Place): void {
     this.#box.put(place.ticket, spanOf(place.keptFor));
-    this.place = place;
+    this.#step(place);
     this.firstPosition = Math.max(this.firstPosition, place.position);
     this.waiting = this.#mayWait;
     if (!this.waiting) return;
@@ -175,8 +189,28 @@ export class Entry {
     }
     if (this.waiting) return void this.#knock.again(() => void this.#try());
     // Whoever is not tried for any more waits in no line: why is said in place of the ticket.
-    this.place = null;
+    this.#step(null);
+    if (reason === 'TICKET_ELSEWHERE') return this.#lose();
     if (!passes(error)) this.#box.put('');
+  }
+
+  /** The place went to another tab or device. One of this browser that is closed leaves it behind: then it is taken back. */
+  #lose(): void {
+    this.#box.lose();
+    if (!this.#mayWait) return;
+    const found = (): void => void (this.mayReturn = true);
+    this.#asked = this.#locks.whenFree(found, () => {
+      this.#rest();
+      if (this.#box.stands) void this.#try();
+    });
+  }
+
+  /** Stands at a place, or at none; other tabs of this browser can tell. */
+  #step(place: Place | null): void {
+    this.place = place;
+    if (place) this.#held ??= this.#locks.hold();
+    else this.#held?.();
+    if (!place) this.#held = null;
   }
 
   #join(): Promise<JoinRoomResponse | null> {

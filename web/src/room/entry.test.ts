@@ -7,6 +7,7 @@ import { OwnSeatSchema, type MediaPermit, type OwnSeat } from '../gen/majlis/roo
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { FakeClock, settled } from '../testing/clock.ts';
+import { FakeBox, FakeLocks } from '../testing/room.ts';
 import { Entry, mostTries, worthAnotherTry, type Seated, type Seats } from './entry.svelte.ts';
 import { snapshot } from './fixtures.ts';
 
@@ -69,15 +70,16 @@ let clock: FakeClock;
 let door: FakeDoor;
 let person: FakePerson;
 let entry: Entry;
-let kept = '';
-const box = { get: (): string => kept, put: (ticket: string): void => void (kept = ticket) };
+let box: FakeBox;
+let locks: FakeLocks;
 
 beforeEach(() => {
-  kept = '';
+  box = new FakeBox();
+  locks = new FakeLocks();
   clock = new FakeClock();
   door = new FakeDoor();
   person = new FakePerson();
-  entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
+  entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box, locks);
 });
 
 test('who is let in has a seat, and goes in with its permit', async () => {
@@ -114,7 +116,7 @@ describe('a room without a place just now', () => {
     await clock.pass(600_000);
     expect(door.asked).toBe(1);
 
-    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box, locks);
     door.answers.push(away('NO_RELAY'));
     const first = entry.enter();
     entry.giveUp();
@@ -148,7 +150,7 @@ describe('a room without a place just now', () => {
     expect(entry.waiting).toBe(true);
     await clock.pass(2_000);
     expect(person.seats.length).toBe(1);
-    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box, locks);
     door.answers.push(new Refusal(403, 'BLOCKED'));
     await entry.enter();
     expect(entry.waiting).toBe(false);
@@ -172,7 +174,7 @@ describe('a place in the line', () => {
     await clock.pass(4_000);
     expect([entry.place?.position, entry.firstPosition]).toEqual([1, 3]);
     await clock.pass(4_000);
-    expect([entry.place, person.seats.length, kept]).toEqual([null, 1, '']);
+    expect([entry.place, person.seats.length, box.ticket]).toEqual([null, 1, '']);
     expect(door.shown).toEqual(['', 'ticket3', 'ticket1']);
     await clock.pass(600_000);
     expect(door.asked).toBe(3);
@@ -196,14 +198,14 @@ describe('a place in the line', () => {
   });
 
   test('goes on after the page was loaded again, with its ticket', async () => {
-    kept = 'ticket7';
+    box.ticket = 'ticket7';
     door.answers.push(placed(6));
     await entry.enter();
     expect([door.shown, entry.place?.position]).toEqual([['ticket7'], 6]);
   });
 
   test('is begun anew where the ticket is none any more', async () => {
-    kept = 'old';
+    box.ticket = 'old';
     door.answers.push(new Refusal(400, 'TICKET_INVALID'), placed(5));
     await entry.enter();
     await clock.pass(0);
@@ -221,11 +223,29 @@ describe('a place in the line', () => {
     expect([door.shown.at(-1), entry.place?.position]).toEqual(['', 2]);
   });
 
+  test('comes back by itself once another tab that has it is closed while it waits, and not once that left or went in', async () => {
+    door.answers.push(placed(2), new Refusal(409, 'TICKET_ELSEWHERE'), placed(2));
+    await entry.enter();
+    expect(locks.held).toBe(1);
+    await clock.pass(4_000);
+    expect([locks.held, entry.mayReturn]).toEqual([0, true]);
+    locks.left?.();
+    await settled();
+    expect([door.asked, entry.mayReturn]).toEqual([2, false]);
+    await entry.enter();
+    door.answers.push(new Refusal(409, 'TICKET_ELSEWHERE'), placed(2));
+    await clock.pass(4_000);
+    box.stands = true;
+    locks.left?.();
+    await settled();
+    expect([entry.place?.position, entry.refusal, locks.held]).toEqual([2, null, 1]);
+  });
+
   test('ends with the room, which is said instead of a connection that is gone', async () => {
     door.answers.push(placed(2), new Refusal(404, 'ROOM_NOT_FOUND'));
     await entry.enter();
     await clock.pass(4_000);
-    expect([entry.place, entry.waiting, (entry.refusal as Refusal).reason, kept]).toEqual([null, false, 'ROOM_NOT_FOUND', '']);
+    expect([entry.place, entry.waiting, (entry.refusal as Refusal).reason, box.ticket]).toEqual([null, false, 'ROOM_NOT_FOUND', '']);
     await clock.pass(600_000);
     expect(door.asked).toBe(2);
   });
@@ -234,7 +254,7 @@ describe('a place in the line', () => {
     door.answers.push(placed(2), ...Array.from({ length: mostTries + 1 }, () => away('PART_UNAVAILABLE')), placed(1));
     await entry.enter();
     await clock.pass(3_600_000);
-    expect([entry.place, entry.waiting, kept]).toEqual([null, false, 'ticket2']);
+    expect([entry.place, entry.waiting, box.ticket]).toEqual([null, false, 'ticket2']);
     await entry.enter();
     expect([door.shown.at(-1), entry.place?.position]).toEqual(['ticket2', 1]);
   });
@@ -244,12 +264,12 @@ describe('a place in the line', () => {
     await entry.enter();
     entry.giveUp();
     await clock.pass(600_000);
-    expect([door.asked, door.givenUp, kept]).toEqual([1, [], 'ticket2']);
-    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box);
+    expect([door.asked, door.givenUp, box.ticket]).toEqual([1, [], 'ticket2']);
+    entry = new Entry(door, person, waitsBy(clock, () => 1), clock, box, locks);
     await entry.enter();
     await entry.leaveLine();
     await clock.pass(600_000);
-    expect([door.asked, door.givenUp, kept, entry.place]).toEqual([2, ['ticket2'], '', null]);
+    expect([door.asked, door.givenUp, box.ticket, entry.place]).toEqual([2, ['ticket2'], '', null]);
   });
 });
 

@@ -17,6 +17,8 @@ class FakeListener implements StreamListener {
     this.came.push(event.event.case);
   };
   connected = (up: boolean): void => void this.ups.push(up);
+  readonly quiets: boolean[] = [];
+  quiet = (still: boolean): void => void this.quiets.push(still);
   refused = (refusal: Refusal): void => void this.refusals.push(refusal.reason);
 }
 
@@ -111,6 +113,19 @@ test('a stream that says nothing for long is taken for dead', async () => {
   expect(listener.ups).toEqual([true]);
   await clock.pass(10_000);
   expect(listener.ups).toEqual([true, false, true]);
+  events.close();
+});
+
+test('an open stream on which nothing comes is noticed long before it is taken for dead, and so is that it goes on', async () => {
+  const events = await follows();
+  await clock.pass(7_000);
+  await server.sends(hand(8));
+  await clock.pass(7_000);
+  expect(listener.quiets).toEqual([]);
+  await clock.pass(1_000);
+  expect([listener.quiets, listener.ups]).toEqual([[true], [true]]);
+  await server.sends(hand(9));
+  expect([listener.quiets, server.asked.length]).toEqual([[true, false], 1]);
   events.close();
 });
 

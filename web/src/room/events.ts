@@ -13,6 +13,8 @@ export interface StreamListener {
   event(event: RoomEvent): void;
   /** True when the stream opened, before what was missed meanwhile comes; false while it is down. */
   connected(up: boolean): void;
+  /** True when an open stream has said nothing for longer than it ever does; false when it speaks again. */
+  quiet(still: boolean): void;
   /** The server will not let this person watch; the reason decides what happens next. */
   refused(refusal: Refusal): void;
 }
@@ -32,6 +34,8 @@ export interface StreamParts {
 
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
+/** Pulses come each second, in the largest rooms each fifth: what says nothing for so long stands still, and may go on by itself. */
+const hush = 8_000;
 
 /** Follows a room until closed; resumes after what is shown, with waits that spread. */
 export class RoomEvents {
@@ -106,10 +110,11 @@ export class RoomEvents {
   async #follow(streams: boolean): Promise<void> {
     const abort = new AbortController();
     this.#current = abort;
-    let dead = this.#parts.clock.after(silence, () => abort.abort());
+    const heard = this.#listen(abort);
     try {
       const response = await this.#open(streams ? '' : '?once=1', abort.signal);
       this.#afresh = false;
+      heard();
       if (!this.#up) this.#listener.connected(true);
       this.#up = true;
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -118,15 +123,31 @@ export class RoomEvents {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
-        dead();
-        dead = this.#parts.clock.after(silence, () => abort.abort());
+        heard();
         for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(message);
         if (parser.retry) this.#retry = parser.retry;
       }
     } finally {
-      dead();
+      heard(true);
       abort.abort();
     }
+  }
+
+  /** Notices that nothing comes, and ends a stream that stays so; call what it gives whenever something came, and at the end. */
+  #listen(abort: AbortController): (over?: boolean) => void {
+    const { clock } = this.#parts;
+    let stops: Stop[] = [];
+    let still = false;
+    const tell = (now: boolean): void => {
+      if (still !== now) this.#listener.quiet((still = now));
+    };
+    const heard = (over = false): void => {
+      for (const stop of stops) stop();
+      stops = over ? [] : [clock.after(hush, () => tell(true)), clock.after(silence, () => abort.abort())];
+      if (!over) tell(false);
+    };
+    heard();
+    return heard;
   }
 
   async #open(query: string, signal: AbortSignal, again = true): Promise<Response> {

@@ -45,8 +45,10 @@ const resyncEvery = 5_000;
 
 export class Feed {
   view = $state.raw<RoomView | null>(null);
-  /** True while the event stream is away for longer than a moment. */
+  /** True while the event stream is away for longer than a moment, or stands still. */
   stale = $state(false);
+  /** True while the stream is open and nothing comes: the server stands still, or the way to it does. */
+  quiet = $state(false);
   /** True while the server itself cannot tell whether anything newer has happened. */
   mayBeOld = $state(false);
   /** Relays that spare their listeners something while they have much to do. */
@@ -78,6 +80,7 @@ export class Feed {
       revision: () => this.view?.revision ?? 0n,
       event: (event) => this.take(event),
       connected: (up) => this.#connected(up),
+      quiet: (still) => this.#hushed(still),
       refused: (refusal) => this.#listener.refused(refusal),
     });
   }
@@ -158,12 +161,19 @@ export class Feed {
     this.#stream?.resync(afresh);
   }
 
+  #hushed(still: boolean): void {
+    // A server that has nothing new to tell said so, and says no more for a while.
+    this.quiet = still && !this.mayBeOld;
+    if (this.quiet) this.stale = true;
+    else if (!this.#stopStale) this.stale = false;
+  }
+
   #connected(up: boolean): void {
     if (up) {
       this.#past ??= this.view;
       this.#stopStale?.();
       this.#stopStale = null;
-      this.stale = false;
+      this.stale = this.quiet = false;
     } else {
       this.#stopStale ??= this.#clock.after(unnoticed, () => (this.stale = true));
     }

@@ -160,3 +160,24 @@ test('relays that spare are known at once, and believed for a moment longer: ano
   await clock.pass(200);
   expect(feed.sparing).toEqual([]);
 });
+
+describe('a stream that stands still', () => {
+  test('is said at once, stays said while it breaks and comes back, and no longer', async () => {
+    stream.stands(true);
+    expect([feed.stale, feed.quiet]).toEqual([true, true]);
+    stream.breaks();
+    await clock.pass(5_000);
+    expect([feed.stale, feed.quiet]).toEqual([true, true]);
+    stream.opens();
+    expect([feed.stale, feed.quiet]).toEqual([false, false]);
+    stream.stands(true);
+    stream.stands(false);
+    expect([feed.stale, feed.quiet]).toEqual([false, false]);
+  });
+
+  test('is nothing new where the server has said that it has no news', () => {
+    stream.brings(status(20n, true));
+    stream.stands(true);
+    expect([feed.mayBeOld, feed.stale, feed.quiet]).toEqual([true, false, false]);
+  });
+});

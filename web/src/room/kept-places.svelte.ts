@@ -60,6 +60,10 @@ export class KeptPlaces {
   /** Where the ticket for a room is kept. */
   box(room: string, key: string): TicketBox {
     const signIn = this.#signIn;
+    const stands = (): boolean => {
+      this.look();
+      return this.all.some((one) => one.room === room && one.until > this.#parts.now());
+    };
     return {
       get: () => this.#own.find((one) => one.room === room)?.ticket ?? '',
       put: (ticket, keptFor = 0) => {
@@ -69,6 +73,10 @@ export class KeptPlaces {
         const until = this.#parts.now() + keptFor;
         this.#set(ticket ? [...others, { room, key, ticket, until }] : others);
         this.#note(room, ticket ? { room, key, until, who: this.#parts.me() } : null);
+      },
+      lose: () => this.#set(this.#own.filter((one) => one.room !== room)),
+      get stands() {
+        return stands();
       },
     };
   }

@@ -101,6 +101,17 @@ test('a tab that is opened anew knows of the place, and knocks as one that has n
   expect([again.all, noted]).toEqual([[], null]);
 });
 
+test('a place that another tab took stands for all tabs, until that gives it up or nobody says a word', () => {
+  const first = places();
+  const box = first.box('room1', 'key1');
+  box.put('ticket1', 120_000);
+  box.lose();
+  expect([box.get(), box.stands]).toEqual(['', true]);
+  const second = tabIsClosed();
+  second.box('room1', 'key1').put('');
+  expect(box.stands).toBe(false);
+});
+
 test('no ticket is known to other tabs', () => {
   places().box('room1', '').put('ticket1', 120_000);
   expect(noted).not.toContain('ticket1');

@@ -17,6 +17,7 @@ import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
+import type { PlaceLocks } from './place-locks.ts';
 import { HandQueue } from './queue.svelte.ts';
 import type { Gone, RoomView } from './reducer.ts';
 import { SoundFollower, type Voice } from './sound-follower.ts';
@@ -52,6 +53,8 @@ export interface RoomParts {
   clock: Clock;
   waits: Waits;
   tickets(roomId: string, roomKey: string): TicketBox;
+  /** What the tabs of this browser know of a place before a room. */
+  places(roomId: string): PlaceLocks;
 }
 
 export class LiveRoom {
@@ -96,6 +99,7 @@ export class LiveRoom {
       waits,
       clock,
       parts.tickets(id, key),
+      parts.places(id),
     );
     this.sound = parts.sound({
       permit: (kind) => this.entry.permit(kind),

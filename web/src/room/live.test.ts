@@ -9,7 +9,7 @@ import { HandCause, HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_d
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
+import { FakeBox, FakeLocks, FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { LiveRoom } from './live.svelte.ts';
@@ -48,7 +48,8 @@ function live(): LiveRoom {
     words: plainWords,
     clock,
     waits: waitsBy(clock, () => 1),
-    tickets: () => ({ get: () => '', put: () => undefined }),
+    tickets: () => new FakeBox(),
+    places: () => new FakeLocks(),
   });
 }
 

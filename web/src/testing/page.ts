@@ -25,7 +25,7 @@ import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
 import { createRouterTransport, type ConnectRouter } from '@connectrpc/connect';
 import { FakeClock, FakeNetwork, settled } from './clock.ts';
-import { FakeMicrophone, FakeSound, FakeStream } from './room.ts';
+import { FakeBox, FakeLocks, FakeMicrophone, FakeSound, FakeStream } from './room.ts';
 
 /** A router that only writes down where it was sent. */
 class FakeRouter extends Router {
@@ -99,7 +99,8 @@ export class Scene {
       words,
       clock,
       waits,
-      tickets: () => ({ get: () => '', put: () => undefined }),
+      tickets: () => new FakeBox(),
+      places: () => new FakeLocks(),
     });
     room.feed.view = shown;
     return room;

@@ -2,8 +2,11 @@
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { Key } from '../i18n/i18n.svelte.ts';
 import type { Farewell, Permit, SessionKind } from '../media/session.ts';
+import type { Stop } from '../lib/clock.ts';
+import type { TicketBox } from '../room/entry.svelte.ts';
 import type { StreamListener } from '../room/events.ts';
 import type { Stream } from '../room/feed.svelte.ts';
+import type { PlaceLocks } from '../room/place-locks.ts';
 import type { Sounding, Voice } from '../room/sound-follower.ts';
 import type { Refusal } from '../lib/refusal.ts';
 
@@ -57,8 +60,36 @@ export class FakeStream implements Stream {
   resync = (afresh: boolean): void => void this.asked.push(afresh);
   opens = (): void => this.listener.connected(true);
   breaks = (): void => this.listener.connected(false);
+  stands = (still: boolean): void => this.listener.quiet(still);
   brings = (...events: RoomEvent[]): void => events.forEach((event) => this.listener.event(event));
   isRefused = (refusal: Refusal): void => this.listener.refused(refusal);
+}
+
+/** The ticket of a tab, and what the other tabs of its browser noted of the place. */
+export class FakeBox implements TicketBox {
+  ticket = '';
+  stands = false;
+
+  get = (): string => this.ticket;
+  put = (ticket: string): void => void (this.ticket = ticket);
+  lose = (): void => void (this.ticket = '');
+}
+
+/** What a tab learns of the others of its browser, as a test says it. */
+export class FakeLocks implements PlaceLocks {
+  held = 0;
+  /** Calls back whoever waits for the place to be left. */
+  left: (() => void) | null = null;
+
+  hold = (): Stop => {
+    this.held++;
+    return () => void this.held--;
+  };
+  whenFree = (found: () => void, act: () => void): Stop => {
+    found();
+    this.left = act;
+    return () => void (this.left = null);
+  };
 }
 
 export class FakeToasts {

@@ -52,6 +52,12 @@ test('a stream that is away is said although the sound is well', () => {
   expect(back).not.toBe('');
 });
 
+test('a server that stands still is said otherwise than a connection that is lost', () => {
+  const room = scene.room();
+  Object.assign(room.feed, { stale: true, quiet: true });
+  expect(line(room).text).toBe(en['room.quiet']);
+});
+
 test('a refused microphone concerns who is on stage, nobody else', () => {
   scene.microphone.state = 'denied';
   expect(line(scene.room()).text).toBe('');
