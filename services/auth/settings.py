@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from services.common.forms import DATABASE_URL, HOST, MAILBOX, ORIGIN
 from services.common.settings import LONGEST_DAYS, ServiceSettings, Within
 from services.common.text.origin import origin_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    public_url: str
+    public_url: Annotated[str, ORIGIN]
     """Address people open, scheme and host and port: passkeys belong to its host."""
-    database_url: str = "sqlite+aiosqlite:///var/auth/auth.db"
+    database_url: Annotated[str, DATABASE_URL] = "sqlite+aiosqlite:///var/auth/auth.db"
     """Database of accounts: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "auth"
     """Schema of the tables on PostgreSQL."""
@@ -34,9 +35,9 @@ class Settings(ServiceSettings):
     """file writes messages into mail_directory, for one's own machine; smtp sends them."""
     mail_directory: Path | None = None
     """Where each message becomes a file; without it nobody gets e-mail, and codes by e-mail are refused."""
-    mail_from: str = "majlis@localhost"
+    mail_from: Annotated[str, MAILBOX] = "majlis@localhost"
     """Sender of messages."""
-    smtp_host: str = "127.0.0.1"
+    smtp_host: Annotated[str, HOST] = "127.0.0.1"
     """Mail server."""
     smtp_port: Annotated[int, Within(1, 65535)] = 587
     """Its port."""
@@ -46,11 +47,6 @@ class Settings(ServiceSettings):
     """User at the mail server; empty means none."""
     smtp_password_file: Path | None = None
     """File with that user's password."""
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
 
     @property
     def origin(self) -> str:

@@ -1,11 +1,7 @@
 """Addresses as settings write them, and networks as privacy allows them to be kept."""
 
 import ipaddress
-import re
 import socket
-
-_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
-_LONGEST_REGION = 63
 
 
 class PortTaken(Exception):
@@ -47,8 +43,3 @@ def network_of(address: str) -> str:
         ip = ip.ipv4_mapped
     prefix = 24 if ip.version == 4 else 64
     return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
-
-
-def is_region(text: str) -> bool:
-    """Whether a text names a region: parts of a-z and 0-9 with dashes between, from the wide to the narrow, or none."""
-    return not text or (len(text) <= _LONGEST_REGION and _REGION.match(text) is not None)

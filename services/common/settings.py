@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from services.common.forms import ADDRESS, BUS_URLS, HTTP_URL, LISTEN, Written
+
 T = TypeVar("T")
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -24,11 +26,6 @@ LONGEST_SECONDS = 366 * 86_400.0
 LONGEST_DAYS = 36_500
 """Of a span that a setting may give: beyond it dates would run out."""
 _MOST = 1e9
-HOST_NAME = (
-    r"|(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
-)
-"""Of a host, or nothing."""
-_PORT = r"0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +40,17 @@ class Within:
         return f"at least {least}" if self.most == _MOST else f"{least} to {most}"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How a text must be written, and that in words."""
-
-    pattern: str
-    words: str
-
-    def __str__(self) -> str:
-        return self.words
-
-
-LISTEN = Written(rf".*:{_PORT}", "host:port, with a port of at most 65535")
-"""Of an address that a service listens on."""
-
-
 class SettingsError(Exception):
     """A setting is unknown, missing or wrong; the message names it and says what is allowed."""
+
+
+class WrongSetting(ValueError):
+    """What a settings class raises about fields that do not fit each other; `load` names their variables."""
+
+    def __init__(self, words: str, *fields: str) -> None:
+        super().__init__(f"{' and '.join(fields)} {words}")
+        self.words = words
+        self.fields = fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +61,7 @@ class ServiceSettings:
     """Address of the gRPC server, host:port; port 0 lets the system choose."""
     metrics_listen: Annotated[str, LISTEN] = "127.0.0.1:0"
     """Address of the private HTTP port with /metrics, /healthz and /readyz."""
-    nats_url: str = "nats://127.0.0.1:4222"
+    nats_url: Annotated[str, BUS_URLS] = "nats://127.0.0.1:4222"
     """NATS servers, comma separated: nats://host:port, or tls://host:port for TLS from the first byte."""
     nats_nkey_seed_file: Path | None = None
     """File with the seed (SU…) of this service's key for NATS; read again for each connection."""
@@ -80,7 +71,7 @@ class ServiceSettings:
     """File with the secret that proves one service to another on one machine."""
     deployment: str = "majlis"
     """Name of the deployment: the audience of its tokens."""
-    auth_address: str = ""
+    auth_address: Annotated[str, ADDRESS] = ""
     """gRPC address of the service that publishes the token keys, host:port."""
     log_format: Literal["json", "text"] = "json"
     """json for machines, text for people."""
@@ -95,7 +86,7 @@ class ServiceSettings:
     """PEM private key of tls_cert_file."""
     tls_ca_file: Path | None = None
     """PEM certificates of the authorities that sign services."""
-    traces_endpoint: str = ""
+    traces_endpoint: Annotated[str, HTTP_URL] = ""
     """OTLP collector that traces are sent to by gRPC, like http://collector:4317; empty means that of the variable
     OTEL_EXPORTER_OTLP_ENDPOINT, and without either nothing is traced."""
     traces_share: Annotated[float, Within(0, 1)] = 1.0
@@ -143,14 +134,18 @@ def load(cls: type[T], prefix: str, env: Mapping[str, str]) -> T:
     hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for name, field in names.items():
-        if name in env:
+        inner, marks = _marks(hints[field.name])
+        # An orchestrator leaves a text empty that it does not set.
+        is_set = name in env and (env[name] != "" or inner is not str or not marks)
+        if is_set:
             values[field.name] = _parse(name, env[name], hints[field.name])
         elif _required(field):
-            raise SettingsError(f"{name} must be set ({_type_name(_marks(hints[field.name])[0])})")
+            raise SettingsError(f"{name} must be set ({', '.join(map(str, marks)) or _type_name(inner)})")
     try:
         return cls(**values)
-    except ValueError as error:
-        raise SettingsError(f"{prefix.upper()}_*: {error}") from error
+    except WrongSetting as error:
+        named = " and ".join(_env_name(prefix, each) for each in error.fields)
+        raise SettingsError(f"{named} {error.words}") from error
 
 
 def describe(cls: type[Any], prefix: str) -> list[SettingDoc]:
@@ -234,7 +229,8 @@ def _parse(name: str, text: str, hint: Any) -> Any:
     value = _parse_plain(name, text, hint)
     for mark in marks:
         if value is not None and not _keeps(value, mark):
-            raise SettingsError(f"{name}={text!r} is not allowed: it must be {_wanted(value, mark)}")
+            shown = name if isinstance(mark, Written) and mark.is_secret else f"{name}={text!r}"
+            raise SettingsError(f"{shown} is not allowed: it must be {_wanted(value, mark)}")
     return value
 
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from services.common.net import is_region
-from services.common.settings import LISTEN, LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
+from services.common.forms import ADDRESS, LISTEN, ORIGIN, REGION
+from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within, WrongSetting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +16,11 @@ class Settings(ServiceSettings):
     """Addresses of the public HTTP origin; port 0 lets the system choose."""
     grpc_public_listen: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:0",)
     """Addresses of the public native gRPC port; empty closes it."""
-    grpc_public_address: str = ""
+    grpc_public_address: Annotated[str, ADDRESS] = ""
     """host:port of that port as clients reach it; empty means the public URL's host and the port in use."""
-    public_url: str = "http://localhost:8080"
+    public_url: Annotated[str, ORIGIN] = "http://localhost:8080"
     """The one origin, as people type it and as invitation links have it."""
-    extra_origins: tuple[str, ...] = ()
+    extra_origins: Annotated[tuple[str, ...], ORIGIN] = ()
     """Further origins whose pages may use cookies, such as a development server's."""
     tls_cert: Path | None = None
     """PEM certificate chain of the public origin and the public gRPC port; needs tls_key."""
@@ -38,11 +37,11 @@ class Settings(ServiceSettings):
     """Trusted Types policies of the web client and its framework; the page may use no others. Empty allows all."""
     owner_link_file: Path | None = None
     """File that exists until the owner link has been used."""
-    invite_address: str = ""
+    invite_address: Annotated[str, ADDRESS] = ""
     """gRPC address of invite, host:port."""
-    room_directory_address: str = ""
+    room_directory_address: Annotated[str, ADDRESS] = ""
     """gRPC address of room_directory, host:port."""
-    region: str = ""
+    region: Annotated[str, REGION] = ""
     """Where this gateway and the people who reach it are, parts from the wide to the narrow, like eu-west-1: they hear
     through the nearest relays with room. Empty: all are as near."""
     ice_servers: tuple[str, ...] = ()
@@ -73,15 +72,10 @@ class Settings(ServiceSettings):
     """How long a browser keeps a sign-in that is not used."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
-        if not is_region(self.region):
-            raise ValueError(f"region {self.region!r} must be parts of a-z and 0-9 with dashes between, like eu-west-1")
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key must be set together")
+            raise WrongSetting("must be set together", "tls_cert", "tls_key")
         if not self.listen:
-            raise ValueError("listen needs at least one address")
+            raise WrongSetting("needs at least one address", "listen")
 
     @property
     def origin(self) -> str:
@@ -91,4 +85,4 @@ class Settings(ServiceSettings):
     @property
     def is_secure(self) -> bool:
         """Whether people reach the origin over https."""
-        return self.public_url.startswith("https:")
+        return self.public_url.lower().startswith("https:")

@@ -1,10 +1,10 @@
 """What invite can be told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
+from services.common.forms import ADDRESS, DATABASE_URL, ORIGIN
 from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within
 
 MOST_PLACE_HOURS = 8760
@@ -12,9 +12,11 @@ MOST_PLACE_HOURS = 8760
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    public_url: str
+    auth_address: Annotated[str, ADDRESS] = field()
+    """gRPC address of auth, host:port."""
+    public_url: Annotated[str, ORIGIN]
     """Address people open, scheme and host and port: links begin with it."""
-    database_url: str = "sqlite+aiosqlite:///var/invite/invite.db"
+    database_url: Annotated[str, DATABASE_URL] = "sqlite+aiosqlite:///var/invite/invite.db"
     """Database of invitations: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "invite"
     """Schema of the tables on PostgreSQL."""
@@ -44,10 +46,3 @@ class Settings(ServiceSettings):
     """Days that an invitation nobody redeemed is kept after its time; 0 for ever."""
     audit_days: Annotated[int, Within(0, LONGEST_DAYS)] = 730
     """Days that the audit keeps an act; 0 for ever."""
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"public_url {self.public_url!r} must be http(s)://host[:port]")
-        if not self.auth_address:
-            raise ValueError("auth_address must be set")

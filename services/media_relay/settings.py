@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from services.common.forms import ADDRESS, LISTEN, OWN_ADDRESS, REGION
 from services.common.ids import is_id
-from services.common.net import is_region, split_address
-from services.common.settings import LISTEN, ServiceSettings, SettingsError, Within
+from services.common.net import split_address
+from services.common.settings import ServiceSettings, SettingsError, Within, WrongSetting
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.media_relay.domain.ladder import LadderSetting
 
@@ -23,11 +24,11 @@ class Settings(ServiceSettings):
     """Addresses of the one UDP port for media, host:port each; port 0 lets the system choose."""
     advertise: tuple[str, ...] = ()
     """Where clients reach that port, preferred first: IP or name, with :port where it differs. Default: as bound."""
-    grpc_advertise: str = ""
+    grpc_advertise: Annotated[str, OWN_ADDRESS] = ""
     """host:port at which other services reach grpc_listen; default: the address it listens on."""
-    region: str = ""
+    region: Annotated[str, REGION] = ""
     """Where it stands, parts from the wide to the narrow, like eu-west-1: people near by come here first."""
-    room_directory_address: str = ""
+    room_directory_address: Annotated[str, ADDRESS]
     """gRPC address of the service that signs permits and owns the rooms, host:port."""
     packets_per_second_budget: Annotated[int | None, Within(1000)] = None
     """Packets a second this relay may send; default: 75 % of what the machine is measured to manage at start."""
@@ -51,17 +52,12 @@ class Settings(ServiceSettings):
     """How long sessions may move to other relays once this one is told to stop; alone, it stops at once."""
 
     def __post_init__(self) -> None:
-        self._check_names()
-        if not self.bind:
-            raise ValueError("BIND needs at least one address")
-        if not self.room_directory_address:
-            raise ValueError("ROOM_DIRECTORY_ADDRESS must be set (host:port)")
-
-    def _check_names(self) -> None:
         if not is_id(self.relay_id):
-            raise ValueError(f"RELAY_ID={self.relay_id!r} must be 10 to 32 of a-z and 0-9")
-        if not is_region(self.region):
-            raise ValueError(f"REGION={self.region!r} must be parts of a-z and 0-9 with dashes between, like eu-west-1")
+            raise WrongSetting(
+                f"is not allowed to be {self.relay_id!r}: it must be 10 to 32 of a-z and 0-9", "relay_id"
+            )
+        if not self.bind:
+            raise WrongSetting("needs at least one address", "bind")
 
 
 def media_addresses(advertise: Sequence[str], bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -4,8 +4,9 @@ import socket
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from services.common.forms import ADDRESS, DATABASE_URL, HOST_NAME, OWN_ADDRESS
 from services.common.net import split_address
-from services.common.settings import HOST_NAME, LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within, Written
+from services.common.settings import LONGEST_DAYS, LONGEST_SECONDS, ServiceSettings, Within, WrongSetting
 from services.room_directory.app.ports import Limits
 from services.room_directory.domain.choosing import Placement
 from services.room_directory.domain.placement import STALE_SECONDS
@@ -18,14 +19,14 @@ WILDCARDS = ("0.0.0.0", "::")
 class Settings(ServiceSettings):
     """Settings of room_directory."""
 
-    grpc_advertise: str = ""
+    grpc_advertise: Annotated[str, OWN_ADDRESS] = ""
     """How gateways and other copies reach this one's gRPC, host:port; else grpc_listen, or this machine's name. Needed
     where several copies share a database."""
-    peer_name: Annotated[str, Written(HOST_NAME, "a host name, like directory.hall.example")] = ""
+    peer_name: Annotated[str, HOST_NAME] = ""
     """Name in the certificates of this service's copies, where it is not the host of their addresses."""
-    invite_address: str = ""
+    invite_address: Annotated[str, ADDRESS] = ""
     """gRPC address of invite, host:port; without it, redeemed invitations open no closed room."""
-    database_url: str = "sqlite+aiosqlite:///var/room_directory/room_directory.db"
+    database_url: Annotated[str, DATABASE_URL] = "sqlite+aiosqlite:///var/room_directory/room_directory.db"
     """Database of rooms: sqlite+aiosqlite:///file or postgresql://..."""
     database_schema: str = "room_directory"
     """Schema of the tables on PostgreSQL."""
@@ -76,19 +77,12 @@ class Settings(ServiceSettings):
     """Days that the audit keeps an act; 0 for ever."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for an address that others cannot be sent to."""
-        if self.grpc_advertise:
-            self._check_advertised()
-
-    def _check_advertised(self) -> None:
+        """Raises WrongSetting for an address that others cannot be sent to."""
         # Gateways and other copies are sent there: a wrong one would lose every room that this copy owns.
-        wrong = f"grpc_advertise {self.grpc_advertise!r} must be host:port, as others reach this copy"
-        try:
-            host, port = split_address(self.grpc_advertise)
-        except ValueError:
-            raise ValueError(wrong) from None
-        if not port or not host or host in WILDCARDS or "/" in host:
-            raise ValueError(wrong)
+        if self.grpc_advertise and split_address(self.grpc_advertise)[0] in WILDCARDS:
+            raise WrongSetting(
+                f"is not allowed to be {self.grpc_advertise!r}: it must be {OWN_ADDRESS}", "grpc_advertise"
+            )
 
     def address(self, port: int) -> str:
         """How other copies reach this one, which listens on `port`."""

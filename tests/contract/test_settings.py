@@ -99,6 +99,74 @@ def test_a_value_that_cannot_work_is_refused_at_the_start_in_one_line(
     assert str(refusal.value) == f"{service.upper()}_{name}={value!r} is not allowed: it must be {allowed}"
 
 
+WRONG = {
+    "address": "nowhere",
+    "advertise": "nowhere:",
+    "origin": "hall.example",
+    "url": "hall.example",
+    "listen": "127.0.0.1",
+    "region": "EU West",
+    "endpoint": "collector",
+}
+"""By how a setting's name ends, what it cannot be."""
+ELSEWHERE = {"advertise"}
+"""Of the relay's media port: whether a name resolves is known once it starts."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_address_origin_and_url_is_refused_by_its_variable_when_it_is_none(service: str) -> None:
+    for name in settings_of(service).__dataclass_fields__:
+        wrong = WRONG.get(name.removesuffix("s").rpartition("_")[2])
+        if wrong is None or name in ELSEWHERE:
+            continue
+        with pytest.raises(SettingsError) as refusal:
+            start(service, **{name.upper(): wrong})
+        said = str(refusal.value)
+        assert said.startswith(f"{service.upper()}_{name.upper()}"), said
+        assert "is not allowed: it must be" in said, said
+        assert "\n" not in said
+
+
+def test_a_refusal_repeats_no_password() -> None:
+    for service, name, value in (
+        ("auth", "DATABASE_URL", "mysql://auth:hush@db/auth"),
+        ("gateway", "NATS_URL", "http://me:hush@nats:4222"),
+    ):
+        with pytest.raises(SettingsError) as refusal:
+            start(service, **{name: value})
+        assert str(refusal.value).startswith(f"{service.upper()}_{name} is not allowed: it must be ")
+        assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("service", "changed", "said"),
+    [
+        ("gateway", {"TLS_CERT": "cert.pem"}, "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY must be set together"),
+        ("gateway", {"LISTEN": ""}, "GATEWAY_LISTEN needs at least one address"),
+        ("gateway", {"EXTRA_ORIGINS": "https://a.example,localhost:5173"}, "GATEWAY_EXTRA_ORIGINS="),
+        ("media_relay", {"BIND": ""}, "MEDIA_RELAY_BIND needs at least one address"),
+        ("media_relay", {"RELAY_ID": "one"}, "MEDIA_RELAY_RELAY_ID is not allowed to be 'one': it must be 10 to 32 "),
+        ("invite", {"AUTH_ADDRESS": ""}, "INVITE_AUTH_ADDRESS must be set (host:port, like auth:9090)"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_named_as_the_operator_wrote_them(
+    service: str, changed: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        start(service, **changed)
+    assert str(refusal.value).startswith(said)
+
+
+def test_a_service_without_an_address_it_needs_says_which_and_how_it_is_written() -> None:
+    with pytest.raises(SettingsError, match=r"^INVITE_AUTH_ADDRESS must be set \(host:port, like auth:9090\)$"):
+        load(
+            settings_of("invite"),
+            "invite",
+            {"INVITE_PUBLIC_URL": "https://hall.example"}
+            | {"INVITE_SERVICE_SECRET_FILE": "secret", "INVITE_CODE_SECRET_FILE": "codes"},
+        )
+
+
 @pytest.mark.parametrize("name", ["", "room-directory", "directory.hall.example", "10.0.0.7"])
 def test_names_in_certificates_are_taken_as_they_are(name: str) -> None:
     assert getattr(start("room_directory", PEER_NAME=name), "peer_name") == name  # noqa: B009 (of a subclass)

@@ -80,9 +80,5 @@ class _Client(StreamClient):
 
 
 def _is_encrypted(urls: str) -> bool:
-    schemes = {url.strip().partition("://")[0] for url in urls.split(",")}
-    if not schemes <= {"nats", "tls"}:
-        raise SettingsError(f"nats_url {urls!r} must be nats://host:port or tls://host:port, several with commas")
-    if len(schemes) > 1:
-        raise SettingsError(f"nats_url {urls!r} mixes nats:// and tls://: either all connections have TLS or none")
-    return schemes == {"tls"}
+    # Settings take addresses of one scheme alone: either all connections have TLS or none.
+    return urls.strip().startswith("tls:")

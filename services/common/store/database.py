@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from services.common.errors import Conflict, StorageUnavailable
+from services.common.forms import DATABASE_URL
 from services.common.settings import SettingsError
 from services.common.sight.log import get_logger
 from services.common.sight.metrics import Metrics
@@ -44,7 +45,7 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
-_URLS = "sqlite:///FILE or postgresql://NAME:PASSWORD@HOST/DATABASE"
+_URLS = DATABASE_URL.words
 # Serialization failure and deadlock (PostgreSQL, appendix A).
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 

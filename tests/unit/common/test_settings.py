@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import pytest
 
-from services.common.settings import LISTEN, ServiceSettings, SettingsError, Within, describe, load
+from services.common.forms import LISTEN
+from services.common.settings import ServiceSettings, SettingsError, Within, describe, load
 
 
 @dataclass(frozen=True, kw_only=True)

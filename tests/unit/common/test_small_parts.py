@@ -13,7 +13,7 @@ import structlog
 
 from services.common.ids import is_id, new_id
 from services.common.limits import TokenBuckets
-from services.common.net import is_region, network_of, split_address
+from services.common.net import network_of, split_address
 from services.common.sight import log
 from services.common.tasks import Background
 
@@ -29,16 +29,6 @@ def test_ids_are_sixteen_characters_that_fit_a_subject() -> None:
 )
 def test_what_could_break_a_subject_is_no_id(text: str) -> None:
     assert not is_id(text)
-
-
-@pytest.mark.parametrize("text", ["", "eu", "eu-west-1", "hall2"])
-def test_a_region_is_parts_with_dashes_between_or_none(text: str) -> None:
-    assert is_region(text)
-
-
-@pytest.mark.parametrize("text", ["EU", "eu-", "-eu", "eu--west", "eu west", "eu.west", "eu\n", "a" * 64])
-def test_anything_else_is_no_region(text: str) -> None:
-    assert not is_region(text)
 
 
 @pytest.mark.parametrize(

@@ -23,5 +23,8 @@ def test_an_ipv6_address_with_a_port_behind_it_gets_its_brackets() -> None:
     "address", ["junk", ":9090", "host:0", "host:99999", "0.0.0.0:9090", "[::]:1", "http://h:9090"]
 )
 def test_an_address_that_nobody_could_be_sent_to_is_refused_at_the_start(address: str) -> None:
-    with pytest.raises(SettingsError, match="must be host:port, as others reach this copy"):
+    with pytest.raises(
+        SettingsError,
+        match=r"ROOM_DIRECTORY_GRPC_ADVERTISE.* is not allowed.*: it must be host:port, as others reach it",
+    ):
         load(Settings, "room_directory", {**NEEDED, "ROOM_DIRECTORY_GRPC_ADVERTISE": address})
