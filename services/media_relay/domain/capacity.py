@@ -76,10 +76,16 @@ class Capacity:
         return max(self.measured, self.held)
 
     @property
-    def committed(self) -> Work:
-        """What is promised, or is done should that be more."""
+    def taken(self) -> Work:
+        """What is promised, or is done should that be more; nothing that is only held."""
         promised = self.promised
-        return Work(max(promised.usual, self.done), promised.sending, promised.programme)
+        return Work(max(promised.usual, self.measured), promised.sending, promised.programme)
+
+    @property
+    def committed(self) -> Work:
+        """What newcomers find taken: that, or what is held should it be more."""
+        taken = self.taken
+        return Work(max(taken.usual, self.held), taken.sending, taken.programme)
 
     def joins_a_second(self) -> float:
         """How many people may come in each second without taking what those inside need; without limits, any number.

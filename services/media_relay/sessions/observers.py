@@ -187,18 +187,25 @@ class RelayMetrics:
 
 
 def _show_work(metrics: Metrics, relay: Relay) -> None:
-    """What is promised and done, beside what may be: by what binds first, newcomers are refused from 0.9 of it on."""
+    """What is promised and done, beside what may be: by what binds first, newcomers are refused from 0.9 of it on.
+
+    What is held so that newcomers stay out is no work: it shows apart.
+    """
     capacity, work = relay.capacity, "in the work of packets a second"
     metrics.gauge(f"{_PREFIX}full_ratio", "Share of the tightest limit that is promised or done.").set_function(
-        lambda: capacity.limits.fullness(capacity.committed)
+        lambda: capacity.limits.fullness(capacity.taken)
     )
+    metrics.gauge(
+        f"{_PREFIX}newcomers_kept_out",
+        "Whether newcomers are, by trouble or a step of the ladder, not for want of room.",
+    ).set_function(lambda: bool(capacity.held))
     metrics.gauge(f"{_PREFIX}budget_packets_per_second", f"Usual work that may be promised, {work}.").set_function(
         lambda: capacity.limits.usual
     )
     promised = metrics.gauge(f"{_PREFIX}promised_packets_per_second", f"Promised to sessions, or done, {work}.")
-    promised.set_function(lambda: capacity.committed.usual)
+    promised.set_function(lambda: capacity.taken.usual)
     measured = metrics.gauge(f"{_PREFIX}measured_work_packets_per_second", f"Done by packet threads, {work}.")
-    measured.set_function(lambda: capacity.done)
+    measured.set_function(lambda: capacity.measured)
     most = metrics.gauge(f"{_PREFIX}most_work_packets_per_second", f"Promised at most, {work}.", ("threads",))
     limit = metrics.gauge(
         f"{_PREFIX}work_limit_packets_per_second", f"Most that may be promised, {work}.", ("threads",)

@@ -1,10 +1,12 @@
 """The packet core's counters become metrics with their labels."""
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.events import Cause, SessionConnected, SessionEnded, SessionIdle
 from services.media_relay.sessions.observers import CoreCollector, RelayMetrics
+from services.programme.work import WAITING_STEP
 from tests.support.relay_fakes import RelayBench
 
 
@@ -74,6 +76,22 @@ async def test_sound_that_stops_unasked_is_an_interruption_and_a_farewell_is_non
     }
     assert counted == {"idle": 1, "expired": 1, "draining": 1}
     assert metrics.registry.get_sample_value("majlis_media_relay_interrupted_people_total") == 2
+
+
+async def test_a_relay_that_keeps_newcomers_out_shows_what_is_taken_and_that_apart() -> None:
+    bench, metrics = RelayBench(), Metrics("media_relay")
+    RelayMetrics(metrics, bench.relay, QuietCore())  # type: ignore[arg-type]
+    capacity = bench.relay.capacity
+
+    def shown() -> list[float | None]:
+        names = ("full_ratio", "promised_packets_per_second", "measured_work_packets_per_second", "newcomers_kept_out")
+        return [metrics.registry.get_sample_value(f"majlis_media_relay_{name}") for name in names]
+
+    capacity.measured = capacity.limits.usual // 5
+    assert shown() == [pytest.approx(0.2, abs=0.01), capacity.measured, capacity.measured, 0]
+    capacity.ladder_step = WAITING_STEP
+    assert shown() == [pytest.approx(0.2, abs=0.01), capacity.measured, capacity.measured, 1]
+    assert capacity.committed.usual >= 0.89 * capacity.limits.usual, "newcomers find it full all the same"
 
 
 async def test_a_person_whose_tries_fail_again_and_again_counts_once_and_what_only_a_client_causes_is_no_failure() -> (
