@@ -10,7 +10,6 @@ from majlis.invite.v1 import (
     invite_service_pb2,
     invite_service_pb2_grpc,
 )
-from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 
 from services.common.clock import SystemClock
 from services.common.process import Stop, run_service, write_ready_file
@@ -23,8 +22,7 @@ from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
 from services.common.store.migrations import migrate_own
 from services.common.tasks import Background
-from services.invite.build import build
-from services.invite.bus import load_handler
+from services.invite.build import build, hear_relays
 from services.invite.settings import Settings
 
 DOORS_SECONDS = 2.0
@@ -47,9 +45,8 @@ async def main(stop: Stop) -> None:
     server.add(parts.servicer, invite_service_pb2_grpc.add_InviteServiceServicer_to_server, service)
     door_service = door_service_pb2.DESCRIPTOR.services_by_name["DoorService"]
     server.add(parts.door_servicer, door_service_pb2_grpc.add_DoorServiceServicer_to_server, door_service)
-    loads, fleet = load_handler(parts.fleet, clock), parts.fleet
-    await parts.bus.subscribe_newest(RelayLoad, loads, of="relay_id", is_known=fleet.knows)
     async with Background() as background:
+        await hear_relays(parts, settings, background, clock)
         background.spawn("auth facts", parts.auth_facts.run, restart=True)
         background.spawn("outbox", parts.publisher.run, restart=True)
         background.every("audit seal", SEAL_EVERY_SECONDS, parts.store.seal_audit)

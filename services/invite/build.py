@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
 
+from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
+
 from services.common.bus.client import Bus
 from services.common.clock import Clock
 from services.common.facts.outbox import FactReader, OutboxPublisher
@@ -13,6 +15,7 @@ from services.common.rpc.client import ServiceChannel
 from services.common.sight.metrics import Metrics
 from services.common.store.database import Database
 from services.common.store.retention import Keeping, Retention
+from services.common.tasks import Background
 from services.common.trust.claims import ACCESS
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
@@ -22,9 +25,9 @@ from services.invite.app.invitations import Invitations, Rules
 from services.invite.app.letters import TurnLetters
 from services.invite.app.redemption import Redemptions
 from services.invite.app.tree import Tree
-from services.invite.clients import AuthClient
+from services.invite.clients import AuthClient, RelayClient
 from services.invite.domain.errors import too_often
-from services.invite.domain.headroom import Fleet
+from services.invite.domain.headroom import Fleet, RelayReport
 from services.invite.link.code_secret import code_secret
 from services.invite.messages import encode
 from services.invite.metrics import PrometheusCounters
@@ -34,6 +37,7 @@ from services.invite.settings import Settings
 from services.invite.storage import SqlStore
 from services.invite.storage.retention import delete_closed_invitations
 from services.invite.storage.tables import audit, fact_cursors, outbox
+from services.programme.introductions import Introductions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Parts:
     doors: Doorkeeper
     letters: TurnLetters
     fleet: Fleet
+    counters: PrometheusCounters
     servicer: InviteServicer
     door_servicer: DoorServicer
     channel: ServiceChannel
@@ -109,6 +114,7 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         app=app,
         doors=doors,
         fleet=fleet,
+        counters=counters,
         servicer=InviteServicer(app, settings.deployment),
         letters=letters,
         door_servicer=DoorServicer(doors, letters),
@@ -125,6 +131,26 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Clock
         ),
         retention=Retention(_keepings(settings, database, clock), clock, metrics),
     )
+
+
+async def hear_relays(parts: Parts, settings: Settings, background: Background, clock: Clock) -> None:
+    """Hears what relays carry, of those that answer for themselves."""
+    fleet, counters = parts.fleet, parts.counters
+
+    async def take_in(report: RelayReport) -> None:
+        fleet.hear(report, clock.monotonic())
+
+    introductions = Introductions[RelayReport](
+        background,
+        knows=fleet.knows,
+        recognises=fleet.recognises,
+        ask=RelayClient(settings).ask,
+        take_in=take_in,
+        monotonic=clock.monotonic,
+        gave_way=counters.load_gave_way,
+    )
+    loads = facts.load_handler(fleet, introductions, clock)
+    await parts.bus.subscribe_newest(RelayLoad, loads, of="relay_id", is_known=fleet.knows)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -12,7 +12,8 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from services.common.clock import Clock
 from services.common.trust.revocations import RevocationList
 from services.invite.domain.headroom import Fleet, RelayReport
-from services.programme.work import FRAMES, Limits, Work
+from services.invite.messages import relay_report
+from services.programme.introductions import Introductions
 
 HEARD_FACTS: tuple[type[Message], ...] = (
     auth.AccountCreated,
@@ -99,35 +100,16 @@ class AuthFacts:
             self._revocations.revoke_user(fact.user_id, at)
 
 
-def load_handler(fleet: Fleet, clock: Clock) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
-    """Takes in what relays carry: doors follow it."""
+def load_handler(
+    fleet: Fleet, introductions: Introductions[RelayReport], clock: Clock
+) -> Callable[[relay_pb.RelayLoad], Awaitable[None]]:
+    """Takes in what relays carry: doors follow it. Made-up relays are no room: only those count that answer."""
 
     async def handle(load: relay_pb.RelayLoad) -> None:
-        report = RelayReport(
-            relay_id=load.relay_id,
-            boot_id=load.boot_id,
-            limits=_limits(load),
-            work=_work(load),
-            listener=Work(load.packets_per_listener or FRAMES, load.packets_per_listener or FRAMES),
-            sessions=load.sessions,
-            opened=load.newest_session,
-            draining=load.draining,
-            ladder_step=load.ladder_step,
-        )
-        fleet.hear(report, clock.monotonic())
+        report = relay_report(load)
+        if fleet.recognises(report) and not introductions.looks_at(report.relay_id):
+            fleet.hear(report, clock.monotonic())
+        else:
+            introductions.look_at(report)
 
     return handle
-
-
-def _limits(load: relay_pb.RelayLoad) -> Limits:
-    if not load.HasField("limits"):
-        # A relay of an older release counts packets alone.
-        return Limits(usual=load.packets_per_second_budget)
-    return Limits(load.limits.usual, load.limits.sending, load.limits.programme, load.limits.together)
-
-
-def _work(load: relay_pb.RelayLoad) -> Work:
-    if not load.HasField("promised"):
-        return Work(load.packets_per_second, load.packets_per_second)
-    promised = load.promised
-    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)

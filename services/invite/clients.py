@@ -1,4 +1,4 @@
-"""What invite asks of auth, over gRPC."""
+"""What invite asks of auth and of relays, over gRPC."""
 
 import contextlib
 from collections import OrderedDict
@@ -8,16 +8,23 @@ import grpc
 from google.protobuf.message import Message
 from majlis.auth.v1 import account_pb2, identity_service_pb2_grpc
 from majlis.auth.v1 import identity_service_pb2 as pb
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
 from services.common.rpc.caller import FORWARDED_NETWORK
+from services.common.rpc.client import ServiceChannel
+from services.common.settings import ServiceSettings
 from services.invite.app.ports import NewAccount, Visitor
+from services.invite.domain.headroom import RelayReport
 from services.invite.domain.people import Person
+from services.invite.messages import relay_report
 
 FORWARDED_USER_AGENT = "x-forwarded-user-agent"
 PROFILE_SECONDS = 60.0
 MAIL_SECONDS = 15.0
+CHECK_SECONDS = 2.0
 
 _MOST_PROFILES = 10_000
 _BATCH = 100
@@ -45,6 +52,10 @@ class AuthClient:
         metadata = ((FORWARDED_NETWORK, visitor.network), (FORWARDED_USER_AGENT, visitor.user_agent))
         answer = await self._stub.CreateAccount(request, metadata=metadata)
         return NewAccount(answer.account.profile.user_id, answer)
+
+    async def check_new_profile(self, profile: account_pb2.NewProfile) -> None:
+        """Raises what creating an account with it would be refused with now."""
+        await self._stub.CheckNewProfile(pb.CheckNewProfileRequest(profile=profile), timeout=CHECK_SECONDS)
 
     async def settle_redemption(self, redemption_id: str) -> str:
         """The account a redemption led to, or an empty string: then none can come of it any more."""
@@ -108,3 +119,19 @@ def _person(profile: account_pb2.Profile) -> Person:
         avatar_hue=profile.avatar_hue,
         spoken_languages=tuple(profile.spoken_languages),
     )
+
+
+class RelayClient:
+    """Asks relays what they are, each at the address that it says to have."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+
+    async def ask(self, report: RelayReport) -> RelayReport:
+        """What a relay says itself; whoever calls sets the deadline. Raises DomainError."""
+        channel = ServiceChannel("invite", report.grpc_address, self._settings, waits=False)
+        try:
+            stub = media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
+            return relay_report((await stub.GetLoad(relay_pb.GetLoadRequest())).load)
+        finally:
+            await channel.close()

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.invite.v1 import doors_pb2, invite_facts_pb2
 from majlis.invite.v1 import invitation_pb2 as pb
+from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 
 from services.common.text.look_alikes import look
 from services.invite.app.doors import DoorsShown, PlaceShown
@@ -15,9 +16,11 @@ from services.invite.app.invitations import Shown
 from services.invite.app.tree import Node
 from services.invite.domain.doors import Cause, DoorState, Override
 from services.invite.domain.events import Event
+from services.invite.domain.headroom import RelayReport
 from services.invite.domain.invitation import State
 from services.invite.domain.people import Person
 from services.invite.link.qr import qr_svg
+from services.programme.work import FRAMES, Limits, Work
 
 _STATES = {
     State.OPEN: pb.INVITATION_STATE_OPEN,
@@ -143,3 +146,34 @@ def encode(event: Event) -> Message:
     )
     message.occurred_at.FromDatetime(event.at)
     return message
+
+
+def relay_report(load: relay_pb.RelayLoad) -> RelayReport:
+    """What doors need of what a relay says of itself."""
+    each = load.packets_per_listener or FRAMES
+    return RelayReport(
+        relay_id=load.relay_id,
+        boot_id=load.boot_id,
+        grpc_address=load.grpc_address,
+        limits=_limits(load),
+        work=_work(load),
+        listener=Work(each, each),
+        sessions=load.sessions,
+        opened=load.newest_session,
+        draining=load.draining,
+        ladder_step=load.ladder_step,
+    )
+
+
+def _limits(load: relay_pb.RelayLoad) -> Limits:
+    if not load.HasField("limits"):
+        # A relay of an older release counts packets alone.
+        return Limits(usual=load.packets_per_second_budget)
+    return Limits(load.limits.usual, load.limits.sending, load.limits.programme, load.limits.together)
+
+
+def _work(load: relay_pb.RelayLoad) -> Work:
+    if not load.HasField("promised"):
+        return Work(load.packets_per_second, load.packets_per_second)
+    promised = load.promised
+    return Work(max(promised.usual, load.measured_work), promised.sending, promised.programme)

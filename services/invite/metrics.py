@@ -22,6 +22,11 @@ class PrometheusCounters:
         self._line = metrics.gauge("majlis_invite_line_waiting", "People who look before the doors.")
         self._places = metrics.gauge("majlis_invite_line_places", "Places kept before the doors, of closed pages too.")
         self._known = metrics.gauge("majlis_invite_headroom_known", "1 while relays are heard that serve listeners.")
+        self._loads = metrics.counter(
+            "majlis_invite_relay_loads_dropped_total",
+            "Loads of relays that were not taken in: of relays not known while many such are told of.",
+            ("why",),
+        )
         self._free = metrics.gauge("majlis_invite_headroom_seats", "Seats of the fleet that newcomers can have.")
 
     def redemption(self, result: str) -> None:
@@ -35,6 +40,10 @@ class PrometheusCounters:
     def rate_limited(self, limit: str) -> None:
         """A limit said no."""
         self._limited.labels(limit).inc()
+
+    def load_gave_way(self, why: str) -> None:
+        """A load that says to be a relay's was not looked at."""
+        self._loads.labels(why).inc()
 
     def doors(self, pace: Pace, headroom: Headroom | None, waiting: int, places: int) -> None:
         """How the doors stand, what is known of the fleet, who waits, and how many places are kept."""

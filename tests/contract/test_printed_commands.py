@@ -50,7 +50,7 @@ HELD_BY: dict[str, str] = {
     r"openssl req\b": "test_what_a_shell_can_do_anywhere_it_does",
     r"ffmpeg\b.* -f whip\b": "tests/integration/media_relay/test_whip_muxer.py",
     r".*deploy/coturn/start\.sh": "tests/e2e/test_turn.py",
-    r"state=var|settings_of\(\)|env \$\(settings_of ": "tests/e2e/test_by_hand.py",
+    r"state=var|url=postgresql|settings_of\(\)|env \$\(settings_of ": "tests/e2e/test_by_hand.py",
     r"sudo\b": "changes the machine",
 }
 """What commands begin with, and the test that runs them, or the reason why nothing here can."""

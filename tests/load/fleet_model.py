@@ -113,6 +113,7 @@ class World:
         report = RelayReport(
             relay_id=relay.relay_id,
             boot_id=f"boot-{said.boot}",
+            grpc_address="",
             limits=relay.limits,
             work=said.work,
             listener=TARIFF.listener(),

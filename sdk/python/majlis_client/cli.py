@@ -338,8 +338,19 @@ async def _redeem(server: str, link: str, who: dict[str, str], ca: Path | None) 
     url = where or server
     if not url:
         raise MajlisError("invalid_argument", "INVITATION_LINK_INVALID", "that is no link of an invitation")
+    waiting: list[Wait] = []
+
+    def tell(wait: Wait) -> None:
+        waiting[:] = [wait]
+        _progress(wait)
+
     async with Client(await discover(url, ca)) as client:
-        sign_in = await client.redeem(code, **who, locale=language_of(os.environ), on_wait=_progress)
+        try:
+            sign_in = await client.redeem(code, **who, locale=language_of(os.environ), on_wait=tell)
+        except asyncio.CancelledError:
+            if waiting and waiting[-1].place:
+                print(say("doors.kept" if who["email"] else "doors.left"), file=sys.stderr)
+            raise
     await _keep(replace(sign_in, ca_file=str(ca) if ca else ""))
 
 

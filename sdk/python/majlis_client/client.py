@@ -184,10 +184,12 @@ class Client:
         locale: str = "",
         on_wait: Told | None = None,
         email: str = "",
+        keep_place: bool = False,
     ) -> StoredSignIn:
         """Comes in by the code of an invitation; where newcomers come in one after another it waits for its turn.
 
-        Where it waits, `email` has a letter tell of the turn, should nobody wait any more by then.
+        Who gives up (the caller cancels) leaves the line, but with `keep_place`. Where it waits, `email` has a letter
+        tell of the turn, should nobody wait any more by then; that keeps the place, too.
         """
 
         async def leave_address() -> None:
@@ -196,7 +198,12 @@ class Client:
 
         request = request_of(code, secrets.token_hex(16), handle=handle, display_name=display_name, locale=locale)
         answer = await redeem(
-            self.invites.RedeemInvitation, self.doors.GetPlace, request, on_wait, leave_address if email else None
+            self.invites.RedeemInvitation,
+            self.doors.GetPlace,
+            request,
+            on_wait,
+            leave_address=leave_address if email else None,
+            leave=None if keep_place else self.doors.LeaveLine,
         )
         return self._sign_in(answer.tokens, answer.account.profile.handle)
 

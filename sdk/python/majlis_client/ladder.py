@@ -73,22 +73,22 @@ async def _show(server: str, *, as_json: bool) -> None:
 
 async def _pin(server: str, asked: pb.PinLadderRequest, *, as_json: bool) -> None:
     async with signed_in(server) as client:
-        _tell_ordered((await client.ladder.PinLadder(asked)).orders, as_json=as_json)
+        _tell_ordered((await client.ladder.PinLadder(asked)).orders, say("ladder.soon"), as_json=as_json)
 
 
 async def _release(server: str, asked: pb.ReleaseLadderRequest, *, as_json: bool) -> None:
     async with signed_in(server) as client:
-        _tell_ordered((await client.ladder.ReleaseLadder(asked)).orders, as_json=as_json)
+        _tell_ordered((await client.ladder.ReleaseLadder(asked)).orders, say("ladder.released"), as_json=as_json)
 
 
-def _tell_ordered(orders: Sequence[ladder_pb2.LadderOrder], *, as_json: bool) -> None:
-    """What stands ordered now; where relays stand they say themselves, within seconds."""
+def _tell_ordered(orders: Sequence[ladder_pb2.LadderOrder], then: str, *, as_json: bool) -> None:
+    """What stands ordered now, and what relays do `then`; where they stand they say themselves."""
     if as_json:
         fields = _fields(pb.InspectLadderResponse(orders=orders))
         print(json.dumps({"orders": fields["orders"]}, ensure_ascii=False))
         return
     _tell_orders(orders)
-    print(say("ladder.soon"))
+    print(then)
 
 
 def _tell(seen: pb.InspectLadderResponse, *, as_json: bool) -> None:

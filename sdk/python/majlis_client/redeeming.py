@@ -1,6 +1,7 @@
 """Coming in by an invitation: at once, or after a wait in the line before the doors."""
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -17,11 +18,13 @@ _WAITS = frozenset({"DOORS_PACED", "DOORS_PAUSED", "LINE_FULL"})
 _UNCLEAR = frozenset({"INVITATION_INVALID", "INVITATION_CLAIMED", "NOT_IN_LINE"})
 _LOST_SECONDS = 4.0
 _JITTER = 0.2
+_LEAVE_SECONDS = 2.0
 _LINK = re.compile(r"^(?P<server>.*?)/i/(?P<code>[^?#/]*)", re.DOTALL)
 
 
 Redeem = Callable[[invite_service_pb2.RedeemInvitationRequest], Awaitable[invite_service_pb2.RedeemInvitationResponse]]
 GetPlace = Callable[[door_service_pb2.GetPlaceRequest], Awaitable[door_service_pb2.GetPlaceResponse]]
+LeaveLine = Callable[[door_service_pb2.LeaveLineRequest], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,44 @@ async def redeem(
     get_place: GetPlace,
     request: invite_service_pb2.RedeemInvitationRequest,
     on_wait: Told | None = None,
+    *,
     leave_address: Callable[[], Awaitable[None]] | None = None,
+    leave: LeaveLine | None = None,
 ) -> invite_service_pb2.RedeemInvitationResponse:
     """Redeems an invitation, and waits for its turn where newcomers come in one after another.
 
-    Each news of the place goes to `on_wait`. Whoever breaks off keeps the place and may come back with the same code;
-    `leave_address` is called once there is a place, and has a letter tell of the turn. Raises MajlisError.
+    Each news of the place goes to `on_wait`. Whoever gives up (the caller cancels) gives the place up by `leave`;
+    without that, or with an address left, it is kept, and the same code comes back to it. `leave_address` is called
+    once there is a place, and has a letter tell of the turn. Raises MajlisError.
     """
+    held = _Held()
+    try:
+        return await _redeemed(call, get_place, request, on_wait=on_wait, leave_address=leave_address, held=held)
+    except asyncio.CancelledError:
+        if held.place and not held.address and leave is not None:
+            with contextlib.suppress(MajlisError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await leave(door_service_pb2.LeaveLineRequest(code=request.code, request_id=request.request_id))
+        raise
+
+
+@dataclass(slots=True)
+class _Held:
+    """What somebody who gives up has in the line."""
+
+    place: bool = False
+    address: bool = False
+
+
+async def _redeemed(
+    call: Redeem,
+    get_place: GetPlace,
+    request: invite_service_pb2.RedeemInvitationRequest,
+    *,
+    on_wait: Told | None,
+    leave_address: Callable[[], Awaitable[None]] | None,
+    held: _Held,
+) -> invite_service_pb2.RedeemInvitationResponse:
     pause = 0.0
     while True:
         try:
@@ -65,10 +99,11 @@ async def redeem(
                 raise
             wait = _told(refusal)
             pause = refusal.retry_after_seconds or _LOST_SECONDS
+        held.place = wait.place > 0
         _tell(on_wait, wait)
         if wait.place and leave_address is not None:
             await leave_address()
-            leave_address = None
+            held.address, leave_address = True, None
         await _sleep(pause)
         if wait.place:
             await _turn(get_place, request, on_wait)

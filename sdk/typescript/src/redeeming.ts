@@ -9,6 +9,7 @@ import { pause, retryMs } from './pause.js';
 import { passes, reasonOf } from './refusal.js';
 
 const waits = new Set(['DOORS_PACED', 'DOORS_PAUSED', 'LINE_FULL']);
+const leaveMs = 2_000;
 /** After these only redeeming tells how it stands: this very redemption may have spent the code. */
 const unclear = new Set(['INVITATION_INVALID', 'INVITATION_CLAIMED', 'NOT_IN_LINE']);
 
@@ -17,29 +18,41 @@ export interface Redeeming {
   onPlace?: (place: Place) => void;
   /** Where it waits: gets one e-mail when it is the turn, should nobody wait any more by then. */
   email?: string;
-  /** Breaks off; the place is kept for whoever comes back with the code. */
+  /** Gives up, and the place in the line with it; with an e-mail address left, or `keepPlace`, that is kept. */
   signal?: AbortSignal;
+  /** Keeps the place for whoever comes back with the code within a day. */
+  keepPlace?: boolean;
 }
 
 /** Redeems an invitation, and waits for its turn where newcomers come in one after another. */
 export async function redeem(
   client: { invites: Client<typeof InviteService>; doors: Client<typeof DoorService> },
   request: MessageInitShape<typeof RedeemInvitationRequestSchema>,
-  { onPlace, email, signal }: Redeeming = {},
+  { onPlace, email, signal, keepPlace = false }: Redeeming = {},
 ): Promise<RedeemInvitationResponse> {
-  for (;;) {
-    try {
-      return await client.invites.redeemInvitation(request);
-    } catch (error) {
-      const reason = reasonOf(error);
-      if (!waits.has(reason)) throw error;
-      if (email && reason !== 'LINE_FULL') {
-        await client.doors.setTurnLetter({ code: request.code ?? '', email, locale: request.profile?.locale ?? '' });
-        email = undefined;
+  const place = { code: request.code ?? '', requestId: request.requestId ?? '' };
+  let held = false;
+  let kept = keepPlace;
+  try {
+    for (;;) {
+      try {
+        return await client.invites.redeemInvitation(request);
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (!waits.has(reason)) throw error;
+        held = reason !== 'LINE_FULL';
+        if (email && held) {
+          await client.doors.setTurnLetter({ code: place.code, email, locale: request.profile?.locale ?? '' });
+          email = undefined;
+          kept = true;
+        }
+        await pause(retryMs(error), signal);
+        if (held) await turn(client.doors, place, onPlace, signal);
       }
-      await pause(retryMs(error), signal);
-      if (reason !== 'LINE_FULL') await turn(client.doors, { code: request.code ?? '', requestId: request.requestId ?? '' }, onPlace, signal);
     }
+  } catch (error) {
+    if (signal?.aborted && held && !kept) await client.doors.leaveLine(place, { timeoutMs: leaveMs }).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -83,6 +83,12 @@ class Accounts:
         self._counters.account_created()
         return signed_in
 
+    async def check_new_profile(self, profile: NewProfile) -> None:
+        """Raises HandleTaken or a name's refusal, as creating an account with it would now; nothing is reserved."""
+        async with self._store.read() as tx:
+            account, _ = open_account(self._chance.new_id(), profile, self._clock.now())
+            await self._must_be_allowed(tx, account)
+
     @retry_conflicts()
     async def settle_redemption(self, redemption_id: str) -> str:
         """The account a redemption led to; when there is none it is closed, and an empty string is returned."""
@@ -158,11 +164,14 @@ class Accounts:
         self, tx: Tx, user_id: str, profile: NewProfile, now: datetime, *, inviter_id: str = "", operator: bool = False
     ) -> Account:
         account, events = open_account(user_id, profile, now, inviter_id=inviter_id, operator=operator)
-        await self._must_be_free(tx, account.handle)
-        await self._must_not_mislead(tx, account, handle=True, display_name=True)
+        await self._must_be_allowed(tx, account)
         await tx.add_account(account)
         await tx.tell(events)
         return account
+
+    async def _must_be_allowed(self, tx: Tx, account: Account) -> None:
+        await self._must_be_free(tx, account.handle)
+        await self._must_not_mislead(tx, account, handle=True, display_name=True)
 
     async def _again(self, tx: Tx, redemption: Redemption, visitor: Visitor, now: datetime) -> SignedIn:
         if not redemption.user_id:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from services.auth.domain.errors import ScopeUnknown, TooManyTokens
 
-SCOPES = ("listen", "speak", "rooms", "invite", "profile", "fleet")
-OPERATORS_SCOPES = frozenset({"fleet"})
-"""Let a program of an operator look, and change nothing; without effect in the tokens of anybody else."""
+SCOPES = ("listen", "speak", "rooms", "invite", "profile", "fleet", "orders")
+OPERATORS_SCOPES = frozenset({"fleet", "orders"})
+"""Let a program of an operator look, or order ladders and doors, and nothing else; without effect in other tokens."""
 MOST_TOKENS = 20
 DEFAULT_DAYS = 90
 LONGEST_DAYS = 365

@@ -33,6 +33,10 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         )
         return pb.CreateAccountResponse(account=to.own(done.own), tokens=to.tokens(done.tokens))
 
+    async def CheckNewProfile(self, request: pb.CheckNewProfileRequest, context: Any) -> pb.CheckNewProfileResponse:
+        await self._accounts.check_new_profile(to.new_profile(request.profile))
+        return pb.CheckNewProfileResponse()
+
     async def SettleRedemption(self, request: pb.SettleRedemptionRequest, context: Any) -> pb.SettleRedemptionResponse:
         return pb.SettleRedemptionResponse(user_id=await self._accounts.settle_redemption(request.redemption_id))
 

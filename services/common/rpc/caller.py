@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from services.common.ids import new_id
+from services.common.trust.actor import Actor
 
 CallerKind = Literal["public", "user", "operator", "service"]
 
@@ -53,6 +54,12 @@ class Caller:
         if self.user_id is None:
             raise RuntimeError("this RPC's policy lets in callers without an account")
         return self.user_id
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what a call that only users may make does."""
+        # A personal token is the sign-in of what it does.
+        return Actor(self.user, "" if self.scopes is None else self.sign_in_id or "")
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")

@@ -9,6 +9,7 @@ from typing import Any
 from services.common.clock import Clock
 from services.common.errors import DomainError
 from services.common.store.database import retry_conflicts
+from services.common.trust.actor import Actor
 from services.invite.app.ports import Counters, Limits, Post, Store, Tx, Visitor
 from services.invite.domain import limits as rates
 from services.invite.domain.codes import code_hash, request_hash
@@ -181,7 +182,13 @@ class Doorkeeper:
         place, standing = self._place(seen, hashed), seen.line.find(hashed)
         if place is None or standing is None:
             raise InvitationInvalid
-        _check_holder(standing, request_id)
+        if not _is_holder(standing, request_id):
+            # It may have been taken a moment ago by whoever asks here, here or by another copy.
+            seen = await self._look(fresh=True)
+            place, standing = self._place(seen, hashed), seen.line.find(hashed)
+            if place is None or standing is None:
+                raise InvitationInvalid
+            _check_holder(standing, request_id)
         if place.ticket.turn:
             # Few are told so at a time; what was seen a second ago may have been spent since, by another copy too.
             await self._check_waits(hashed)
@@ -224,22 +231,20 @@ class Doorkeeper:
         override = seen.override if seen.override is not None and seen.at < seen.override.until else None
         return Inspection(self._shown(seen), self._headroom(), minute.within, places, override)
 
-    async def override(
-        self, operator_id: str, state: DoorState, a_minute: int, reason: str, until: datetime
-    ) -> DoorsShown:
+    async def override(self, by: Actor, state: DoorState, a_minute: int, reason: str, until: datetime) -> DoorsShown:
         """An operator orders how doors stand. Raises FieldInvalid."""
         async with self._store.read() as tx:
             at = await tx.moment(self._clock.now())
         order = checked_override(
-            state=state, a_minute=a_minute, reason=reason, operator_id=operator_id, since=at, until=until
+            state=state, a_minute=a_minute, reason=reason, operator_id=by.user_id, since=at, until=until
         )
         detail = {"state": state.value, "a_minute": a_minute, "reason": order.reason, "until": until.isoformat()}
-        await self._order(order, operator_id, "doors_overridden", detail)
+        await self._order(order, by, "doors_overridden", detail)
         return self._shown(await self._look(fresh=True))
 
-    async def release(self, operator_id: str) -> DoorsShown:
+    async def release(self, by: Actor) -> DoorsShown:
         """Takes an operator's order back."""
-        await self._order(None, operator_id, "doors_released", {})
+        await self._order(None, by, "doors_released", {})
         return self._shown(await self._look(fresh=True))
 
     async def round(self) -> None:
@@ -261,11 +266,11 @@ class Doorkeeper:
         self._counters.invitations("place_ended", ended)
 
     @retry_conflicts()
-    async def _order(self, order: Override | None, operator_id: str, action: str, detail: Mapping[str, Any]) -> None:
+    async def _order(self, order: Override | None, by: Actor, action: str, detail: Mapping[str, Any]) -> None:
         async with self._store.write() as tx:
             await tx.lock_doors()
             await tx.set_override(order)
-            await tx.audit(self._clock.now(), operator_id, action, "doors", detail)
+            await tx.audit(self._clock.now(), by.user_id, action, "doors", by.told(detail))
 
     @retry_conflicts()
     async def _note_looks(self) -> None:
@@ -353,9 +358,13 @@ class Doorkeeper:
         return DoorsShown(seen.pace, present, wait, self._post.can_deliver)
 
 
+def _is_holder(standing: Standing, request_id: str) -> bool:
+    return standing.is_held_by(request_hash(request_id) if request_id else "")
+
+
 def _check_holder(standing: Standing, request_id: str) -> None:
     """Raises PlaceElsewhere."""
-    if not standing.is_held_by(request_hash(request_id) if request_id else ""):
+    if not _is_holder(standing, request_id):
         raise PlaceElsewhere("another device waits in this place now; redeem again to take it back")
 
 

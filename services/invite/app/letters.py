@@ -62,9 +62,10 @@ class TurnLetters:
         address = letter_address(email) if email else ""
         if address and not self._post.can_deliver:
             raise LettersUnavailable("this server sends no letters just now: keep the page open, or come back")
-        if address:
-            self._limits.take(rates.ADDRESSES_PER_NETWORK, visitor.network)
         invitation = await self._doors.check_in_line(code_hash(code), visitor)
+        if address:
+            self._limits.take(rates.ADDRESSES_PER_PLACE, invitation.invitation_id)
+            self._limits.take(rates.ADDRESSES_PER_NETWORK, visitor.network)
         # Without the secret that codes derive from no letter could say the way back.
         if address and code_hash(self._rules.code_of(invitation.invitation_id)) != invitation.code_hash:
             raise LettersUnavailable("this invitation's link cannot be written: keep the page open, or come back")

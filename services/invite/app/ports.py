@@ -269,6 +269,10 @@ class Accounts(Protocol):
         """The account of a redemption, made once."""
         ...
 
+    async def check_new_profile(self, profile: Any) -> None:
+        """Raises what creating an account with it would be refused with now."""
+        ...
+
     async def settle_redemption(self, redemption_id: str) -> str:
         """The account a redemption led to, or an empty string: then none can come of it any more."""
         ...

@@ -81,11 +81,27 @@ class Redemptions:
             await self._confirm(claimed.redemption_id, account.user_id)
         except DomainError as refusal:
             if isinstance(refusal, DoorsPaced | DoorsPaused):
+                await self._check_who_waits(profile, visitor)
                 self._excuse_waiting(code, visitor)
             self._counters.redemption(refusal.reason.lower())
             raise
         self._counters.redemption("ok")
         return account, claimed.room_id
+
+    async def _check_who_waits(self, profile: Any, visitor: Visitor) -> None:
+        """Refuses at once what would be refused at their turn, as a username that is taken; the place stays theirs.
+
+        Who holds a good code could learn that at any open door: usernames are what people in rooms go by, and of the
+        person behind one, their address least of all, nothing is told. It counts for their network as any redemption.
+        """
+        try:
+            await self._accounts.check_new_profile(profile)
+        except DomainError as refusal:
+            # An auth that cannot answer now lets people wait all the same.
+            if refusal.kind in _DEFINITE:
+                self._give_back_code_limits(visitor)
+                self._counters.redemption(refusal.reason.lower())
+                raise
 
     def _excuse_waiting(self, code: str, visitor: Visitor) -> None:
         """Whoever the doors let wait has a good code, and a whole hall may wait behind one address."""

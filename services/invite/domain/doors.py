@@ -108,8 +108,10 @@ def checked_override(
         raise FieldInvalid(fields=(("reason", "must say why: it is kept in the audit"),))
     if not 0 < (until - since).total_seconds() <= LONGEST_OVERRIDE_SECONDS:
         raise FieldInvalid(fields=(("until", "must lie within the next 7 days"),))
-    if (a_minute > 0) != (state is DoorState.PACED):
-        raise FieldInvalid(fields=(("newcomers_a_minute", "goes with paced doors, and only with them"),))
+    if state is DoorState.PACED and a_minute < 1:
+        raise FieldInvalid(fields=(("newcomers_a_minute", f"must say how many, 1 to {BY_HAND_OPEN}: doors are paced"),))
+    if state is not DoorState.PACED and a_minute:
+        raise FieldInvalid(fields=(("newcomers_a_minute", "is for paced doors alone"),))
     return Override(state=state, a_minute=a_minute, reason=why, operator_id=operator_id, since=since, until=until)
 
 

@@ -27,6 +27,8 @@ class RelayReport:
 
     relay_id: str
     boot_id: str
+    grpc_address: str
+    """Where it answered for itself."""
     limits: Limits
     """What it may promise; zeros while it has not measured itself."""
     work: Work
@@ -55,8 +57,6 @@ class Headroom:
 
 
 MOST_RELAYS = 1_000
-MOST_STRANGERS = 64
-"""Relays that were heard once: so many made-up ones may be counted for a moment, and none of the others gives way."""
 
 
 class Stay:
@@ -105,37 +105,37 @@ class Leaving:
 
 
 class Fleet:
-    """The latest report of each relay. Time is an argument, in seconds that never go back."""
+    """The latest report of each relay that answered for itself. Time is an argument, in seconds that never go back."""
 
     def __init__(self, share: float = 1.0) -> None:
         """`share` is how much of its budget the directory fills a relay to."""
         self._share = share
         self._reports: dict[str, tuple[RelayReport, float]] = {}
-        self._strangers: dict[str, tuple[RelayReport, float]] = {}
         self._stay = Stay()
         self._leaving = Leaving()
 
     def knows(self, relay_id: str) -> bool:
-        """Whether a relay was heard again and again."""
+        """Whether a relay of that name has answered, and was heard lately."""
         return relay_id in self._reports
 
+    def recognises(self, report: RelayReport) -> bool:
+        """Whether a report is of a start that answered at the address it names."""
+        known = self._reports.get(report.relay_id)
+        return known is not None and (known[0].boot_id, known[0].grpc_address) == (report.boot_id, report.grpc_address)
+
     def hear(self, report: RelayReport, now: float) -> None:
-        """Takes in a relay's report; every one costs the same. Of those heard once the oldest gives way."""
-        before = self._reports.get(report.relay_id) or self._strangers.pop(report.relay_id, None)
-        if before is None or (not self.knows(report.relay_id) and len(self._reports) >= MOST_RELAYS):
-            self._strangers[report.relay_id] = (report, now)
-            if len(self._strangers) > MOST_STRANGERS:
-                del self._strangers[next(iter(self._strangers))]
+        """Takes in the report of a relay that is what it says; every one costs the same."""
+        before = self._reports.get(report.relay_id)
+        if before is None and len(self._reports) >= MOST_RELAYS:
             return
-        if before[0].boot_id == report.boot_id:
+        if before is not None and before[0].boot_id == report.boot_id:
             self._note_stay(before[0], report, now - before[1], now)
         self._reports[report.relay_id] = (report, now)
 
     def headroom(self, now: float) -> Headroom | None:
         """What there is now, or None when no relay that can serve anybody was heard lately: then nothing is known."""
         self._forget(now)
-        heard = (*self._reports.values(), *self._strangers.values())
-        fresh = [report for report, at in heard if now - at <= FRESH_SECONDS]
+        fresh = [report for report, at in self._reports.values() if now - at <= FRESH_SECONDS]
         serving = [report for report in fresh if report.limits.usual > 0]
         if not serving:
             return None
@@ -147,7 +147,7 @@ class Fleet:
 
     def _displaced(self, now: float) -> Iterable[int]:
         """People whose relay is being emptied, has just gone or is at its last step: others may have to seat them."""
-        for report, at in (*self._reports.values(), *self._strangers.values()):
+        for report, at in self._reports.values():
             if report.draining or now - at > FRESH_SECONDS or report.ladder_step >= PAUSING_STEP:
                 yield report.sessions
 
@@ -167,10 +167,9 @@ class Fleet:
         self._leaving.saw(left, now)
 
     def _forget(self, now: float) -> None:
-        for heard in (self._reports, self._strangers):
-            gone = [key for key, (_, at) in heard.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
-            for relay_id in gone:
-                del heard[relay_id]
+        gone = [key for key, (_, at) in self._reports.items() if now - at > FRESH_SECONDS + DISPLACED_SECONDS]
+        for relay_id in gone:
+            del self._reports[relay_id]
 
 
 def _more(report: RelayReport, work: Work, share: float) -> int:

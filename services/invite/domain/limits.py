@@ -9,4 +9,6 @@ REDEMPTIONS_PER_NETWORK = Limit("redemptions_per_network", burst=60, seconds_eac
 # Whom the doors let wait does not count for their network, where a whole hall may sit, unless one code asks too often.
 EXCUSED_PER_CODE = Limit("excused_per_code", burst=20, seconds_each=5)
 REDEMPTIONS_PER_DEPLOYMENT = Limit("redemptions_per_deployment", burst=2000, seconds_each=0.02)
-ADDRESSES_PER_NETWORK = Limit("addresses_per_network", burst=20, seconds_each=60)
+# By the place, which nobody has for nothing; a whole hall behind one address waits and leaves its own.
+ADDRESSES_PER_PLACE = Limit("addresses_per_place", burst=5, seconds_each=120)
+ADDRESSES_PER_NETWORK = Limit("addresses_per_network", burst=2000, seconds_each=1)

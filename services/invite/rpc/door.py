@@ -53,7 +53,7 @@ class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
 
     async def OverrideDoors(self, request: pb.OverrideDoorsRequest, context: Any) -> pb.OverrideDoorsResponse:
         shown = await self._doors.override(
-            current_caller().user,
+            current_caller().actor,
             _STATES[request.state],
             request.newcomers_a_minute,
             request.reason,
@@ -62,4 +62,4 @@ class DoorServicer(door_service_pb2_grpc.DoorServiceServicer):
         return pb.OverrideDoorsResponse(doors=to.doors(shown))
 
     async def ReleaseDoors(self, request: pb.ReleaseDoorsRequest, context: Any) -> pb.ReleaseDoorsResponse:
-        return pb.ReleaseDoorsResponse(doors=to.doors(await self._doors.release(current_caller().user)))
+        return pb.ReleaseDoorsResponse(doors=to.doors(await self._doors.release(current_caller().actor)))

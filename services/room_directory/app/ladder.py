@@ -6,6 +6,7 @@ from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.errors import FieldInvalid
+from services.common.trust.actor import Actor
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.ports import Act
 from services.room_directory.domain.ladder import EVERY_RELAY, LadderOrder, LadderOrders, checked_order
@@ -43,24 +44,28 @@ class LadderCases:
         relays.sort(key=lambda each: (each.ordinal, each.relay_id))
         return relays, (await self._store.orders()).standing(self._clock.now())
 
-    async def pin(
-        self, operator_id: str, relay_id: str, step: int, reason: str, until: datetime
-    ) -> tuple[LadderOrder, ...]:
+    async def pin(self, by: Actor, relay_id: str, step: int, reason: str, until: datetime) -> tuple[LadderOrder, ...]:
         """Holds a relay, or all, at a step. Raises FieldInvalid."""
-        if relay_id != EVERY_RELAY and relay_id not in self._fleet.relays:
-            raise FieldInvalid(fields=(("relay_id", "names no relay that is known"),))
+        if not self._is_known(relay_id):
+            raise _unknown_relay()
 
         def order(now: datetime) -> LadderOrder:
             return checked_order(
-                relay_id=relay_id, step=step, reason=reason, operator_id=operator_id, now=now, until=until
+                relay_id=relay_id, step=step, reason=reason, operator_id=by.user_id, now=now, until=until
             )
 
         detail = {"step": str(step), "reason": order(self._clock.now()).reason, "until": until.isoformat()}
-        return await self._change(Act(operator_id, "ladder_pinned", relay_id or "relays", detail), relay_id, order)
+        act = Act(by.user_id, "ladder_pinned", relay_id or "relays", by.told(detail))
+        return await self._change(act, relay_id, order)
 
-    async def release(self, operator_id: str, relay_id: str) -> tuple[LadderOrder, ...]:
-        """Takes an order back; one that is not there stays away."""
-        act = Act(operator_id, "ladder_released", relay_id or "relays")
+    async def release(self, by: Actor, relay_id: str) -> tuple[LadderOrder, ...]:
+        """Takes an order back; one that is not there stays away. Raises FieldInvalid for a relay that never was."""
+        if not self._is_known(relay_id):
+            # An order outlives its relay, and can be taken back all the same.
+            ordered = {order.relay_id for order in (await self._store.orders()).orders}
+            if relay_id not in ordered:
+                raise _unknown_relay()
+        act = Act(by.user_id, "ladder_released", relay_id or "relays", by.told({}))
         return await self._change(act, relay_id, lambda _: None)
 
     async def tell(self) -> None:
@@ -69,9 +74,16 @@ class LadderCases:
         if stored.changed_at is not None:
             await self._tell(stored)
 
+    def _is_known(self, relay_id: str) -> bool:
+        return relay_id == EVERY_RELAY or relay_id in self._fleet.relays
+
     async def _change(
         self, act: Act, relay_id: str, order: Callable[[datetime], LadderOrder | None]
     ) -> tuple[LadderOrder, ...]:
         stored = await self._store.change(act, relay_id, order)
         await self._tell(stored)
         return stored.standing(self._clock.now())
+
+
+def _unknown_relay() -> FieldInvalid:
+    return FieldInvalid(fields=(("relay_id", "names no relay that is known"),))

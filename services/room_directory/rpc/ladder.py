@@ -26,12 +26,11 @@ class LadderServicer(ladder_service_pb2_grpc.LadderServiceServicer):
 
     async def PinLadder(self, request: pb.PinLadderRequest, context: Any) -> pb.PinLadderResponse:
         until = request.until.ToDatetime(tzinfo=UTC)
-        who = current_caller().user
-        orders = await self._ladder.pin(who, request.relay_id, request.step, request.reason, until)
+        orders = await self._ladder.pin(current_caller().actor, request.relay_id, request.step, request.reason, until)
         return pb.PinLadderResponse(orders=_orders(orders))
 
     async def ReleaseLadder(self, request: pb.ReleaseLadderRequest, context: Any) -> pb.ReleaseLadderResponse:
-        orders = await self._ladder.release(current_caller().user, request.relay_id)
+        orders = await self._ladder.release(current_caller().actor, request.relay_id)
         return pb.ReleaseLadderResponse(orders=_orders(orders))
 
 

@@ -91,6 +91,18 @@ async def test_repeated_redemption_signs_in_for_a_quarter_of_an_hour_only(hall: 
     assert late.own.account.user_id == first.own.account.user_id
 
 
+async def test_profile_is_checked_as_an_account_would_be_made_with_it_and_nothing_is_reserved(hall: Hall) -> None:
+    accounts = hall.parts.app.accounts
+    await accounts.create_account("redemption000001", BORIS, "user000000000001", Visitor())
+    with pytest.raises(HandleTaken):
+        await accounts.check_new_profile(NewProfile(handle=BORIS.handle, display_name="Somebody"))
+    other = NewProfile(handle="another_boris", display_name="Boris")
+    for _ in range(2):
+        await accounts.check_new_profile(other)
+    assert (await accounts.create_account("redemption000002", other, "user000000000001", Visitor())).tokens
+    assert (await hall.facts()).count("AccountCreated") == 2
+
+
 async def test_settled_redemption_names_its_account_or_never_gets_one(hall: Hall) -> None:
     accounts = hall.parts.app.accounts
     made = await accounts.create_account("redemption000001", BORIS, "user000000000001", Visitor())

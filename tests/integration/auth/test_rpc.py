@@ -156,11 +156,11 @@ async def test_personal_token_with_every_scope_cannot_touch_the_account_or_opera
     assert changed.account.profile.bio == "by a bot"
 
 
-async def test_an_operators_token_that_may_see_the_fleet_operates_nothing(
+async def test_an_operators_token_for_the_fleet_and_its_orders_operates_nothing_else(
     served: Served,
 ) -> None:
     owner = await served.owner()
-    request = token_rpc.CreatePersonalTokenRequest(label="gauge", scopes=["fleet"])
+    request = token_rpc.CreatePersonalTokenRequest(label="gauge", scopes=["fleet", "orders"])
     made = await served.stub.CreatePersonalToken(request, metadata=bearer(owner.tokens.access_token))
     exchange = token_rpc.ExchangePersonalTokenRequest(personal_token=made.personal_token)
     scoped = bearer((await served.stub.ExchangePersonalToken(exchange)).access_token)

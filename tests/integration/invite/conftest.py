@@ -58,6 +58,10 @@ class AuthLink:
         self.after("create_account")
         return NewAccount(made.own.account.user_id, made)
 
+    async def check_new_profile(self, profile: NewProfile) -> None:
+        self.before("check_new_profile")
+        await self.hall.parts.app.accounts.check_new_profile(profile)
+
     async def settle_redemption(self, redemption_id: str) -> str:
         self.before("settle_redemption")
         user_id = await self.hall.parts.app.accounts.settle_redemption(redemption_id)

@@ -27,6 +27,7 @@ def report(free: int, seats: int = 1000) -> RelayReport:
     return RelayReport(
         relay_id="relay000000001",
         boot_id="boot0000000001",
+        grpc_address="127.0.0.1:1",
         limits=Limits(usual=round(seats * 50 / 0.9) + 1),
         work=Work(used, used),
         listener=Work(50, 50),

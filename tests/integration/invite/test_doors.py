@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.common.errors import DomainError, FieldInvalid
+from services.auth.domain.errors import HandleTaken
+from services.common.errors import DomainError, FieldInvalid, PartUnavailable
+from services.common.trust.actor import Actor
 from services.invite.app.ports import Visitor
 from services.invite.domain.doors import Cause, DoorState
 from services.invite.domain.errors import (
@@ -208,7 +210,7 @@ async def test_operators_order_counts_in_every_copy_until_its_end_and_is_kept_in
 ) -> None:
     copies.hear(report(0))
     until = await moment_of(door) + timedelta(days=1)
-    await copies.doors[0].override(OPERATOR, DoorState.PACED, 6, "a talk begins", until)
+    await copies.doors[0].override(Actor(OPERATOR), DoorState.PACED, 6, "a talk begins", until)
     door.clock.advance(2)
     copies.hear(report(0))
     seen = await copies.doors[1].inspect()
@@ -217,20 +219,21 @@ async def test_operators_order_counts_in_every_copy_until_its_end_and_is_kept_in
     assert (seen.override.reason, seen.override.operator_id) == ("a talk begins", OPERATOR)
     _, code = await door.invite()
     assert came(await copies.come([code])) == [0]
-    await copies.doors[1].release(OPERATOR)
+    await copies.doors[1].release(Actor(OPERATOR, "token00000000001"))
     assert (await copies.doors[0].inspect()).override is None
     acts = [row for row in await door.audited() if row.target == "doors"]
     assert [(row.actor, row.action) for row in acts] == [(OPERATOR, "doors_overridden"), (OPERATOR, "doors_released")]
     assert acts[0].detail["reason"] == "a talk begins"
+    assert [row.detail.get("token") for row in acts] == [None, "token00000000001"], "a program's is told apart"
     with pytest.raises(FieldInvalid):
-        await copies.doors[0].override(OPERATOR, DoorState.OPEN, 0, "for ever", until + timedelta(days=30))
+        await copies.doors[0].override(Actor(OPERATOR), DoorState.OPEN, 0, "for ever", until + timedelta(days=30))
 
 
 async def test_order_whose_end_has_passed_leaves_the_row(door: Door, copies: Copies) -> None:
     if not door.database.is_sqlite:
         pytest.skip("moments are PostgreSQL's own there")
     until = await moment_of(door) + timedelta(hours=1)
-    await copies.doors[0].override(OPERATOR, DoorState.PAUSED, 0, "a talk ends", until)
+    await copies.doors[0].override(Actor(OPERATOR), DoorState.PAUSED, 0, "a talk ends", until)
     store = SqlStore(door.database, encode)
     await copies.doors[1].sweep()
     async with store.read() as tx:
@@ -271,6 +274,50 @@ async def test_copy_that_hears_no_relay_lets_nobody_in_beside_one_that_does(door
     copies.fleets[0].hear(report(900), door.clock.monotonic())
     codes = await codes_of(door, 4)
     assert came(await copies.come(codes)) == [0, 2]
+
+
+async def test_device_that_has_just_taken_a_place_sees_it_at_once_by_any_copy(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    _, code = await door.invite()
+    door.redemptions = copies.redemptions[0]
+    first, second = "a" * 32, "b" * 32
+    with pytest.raises(DoorsPaused):
+        await door.redeem(code, first, "guest")
+    for doors in copies.doors:
+        assert (await doors.get_place(code, VISITOR, first))[0].ticket.place == 1
+    door.clock.advance(0.1)
+    with pytest.raises(DoorsPaused):
+        await door.redeem(code, second, "guest")
+    for doors in copies.doors:
+        assert (await doors.get_place(code, VISITOR, second))[0].ticket.place == 1
+        with pytest.raises(PlaceElsewhere):
+            await doors.get_place(code, VISITOR, first)
+
+
+async def test_username_that_is_taken_is_told_before_the_wait_and_the_place_is_kept(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+    await door.hall.member("lina")
+    _, code = await door.invite()
+    door.redemptions = copies.redemptions[0]
+    with pytest.raises(HandleTaken) as refusal:
+        await door.redeem(code, "a" * 32, "lina")
+    assert refusal.value.metadata["free"]
+    assert (await copies.doors[0].get_place(code, VISITOR, "a" * 32))[0].ticket.place == 1
+    with pytest.raises(DoorsPaused):
+        await door.redeem(code, "a" * 32, "lina_of_the_hall")
+
+
+async def test_people_wait_also_while_auth_cannot_say_whether_a_username_is_free(door: Door, copies: Copies) -> None:
+    copies.hear(report(0))
+
+    def away(name: str) -> None:
+        if name == "check_new_profile":
+            raise PartUnavailable("auth is away")
+
+    door.auth.before = away
+    _, code = await door.invite()
+    (refusal,) = await copies.come([code])
+    assert isinstance(refusal, DoorsPaused)
 
 
 async def test_place_is_of_the_device_that_asked_last_and_the_other_is_told(door: Door, copies: Copies) -> None:

@@ -226,14 +226,22 @@ async def test_only_a_code_that_waits_can_have_a_letter_sent(desk: Desk) -> None
         await desk.letters[0].leave("madeupmadeup", LINA, "en", VISITOR)
 
 
-async def test_network_that_leaves_address_after_address_is_slowed(desk: Desk) -> None:
+async def test_a_whole_hall_behind_one_address_leaves_its_addresses(desk: Desk) -> None:
+    network = Visitor("10.1.1.0/24")
+    for number, code in enumerate(await codes_of(desk.door, 40)):
+        await desk.copies.come([code])
+        await desk.letters[0].leave(code, f"g{number}@example.org", "en", network)
+    assert len(await desk.addresses()) == 40
+
+
+async def test_place_that_is_given_address_after_address_is_slowed(desk: Desk) -> None:
     _, code = await desk.door.invite()
     await desk.waits(code)
     network = Visitor("10.1.1.0/24")
-    for number in range(20):
+    for number in range(4):
         await desk.letters[0].leave(code, f"g{number}@example.org", "en", network)
     with pytest.raises(RateLimited):
-        await desk.letters[0].leave(code, "one_more@example.org", "en", network)
+        await desk.letters[0].leave(code, "one_more@example.org", "en", Visitor("10.1.2.0/24"))
     await desk.letters[0].leave(code, "", "en", network)
     assert await desk.addresses() == [""], "an address is taken back however many were left"
 

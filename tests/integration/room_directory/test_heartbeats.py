@@ -4,7 +4,7 @@ import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 
 from services.common.ids import new_id
-from services.room_directory.app.heartbeats import MOST_STRANGERS
+from services.programme.introductions import MOST_STRANGERS
 from services.room_directory.domain.placement import STALE_SECONDS
 from tests.integration.room_directory.world import World
 

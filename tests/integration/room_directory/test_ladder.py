@@ -129,6 +129,32 @@ async def test_an_order_that_makes_no_sense_is_refused_by_the_field_and_changes_
     assert not (await by_operator(world, "InspectLadder", pb.InspectLadderRequest())).orders
 
 
+async def test_releasing_a_relay_that_never_was_is_refused_and_one_without_an_order_changes_nothing(
+    world: World,
+) -> None:
+    await world.relay()
+    refusal = await refused_with(by_operator(world, "ReleaseLadder", pb.ReleaseLadderRequest(relay_id="relay99999")))
+    assert refusal.reason == "FIELD_INVALID"
+    assert "names no relay that is known" in str(refusal)
+    answer = await by_operator(world, "ReleaseLadder", pb.ReleaseLadderRequest(relay_id="relay00000"))
+    assert not answer.orders
+
+
+async def test_an_operators_token_sees_ladders_by_one_scope_and_orders_by_another_which_the_audit_tells(
+    world: World,
+) -> None:
+    await world.relay()
+    assert await world.call("olga", "InspectLadder", pb.InspectLadderRequest(), scopes=("fleet",))
+    for scopes in (("fleet",), ("listen", "rooms"), ()):
+        refusal = await refused_with(world.call("olga", "PinLadder", pin(2, "relay00000"), scopes=scopes))
+        assert refusal.kind == "permission_denied"
+    answer = await world.call("olga", "PinLadder", pin(2, "relay00000"), scopes=("orders",))
+    assert [each.step for each in answer.orders] == [2]
+    async with world.database.read() as session:
+        (row,) = await audit.latest(session, target="relay00000")
+    assert (row.actor, bool(row.detail["token"])) == (person("olga"), True)
+
+
 async def test_only_operators_see_and_order_ladders(world: World) -> None:
     refusal = await refused_with(world.call("lina", "PinLadder", pin(1)))
     assert refusal.kind == "permission_denied"

@@ -35,7 +35,7 @@ async def test_operators_see_where_relays_stand_hold_them_at_a_step_and_let_them
     code, out, _ = await operator.run("ladder", "release")
     assert code == 0
     assert "Ordered" not in out
-    assert "Relays follow within seconds" in out
+    assert "come down from where they stand by a step for each minute of calm" in out
     _, out, _ = await operator.run("ladder", "release", "--json")
     assert json.loads(out) == {"orders": []}
 

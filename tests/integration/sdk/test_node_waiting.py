@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from majlis.room_directory.v1 import room_pb2
 
 from tests.support.fake_hall import ROOM_ID, Hall
@@ -41,3 +42,21 @@ async def test_who_gives_up_gives_the_place_up(hall: Hall) -> None:
     seen = await _wait(hall, 2)
     assert (seen["places"], seen["role"]) == ([3, 3], "AbortError")
     assert hall.left == ["line ticket1"]
+
+
+@pytest.mark.parametrize(
+    ("email", "keep", "left"),
+    [("", "", [["codecodecode", "a" * 32]]), ("lina@hall.example", "", []), ("", "keep", [])],
+    ids=["gives up", "left an address", "keeps the place"],
+)
+async def test_who_gives_up_before_the_doors_leaves_the_line_unless_the_place_is_kept(
+    email: str, keep: str, left: list[list[str]]
+) -> None:
+    script = Path(__file__).parent / "give_up_doors.mjs"
+    process = await asyncio.create_subprocess_exec(
+        "node", str(script), str(CLIENT), email, keep, env=toolchains.with_node(dict(os.environ)),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 40)
+    assert process.returncode == 0, err.decode()
+    assert json.loads(out) == {"ended": "AbortError", "left": left}

@@ -159,8 +159,10 @@ def test_scopes_are_known_words_in_one_order() -> None:
     with pytest.raises(ScopeUnknown, match="'account'"):
         check_scopes(["listen", "account"])
     assert check_scopes(["fleet", "listen"], operator=True) == ("listen", "fleet")
-    with pytest.raises(ScopeUnknown):
-        check_scopes(["fleet", "listen"])
+    assert check_scopes(["orders", "fleet"], operator=True) == ("fleet", "orders")
+    for scope in ("fleet", "orders"):
+        with pytest.raises(ScopeUnknown, match="a scope for operators"):
+            check_scopes([scope, "listen"])
 
 
 def test_twenty_personal_tokens_are_enough() -> None:

@@ -207,7 +207,7 @@ async def test_scoped_token_cannot_be_widened_by_leaving_scopes_out_of_order() -
     assert verified.scopes == frozenset({"listen"})
 
 
-@pytest.mark.parametrize(("operator", "scopes"), [(True, {"listen", "fleet"}), (False, {"listen"})])
+@pytest.mark.parametrize(("operator", "scopes"), [(True, {"listen", "fleet", "orders"}), (False, {"listen"})])
 async def test_a_scope_for_operators_is_in_no_token_of_anybody_else(operator: bool, scopes: set[str]) -> None:
     account = replace(ACCOUNT, operator=operator)
     claims = access_claims(
@@ -216,7 +216,7 @@ async def test_a_scope_for_operators_is_in_no_token_of_anybody_else(operator: bo
         audience="majlis",
         now=CLOCK.now(),
         life=timedelta(minutes=10),
-        scopes=("listen", "fleet"),
+        scopes=("listen", "fleet", "orders"),
     )
     verified = await verifier().verify_access(signed(claims=ACCESS.claims(claims)))
     assert (verified.operator, verified.scopes) == (False, frozenset(scopes))

@@ -77,6 +77,19 @@ def test_operators_order_counts_until_its_end_and_then_the_fleet_again() -> None
 
 
 @pytest.mark.parametrize(
+    ("state", "a_minute", "why"),
+    [
+        (DoorState.PACED, 0, "must say how many, 1 to 6000: doors are paced"),
+        (DoorState.OPEN, 5, "is for paced doors alone"),
+    ],
+)
+def test_a_number_that_is_missing_or_too_much_is_refused_in_words(state: DoorState, a_minute: int, why: str) -> None:
+    with pytest.raises(FieldInvalid) as refusal:
+        order(state, a_minute)
+    assert refusal.value.fields == (("newcomers_a_minute", why),)
+
+
+@pytest.mark.parametrize(
     ("field_name", "values"),
     [
         ("reason", {"state": DoorState.OPEN, "reason": "  "}),

@@ -11,7 +11,6 @@ from services.invite.domain.headroom import (
     FRESH_SECONDS,
     LONGEST_STAY_SECONDS,
     MOST_RELAYS,
-    MOST_STRANGERS,
     SHORTEST_STAY_SECONDS,
     USUAL_STAY_SECONDS,
     Fleet,
@@ -22,6 +21,7 @@ from services.programme.work import PAUSING_STEP, UNKNOWN, WAITING_STEP, Limits,
 RELAY = RelayReport(
     relay_id="relay000000001",
     boot_id="boot0000000001",
+    grpc_address="127.0.0.1:1",
     limits=Limits(usual=10_000),
     work=Work(),
     listener=Work(50, 50),
@@ -150,33 +150,22 @@ def test_who_leaves_is_counted_of_late_and_forgotten_when_nobody_does() -> None:
     assert fleet.headroom(900.0).leaving_a_second < 0.01  # type: ignore[union-attr]
 
 
-def test_relays_that_are_heard_again_never_give_way_to_any_number_that_are_made_up() -> None:
+def test_a_start_is_recognised_by_its_name_its_boot_and_its_address_until_it_was_silent_for_long() -> None:
     fleet = Fleet()
+    assert not fleet.recognises(RELAY)
     fleet.hear(RELAY, 0.0)
-    fleet.hear(RELAY, 1.0)
-    for number in range(20_000):
-        fleet.hear(replace(RELAY, relay_id=f"madeup{number:08}", limits=Limits(usual=1_000)), 1.0)
-    headroom = fleet.headroom(1.0)
-    assert headroom is not None
-    assert fleet.knows(RELAY.relay_id)
-    assert headroom.relays == 1 + MOST_STRANGERS
-    fleet.hear(RELAY, 6.5)
-    headroom = fleet.headroom(6.5)
-    assert headroom is not None
-    assert (headroom.free, headroom.seats, headroom.relays) == (180, 180, 1)
+    assert fleet.recognises(replace(RELAY, sessions=7, work=used(500)))
+    assert not fleet.recognises(replace(RELAY, boot_id="boot0000000002"))
+    assert not fleet.recognises(replace(RELAY, grpc_address="127.0.0.1:2"))
+    fleet.headroom(FRESH_SECONDS + DISPLACED_SECONDS + 1)
+    assert not fleet.knows(RELAY.relay_id)
 
 
-def test_those_heard_again_are_bounded_too() -> None:
+def test_relays_are_bounded_and_those_that_are_there_never_give_way() -> None:
     fleet = Fleet()
-    for _ in range(2):
-        for number in range(MOST_RELAYS + 10):
-            fleet.hear(replace(RELAY, relay_id=f"relay{number:08}"), 0.0)
-            fleet.hear(replace(RELAY, relay_id=f"relay{number:08}"), 0.0)
+    for number in range(MOST_RELAYS + 10):
+        fleet.hear(replace(RELAY, relay_id=f"relay{number:08}"), 0.0)
     headroom = fleet.headroom(0.0)
     assert headroom is not None
-    assert headroom.relays == MOST_RELAYS + 10
-    for number in range(20_000):
-        fleet.hear(replace(RELAY, relay_id=f"madeup{number:08}"), 0.0)
-    headroom = fleet.headroom(0.0)
-    assert headroom is not None
-    assert headroom.relays == MOST_RELAYS + MOST_STRANGERS
+    assert headroom.relays == MOST_RELAYS
+    assert fleet.knows("relay00000000")

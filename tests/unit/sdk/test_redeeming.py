@@ -1,6 +1,8 @@
 """Coming in by an invitation where newcomers come in one after another."""
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from majlis.invite.v1 import door_service_pb2, doors_pb2, invite_service_pb2
@@ -101,7 +103,7 @@ async def test_address_is_left_once_there_is_a_place_and_only_once() -> None:
     async def leave_address() -> None:
         left.append(len(hall.requests))
 
-    await redeem(hall.redeem, hall.get_place, REQUEST, None, leave_address)
+    await redeem(hall.redeem, hall.get_place, REQUEST, leave_address=leave_address)
     assert left == [2]
 
 
@@ -112,4 +114,48 @@ async def test_server_that_sends_no_letters_says_so_instead_of_waiting_in_silenc
         raise refused("LETTERS_UNAVAILABLE", "failed_precondition")
 
     with pytest.raises(MajlisError, match="no"):
-        await redeem(hall.redeem, hall.get_place, REQUEST, None, leave_address)
+        await redeem(hall.redeem, hall.get_place, REQUEST, leave_address=leave_address)
+
+
+@dataclass
+class Line:
+    """A line that is waited in until the test gives up, and what was given up."""
+
+    left: list[tuple[str, str]] = field(default_factory=list)
+    waits: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def leave(self, request: door_service_pb2.LeaveLineRequest) -> None:
+        self.left.append((request.code, request.request_id))
+
+    def told(self, _: Wait) -> None:
+        self.waits.set()
+
+    async def give_up(self, hall: Hall, **how: Any) -> None:
+        waiting = asyncio.create_task(redeem(hall.redeem, hall.get_place, REQUEST, self.told, leave=self.leave, **how))
+        await self.waits.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+async def test_who_gives_up_leaves_the_line_by_the_redemption_that_waited() -> None:
+    line = Line()
+    await line.give_up(Hall([refused("DOORS_PACED", place="3")]))
+    assert line.left == [("codecodecode", "a" * 32)]
+
+
+async def test_who_gives_up_before_a_full_line_has_nothing_to_leave() -> None:
+    line = Line()
+    await line.give_up(Hall([refused("LINE_FULL")]))
+    assert line.left == []
+
+
+async def test_place_is_kept_for_a_letter_that_tells_of_the_turn() -> None:
+    line, left = Line(), asyncio.Event()
+
+    async def leave_address() -> None:
+        left.set()
+
+    line.waits = left
+    await line.give_up(Hall([refused("DOORS_PACED", place="3")]), leave_address=leave_address)
+    assert line.left == []
