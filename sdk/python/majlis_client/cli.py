@@ -329,11 +329,10 @@ def redeem(
     ca: Annotated[Path | None, typer.Option("--ca", help=say("help.option.ca"), exists=True, dir_okay=False)] = None,
 ) -> None:
     """Comes in by an invitation, and keeps the sign-in."""
-    who = {"display_name": name, "handle": handle, "email": email.strip()}
-    run(_redeem(server, link, who, ca.resolve() if ca else None))
+    run(_redeem(server, link, name, handle, email.strip(), ca=ca.resolve() if ca else None))
 
 
-async def _redeem(server: str, link: str, who: dict[str, str], ca: Path | None) -> None:
+async def _redeem(server: str, link: str, name: str, handle: str, email: str, *, ca: Path | None) -> None:
     where, code = invitation_of(link)
     url = where or server
     if not url:
@@ -346,10 +345,12 @@ async def _redeem(server: str, link: str, who: dict[str, str], ca: Path | None) 
 
     async with Client(await discover(url, ca)) as client:
         try:
-            sign_in = await client.redeem(code, **who, locale=language_of(os.environ), on_wait=tell)
+            sign_in = await client.redeem(
+                code, handle=handle, display_name=name, email=email, locale=language_of(os.environ), on_wait=tell
+            )
         except asyncio.CancelledError:
             if waiting and waiting[-1].place:
-                print(say("doors.kept" if who["email"] else "doors.left"), file=sys.stderr)
+                print(say("doors.kept") if email else say("doors.left"), file=sys.stderr)
             raise
     await _keep(replace(sign_in, ca_file=str(ca) if ca else ""))
 

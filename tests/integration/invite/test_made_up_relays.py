@@ -97,7 +97,7 @@ def forged(number: int, address: str) -> relay_pb.RelayLoad:
 
 
 async def test_loads_of_relays_that_are_not_there_make_no_room_and_hide_none(hearing: Hearing, tmp_path: Path) -> None:
-    relay = Relay(tmp_path)
+    relay = Relay(tmp_path)  # type: ignore[abstract]
     await relay.start()
     for number in range(FORGED):
         await hearing.bus.publish(forged(number, relay.load.grpc_address if number % 2 else "127.0.0.1:1"))
