@@ -135,8 +135,9 @@ def load(cls: type[T], prefix: str, env: Mapping[str, str]) -> T:
     values: dict[str, Any] = {}
     for name, field in names.items():
         inner, marks = _marks(hints[field.name])
-        # An orchestrator leaves a text empty that it does not set.
-        is_set = name in env and (env[name] != "" or inner is not str or not marks)
+        # An orchestrator leaves a text empty that it does not set; where something else would count, that is refused.
+        may_lack = inner is str and bool(marks) and (_required(field) or field.default == "")
+        is_set = name in env and (env[name] != "" or not may_lack)
         if is_set:
             values[field.name] = _parse(name, env[name], hints[field.name])
         elif _required(field):

@@ -146,6 +146,8 @@ def test_a_refusal_repeats_no_password() -> None:
         ("gateway", {"EXTRA_ORIGINS": "https://a.example,localhost:5173"}, "GATEWAY_EXTRA_ORIGINS="),
         ("media_relay", {"BIND": ""}, "MEDIA_RELAY_BIND needs at least one address"),
         ("media_relay", {"RELAY_ID": "one"}, "MEDIA_RELAY_RELAY_ID is not allowed to be 'one': it must be 10 to 32 "),
+        ("auth", {"DATABASE_URL": ""}, "AUTH_DATABASE_URL is not allowed: it must be sqlite:///FILE or postgresql://"),
+        ("gateway", {"PUBLIC_URL": ""}, "GATEWAY_PUBLIC_URL='' is not allowed: it must be http(s)://host[:port]"),
         ("invite", {"AUTH_ADDRESS": ""}, "INVITE_AUTH_ADDRESS must be set (host:port, like auth:9090)"),
     ],
 )
