@@ -72,8 +72,8 @@ async def test_it_serves_its_page_with_every_other_part_away(tmp_path: Path) -> 
     ("settings", "words"),
     [
         ({"LISTNE": "127.0.0.1:1"}, "GATEWAY_LISTNE is not a setting"),
-        ({"PUBLIC_URL": "hall.example"}, "public_url"),
-        ({"TLS_CERT": "cert.pem"}, "tls_cert and tls_key must be set together"),
+        ({"PUBLIC_URL": "hall.example"}, "GATEWAY_PUBLIC_URL="),
+        ({"TLS_CERT": "cert.pem"}, "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY must be set together"),
         ({"TRUSTED_PROXIES": "10.0.0.0/99"}, "GATEWAY_TRUSTED_PROXIES"),
         ({"INVITE_ADDRESS": ""}, "GATEWAY_INVITE_ADDRESS must be set"),
         ({"TLS_CERT": "/no/such.pem", "TLS_KEY": "/no/such.key"}, "cannot be"),
