@@ -30,8 +30,13 @@ _BUS = "|".join(rf"\s*{each}{_BEHIND_SCHEME}\s*(,\s*{each}{_BEHIND_SCHEME}\s*)*"
 
 LISTEN = Written(rf"({_HOST}|{_V6}|\*?):{_ANY_PORT}", "host:port, with a port of at most 65535")
 """Of an address that a service listens on; port 0 is any free one."""
-ADDRESS = Written(rf"(dns:///)?{_HOST}:{_PORT}", "host:port, like auth:9090")
-"""Of an address that others are reached at."""
+_V4_PORT = rf"[0-9]{{1,3}}(\.[0-9]{{1,3}}){{3}}:{_PORT}"
+_V6_PORT = rf"\[{_V6}\]:{_PORT}"
+ADDRESS = Written(
+    rf"(dns:///)?{_HOST}:{_PORT}|ipv4:{_V4_PORT}(,{_V4_PORT})*|ipv6:{_V6_PORT}(,{_V6_PORT})*",
+    "host:port, like auth:9090, or of copies without a name ipv4:10.0.0.2:9090,10.0.0.3:9090",
+)
+"""Of an address that others are reached at, in the ways of gRPC that make sense between services."""
 OWN_ADDRESS = Written(rf"({_HOST}|{_V6}):{_PORT}", "host:port, as others reach it")
 """Of an address that others are told; an IPv6 address of a pod comes without its brackets."""
 HOST = Written(rf"{_NAME}|{_ZONED}|{_V6}", "a host name or an IP address, without a scheme or a port")

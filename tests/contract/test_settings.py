@@ -1,11 +1,13 @@
 """What operators may set: every number has an end on both sides, and a value beyond it is refused in one line."""
 
 import importlib
+import re
 import typing
 from typing import Annotated, Any
 
 import pytest
 
+from services.common.forms import ADDRESS
 from services.common.settings import ServiceSettings, SettingsError, Within, bounds, load
 
 SERVICES = ("auth", "gateway", "invite", "media_relay", "room_directory")
@@ -148,7 +150,7 @@ def test_a_refusal_repeats_no_password() -> None:
         ("media_relay", {"RELAY_ID": "one"}, "MEDIA_RELAY_RELAY_ID is not allowed to be 'one': it must be 10 to 32 "),
         ("auth", {"DATABASE_URL": ""}, "AUTH_DATABASE_URL is not allowed: it must be sqlite:///FILE or postgresql://"),
         ("gateway", {"PUBLIC_URL": ""}, "GATEWAY_PUBLIC_URL='' is not allowed: it must be http(s)://host[:port]"),
-        ("invite", {"AUTH_ADDRESS": ""}, "INVITE_AUTH_ADDRESS must be set (host:port, like auth:9090)"),
+        ("invite", {"AUTH_ADDRESS": ""}, f"INVITE_AUTH_ADDRESS must be set ({ADDRESS})"),
     ],
 )
 def test_settings_that_do_not_fit_each_other_are_named_as_the_operator_wrote_them(
@@ -160,7 +162,7 @@ def test_settings_that_do_not_fit_each_other_are_named_as_the_operator_wrote_the
 
 
 def test_a_service_without_an_address_it_needs_says_which_and_how_it_is_written() -> None:
-    with pytest.raises(SettingsError, match=r"^INVITE_AUTH_ADDRESS must be set \(host:port, like auth:9090\)$"):
+    with pytest.raises(SettingsError, match=rf"^INVITE_AUTH_ADDRESS must be set \({re.escape(str(ADDRESS))}\)$"):
         load(
             settings_of("invite"),
             "invite",

@@ -21,6 +21,8 @@ def fits(form: Written, text: str) -> bool:
         "10.0.0.7:1",
         "[::1]:65535",
         "dns:///auth:9090",
+        "ipv4:127.0.0.2:17792,127.0.0.3:14448",
+        "ipv6:[::1]:9090,[fd00::2]:9090",
     ],
 )
 def test_an_address_is_a_host_and_a_port_that_can_be_reached(text: str) -> None:
@@ -44,6 +46,10 @@ def test_an_address_is_a_host_and_a_port_that_can_be_reached(text: str) -> None:
         "auth:9090\n",
         "a" * 300 + ":1",
         "a..b:1",
+        "ipv4:",
+        "ipv4:auth:9090",
+        "ipv4:127.0.0.2:9090,",
+        "127.0.0.2:9090,127.0.0.3:9090",
     ],
 )
 def test_a_text_without_either_is_no_address(text: str) -> None:
