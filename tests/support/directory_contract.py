@@ -6,6 +6,8 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from majlis.room_directory.v1 import (
+    booth_service_pb2,
+    booth_service_pb2_grpc,
     capacity_service_pb2,
     capacity_service_pb2_grpc,
     fleet_service_pb2,
@@ -30,6 +32,10 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
     (
         stage_service_pb2_grpc.add_StageServiceServicer_to_server,
         stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
+    ),
+    (
+        booth_service_pb2_grpc.add_BoothServiceServicer_to_server,
+        booth_service_pb2.DESCRIPTOR.services_by_name["BoothService"],
     ),
     (
         moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server,
@@ -58,6 +64,7 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
 class DirectoryServicer(
     room_service_pb2_grpc.RoomServiceServicer,
     stage_service_pb2_grpc.StageServiceServicer,
+    booth_service_pb2_grpc.BoothServiceServicer,
     moderation_service_pb2_grpc.ModerationServiceServicer,
     fleet_service_pb2_grpc.FleetServiceServicer,
     capacity_service_pb2_grpc.CapacityServiceServicer,
@@ -74,6 +81,7 @@ class DirectoryStub:
         for stub in (
             room_service_pb2_grpc.RoomServiceStub,
             stage_service_pb2_grpc.StageServiceStub,
+            booth_service_pb2_grpc.BoothServiceStub,
             moderation_service_pb2_grpc.ModerationServiceStub,
             fleet_service_pb2_grpc.FleetServiceStub,
             capacity_service_pb2_grpc.CapacityServiceStub,
