@@ -80,6 +80,7 @@ ABOUT_NOBODY = {
         "room_leases",
         "directory_copies",
         "ladder_changes",
+        "booths",
     },
 }
 """Tables without an account; refresh tokens are only hashes, and belong to sign-ins; whoever has a place before the

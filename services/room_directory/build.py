@@ -8,6 +8,8 @@ from functools import partial
 from majlis.contract.v1 import tokens_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
 from majlis.room_directory.v1 import (
+    booth_service_pb2,
+    booth_service_pb2_grpc,
     capacity_service_pb2,
     capacity_service_pb2_grpc,
     fleet_service_pb2,
@@ -41,6 +43,7 @@ from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.booths import BoothCases
 from services.room_directory.app.capacity import CapacityCases
 from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
@@ -67,6 +70,7 @@ from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteC
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.metrics import ClockSkew, PrometheusCounters
 from services.room_directory.owning import Owning, leases_of, owning
+from services.room_directory.rpc.booth import BoothServicer
 from services.room_directory.rpc.capacity import CapacityServicer
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.ladder import LadderServicer
@@ -105,6 +109,7 @@ class UseCases:
     seats: SeatCases
     waiting: WaitingRoom
     stage: StageCases
+    booths: BoothCases
     moderation: ModerationCases
     presence: Presence
     fleet: Fleet
@@ -149,7 +154,7 @@ async def build(
     ownership, made = leases_of(database, clock, metrics)
     store, ledger = SqlRoomStore(database, clock, rules, made), SqlLedger(database, clock)
     keys = await Keys.open(ledger, timedelta(days=settings.key_rotation_days))
-    auth, bus = AuthClient(settings.auth_address, settings), Bus(settings, metrics)
+    auth, invite, bus = AuthClient(settings.auth_address, settings), _invite(settings), Bus(settings, metrics)
     blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     clocks, peers = RelayClocks(clock, ClockSkew(clock, metrics).note), PeerClients(settings, settings.peer_name)
@@ -157,7 +162,6 @@ async def build(
     rooms = LiveRooms(store, announcer, dispatch, clock, counters, rules=rules, owners=ownership)
     fleet = Fleet(ledger, relays, dispatch, rooms, ended, clock=clock, limits=limits)
     one = owning(ownership, rooms, store, fleet, told=Told(ended), peers=peers, clock=clock)
-    invite = InviteClient(settings.invite_address, settings) if settings.invite_address else None
     permits = Permits(TokenSigner(PERMIT, keys.ring), ids, clock, settings.deployment, settings.permit_seconds)
     placing, tickets = Placing(rooms, fleet, permits, clock), Tickets(keys, clock, settings.deployment)
     waiting = partial(WaitingRoom, neighbours=one.neighbours)
@@ -169,6 +173,7 @@ async def build(
         seats=seats,
         waiting=waiting(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
+        booths=BoothCases(rooms, placing, people, ids=ids, clock=clock),
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
@@ -212,6 +217,10 @@ def _verifier(
         revocations=revocations,
         refused=refusal_counter(metrics),
     )
+
+
+def _invite(settings: Settings) -> InviteClient | None:
+    return InviteClient(settings.invite_address, settings) if settings.invite_address else None
 
 
 def _auth_facts(
@@ -264,11 +273,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         room_service_pb2_grpc.add_RoomServiceServicer_to_server,
         room_service_pb2.DESCRIPTOR.services_by_name["RoomService"],
     )
-    server.add(
-        StageServicer(app.stage, app.people),
-        stage_service_pb2_grpc.add_StageServiceServicer_to_server,
-        stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
-    )
+    _serve_stage(app, server)
     server.add(
         ModerationServicer(app.moderation, app.people),
         moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server,
@@ -301,6 +306,20 @@ def serve(parts: Parts, server: RpcServer) -> None:
         PeerServicer(parts.owning, app.moderation, app.waiting),
         peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
         peer_service_pb2.DESCRIPTOR.services_by_name["PeerService"],
+    )
+
+
+def _serve_stage(app: UseCases, server: RpcServer) -> None:
+    """The stage and its booths."""
+    server.add(
+        StageServicer(app.stage, app.people),
+        stage_service_pb2_grpc.add_StageServiceServicer_to_server,
+        stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
+    )
+    server.add(
+        BoothServicer(app.booths, app.people),
+        booth_service_pb2_grpc.add_BoothServiceServicer_to_server,
+        booth_service_pb2.DESCRIPTOR.services_by_name["BoothService"],
     )
 
 

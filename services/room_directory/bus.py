@@ -102,6 +102,8 @@ def people_in(fact: Fact) -> list[str]:
             return [card.creator_id, *(seat.user_id for seat in card.faces)]
         case events.HandRaised(hand=hand):
             return [hand.user_id]
+        case events.BoothChanged(seats=seats):
+            return [seat.user_id for seat in seats]
         case events.StageJoined(seat=seat) | events.StageSeatChanged(seat=seat):
             return [seat.user_id]
     return []
@@ -161,6 +163,12 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     ),
     events.StageLeft: lambda fact, common, people: pb.StageLeft(  # noqa: ARG005
         **common, user_id=fact.user_id, cause=wire.STAGE_CAUSES[fact.cause], by_user_id=fact.by_user_id
+    ),
+    events.BoothChanged: lambda fact, common, people: pb.BoothChanged(
+        **common, booth=wire.booth(fact.booth, fact.seats, people)
+    ),
+    events.BoothClosed: lambda fact, common, people: pb.BoothClosed(  # noqa: ARG005
+        **common, language=fact.language
     ),
     events.PersonRemoved: lambda fact, common, people: pb.PersonRemoved(  # noqa: ARG005
         **common, user_id=fact.user_id

@@ -25,8 +25,6 @@ from majlis.room_directory.v1 import (
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
-from services.programme.channels import Channel
-from services.programme.messages import channel_message
 from services.room_directory import messages as wire
 from services.room_directory import relay_messages
 from services.room_directory.app.ownership.ports import GivenSeat
@@ -205,7 +203,7 @@ class GrpcRelayClient:
                 user_id=order.user_id,
                 term=order.term,
                 epoch=order.epoch,
-                action=wire.SEAT_ACTIONS[order.action],
+                action=relay_messages.SEAT_ACTIONS[order.action],
                 sign_in_id=order.sign_in_id,
             )
             for order in orders
@@ -214,17 +212,7 @@ class GrpcRelayClient:
 
     async def configure_rooms(self, parts: Sequence[RoomPart]) -> None:
         """Tells the relay its part in rooms."""
-        messages = [
-            relay_pb.RoomPart(
-                room_id=part.room_id,
-                term=part.term,
-                home_relay_id=part.home_relay_id,
-                live=part.live,
-                stage_closed=part.stage_closed,
-                channels=[channel_message(Channel(part.room_id, name)) for name in part.channels],
-            )
-            for part in parts
-        ]
+        messages = [relay_messages.room_part(part) for part in parts]
         await self._stub.ConfigureRooms(relay_pb.ConfigureRoomsRequest(parts=messages), timeout=_CALL_SECONDS)
 
     async def list_sessions(self) -> dict[str, list[SessionNews]]:
@@ -233,7 +221,7 @@ class GrpcRelayClient:
         try:
             async for page in self._stub.ListSessions(relay_pb.ListSessionsRequest(), timeout=_LIST_SECONDS):
                 for info in page.sessions:
-                    sessions[info.room_id].append(wire.listed_session(info, self._relay_id))
+                    sessions[info.room_id].append(relay_messages.listed_session(info, self._relay_id))
         except grpc.aio.AioRpcError as error:
             raise raise_for(error) from error
         return dict(sessions)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
-from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import (
+    booth_pb2,
     fleet_service_pb2,
     peer_service_pb2,
     room_events_pb2,
@@ -22,13 +22,15 @@ from services.common.text.look_alikes import look
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.app.waiting import PlaceShown
-from services.room_directory.domain.events import OfferCause, RoomCard, SeatAction, StageCause
+from services.room_directory.domain.events import OfferCause, RoomCard, StageCause
 from services.room_directory.domain.hands import time_left
 from services.room_directory.domain.people import Person, Proof
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import (
+    Booth,
+    BoothRule,
     Hand,
     HandCause,
     HandMode,
@@ -89,14 +91,9 @@ REPORT_KINDS = {
     "other": room_pb2.REPORT_KIND_OTHER,
 }
 MEDIA_KINDS = {room_pb2.MEDIA_KIND_AUDIENCE: MediaKind.AUDIENCE, room_pb2.MEDIA_KIND_STAGE: MediaKind.STAGE}
-SEAT_ACTIONS = {
-    SeatAction.END: relay_pb.SEAT_ACTION_END,
-    SeatAction.REPLACE: relay_pb.SEAT_ACTION_REPLACE,
-    SeatAction.END_SIGN_IN: relay_pb.SEAT_ACTION_END_SIGN_IN,
-    SeatAction.MUTE: relay_pb.SEAT_ACTION_MUTE,
-    SeatAction.UNMUTE: relay_pb.SEAT_ACTION_UNMUTE,
-    SeatAction.STREAM_GONE: relay_pb.SEAT_ACTION_STREAM_GONE,
-    SeatAction.STREAM_BACK: relay_pb.SEAT_ACTION_STREAM_BACK,
+BOOTH_RULES = {
+    BoothRule.SILENCE: booth_pb2.BOOTH_RULE_SILENCE,
+    BoothRule.FLOOR: booth_pb2.BOOTH_RULE_FLOOR,
 }
 _SESSION_STATES = {
     sessions_pb2.SESSION_EVENT_OPENED: SessionState.PENDING,
@@ -163,7 +160,36 @@ def stage_seat(seat: StageSeat, people: People) -> room_pb2.StageSeat:
         connected=seat.connected,
         since=moment(seat.since),
         successor=seat.successor,
+        language=seat.booth,
     )
+
+
+def booth(value: Booth, seats: Iterable[StageSeat], people: People) -> booth_pb2.Booth:
+    """A booth with who sits in it."""
+    seats = list(seats)
+    return booth_pb2.Booth(
+        language=value.language,
+        seats=[
+            booth_pb2.BoothSeat(
+                person=_who(seat.user_id, people),
+                member=seat.member,
+                muted=seat.muted,
+                connected=seat.connected,
+                since=moment(seat.booth_since),
+                hears=seat.hears,
+            )
+            for seat in seats
+        ],
+        active_user_id=next((seat.user_id for seat in seats if seat.active), ""),
+        rule=BOOTH_RULES[value.rule],
+        floor_after_seconds=value.floor_after_seconds,
+        floor_level_db=value.floor_level_db,
+    )
+
+
+def booth_of(value: Room, language: str, people: People) -> booth_pb2.Booth:
+    """The open booth of a language."""
+    return booth(value.booths[language], value.in_booth(language), people)
 
 
 def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
@@ -186,6 +212,7 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         faces=[stage_seat(seat, people) for seat in card.faces],
         room_key=room_key,
         revision=card.revision,
+        languages=card.languages,
     )
 
 
@@ -231,6 +258,7 @@ def offer(value: Offer) -> room_pb2.StageOffer:
         user_id=value.user_id,
         by_user_id=value.by_user_id,
         expires_at=moment(value.expires_at),
+        language=value.language,
     )
 
 
@@ -243,6 +271,7 @@ def snapshot(value: Room, sample: Iterable[str], people: People) -> room_pb2.Roo
         offers=[offer(each) for each in value.offers.values()],
         hand_count=len(value.hands),
         revision=value.revision,
+        booths=[booth_of(value, language, people) for language in value.booths],
     )
 
 
@@ -258,6 +287,7 @@ def own_seat(value: Room, user_id: str, people: People) -> room_pb2.OwnSeat:
         hand_position=value.hand_position(user_id),
         offer=offer(offered) if offered else None,
         queue_revision=value.queue_revision,
+        language=on_stage.booth if on_stage else "",
     )
 
 
@@ -354,19 +384,6 @@ def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> l
         )
         for each in seats
     ]
-
-
-def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
-    """One session of a relay's list."""
-    return SessionNews(
-        session_id=info.session_id,
-        user_id=info.user_id,
-        epoch=info.epoch,
-        kind=MEDIA_KINDS.get(info.kind, MediaKind.AUDIENCE),
-        state=SessionState.UP if info.connected else SessionState.PENDING,
-        relay_id=relay_id,
-        proof=Proof(info.sign_in_id, info.issued_at),
-    )
 
 
 def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:

@@ -6,14 +6,42 @@ from datetime import UTC, datetime
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.room_directory.v1 import ladder_pb2
 
-from services.programme.channels import FLOOR
+from services.programme.channels import FLOOR, Channel
+from services.programme.messages import channel_message
 from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
+from services.room_directory.app.ports import BoothPart, RoomPart
+from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.ladder import Footing, LadderCause, LadderOrder
+from services.room_directory.domain.people import Proof
 from services.room_directory.domain.placement import ChannelKey, RelayLoadState
-from services.room_directory.messages import moment
+from services.room_directory.domain.presence import SessionNews
+from services.room_directory.domain.seats import MediaKind, SessionState
+from services.room_directory.messages import BOOTH_RULES, MEDIA_KINDS, moment
 
+SEAT_ACTIONS = {
+    SeatAction.END: relay_pb.SEAT_ACTION_END,
+    SeatAction.REPLACE: relay_pb.SEAT_ACTION_REPLACE,
+    SeatAction.END_SIGN_IN: relay_pb.SEAT_ACTION_END_SIGN_IN,
+    SeatAction.MUTE: relay_pb.SEAT_ACTION_MUTE,
+    SeatAction.UNMUTE: relay_pb.SEAT_ACTION_UNMUTE,
+    SeatAction.STREAM_GONE: relay_pb.SEAT_ACTION_STREAM_GONE,
+    SeatAction.STREAM_BACK: relay_pb.SEAT_ACTION_STREAM_BACK,
+}
 LADDER_CAUSES = {cause: ladder_pb2.LadderCause.Value(f"LADDER_CAUSE_{cause.name}") for cause in LadderCause}
 _LADDER_CAUSES: dict[int, LadderCause] = {number: cause for cause, number in LADDER_CAUSES.items()}
+
+
+def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
+    """One session of a relay's list."""
+    return SessionNews(
+        session_id=info.session_id,
+        user_id=info.user_id,
+        epoch=info.epoch,
+        kind=MEDIA_KINDS.get(info.kind, MediaKind.AUDIENCE),
+        state=SessionState.UP if info.connected else SessionState.PENDING,
+        relay_id=relay_id,
+        proof=Proof(info.sign_in_id, info.issued_at),
+    )
 
 
 def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
@@ -33,6 +61,30 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         move_within_milliseconds=load.move_within_milliseconds,
         newest_session=load.newest_session,
         footing=Footing(load.ladder_step, cause, load.loop_lag_milliseconds, load.drops_per_second),
+    )
+
+
+def room_part(part: RoomPart) -> relay_pb.RoomPart:
+    """A relay's part in a room."""
+    return relay_pb.RoomPart(
+        room_id=part.room_id,
+        term=part.term,
+        home_relay_id=part.home_relay_id,
+        live=part.live,
+        stage_closed=part.stage_closed,
+        channels=[channel_message(Channel(part.room_id, name)) for name in part.channels],
+        booths=[_booth_part(each) for each in part.booths],
+    )
+
+
+def _booth_part(part: BoothPart) -> relay_pb.BoothPart:
+    return relay_pb.BoothPart(
+        language=part.booth.language,
+        active_member=part.active_member,
+        floor_level_db=part.booth.floor_level_db,
+        rule=BOOTH_RULES[part.booth.rule],
+        floor_after_seconds=part.booth.floor_after_seconds,
+        hearing=[relay_pb.Hearing(member=member, channel=channel) for member, channel in part.hearing],
     )
 
 

@@ -151,18 +151,20 @@ class DirectoryClient:
         response = await self._fleet.ListRelays(fleet_service_pb2.ListRelaysRequest())
         return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]
 
-    async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
-        """A media permit for the bearer of an access token, who holds a seat."""
-        request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind)
+    async def permit(
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, *, language: str = ""
+    ) -> str:
+        """A media permit for the bearer of an access token, who holds a seat and hears a language, or the floor."""
+        request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind, language=language)
         caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id, lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left)
         )
         return response.permit.permit
 
-    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
+    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool, language: str = "") -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
-        request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit)
+        request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit, language=language)
         caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left)

@@ -1,5 +1,6 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over the media sessions of relays."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,6 +35,7 @@ _PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-max-age", b"86400"),
 )
 _WAIT_SECONDS = 2.0
+_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Media:
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem("FIELD_INVALID", "the body is no SDP offer")
-        opened = await self.sessions.open(room_id, kind, shown, request.network, offer)
+        language = _language(request) if kind == AUDIENCE else ""
+        opened = await self.sessions.open(room_id, kind, shown, request.network, offer, language=language)
         headers = [
             (b"content-type", SDP.encode()),
             (b"location", opened.location.encode()),
@@ -168,6 +171,14 @@ def _parameters(server: IceServer) -> list[str]:
     if not server.username:
         return []
     return [f'username="{server.username}"', f'credential="{server.credential}"', 'credential-type="password"']
+
+
+def _language(request: Request) -> str:
+    """The language that `?language=` asks for; empty for the floor. Raises LANGUAGE_INVALID."""
+    language = request.query().get("language", b"").decode("latin-1")
+    if language and not _LANGUAGE.match(language):
+        raise reasons.refuse("LANGUAGE_INVALID", "a language is two or three small letters")
+    return language
 
 
 def _text(body: bytes) -> str:

@@ -25,11 +25,13 @@ _RELAY_DEADLINE_SECONDS = 5.0
 class Directory(Protocol):
     """What the directory tells of permits and relays."""
 
-    async def permit(self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str) -> str:
-        """A media permit for the bearer of an access token."""
+    async def permit(
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, *, language: str = ""
+    ) -> str:
+        """A media permit for the bearer of an access token, to hear a language or the floor."""
         ...
 
-    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool) -> str:
+    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool, language: str = "") -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         ...
 
@@ -65,16 +67,24 @@ class MediaSessions:
         self._seal = seal
 
     async def open(
-        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, offer_sdp: str
+        self,
+        room_id: str,
+        kind: "room_pb2.MediaKind.ValueType",
+        shown: str,
+        network: str,
+        offer_sdp: str,
+        *,
+        language: str = "",
     ) -> Opened:
         """Opens a session with a permit, or with an access or personal token for which a permit is fetched.
 
+        A token's bearer hears `language`, or the floor; a permit says itself what is heard.
         Raises the refusals of the directory and the relay.
         """
         permit, user_id = shown, None
         claims = read_permit(shown)
         if claims is None:
-            permit, user_id = await self._fetch_permit(room_id, kind, shown, network)
+            permit, user_id = await self._fetch_permit(room_id, kind, shown, network, language)
             claims = read_permit(permit)
         if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
             raise refuse("PERMIT_INVALID", "the permit is for another room or another kind of session")
@@ -124,21 +134,23 @@ class MediaSessions:
         return self._seal.open(sealed, session_id, access.user_id)
 
     async def _fetch_permit(
-        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, language: str
     ) -> tuple[str, str]:
         """A permit for the bearer of an access or personal token, seating them first when they hold no seat."""
         token = await self._identities.access_token(shown, network)
         access = await self._identities.verify(token, _SCOPES[kind])
         try:
-            permit = await self._directory.permit(room_id, kind, token, network)
+            permit = await self._directory.permit(room_id, kind, token, network, language=language)
         except DomainError as error:
             if error.reason != "NOT_IN_ROOM":
                 raise
             # To listen in one step: whoever cannot be heard to now takes no seat either.
-            permit = await self._directory.join(room_id, token, network, without_permit=kind != AUDIENCE)
+            permit = await self._directory.join(
+                room_id, token, network, without_permit=kind != AUDIENCE, language=language
+            )
             claims = read_permit(permit)
             if claims is None or claims.kind != _KIND_NAMES[kind]:
-                permit = await self._directory.permit(room_id, kind, token, network)
+                permit = await self._directory.permit(room_id, kind, token, network, language=language)
         return permit, access.user_id
 
     async def _create(

@@ -55,7 +55,8 @@ class RelayQueue:
         self._idle.set()
         self._failing = False
         """Whether the last try to deliver failed: nobody waits for a relay that is away."""
-        self._waiting: dict[_Key, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[_Key | str, list[asyncio.Future[None]]] = {}
+        """Who waits until an order is acknowledged, or a room's part."""
 
     def configure(self, part: RoomPart) -> None:
         """Queues a part; the newest one of a room counts."""
@@ -97,9 +98,10 @@ class RelayQueue:
             return False
         return True
 
-    async def acknowledged(self, orders: Iterable[SeatOrder]) -> None:
-        """Waits until these, or newer ones in their place, are acknowledged; not for a relay that is away."""
-        keys = [key for key in map(_key, orders) if key in self._orders]
+    async def acknowledged(self, orders: Iterable[SeatOrder], room_id: str) -> None:
+        """Waits until these and the room's part, or newer ones, are acknowledged; not for a relay that is away."""
+        keys: list[_Key | str] = [key for key in map(_key, orders) if key in self._orders]
+        keys += [room_id] if room_id in self._parts else []
         if self._failing or not keys:
             return
         futures: list[asyncio.Future[None]] = []
@@ -108,7 +110,7 @@ class RelayQueue:
             self._waiting.setdefault(key, []).append(futures[-1])
         await asyncio.gather(*futures)
 
-    def _release(self, keys: Iterable[_Key]) -> None:
+    def _release(self, keys: Iterable[_Key | str]) -> None:
         for key in keys:
             for future in self._waiting.pop(key, ()):
                 if not future.done():
@@ -140,6 +142,7 @@ class RelayQueue:
             for part in parts:
                 if self._parts.get(part.room_id) is part:
                     del self._parts[part.room_id]
+                    self._release((part.room_id,))
         waiting = list(islice(self._orders.items(), _BATCH))
         if waiting:
             await self.client.apply_seat_changes([order for _, (order, _) in waiting])
@@ -199,12 +202,12 @@ class Dispatch:
         if relay_id in self._queues:
             self._queues[relay_id].clear_orders()
 
-    async def acknowledged(self, relay_ids: Iterable[str], orders: Sequence[SeatOrder]) -> None:
-        """Waits until the orders are in force on these relays, two seconds at most, and not where one is away."""
+    async def acknowledged(self, relay_ids: Iterable[str], orders: Sequence[SeatOrder], room_id: str) -> None:
+        """Waits until orders and part of a room are in force there, two seconds at most, and not where one is away."""
         queues = [self._queues[relay_id] for relay_id in relay_ids if relay_id in self._queues]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ACK_SECONDS):
-                await asyncio.gather(*(queue.acknowledged(orders) for queue in queues))
+                await asyncio.gather(*(queue.acknowledged(orders, room_id) for queue in queues))
 
     async def settle_all(self, seconds: float) -> None:
         """Waits until every relay acknowledged everything, or the time is over."""

@@ -11,19 +11,18 @@ from services.common.errors import Conflict, DomainError, StorageUnavailable
 from services.common.sight.log import get_logger
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.epochs import Epochs
+from services.room_directory.app.parts import part_of
 from services.room_directory.app.ports import (
     Act,
     Announcer,
     Counters,
     Deed,
     Owners,
-    RoomPart,
     RoomStore,
     SoleOwner,
 )
 from services.room_directory.app.unsaved import Writer
 from services.room_directory.domain.adoption import restore_seats
-from services.room_directory.domain.channels import CHANNELS
 from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotFound
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
@@ -323,10 +322,10 @@ class LiveRooms:
         raise AssertionError("unreachable")
 
     async def enforce(self, room_id: str, act: Act, decide: Decide[R], reserve: Reserve | None = None) -> Changed[R]:
-        """Changes a room, and returns once its relays do what follows for seats: who was muted is silent then."""
+        """Changes a room, and returns once its relays do what follows: who was muted is silent then."""
         changed = await self.change(room_id, act, decide, reserve)
         # Not under the room's lock: others go on meanwhile.
-        await self._dispatch.acknowledged(tuple(changed.live.relays), changed.room.orders)
+        await self._dispatch.acknowledged(tuple(changed.live.relays), changed.room.orders, room_id)
         return changed
 
     async def write_waiting(self) -> None:
@@ -391,10 +390,3 @@ class LiveRooms:
         if new:
             live.relays |= new
             self._dispatch.configure(new, part_of(live.room))
-
-
-def part_of(room: Room) -> RoomPart:
-    """What relays must know of a room."""
-    live = room.state is not RoomState.ENDED
-    channels = CHANNELS if live else ()
-    return RoomPart(room.room_id, room.home_relay_id, live, room.stage_closed(), channels, room.term)

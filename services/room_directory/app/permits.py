@@ -32,6 +32,8 @@ class Placed:
     permit_id: str
     returning: bool
     """Whether the person had a session in the room lately: they may use what a relay keeps back."""
+    channel: str = CHANNEL
+    """The name of the channel that is heard."""
 
 
 class Permits:
@@ -54,7 +56,7 @@ class Permits:
         now = self._clock.now()
         # By the clock that it will be checked by.
         begins = now - timedelta(seconds=relay.clock_difference)
-        on_stage, channel = room.stage.get(seat.user_id), Channel(room.room_id, CHANNEL)
+        on_stage, channel = room.stage.get(seat.user_id), Channel(room.room_id, placed.channel)
         claims: dict[str, object] = {
             "audience": self._deployment,
             "user_id": seat.user_id,
@@ -73,7 +75,7 @@ class Permits:
             "muted": on_stage.muted if on_stage else False,
             "channel": channel.name,
             "channel_kind": channel.kind.value,
-            "booth": BOOTH,
+            "booth": on_stage.booth if on_stage else BOOTH,
             "relay_id": relay.relay_id,
             "boot_id": relay.boot_id,
             "home_relay_id": room.home_relay_id,

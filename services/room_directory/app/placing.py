@@ -9,6 +9,7 @@ from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import Decide, LiveRoom, LiveRooms
 from services.room_directory.app.permits import Permit, Permits, Placed
 from services.room_directory.app.ports import Act
+from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.entry import expect_session
 from services.room_directory.domain.errors import NoRelay
 from services.room_directory.domain.people import Actor
@@ -53,14 +54,21 @@ class Placing:
         self._clock = clock
 
     async def change(
-        self, actor: Actor, room_id: str, act: Act, decide: Decide[object], *, only_with_permit: bool
+        self,
+        actor: Actor,
+        room_id: str,
+        act: Act,
+        decide: Decide[object],
+        *,
+        only_with_permit: bool,
+        language: str = "",
     ) -> Seated:
-        """Changes a room, with a permit for the actor's seat.
+        """Changes a room, with a permit for the actor's seat; one of the audience hears `language`, or the floor.
 
         Where no relay has room, a change `only_with_permit` is refused with NoRelay; any other stands without one, and
         the caller asks for it again.
         """
-        promise = self._promise(actor, room_id, only_with_permit=only_with_permit)
+        promise = self._promise(actor, room_id, only_with_permit=only_with_permit, language=language)
         try:
             changed = await self._rooms.change(room_id, act, decide, promise.reserve)
         except DomainError:
@@ -78,12 +86,12 @@ class Placing:
             raise
         return self._seated(changed.live, changed.room, actor, promise.placed)
 
-    def _promise(self, actor: Actor, room_id: str, *, only_with_permit: bool) -> _Promise:
+    def _promise(self, actor: Actor, room_id: str, *, only_with_permit: bool, language: str = "") -> _Promise:
         user_id = actor.user_id
 
         def take(live: LiveRoom, room: Room) -> Placed | None:
             try:
-                return self._place(live, room, actor)
+                return self._place(live, room, actor, language)
             except NoRelay:
                 if only_with_permit:
                     raise
@@ -94,18 +102,20 @@ class Placing:
 
         return _Promise(take, give_back)
 
-    def _place(self, live: LiveRoom, room: Room, actor: Actor) -> Placed | None:
+    def _place(self, live: LiveRoom, room: Room, actor: Actor, language: str) -> Placed | None:
         user_id = actor.user_id
         if user_id not in room.seats:
             # Somebody on stage whose seat is lost: there is nothing a session could serve.
             return None
         # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
+        kind = kind_for(room, user_id)
+        channel = language if language and kind is MediaKind.AUDIENCE else CHANNEL
         relay = self._fleet.promises.place(
-            live, user_id, kind_for(room, user_id), permit_id, returning=returning, region=actor.region
+            live, user_id, kind, permit_id, returning=returning, region=actor.region, channel=channel
         )
         expect_session(room, user_id, relay.relay_id)
-        return Placed(relay, permit_id, returning)
+        return Placed(relay, permit_id, returning, channel)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

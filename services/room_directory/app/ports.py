@@ -13,6 +13,7 @@ from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Booth
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,17 @@ class ReportRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class BoothPart:
+    """What the channel of a language carries."""
+
+    booth: Booth
+    active_member: int
+    """Who is heard on it; 0 while nobody interprets."""
+    hearing: tuple[tuple[int, str], ...] = ()
+    """Member numbers of those in the booth who hear another channel than the floor, and its name."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomPart:
     """A relay's part in a room."""
 
@@ -75,6 +87,7 @@ class RoomPart:
     channels: tuple[str, ...]
     """The names of all channels of its programme."""
     term: int = 1
+    booths: tuple[BoothPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,10 @@ class Promises:
         *,
         returning: bool = False,
         region: str = "",
+        channel: str = CHANNEL,
         seconds: float = RESERVED_SECONDS,
     ) -> RelayLoadState:
-        """Chooses a relay for a media session and keeps room for its permit, not for older ones.
+        """Chooses a relay for a session that hears a channel, and keeps room for its permit, not for older ones.
 
         Raises NoRelay, and RoomFull for a newcomer where the room has all of the fleet that one room may.
         """
@@ -78,7 +79,7 @@ class Promises:
                 raise RoomFull("this room has its share of the relays: a place is free when somebody leaves")
             who = Newcomer(
                 seat=seat,
-                channel=CHANNEL,
+                channel=channel,
                 home_relay_id=room.home_relay_id,
                 in_room=live.relays,
                 region=region,

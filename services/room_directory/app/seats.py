@@ -7,7 +7,7 @@ from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRooms, TakeEpoch
 from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Counters
-from services.room_directory.domain.entry import check_media, leave_room, take_seat
+from services.room_directory.domain.entry import check_language, check_media, leave_room, take_seat
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind
@@ -33,11 +33,13 @@ class SeatCases:
         self._clock = clock
         self._counters = counters
 
-    async def join_room(self, actor: Actor, room_id: str, key: str, *, without_permit: bool, held: int = 0) -> Seated:
+    async def join_room(
+        self, actor: Actor, room_id: str, key: str, *, without_permit: bool, held: int = 0, language: str = ""
+    ) -> Seated:
         """Seats the caller. The way of a listener writes no row and asks no other service.
 
         `held` seats are held for others.
-        Raises RoomNotFound, RoomEnded, RoomClosed, RoomFull, Removed, Blocked, NoRelay.
+        Raises RoomNotFound, RoomEnded, RoomClosed, RoomFull, Removed, Blocked, NoRelay, BoothUnknown.
         """
         # A room that is none, or over, is no try to take a seat.
         await self._rooms.find(room_id)
@@ -47,6 +49,7 @@ class SeatCases:
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             blocked = self._blocks.keep_out(room, actor.user_id)
             take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now, held=held)
+            check_language(room, actor.user_id, language)
 
         try:
             if without_permit:
@@ -55,7 +58,9 @@ class SeatCases:
                 # The seat has a new epoch: a permit of before opens nothing.
                 self._fleet.promises.release(room_id, actor.user_id)
             else:
-                seated = await self._placing.change(actor, room_id, act, decide, only_with_permit=True)
+                seated = await self._placing.change(
+                    actor, room_id, act, decide, only_with_permit=True, language=language
+                )
         except DomainError as error:
             self._counters.joined(error.reason.lower(), actor.user_id)
             raise
@@ -75,12 +80,17 @@ class SeatCases:
         )
         self._fleet.promises.release(room_id, actor.user_id)
 
-    async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind) -> Seated:
-        """A permit for another media session of the caller's seat.
+    async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind, language: str = "") -> Seated:
+        """A permit for another media session of the caller's seat; the audience says what it hears.
 
-        Raises RoomNotFound, RoomEnded, NotInRoom, NotOnStage, NotAllowed, NoRelay.
+        Raises RoomNotFound, RoomEnded, NotInRoom, NotOnStage, NotAllowed, NoRelay, BoothUnknown.
         """
         act = Act(actor.user_id, "get_media_permit", room_id, goes_on=True)
         return await self._placing.change(
-            actor, room_id, act, lambda room, _: check_media(room, actor, kind), only_with_permit=True
+            actor,
+            room_id,
+            act,
+            lambda room, _: check_media(room, actor, kind, language),
+            only_with_permit=True,
+            language=language,
         )

@@ -68,6 +68,8 @@ class Knock:
     ticket: str = ""
     may_wait: bool = False
     without_permit: bool = False
+    language: str = ""
+    """To listen in; empty for the floor."""
     waited: int = 0
     """For how many milliseconds they have been coming, as the edge says that sent them away before."""
 
@@ -233,7 +235,12 @@ class WaitingRoom:
         room_id, line = live.room.room_id, live.line
         held = line.held_for_others(actor.user_id) if line is not None else 0
         seated = await self._seats.join_room(
-            actor, room_id, knock.room_key, without_permit=knock.without_permit, held=held
+            actor,
+            room_id,
+            knock.room_key,
+            without_permit=knock.without_permit,
+            held=held,
+            language=knock.language,
         )
         if live.line is not None:
             live.line.came_in(actor.user_id, self._clock.monotonic())

@@ -63,11 +63,16 @@ def take_back(room: Room, actor: Actor, kind: DeedKind, user_id: str, now: datet
     if kind is DeedKind.MUTE and seat is not None and seat.muted_by_moderator and not room.stage_closed():
         room.order(user_id, seat.epoch, SeatAction.UNMUTE)
         stage.change_seat(room, replace(seat, muted=False, muted_by_moderator=False), actor.user_id, now)
-    elif kind is DeedKind.MAKE_MODERATOR and seat is not None and seat.role is Role.MODERATOR:
+    elif kind is DeedKind.MAKE_MODERATOR and seat is not None and _leads_still(seat, deed.was):
         changed = replace(seat, role=deed.was.role, successor=deed.was.successor)
         stage.change_seat(room, changed, actor.user_id, now)
     else:
         raise NothingToTakeBack
+
+
+def _leads_still(seat: StageSeat, was: StageSeat) -> bool:
+    """Whether somebody leads who can be again what they were: an interpreter's place is in a booth."""
+    return seat.role is Role.MODERATOR and (was.role is not Role.INTERPRETER or bool(seat.booth))
 
 
 def _remember(room: Room, actor: Actor, kind: DeedKind, was: StageSeat | Hand, now: datetime) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.common.errors import ScopeMissing
+from services.room_directory.domain.booths import require_booth
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
 from services.room_directory.domain.events import OfferCause, SeatAction, StageCause
@@ -133,10 +134,10 @@ def end_sessions(room: Room, ended: Ended) -> None:
         room.order(ended.user_id, seat.epoch, SeatAction.END_SIGN_IN, ended.sign_in_id)
 
 
-def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
-    """The seat a media session of that kind would serve.
+def check_media(room: Room, actor: Actor, kind: MediaKind, language: str = "") -> Seat:
+    """The seat a media session of that kind would serve; `language` is for the audience to hear, empty for the floor.
 
-    Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed, ScopeMissing.
+    Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed, ScopeMissing, BoothUnknown.
     """
     seat = room.seat_of(actor.user_id)
     role = room.role_of(actor.user_id)
@@ -148,7 +149,14 @@ def check_media(room: Room, actor: Actor, kind: MediaKind) -> Seat:
         raise NotAllowed("people on stage hear it through their stage session")
     else:
         room.require(actor, Action.LISTEN)
+        check_language(room, actor.user_id, language)
     return seat
+
+
+def check_language(room: Room, user_id: str, language: str) -> None:
+    """Raises BoothUnknown unless the person can hear that language; the stage hears the stage, whatever they ask."""
+    if language and user_id not in room.stage:
+        require_booth(room, language)
 
 
 def expect_session(room: Room, user_id: str, relay_id: str) -> None:

@@ -193,3 +193,45 @@ class TicketElsewhere(DomainError):
 
     kind = "failed_precondition"
     reason = "TICKET_ELSEWHERE"
+
+
+class BoothUnknown(DomainError):
+    """No booth of that language is open."""
+
+    kind = "failed_precondition"
+    reason = "BOOTH_UNKNOWN"
+
+
+class BoothFull(DomainError):
+    """As many sit in the booth as may."""
+
+    kind = "resource_exhausted"
+    reason = "BOOTH_FULL"
+
+
+class TooManyBooths(DomainError):
+    """As many booths are open as may."""
+
+    kind = "resource_exhausted"
+    reason = "TOO_MANY_BOOTHS"
+
+
+class LanguageInvalid(DomainError):
+    """A language is two or three small letters."""
+
+    kind = "invalid_argument"
+    reason = "LANGUAGE_INVALID"
+
+
+class BoothLoop(DomainError):
+    """The booth to be heard hears the caller's own."""
+
+    kind = "failed_precondition"
+    reason = "BOOTH_LOOP"
+
+
+class NotInBooth(DomainError):
+    """The caller sits in no booth."""
+
+    kind = "failed_precondition"
+    reason = "NOT_IN_BOOTH"

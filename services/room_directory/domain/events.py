@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from services.room_directory.domain.seats import (
+    Booth,
     Hand,
     HandCause,
     HandMode,
@@ -55,6 +56,8 @@ class RoomCard:
     people_count: int
     faces: tuple[StageSeat, ...]
     revision: int
+    languages: tuple[str, ...] = ()
+    """Of its booths, in the order of their opening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,20 @@ class MediaMoved(Fact):
 
     relay_id: str
     spread_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoothChanged(Fact):
+    """A booth was opened, or its people, who of them is heard, or what it carries changed."""
+
+    booth: Booth
+    seats: tuple[StageSeat, ...]
+    """Who sits there, first seated first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoothClosed(Fact):
+    language: str
 
 
 class SeatAction(Enum):

@@ -68,6 +68,7 @@ def close_down(room: Room, now: datetime) -> None:
     room.guests.clear()
     room.removed.clear()
     room.floors.clear()
+    room.booths.clear()
     room.tell(RoomEnded, now)
 
 

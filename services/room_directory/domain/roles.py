@@ -41,6 +41,11 @@ class Action(Enum):
     ADD_GUEST = "add_guest"
     LIST_ROSTER = "list_roster"
     TAKE_BACK = "take_back"
+    OPEN_BOOTH = "open_booth"
+    CLOSE_BOOTH = "close_booth"
+    OFFER_BOOTH = "offer_booth"
+    SIT_IN_BOOTH = "sit_in_booth"
+    SET_BOOTH = "set_booth"
 
 
 _L, _S, _M, _I, _O = Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.INTERPRETER, Role.OUTSIDE
@@ -61,7 +66,9 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_S, Action.LEAVE_STAGE),
         (_S, Action.SET_OWN_MUTE),
         (_S, Action.LIST_ROSTER),
-        # An interpreter carries the talk into another language; no transition leads here yet.
+        (_S, Action.SIT_IN_BOOTH),
+        # An interpreter carries the talk into another language, and goes from booth to booth, not onto the floor.
+        (_I, Action.SIT_IN_BOOTH),
         (_I, Action.SPEAK),
         (_I, Action.LOWER_HAND),
         (_I, Action.LEAVE_STAGE),
@@ -86,6 +93,12 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_M, Action.ADD_GUEST),
         (_M, Action.LIST_ROSTER),
         (_M, Action.TAKE_BACK),
+        (_M, Action.OPEN_BOOTH),
+        (_M, Action.CLOSE_BOOTH),
+        (_M, Action.OFFER_BOOTH),
+        (_M, Action.SIT_IN_BOOTH),
+        # Of a booth that others sit in; its own people need no leave.
+        (_M, Action.SET_BOOTH),
     }
 )
 """What each role may do at all."""
@@ -98,6 +111,7 @@ SENSIBLE: frozenset[tuple[Action, Role]] = frozenset(
         (Action.DISMISS_HAND, _I),
         (Action.DISMISS_HAND, _M),
         (Action.OFFER_STAGE, _L),
+        (Action.OFFER_BOOTH, _L),
         (Action.WITHDRAW_OFFER, _O),
         (Action.WITHDRAW_OFFER, _L),
         (Action.WITHDRAW_OFFER, _S),
@@ -149,7 +163,7 @@ def require_target(action: Action, target: Role) -> None:
     """Raises unless the action makes sense for a person of that role: NotInRoom, NotOnStage or NotAllowed."""
     if (action, target) in SENSIBLE:
         return
-    if target is Role.OUTSIDE and action is Action.OFFER_STAGE:
+    if target is Role.OUTSIDE and action in (Action.OFFER_STAGE, Action.OFFER_BOOTH):
         raise NotInRoom
     if target not in ON_STAGE and action in UPON_STAGE:
         raise NotOnStage

@@ -19,6 +19,7 @@ from services.room_directory.domain.events import (
 from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
+    Booth,
     Deed,
     DeedKind,
     Hand,
@@ -81,6 +82,8 @@ class Room:
     removed: dict[str, datetime] = field(default_factory=dict)
     floors: dict[str, int] = field(default_factory=dict)
     """The least epoch a person's sessions may have, kept for those who left the stage or were removed."""
+    booths: dict[str, Booth] = field(default_factory=dict)
+    """By language, first opened first."""
     seats: dict[str, Seat] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
     """The least epoch a session may have, of those who gave their seat up since this process started."""
@@ -104,7 +107,7 @@ class Room:
         room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
         room.seats, room.gone, room.sounded = self.seats.copy(), self.gone.copy(), self.sounded.copy()
-        room.deeds = self.deeds.copy()
+        room.deeds, room.booths = self.deeds.copy(), self.booths.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 
@@ -137,6 +140,11 @@ class Room:
         """Moderators first, then by time on stage."""
         return sorted(self.stage.values(), key=lambda seat: (seat.role is not Role.MODERATOR, seat.since, seat.user_id))
 
+    def in_booth(self, language: str) -> list[StageSeat]:
+        """Who sits in the booth of a language, first seated first."""
+        seats = [seat for seat in self.stage.values() if seat.booth == language]
+        return sorted(seats, key=lambda seat: (seat.booth_since or seat.since, seat.user_id))
+
     def stage_closed(self) -> bool:
         """Whether nobody on stage is heard."""
         return self.state in (RoomState.CLOSING, RoomState.ENDED)
@@ -164,6 +172,7 @@ class Room:
             people_count=self.people_count(),
             faces=tuple(self.stage_in_order()[:FACES]),
             revision=self.revision,
+            languages=tuple(self.booths),
         )
 
     # What every rule needs.

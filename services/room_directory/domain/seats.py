@@ -158,6 +158,13 @@ class StageSeat:
     successor: bool = False
     connected: bool = True
     lost_at: datetime | None = None
+    booth: str = ""
+    """The language of the booth that the person speaks in; empty on the floor."""
+    booth_since: datetime | None = None
+    active: bool = False
+    """Whether it is this one of the booth who is heard."""
+    hears: str = ""
+    """The language of the booth that is heard instead of the floor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,3 +213,25 @@ class Offer:
     user_id: str
     by_user_id: str
     expires_at: datetime
+    language: str = ""
+    """Of the booth with the seat that is offered; empty for the floor."""
+
+
+class BoothRule(Enum):
+    """What the channel of a language carries while nobody interprets."""
+
+    SILENCE = "silence"
+    FLOOR = "floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booth:
+    """The booth of one language, as rows keep it; who sits there stands in the seats of the stage."""
+
+    language: str
+    opened_at: datetime
+    rule: BoothRule = BoothRule.SILENCE
+    floor_after_seconds: int = 5
+    """How long nobody interprets before the floor is heard, where the rule says so."""
+    floor_level_db: int = -20
+    """How loud the floor is under the interpreter."""

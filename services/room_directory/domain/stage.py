@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from services.room_directory.domain.booths import require_space, settle
 from services.room_directory.domain.errors import LastModerator, NotInRoom, OfferGone, StageClosed, StageFull
 from services.room_directory.domain.events import (
     OfferCause,
@@ -28,13 +29,24 @@ def offer_stage(room: Room, actor: Actor, user_id: str, offer_id: str, now: date
     Raises NotAllowed, NotInRoom, StageFull, StageClosed.
     """
     room.require_upon(actor, Action.OFFER_STAGE, user_id)
+    return make_offer(room, actor, user_id, offer_id, now)
+
+
+def make_offer(room: Room, actor: Actor, user_id: str, offer_id: str, now: datetime, *, language: str = "") -> Offer:
+    """Offers a place on the floor or in a booth; an open offer of that place stands, one of another is withdrawn.
+
+    Raises StageFull, StageClosed.
+    """
     _require_open(room)
     standing = room.offers.get(user_id)
-    if standing is not None and standing.expires_at > now:
+    if standing is not None and standing.expires_at > now and standing.language == language:
         return standing
     _require_space(room)
+    close_offer(room, user_id, OfferCause.WITHDRAWN, now)
     expires_at = now + room.rules.offer_life()
-    offer = Offer(offer_id=offer_id, user_id=user_id, by_user_id=actor.user_id, expires_at=expires_at)
+    offer = Offer(
+        offer_id=offer_id, user_id=user_id, by_user_id=actor.user_id, expires_at=expires_at, language=language
+    )
     room.offers[user_id] = offer
     room.tell(StageOffered, now, offer=offer)
     return offer
@@ -56,23 +68,28 @@ def free_member(room: Room, numbers: Iterable[int]) -> int:
 
 
 def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch: int, now: datetime) -> None:
-    """Brings the caller on stage as a speaker, microphone on (the client has checked it).
+    """Brings the caller on stage, microphone on (the client has checked it): as a speaker, or into the offered booth.
 
     `member` is the number that will stand for the person in CSRC lists; a number taken by somebody else is refused as a
-    broken promise of the caller's. Raises NotAllowed, NotInRoom, OfferGone, StageFull, StageClosed.
+    broken promise of the caller's. Raises NotAllowed, NotInRoom, OfferGone, StageFull, BoothFull, StageClosed.
     """
     _require_inside(room, actor)
     room.require(actor, Action.ACCEPT_OFFER)
-    _open_offer(room, actor, offer_id, now)
+    language = _open_offer(room, actor, offer_id, now).language
     _require_open(room)
     _require_space(room)
+    if language:
+        require_space(room, language)
     if not 0 < member < 2**32 or any(seat.member == member for seat in room.stage.values()):
         raise ValueError("a member number must be free and fit 32 bits")
     del room.offers[actor.user_id]
     seat = StageSeat(user_id=actor.user_id, role=Role.SPEAKER, member=member, epoch=epoch, since=now)
+    if language:
+        seat = replace(seat, role=Role.INTERPRETER, booth=language, booth_since=now)
     room.put_on_stage(seat)
     room.re_epoch(actor.user_id, epoch, now)
     room.tell(StageJoined, now, seat=seat)
+    settle(room, language, now)
     drop_hand(room, actor.user_id, HandCause.ON_STAGE, now)
 
 
@@ -141,25 +158,31 @@ def is_last_moderator(room: Room, user_id: str) -> bool:
 
 def change_seat(room: Room, seat: StageSeat, by_user_id: str, now: datetime) -> None:
     """Keeps a changed stage seat and says so."""
+    before = room.stage[seat.user_id].booth
     room.put_on_stage(seat)
     room.tell(StageSeatChanged, now, seat=seat, by_user_id=by_user_id)
+    for language in dict.fromkeys((before, seat.booth)):
+        settle(room, language, now)
 
 
 def back_to_audience(
     room: Room, user_id: str, *, epoch: int, cause: StageCause, by_user_id: str, now: datetime
 ) -> None:
     """Takes a stage seat away; the person stays in the audience if they hold a seat in the room."""
-    del room.stage[user_id]
+    booth = room.stage.pop(user_id).booth
     room.raise_floor(user_id, epoch)
     room.re_epoch(user_id, epoch, now)
     room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
+    settle(room, booth, now)
 
 
 def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: StageCause, by_user_id: str, now: datetime) -> None:
     """Takes a stage seat away for good, sessions included; does nothing for somebody not on stage."""
-    if room.stage.pop(user_id, None) is not None:
+    seat = room.stage.pop(user_id, None)
+    if seat is not None:
         room.raise_floor(user_id, epoch)
         room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
+        settle(room, seat.booth, now)
 
 
 def close_offer(room: Room, user_id: str, cause: OfferCause, now: datetime) -> None:

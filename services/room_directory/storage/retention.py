@@ -7,10 +7,20 @@ from sqlalchemy import and_
 from services.common.store.database import Database
 from services.common.store.retention import delete_rows
 from services.room_directory.domain.seats import RoomState
-from services.room_directory.storage.tables import floors, guests, hands, offers, relays, removals, reports, rooms
+from services.room_directory.storage.tables import (
+    booths,
+    floors,
+    guests,
+    hands,
+    offers,
+    relays,
+    removals,
+    reports,
+    rooms,
+)
 from services.room_directory.storage.tables import stage_seats as seats
 
-ROOM_PARTS = tuple(table.c.room_id for table in (seats, hands, offers, guests, removals, floors))
+ROOM_PARTS = tuple(table.c.room_id for table in (seats, hands, offers, guests, removals, floors, booths))
 
 
 async def delete_ended_rooms(database: Database, before: datetime) -> int:

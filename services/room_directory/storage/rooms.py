@@ -14,7 +14,7 @@ from services.common.store.database import Conflict, Database
 from services.room_directory.app.ports import Act, Deed
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import RoomState, Rules
-from services.room_directory.storage.rows import PERSON_TABLES, person_values, read_room, room_values
+from services.room_directory.storage.rows import PART_TABLES, key_of, part_values, read_room, room_values
 from services.room_directory.storage.tables import audit, rooms
 
 RoomMade = Callable[[AsyncSession, Room], Awaitable[None]]
@@ -69,7 +69,7 @@ class SqlRoomStore:
                 await session.execute(insert(rooms).values(values | room_values(room)))
                 if self._made is not None:
                     await self._made(session, room)
-                for part in PERSON_TABLES:
+                for part in PART_TABLES:
                     await _write_part(session, room.room_id, part, {}, getattr(room, part))
                 facts = tuple(type(fact).__name__ for fact in room.facts)
                 await audit.append_all(session, [_recorded(Deed(act, self._clock.now(), room.revision, facts))])
@@ -87,7 +87,7 @@ class SqlRoomStore:
             result = await session.execute(update(rooms).where(at_version).values(room_values(room)))
             if result.rowcount != 1:  # type: ignore[attr-defined]
                 raise Conflict("another change of the room came between")
-            for part in PERSON_TABLES:
+            for part in PART_TABLES:
                 await _write_part(session, room.room_id, part, getattr(before, part), getattr(room, part))
             await audit.append_all(session, map(_recorded, deeds))
 
@@ -106,10 +106,10 @@ def _recorded(deed: Deed) -> AuditRow:
 
 async def _read_parts(session: AsyncSession, room_ids: list[str]) -> Mapping[str, dict[str, list[Mapping[str, Any]]]]:
     parts: defaultdict[str, dict[str, list[Mapping[str, Any]]]] = defaultdict(
-        lambda: {name: [] for name in PERSON_TABLES}
+        lambda: {name: [] for name in PART_TABLES}
     )
     # SQLite takes some thousands of parameters in one statement: far more rooms than a server has live.
-    for name, table in PERSON_TABLES.items():
+    for name, table in PART_TABLES.items():
         for row in (await session.execute(select(table).where(table.c.room_id.in_(room_ids)))).mappings():
             parts[row["room_id"]][name].append(dict(row))
     return parts
@@ -119,25 +119,25 @@ async def _write_part(
     session: AsyncSession, room_id: str, part: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> None:
     """Writes the difference between two states of one dict of a room."""
-    table = PERSON_TABLES[part]
-    gone = [user_id for user_id in before if user_id not in after]
+    table, key = PART_TABLES[part], key_of(part)
+    gone = [each for each in before if each not in after]
     if gone:
-        await _delete(session, table, room_id, gone)
+        await _delete(session, table, key, room_id, gone)
     new = [
-        {"room_id": room_id, "user_id": user_id, **person_values(part, value)}
-        for user_id, value in after.items()
-        if user_id not in before
+        {"room_id": room_id, key: each, **part_values(part, value)}
+        for each, value in after.items()
+        if each not in before
     ]
     if new:
         await session.execute(insert(table), new)
-    for user_id, value in after.items():
+    for each, value in after.items():
         # Most are the very same object: only what was replaced is compared.
-        if user_id in before and before[user_id] is not value and before[user_id] != value:
-            row = and_(table.c.room_id == room_id, table.c.user_id == user_id)
-            await session.execute(update(table).where(row).values(person_values(part, value)))
+        if each in before and before[each] is not value and before[each] != value:
+            row = and_(table.c.room_id == room_id, table.c[key] == each)
+            await session.execute(update(table).where(row).values(part_values(part, value)))
 
 
-async def _delete(session: AsyncSession, table: Table, room_id: str, user_ids: list[str]) -> None:
-    for start in range(0, len(user_ids), 500):
-        batch = user_ids[start : start + 500]
-        await session.execute(delete(table).where(table.c.room_id == room_id, table.c.user_id.in_(batch)))
+async def _delete(session: AsyncSession, table: Table, key: str, room_id: str, gone: list[str]) -> None:
+    for start in range(0, len(gone), 500):
+        batch = gone[start : start + 500]
+        await session.execute(delete(table).where(table.c.room_id == room_id, table.c[key].in_(batch)))

@@ -8,6 +8,8 @@ from sqlalchemy import Table
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import (
+    Booth,
+    BoothRule,
     Hand,
     HandMode,
     LineOrder,
@@ -19,15 +21,21 @@ from services.room_directory.domain.seats import (
 )
 from services.room_directory.storage import tables
 
-PERSON_TABLES: dict[str, Table] = {
+PART_TABLES: dict[str, Table] = {
     "stage": tables.stage_seats,
     "hands": tables.hands,
     "offers": tables.offers,
     "guests": tables.guests,
     "removed": tables.removals,
     "floors": tables.floors,
+    "booths": tables.booths,
 }
-"""Which dict of a room is kept in which table, one row a person."""
+"""Which dict of a room is kept in which table, one row for each key."""
+
+
+def key_of(part: str) -> str:
+    """The column with the keys of a dict of a room."""
+    return "language" if part == "booths" else "user_id"
 
 
 def room_values(room: Room) -> dict[str, Any]:
@@ -53,8 +61,8 @@ def room_values(room: Room) -> dict[str, Any]:
     }
 
 
-def person_values(part: str, value: Any) -> dict[str, Any]:
-    """The columns of one person's row, without room and person."""
+def part_values(part: str, value: Any) -> dict[str, Any]:
+    """The columns of one row of a dict, without room and key."""
     match part:
         case "stage":
             seat: StageSeat = value
@@ -68,6 +76,10 @@ def person_values(part: str, value: Any) -> dict[str, Any]:
                 "successor": seat.successor,
                 "connected": seat.connected,
                 "lost_at": seat.lost_at,
+                "booth": seat.booth,
+                "booth_since": seat.booth_since,
+                "active": seat.active,
+                "hears": seat.hears,
             }
         case "hands":
             hand: Hand = value
@@ -79,7 +91,20 @@ def person_values(part: str, value: Any) -> dict[str, Any]:
             }
         case "offers":
             offer: Offer = value
-            return {"offer_id": offer.offer_id, "by_user_id": offer.by_user_id, "expires_at": offer.expires_at}
+            return {
+                "offer_id": offer.offer_id,
+                "by_user_id": offer.by_user_id,
+                "expires_at": offer.expires_at,
+                "language": offer.language,
+            }
+        case "booths":
+            booth: Booth = value
+            return {
+                "opened_at": booth.opened_at,
+                "rule": booth.rule.value,
+                "floor_after_seconds": booth.floor_after_seconds,
+                "floor_level_db": booth.floor_level_db,
+            }
         case "floors":
             return {"epoch": value}
         case _:
@@ -115,6 +140,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         guests={each["user_id"]: each["at"] for each in parts["guests"]},
         removed={each["user_id"]: each["at"] for each in parts["removed"]},
         floors={each["user_id"]: each["epoch"] for each in parts["floors"]},
+        booths={each["language"]: _booth(each) for each in sorted(parts["booths"], key=_by_opening)},
     )
 
 
@@ -133,3 +159,12 @@ def _hand(row: Mapping[str, Any]) -> Hand:
 
 def _offer(row: Mapping[str, Any]) -> Offer:
     return Offer(**{name: row[name] for name in row if name != "room_id"})
+
+
+def _by_opening(row: Mapping[str, Any]) -> Any:
+    return row["opened_at"], row["language"]
+
+
+def _booth(row: Mapping[str, Any]) -> Booth:
+    values = {name: row[name] for name in row if name not in {"room_id", "rule"}}
+    return Booth(rule=BoothRule(row["rule"]), **values)

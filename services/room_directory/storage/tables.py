@@ -1,6 +1,18 @@
 """The tables of room_directory."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from services.common.facts.cursors import FactCursors
 from services.common.store.audit import AuditLog
@@ -55,6 +67,11 @@ stage_seats = Table(
     Column("successor", Boolean, nullable=False),
     Column("connected", Boolean, nullable=False),
     Column("lost_at", UtcDateTime, nullable=True),
+    # Of release 0.3: what an older one beside it writes sits in no booth.
+    Column("booth", String(8), nullable=False, server_default=""),
+    Column("booth_since", UtcDateTime, nullable=True),
+    Column("active", Boolean, nullable=False, server_default=false()),
+    Column("hears", String(8), nullable=False, server_default=""),
     UniqueConstraint("room_id", "member", name="uq_stage_seats_member"),
 )
 
@@ -78,6 +95,19 @@ offers = Table(
     Column("offer_id", _ID, nullable=False),
     Column("by_user_id", _ID, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    # Of release 0.3: what an older one beside it writes is for the floor.
+    Column("language", String(8), nullable=False, server_default=""),
+)
+
+booths = Table(
+    "booths",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("language", String(8), primary_key=True),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("rule", String(16), nullable=False),
+    Column("floor_after_seconds", Integer, nullable=False),
+    Column("floor_level_db", Integer, nullable=False),
 )
 
 guests = Table(

@@ -122,6 +122,7 @@ class PlayedDirectory(DirectoryServicer):
         self.joined: list[str] = []
         self.waited: list[int] = []
         self.asked_permits: list[int] = []
+        self.asked_languages: list[str] = []
         self.stage = False
         self.slow_seconds = 0.0
         self.boot = "boot000000000001"
@@ -158,6 +159,7 @@ class PlayedDirectory(DirectoryServicer):
             raise self.refuse
         user = current_caller().user
         self.joined.append(user)
+        self.asked_languages.append(request.language)
         self.waited.append(current_caller().waited)
         self.seat(user, request.room_id)
         response = room_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
@@ -168,6 +170,7 @@ class PlayedDirectory(DirectoryServicer):
     async def GetMediaPermit(self, request: Any, context: Any) -> Any:
         user = current_caller().user
         self.asked_permits.append(request.kind)
+        self.asked_languages.append(request.language)
         if (request.room_id, user) not in self.seats:
             raise Refused("failed_precondition", "NOT_IN_ROOM")
         if request.kind == room_pb2.MEDIA_KIND_STAGE and not self.stage:

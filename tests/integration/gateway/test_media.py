@@ -58,6 +58,16 @@ async def test_an_offer_with_a_permit_opens_a_session(origin: Origin) -> None:
     assert origin.relay.offers == [OFFER]
 
 
+async def test_a_player_with_a_token_hears_the_language_that_its_address_names(origin: Origin) -> None:
+    token = origin.mint.token()
+    assert (await post(origin, token, path=f"/whep/{ROOM}?language=ar")).status_code == 201
+    assert (await post(origin, token)).status_code == 201
+    assert (await post(origin, permit(origin), path=f"/whep/{ROOM}?language=ru")).status_code == 201
+    assert origin.directory.asked_languages == ["ar", "ar", ""], "a permit says itself what is heard"
+    refused = await post(origin, token, path=f"/whep/{ROOM}?language=the+floor")
+    assert (refused.status_code, refused.json()["reason"]) == (400, "LANGUAGE_INVALID")
+
+
 async def test_the_whole_life_of_a_session(origin: Origin) -> None:
     shown = permit(origin)
     location = (await post(origin, shown)).headers["location"]

@@ -10,6 +10,7 @@ from services.common.errors import DomainError
 from services.common.tasks import Background
 from services.programme.work import Work
 from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.booths import BoothCases
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import Changed, Decide, LiveRoom, LiveRooms, Reserve, TakeEpoch
@@ -223,6 +224,7 @@ class House:
         )
         self.seats = SeatCases(self.rooms, self.fleet, placing, blocks, clock=clock, counters=self.counters)
         self.stage = StageCases(self.rooms, placing, people, ids=self.ids, clock=clock, limits=limits)
+        self.booths = BoothCases(self.rooms, placing, people, ids=self.ids, clock=clock)
         self.moderation = ModerationCases(
             self.rooms, ledger, people, blocks, ended, ids=self.ids, clock=clock, limits=limits
         )

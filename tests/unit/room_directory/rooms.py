@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.room_directory.domain.entry import take_seat
 from services.room_directory.domain.events import Fact, SeatAction
+from services.room_directory.domain.interpreters import offer_booth
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.presence import SessionNews, review, set_session, set_stream, tick
 from services.room_directory.domain.room import Room, create_room
@@ -63,6 +64,14 @@ class Hall:
         if name not in self.room.seats:
             self.listen(name)
         offer = offer_stage(self.room, Actor(by), name, f"offer-{name}", self.now)
+        accept_offer(self.room, Actor(name), offer.offer_id, member=self.member(), epoch=self.epoch(), now=self.now)
+        self.session(name, SessionState.UP)
+
+    def interpret(self, name: str, language: str, by: str = "lina") -> None:
+        """Joins, is offered a seat in a booth and is connected there."""
+        if name not in self.room.seats:
+            self.listen(name)
+        offer = offer_booth(self.room, Actor(by), name, f"booth-{name}", self.now, language=language)
         accept_offer(self.room, Actor(name), offer.offer_id, member=self.member(), epoch=self.epoch(), now=self.now)
         self.session(name, SessionState.UP)
 

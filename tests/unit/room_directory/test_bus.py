@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.contract.v1 import options_pb2
 from majlis.invite.v1 import invite_facts_pb2
-from majlis.room_directory.v1 import room_events_pb2, room_pb2
+from majlis.room_directory.v1 import booth_pb2, room_events_pb2, room_pb2
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
@@ -19,7 +19,7 @@ from services.room_directory.bus import auth_handler, event_of, invite_handler, 
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.people import Person
-from services.room_directory.domain.seats import Hand, HandCause, Offer
+from services.room_directory.domain.seats import Booth, Hand, HandCause, Offer
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.rooms import START, Hall
 
@@ -61,6 +61,9 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "epoch": 9,
         "relay_id": "relay00000",
         "spread_milliseconds": 40,
+        "booth": Booth(language="ar", opened_at=START),
+        "seats": (replace(hall.room.stage["lina"], booth="ar", booth_since=START, active=True),),
+        "language": "ar",
     }
     return kind(**{field.name: values[field.name] for field in fields(kind)})
 
@@ -90,6 +93,16 @@ def test_a_cause_is_told_by_the_word_that_the_rules_have_for_it(causes: dict[Any
     told = {enum.values_by_number[number].name.partition("_CAUSE_")[2] for number in causes.values()}
     assert told == {cause.name for cause in causes}
     assert len(causes) == len(enum.values) - 1
+
+
+def test_a_booth_is_told_with_its_people_by_name_and_who_of_them_is_heard() -> None:
+    fact = fact_of(events.BoothChanged)
+    assert people_in(fact) == ["lina"]
+    event = event_of(fact, PEOPLE)
+    assert isinstance(event, room_events_pb2.BoothChanged)
+    assert (event.booth.language, event.booth.active_user_id, event.booth.floor_level_db) == ("ar", "lina", -20)
+    assert event.booth.rule == booth_pb2.BOOTH_RULE_SILENCE
+    assert [seat.person.display_name for seat in event.booth.seats] == ["Lina of Sanaa"]
 
 
 def test_every_event_of_the_contract_has_a_fact() -> None:

@@ -133,9 +133,17 @@ async def test_whoever_waits_for_an_order_waits_until_the_relay_acknowledged_it(
     orders = [order("omar", 2)]
     post.dispatch.order(["relay"], orders)
     assert not post.relay.heard
-    await post.dispatch.acknowledged(["relay", "stranger"], orders)
+    await post.dispatch.acknowledged(["relay", "stranger"], orders, "room")
     assert post.relay.heard == orders
-    await post.dispatch.acknowledged(["relay"], orders)
+    await post.dispatch.acknowledged(["relay"], orders, "room")
+
+
+async def test_whoever_waits_for_a_room_s_part_waits_until_the_relay_has_it(post: Post) -> None:
+    post.dispatch.configure(["relay"], PART)
+    assert not post.relay.heard
+    await post.dispatch.acknowledged(["relay"], [], "room")
+    assert post.relay.heard == [PART]
+    await post.dispatch.acknowledged(["relay"], [], "room")
 
 
 async def test_nobody_waits_long_for_a_relay_that_is_away(post: Post) -> None:
@@ -143,9 +151,9 @@ async def test_nobody_waits_long_for_a_relay_that_is_away(post: Post) -> None:
     orders = [order("omar", 2)]
     post.dispatch.order(["relay"], orders)
     async with asyncio.timeout(1.5):
-        await post.dispatch.acknowledged(["relay"], orders)
+        await post.dispatch.acknowledged(["relay"], orders, "room")
     tries = post.relay.tries
-    await post.dispatch.acknowledged(["relay"], orders)
+    await post.dispatch.acknowledged(["relay"], orders, "room")
     assert post.relay.tries == tries, "it is known to be away: there is nothing to wait for"
 
 

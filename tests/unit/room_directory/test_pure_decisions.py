@@ -19,11 +19,12 @@ from services.programme.work import NOTHING
 from services.room_directory.app.epochs import Epochs
 from services.room_directory.app.presence import StreamNews
 from services.room_directory.domain import hands
+from services.room_directory.domain.booths import FLOOR_OFF_DB
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import NoRelay, NotAllowed
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.people import Actor, Proof
-from services.room_directory.domain.seats import DeedKind, MediaKind, SessionState
+from services.room_directory.domain.seats import BoothRule, DeedKind, MediaKind, SessionState
 from tests.unit.room_directory.guarded import LINA, NADIA, OMAR, House
 
 ALL_ACTS = {
@@ -31,6 +32,7 @@ ALL_ACTS = {
     *("raise_hand", "lower_hand", "attend_hands", "dismiss_hand"),
     *("offer_stage", "withdraw_offer", "accept_offer", "decline_offer", "leave_stage"),
     *("set_own_mute", "mute_speaker", "move_to_audience", "make_moderator", "take_back", "name_successor"),
+    *("open_booth", "offer_booth", "sit_in_booth", "take_over", "set_booth", "set_hearing", "close_booth"),
     *("remove_person", "readmit_person", "add_guest", "invitation_redeemed"),
     *("account_suspended", "signed_out", "profile_changed"),
     *("report_streams", "report_sessions", "tick", "adopt_sessions", "move_media"),
@@ -48,6 +50,7 @@ async def test_every_decision_comes_out_the_same_twice_and_touches_nothing_but_i
     assert house.counters.sounds == [0.5, 0.5, 0.5]
     await hands_go_up(house, room_id)
     await the_stage_fills(house, room_id)
+    await people_interpret(house, room_id)
     await people_go(house, room_id)
     await relays_and_gateways_tell(house, room_id)
     await house.cases.update_room(LINA, room_id, RoomEdit(title="Moons"))
@@ -83,6 +86,24 @@ async def the_stage_fills(house: House, room_id: str) -> None:
     assert left.permit.token == "permit for omar as audience"
     await house.bring_up(room_id, OMAR)
     await stage.move_to_audience(LINA, room_id, "omar")
+
+
+async def people_interpret(house: House, room_id: str) -> None:
+    booths = house.booths
+    await booths.open_booth(LINA, room_id, "ru")
+    await booths.open_booth(LINA, room_id, "ar")
+    offer = await booths.offer_booth(LINA, room_id, "omar", "ar")
+    seated = await house.stage.accept_offer(OMAR, room_id, offer.offer_id)
+    assert seated.permit is not None
+    await booths.sit_in_booth(LINA, room_id, "ar")
+    await booths.take_over(LINA, room_id)
+    await booths.set_hearing(LINA, room_id, "ru")
+    await booths.set_booth(
+        OMAR, room_id, "ar", rule=BoothRule.FLOOR, floor_after_seconds=3, floor_level_db=FLOOR_OFF_DB
+    )
+    await house.seats.get_media_permit(NADIA, room_id, MediaKind.AUDIENCE, "ar")
+    await booths.close_booth(LINA, room_id, "ar")
+    await booths.close_booth(LINA, room_id, "ru")
 
 
 async def people_go(house: House, room_id: str) -> None:

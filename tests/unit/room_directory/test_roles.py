@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from services.common.errors import DomainError
-from services.room_directory.domain import hands, moderation, stage
+from services.room_directory.domain import booths, hands, interpreters, moderation, stage
 from services.room_directory.domain.entry import check_media
 from services.room_directory.domain.errors import NotAllowed, NotInRoom, NotOnStage
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import ALLOWED, ON_STAGE, SENSIBLE, Action, Role, require_target
-from services.room_directory.domain.seats import HandMode, MediaKind, StageSeat
+from services.room_directory.domain.seats import HandMode, MediaKind
 from tests.unit.room_directory.rooms import Hall
 
 NAMES = {
@@ -52,6 +52,15 @@ ATTEMPTS: dict[Action, Do] = {
     Action.ADD_GUEST: lambda hall, actor: moderation.add_guest(hall.room, actor, "guest", hall.now),
     Action.LIST_ROSTER: lambda hall, actor: hall.room.require(actor, Action.LIST_ROSTER),
     Action.TAKE_BACK: lambda hall, actor: hall.room.require(actor, Action.TAKE_BACK),
+    Action.OPEN_BOOTH: lambda hall, actor: booths.open_booth(hall.room, actor, "fr", hall.now),
+    Action.CLOSE_BOOTH: lambda hall, actor: interpreters.close_booth(hall.room, actor, "ru", hall.epoch, hall.now),
+    Action.OFFER_BOOTH: lambda hall, actor: interpreters.offer_booth(
+        hall.room, actor, "nadia", "o3", hall.now, language="ru"
+    ),
+    Action.SIT_IN_BOOTH: lambda hall, actor: interpreters.sit_in_booth(hall.room, actor, "ru", hall.epoch, hall.now),
+    Action.SET_BOOTH: lambda hall, actor: booths.set_booth(
+        hall.room, actor, "ru", rule=None, floor_after_seconds=9, floor_level_db=None, now=hall.now
+    ),
 }
 
 
@@ -62,11 +71,9 @@ def full_hall() -> Hall:
     hall.speak("tarek")
     hall.speak("musa")
     stage.make_moderator(hall.room, Actor("lina"), "musa", hall.now)
-    hall.speak("irina")
-    seat = hall.room.stage["irina"]
-    hall.room.put_on_stage(
-        StageSeat(user_id="irina", role=Role.INTERPRETER, member=seat.member, epoch=seat.epoch, since=seat.since)
-    )
+    for language in ("ar", "ru"):
+        booths.open_booth(hall.room, Actor("lina"), language, hall.now)
+    hall.interpret("irina", "ar")
     hall.listen("omar")
     hall.listen("nadia")
     stage.offer_stage(hall.room, Actor("lina"), "omar", "o", hall.now)
@@ -115,8 +122,9 @@ def test_only_ending_a_room_is_open_to_operators_who_are_not_in_it() -> None:
             ATTEMPTS[action](hall, operator)
 
 
-def test_no_transition_leads_to_the_interpreter_role_yet() -> None:
-    hall = Hall()
-    hall.speak("sana")
-    stage.make_moderator(hall.room, Actor("lina"), "sana", hall.now)
-    assert {seat.role for seat in hall.room.stage.values()} <= ON_STAGE - {Role.INTERPRETER}
+def test_an_interpreter_who_is_made_a_moderator_leads_from_the_booth() -> None:
+    hall = full_hall()
+    stage.make_moderator(hall.room, Actor("lina"), "irina", hall.now)
+    seat = hall.room.stage["irina"]
+    assert (seat.role, seat.booth) == (Role.MODERATOR, "ar")
+    assert {seat.role for seat in hall.room.stage.values()} <= ON_STAGE

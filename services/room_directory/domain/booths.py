@@ -1,0 +1,163 @@
+"""Booths: which are open, who in them is heard, whom they hear, and what their channels carry."""
+
+import re
+from dataclasses import replace
+from datetime import datetime
+
+from services.common.errors import FieldInvalid
+from services.room_directory.domain.errors import (
+    BoothFull,
+    BoothLoop,
+    BoothUnknown,
+    LanguageInvalid,
+    NotInBooth,
+    StageClosed,
+    TooManyBooths,
+)
+from services.room_directory.domain.events import BoothChanged, RoomUpdated
+from services.room_directory.domain.people import Actor
+from services.room_directory.domain.roles import Action
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import Booth, BoothRule, StageSeat
+
+MOST_BOOTHS = 16
+MOST_SEATS = 3
+FLOOR_OFF_DB = -100
+"""The level at which the floor is not under the interpreter at all."""
+QUIETEST_DB = -40
+_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
+
+
+def open_booth(room: Room, actor: Actor, language: str, now: datetime) -> None:
+    """Opens the booth of a language; one that is open stays as it is.
+
+    Raises NotAllowed, LanguageInvalid, TooManyBooths, StageClosed.
+    """
+    room.require(actor, Action.OPEN_BOOTH)
+    if room.stage_closed():
+        raise StageClosed
+    if not _LANGUAGE.match(language):
+        raise LanguageInvalid
+    if language in room.booths:
+        return
+    if len(room.booths) >= MOST_BOOTHS:
+        raise TooManyBooths(metadata={"limit": str(MOST_BOOTHS)})
+    room.booths[language] = Booth(language=language, opened_at=now)
+    room.tell(RoomUpdated, now)
+    settle(room, language, now)
+
+
+def require_booth(room: Room, language: str) -> Booth:
+    """The open booth of a language. Raises BoothUnknown."""
+    booth = room.booths.get(language)
+    if booth is None:
+        raise BoothUnknown(metadata={"language": language})
+    return booth
+
+
+def require_space(room: Room, language: str) -> None:
+    """Raises BoothUnknown, BoothFull."""
+    require_booth(room, language)
+    if len(room.in_booth(language)) >= MOST_SEATS:
+        raise BoothFull(metadata={"limit": str(MOST_SEATS)})
+
+
+def own_booth_seat(room: Room, actor: Actor) -> StageSeat:
+    """The caller's seat in a booth. Raises RoomEnded, NotInBooth."""
+    room.require_live()
+    seat = room.stage.get(actor.user_id)
+    if seat is None or not seat.booth:
+        raise NotInBooth
+    return seat
+
+
+def take_over(room: Room, actor: Actor, now: datetime) -> str:
+    """Makes the caller the one who is heard from their booth; returns its language. Raises NotInBooth, StageClosed."""
+    seat = own_booth_seat(room, actor)
+    if room.stage_closed():
+        raise StageClosed
+    if not seat.active:
+        for other in room.in_booth(seat.booth):
+            room.put_on_stage(replace(other, active=other.user_id == actor.user_id))
+        tell_booth(room, seat.booth, now)
+    return seat.booth
+
+
+def set_booth(
+    room: Room,
+    actor: Actor,
+    language: str,
+    *,
+    rule: BoothRule | None,
+    floor_after_seconds: int | None,
+    floor_level_db: int | None,
+    now: datetime,
+) -> None:
+    """Changes what a channel carries beside its interpreter; None leaves it. Raises NotAllowed, BoothUnknown."""
+    seat = room.stage.get(actor.user_id)
+    if seat is None or seat.booth != language or not language:
+        room.require(actor, Action.SET_BOOTH)
+    before = require_booth(room, language)
+    if floor_level_db is not None and floor_level_db != FLOOR_OFF_DB and not QUIETEST_DB <= floor_level_db <= 0:
+        raise FieldInvalid(fields=(("floor_level_db", "is -40 to 0, or -100 for not at all"),))
+    booth = replace(
+        before,
+        rule=rule or before.rule,
+        floor_after_seconds=before.floor_after_seconds if floor_after_seconds is None else floor_after_seconds,
+        floor_level_db=before.floor_level_db if floor_level_db is None else floor_level_db,
+    )
+    if booth != before:
+        room.booths[language] = booth
+        tell_booth(room, language, now)
+
+
+def set_hearing(room: Room, actor: Actor, language: str, now: datetime) -> str:
+    """Lets the caller hear another booth, or with "" the floor; returns the language of their own booth.
+
+    Raises NotInBooth, BoothUnknown, BoothLoop.
+    """
+    seat = own_booth_seat(room, actor)
+    if language:
+        require_booth(room, language)
+        if seat.booth in booths_heard_in(room, language):
+            raise BoothLoop(metadata={"language": language})
+    if seat.hears != language:
+        room.put_on_stage(replace(seat, hears=language))
+        tell_booth(room, seat.booth, now)
+    return seat.booth
+
+
+def settle(room: Room, language: str, now: datetime) -> None:
+    """Sees to who is heard after a booth's people changed, and tells of it; nothing for one that is not open.
+
+    Whoever is heard stays so while they are there; else it is the one of those there who has sat there longest.
+    """
+    if language not in room.booths:
+        return
+    seats = room.in_booth(language)
+    there = [seat for seat in seats if seat.connected]
+    heard = next((seat for seat in there if seat.active), there[0] if there else None)
+    for seat in seats:
+        if seat.active is not (seat is heard):
+            room.put_on_stage(replace(seat, active=seat is heard))
+    tell_booth(room, language, now)
+
+
+def tell_booth(room: Room, language: str, now: datetime) -> None:
+    """Notes how a booth is now."""
+    room.tell(BoothChanged, now, booth=room.booths[language], seats=tuple(room.in_booth(language)))
+
+
+def on_floor(seat: StageSeat) -> StageSeat:
+    """The seat outside of any booth."""
+    return replace(seat, booth="", booth_since=None, active=False, hears="")
+
+
+def booths_heard_in(room: Room, language: str) -> set[str]:
+    """The booths whose sound comes into one of this language, itself among them, at once or over others."""
+    found, left = {language}, [language]
+    while left:
+        heard = {seat.hears for seat in room.in_booth(left.pop()) if seat.hears} - found
+        found |= heard
+        left += sorted(heard)
+    return found
