@@ -278,7 +278,7 @@ async def _until_answered(client: Client, room: str, me: str, hands: Hands) -> N
     async with contextlib.aclosing(client.watch(room)) as events:
         async for event in events:
             offers: list[room_pb2.StageOffer] = [*event.snapshot.offers, event.stage_offered.offer]
-            if any(offer.user_id == me for offer in offers):
+            if any(offer.user_id == me and not offer.language for offer in offers):
                 print(say("hand.offered", room_id=room))
                 return
             place = hands.place

@@ -243,7 +243,8 @@ class Speaker:
                 self._follow_mute(seat)
 
     def _consider(self, offer: room_pb2.StageOffer) -> None:
-        if offer.user_id == self._user_id:
+        # A seat in a booth is for interpreters: who came to speak on the floor does not take it.
+        if offer.user_id == self._user_id and not offer.language:
             self._offer.put_nowait(offer)
 
     def _follow_mute(self, seat: room_pb2.StageSeat) -> None:

@@ -109,13 +109,14 @@ class Placing:
             return None
         # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
-        kind = kind_for(room, user_id)
-        channel = language if language and kind is MediaKind.AUDIENCE else CHANNEL
+        kind, on_stage = kind_for(room, user_id), room.stage.get(user_id)
+        # Who interprets is the reason for a channel, whoever hears it: it is mixed where the stage is.
+        channel = (on_stage.booth if on_stage else language) or CHANNEL
         relay = self._fleet.promises.place(
             live, user_id, kind, permit_id, returning=returning, region=actor.region, channel=channel
         )
         expect_session(room, user_id, relay.relay_id)
-        return Placed(relay, permit_id, returning, channel)
+        return Placed(relay, permit_id, returning, CHANNEL if on_stage else channel)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

@@ -60,7 +60,7 @@ class Promises:
         channel: str = CHANNEL,
         seconds: float = RESERVED_SECONDS,
     ) -> RelayLoadState:
-        """Chooses a relay for a session that hears a channel, and keeps room for its permit, not for older ones.
+        """Chooses a relay for a session that hears or feeds a channel; keeps room for its permit, not for older ones.
 
         Raises NoRelay, and RoomFull for a newcomer where the room has all of the fleet that one room may.
         """
@@ -71,7 +71,7 @@ class Promises:
         if kind is MediaKind.STAGE:
             relay = self._relays.get(room.home_relay_id)
             others = len(room.stage.keys() - {user_id})
-            wanted = relay.speaker((room.room_id, CHANNEL), others) if relay is not None else None
+            wanted = relay.speaker((room.room_id, channel), others) if relay is not None else None
             if relay is not None and wanted and not (relay.accepts(now) and relay.has_room(wanted, share, now, seat)):
                 relay = None
         else:

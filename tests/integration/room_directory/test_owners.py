@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 from majlis.room_directory.v1 import (
+    booth_service_pb2,
     moderation_service_pb2,
     room_events_pb2,
     room_pb2,
@@ -113,6 +114,27 @@ async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was
     await second.until(lambda: pair.relay.parts[room_id].term == 2)
     await first.until(lambda: any(pulse.room_id == room_id and pulse.term == 2 for pulse in first.pulses))
     assert {fact.term for fact in first.of_type(room_events_pb2.PersonRemoved, room_id)} == {1}
+
+
+async def test_booths_go_on_at_the_next_owner_with_who_is_heard_there(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    room_id = (await first.create("lina")).room_id
+    lina = await first.join("lina", room_id)
+    await first.connect("lina", room_id, lina.seat.epoch, pair.relay, stage=True)
+    await first.call("lina", "OpenBooth", booth_service_pb2.OpenBoothRequest(room_id=room_id, language="ar"))
+    sit = booth_service_pb2.SitInBoothRequest(room_id=room_id, language="ar")
+    seated = await first.call("lina", "SitInBooth", sit)
+    await first.connect("lina", room_id, seated.seat.epoch, pair.relay, stage=True)
+    before = (await first.snapshot(room_id)).booths
+    await first.parts.owning.ownership.round()  # type: ignore[union-attr]
+    await first.parts.owning.leave()
+    assert (await second.snapshot(room_id)).booths == before
+    assert before[0].active_user_id == person("lina")
+    await second.until(lambda: pair.relay.parts[room_id].term == 2)
+    assert pair.relay.parts[room_id].booths[0].active_member == seated.seat.member
+    joined = await second.join("omar", room_id, language="ar")
+    claims = await second.claims(joined.permit)
+    assert (claims["channel"], claims["term"]) == ("ar", 2)
 
 
 async def test_an_owner_that_slept_decides_nothing_and_writes_nothing(pair: Pair) -> None:

@@ -10,7 +10,8 @@ from services.programme.work import Limits
 from services.room_directory.domain.errors import RoomFull
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.placement import RelayLoadState
-from tests.unit.room_directory.guarded import OMAR, House
+from services.room_directory.domain.seats import MediaKind
+from tests.unit.room_directory.guarded import LINA, OMAR, RELAY, House
 
 LIMITS = Limits(usual=500, sending=500)
 """For six listeners of one room while another lives there, two of whom are in."""
@@ -69,3 +70,19 @@ async def test_people_hear_through_the_relay_near_the_gateway_that_they_came_by(
         live = house.rooms.get(room_id)
         assert live is not None
         assert live.room.seats[name].relay_id == relay_id
+
+
+async def test_whoever_interprets_is_promised_the_work_of_their_channel_where_the_stage_is(house: House) -> None:
+    room_id = await house.open()
+    await house.booths.open_booth(LINA, room_id, "ar")
+    reserved = house.fleet.relays[RELAY].reserved
+    assert not reserved.awaits((room_id, "ar"))
+    await house.booths.sit_in_booth(LINA, room_id, "ar")
+    assert reserved.awaits((room_id, "ar"))
+
+
+async def test_whoever_asks_for_a_language_is_promised_its_channel(house: House) -> None:
+    room_id = await house.open()
+    await house.booths.open_booth(LINA, room_id, "ar")
+    await house.seats.get_media_permit(OMAR, room_id, MediaKind.AUDIENCE, "ar")
+    assert house.fleet.relays[RELAY].reserved.awaits((room_id, "ar"))

@@ -57,6 +57,12 @@ const texts = new Set<string>([
   'refused.TITLE_INVALID',
   'refused.TOO_MANY_ROOMS',
   'refused.PERSON_NOT_FOUND',
+  'refused.BOOTH_UNKNOWN',
+  'refused.BOOTH_FULL',
+  'refused.TOO_MANY_BOOTHS',
+  'refused.LANGUAGE_INVALID',
+  'refused.BOOTH_LOOP',
+  'refused.NOT_IN_BOOTH',
   'refused.FIELD_INVALID',
   'refused.STORAGE_UNAVAILABLE',
 ] satisfies Key[]);
