@@ -41,6 +41,7 @@ def listed_session(info: relay_pb.SessionInfo, relay_id: str) -> SessionNews:
         state=SessionState.UP if info.connected else SessionState.PENDING,
         relay_id=relay_id,
         proof=Proof(info.sign_in_id, info.issued_at),
+        booth=info.booth,
     )
 
 

@@ -8,7 +8,7 @@ from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.presence import SessionNews, put_seat, set_session
 from services.room_directory.domain.room import Room
-from services.room_directory.domain.seats import MediaKind, Seat, SessionState
+from services.room_directory.domain.seats import MediaKind, Seat, SessionState, StageSeat
 
 
 def restore_seats(room: Room, now: datetime) -> None:
@@ -46,9 +46,22 @@ def adopt_sessions(
             put_seat(room, replace(seat, proof=news.proof), now)
         set_session(room, news, now)
         on_stage = room.stage.get(news.user_id)
-        if on_stage is not None and on_stage.muted and news.epoch == seat.epoch:
-            # What rows say counts, whatever the relay was told last and could not be written.
-            room.order(news.user_id, seat.epoch, SeatAction.MUTE)
+        if on_stage is not None and news.epoch == seat.epoch:
+            _bring_in_line(room, on_stage, news, now)
+
+
+def _bring_in_line(room: Room, on_stage: StageSeat, news: SessionNews, now: datetime) -> None:
+    """What rows say of somebody on stage counts, whatever the relay was told last and could not be written."""
+    epoch = news.epoch
+    if news.booth is not None and news.booth != on_stage.booth:
+        # It speaks where they do not sit: silent now, until there is a session where they do.
+        epoch += 1
+        room.re_epoch(news.user_id, epoch, now)
+    if on_stage.epoch < epoch:
+        # Orders of older epochs would be void.
+        room.put_on_stage(replace(on_stage, epoch=epoch))
+    if on_stage.muted:
+        room.order(news.user_id, epoch, SeatAction.MUTE)
 
 
 def adopt_stream(room: Room, user_id: str, epoch: int, now: datetime) -> None:

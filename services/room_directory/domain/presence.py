@@ -55,6 +55,8 @@ class SessionNews:
     relay_id: str
     proof: Proof = UNKNOWN
     """By which sign-in its permit was fetched."""
+    booth: str | None = None
+    """The booth that it speaks in, empty on the floor; None where that is not said."""
     permit_id: str = ""
     serial: int = 0
     """Which session of its relay's present start it is, from 1."""

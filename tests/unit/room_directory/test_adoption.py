@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from services.room_directory.domain import moderation, stage
 from services.room_directory.domain.adoption import adopt_sessions, adopt_stream, restore_seats
+from services.room_directory.domain.booths import open_booth
 from services.room_directory.domain.ended import Ended, EndedSignIns
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.events import SeatAction
@@ -17,9 +18,17 @@ AUDIENCE, STAGE = MediaKind.AUDIENCE, MediaKind.STAGE
 NOBODY = EndedSignIns().has_ended
 
 
-def found(name: str, epoch: int, kind: MediaKind = AUDIENCE, state: SessionState = SessionState.UP) -> SessionNews:
+def found(
+    name: str, epoch: int, kind: MediaKind = AUDIENCE, state: SessionState = SessionState.UP, booth: str = ""
+) -> SessionNews:
     return SessionNews(
-        session_id=f"{name}-{epoch}", user_id=name, epoch=epoch, kind=kind, state=state, relay_id="relay00000"
+        session_id=f"{name}-{epoch}",
+        user_id=name,
+        epoch=epoch,
+        kind=kind,
+        state=state,
+        relay_id="relay00000",
+        booth=booth,
     )
 
 
@@ -135,3 +144,36 @@ def test_a_seat_found_again_knows_by_which_sign_in_it_is_held() -> None:
     lina = Proof("laptop", 5)
     adopt_sessions(hall.room, [replace(found("lina", 1, STAGE), proof=lina)], NOBODY, hall.now)
     assert hall.room.seats["lina"].proof == lina
+
+
+def test_a_session_found_in_a_booth_where_its_person_does_not_sit_is_silenced() -> (
+    None
+):
+    hall = Hall()
+    open_booth(hall.room, Actor("lina"), "ar", hall.now)
+    restarted(hall)
+    # Going into the booth could not be written before the crash.
+    adopt_sessions(hall.room, [found("lina", 7, STAGE, booth="ar")], NOBODY, hall.now)
+    epoch = hall.room.stage["lina"].epoch
+    assert hall.orders("lina") == [(SeatAction.REPLACE, epoch)]
+    assert epoch == hall.room.seats["lina"].epoch > 7
+    assert hall.room.stage["lina"].booth == ""
+
+
+def test_a_session_found_where_its_person_sits_goes_on() -> None:
+    hall = Hall()
+    open_booth(hall.room, Actor("lina"), "ar", hall.now)
+    hall.interpret("irina", "ar")
+    epoch = hall.room.stage["irina"].epoch
+    restarted(hall)
+    adopt_sessions(hall.room, [found("irina", epoch, STAGE, booth="ar")], NOBODY, hall.now)
+    assert hall.room.seats["irina"].sounds()
+    assert not hall.orders("irina")
+
+
+def test_a_seat_found_newer_than_its_row_is_muted_by_its_own_epoch() -> None:
+    hall = restarted(Hall())
+    # Taking the seat over could not be written before the crash.
+    adopt_sessions(hall.room, [found("lina", 7, STAGE)], NOBODY, hall.now)
+    stage.set_own_mute(hall.room, Actor("lina"), True, hall.now)
+    assert hall.orders("lina") == [(SeatAction.MUTE, 7)]
