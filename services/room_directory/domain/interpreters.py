@@ -21,7 +21,8 @@ def offer_booth(room: Room, actor: Actor, user_id: str, offer_id: str, now: date
     """
     room.require_upon(actor, Action.OFFER_BOOTH, user_id)
     require_booth(room, language)
-    if user_id not in room.offers or room.offers[user_id].language != language:
+    standing = room.offers.get(user_id)
+    if standing is None or standing.language != language or standing.expires_at <= now:
         require_space(room, language)
     return make_offer(room, actor, user_id, offer_id, now, language=language)
 
