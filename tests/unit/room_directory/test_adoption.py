@@ -146,9 +146,7 @@ def test_a_seat_found_again_knows_by_which_sign_in_it_is_held() -> None:
     assert hall.room.seats["lina"].proof == lina
 
 
-def test_a_session_found_in_a_booth_where_its_person_does_not_sit_is_silenced() -> (
-    None
-):
+def test_a_session_found_in_a_booth_where_its_person_does_not_sit_is_silenced() -> None:
     hall = Hall()
     open_booth(hall.room, Actor("lina"), "ar", hall.now)
     restarted(hall)

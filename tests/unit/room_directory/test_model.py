@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.common.errors import DomainError
-from services.room_directory.domain import hands, moderation, stage
+from services.room_directory.domain import booths, hands, interpreters, moderation, stage
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.errors import LastModerator, NotAllowed, Removed, RoomFull
 from services.room_directory.domain.events import QueueFact
@@ -21,6 +21,7 @@ from tests.unit.room_directory.rooms import Hall
 PEOPLE = ("lina", "omar", "sana", "yusuf", "irina", "tarek")
 RULES = Rules(listener_limit=3, stage_limit=3, hand_limit=2)
 person = st.sampled_from(PEOPLE)
+tongue = st.sampled_from(("ar", "ru"))
 chair = st.sampled_from(("lina", "lina", "lina", "lina", *PEOPLE))
 """Who tries to lead: more often than not the one who may, so that evenings get somewhere."""
 
@@ -145,6 +146,50 @@ class Evening(RuleBasedStateMachine):
             lambda: moderation.update_room(room, Actor(leader), edit, new_key="", now=self.hall.now),
         )
 
+    @rule(leader=chair, language=tongue)
+    def open_booth(self, leader: str, language: str) -> None:
+        room = self.hall.room
+        self.judge(leader, Action.OPEN_BOOTH, lambda: booths.open_booth(room, Actor(leader), language, self.hall.now))
+
+    @rule(leader=chair, name=person, language=tongue)
+    def bring_into_booth(self, leader: str, name: str, language: str) -> None:
+        room, now = self.hall.room, self.hall.now
+        offer = lambda: interpreters.offer_booth(  # noqa: E731
+            room, Actor(leader), name, f"b-{name}-{language}", now, language=language
+        )
+        if self.judge(leader, Action.OFFER_BOOTH, offer, name) is not None:
+            return
+        accept = lambda: stage.accept_offer(  # noqa: E731
+            room,
+            Actor(name),
+            f"b-{name}-{language}",
+            member=self.hall.member(),
+            epoch=self.hall.epoch(),
+            now=now,
+        )
+        if self.attempt(accept) is None:
+            self.roles[name] = Role.INTERPRETER
+
+    @rule(name=person, language=tongue)
+    def sit_in_booth(self, name: str, language: str) -> None:
+        self.judge(
+            name,
+            Action.SIT_IN_BOOTH,
+            lambda: interpreters.sit_in_booth(self.hall.room, Actor(name), language, self.hall.epoch, self.hall.now),
+        )
+
+    @rule(leader=chair, language=tongue)
+    def close_booth(self, leader: str, language: str) -> None:
+        room = self.hall.room
+        sat = [seat.user_id for seat in room.in_booth(language) if seat.role is Role.INTERPRETER]
+        refused = self.judge(
+            leader,
+            Action.CLOSE_BOOTH,
+            lambda: interpreters.close_booth(room, Actor(leader), language, self.hall.epoch, self.hall.now),
+        )
+        for name in sat if refused is None else ():
+            self.settle(name, Role.LISTENER)
+
     @precondition(lambda self: "lina" in self.hall.room.seats)
     @rule(seconds=st.sampled_from((1, 31)))
     def wait(self, seconds: int) -> None:
@@ -195,6 +240,16 @@ class Evening(RuleBasedStateMachine):
         assert room.revision == len(told)
 
     @invariant()
+    def interpreters_sit_in_open_booths_and_each_booth_has_one_voice(self) -> None:
+        room = self.hall.room
+        for seat in room.stage.values():
+            assert seat.booth in ("", *room.booths)
+            assert seat.booth or seat.role is not Role.INTERPRETER
+        for language in room.booths:
+            there = [seat for seat in room.in_booth(language) if seat.connected]
+            assert [seat.active for seat in there].count(True) == min(1, len(there))
+
+    @invariant()
     def nobody_removed_is_inside(self) -> None:
         assert not set(self.hall.room.removed) & (set(self.hall.room.seats) | set(self.hall.room.stage))
 
@@ -233,7 +288,7 @@ class Evening(RuleBasedStateMachine):
     def image(room: Room) -> object:
         return (
             room.state, room.revision, room.stage.copy(), room.hands.copy(), room.offers.copy(), room.seats.copy(),
-            room.removed.copy(), room.hand_mode, len(room.orders),
+            room.removed.copy(), room.hand_mode, len(room.orders), room.booths.copy(),
         )  # fmt: skip
 
     def judge(
