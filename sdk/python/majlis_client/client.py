@@ -26,6 +26,7 @@ from majlis.invite.v1 import (
     invite_service_pb2_grpc,
 )
 from majlis.room_directory.v1 import (
+    booth_service_pb2_grpc,
     capacity_service_pb2_grpc,
     ladder_service_pb2_grpc,
     moderation_service_pb2_grpc,
@@ -50,9 +51,9 @@ from majlis_client.seats import Seats
 class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
-    `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `moderation`,
-    `capacity`, `ladder` and `events` are the generated stubs: every public RPC can be called through them.
-    `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
+    `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `booths`,
+    `moderation`, `capacity`, `ladder` and `events` are the generated stubs: every public RPC can be called through
+    them. `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
     MajlisError.
     """
 
@@ -69,6 +70,7 @@ class Client:
         self.doors = door_service_pb2_grpc.DoorServiceStub(self._channel)
         self.rooms = room_service_pb2_grpc.RoomServiceStub(self._channel)
         self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
+        self.booths = booth_service_pb2_grpc.BoothServiceStub(self._channel)
         self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self.capacity = capacity_service_pb2_grpc.CapacityServiceStub(self._channel)
         self.ladder = ladder_service_pb2_grpc.LadderServiceStub(self._channel)

@@ -14,6 +14,7 @@ import { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
 import { CapacityService } from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 import { LadderService } from './gen/majlis/room_directory/v1/ladder_service_pb.js';
+import { BoothService } from './gen/majlis/room_directory/v1/booth_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
@@ -27,6 +28,7 @@ export * as invitations from './gen/majlis/invite/v1/invitation_pb.js';
 export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as capacity from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 export * as ladder from './gen/majlis/room_directory/v1/ladder_service_pb.js';
+export * as booths from './gen/majlis/room_directory/v1/booth_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
 export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
@@ -62,6 +64,7 @@ export interface MajlisClient {
   readonly doors: Client<typeof DoorService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
+  readonly booths: Client<typeof BoothService>;
   readonly moderation: Client<typeof ModerationService>;
   readonly capacity: Client<typeof CapacityService>;
   readonly ladder: Client<typeof LadderService>;
@@ -120,6 +123,7 @@ function clientOf(transport: Transport): MajlisClient {
     doors: createClient(DoorService, transport),
     rooms: createClient(RoomService, transport),
     stage: createClient(StageService, transport),
+    booths: createClient(BoothService, transport),
     moderation: createClient(ModerationService, transport),
     capacity: createClient(CapacityService, transport),
     ladder: createClient(LadderService, transport),
