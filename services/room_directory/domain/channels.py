@@ -1,10 +1,10 @@
-"""Which channels the programme of a room has, and which of them people hear and speak in."""
+"""Which channels every room has, and where people hear and speak who ask for no language."""
 
 from services.programme.channels import FLOOR
 
 CHANNEL = FLOOR
-"""The channel that everybody hears."""
+"""The channel of who asks for no language."""
 CHANNELS: tuple[str, ...] = (CHANNEL,)
-"""Those of every room."""
+"""Those of every room; each of its booths adds the one of its language."""
 BOOTH = ""
 """Where people on stage speak: the booth without a name is the floor."""
