@@ -3,6 +3,7 @@
 use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageFormat, StageMedia};
 use majlis_core::fanout::{self, Transmit};
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
+use majlis_core::stage::Place;
 use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
 use majlis_programme::mux::{Fmp4, Mux, Ogg, Sound, WebM};
 use majlis_programme::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
@@ -107,7 +108,7 @@ fn run_endpoint(input: &[u8]) {
     let path = |port: u16| Path { socket: 0, remote: ([127, 0, 0, 1], port).into() };
     let profile = Profile::AeadAes128Gcm;
     let format =
-        StageFormat { member: 1, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), in_booth: false };
+        StageFormat { member: 1, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), place: Place::default() };
     for command in [
         Command::AddSession { session, ufrag: crate::seeds::UFRAG.to_owned(), pwd: crate::seeds::PASSWORD.to_owned() },
         Command::SetKeys {

@@ -1,6 +1,7 @@
 """The packet core as Python sees it: one Core is one relay's media port, and no packet crosses into Python."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, Literal, TypeAlias, final
 
 # Handles are small ints minted by the core, never reused within a process.
@@ -189,11 +190,14 @@ class Core:
         payload_type: int,
         level_extension_id: int | None,
         slots: Sequence[Slot],
-        in_booth: bool,
+        booth: int = 0,
+        hears: int = 0,
+        leads: bool = False,
     ) -> None:
         """Makes it a stage session: its microphone is member, and it hears up to len(slots) others.
 
-        Who is in a booth is heard in the channels that mix them, and not by the others on stage.
+        Who is in a booth (0: on the floor) hears those in it, and what they work from: the floor, or who leads another
+        booth. They are heard in the channels that mix them, and by nobody on the floor.
         Once per session, and not for one that is a listener. Forwarded packets carry the speaker's member number as
         CSRC. With no level extension the core judges who speaks by the size of the packets.
         """
@@ -201,14 +205,32 @@ class Core:
     def set_muted(self, session: Session, muted: bool) -> None:
         """Enforced: a muted member's packets are dropped after authentication. Survives nothing but the session."""
 
+    def set_hearing(self, session: Session, hears: int, leads: bool) -> None:
+        """What an interpreter works from, and whether those who work from their booth hear them."""
+
     def add_channel(self, stage: Stage | None) -> Channel:
-        """A stage: fed by people on it, those of set_sources (home relay). None: by push_programme (audience relay)."""
+        """A stage: fed by people on it, those of set_mix (home relay). None: by push_programme (audience relay)."""
 
     def remove_channel(self, channel: Channel) -> None:
         """Its listeners' sessions stay, hearing nothing until switch_channel."""
 
-    def set_sources(self, channel: Channel, members: Sequence[int]) -> None:
-        """Which members of the stage a home channel mixes, and nobody else; a new one mixes nobody."""
+    def set_mix(
+        self,
+        channel: Channel,
+        voices: AbstractSet[int],
+        *,
+        booth: int = 0,
+        ready: AbstractSet[int] = ...,
+        under: AbstractSet[int] = ...,
+        under_db: int | None = None,
+        alone_after_seconds: int | None = None,
+    ) -> None:
+        """Which members of the stage a home channel mixes, and nobody else; a new one mixes nobody.
+
+        voices and ready are what they say in that booth, under what is said on the floor. Who goes from voices to ready
+        is silent before who comes from there is heard, within one frame. under_db is the floor's gain while a voice is
+        on the stage, none: not heard; once none has been there for alone_after_seconds it is heard in full.
+        """
 
     def set_export(self, channel: Channel, wanted: bool) -> None:
         """Frames of a home channel also go to poll_programme."""

@@ -6,6 +6,7 @@ use common::{Far, OPUS_20_MS, Outbox, endpoint};
 use majlis_core::endpoint::{Command, DropReason, Endpoint, Event, StageFormat};
 use majlis_core::fanout::{self, Transmit};
 use majlis_core::limits::SourceLimiter;
+use majlis_core::stage::Place;
 use majlis_core::{MAX_DATAGRAM, Micros, Path, SECOND, SessionId, StageId, rtcp};
 use std::net::IpAddr;
 
@@ -23,7 +24,7 @@ fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64) -> Far {
     let mut far = Far::new(endpoint, out, id, 4000 + id as u16, 0);
     let (session, stage) = (far.id, StageId(1));
     let format =
-        StageFormat { member: 10, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), in_booth: false };
+        StageFormat { member: 10, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), place: Place::default() };
     endpoint.handle_command(Command::AddStage(stage), 0, out);
     endpoint.handle_command(Command::Join { session, stage, format }, 0, out);
     far.nominate(endpoint, out, 0);

@@ -6,7 +6,7 @@ use common::{Far, OPUS_20_MS, Outbox, endpoint, path};
 use majlis_core::endpoint::{Command, DropReason, Endpoint, Event, SlotFormat, StageFormat};
 use majlis_core::fanout::StreamStart;
 use majlis_core::rtp::Packet;
-use majlis_core::stage::Stage;
+use majlis_core::stage::{Place, Stage};
 use majlis_core::{Micros, SECOND, SessionId, StageId};
 
 const FRAME: Micros = 20_000;
@@ -30,7 +30,7 @@ fn hear(stage: &mut Stage, from: &mut Micros, frames: u64, speakers: &[(u64, u8)
 
 fn stage_of(people: u64, slots: usize) -> Stage {
     let mut stage = Stage::default();
-    (1..=people).for_each(|person| stage.join(SessionId(person), person as u32, slots, false));
+    (1..=people).for_each(|person| stage.join(SessionId(person), person as u32, slots, Place::default()));
     stage
 }
 
@@ -89,12 +89,12 @@ fn a_slot_is_free_again_when_its_speaker_leaves() {
 #[test]
 fn who_speaks_in_a_booth_hears_the_stage_and_is_not_heard_there() {
     let (mut stage, mut now) = (stage_of(2, 4), 0);
-    stage.join(SessionId(3), 3, 4, true);
+    stage.join(SessionId(3), 3, 4, Place { booth: 5, ..Place::default() });
     assert!(hear(&mut stage, &mut now, 10, &[(3, 20)], 1).is_empty());
     assert_eq!(hear(&mut stage, &mut now, 10, &[(1, 20)], 3), [(1, 0)]);
     let mut hearers = Vec::new();
     assert!(
-        stage.route(SessionId(3), 20, now, &mut hearers) && hearers.is_empty(),
+        stage.route(SessionId(3), 20, now, &mut hearers) == Some(5) && hearers.is_empty(),
         "it goes to the mixers all the same"
     );
 }
@@ -118,7 +118,7 @@ fn with_level_extension(
         payload_type: 111,
         level_extension_id,
         slots: (0..slots).map(slot).collect(),
-        in_booth: false,
+        place: Place::default(),
     };
     let (session, stage) = (far.id, StageId(1));
     endpoint.handle_command(Command::Join { session, stage, format }, 0, out);

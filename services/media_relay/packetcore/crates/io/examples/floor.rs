@@ -11,8 +11,10 @@ use majlis_core::endpoint::{SlotFormat, StageFormat};
 use majlis_core::fanout::{StreamStart, Transmit};
 use majlis_core::rtp::{FIXED_HEADER, Header};
 use majlis_core::srtp::{SealKey, SendStream};
+use majlis_core::stage::Place;
 use majlis_io::batch::SendBatch;
 use majlis_io::{Relay, RelayConfig, socket, sys};
+use majlis_programme::MixPlan;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +97,7 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
     relay.start()?;
     let stage = relay.add_stage()?.0;
     let channel = relay.add_channel(Some(stage))?.0;
-    relay.set_sources(channel, vec![stage_format().member])?;
+    relay.set_mix(channel, MixPlan::of([stage_format().member]))?;
     relay.set_packet_ms(channel, packet_ms)?;
     for (at, socket) in sockets.iter().enumerate() {
         let session = open_session(&relay, &format!("listener{at}"), socket)?;
@@ -132,7 +134,7 @@ fn stage_format() -> StageFormat {
         payload_type: 111,
         level_extension_id: None,
         slots: vec![SlotFormat { ssrc: 2, payload_type: 111, start }],
-        in_booth: false,
+        place: Place::default(),
     }
 }
 

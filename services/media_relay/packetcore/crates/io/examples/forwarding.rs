@@ -13,8 +13,10 @@ use majlis_core::endpoint::{SlotFormat, StageFormat};
 use majlis_core::fanout::{StreamStart, Transmit};
 use majlis_core::rtp::{Header, Packet};
 use majlis_core::srtp::{OpenKey, SealKey, SendStream};
+use majlis_core::stage::Place;
 use majlis_io::batch::{BATCH, ReceiveBatch, SendBatch};
 use majlis_io::{Relay, RelayConfig, socket, sys};
+use majlis_programme::MixPlan;
 use majlis_speech::{Track, Voice, at_microphone};
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -169,7 +171,7 @@ fn measure_relay(audiences: &[&[UdpSocket]], tracks: &[Arc<Track>], seconds: u64
         let format = stage_format(room as u32 + 1);
         let stage = relay.add_stage()?.0;
         let channel = relay.add_channel(Some(stage))?.0;
-        relay.set_sources(channel, vec![format.member])?;
+        relay.set_mix(channel, MixPlan::of([format.member]))?;
         for (at, socket) in audience.iter().enumerate() {
             let session = open_session(&relay, &format!("listener{room}x{at}"), socket)?;
             relay.attach_listener(session, channel, listener_format())?;
@@ -199,7 +201,7 @@ fn stage_format(member: u32) -> StageFormat {
         payload_type: OPUS,
         level_extension_id: Some(LEVEL_ID),
         slots: vec![SlotFormat { ssrc: 2, payload_type: OPUS, start }],
-        in_booth: false,
+        place: Place::default(),
     }
 }
 

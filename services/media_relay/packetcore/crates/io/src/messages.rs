@@ -77,6 +77,8 @@ pub struct Speech {
     pub stage: StageId,
     /// Whose.
     pub member: u32,
+    /// In which booth it was spoken.
+    pub booth: u32,
     /// RTP SSRC.
     pub ssrc: u32,
     /// RTP sequence number.

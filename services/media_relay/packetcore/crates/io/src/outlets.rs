@@ -157,6 +157,7 @@ impl Sink for Outlets {
         let mut speech = Speech {
             stage: media.stage,
             member: media.member,
+            booth: media.booth,
             ssrc: media.ssrc,
             sequence: media.sequence,
             timestamp: media.timestamp,

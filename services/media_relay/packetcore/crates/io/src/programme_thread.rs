@@ -210,7 +210,7 @@ impl ProgrammeThread {
                 level: speech.level,
                 payload: &speech.payload[..usize::from(speech.len)],
             };
-            self.programme.handle_speech(speech.stage, speech.member, packet, speech.arrival);
+            self.programme.handle_speech(speech.stage, (speech.member, speech.booth), packet, speech.arrival);
             let _ = self.speech.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
         }
         for _ in 0..self.pushes.capacity() {

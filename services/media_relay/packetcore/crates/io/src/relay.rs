@@ -15,7 +15,7 @@ use majlis_core::fanout::ListenerFormat;
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::{ChannelId, MTU, SessionId, StageId};
 use majlis_mix::BIT_RATES;
-use majlis_programme::{EncoderCosts, PacketLength, ProgrammeCommand, ProgrammeFrame};
+use majlis_programme::{EncoderCosts, MixPlan, PacketLength, ProgrammeCommand, ProgrammeFrame};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -207,6 +207,12 @@ impl Relay {
         self.core(Command::SetMuted(session, muted))
     }
 
+    /// What an interpreter's session works from, and whether it leads its booth.
+    pub fn set_hearing(&self, session: u64, hears: u32, leads: bool) -> Result<(), RelayError> {
+        let session = lock(&self.registry).session_with(session, STAGE)?;
+        self.core(Command::SetHearing { session, hears, leads })
+    }
+
     /// Adds a channel: of a stage here, or remote.
     pub fn add_channel(&self, stage: Option<u64>) -> Result<ChannelId, RelayError> {
         let seed = random()?;
@@ -225,10 +231,10 @@ impl Relay {
         self.core(Command::RemoveChannel(channel))
     }
 
-    /// Which members a home channel mixes, and nobody else; a new one mixes nobody.
-    pub fn set_sources(&self, channel: u64, members: Vec<u32>) -> Result<(), RelayError> {
+    /// Whom a home channel mixes, and nobody else; a new one mixes nobody.
+    pub fn set_mix(&self, channel: u64, plan: MixPlan) -> Result<(), RelayError> {
         let channel = lock(&self.registry).channel_of(channel, false)?;
-        self.tell(ToPacket::Programme(ProgrammeCommand::Sources(channel, members)))
+        self.tell(ToPacket::Programme(ProgrammeCommand::Mix(channel, plan)))
     }
 
     /// Whether a home channel's frames are wanted outside.

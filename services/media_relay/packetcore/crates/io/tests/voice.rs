@@ -5,6 +5,7 @@ mod common;
 use common::{Client, OPUS, amplitude, assert_continuous, decode, floor, on_time, relay, relay_on, run};
 use majlis_core::endpoint::Event;
 use majlis_core::rtp;
+use majlis_programme::MixPlan;
 use std::net::Ipv6Addr;
 
 #[test]
@@ -61,7 +62,7 @@ fn a_channel_carries_those_it_was_told_to_mix_and_nobody_from_another_booth() {
         let stage = relay.add_stage().expect("stage").0;
         let channel = |members: Vec<u32>| {
             let channel = relay.add_channel(Some(stage)).expect("channel").0;
-            relay.set_sources(channel, members).expect("a home channel");
+            relay.set_mix(channel, MixPlan::of(members)).expect("a home channel");
             channel
         };
         let untold = relay.add_channel(Some(stage)).expect("channel").0;

@@ -61,6 +61,11 @@ pub struct Ramp {
 }
 
 impl Ramp {
+    /// The same move in that many samples.
+    pub fn within(self, over: usize) -> Self {
+        Self { over, ..self }
+    }
+
     /// Adds `samples` times the ramp to `mix`.
     pub fn add(&self, samples: &[f32], mix: &mut [f32]) {
         let step = (self.to - self.from) / self.over.max(1) as f32;
@@ -139,6 +144,11 @@ impl SpeakerLevel {
     pub fn pass(&mut self) {
         self.gain_db = 0.0;
         self.applied = 1.0;
+    }
+
+    /// He was listened to and not heard: his first word comes at the common loudness.
+    pub fn prepare(&mut self) {
+        self.gain_db = self.wanted_db().unwrap_or(self.gain_db);
     }
 
     /// Nothing of him is heard any more.

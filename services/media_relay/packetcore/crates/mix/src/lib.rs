@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bed;
 mod codec;
 mod desk;
 mod jitter;
@@ -20,6 +21,7 @@ mod level;
 mod limiter;
 mod mixer;
 mod mixing;
+mod parts;
 mod pass;
 mod recent;
 mod record;

@@ -1,5 +1,6 @@
 //! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks.
 
+use crate::bed::BedGain;
 use crate::codec::{CodecError, FRAME};
 use crate::desk::Desk;
 use crate::jitter::Inserted;
@@ -28,6 +29,8 @@ pub struct Mixer {
     pub(crate) speakers: BTreeMap<u32, Speaker>,
     /// Speakers taken away whose last samples still fade out.
     pub(crate) leaving: Vec<(u32, Speaker)>,
+    /// The floor under the voices.
+    pub(crate) bed: BedGain,
     pub(crate) way: Way,
     /// While mixing: who might be passed soon, and is therefore led to a gain of 0 dB.
     pub(crate) alone: Option<u32>,
@@ -52,6 +55,7 @@ impl Mixer {
             sequence: config.first_sequence,
             speakers: BTreeMap::new(),
             leaving: Vec::new(),
+            bed: BedGain::default(),
             way: Way::Rest,
             alone: None,
             followed: 0,
@@ -139,6 +143,7 @@ impl Mixer {
 
     fn tick(&mut self, at: Micros, capture_ntp: u64) -> Option<ProgrammeFrame> {
         let now = samples(at);
+        self.bed.next(self.is_voiced(), at);
         self.listen(now);
         if self.way == Way::Mixing {
             self.try_passing(now);
@@ -220,7 +225,7 @@ impl Mixer {
 }
 
 /// A gain that moves evenly from one value to another.
-fn slope(samples: &mut [f32], (from, to): (f32, f32)) {
+pub(crate) fn slope(samples: &mut [f32], (from, to): (f32, f32)) {
     let len = samples.len() as f32;
     for (index, sample) in samples.iter_mut().enumerate() {
         *sample *= from + (to - from) * index as f32 / len;

@@ -6,7 +6,8 @@ use crate::pass::Reason;
 use crate::speaker::SpeakerCounters;
 use crate::ways::Way;
 use majlis_core::Micros;
-use majlis_programme::{MixTotals, MixerConfig, Mixing, ProgrammeFrame, RtpIn};
+use majlis_programme::{Bed, MixTotals, MixerConfig, Mixing, Part, ProgrammeFrame, RtpIn};
+use std::collections::BTreeMap;
 
 /// One speaker as operators and tests see him.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,12 +63,8 @@ impl Mixing for Mixer {
         Self::new(config, now).ok()
     }
 
-    fn add_member(&mut self, member: u32) -> bool {
-        Self::add_member(self, member).is_ok()
-    }
-
-    fn remove_member(&mut self, member: u32) {
-        Self::remove_member(self, member);
+    fn arrange(&mut self, parts: &BTreeMap<u32, Part>, bed: Bed) -> bool {
+        Self::arrange(self, parts, bed).is_ok()
     }
 
     fn set_muted(&mut self, member: u32, muted: bool) {

@@ -41,13 +41,17 @@ pub enum Reason {
     Cut,
     /// He was taken away.
     Removed,
+    /// Heard under others, or on the way there.
+    Under,
+    /// He gives way to another.
+    HandOver,
     /// The programme itself begins or ends here, and fades.
     Fade,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Others,
         Self::Missing,
         Self::Loss,
@@ -58,6 +62,8 @@ impl Reason {
         Self::Drift,
         Self::Cut,
         Self::Removed,
+        Self::Under,
+        Self::HandOver,
         Self::Fade,
     ];
 
@@ -74,6 +80,8 @@ impl Reason {
             Self::Drift => "drift",
             Self::Cut => "cut",
             Self::Removed => "removed",
+            Self::Under => "under",
+            Self::HandOver => "hand_over",
             Self::Fade => "fade",
         }
     }

@@ -2,11 +2,11 @@
 
 use crate::codec::{Coding, FRAME, LAG};
 use crate::level::{Aim, SILENCE_DBOV, SpeakerLevel, dbov};
-use crate::mixer::Mixer;
+use crate::mixer::{Mixer, slope};
 use crate::pass::{Reason, judge};
 use crate::recent::Unfit;
-use crate::speaker::Speaker;
-use majlis_programme::{Csrcs, MixTotals, Payload};
+use crate::speaker::{Speaker, Swap};
+use majlis_programme::{Csrcs, MixTotals, Part, Payload};
 
 /// Frames of a passed speaker's past that limiter and encoder are given before mixing takes over.
 const HISTORY: usize = 3;
@@ -16,6 +16,8 @@ const UNITY: f32 = 1.0;
 const CALM: u32 = 2;
 /// Frames that a lone speaker must have been encoded in his own kind of coding before he is passed in mid-word.
 const FOLLOWED: u32 = 3;
+/// Samples over which one falls silent who gives way, and then those over which another rises (5 ms).
+const SWAP: usize = 240;
 /// Ticks after which a programme that was silent so far needs no rise.
 const QUIET_BEGINNING: u64 = 10;
 
@@ -57,16 +59,17 @@ impl Mixer {
 
     /// Who speaks, loudest first.
     pub(crate) fn speaking(&self) -> Csrcs {
-        let heard = self.speakers.iter().filter(|(_, speaker)| speaker.level.speaking() && !speaker.muted);
-        let mut list: Vec<(f32, u32)> = heard.map(|(member, speaker)| (speaker.level.heard_dbov(), *member)).collect();
+        let loudness = |speaker: &Speaker| {
+            speaker.level.heard_dbov() + if speaker.part == Part::Under { self.bed.db() } else { 0.0 }
+        };
+        let mut list: Vec<(f32, u32)> = self.heard().map(|(member, speaker)| (loudness(speaker), member)).collect();
         list.sort_by(|one, other| other.0.total_cmp(&one.0));
         Csrcs::from_loudest(list.into_iter().map(|(_, member)| member))
     }
 
     /// Who alone speaks. Whoever else said something a moment ago has ended, or is between two words.
     fn holds_the_floor(&self) -> Option<u32> {
-        let heard = self.speakers.iter().filter(|(_, speaker)| speaker.level.speaking() && !speaker.muted);
-        let mut heard: Vec<(u32, &SpeakerLevel)> = heard.map(|(member, speaker)| (*member, &speaker.level)).collect();
+        let mut heard: Vec<(u32, &SpeakerLevel)> = self.heard().map(|(member, each)| (member, &each.level)).collect();
         heard.sort_by_key(|(_, level)| level.calm_frames());
         let (member, _) = heard.first()?;
         heard[1..].iter().all(|(_, level)| !level.is_active()).then_some(*member)
@@ -79,6 +82,12 @@ impl Mixer {
             (None, Way::Passing(member)) if csrcs.as_slice().is_empty() => member,
             _ => return Err(Reason::Others),
         };
+        if self.is_handing_over() {
+            return Err(Reason::HandOver);
+        }
+        if self.speakers.contains_key(&member) && !self.is_whole(member) {
+            return Err(Reason::Under);
+        }
         let rested = self.way == Way::Rest && self.ticks >= QUIET_BEGINNING;
         if self.finishing || self.fade > 0 && !rested {
             return Err(Reason::Fade);
@@ -139,15 +148,16 @@ impl Mixer {
             None => 1,
         };
         let mut past = vec![[0.0f32; FRAME]; frames];
+        let under = !self.bed.is_closed();
         for (member, speaker) in &mut self.speakers {
             let heard = passed == Some(*member);
-            if heard || speaker.level.is_active() && !speaker.muted {
-                turn(speaker, now, heard, &mut past);
+            if heard || speaker.is_to_be_heard(under) {
+                turn(speaker, now, heard, self.bed.slope().0, &mut past);
             }
         }
         for (member, speaker) in &mut self.leaving {
             if passed == Some(*member) && !speaker.is_hot() {
-                turn(speaker, now, true, &mut past);
+                turn(speaker, now, true, 1.0, &mut past);
             }
         }
         past.into_iter().for_each(|frame| self.desk.prime(frame));
@@ -156,7 +166,7 @@ impl Mixer {
     /// While mixing: a lone speaker is made ready to be passed, and is passed where nobody hears that it happens.
     pub(crate) fn try_passing(&mut self, now: i64) {
         let before = self.alone.take();
-        let member = self.holds_the_floor();
+        let member = self.holds_the_floor().filter(|member| self.is_whole(*member) && !self.is_handing_over());
         let speaker = member.and_then(|member| self.speakers.get_mut(&member)).filter(|speaker| speaker.is_hot());
         let (Some(member), Some(speaker)) = (member, speaker) else { return self.desk.follow(None) };
         let mut signs = speaker.signs(now, self.config.bits_per_second);
@@ -197,8 +207,9 @@ impl Mixer {
 
     /// While mixing: who begins to speak is decoded from here on.
     pub(crate) fn join(&mut self, now: i64) {
+        let under = !self.bed.is_closed();
         for speaker in self.speakers.values_mut() {
-            if !speaker.is_hot() && speaker.level.is_active() && !speaker.muted {
+            if !speaker.is_hot() && speaker.is_to_be_heard(under) {
                 speaker.warm(now, 0);
             }
         }
@@ -207,18 +218,26 @@ impl Mixer {
     /// Sums everyone's sound of this tick.
     pub(crate) fn mix(&mut self, now: i64) -> [f32; FRAME] {
         let mut mix = [0.0; FRAME];
+        let mut under = [0.0; FRAME];
         let mut sound = [0.0; FRAME];
         for (member, speaker) in &mut self.speakers {
             if speaker.is_hot() {
                 let aim = if self.alone == Some(*member) { Aim::Unity } else { Aim::Loudness };
                 // Where somebody is alone, others are not even heard breathing.
                 let ended = self.alone.is_some_and(|alone| alone != *member);
-                add(speaker, now, aim, ended, &mut sound, &mut mix);
+                let sum = if speaker.part == Part::Under { &mut under } else { &mut mix };
+                add(speaker, now, aim, ended, &mut sound, sum);
+                if speaker.part == Part::Under && self.bed.is_closed() {
+                    speaker.cool();
+                }
             }
         }
         for (_, speaker) in &mut self.leaving {
-            add(speaker, now, Aim::Loudness, false, &mut sound, &mut mix);
+            let sum = if speaker.part == Part::Under { &mut under } else { &mut mix };
+            add(speaker, now, Aim::Loudness, false, &mut sound, sum);
         }
+        slope(&mut under, self.bed.slope());
+        mix.iter_mut().zip(&under).for_each(|(sum, sample)| *sum += sample);
         self.leaving.retain(|(_, speaker)| !speaker.is_idle());
         mix
     }
@@ -235,8 +254,9 @@ impl Mixer {
 }
 
 /// Makes a speaker one who is decoded, and adds to `past` what of him has been heard. Of who was not heard the last
-/// samples rise there, so that his first word is whole.
-fn turn(speaker: &mut Speaker, now: i64, heard: bool, past: &mut [[f32; FRAME]]) {
+/// samples rise there, so that his first word is whole; one who follows another is not heard there yet.
+fn turn(speaker: &mut Speaker, now: i64, heard: bool, bed: f32, past: &mut [[f32; FRAME]]) {
+    let gain = if speaker.part == Part::Under && !heard { bed } else { 1.0 };
     let history = past.len() * FRAME;
     if speaker.is_cut() || heard && speaker.muted {
         speaker.warm_tail(history);
@@ -249,8 +269,9 @@ fn turn(speaker: &mut Speaker, now: i64, heard: bool, past: &mut [[f32; FRAME]])
         speaker.take_history(&mut sound);
         if heard {
             frame.iter_mut().zip(&sound).for_each(|(sum, sample)| *sum += sample);
-        } else if index + 1 == frames {
+        } else if index + 1 == frames && speaker.swap == Swap::None {
             let rise = FRAME - LAG as usize;
+            sound.iter_mut().for_each(|sample| *sample *= gain);
             speaker.level.ramp().add(&sound[rise..], &mut frame[rise..]);
         }
     }
@@ -261,6 +282,20 @@ fn add(speaker: &mut Speaker, now: i64, aim: Aim, ended: bool, sound: &mut [f32;
     let heard = speaker.pull(now, sound);
     if !speaker.is_warmed() {
         speaker.level.hear(if heard { dbov(&sound[..]) } else { SILENCE_DBOV }, aim);
+    }
+    match speaker.swap {
+        Swap::Going => {
+            let ramp = speaker.level.fade().within(SWAP);
+            ramp.add(&sound[..if heard { SWAP } else { 0 }], mix);
+            return speaker.cool();
+        }
+        Swap::Coming => {
+            if heard {
+                speaker.level.ramp().within(SWAP).add(&sound[SWAP..], &mut mix[SWAP..]);
+            }
+            return;
+        }
+        Swap::None => {}
     }
     let over = (speaker.level.is_closed()
         || speaker.is_spent() && !speaker.level.speaking()

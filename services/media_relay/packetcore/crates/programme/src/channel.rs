@@ -5,6 +5,7 @@ mod line;
 
 use crate::frame::ProgrammeFrame;
 use crate::mixing::{MixTotals, Mixing, RtpIn};
+use crate::plan::MixPlan;
 use crate::playout::{Playout, Pushed};
 use crate::repacketise::{PacketLength, Repacketiser};
 use home::Home;
@@ -85,10 +86,10 @@ impl<M: Mixing> Channel<M> {
         }
     }
 
-    /// Which members are mixed, and nobody else; takes effect with the next [`Channel::reconcile`].
-    pub fn set_sources(&mut self, members: Vec<u32>) {
+    /// Whom it mixes, and nobody else; takes effect with the next [`Channel::reconcile`].
+    pub fn set_plan(&mut self, plan: MixPlan) {
         if let Source::Home(home) = &mut self.source {
-            home.sources = members.into_iter().collect();
+            home.plan = plan;
         }
     }
 
@@ -110,9 +111,9 @@ impl<M: Mixing> Channel<M> {
     }
 
     /// Makes the mixer's members agree with who is on the stage.
-    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>) {
+    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>, now: Micros) {
         if let Source::Home(home) = &mut self.source {
-            home.reconcile(all, muted);
+            home.reconcile(all, muted, now);
         }
     }
 
@@ -162,9 +163,10 @@ impl<M: Mixing> Channel<M> {
         }
     }
 
-    /// A microphone packet of the stage.
-    pub fn hear(&mut self, member: u32, packet: RtpIn<'_>, arrival: Micros) {
+    /// A microphone packet of the stage, and in which booth it was spoken.
+    pub fn hear(&mut self, (member, booth): (u32, u32), packet: RtpIn<'_>, arrival: Micros) {
         if let Source::Home(home) = &mut self.source
+            && home.plan.takes(member, booth)
             && let Some(mixer) = &mut home.mixer
         {
             mixer.handle_rtp(member, packet, arrival);

@@ -5,6 +5,7 @@ use crate::channel::{Channel, Output};
 use crate::frame::ProgrammeFrame;
 use crate::grid::{self, Phases};
 use crate::mixing::{DEFAULT_COMPLEXITY, MixTotals, Mixing, RtpIn};
+use crate::plan::MixPlan;
 use crate::repacketise::PacketLength;
 use majlis_core::endpoint::StageFact;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
@@ -22,8 +23,8 @@ pub enum ProgrammeCommand {
     Add(ChannelId, Option<StageId>, u32),
     /// The end of a channel.
     Remove(ChannelId),
-    /// Which members a home channel mixes, and nobody else; a new one mixes nobody.
-    Sources(ChannelId, Vec<u32>),
+    /// Whom a home channel mixes, and nobody else; a new one mixes nobody.
+    Mix(ChannelId, MixPlan),
     /// Whether frames are wanted outside.
     Export(ChannelId, bool),
     /// Length of listeners' packets.
@@ -40,7 +41,7 @@ impl ProgrammeCommand {
         match self {
             Self::Add(id, ..)
             | Self::Remove(id)
-            | Self::Sources(id, _)
+            | Self::Mix(id, _)
             | Self::Export(id, _)
             | Self::PacketLength(id, _)
             | Self::Redundancy(id, _)
@@ -196,8 +197,8 @@ impl<M: Mixing> Programme<M> {
                 self.refresh(id, now);
             }
             ProgrammeCommand::Remove(id) => self.remove(id),
-            ProgrammeCommand::Sources(id, members) => {
-                self.with(id, now, |channel| channel.set_sources(members));
+            ProgrammeCommand::Mix(id, plan) => {
+                self.with(id, now, |channel| channel.set_plan(plan));
                 self.refresh(id, now);
             }
             ProgrammeCommand::Export(id, wanted) => {
@@ -277,7 +278,7 @@ impl<M: Mixing> Programme<M> {
             channel.set_audience(present, tick);
             let none = Members::default();
             let members = channel.stage().and_then(|stage| stages.get(&stage)).unwrap_or(&none);
-            channel.reconcile(&members.all, &members.muted);
+            channel.reconcile(&members.all, &members.muted, now);
         });
         self.stages = stages;
     }
@@ -333,10 +334,10 @@ impl<M: Mixing> Programme<M> {
         self.fed.insert(stage, ids);
     }
 
-    /// Hands a microphone packet to every mixer of its stage.
-    pub fn handle_speech(&mut self, stage: StageId, member: u32, packet: RtpIn<'_>, arrival: Micros) {
+    /// Hands a microphone packet to every mixer of its stage that is to have it: of a member, spoken in that booth.
+    pub fn handle_speech(&mut self, stage: StageId, from: (u32, u32), packet: RtpIn<'_>, arrival: Micros) {
         self.for_each_fed(stage, |programme, id| {
-            programme.with(id, arrival, |channel| channel.hear(member, packet, arrival));
+            programme.with(id, arrival, |channel| channel.hear(from, packet, arrival));
         });
     }
 

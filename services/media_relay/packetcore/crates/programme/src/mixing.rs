@@ -1,7 +1,9 @@
 //! What a home channel needs of its mixer: crate `mix` has the one that mixes, tests have one that counts.
 
 use crate::ProgrammeFrame;
+use crate::plan::{Bed, Part};
 use majlis_core::Micros;
+use std::collections::BTreeMap;
 
 /// Default bit rate of a programme, bit/s.
 pub const DEFAULT_BITRATE: u32 = 32_000;
@@ -55,10 +57,8 @@ pub struct MixTotals {
 pub trait Mixing: Sized {
     /// A mixer whose first tick is at `now`; none without memory.
     fn begin(config: MixerConfig, now: Micros) -> Option<Self>;
-    /// Lets a member be heard; false without memory. Nothing changes for one who already is.
-    fn add_member(&mut self, member: u32) -> bool;
-    /// Takes a member out.
-    fn remove_member(&mut self, member: u32);
+    /// Who is mixed from the next frame on, all at once, and nobody else; false when memory did not suffice for all.
+    fn arrange(&mut self, parts: &BTreeMap<u32, Part>, bed: Bed) -> bool;
     /// Mutes or unmutes a member.
     fn set_muted(&mut self, member: u32, muted: bool);
     /// The encoder's target from the next frame on; one that it refuses leaves the old.

@@ -3,12 +3,14 @@
 use crate::values::{ListenerFormat, SessionStats, Slot};
 use crate::{CoreError, refused};
 use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
+use majlis_core::SECOND;
 use majlis_core::srtp::Profile;
+use majlis_core::stage::Place;
 use majlis_io::{Relay, RelayConfig, RelayError};
-use majlis_programme::DEFAULT_COSTS;
+use majlis_programme::{DEFAULT_COSTS, MixPlan};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -126,7 +128,7 @@ impl Core {
         self.call(py, |relay| relay.remove_stage(stage))
     }
 
-    #[pyo3(signature = (session, stage, *, member, payload_type, level_extension_id, slots, in_booth))]
+    #[pyo3(signature = (session, stage, *, member, payload_type, level_extension_id, slots, booth = 0, hears = 0, leads = false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn join_stage(
         &self,
@@ -137,7 +139,9 @@ impl Core {
         payload_type: u8,
         level_extension_id: Option<u8>,
         slots: Vec<Slot>,
-        in_booth: bool,
+        booth: u32,
+        hears: u32,
+        leads: bool,
     ) -> PyResult<()> {
         let slot = |slot: &Slot| {
             let start = majlis_io::stream_start()?;
@@ -149,7 +153,7 @@ impl Core {
                 payload_type,
                 level_extension_id,
                 slots: slots.iter().map(slot).collect::<Result<_, RelayError>>()?,
-                in_booth,
+                place: Place { booth, hears, leads },
             };
             relay.join_stage(session, stage, format)
         })
@@ -157,6 +161,10 @@ impl Core {
 
     fn set_muted(&self, py: Python<'_>, session: u64, muted: bool) -> PyResult<()> {
         self.call(py, |relay| relay.set_muted(session, muted))
+    }
+
+    fn set_hearing(&self, py: Python<'_>, session: u64, hears: u32, leads: bool) -> PyResult<()> {
+        self.call(py, |relay| relay.set_hearing(session, hears, leads))
     }
 
     #[pyo3(signature = (stage))]
@@ -168,8 +176,22 @@ impl Core {
         self.call(py, |relay| relay.remove_channel(channel))
     }
 
-    fn set_sources(&self, py: Python<'_>, channel: u64, members: Vec<u32>) -> PyResult<()> {
-        self.call(py, |relay| relay.set_sources(channel, members))
+    #[pyo3(signature = (channel, voices, *, booth = 0, ready = BTreeSet::new(), under = BTreeSet::new(), under_db = None, alone_after_seconds = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
+    fn set_mix(
+        &self,
+        py: Python<'_>,
+        channel: u64,
+        voices: BTreeSet<u32>,
+        booth: u32,
+        ready: BTreeSet<u32>,
+        under: BTreeSet<u32>,
+        under_db: Option<i32>,
+        alone_after_seconds: Option<u32>,
+    ) -> PyResult<()> {
+        let alone_after = alone_after_seconds.map(|seconds| u64::from(seconds) * SECOND);
+        let plan = MixPlan { booth, voices, ready, under, under_db, alone_after };
+        self.call(py, |relay| relay.set_mix(channel, plan))
     }
 
     fn set_export(&self, py: Python<'_>, channel: u64, wanted: bool) -> PyResult<()> {

@@ -29,6 +29,7 @@ impl Endpoint {
             Command::RemoveStage(stage) => self.remove_stage(stage, sink),
             Command::Join { session, stage, format } => self.join(session, stage, format, now, sink),
             Command::SetMuted(session, muted) => self.set_muted(session, muted, sink),
+            Command::SetHearing { session, hears, leads } => self.set_hearing(session, hears, leads),
             Command::Attach { session, channel, format, start } => self.attach(session, channel, format, start, sink),
             Command::Switch(session, channel) => self.switch(session, channel, sink),
             Command::Pause(session, paused) => self.to_shard(session, sink, |id| fanout::Command::Pause(id, paused)),
@@ -94,7 +95,7 @@ impl Endpoint {
         if !matches!(session.role, Role::None) {
             return;
         }
-        stage.join(id, format.member, format.slots.len(), format.in_booth);
+        stage.join(id, format.member, format.slots.len(), format.place);
         sink.fact(StageFact::Joined(stage_id, format.member));
         session.role = Role::Stage(Box::new(StageRole {
             stage: stage_id,
@@ -128,6 +129,14 @@ impl Endpoint {
             // A session that was replaced is shut, perhaps after its successor came: the person is heard all the same.
             let is_silent = stage.is_silent(role.format.member);
             sink.fact(StageFact::Muted(role.stage, role.format.member, is_silent));
+        }
+    }
+
+    fn set_hearing(&mut self, id: SessionId, hears: u32, leads: bool) {
+        if let Some(Role::Stage(role)) = self.sessions.get(&id).map(|session| &session.role)
+            && let Some(stage) = self.stages.get_mut(&role.stage)
+        {
+            stage.set_hearing(id, hears, leads);
         }
     }
 

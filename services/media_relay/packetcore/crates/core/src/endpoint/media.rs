@@ -66,11 +66,12 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let mut hearers = std::mem::take(&mut self.hearers);
         let stage = self.stages.get_mut(&speech.stage);
-        let may_speak = stage.is_some_and(|stage| stage.route(from, speech.level, now, &mut hearers));
-        if may_speak {
+        let spoken = stage.and_then(|stage| stage.route(from, speech.level, now, &mut hearers));
+        if let Some(booth) = spoken {
             sink.media(&StageMedia {
                 stage: speech.stage,
                 member: speech.member,
+                booth,
                 ssrc: speech.packet.ssrc,
                 sequence: speech.packet.sequence,
                 timestamp: speech.packet.timestamp,
@@ -85,7 +86,7 @@ impl Endpoint {
             }
         }
         self.hearers = hearers;
-        if may_speak { Ok(()) } else { Err(DropReason::Muted) }
+        if spoken.is_some() { Ok(()) } else { Err(DropReason::Muted) }
     }
 }
 

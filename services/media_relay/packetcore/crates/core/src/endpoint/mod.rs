@@ -19,6 +19,7 @@ pub use reception::Reception;
 
 use crate::fanout::{self, ListenerFormat, StreamStart, Transmit};
 use crate::srtp::{OpenKey, SealKey};
+use crate::stage::Place;
 use crate::types::{ChannelId, Micros, Path, SessionId, StageId};
 
 /// What Python asks for. Handles are minted and arguments checked by the caller; a command for a session that has ended
@@ -70,6 +71,15 @@ pub enum Command {
     },
     /// Mutes or unmutes a stage session's microphone.
     SetMuted(SessionId, bool),
+    /// What an interpreter's session works from, and whether it leads its booth.
+    SetHearing {
+        /// Which session.
+        session: SessionId,
+        /// The floor or another booth.
+        hears: u32,
+        /// Whether it is heard by those who work from its booth.
+        leads: bool,
+    },
     /// A session becomes an audience session.
     Attach {
         /// Which session.
@@ -100,6 +110,7 @@ impl Command {
             | Self::Remove(session)
             | Self::Join { session, .. }
             | Self::SetMuted(session, _)
+            | Self::SetHearing { session, .. }
             | Self::Attach { session, .. }
             | Self::Switch(session, _)
             | Self::Pause(session, _) => Some(*session),
@@ -119,8 +130,8 @@ pub struct StageFormat {
     pub level_extension_id: Option<u8>,
     /// The streams to hear others by.
     pub slots: Vec<SlotFormat>,
-    /// Speaks in a booth: into the channels that mix him, and not to the others on stage.
-    pub in_booth: bool,
+    /// Where they speak, and what they hear.
+    pub place: Place,
 }
 
 /// One stream to hear others by.
@@ -173,6 +184,8 @@ pub struct StageMedia<'a> {
     pub stage: StageId,
     /// Whose.
     pub member: u32,
+    /// In which booth it was spoken; [`FLOOR`](crate::stage::FLOOR) on the floor.
+    pub booth: u32,
     /// Its source; a change is a restart.
     pub ssrc: u32,
     /// RTP sequence number.

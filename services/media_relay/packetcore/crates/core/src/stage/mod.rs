@@ -1,8 +1,10 @@
 //! Who on a stage hears whom: each member hears a few others, by level and with hysteresis, never himself.
 
 mod level;
+mod place;
 
 pub use level::{LevelMeter, level_by_size};
+pub use place::{FLOOR, Place};
 
 use crate::types::{Micros, SECOND, SessionId};
 
@@ -24,8 +26,7 @@ struct Member {
     session: SessionId,
     number: u32,
     muted: bool,
-    /// Speaks in a booth: into its channel, and not to the others on stage.
-    in_booth: bool,
+    place: Place,
     meter: LevelMeter,
     slots: Vec<Slot>,
 }
@@ -48,13 +49,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Somebody comes on stage with `slots` streams to hear others by; who is in a booth hears, and is not heard by them.
-    pub fn join(&mut self, session: SessionId, number: u32, slots: usize, in_booth: bool) {
+    /// Somebody comes on stage with `slots` streams to hear others by.
+    pub fn join(&mut self, session: SessionId, number: u32, slots: usize, place: Place) {
         self.members.push(Member {
             session,
             number,
             muted: false,
-            in_booth,
+            place,
             meter: LevelMeter::default(),
             slots: vec![Slot::default(); slots],
         });
@@ -66,6 +67,22 @@ impl Stage {
         for slot in self.members.iter_mut().flat_map(|member| &mut member.slots) {
             if slot.source == Some(session) {
                 *slot = Slot::default();
+            }
+        }
+    }
+
+    /// What an interpreter works from, and whether it leads its booth. It stays where it speaks.
+    pub fn set_hearing(&mut self, session: SessionId, hears: u32, leads: bool) {
+        let Some(at) = self.members.iter().position(|member| member.session == session) else { return };
+        let place = Place { hears, leads, ..self.members[at].place };
+        self.members[at].place = place;
+        let places: Vec<(SessionId, Place)> = self.members.iter().map(|each| (each.session, each.place)).collect();
+        for member in &mut self.members {
+            for slot in &mut member.slots {
+                let source = places.iter().find(|(session, _)| slot.source == Some(*session));
+                if source.is_some_and(|(_, source)| !member.place.hears(source)) {
+                    *slot = Slot::default();
+                }
             }
         }
     }
@@ -103,24 +120,32 @@ impl Stage {
         self.members.iter().map(level).collect()
     }
 
-    /// A packet of `from` with its level: fills `hearers` with who hears it, and in which slot. False when they may
-    /// not be heard at all.
-    pub fn route(&mut self, from: SessionId, level: u8, now: Micros, hearers: &mut Vec<(SessionId, usize)>) -> bool {
+    /// A packet of `from` with its level: fills `hearers` with who hears it, and in which slot. Gives the booth it
+    /// is spoken in; none when they may not be heard at all.
+    pub fn route(
+        &mut self,
+        from: SessionId,
+        level: u8,
+        now: Micros,
+        hearers: &mut Vec<(SessionId, usize)>,
+    ) -> Option<u32> {
         hearers.clear();
-        let Some(speaker) = self.members.iter().position(|member| member.session == from) else { return false };
-        if self.members[speaker].muted {
-            return false;
+        let speaker = self.members.iter().position(|member| member.session == from)?;
+        let Member { number, muted, place, .. } = self.members[speaker];
+        if muted {
+            return None;
         }
         self.members[speaker].meter.hear(level, now);
-        if self.members[speaker].in_booth {
-            return true;
-        }
-        for hearer in (0..self.members.len()).filter(|hearer| *hearer != speaker) {
+        for hearer in 0..self.members.len() {
+            // Not himself, nor another session of his.
+            if self.members[hearer].number == number || !self.members[hearer].place.hears(&place) {
+                continue;
+            }
             if let Some(slot) = self.slot_for(hearer, speaker, now) {
                 hearers.push((self.members[hearer].session, slot));
             }
         }
-        true
+        Some(place.booth)
     }
 
     fn slot_for(&mut self, hearer: usize, speaker: usize, now: Micros) -> Option<usize> {

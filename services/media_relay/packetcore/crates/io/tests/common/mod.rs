@@ -6,8 +6,10 @@ use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::fanout::{ListenerFormat, StreamStart};
 use majlis_core::rtp::{self, Header, Packet};
 use majlis_core::srtp::{OpenKey, Profile, SealKey, SendStream};
+use majlis_core::stage::Place;
 use majlis_core::stun;
 use majlis_io::{Relay, RelayConfig, sys};
+use majlis_programme::MixPlan;
 use std::f32::consts::TAU;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -240,7 +242,7 @@ pub fn listener_format() -> ListenerFormat {
 /// A channel of a stage that mixes everybody the tests put there.
 pub fn floor(relay: &Relay, stage: u64) -> u64 {
     let channel = relay.add_channel(Some(stage)).expect("channel").0;
-    relay.set_sources(channel, (1..20).collect()).expect("a home channel");
+    relay.set_mix(channel, MixPlan::of(1..20)).expect("a home channel");
     channel
 }
 
@@ -255,7 +257,7 @@ pub fn stage_format(member: u32, slots: u32) -> StageFormat {
         payload_type: OPUS,
         level_extension_id: Some(LEVEL_EXTENSION),
         slots: (0..slots).map(slot).collect(),
-        in_booth: false,
+        place: Place::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A speaker who is not decoded: he moves on through his packets, and their level says whether he speaks.
 
-use super::{Speaker, stated_dbov};
+use super::{Speaker, Swap, stated_dbov};
 use crate::codec::{Coding, FRAME, LAG};
 use crate::level::{SILENCE_DBOV, dbov};
 use crate::pass::{Signs, TOO_EARLY, TOO_LATE};
@@ -71,6 +71,7 @@ impl Speaker {
     /// The tick is over.
     pub fn advance(&mut self) {
         self.warmed = false;
+        self.swap = Swap::None;
         if let Some(pull) = self.cold.as_mut().and_then(|cold| cold.pull.as_mut()) {
             *pull += STEP;
         }

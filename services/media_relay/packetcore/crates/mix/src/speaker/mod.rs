@@ -11,7 +11,7 @@ use crate::recent::{Recent, Taken};
 use crate::record::Record;
 use crate::trust::Trust;
 use cold::Cold;
-use majlis_programme::RtpIn;
+use majlis_programme::{Part, RtpIn};
 
 /// What happened to a speaker's packets so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +34,18 @@ pub struct SpeakerCounters {
     pub cut_samples: u64,
     /// Samples put in to wait.
     pub stretched_samples: u64,
+}
+
+/// What a hand-over makes of a speaker in the next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Swap {
+    /// Nothing.
+    #[default]
+    None,
+    /// He falls silent with its first samples.
+    Going,
+    /// He is heard from there on.
+    Coming,
 }
 
 /// A speaker's buffer, decoder and loudness.
@@ -68,6 +80,10 @@ pub struct Speaker {
     pub level: SpeakerLevel,
     /// Enforced silence.
     pub muted: bool,
+    /// What he is in the mix.
+    pub part: Part,
+    /// What the next frame makes of that.
+    pub swap: Swap,
     /// Totals.
     pub counters: SpeakerCounters,
 }
@@ -93,6 +109,8 @@ impl Speaker {
             warmed: false,
             level: SpeakerLevel::default(),
             muted: false,
+            part: Part::default(),
+            swap: Swap::default(),
             counters: SpeakerCounters::default(),
         })
     }
@@ -121,6 +139,26 @@ impl Speaker {
             self.buffer.discard();
             self.cut_off();
         }
+    }
+
+    /// Whether he speaks and is for listeners to hear; `under` says that the floor under the voices is.
+    pub fn is_to_be_heard(&self, under: bool) -> bool {
+        let open = self.part == Part::Voice || self.part == Part::Under && under;
+        open && self.level.is_active() && !self.muted
+    }
+
+    /// Gives way, or follows who does.
+    pub fn become_part(&mut self, part: Part) {
+        self.swap = match (self.part, part, self.swap) {
+            (Part::Voice, Part::Ready, Swap::Coming) | (Part::Ready, Part::Voice, Swap::Going) => Swap::None,
+            (Part::Voice, Part::Ready, _) => Swap::Going,
+            (Part::Ready, Part::Voice, _) => Swap::Coming,
+            (_, _, swap) => swap,
+        };
+        if self.swap == Swap::Coming {
+            self.level.prepare();
+        }
+        self.part = part;
     }
 
     /// The stream that he sent ends here.

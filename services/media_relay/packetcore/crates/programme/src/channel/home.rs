@@ -1,16 +1,19 @@
 //! What a home channel has of its own: whom it mixes, and the mixer while anybody listens.
 
 use crate::mixing::{DEFAULT_BITRATE, DEFAULT_COMPLEXITY, MixTotals, MixerConfig, Mixing};
+use crate::plan::{Bed, MixPlan, Part};
 use majlis_core::{Micros, StageId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Home<M> {
     pub stage: StageId,
-    /// Whom it mixes when they are on the stage; nobody at first.
-    pub sources: BTreeSet<u32>,
+    /// Whom it mixes when they are on the stage.
+    pub plan: MixPlan,
+    /// Since when no voice has been on the stage.
+    voiceless_since: Option<Micros>,
     /// None while nobody listens.
     pub mixer: Option<M>,
-    mixed: BTreeSet<u32>,
+    mixed: BTreeMap<u32, Part>,
     muted: BTreeSet<u32>,
     pub bitrate: u32,
     pub complexity: u8,
@@ -26,9 +29,10 @@ impl<M: Mixing> Home<M> {
     pub fn new(stage: StageId, seed: u32) -> Self {
         Self {
             stage,
-            sources: BTreeSet::new(),
+            plan: MixPlan::default(),
+            voiceless_since: None,
             mixer: None,
-            mixed: BTreeSet::new(),
+            mixed: BTreeMap::new(),
             muted: BTreeSet::new(),
             bitrate: DEFAULT_BITRATE,
             complexity: DEFAULT_COMPLEXITY,
@@ -71,23 +75,21 @@ impl<M: Mixing> Home<M> {
         }
     }
 
-    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>) {
+    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>, now: Micros) {
+        let wanted = self.plan.of_stage(all);
+        let voiced = wanted.values().any(|part| *part == Part::Voice);
+        self.voiceless_since = if voiced { None } else { Some(self.voiceless_since.unwrap_or(now)) };
         let Some(mixer) = &mut self.mixer else { return };
-        let wanted: BTreeSet<u32> = all.intersection(&self.sources).copied().collect();
-        for member in self.mixed.difference(&wanted) {
-            mixer.remove_member(*member);
-        }
-        // Fails only without memory.
-        let mixed: BTreeSet<u32> = wanted.iter().copied().filter(|member| mixer.add_member(*member)).collect();
-        for member in &mixed {
+        let whole_from = self.voiceless_since.zip(self.plan.alone_after).map(|(since, after)| since + after);
+        self.settled = mixer.arrange(&wanted, Bed { under_db: self.plan.under_db, whole_from });
+        for (member, part) in &wanted {
             let is_muted = muted.contains(member);
-            if is_muted != self.muted.contains(member) || !self.mixed.contains(member) {
+            if is_muted != self.muted.contains(member) || self.mixed.get(member) != Some(part) {
                 mixer.set_muted(*member, is_muted);
             }
         }
-        self.settled = mixed.len() == wanted.len();
         self.muted = muted.clone();
-        self.mixed = mixed;
+        self.mixed = wanted;
     }
 
     pub fn dump(&self) -> String {

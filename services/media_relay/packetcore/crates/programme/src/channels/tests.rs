@@ -3,7 +3,9 @@
 use super::*;
 use crate::frame::{Csrcs, Payload};
 use crate::mixing::{MixTotals, MixerConfig};
+use crate::plan::{Bed, Part};
 use majlis_core::fanout::ProgrammePacket;
+use std::collections::BTreeMap;
 
 const SECOND: Micros = 1_000_000;
 const ONE: ChannelId = ChannelId(1);
@@ -53,13 +55,9 @@ impl Mixing for Roll {
         Some(Self(BTreeSet::new()))
     }
 
-    fn add_member(&mut self, member: u32) -> bool {
-        self.0.insert(member);
+    fn arrange(&mut self, parts: &BTreeMap<u32, Part>, _: Bed) -> bool {
+        self.0 = parts.keys().copied().collect();
         true
-    }
-
-    fn remove_member(&mut self, member: u32) {
-        self.0.remove(&member);
     }
 
     fn set_muted(&mut self, _: u32, _: bool) {}
@@ -171,7 +169,7 @@ fn a_channel_that_fails_each_time_takes_nothing_from_the_others() {
 fn a_mixer_that_failed_is_replaced_within_a_frame_without_anybody_asking() {
     let mut ears = Ears::default();
     let mut programme = home_channels(&[ONE], &mut ears);
-    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(ONE, MixPlan::of([5])), 0, &mut ears);
     programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
     assert_eq!(programme.with::<()>(ONE, SECOND, |_| panic!("injected failure")), None);
     assert_eq!((programme.mixers(), programme.totals().failed), (0, 1));
@@ -187,12 +185,12 @@ fn a_new_channel_mixes_nobody_until_it_is_told_whom() {
     let mut programme = home_channels(&[ONE], &mut ears);
     programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
     assert_eq!(mixed(&programme), [vec![0; 0]]);
-    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5, 6]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(ONE, MixPlan::of([5, 6])), 0, &mut ears);
     assert_eq!(mixed(&programme), [vec![5]]);
     programme.handle_fact(StageFact::Joined(STAGE, 6), 0);
     programme.handle_fact(StageFact::Joined(STAGE, 7), 0);
     assert_eq!(mixed(&programme), [vec![5, 6]]);
-    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(ONE, MixPlan::of([])), 0, &mut ears);
     assert_eq!(mixed(&programme), [vec![0; 0]]);
 }
 
@@ -200,8 +198,8 @@ fn a_new_channel_mixes_nobody_until_it_is_told_whom() {
 fn channels_of_one_stage_mix_each_whom_it_was_told() {
     let mut ears = Ears::default();
     let mut programme = home_channels(&[ONE, TWO], &mut ears);
-    programme.handle_command(ProgrammeCommand::Sources(ONE, vec![5]), 0, &mut ears);
-    programme.handle_command(ProgrammeCommand::Sources(TWO, vec![6]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(ONE, MixPlan::of([5])), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(TWO, MixPlan::of([6])), 0, &mut ears);
     for member in [5, 6] {
         programme.handle_fact(StageFact::Joined(STAGE, member), 0);
     }
@@ -212,7 +210,7 @@ fn channels_of_one_stage_mix_each_whom_it_was_told() {
 fn a_stage_feeds_its_channels_until_they_are_removed() {
     let mut ears = Ears::default();
     let mut programme = home_channels(&[ONE, TWO], &mut ears);
-    programme.handle_command(ProgrammeCommand::Sources(TWO, vec![5]), 0, &mut ears);
+    programme.handle_command(ProgrammeCommand::Mix(TWO, MixPlan::of([5])), 0, &mut ears);
     programme.handle_command(ProgrammeCommand::Remove(ONE), 0, &mut ears);
     programme.handle_fact(StageFact::Joined(STAGE, 5), 0);
     assert_eq!(mixed(&programme), [vec![5]]);

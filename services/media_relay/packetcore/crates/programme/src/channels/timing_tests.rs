@@ -3,7 +3,9 @@
 use super::tests::{Ears, frame, poll_all};
 use super::*;
 use crate::mixing::{MixTotals, MixerConfig};
+use crate::plan::{Bed, Part};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 const MILLISECOND: Micros = 1_000;
 const SECOND: Micros = 1_000_000;
@@ -26,11 +28,9 @@ impl Mixing for Metronome {
         Some(Self { stream: config.stream, next: now, sequence: 0 })
     }
 
-    fn add_member(&mut self, _: u32) -> bool {
+    fn arrange(&mut self, _: &BTreeMap<u32, Part>, _: Bed) -> bool {
         true
     }
-
-    fn remove_member(&mut self, _: u32) {}
 
     fn set_muted(&mut self, _: u32, _: bool) {}
 
