@@ -13,6 +13,7 @@ from packetcore import Core, CoreError
 
 from services.common.net import PortTaken, split_address
 from services.common.sight.log import get_logger
+from services.media_relay.domain.booths import Mix
 from services.media_relay.domain.capacity import PacketMs
 from services.media_relay.domain.ladder import Shape
 from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
@@ -120,7 +121,7 @@ class CoreAdapter:
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage
         self.remove_stage = core.remove_stage
-        self.set_sources = core.set_sources
+        self.set_hearing = core.set_hearing
         self.set_export = core.set_export
         self.switch_channel = core.switch_channel
         self.set_muted = core.set_muted
@@ -159,6 +160,18 @@ class CoreAdapter:
         """SRTP keys, once for each session."""
         self._native.set_keys(session, keys.profile, keys.local, keys.remote)
 
+    def set_mix(self, channel: int, mix: Mix, booth: int) -> None:
+        """Whom a channel mixes; `booth` is the number of the one in which its voices speak."""
+        self._native.set_mix(
+            channel,
+            mix.voices,
+            booth=booth,
+            ready=mix.ready,
+            under=mix.under,
+            under_db=mix.under_db,
+            alone_after_seconds=mix.alone_after_seconds,
+        )
+
     def join_stage(
         self, session: int, stage: int, member: int, microphone: MicrophoneFormat, slots: Sequence[SlotFormat]
     ) -> None:
@@ -170,7 +183,9 @@ class CoreAdapter:
             payload_type=microphone.payload_type,
             level_extension_id=microphone.level_extension_id,
             slots=[packetcore.Slot(ssrc=each.ssrc, payload_type=each.payload_type) for each in slots],
-            in_booth=microphone.in_booth,
+            booth=microphone.seat.booth,
+            hears=microphone.seat.hears,
+            leads=microphone.seat.leads,
         )
 
     def attach_listener(self, session: int, channel: int, listener: ListenerFormat) -> None:

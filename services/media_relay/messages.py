@@ -4,8 +4,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
-from majlis.room_directory.v1 import ladder_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import booth_pb2, ladder_pb2, room_pb2, sessions_pb2
 
+from services.media_relay.domain.booths import BoothPart, BoothRule
 from services.media_relay.domain.events import (
     Cause,
     Event,
@@ -74,7 +75,27 @@ def seat_change(message: pb.SeatChange) -> SeatChange:
 
 def room_part(message: pb.RoomPart) -> RoomPart:
     channels = frozenset(channel.name for channel in message.channels)
-    return RoomPart(message.room_id, message.term, message.home_relay_id, channels, message.live, message.stage_closed)
+    return RoomPart(
+        message.room_id,
+        message.term,
+        message.home_relay_id,
+        channels,
+        message.live,
+        message.stage_closed,
+        tuple(_booth(each) for each in message.booths),
+    )
+
+
+def _booth(message: pb.BoothPart) -> BoothPart:
+    return BoothPart(
+        message.language,
+        message.active_member,
+        message.floor_level_db,
+        # A rule that this build does not know says nothing that nobody expects.
+        BoothRule.FLOOR if message.rule == booth_pb2.BOOTH_RULE_FLOOR else BoothRule.SILENCE,
+        message.floor_after_seconds,
+        tuple((each.member, each.channel) for each in message.hearing),
+    )
 
 
 def session_info(session: MediaSession) -> pb.SessionInfo:

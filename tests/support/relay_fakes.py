@@ -1,15 +1,16 @@
 """A relay without packets: fakes of what its application needs, and permits for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from services.media_relay.domain.booths import BoothPart, Mix
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
-from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys
+from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys, StageSeat
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.fleet.permit_keys import PERMIT
@@ -40,9 +41,24 @@ def offer(name: str) -> str:
     return (OFFERS / f"{name}.sdp").read_bytes().decode()
 
 
-def part(term: int = 1, home: str = RELAY, *channels: str, live: bool = True, stage_closed: bool = False) -> RoomPart:
+def part(
+    term: int = 1,
+    home: str = RELAY,
+    *channels: str,
+    live: bool = True,
+    stage_closed: bool = False,
+    booths: Sequence[BoothPart] = (),
+) -> RoomPart:
     """The relay's part in the room; without a word about channels the room has its floor."""
-    return RoomPart(ROOM, term, home, frozenset(channels or (FLOOR,)), live, stage_closed)
+    return RoomPart(
+        ROOM,
+        term,
+        home,
+        frozenset(channels or (FLOOR, *(booth.language for booth in booths))),
+        live,
+        stage_closed,
+        tuple(booths),
+    )
 
 
 @dataclass
@@ -54,8 +70,10 @@ class FakeCore:
     stages: set[int] = field(default_factory=set)
     channels: dict[int, int | None] = field(default_factory=dict)
     exported: set[int] = field(default_factory=set)
-    mixing: dict[int, list[int]] = field(default_factory=dict)
-    in_booths: set[int] = field(default_factory=set)
+    mixes: dict[int, Mix] = field(default_factory=dict)
+    mixed_booths: dict[int, int] = field(default_factory=dict)
+    """The number of the booth in which a channel's voices speak."""
+    seats: dict[int, StageSeat] = field(default_factory=dict)
     on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
     listening: dict[int, int] = field(default_factory=dict)
     muted: dict[int, bool] = field(default_factory=dict)
@@ -84,6 +102,7 @@ class FakeCore:
         self.sessions.pop(session, None)
         self.listening.pop(session, None)
         self.on_stage.pop(session, None)
+        self.seats.pop(session, None)
 
     def add_stage(self) -> int:
         stage = int(next(self._numbers))
@@ -102,11 +121,21 @@ class FakeCore:
     def remove_channel(self, channel: int, /) -> None:
         del self.channels[channel]
         self.exported.discard(channel)
-        self.mixing.pop(channel, None)
+        self.mixes.pop(channel, None)
 
-    def set_sources(self, channel: int, members: Sequence[int], /) -> None:
+    @property
+    def mixing(self) -> dict[int, list[int]]:
+        """Whom each channel mixes in full."""
+        return {channel: sorted(mix.voices) for channel, mix in self.mixes.items()}
+
+    def set_mix(self, channel: int, mix: Mix, booth: int, /) -> None:
         assert self.channels[channel] is not None
-        self.mixing[channel] = list(members)
+        self.mixes[channel] = mix
+        self.mixed_booths[channel] = booth
+
+    def set_hearing(self, session: int, hears: int, leads: bool, /) -> None:
+        assert session in self.on_stage
+        self.seats[session] = replace(self.seats[session], hears=hears, leads=leads)
 
     def set_export(self, channel: int, wanted: bool, /) -> None:
         assert self.channels[channel] is not None
@@ -123,8 +152,7 @@ class FakeCore:
         assert session in self.sessions
         assert stage in self.stages
         assert microphone.payload_type
-        if microphone.in_booth:
-            self.in_booths.add(session)
+        self.seats[session] = microphone.seat
         self.on_stage[session] = (stage, member, [slot.ssrc for slot in slots])
 
     def attach_listener(self, session: int, channel: int, listener: ListenerFormat, /) -> None:

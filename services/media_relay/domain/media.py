@@ -18,13 +18,21 @@ class SrtpKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class StageSeat:
+    """Where a stage session speaks and what it hears, in the packet core's numbers of booths; the floor is 0."""
+
+    booth: int = 0
+    hears: int = 0
+    leads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MicrophoneFormat:
     """What a stage session sends."""
 
     payload_type: int
     level_extension_id: int | None
-    in_booth: bool
-    """Whether it goes to the channels that mix it alone, and not to the others on stage."""
+    seat: StageSeat
 
 
 @dataclass(frozen=True, slots=True)

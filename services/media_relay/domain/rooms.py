@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.media_relay.domain.booths import BoothPart
 from services.media_relay.domain.errors import ChannelUnknown, SeatStale, WrongRelay
 from services.media_relay.domain.permits import REMEMBERED_SECONDS, Kind, Permit
 
@@ -17,6 +18,7 @@ class RoomPart:
     """The names of all channels of its programme; None while only a permit told of the room."""
     live: bool = True
     stage_closed: bool = False
+    booths: tuple[BoothPart, ...] = ()
 
     def has(self, permit: Permit) -> bool:
         """Whether the channel and the booth of a permit are the room's."""
@@ -45,6 +47,11 @@ class RoomBook:
         """Whether the room's stage is here."""
         part = self.get(room_id)
         return part is not None and part.live and part.home_relay_id == self._relay_id
+
+    def booths(self, room_id: str) -> dict[str, BoothPart]:
+        """The booths of the room, by language; none while only a permit told of it."""
+        part = self.get(room_id)
+        return {booth.language: booth for booth in part.booths} if part else {}
 
     def stage_closed(self, room_id: str) -> bool:
         """Whether nobody on the room's stage may be heard."""

@@ -1,12 +1,14 @@
 """The stage and the programme channels of each room that has sessions here, and how they move with the room's home."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.media_relay.domain.booths import FLOOR_BOOTH, Mix, mix_of, place_of
+from services.media_relay.domain.media import StageSeat
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.rooms import RoomBook
-from services.media_relay.domain.sessions import SessionTable
+from services.media_relay.domain.sessions import MediaSession, SessionTable
 from services.programme.channels import Channel
 from services.programme.leases import Leases
 from services.programme.wishes import Wish
@@ -34,8 +36,12 @@ class StageCore(Protocol):
         """Its listeners hear nothing more."""
         ...
 
-    def set_sources(self, channel: int, members: Sequence[int], /) -> None:
-        """Which members of its stage the channel mixes, and nobody else."""
+    def set_mix(self, channel: int, mix: Mix, booth: int, /) -> None:
+        """Whom the channel mixes, and nobody else; `booth` is the number of the one in which its voices speak."""
+        ...
+
+    def set_hearing(self, session: int, hears: int, leads: bool, /) -> None:
+        """What an interpreter's session works from, and whether those hear it who work from its booth."""
         ...
 
     def set_export(self, channel: int, wanted: bool, /) -> None:
@@ -69,8 +75,8 @@ class ChannelMedia:
 
     handle: int
     exported: bool = False
-    sources: tuple[int, ...] = ()
-    """The members it mixes; a new one mixes nobody."""
+    mix: Mix = field(default_factory=Mix)
+    """Whom it mixes; a new one mixes nobody."""
 
 
 @dataclass(slots=True)
@@ -83,6 +89,14 @@ class RoomMedia:
     channels: dict[str, ChannelMedia] = field(default_factory=dict)
     """By name; made for whoever first listens to it or feeds it."""
     empty_since: float | None = None
+    numbers: dict[str, int] = field(default_factory=lambda: {FLOOR_BOOTH: 0})
+    """What the packet core calls each booth of this stage."""
+    seats: dict[int, StageSeat] = field(default_factory=dict)
+    """Of the sessions on the stage, by the packet core's handle."""
+
+    def number(self, booth: str) -> int:
+        """The packet core's number of a booth; the floor is 0."""
+        return self.numbers.setdefault(booth, len(self.numbers))
 
 
 class RoomMediaTable:
@@ -122,19 +136,36 @@ class RoomMediaTable:
         return self._channel(self.ensure(room_id), name).handle
 
     def mix(self, room_id: str) -> None:
-        """Tells the core whom each channel of a stage here mixes.
+        """Tells the core whom each channel of a stage here mixes, and what those in booths hear.
 
-        Call it before somebody joins the stage, whose session is in the table by then, and after somebody left it.
+        Call it before somebody joins the stage, whose session is in the table by then, and after somebody left it, or
+        the room's booths changed.
         """
         media = self._media.get(room_id)
         if media is None or media.stage is None:
             return
         for name in self._leases.names(room_id):
             # What nobody feeds is not made for a wish alone.
-            if self._sources(Channel(room_id, name)):
+            if self._mix_of(Channel(room_id, name)).is_fed:
                 self._channel(media, name)
         for name in media.channels:
             self._mix(media, name)
+        on_stage = {
+            session.handle: session for session in self._sessions.of_room(room_id) if session.handle in media.seats
+        }
+        for handle in media.seats.keys() - on_stage.keys():
+            del media.seats[handle]
+        for handle, session in on_stage.items():
+            seat = self._seat(media, session)
+            if seat != media.seats[handle]:
+                media.seats[handle] = seat
+                self._core.set_hearing(handle, seat.hears, seat.leads)
+
+    def sit(self, session: MediaSession) -> StageSeat:
+        """The seat of somebody who joins the stage here; it follows the room's booths from then on."""
+        media = self.ensure(session.permit.room_id)
+        seat = media.seats[session.handle] = self._seat(media, session)
+        return seat
 
     def moved(self, room_id: str) -> None:
         """The home of the room's stage may have changed, or somebody left the stage: one that is elsewhere ends here.
@@ -196,19 +227,24 @@ class RoomMediaTable:
         return channel
 
     def _mix(self, media: RoomMedia, name: str) -> None:
-        channel, sources = media.channels[name], self._sources(Channel(media.room_id, name))
-        if channel.sources != sources:
-            channel.sources = sources
-            self._core.set_sources(channel.handle, sources)
+        channel, mix = media.channels[name], self._mix_of(Channel(media.room_id, name))
+        if channel.mix != mix:
+            channel.mix = mix
+            self._core.set_mix(channel.handle, mix, media.number(mix.booth))
 
-    def _sources(self, channel: Channel) -> tuple[int, ...]:
-        booths = {
+    def _seat(self, media: RoomMedia, session: MediaSession) -> StageSeat:
+        permit = session.permit
+        place = place_of(permit.member, permit.booth, self._rooms.booths(permit.room_id))
+        return StageSeat(media.number(place.booth), media.number(place.hears), place.leads)
+
+    def _mix_of(self, channel: Channel) -> Mix:
+        speaking = {
             # The newest session of a person decides: one who goes to another booth leaves the one before for a while.
             session.permit.member: session.permit.booth
             for session in self._sessions.of_room(channel.room_id)
             if session.kind is Kind.STAGE and not session.silenced
         }
-        return tuple(sorted(member for member, booth in booths.items() if channel.mixes(booth)))
+        return mix_of(channel, speaking, self._rooms.booths(channel.room_id))
 
     def _export(self, channels: Iterable[Channel]) -> None:
         for named in channels:

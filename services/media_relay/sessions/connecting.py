@@ -96,6 +96,6 @@ class Connecting:
         elif (stage := self._rooms.stage(room_id)) is not None:
             self._rooms.mix(room_id)
             member = session.permit.member
-            microphone = plan.microphone_format(in_booth=session.permit.booth != "")
+            microphone = plan.microphone_format(self._rooms.sit(session))
             self._core.join_stage(session.handle, stage, member, microphone, plan.slots(ssrcs))
             self._core.set_muted(session.handle, self._relay.audible_mute(session))

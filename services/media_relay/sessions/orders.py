@@ -38,4 +38,5 @@ class Orders:
                 self._rooms.closed(part.room_id)
             elif changed:
                 self._rooms.moved(part.room_id)
+                self._rooms.mix(part.room_id)
         await self._core.settled()

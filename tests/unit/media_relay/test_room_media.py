@@ -2,6 +2,7 @@
 
 from majlis.programme.v1.programme_pb2 import CHANNEL_KIND_FLOOR, CHANNEL_KIND_LANGUAGE
 
+from services.media_relay.domain.booths import BoothPart, BoothRule, Mix
 from services.media_relay.domain.events import SessionOpened
 from services.media_relay.domain.leaving import Leaving
 from services.media_relay.fleet.load import LoadMeter
@@ -153,24 +154,31 @@ async def test_each_listener_of_a_room_stays_on_the_channel_of_the_permit_when_t
     assert bench.core.listening[on_floor] != bench.core.listening[in_arabic]
 
 
+async def in_language(bench: RelayBench, language: str, sub: str) -> int:
+    """The channel that a new listener of a language hears."""
+    session = await bench.connect(sub=sub, channel=language, channel_kind="language")
+    return bench.core.listening[bench.handle(session)]
+
+
 async def test_an_interpreter_is_in_the_channel_of_the_booth_and_neither_on_the_floor_nor_in_the_stages_ears() -> None:
     bench = RelayBench()
-    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar", 78)])])
     speaker = await bench.connect("stage")
     floor = bench.core.listening[bench.handle(await bench.connect(sub="user000008"))]
-    arabic = bench.core.listening[
-        bench.handle(await bench.connect(sub="user000009", channel="ar", channel_kind="language"))
-    ]
+    arabic = await in_language(bench, "ar", "user000009")
     interpreter = await bench.connect("stage", sub="user000002", member=78, booth="ar")
     assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([77], [78])
-    assert bench.core.in_booths == {bench.handle(interpreter)}
+    assert bench.core.mixes[arabic] == Mix("ar", frozenset({78}), under=frozenset({77}), under_db=-20)
+    on_floor, in_booth = (bench.core.seats[bench.handle(session)].booth for session in (speaker, interpreter))
+    assert (on_floor, bench.core.mixed_booths[floor]) == (0, 0)
+    assert in_booth == bench.core.mixed_booths[arabic] != 0
     bench.ending.delete_session(speaker, bench.permit_of(speaker))
     assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([], [78])
 
 
 async def test_who_spoke_on_the_floor_a_moment_ago_is_not_heard_there_from_the_booth() -> None:
     bench = RelayBench()
-    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar", 77)])])
     before = await bench.connect("stage")
     floor = bench.core.listening[bench.handle(await bench.connect(sub="user000009"))]
     after = await bench.connect("stage", epoch=2, booth="ar")
@@ -182,6 +190,37 @@ async def test_who_spoke_on_the_floor_a_moment_ago_is_not_heard_there_from_the_b
     await bench.later(10)
     assert not bench.alive(before)
     assert (bench.core.mixing[floor], bench.core.mixing[arabic]) == ([], [77])
+
+
+async def test_partners_change_over_at_once_and_who_works_from_their_booth_hears_the_new_one() -> None:
+    bench = RelayBench()
+    russian = BoothPart("ru", 81, hearing=((81, "ar"),))
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar", 78), russian])])
+    first, second = [
+        bench.handle(await bench.connect("stage", sub=f"user0000{at}", member=at, booth="ar")) for at in (78, 79)
+    ]
+    arabic = await in_language(bench, "ar", "user000009")
+    relayed = bench.handle(await bench.connect("stage", sub="user000081", member=81, booth="ru"))
+    seats = bench.core.seats
+    assert seats[relayed].hears == seats[first].booth == seats[second].booth != seats[relayed].booth
+    assert (seats[first].leads, seats[second].leads) == (True, False)
+    assert bench.core.mixes[arabic] == Mix("ar", frozenset({78}), frozenset({79}), under_db=-20)
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar", 79), russian])])
+    assert (seats[first].leads, seats[second].leads) == (False, True)
+    assert bench.core.mixes[arabic] == Mix("ar", frozenset({79}), frozenset({78}), under_db=-20)
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar", 79), BoothPart("ru", 81)])])
+    assert seats[relayed].hears == 0, "the floor again"
+
+
+async def test_a_language_is_made_for_a_wish_where_the_floor_is_heard_while_nobody_interprets() -> None:
+    bench = RelayBench()
+    silent, floor = BoothPart("ar"), BoothPart("ru", rule=BoothRule.FLOOR, floor_after_seconds=5)
+    await bench.orders.configure_rooms([part(booths=[silent, floor])])
+    await bench.connect("stage")
+    bench.wish("ar", "ru")
+    (channel,) = bench.core.channels
+    assert bench.core.exported == {channel}
+    assert bench.core.mixes[channel] == Mix("ru", under=frozenset({77}), under_db=-20, alone_after_seconds=5)
 
 
 async def test_a_wish_for_a_channel_that_is_fed_makes_it_without_any_listener_here() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.media_relay.domain.errors import OfferInvalid
-from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat
+from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, StageSeat
 from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.offer import (
     CAPTURE_TIME_URI,
@@ -62,10 +62,10 @@ class Plan:
         shares = any(self.offer.media[index].mid in self.offer.bundled for index in taken)
         return tagged if shares and tagged is not None and tagged not in taken else None
 
-    def microphone_format(self, *, in_booth: bool) -> MicrophoneFormat:
+    def microphone_format(self, seat: StageSeat) -> MicrophoneFormat:
         """What a stage session sends."""
         assert self.microphone is not None
-        return MicrophoneFormat(self.microphone.payload_type, self.microphone.level_extension_id, in_booth)
+        return MicrophoneFormat(self.microphone.payload_type, self.microphone.level_extension_id, seat)
 
     def slots(self, ssrcs: Sequence[int]) -> list[SlotFormat]:
         """The voices that a stage session hears, each with its SSRC."""

@@ -6,7 +6,7 @@ use common::{Far, OPUS_20_MS, Outbox, endpoint, path};
 use majlis_core::endpoint::{Command, DropReason, Endpoint, Event, SlotFormat, StageFormat};
 use majlis_core::fanout::StreamStart;
 use majlis_core::rtp::Packet;
-use majlis_core::stage::{Place, Stage};
+use majlis_core::stage::{FLOOR, Place, Stage};
 use majlis_core::{Micros, SECOND, SessionId, StageId};
 
 const FRAME: Micros = 20_000;
@@ -97,6 +97,101 @@ fn who_speaks_in_a_booth_hears_the_stage_and_is_not_heard_there() {
         stage.route(SessionId(3), 20, now, &mut hearers) == Some(5) && hearers.is_empty(),
         "it goes to the mixers all the same"
     );
+}
+
+/// Random numbers from a seed (SplitMix64).
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// What the rules of the house say, in their own words.
+fn may_hear(hearer: (u64, Place), speaker: (u64, Place)) -> bool {
+    let ((hearer, at), (speaker, from)) = (hearer, speaker);
+    let hearer_interprets = at.booth != FLOOR;
+    let partner = hearer_interprets && at.booth == from.booth;
+    let relayed = hearer_interprets && from.booth != FLOOR && at.hears == from.booth && from.leads;
+    let floor = from.booth == FLOOR && (!hearer_interprets || at.hears == FLOOR);
+    hearer / 2 != speaker / 2 && (floor || partner || relayed)
+}
+
+#[test]
+fn who_hears_whom_depends_on_their_places_alone_whatever_happened_before() {
+    for seed in 0..1000 {
+        let mut random = Seeded(seed);
+        let (mut stage, mut now, mut hearers) = (Stage::default(), 0, Vec::new());
+        let mut people: Vec<(u64, Place)> = Vec::new();
+        for _ in 0..60 {
+            let who = random.below(12);
+            let known = people.iter().position(|(session, _)| *session == who);
+            match (known, random.below(4)) {
+                (Some(at), 0) => {
+                    stage.leave(SessionId(who));
+                    people.remove(at);
+                }
+                (Some(at), _) => {
+                    let (hears, leads) = (random.below(3) as u32, random.below(2) == 1);
+                    stage.set_hearing(SessionId(who), hears, leads);
+                    people[at].1 = Place { hears, leads, ..people[at].1 };
+                }
+                (None, _) => {
+                    let (booth, hears) = (random.below(3) as u32, random.below(3) as u32);
+                    let place = Place { booth, hears, leads: random.below(2) == 1 };
+                    // Two sessions of each person: one that moves has both for a moment.
+                    stage.join(SessionId(who), (who / 2) as u32, 12, place);
+                    people.push((who, place));
+                }
+            }
+            for speaker in &people {
+                now += FRAME;
+                assert_eq!(stage.route(SessionId(speaker.0), 20, now, &mut hearers), Some(speaker.1.booth));
+                let mut heard: Vec<u64> = hearers.iter().map(|(session, _)| session.0).collect();
+                heard.sort_unstable();
+                let hears = people.iter().filter(|hearer| may_hear(**hearer, *speaker)).map(|(session, _)| *session);
+                let mut right: Vec<u64> = hears.collect();
+                right.sort_unstable();
+                assert_eq!(heard, right, "seed {seed}: {speaker:?} among {people:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interpreter_hears_the_partner_and_the_floor_or_the_pivot_instead() {
+    let (mut stage, mut now) = (stage_of(1, 4), 0);
+    let booth = |booth| Place { booth, ..Place::default() };
+    for (session, place) in [(2, booth(1)), (3, booth(1)), (4, booth(2)), (5, booth(2))] {
+        stage.join(SessionId(session), session as u32, 4, place);
+    }
+    let everyone = [(1, 20), (2, 20), (3, 20), (4, 20), (5, 20)];
+    let heard = |stage: &mut Stage, now: &mut Micros| -> Vec<u64> {
+        hear(stage, now, 5, &everyone, 2).into_iter().map(|(who, _)| who).collect()
+    };
+    assert_eq!(heard(&mut stage, &mut now), [1, 3]);
+    stage.set_hearing(SessionId(2), 2, true);
+    assert_eq!(heard(&mut stage, &mut now), [3], "nobody leads the other booth");
+    stage.set_hearing(SessionId(5), FLOOR, true);
+    assert_eq!(heard(&mut stage, &mut now), [3, 5]);
+    stage.set_hearing(SessionId(5), FLOOR, false);
+    stage.set_hearing(SessionId(4), FLOOR, true);
+    assert_eq!(heard(&mut stage, &mut now), [3, 4], "the pivot's interpreters have changed over");
+}
+
+#[test]
+fn a_slot_is_free_again_when_its_speaker_is_no_longer_what_somebody_works_from() {
+    let (mut stage, mut now) = (stage_of(1, 1), 0);
+    stage.join(SessionId(2), 2, 1, Place { booth: 1, ..Place::default() });
+    stage.join(SessionId(3), 3, 1, Place { booth: 2, hears: FLOOR, leads: true });
+    assert_eq!(hear(&mut stage, &mut now, 2, &[(1, 20), (3, 20)], 2), [(1, 0)]);
+    stage.set_hearing(SessionId(2), 2, false);
+    assert_eq!(hear(&mut stage, &mut now, 1, &[(1, 20), (3, 20)], 2), [(3, 0)]);
 }
 
 fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64, slots: u32) -> Far {
