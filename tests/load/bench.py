@@ -55,7 +55,7 @@ def _relay_names() -> tuple[str, ...]:
 
 GROUPS = (
     Group("relay", _relay, _relay_names()),
-    Group("mixer", _mixer, tuple(f"mixer_core_share_{count}_speakers" for count in (1, 3, 10))),
+    Group("mixer", _mixer, (*(f"mixer_core_share_{count}_speakers" for count in (1, 3, 10)), "language_core_share")),
     Group(
         "crowd",
         crowd_rows,

@@ -52,6 +52,7 @@ BARS: dict[str, float] = {
     "ear_p95_ms_audience": 130,
     "second_relay_p99_ms": 5,
     "mixer_core_share_3_speakers": 0.03,
+    "language_core_share": 0.03,
     "concealed_10": 0.015,
     "concealed_20": 0.05,
     "idle_mib": 600,

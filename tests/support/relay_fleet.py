@@ -97,11 +97,19 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
         return self.keys.sign({**made, **claims}, "permit+jwt")
 
 
-def room_part(home_relay_id: str, *languages: str, live: bool = True, stage_closed: bool = False) -> relay_pb.RoomPart:
-    """A relay's part in the room, which has its floor and these languages."""
-    channels = [channel_message(Channel(ROOM, name)) for name in (FLOOR, *languages)]
+def room_part(
+    home_relay_id: str, *booths: relay_pb.BoothPart, live: bool = True, stage_closed: bool = False
+) -> relay_pb.RoomPart:
+    """A relay's part in the room, which has its floor and the languages of these booths."""
+    channels = [channel_message(Channel(ROOM, name)) for name in (FLOOR, *(booth.language for booth in booths))]
     return relay_pb.RoomPart(
-        room_id=ROOM, term=1, home_relay_id=home_relay_id, live=live, stage_closed=stage_closed, channels=channels
+        room_id=ROOM,
+        term=1,
+        home_relay_id=home_relay_id,
+        live=live,
+        stage_closed=stage_closed,
+        channels=channels,
+        booths=booths,
     )
 
 

@@ -70,11 +70,12 @@ async def test_a_consumer_that_is_no_relay_gets_a_programme_by_wishing_for_it(
 
 async def test_an_interpreter_is_heard_by_those_who_chose_the_language_and_never_on_the_floor(fleet: Fleet) -> None:
     home, far = await fleet.add_relay(), await fleet.add_relay()
-    part, names = room_part(home.relay.relay_id, "ar"), {"home": home.relay.relay_id}
+    booth = pb.BoothPart(language="ar", active_member=78, floor_level_db=-100)
+    part, names = room_part(home.relay.relay_id, booth), {"home": home.relay.relay_id}
     for relay in (home, far):
         await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
     speaker = await fleet.speak(home, 440.0, sub=OTHER)
-    await fleet.speak(home, 700.0, slots=0, sub="user000003", role="interpreter", booth="ar")
+    await fleet.speak(home, 700.0, slots=0, sub="user000003", member=78, role="interpreter", booth="ar")
     arabic = {"channel": "ar", "channel_kind": "language"}
     on_floor = [await fleet.listen(relay, sub=f"user00001{at}", **names) for at, relay in enumerate((home, far))]
     in_arabic = [

@@ -107,8 +107,13 @@ fn run_endpoint(input: &[u8]) {
     let (session, stage) = (SessionId(1), StageId(1));
     let path = |port: u16| Path { socket: 0, remote: ([127, 0, 0, 1], port).into() };
     let profile = Profile::AeadAes128Gcm;
-    let format =
-        StageFormat { member: 1, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), place: Place::default() };
+    let format = StageFormat {
+        member: 1,
+        payload_type: 111,
+        level_extension_id: Some(1),
+        slots: Vec::new(),
+        place: Place::default(),
+    };
     for command in [
         Command::AddSession { session, ufrag: crate::seeds::UFRAG.to_owned(), pwd: crate::seeds::PASSWORD.to_owned() },
         Command::SetKeys {

@@ -23,8 +23,13 @@ fn report(far: &mut Far) -> Vec<u8> {
 fn on_stage(endpoint: &mut Endpoint, out: &mut Outbox, id: u64) -> Far {
     let mut far = Far::new(endpoint, out, id, 4000 + id as u16, 0);
     let (session, stage) = (far.id, StageId(1));
-    let format =
-        StageFormat { member: 10, payload_type: 111, level_extension_id: Some(1), slots: Vec::new(), place: Place::default() };
+    let format = StageFormat {
+        member: 10,
+        payload_type: 111,
+        level_extension_id: Some(1),
+        slots: Vec::new(),
+        place: Place::default(),
+    };
     endpoint.handle_command(Command::AddStage(stage), 0, out);
     endpoint.handle_command(Command::Join { session, stage, format }, 0, out);
     far.nominate(endpoint, out, 0);

@@ -1,9 +1,11 @@
-//! Measures what a programme costs: share of a core for one channel with 1, 3 and 10 speakers, as JSON lines.
+//! Measures what a programme costs, as JSON lines: share of a core for one channel with 1, 3 and 10 speakers, and for one
+//! of a language, whose interpreter speaks over a floor that speaks too while the partner listens.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use majlis_mix::{Mixer, TICK};
-use majlis_programme::{MixerConfig, RtpIn};
+use majlis_programme::{Bed, MixerConfig, Part, RtpIn};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 const SECONDS: usize = 20;
@@ -25,12 +27,12 @@ fn packets(speaker: u32) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn share(speakers: u32) -> f64 {
+fn share(speakers: u32, arrange: impl FnOnce(&mut Mixer)) -> f64 {
     let config =
         MixerConfig { stream: 1, first_sequence: 0, first_timestamp: 0, bits_per_second: 32_000, complexity: 10 };
     let mut mixer = Mixer::new(config, 0).expect("a mixer");
     let voices: Vec<Vec<Vec<u8>>> = (0..speakers).map(packets).collect();
-    (0..speakers).for_each(|member| mixer.add_member(member).expect("a decoder"));
+    arrange(&mut mixer);
     let started = Instant::now();
     let mut frames = 0;
     for tick in 0..SECONDS * 50 {
@@ -53,7 +55,11 @@ fn main() {
     for speakers in [1, 3, 10] {
         println!(
             "{{\"name\": \"mixer_core_share_{speakers}_speakers\", \"value\": {:.5}, \"unit\": \"cores\"}}",
-            share(speakers)
+            share(speakers, |mixer| (0..speakers).for_each(|member| mixer.add_member(member).expect("a decoder")))
         );
     }
+    let parts = BTreeMap::from([(0, Part::Voice), (1, Part::Ready), (2, Part::Under)]);
+    let bed = Bed { under_db: Some(-20), whole_from: None };
+    let language = share(3, |mixer| mixer.arrange(&parts, bed).expect("decoders"));
+    println!("{{\"name\": \"language_core_share\", \"value\": {language:.5}, \"unit\": \"cores\"}}");
 }

@@ -108,9 +108,12 @@ fn while_nobody_interprets_a_silent_booth_says_nothing() {
 #[test]
 fn while_nobody_interprets_the_floor_fades_in_over_a_second_after_the_booths_time_and_is_then_passed() {
     let mut mixer = booth(&[(SPEAKER, Part::Under)], bed(Some(-20), Some(3_000_000)));
-    let arrivals = steady(&mut Voice::browser(SPEAKER, move |n| {
-        0.14 * (std::f32::consts::TAU * LOW * n as f32 / RATE as f32).sin()
-    }), SPEAKER, 0, 400);
+    let arrivals = steady(
+        &mut Voice::browser(SPEAKER, move |n| 0.14 * (std::f32::consts::TAU * LOW * n as f32 / RATE as f32).sin()),
+        SPEAKER,
+        0,
+        400,
+    );
     let frames = run(&mut mixer, arrivals, 400);
     assert!(frames[..149].iter().all(Option::is_none), "three seconds of silence first");
     let heard = hear_all(&frames);
@@ -157,7 +160,12 @@ fn handed_over(under: bool, passed: bool) -> (Vec<f32>, usize) {
     let mut mixer = booth(&who(Part::Voice, Part::Ready), level);
     let voice = |member, hertz: f32| {
         let sound = move |n: usize| 0.14 * (std::f32::consts::TAU * hertz * n as f32 / RATE as f32).sin();
-        steady(&mut if passed { Voice::browser(member, sound) } else { Voice::new(member, sound) }, member, 400_000, 380)
+        steady(
+            &mut if passed { Voice::browser(member, sound) } else { Voice::new(member, sound) },
+            member,
+            400_000,
+            380,
+        )
     };
     let mut arrivals = together([voice(INTERPRETER, LOW), voice(PARTNER, 2200.0)]);
     if under {
@@ -214,4 +222,38 @@ fn a_partner_who_takes_over_is_as_loud_from_the_first_word_on() {
     let (first, later) = (tone_db(&heard[202 * 960..][..9600], HIGH), tone_db(&heard[7 * RATE..][..9600], HIGH));
     println!("{first} dB at first, {later} dB later");
     assert!((first - later).abs() < 3.0, "{first} dB at first, {later} dB later");
+}
+
+#[test]
+fn over_many_hand_overs_at_any_moment_nobody_is_heard_who_is_not_to_be() {
+    let voices = [(INTERPRETER, LOW), (PARTNER, 2200.0)];
+    let said: Vec<Vec<Arrival>> = voices.iter().map(|(member, hertz)| tone(*member, *hertz, 500)).collect();
+    for seed in 0..40 {
+        let mut random = Seeded(seed);
+        let who = |active: usize| {
+            voices
+                .iter()
+                .enumerate()
+                .map(move |(at, (member, _))| (*member, if at == active { Part::Voice } else { Part::Ready }))
+        };
+        let mut active = 0;
+        let mut mixer = booth(&who(active).collect::<Vec<_>>(), bed(None, None));
+        let mut arrivals = together(said.clone());
+        let (mut frames, mut turns) = (Vec::new(), Vec::new());
+        while frames.len() < 460 {
+            let ticks = 12 + random.below(40);
+            turns.push((frames.len(), active));
+            frames.extend(until(&mut mixer, &mut arrivals, ticks));
+            active = 1 - active;
+            arrange(&mut mixer, &who(active).collect::<Vec<_>>(), bed(None, None));
+        }
+        assert!(frames[20..].iter().all(Option::is_some), "seed {seed}: no frame is missing");
+        let heard = hear_all(&frames);
+        let ends = turns.iter().skip(1).map(|(end, _)| *end).chain([frames.len()]);
+        for ((begin, active), end) in turns.iter().zip(ends).skip(1) {
+            let settled = &heard[(begin + 4) * 960..end * 960];
+            let [own, other] = [*active, 1 - active].map(|at| tone_db(settled, voices[at].1));
+            assert!(own > -30.0 && other < -70.0, "seed {seed}, frame {begin}: {own} dB and {other} dB");
+        }
+    }
 }

@@ -166,12 +166,7 @@ fn what_a_member_is_in_a_channel_follows_from_its_plan_alone() {
         under_db: Some(-20),
         alone_after: None,
     };
-    assert_eq!([1, 2, 3, 9].map(|who| plan.part(who)), [
-        Some(Part::Voice),
-        Some(Part::Ready),
-        Some(Part::Under),
-        None
-    ]);
+    assert_eq!([1, 2, 3, 9].map(|who| plan.part(who)), [Some(Part::Voice), Some(Part::Ready), Some(Part::Under), None]);
     assert_eq!([1, 2, 3, 9].map(|who| plan.takes(who, 4)), [true, true, false, false]);
     assert_eq!([1, 2, 3, 9].map(|who| plan.takes(who, FLOOR)), [false, false, true, false]);
     assert!([1, 2, 3, 9].iter().all(|who| !plan.takes(*who, 5)), "no other booth is heard");

@@ -2,8 +2,8 @@
 
 use crate::values::{ListenerFormat, SessionStats, Slot};
 use crate::{CoreError, refused};
-use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::SECOND;
+use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::srtp::Profile;
 use majlis_core::stage::Place;
 use majlis_io::{Relay, RelayConfig, RelayError};

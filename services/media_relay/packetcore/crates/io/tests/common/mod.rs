@@ -111,8 +111,14 @@ impl Client {
 
     /// Somebody on stage who speaks at `hertz` and hears `slots` others, nominated.
     pub fn on_stage(relay: &Relay, ufrag: &str, stage: u64, member: u32, slots: u32, hertz: f32) -> Self {
+        Self::at(relay, ufrag, stage, stage_format(member, slots), hertz)
+    }
+
+    /// Somebody on stage in any place.
+    pub fn at(relay: &Relay, ufrag: &str, stage: u64, format: StageFormat, hertz: f32) -> Self {
         let mut client = Self::new(relay, ufrag);
-        relay.join_stage(client.session, stage, stage_format(member, slots)).expect("first role");
+        let member = format.member;
+        relay.join_stage(client.session, stage, format).expect("first role");
         client.check(true);
         let stream = client.seal.open_stream(0x5000 + member, 100).expect("first stream");
         client.microphone = Some(Microphone {

@@ -1,0 +1,88 @@
+"""What listeners of a language and people in booths hear, as the room's owner orders its booths."""
+
+import asyncio
+
+from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.room_directory.v1 import booth_pb2
+
+from services.media_relay.build import RelayService
+from tests.integration.media_relay.hearing import hear, until_heard
+from tests.support.relay_fleet import Fleet, Seated, room_part
+from tests.support.rtc_client import Ear
+from tests.support.voices import power_at, rms
+
+FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
+"""The tones of who speaks on the floor, and of two interpreters."""
+ARABIC = {"channel": "ar", "channel_kind": "language"}
+
+
+async def configure(fleet: Fleet, relay: RelayService, *booths: pb.BoothPart) -> None:
+    part = room_part(relay.relay.relay_id, *booths)
+    await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
+
+
+async def interpret(fleet: Fleet, relay: RelayService, hertz: float, member: int, booth: str = "ar") -> Seated:
+    names = {"sub": f"user0000{member}", "member": member, "role": "interpreter", "booth": booth}
+    return await fleet.speak(relay, hertz, **names)
+
+
+async def sounding(ears: list[Ear], *tones: float) -> set[float]:
+    """Which of the tones somebody hears in any of the slots."""
+    for ear in ears:
+        ear.forget()
+    await asyncio.sleep(1.0)
+    loud = [ear.heard for ear in ears if rms(ear.heard) > 0.02]
+    return {hertz for hertz in tones if any(power_at(each, hertz) > 0.5 for each in loud)}
+
+
+async def test_an_interpreter_is_heard_over_the_floor_and_partners_change_over_without_a_silence(fleet: Fleet) -> None:
+    relay = await fleet.add_relay()
+    await configure(fleet, relay, pb.BoothPart(language="ar", active_member=78, floor_level_db=-20))
+    await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
+    first, partner = await interpret(fleet, relay, FIRST, 78), await interpret(fleet, relay, PARTNER, 79)
+    listener = await fleet.listen(relay, **ARABIC)
+    await until_heard(listener.client.ear, FIRST)
+    await asyncio.sleep(2.0)
+    sound = await hear(listener.client.ear)
+    assert power_at(sound, FIRST) > 0.9
+    assert 0.002 < power_at(sound, FLOOR) / power_at(sound, FIRST) < 0.05, "20 dB below"
+    assert power_at(sound, PARTNER) < 0.0005
+    await configure(fleet, relay, pb.BoothPart(language="ar", active_member=79, floor_level_db=-20))
+    await until_heard(listener.client.ear, PARTNER)
+    sound = await hear(listener.client.ear)
+    assert power_at(sound, PARTNER) > 0.9
+    assert power_at(sound, FIRST) < 0.0005
+    for ears, other in ((first.client.ears, PARTNER), (partner.client.ears, FIRST)):
+        assert await sounding(ears, FLOOR, FIRST, PARTNER) == {FLOOR, other}, "the floor and the partner"
+
+
+async def test_relay_interpretation_is_heard_instead_of_the_floor_and_follows_a_hand_over(fleet: Fleet) -> None:
+    relay = await fleet.add_relay()
+
+    async def lead(member: int) -> None:
+        arabic = pb.BoothPart(language="ar", active_member=member)
+        russian = pb.BoothPart(language="ru", active_member=80, hearing=[pb.Hearing(member=80, channel="ar")])
+        await configure(fleet, relay, arabic, russian)
+
+    await lead(78)
+    speaker = await fleet.speak(relay, FLOOR, sub="user000070", member=77)
+    await interpret(fleet, relay, FIRST, 78)
+    await interpret(fleet, relay, PARTNER, 79)
+    russian = await interpret(fleet, relay, 1800.0, 80, "ru")
+    for member, heard in ((78, FIRST), (79, PARTNER)):
+        await lead(member)
+        assert await sounding(russian.client.ears, FLOOR, FIRST, PARTNER) == {heard}
+    assert await sounding(speaker.client.ears, FIRST, PARTNER, 1800.0) == set(), "nobody on the floor hears a booth"
+
+
+async def test_while_nobody_interprets_a_language_is_silent_or_the_floor_as_its_booth_says(fleet: Fleet) -> None:
+    relay = await fleet.add_relay()
+    await configure(fleet, relay, pb.BoothPart(language="ar"))
+    await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
+    await interpret(fleet, relay, FIRST, 78)
+    listener = await fleet.listen(relay, **ARABIC)
+    assert rms(await hear(listener.client.ear, 1.5)) < 0.001
+    rule = booth_pb2.BOOTH_RULE_FLOOR
+    await configure(fleet, relay, pb.BoothPart(language="ar", rule=rule, floor_after_seconds=1))
+    await until_heard(listener.client.ear, FLOOR)
+    assert power_at(await hear(listener.client.ear), FIRST) < 0.0005, "whoever only sits there is not heard"
