@@ -22,8 +22,7 @@ async def configure(fleet: Fleet, relay: RelayService, *booths: pb.BoothPart) ->
 
 
 async def interpret(fleet: Fleet, relay: RelayService, hertz: float, member: int, booth: str = "ar") -> Seated:
-    names = {"sub": f"user0000{member}", "member": member, "role": "interpreter", "booth": booth}
-    return await fleet.speak(relay, hertz, **names)
+    return await fleet.speak(relay, hertz, sub=f"user0000{member}", member=member, role="interpreter", booth=booth)
 
 
 async def sounding(ears: list[Ear], *tones: float) -> set[float]:
