@@ -54,8 +54,12 @@ class Ear:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
-                samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-                self._chunks.append(samples.astype(np.float32) / np.float32(32768))
+                self.take(frame)
+
+    def take(self, frame: av.AudioFrame) -> None:
+        """Records one decoded frame."""
+        samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+        self._chunks.append(samples.astype(np.float32) / np.float32(32768))
 
     def forget(self) -> None:
         """Starts the recording anew."""

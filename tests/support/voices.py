@@ -81,3 +81,13 @@ def likeness(heard: Samples, said: Samples) -> float:
         if window.std() > 1e-5 and reference.std() > 1e-5:
             best = max(best, float(np.corrcoef(window, reference)[0, 1]))
     return best
+
+
+def loudness_at(samples: Samples, hertz: float, seconds: float = 0.02) -> Samples:
+    """Amplitude of one frequency over time, one value for each so many seconds."""
+    step = int(SAMPLE_RATE * seconds)
+    blocks = samples[: len(samples) // step * step].reshape(-1, step)
+    window = np.hanning(step)
+    wave = window * np.exp(-2j * math.pi * hertz * np.arange(step) / SAMPLE_RATE)
+    loudness: Samples = (2 * np.abs(blocks @ wave) / window.sum()).astype(np.float32)
+    return loudness

@@ -1,0 +1,146 @@
+"""A room in two languages on two relays: who listens to which hears what, as interpreters come, change over and go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from majlis.room_directory.v1 import booth_pb2, booth_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
+from majlis_client.webrtc import MediaSession
+
+from tests.integration.media_relay.hearing import hear, until_heard
+from tests.load.crowd import NO_BUDGET
+from tests.load.spare_relay import SPARE_ID, SpareRelay
+from tests.support.members import Member, friend_of, owner_of
+from tests.support.rtc_client import Ear, Tone
+from tests.support.stack import Stack
+from tests.support.voices import Samples, loudness_at, power_at, rms
+
+FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
+"""The tones of who speaks on the floor, and of two interpreters."""
+HOME_BUDGET = "20000"
+"""Of the relay with the stage, in packets a second: the other one is so much emptier that newcomers go there."""
+NOT_HEARD = 0.0005
+"""Share of what is heard; less is what a window of a second leaks."""
+
+
+@dataclass
+class Assembly:
+    """A room of the owner's, and people with media sessions in it."""
+
+    stack: Stack
+    owner: Member
+    room_id: str
+    after: AsyncExitStack
+
+    async def comes(self, name: str) -> Member:
+        """Somebody with a seat in the room."""
+        guest = await friend_of(self.stack, self.owner, name)
+        self.after.push_async_callback(guest.leave_for_good)
+        await guest.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=self.room_id))
+        return guest
+
+    async def speaks(self, who: Member, permit: room_pb2.MediaPermit, hertz: float) -> MediaSession:
+        """Somebody on stage says a tone."""
+        session = await MediaSession.speak(who.client.server.origin, permit.path, permit.permit, Tone(hertz))
+        self.after.push_async_callback(session.close)
+        return session
+
+    async def leads(self, hertz: float) -> MediaSession:
+        """The owner takes the seat on the floor and speaks."""
+        seat = await self.owner.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=self.room_id))
+        return await self.speaks(self.owner, seat.permit, hertz)
+
+    async def interprets(self, name: str, language: str, hertz: float) -> Member:
+        """Somebody is offered a seat in a booth, takes it, and says a tone there."""
+        who = await self.comes(name)
+        offer = booth_service_pb2.OfferBoothRequest(room_id=self.room_id, user_id=who.user_id, language=language)
+        offered = (await self.owner.client.booths.OfferBooth(offer)).offer
+        accept = stage_service_pb2.AcceptOfferRequest(room_id=self.room_id, offer_id=offered.offer_id)
+        await self.speaks(who, (await who.client.stage.AcceptOffer(accept)).permit, hertz)
+        return who
+
+    async def listens(self, name: str, relay_id: str, query: str = "") -> Ear:
+        """Somebody listens by WHEP, through the relay that is meant."""
+        who, ear = await friend_of(self.stack, self.owner, name), Ear()
+        self.after.push_async_callback(who.leave_for_good)
+        path = f"/whep/{self.room_id}{query}"
+        session = await MediaSession.listen(who.client.server.origin, path, who.access_token, ear.take)
+        self.after.push_async_callback(session.close)
+        assert session.relay == relay_id
+        return ear
+
+
+@asynccontextmanager
+async def assembly(folder: Path) -> AsyncIterator[Assembly]:
+    """The whole system with a room, and with the relay of its stage alone."""
+    async with AsyncExitStack() as after:
+        stack = Stack(folder / "state", env={"MEDIA_RELAY_PACKETS_PER_SECOND_BUDGET": HOME_BUDGET})
+        after.push_async_callback(stack.stop)
+        await stack.start()
+        owner = await owner_of(stack)
+        after.push_async_callback(owner.leave_for_good)
+        room_id = (await owner.client.create_room("Two languages")).room_id
+        yield Assembly(stack, owner, room_id, after)
+
+
+def seam(heard: Samples, old: float, new: float) -> tuple[float, float]:
+    """Of a change from one tone to another: seconds in which neither is heard, and in which both are."""
+    before, after = loudness_at(heard, old), loudness_at(heard, new)
+    speaks, follows = before > before.max() / 4, after > after.max() / 4
+    begins, ends = int(speaks.argmax()), len(follows) - int(follows[::-1].argmax())
+    return 0.02 * sum(~(speaks | follows)[begins:ends]), 0.02 * sum((speaks & follows)[begins:ends])
+
+
+async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_interprets(tmp_path: Path) -> None:
+    async with assembly(tmp_path) as hall:
+        room, booths = {"room_id": hall.room_id}, hall.owner.client.booths
+        await booths.OpenBooth(booth_service_pb2.OpenBoothRequest(**room, language="ar"))
+        home = (await hall.leads(FLOOR)).relay
+        first = await hall.interprets("irina", "ar", FIRST)
+        in_arabic = [await hall.listens("omar", home, "?language=ar")]
+        on_floor = [await hall.listens("nadia", home)]
+        beside = SpareRelay(hall.stack, tmp_path, **NO_BUDGET)
+        hall.after.push_async_callback(beside.stop)
+        await beside.start()
+        in_arabic.append(await hall.listens("yusuf", SPARE_ID, "?language=ar"))
+        on_floor.append(await hall.listens("mona", SPARE_ID))
+        partner = await hall.interprets("sana", "ar", PARTNER)
+
+        for ear in in_arabic:
+            await until_heard(ear, FIRST)
+        await asyncio.sleep(2.0)
+        for sound in await asyncio.gather(*map(hear, in_arabic)):
+            assert power_at(sound, FIRST) > 0.9
+            assert 0.002 < power_at(sound, FLOOR) / power_at(sound, FIRST) < 0.05, "20 dB below"
+            assert power_at(sound, PARTNER) < NOT_HEARD
+        await only_the_floor(on_floor)
+
+        heard = asyncio.gather(*(hear(ear, 3.0) for ear in in_arabic), only_the_floor(on_floor, 3.0))
+        await asyncio.sleep(1.0)
+        await partner.client.booths.TakeOver(booth_service_pb2.TakeOverRequest(**room))
+        for sound in (await heard)[:2]:
+            gap, overlap = seam(sound, FIRST, PARTNER)
+            assert (gap, overlap) <= (0.04, 0.02), "seconds"
+            assert power_at(sound[-24_000:], FIRST) < NOT_HEARD
+
+        await partner.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
+        for ear in in_arabic:
+            await until_heard(ear, FIRST)
+        await first.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
+        await asyncio.sleep(0.5)
+        for sound in await asyncio.gather(*map(hear, in_arabic)):
+            assert rms(sound) < 0.001, "nobody interprets, and the booth's rule is silence"
+        await only_the_floor(on_floor)
+        rule = booth_service_pb2.SetBoothRequest(**room, language="ar", rule=booth_pb2.BOOTH_RULE_FLOOR)
+        await booths.SetBooth(rule)
+        for ear in in_arabic:
+            await until_heard(ear, FLOOR)
+
+
+async def only_the_floor(ears: list[Ear], seconds: float = 1.0) -> None:
+    """Nobody of them hears a booth."""
+    for sound in await asyncio.gather(*(hear(ear, seconds) for ear in ears)):
+        assert power_at(sound, FLOOR) > 0.9
+        assert max(power_at(sound, FIRST), power_at(sound, PARTNER)) < NOT_HEARD
