@@ -65,6 +65,7 @@ fn a_listener_of_a_language_hears_its_interpreter_over_the_floor_and_the_floor_h
         let mut on_floor = Client::listener(&relay, "onfloor", floor);
         let mut in_arabic = Client::listener(&relay, "inarabic", arabic);
         let heard = run(100, &mut [&mut ada, &mut basma, &mut dalia, &mut yuri], &mut [&mut on_floor, &mut in_arabic]);
+        assert_eq!(voices(&heard[0]), [ADA], "nobody in a booth is named");
         let [first, others @ ..] = tones(&heard[0]);
         assert!(first > 0.05 && others.iter().all(|tone| *tone < 0.0005), "the floor: {first}, {others:?}");
         let [under, voice, partner, elsewhere] = tones(&heard[1]);

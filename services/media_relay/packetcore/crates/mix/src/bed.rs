@@ -33,8 +33,8 @@ impl BedGain {
 
     fn wanted(&self, voiced: bool, now: Micros) -> f32 {
         match self.asked {
+            Bed { whole_from: Some(from), .. } if now >= from => 1.0,
             Bed { under_db: Some(db), .. } if voiced => 10f32.powf(db.min(0) as f32 / 20.0),
-            Bed { whole_from: Some(from), .. } if !voiced && now >= from => 1.0,
             _ => 0.0,
         }
     }

@@ -27,6 +27,11 @@ impl Mixer {
                 speaker.become_part(*part);
             }
         }
+        if self.speakers.values().any(|speaker| speaker.swap == Swap::Coming) {
+            // Who followed is heard with the next frame: whoever went meanwhile gives way as if they had been asked to.
+            let voices = self.leaving.iter_mut().filter(|(_, speaker)| speaker.part == Part::Voice);
+            voices.for_each(|(_, speaker)| speaker.swap = Swap::Going);
+        }
         self.bed.asked = bed;
         if self.ticks == 0 {
             self.bed.settle(self.is_voiced(), self.next_poll());
@@ -69,6 +74,7 @@ impl Mixer {
 
     /// Whether somebody gives way in this frame.
     pub(crate) fn is_handing_over(&self) -> bool {
-        self.speakers.values().any(|speaker| speaker.swap == Swap::Going)
+        let mut leaving = self.leaving.iter().map(|(_, speaker)| speaker);
+        self.speakers.values().chain(&mut leaving).any(|speaker| speaker.swap == Swap::Going)
     }
 }

@@ -238,7 +238,7 @@ impl Mixer {
         }
         slope(&mut under, self.bed.slope());
         mix.iter_mut().zip(&under).for_each(|(sum, sample)| *sum += sample);
-        self.leaving.retain(|(_, speaker)| !speaker.is_idle());
+        self.leaving.retain(|(_, speaker)| !speaker.is_idle() && speaker.swap != Swap::Going);
         mix
     }
 

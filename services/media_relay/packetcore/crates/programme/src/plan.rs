@@ -29,7 +29,8 @@ pub struct MixPlan {
     pub under: BTreeSet<u32>,
     /// How much louder than as they are, dB; none: not at all.
     pub under_db: Option<i32>,
-    /// How long no voice must be on the stage until the floor is heard in full; none: it never is.
+    /// How long no voice must be open on the stage until the floor is heard in full; none: it never is. A voice that is
+    /// muted says nothing: to listeners it is as if it were not there.
     pub alone_after: Option<Micros>,
 }
 
@@ -70,6 +71,6 @@ impl MixPlan {
 pub struct Bed {
     /// How loud it is under a voice, dB; none: not heard.
     pub under_db: Option<i32>,
-    /// From when on it is heard in full, unless a voice comes before; none: it never is.
+    /// From when on it is heard in full; none: it never is.
     pub whole_from: Option<Micros>,
 }

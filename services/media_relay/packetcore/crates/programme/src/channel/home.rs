@@ -9,7 +9,7 @@ pub(super) struct Home<M> {
     pub stage: StageId,
     /// Whom it mixes when they are on the stage.
     pub plan: MixPlan,
-    /// Since when no voice has been on the stage.
+    /// Since when no voice has been on the stage, or all were muted.
     voiceless_since: Option<Micros>,
     /// None while nobody listens.
     pub mixer: Option<M>,
@@ -77,7 +77,7 @@ impl<M: Mixing> Home<M> {
 
     pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>, now: Micros) {
         let wanted = self.plan.of_stage(all);
-        let voiced = wanted.values().any(|part| *part == Part::Voice);
+        let voiced = wanted.iter().any(|(member, part)| *part == Part::Voice && !muted.contains(member));
         self.voiceless_since = if voiced { None } else { Some(self.voiceless_since.unwrap_or(now)) };
         let Some(mixer) = &mut self.mixer else { return };
         let whole_from = self.voiceless_since.zip(self.plan.alone_after).map(|(since, after)| since + after);

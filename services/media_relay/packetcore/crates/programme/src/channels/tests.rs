@@ -47,16 +47,17 @@ pub(super) fn frame(sequence: u32) -> ProgrammeFrame {
     }
 }
 
-/// Mixes nothing, and names its members.
-struct Roll(BTreeSet<u32>);
+/// Mixes nothing, and names its members, and from when on the floor is heard in full.
+struct Roll(BTreeSet<u32>, Option<Micros>);
 
 impl Mixing for Roll {
     fn begin(_: MixerConfig, _: Micros) -> Option<Self> {
-        Some(Self(BTreeSet::new()))
+        Some(Self(BTreeSet::new(), None))
     }
 
-    fn arrange(&mut self, parts: &BTreeMap<u32, Part>, _: Bed) -> bool {
+    fn arrange(&mut self, parts: &BTreeMap<u32, Part>, bed: Bed) -> bool {
         self.0 = parts.keys().copied().collect();
+        self.1 = bed.whole_from;
         true
     }
 
@@ -83,7 +84,7 @@ impl Mixing for Roll {
     }
 
     fn dump_way(&self) -> String {
-        r#""way":"none""#.to_owned()
+        format!(r#""whole_from":"{:?}""#, self.1)
     }
 
     fn dump(&self) -> Vec<String> {
@@ -204,6 +205,26 @@ fn channels_of_one_stage_mix_each_whom_it_was_told() {
         programme.handle_fact(StageFact::Joined(STAGE, member), 0);
     }
     assert_eq!(mixed(&programme), [vec![5], vec![6]]);
+}
+
+#[test]
+fn the_booths_time_runs_while_who_interprets_is_muted_and_begins_anew_after_the_next_word() {
+    let mut ears = Ears::default();
+    let mut programme = home_channels(&[ONE], &mut ears);
+    let plan = MixPlan { under: BTreeSet::from([6]), alone_after: Some(2 * SECOND), ..MixPlan::of([5]) };
+    programme.handle_command(ProgrammeCommand::Mix(ONE, plan), 0, &mut ears);
+    programme.handle_fact(StageFact::Joined(STAGE, 5), SECOND);
+    let whole_from = |programme: &Programme<Roll>, at: Option<Micros>| {
+        assert!(programme.dump()[0].contains(&format!(r#""whole_from":"{at:?}""#)), "{}", programme.dump()[0]);
+    };
+    whole_from(&programme, None);
+    programme.handle_fact(StageFact::Muted(STAGE, 5, true), 3 * SECOND);
+    programme.handle_fact(StageFact::Joined(STAGE, 6), 4 * SECOND);
+    whole_from(&programme, Some(5 * SECOND));
+    programme.handle_fact(StageFact::Muted(STAGE, 5, false), 6 * SECOND);
+    whole_from(&programme, None);
+    programme.handle_fact(StageFact::Left(STAGE, 5), 7 * SECOND);
+    whole_from(&programme, Some(9 * SECOND));
 }
 
 #[test]
