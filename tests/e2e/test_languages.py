@@ -9,9 +9,9 @@ from pathlib import Path
 from majlis.room_directory.v1 import booth_pb2, booth_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
 from majlis_client.webrtc import MediaSession
 
-from tests.integration.media_relay.hearing import hear, until_heard
 from tests.load.crowd import NO_BUDGET
 from tests.load.spare_relay import SPARE_ID, SpareRelay
+from tests.support.hearing import hear, until_heard
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.rtc_client import Ear, Tone
 from tests.support.stack import Stack

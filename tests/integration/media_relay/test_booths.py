@@ -6,7 +6,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.room_directory.v1 import booth_pb2
 
 from services.media_relay.build import RelayService
-from tests.integration.media_relay.hearing import hear, until_heard
+from tests.support.hearing import hear, until_heard
 from tests.support.relay_fleet import Fleet, Seated, room_part
 from tests.support.rtc_client import Ear
 from tests.support.voices import power_at, rms

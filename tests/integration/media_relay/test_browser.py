@@ -68,7 +68,7 @@ async def test_a_speaking_browser_is_heard_and_never_hears_itself(fleet: Fleet, 
     await asyncio.sleep(1.5)
     found: dict[str, tuple[float, list[int]]] = await page.evaluate(PITCHES)
     assert [round(hertz, -1) for hertz, _ in found.values() if hertz] == [300], found
-    from tests.integration.media_relay.hearing import until_heard
+    from tests.support.hearing import until_heard
 
     waits = [asyncio.ensure_future(until_heard(ear, 1000.0)) for ear in other.client.ears]
     done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

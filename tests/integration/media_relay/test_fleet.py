@@ -14,8 +14,8 @@ from services.common.settings import ServiceSettings
 from services.common.sight.metrics import Metrics
 from services.programme.channels import Channel
 from services.programme.wishes import Consumer, Wishes
-from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.fake_bus import eventually
+from tests.support.hearing import hear, until_heard
 from tests.support.nats_server import NatsServer
 from tests.support.relay_fakes import offer
 from tests.support.relay_fleet import ROOM, Fleet, room_part

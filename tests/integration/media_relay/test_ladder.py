@@ -25,8 +25,8 @@ from services.media_relay.domain.ladder import DOWN_SECONDS, UP_SECONDS, LadderO
 from services.media_relay.fleet.ladder import Shedding
 from services.media_relay.fleet.load import LoadMeter
 from services.programme.work import Limits
-from tests.integration.media_relay.hearing import hear, until_heard
 from tests.support.fake_clock import FakeClock
+from tests.support.hearing import hear, until_heard
 from tests.support.relay_fleet import Fleet, Seated
 from tests.support.rpc_harness import test_settings
 from tests.support.voices import power_at

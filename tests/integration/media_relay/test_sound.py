@@ -15,7 +15,7 @@ from majlis.media_relay.v1.media_relay_service_pb2 import (
 )
 
 from services.media_relay.domain.ladder import Shape
-from tests.integration.media_relay.hearing import hear, until_heard
+from tests.support.hearing import hear, until_heard
 from tests.support.relay_fleet import USER, Fleet, room_part
 from tests.support.rtc_client import Ear
 from tests.support.voices import power_at, rms

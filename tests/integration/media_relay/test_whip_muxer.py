@@ -14,8 +14,8 @@ from OpenSSL import SSL
 from structlog.testing import capture_logs
 
 from services.media_relay.sessions.certificate import Certificate, Key, allow_curves
-from tests.integration.media_relay.hearing import until_heard
 from tests.support.fake_bus import eventually
+from tests.support.hearing import until_heard
 from tests.support.relay_fleet import Fleet
 from tests.support.whip_door import WhipDoor, whip_door
 
