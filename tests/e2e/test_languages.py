@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from majlis.room_directory.v1 import booth_pb2, booth_service_pb2, room_pb2, room_service_pb2, stage_service_pb2
 from majlis_client.webrtc import MediaSession
 
@@ -15,14 +16,14 @@ from tests.support.hearing import hear, until_heard
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.rtc_client import Ear, Tone
 from tests.support.stack import Stack
-from tests.support.voices import Samples, loudness_at, power_at, rms
+from tests.support.voices import Samples, loudness_at, rms
 
 FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
 """The tones of who speaks on the floor, and of two interpreters."""
 HOME_BUDGET = "20000"
 """Of the relay with the stage, in packets a second: the other one is so much emptier that newcomers go there."""
-NOT_HEARD = 0.0005
-"""Share of what is heard; less is what a window of a second leaks."""
+NOT_HEARD = 0.01
+"""Part of the amplitude of what is heard; less is what the window of a measurement lets through."""
 
 
 @dataclass
@@ -85,6 +86,13 @@ async def assembly(folder: Path) -> AsyncIterator[Assembly]:
         yield Assembly(stack, owner, room_id, after)
 
 
+def tones(sound: Samples) -> list[float]:
+    """The amplitude of each tone, as it mostly is: packets may be missing where the machine has too much to do."""
+    mostly = [float(np.median(loudness_at(sound, hertz))) for hertz in (FLOOR, FIRST, PARTNER)]
+    assert max(mostly) > 0.02, "nothing is heard"
+    return mostly
+
+
 def seam(heard: Samples, old: float, new: float) -> tuple[float, float]:
     """Of a change from one tone to another: seconds in which neither is heard, and in which both are."""
     before, after = loudness_at(heard, old), loudness_at(heard, new)
@@ -112,18 +120,21 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
             await until_heard(ear, FIRST)
         await asyncio.sleep(2.0)
         for sound in await asyncio.gather(*map(hear, in_arabic)):
-            assert power_at(sound, FIRST) > 0.9
-            assert 0.002 < power_at(sound, FLOOR) / power_at(sound, FIRST) < 0.05, "20 dB below"
-            assert power_at(sound, PARTNER) < NOT_HEARD
+            floor, voice, other = tones(sound)
+            assert 0.05 < floor / voice < 0.2, "20 dB below"
+            assert other < NOT_HEARD * voice
         await only_the_floor(on_floor)
 
-        heard = asyncio.gather(*(hear(ear, 3.0) for ear in in_arabic), only_the_floor(on_floor, 3.0))
+        unchanged = asyncio.ensure_future(only_the_floor(on_floor, 3.0))
+        heard = asyncio.gather(*(hear(ear, 3.0) for ear in in_arabic))
         await asyncio.sleep(1.0)
         await partner.client.booths.TakeOver(booth_service_pb2.TakeOverRequest(**room))
-        for sound in (await heard)[:2]:
+        await unchanged
+        for sound in await heard:
             gap, overlap = seam(sound, FIRST, PARTNER)
             assert (gap, overlap) <= (0.04, 0.02), "seconds"
-            assert power_at(sound[-24_000:], FIRST) < NOT_HEARD
+            _, before, after = tones(sound[-24_000:])
+            assert before < NOT_HEARD * after
 
         await partner.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
         for ear in in_arabic:
@@ -133,8 +144,8 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
         for sound in await asyncio.gather(*map(hear, in_arabic)):
             assert rms(sound) < 0.001, "nobody interprets, and the booth's rule is silence"
         await only_the_floor(on_floor)
-        rule = booth_service_pb2.SetBoothRequest(**room, language="ar", rule=booth_pb2.BOOTH_RULE_FLOOR)
-        await booths.SetBooth(rule)
+        floor = booth_pb2.BOOTH_RULE_FLOOR
+        await booths.SetBooth(booth_service_pb2.SetBoothRequest(room_id=hall.room_id, language="ar", rule=floor))
         for ear in in_arabic:
             await until_heard(ear, FLOOR)
 
@@ -142,5 +153,5 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
 async def only_the_floor(ears: list[Ear], seconds: float = 1.0) -> None:
     """Nobody of them hears a booth."""
     for sound in await asyncio.gather(*(hear(ear, seconds) for ear in ears)):
-        assert power_at(sound, FLOOR) > 0.9
-        assert max(power_at(sound, FIRST), power_at(sound, PARTNER)) < NOT_HEARD
+        floor, *booths = tones(sound)
+        assert max(booths) < NOT_HEARD * floor
