@@ -131,7 +131,7 @@ class Copies:
             copy = await self._run("room_directory", {**common, **stored, "GRPC_LISTEN": address}, str(number))
             copy.address = address
             self.directories.append(copy)
-        media = {"PACKETS_PER_SECOND_BUDGET": "100000", "SENDER_THREADS": "1", "PROGRAMME_THREADS": "1"}
+        media = {"PACKETS_PER_SECOND_BUDGET": "1000000", "SENDER_THREADS": "1", "PROGRAMME_THREADS": "1"}
         relay = await self._run("media_relay", {**common, **any_copy, **media})
         web = self.folder / "web"
         web.mkdir()

@@ -31,8 +31,12 @@ class EventStream:
 
     async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self._writer.write(self._request.encode() + b"\r\n")
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            self._writer.write(self._request.encode() + b"\r\n")
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        except BaseException:
+            self._writer.close()
+            raise
         lines = head.split("\r\n")
         self.status = int(lines[0].split()[1])
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
