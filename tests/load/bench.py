@@ -14,6 +14,7 @@ from tests.load.crowd_rows import crowd_rows, long_packet_rows
 from tests.load.ear_rows import concealed_rows, ear_rows
 from tests.load.hand_rows import hand_rows
 from tests.load.idle_rows import idle_rows
+from tests.load.interpreter_rows import interpreter_rows
 from tests.load.naive import naive_rows
 from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
@@ -53,6 +54,8 @@ def _relay_names() -> tuple[str, ...]:
     return tuple(f"{kind}_{length}ms_{size}" for kind in kinds for length in (20, 60) for size in SIZES)
 
 
+EAR_QUALITY = ("band_low_hz", "band_high_hz", "thdn_percent", "noise_dbfs")
+
 GROUPS = (
     Group("relay", _relay, _relay_names()),
     Group("mixer", _mixer, (*(f"mixer_core_share_{count}_speakers" for count in (1, 3, 10)), "language_core_share")),
@@ -78,6 +81,14 @@ GROUPS = (
     Group("hands", hand_rows, ("hand_p99_ms", "directory_ms_per_hand", "gateway_cores_hands")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
+    Group(
+        "interpreter",
+        interpreter_rows,
+        (
+            *(f"ear_{what}{way}" for way in ("", "_sdk", "_channel") for what in EAR_QUALITY),
+            "ear_crosstalk_dbfs", "ear_level_spread_db",
+        ),
+    ),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
     Group("concealed", concealed_rows, ("concealed_10", "concealed_20")),
     Group("idle", idle_rows, ("idle_mib", "idle_core_share")),

@@ -14,15 +14,19 @@ class Row:
     """None when it could not be measured; the context says why."""
     unit: str
     bar: float | None = None
-    """The most it may be; None for rows that only inform."""
+    """The most it may be, or the least; None for rows that only inform."""
     context: str = ""
+    at_least: bool = False
+    """Whether the bar is the least it may be."""
 
     @property
     def met(self) -> bool | None:
         """Whether the bar is met; None without a bar."""
         if self.bar is None:
             return None
-        return self.value is not None and self.value <= self.bar
+        if self.value is None:
+            return False
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 BARS: dict[str, float] = {
@@ -53,17 +57,26 @@ BARS: dict[str, float] = {
     "second_relay_p99_ms": 5,
     "mixer_core_share_3_speakers": 0.03,
     "language_core_share": 0.03,
+    **{f"ear_band_low_hz{way}": 125 for way in ("", "_sdk", "_channel")},
+    **{f"ear_thdn_percent{way}": 1 for way in ("", "_sdk", "_channel")},
+    **{f"ear_noise_dbfs{way}": -70 for way in ("", "_sdk", "_channel")},
+    # No sample but zeros.
+    "ear_crosstalk_dbfs": -150,
+    "ear_level_spread_db": 3,
     "concealed_10": 0.015,
     "concealed_20": 0.05,
     "idle_mib": 600,
     "idle_core_share": 0.03,
 }
 
+LEAST: dict[str, float] = {f"ear_band_high_hz{way}": 15_000 for way in ("", "_sdk", "_channel")}
+"""Bars that are the least it may be."""
+
 
 def row(name: str, value: float | None, unit: str, context: str = "") -> Row:
     """A row with its bar, rounded to what the measurement can tell."""
     rounded = None if value is None else float(f"{value:.4g}")
-    return Row(name, rounded, unit, BARS.get(name), context)
+    return Row(name, rounded, unit, LEAST.get(name, BARS.get(name)), context, name in LEAST)
 
 
 def table(rows: list[Row]) -> str:
@@ -72,7 +85,11 @@ def table(rows: list[Row]) -> str:
     lines = []
     for entry in rows:
         value = "none" if entry.value is None else f"{entry.value:g}"
-        bar = "" if entry.bar is None else f"≤ {entry.bar:g}  {'met' if entry.met else 'NOT MET'}"
+        bar = (
+            ""
+            if entry.bar is None
+            else f"{'≥' if entry.at_least else '≤'} {entry.bar:g}  {'met' if entry.met else 'NOT MET'}"
+        )
         lines.append(f"{entry.name:<{width}}  {value:>9} {entry.unit:<12} {bar:<18} {entry.context}".rstrip())
     return "\n".join(lines)
 
