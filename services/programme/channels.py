@@ -21,6 +21,11 @@ class ChannelKind(StrEnum):
     THRIFT = "thrift"
 
 
+def kind_of(name: str) -> ChannelKind:
+    """What a channel of that name carries; one that is neither the floor's nor the thrifty one's is a language's."""
+    return {FLOOR: ChannelKind.FLOOR, THRIFT: ChannelKind.THRIFT}.get(name, ChannelKind.LANGUAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel of one room. Raises ValueError for what cannot be part of a subject."""
@@ -37,8 +42,8 @@ class Channel:
 
     @property
     def kind(self) -> ChannelKind:
-        """What it carries; a name that is neither the floor's nor the thrifty one's is that of a language."""
-        return {FLOOR: ChannelKind.FLOOR, THRIFT: ChannelKind.THRIFT}.get(self.name, ChannelKind.LANGUAGE)
+        """What it carries, by its name."""
+        return kind_of(self.name)
 
     def mixes(self, booth: str) -> bool:
         """Whether those who speak in a booth are heard here; the floor speaks in the booth without a name."""

@@ -29,14 +29,10 @@ class Plan:
         """People who speak in each room."""
         return self.speakers + self.languages
 
-    @property
-    def channels(self) -> int:
-        """Programmes of each room."""
-        return 1 + self.languages
-
     def part(self, *, home: bool, listeners: int) -> Part:
         """What a relay carries of one such room, with so many of its listeners."""
-        return Part(home=home, listeners=listeners, stage=self.stage if home else 0, channels=self.channels)
+        stage = self.stage if home else 0
+        return Part(home=home, listeners=listeners, stage=stage, channels=1, languages=self.languages)
 
 
 @dataclass(slots=True)

@@ -156,7 +156,9 @@ class Part:
     listeners: int = 0
     stage: int = 0
     channels: int = 0
-    """Channels that somebody hears there, or speaks in."""
+    """Channels of the floor that somebody hears there, or speaks in."""
+    languages: int = 0
+    """The same of languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +186,22 @@ class Tariff:
         """One more on a stage where so many others are."""
         return self.stage(others + 1) - self.stage(others)
 
-    def channel(self, *, home: bool) -> Work:
-        """A channel, whoever hears it."""
+    def channel(self, *, home: bool, language: bool = False) -> Work:
+        """A channel, whoever hears it.
+
+        Who interprets speaks while the floor does, which is heard below: a language mixes where the floor would pass.
+        """
         passed = self._packets(FRAMES * self.costs.passed)
         if not home:
             return Work(usual=passed, programme=passed)
-        mixed = self._packets(FRAMES * self.costs.mixed())
-        return Work(usual=round(mixed * MIXED_SHARE + passed * (1 - MIXED_SHARE)), programme=max(mixed, passed))
+        mixed, share = self._packets(FRAMES * self.costs.mixed()), 1.0 if language else MIXED_SHARE
+        return Work(usual=round(mixed * share + passed * (1 - share)), programme=max(mixed, passed))
 
     def room(self, part: Part) -> Work:
         """A relay's whole part in a room."""
-        channels = self.channel(home=part.home) * part.channels
-        return self.listener() * part.listeners + self.stage(part.stage) + channels
+        floor = self.channel(home=part.home) * part.channels
+        languages = self.channel(home=part.home, language=True) * part.languages
+        return self.listener() * part.listeners + self.stage(part.stage) + floor + languages
 
     def join(self) -> int:
         """One person coming in: work that is done once."""

@@ -41,6 +41,8 @@ class PrometheusCounters:
         self._rooms = metrics.gauge("majlis_room_directory_live_rooms", "Rooms that are not over.")
         self._listeners = metrics.gauge("majlis_room_directory_listeners", "Seats in the audiences of all rooms.")
         self._hands = metrics.gauge("majlis_room_directory_hands", "Hands that are up.")
+        self._booths = metrics.gauge("majlis_room_directory_booths", "Booths that are open: languages of rooms.")
+        self._interpreting = metrics.gauge("majlis_room_directory_booth_people", "Seats in booths that are taken.")
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
         self._unplaced = metrics.counter(
             "majlis_room_directory_unplaced_people_total", "People for whom no relay had room, each once an hour."
@@ -83,11 +85,13 @@ class PrometheusCounters:
         """Counts a change that was written."""
         self._changes.labels(action).inc()
 
-    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
         """Shows how many there are."""
         self._rooms.set(rooms)
         self._listeners.set(listeners)
         self._hands.set(hands)
+        self._booths.set(booths)
+        self._interpreting.set(interpreting)
 
 
 def show_ownership(metrics: Metrics, ownership: Ownership) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from services.media_relay.domain.errors import RelayFull
 from services.media_relay.domain.permits import Kind, Permit
-from services.programme.channels import FLOOR
+from services.programme.channels import FLOOR, ChannelKind, kind_of
 from services.programme.work import KEPT_BACK, WAITING_STEP, Limits, Part, Tariff, Work
 
 PacketMs = Literal[20, 40, 60]
@@ -41,11 +41,14 @@ class _Room:
             del counts[channel]
 
     def part(self) -> Part:
+        names = self.heard.keys() | self.spoken.keys()
+        languages = sum(kind_of(name) is ChannelKind.LANGUAGE for name in names)
         return Part(
             home=self.home,
             listeners=self.heard.total(),
             stage=self.spoken.total(),
-            channels=len(self.heard.keys() | self.spoken.keys()),
+            channels=len(names) - languages,
+            languages=languages,
         )
 
 

@@ -319,11 +319,17 @@ class Fleet:
         limits, now, room = self._limits, self._clock.monotonic(), live.room
         before = self.relays.get(room.home_relay_id)
         region = before.region if before is not None else ""
+        languages = len(room.booths)
         home = choose_home_relay(
-            self.relays.values(), limits.relay_share, now, placement=limits.placement, region=region
+            self.relays.values(),
+            limits.relay_share,
+            now,
+            placement=limits.placement,
+            region=region,
+            languages=languages,
         )
         if home is not None:
-            stage = home.speaker((room.room_id, CHANNEL), 0)
+            stage = home.moved_stage((room.room_id, CHANNEL), languages)
             home.reserve((room.room_id, _STAGE), stage, now, seconds=_MOVED_SECONDS)
         return home
 

@@ -318,7 +318,7 @@ class Counters(Protocol):
         """A change of a room was kept."""
         ...
 
-    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
         """How many there are now."""
         ...
 

@@ -132,13 +132,17 @@ class Presence:
 
     async def pulse(self) -> None:
         """Sends each room's counts, with the sample of its audience when that, or a profile in it, changed."""
-        listeners = hands = 0
+        listeners = hands = booths = interpreting = 0
         for live in self._rooms:
             if self._rooms.may_go_on(live):
                 self._pulse(live)
             listeners += live.room.listener_count()
             hands += len(live.room.hands)
-        self._counters.counted(rooms=len(self._rooms), listeners=listeners, hands=hands)
+            booths += len(live.room.booths)
+            interpreting += sum(bool(seat.booth) for seat in live.room.stage.values())
+        self._counters.counted(
+            rooms=len(self._rooms), listeners=listeners, hands=hands, booths=booths, interpreting=interpreting
+        )
 
     def _pulse(self, live: LiveRoom) -> None:
         room = live.room

@@ -101,11 +101,12 @@ def choose_home_relay(
     *,
     placement: Placement = Placement.SPREAD,
     region: str = "",
+    languages: int = 0,
 ) -> RelayLoadState | None:
-    """Another relay for a stage: the least loaded near by, or the first of the row that is not filled yet."""
+    """Another relay for a stage with so many booths: the least loaded, or the first of the row that is not filled."""
 
     def is_able(relay: RelayLoadState) -> bool:
-        return relay.accepts(now) and relay.has_room(relay.speaker(_NEW, 0), share, now)
+        return relay.accepts(now) and relay.has_room(relay.moved_stage(_NEW, languages), share, now)
 
     return _least_loaded(nearest_first(relays, region), is_able, share, now, placement)
 

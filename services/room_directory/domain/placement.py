@@ -3,9 +3,10 @@
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
+from services.programme.channels import ChannelKind, kind_of
 from services.programme.work import NOTHING, PACKETS_ONLY, UNKNOWN, Limits, Tariff, Work
 from services.room_directory.domain.clocks import is_forgiven
 from services.room_directory.domain.ladder import Footing
@@ -203,15 +204,23 @@ class RelayLoadState:
 
     def listener(self, channel: ChannelKey, home_relay_id: str) -> "Wanted":
         """What one more who hears a channel wants; the first one there wants the channel too."""
-        return Wanted(self.tariff.listener(), channel, self.tariff.channel(home=home_relay_id == self.relay_id))
+        return Wanted(self.tariff.listener(), channel, self._channel_work(channel, home_relay_id == self.relay_id))
 
     def speaker(self, channel: ChannelKey, others: int) -> "Wanted":
         """What one more on a stage here wants, where so many others are."""
-        return Wanted(self.tariff.seat(others), channel, self.tariff.channel(home=True))
+        return Wanted(self.tariff.seat(others), channel, self._channel_work(channel, home=True))
+
+    def moved_stage(self, channel: ChannelKey, languages: int) -> "Wanted":
+        """What a stage that comes here wants at first: somebody who speaks, and the channels of its languages."""
+        wanted = self.speaker(channel, 0)
+        return replace(wanted, seat=wanted.seat + self.tariff.channel(home=True, language=True) * languages)
 
     def new_room(self, room_id: str, channel: str) -> "Wanted":
         """What a new room wants here: whoever begins to speak, and somebody who listens."""
         return Wanted(self.tariff.seat(0) + self.tariff.listener(), (room_id, channel), self.tariff.channel(home=True))
+
+    def _channel_work(self, channel: ChannelKey, home: bool) -> Work:
+        return self.tariff.channel(home=home, language=kind_of(channel[1]) is ChannelKind.LANGUAGE)
 
     def has_room(self, wanted: "Wanted", share: float, now: float, seat: SeatKey | None = None) -> bool:
         """Whether that much more stays within `share` of every limit; a seat's own promise is replaced."""

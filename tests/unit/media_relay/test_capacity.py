@@ -116,6 +116,31 @@ def test_small_rooms_are_refused_by_their_mixers_long_before_the_packets_are_use
     assert rooms == limits.times(NOTHING, room, 1.0 - KEPT_BACK)
 
 
+def test_a_language_costs_a_channel_once_and_each_who_listens_to_it_what_any_listener_does() -> None:
+    hall = Arrivals(Capacity(Limits(), Tariff(COSTS)))
+    assert hall.come(permit(0, stage=True), preferred=True)
+    before, tariff = hall.capacity.promised, hall.capacity.tariff
+    assert hall.come(permit(0, channel="ar"), preferred=False)
+    first, language = hall.capacity.promised, tariff.channel(home=True, language=True)
+    assert first - before == tariff.listener() + language
+    assert hall.come(permit(0, stage=True, booth="ar"), preferred=True)
+    assert hall.capacity.promised - first == tariff.seat(1), "the channel is there already"
+    assert hall.come(permit(0, channel="ar"), preferred=False)
+    assert hall.capacity.promised - first == tariff.seat(1) + tariff.listener()
+
+
+def test_who_interprets_has_what_is_kept_back_for_the_stage_and_is_refused_where_that_is_gone() -> None:
+    tariff = Tariff(COSTS)
+    language = tariff.channel(home=True, language=True)
+    stage = tariff.room(Part(home=True, stage=1, channels=1))
+    usual = stage.usual + tariff.listener().usual + language.usual + tariff.seat(1).usual
+    hall = Arrivals(Capacity(Limits(usual=usual), tariff))
+    assert hall.come(permit(0, stage=True), preferred=True)
+    assert not hall.come(permit(0, channel="ar"), preferred=False), "a listener would be a newcomer's mixer too much"
+    assert hall.come(permit(0, stage=True, booth="ar"), preferred=True)
+    assert not hall.come(permit(0, stage=True, booth="ru"), preferred=True)
+
+
 def test_work_that_is_more_than_was_promised_keeps_newcomers_out_and_sends_nobody_away() -> None:
     hall = Arrivals(Capacity(SMALL, Tariff(COSTS)))
     assert hall.come(permit(0, stage=True), preferred=True)

@@ -27,16 +27,25 @@ def relay(number: int, work: Work = NOTHING) -> RelayLoadState:
     )
 
 
-def come_in(relays: list[RelayLoadState], room: str, listeners: int) -> int:
-    """How many of a new room's listeners are let in."""
+LANGUAGES = ("ar", "ru", "fa", "fr", "tr", "uk", "de", "es")
+
+
+def come_in(relays: list[RelayLoadState], room: str, listeners: int, languages: int = 0) -> int:
+    """How many of a new room's listeners are let in; each language has an interpreter, and listeners in turn."""
     home = choose_new_home(relays, 1.0, NOW)
     if home is None:
         return -1
     home.reserve((room, "speaker"), home.speaker((room, "floor"), 0), NOW)
+    channels = ["floor", *LANGUAGES[:languages]]
+    for others, language in enumerate(channels[1:], start=1):
+        wanted = home.speaker((room, language), others)
+        if not home.has_room(wanted, 1.0, NOW):
+            return -1
+        home.reserve((room, language), wanted, NOW)
     for number in range(listeners):
         who = Newcomer(
             seat=(room, f"guest{number}"),
-            channel="floor",
+            channel=channels[number % len(channels)],
             home_relay_id=home.relay_id,
             in_room=frozenset({home.relay_id}),
         )
@@ -58,6 +67,25 @@ def test_as_many_rooms_are_let_in_as_are_foretold(listeners: int, begun: int) ->
     while come_in(relays, f"room{rooms}", listeners) == listeners:
         rooms += 1
     assert rooms == told
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 150_000), st.integers(0, len(LANGUAGES)))
+def test_as_many_rooms_of_many_languages_are_let_in_as_are_foretold(listeners: int, begun: int, languages: int) -> None:
+    work = Work(begun, begun, 0)
+    plan = Plan(rooms=1000, listeners=listeners, languages=languages)
+    told = forecast(plan, [replace(empty(), work=work)], empty()).rooms_carried
+    relays, rooms = [relay(0, work)], 0
+    while come_in(relays, f"room{rooms}", listeners, languages) == listeners:
+        rooms += 1
+    assert rooms == told
+
+
+def test_a_hall_in_five_languages_over_several_relays_is_let_in_as_foretold() -> None:
+    for listeners in (3_000, 7_000, 8_000):
+        plan = Plan(rooms=1, listeners=listeners, languages=5)
+        told = forecast(plan, [empty() for _ in range(2)], empty()).rooms_carried
+        assert (come_in([relay(0), relay(1)], "hall", listeners, 5) == listeners) == (told == 1), listeners
 
 
 TOYS = [
@@ -126,7 +154,7 @@ def test_longer_packets_carry_more_and_take_less_of_the_network() -> None:
 def test_languages_cost_a_channel_and_an_interpreter_each() -> None:
     floor, three = (forecast(Plan(rooms=10, listeners=10, languages=each), [], empty()).work for each in (0, 2))
     tariff = Tariff(COSTS)
-    more = tariff.channel(home=True) * 2 + (tariff.stage(3) - tariff.stage(1))
+    more = tariff.channel(home=True, language=True) * 2 + (tariff.stage(3) - tariff.stage(1))
     assert three == floor + more * 10
 
 

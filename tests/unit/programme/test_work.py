@@ -1,5 +1,7 @@
 """What rooms cost a relay, in packets a second."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,20 @@ def test_a_channel_at_home_may_have_to_mix_and_elsewhere_is_handed_on() -> None:
     assert home.programme == 50 * (2 * 10 + 60) // 2
     assert elsewhere == Work(usual=250, sending=0, programme=250)
     assert home.usual == round(MIXED_SHARE * home.programme + (1 - MIXED_SHARE) * 250)
+
+
+def test_a_language_mixes_all_the_time_where_the_floor_is_and_costs_like_any_channel_elsewhere() -> None:
+    home, elsewhere = TARIFF.channel(home=True, language=True), TARIFF.channel(home=False, language=True)
+    assert home == Work(usual=50 * (2 * 10 + 60) // 2, programme=50 * (2 * 10 + 60) // 2)
+    assert elsewhere == TARIFF.channel(home=False)
+    room, floor = Part(home=True, listeners=9, stage=2, channels=1, languages=3), Part(home=True, channels=1)
+    assert TARIFF.room(room) == TARIFF.room(floor) + home * 3 + TARIFF.stage(2) + TARIFF.listener() * 9
+
+
+def test_who_listens_to_a_language_costs_what_any_listener_does() -> None:
+    for languages in (0, 1, 16):
+        one, two = (TARIFF.room(Part(home=True, listeners=n, channels=1, languages=languages)) for n in (1, 2))
+        assert two - one == TARIFF.listener()
 
 
 def test_a_lone_speaker_costs_the_way_in_and_others_on_stage_hear_each_other() -> None:
@@ -52,13 +68,15 @@ def test_where_nothing_is_known_yet_nothing_is_refused() -> None:
 counts = st.integers(0, 50)
 
 
-@given(counts, counts, counts, st.booleans())
-def test_more_people_never_cost_less(listeners: int, stage: int, channels: int, home: bool) -> None:
-    here = TARIFF.room(Part(home=home, listeners=listeners, stage=stage, channels=channels))
+@given(counts, counts, counts, counts, st.booleans())
+def test_more_people_never_cost_less(listeners: int, stage: int, channels: int, languages: int, home: bool) -> None:
+    part = Part(home=home, listeners=listeners, stage=stage, channels=channels, languages=languages)
+    here = TARIFF.room(part)
     for more in (
-        Part(home=home, listeners=listeners + 1, stage=stage, channels=channels),
-        Part(home=home, listeners=listeners, stage=stage + 1, channels=channels),
-        Part(home=home, listeners=listeners, stage=stage, channels=channels + 1),
+        replace(part, listeners=listeners + 1),
+        replace(part, stage=stage + 1),
+        replace(part, channels=channels + 1),
+        replace(part, languages=languages + 1),
     ):
         then = TARIFF.room(more)
         assert then.usual > here.usual

@@ -114,7 +114,7 @@ class GuardedCounters:
     def changed(self, action: str) -> None:
         self._outside.touched()
 
-    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
         self._outside.touched()
 
 

@@ -98,7 +98,7 @@ class Counters:
     def changed(self, action: str) -> None:
         self.actions.append(action)
 
-    def counted(self, *, rooms: int, listeners: int, hands: int) -> None:
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
         raise AssertionError("nobody counts here")
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 from services.programme.work import NOTHING, Costs, Limits, Tariff, Work
@@ -208,6 +209,25 @@ def test_the_first_listener_of_a_room_costs_its_home_a_mixer_and_the_next_one_do
     nearly_full.reserve(("room", "nadia"), newcomer(home="a").wants(nearly_full), NOW)
     assert choose(nearly_full, home="a") == "a", "the mixer is promised already"
     assert nearly_full.committed(NOW).usual == 1200 + MIXER + 50
+
+
+def test_the_first_listener_of_a_language_costs_its_home_a_mixer_that_always_mixes() -> None:
+    language = Tariff(COSTS).channel(home=True, language=True).usual
+    assert language == 500
+    room, floor = frozenset({("room", "floor")}), working("a", carried=frozenset({("room", "floor")}))
+    wants = replace(newcomer(home="a"), channel="ar").wants(floor)
+    assert floor.has_room(wants, language / 1600, NOW)
+    assert not floor.has_room(wants, (language - 1) / 1600, NOW)
+    assert working("b", carried=room).listener(("room", "ar"), "a").channel_work.usual == 100, "handed on"
+
+
+def test_a_stage_that_moves_takes_its_languages_along() -> None:
+    relays = [working("a"), working("b", 300)]
+    for languages, home in ((0, "a"), (2, "a"), (3, None)):
+        found = choose_home_relay(relays, 1.0, NOW, languages=languages)
+        assert (found.relay_id if found else None) == home, languages
+    wanted = relays[0].moved_stage(("room", "floor"), 2)
+    assert wanted.seat == relays[0].speaker(("room", "floor"), 0).seat + Work(1000, 0, 1000)
 
 
 def test_a_relay_that_only_hands_a_programme_on_needs_less_for_a_room() -> None:
