@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import booth_pb2, ladder_pb2, room_pb2, sessions_pb2
 
 from services.media_relay.domain.booths import BoothPart, BoothRule
@@ -86,7 +87,7 @@ def room_part(message: pb.RoomPart) -> RoomPart:
     )
 
 
-def _booth(message: pb.BoothPart) -> BoothPart:
+def _booth(message: room_parts_pb2.BoothPart) -> BoothPart:
     return BoothPart(
         message.language,
         message.active_member,

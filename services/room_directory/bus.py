@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import ladder_pb2
+from majlis.room_directory.v1 import booth_events_pb2, ladder_pb2
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
 from services.common.sight import tracing
@@ -164,10 +164,10 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     events.StageLeft: lambda fact, common, people: pb.StageLeft(  # noqa: ARG005
         **common, user_id=fact.user_id, cause=wire.STAGE_CAUSES[fact.cause], by_user_id=fact.by_user_id
     ),
-    events.BoothChanged: lambda fact, common, people: pb.BoothChanged(
+    events.BoothChanged: lambda fact, common, people: booth_events_pb2.BoothChanged(
         **common, booth=wire.booth(fact.booth, fact.seats, people)
     ),
-    events.BoothClosed: lambda fact, common, people: pb.BoothClosed(  # noqa: ARG005
+    events.BoothClosed: lambda fact, common, people: booth_events_pb2.BoothClosed(  # noqa: ARG005
         **common, language=fact.language
     ),
     events.PersonRemoved: lambda fact, common, people: pb.PersonRemoved(  # noqa: ARG005

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import ladder_pb2
 
 from services.programme.channels import FLOOR, Channel
@@ -78,14 +79,14 @@ def room_part(part: RoomPart) -> relay_pb.RoomPart:
     )
 
 
-def _booth_part(part: BoothPart) -> relay_pb.BoothPart:
-    return relay_pb.BoothPart(
+def _booth_part(part: BoothPart) -> room_parts_pb2.BoothPart:
+    return room_parts_pb2.BoothPart(
         language=part.booth.language,
         active_member=part.active_member,
         floor_level_db=part.booth.floor_level_db,
         rule=BOOTH_RULES[part.booth.rule],
         floor_after_seconds=part.booth.floor_after_seconds,
-        hearing=[relay_pb.Hearing(member=member, channel=channel) for member, channel in part.hearing],
+        hearing=[room_parts_pb2.Hearing(member=member, channel=channel) for member, channel in part.hearing],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as relay_grpc
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from majlis.room_directory.v1.sessions_pb2 import SessionCause, SessionChange, SessionEvent
 
@@ -98,7 +99,7 @@ class FakeDirectory(fleet_service_pb2_grpc.FleetServiceServicer):
 
 
 def room_part(
-    home_relay_id: str, *booths: relay_pb.BoothPart, live: bool = True, stage_closed: bool = False
+    home_relay_id: str, *booths: room_parts_pb2.BoothPart, live: bool = True, stage_closed: bool = False
 ) -> relay_pb.RoomPart:
     """A relay's part in the room, which has its floor and the languages of these booths."""
     channels = [channel_message(Channel(ROOM, name)) for name in (FLOOR, *(booth.language for booth in booths))]

@@ -3,6 +3,7 @@
 import asyncio
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import booth_pb2
 
 from services.media_relay.build import RelayService
@@ -16,7 +17,7 @@ FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
 ARABIC = {"channel": "ar", "channel_kind": "language"}
 
 
-async def configure(fleet: Fleet, relay: RelayService, *booths: pb.BoothPart) -> None:
+async def configure(fleet: Fleet, relay: RelayService, *booths: room_parts_pb2.BoothPart) -> None:
     part = room_part(relay.relay.relay_id, *booths)
     await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
 
@@ -36,7 +37,7 @@ async def sounding(ears: list[Ear], *tones: float) -> set[float]:
 
 async def test_an_interpreter_is_heard_over_the_floor_and_partners_change_over_without_a_silence(fleet: Fleet) -> None:
     relay = await fleet.add_relay()
-    await configure(fleet, relay, pb.BoothPart(language="ar", active_member=78, floor_level_db=-20))
+    await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar", active_member=78, floor_level_db=-20))
     await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
     first, partner = await interpret(fleet, relay, FIRST, 78), await interpret(fleet, relay, PARTNER, 79)
     listener = await fleet.listen(relay, **ARABIC)
@@ -46,7 +47,7 @@ async def test_an_interpreter_is_heard_over_the_floor_and_partners_change_over_w
     assert power_at(sound, FIRST) > 0.9
     assert 0.002 < power_at(sound, FLOOR) / power_at(sound, FIRST) < 0.05, "20 dB below"
     assert power_at(sound, PARTNER) < 0.0005
-    await configure(fleet, relay, pb.BoothPart(language="ar", active_member=79, floor_level_db=-20))
+    await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar", active_member=79, floor_level_db=-20))
     await until_heard(listener.client.ear, PARTNER)
     sound = await hear(listener.client.ear)
     assert power_at(sound, PARTNER) > 0.9
@@ -59,8 +60,10 @@ async def test_relay_interpretation_is_heard_instead_of_the_floor_and_follows_a_
     relay = await fleet.add_relay()
 
     async def lead(member: int) -> None:
-        arabic = pb.BoothPart(language="ar", active_member=member)
-        russian = pb.BoothPart(language="ru", active_member=80, hearing=[pb.Hearing(member=80, channel="ar")])
+        arabic = room_parts_pb2.BoothPart(language="ar", active_member=member)
+        russian = room_parts_pb2.BoothPart(
+            language="ru", active_member=80, hearing=[room_parts_pb2.Hearing(member=80, channel="ar")]
+        )
         await configure(fleet, relay, arabic, russian)
 
     await lead(78)
@@ -76,12 +79,12 @@ async def test_relay_interpretation_is_heard_instead_of_the_floor_and_follows_a_
 
 async def test_while_nobody_interprets_a_language_is_silent_or_the_floor_as_its_booth_says(fleet: Fleet) -> None:
     relay = await fleet.add_relay()
-    await configure(fleet, relay, pb.BoothPart(language="ar"))
+    await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar"))
     await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
     await interpret(fleet, relay, FIRST, 78)
     listener = await fleet.listen(relay, **ARABIC)
     assert rms(await hear(listener.client.ear, 1.5)) < 0.001
     rule = booth_pb2.BOOTH_RULE_FLOOR
-    await configure(fleet, relay, pb.BoothPart(language="ar", rule=rule, floor_after_seconds=1))
+    await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar", rule=rule, floor_after_seconds=1))
     await until_heard(listener.client.ear, FLOOR)
     assert power_at(await hear(listener.client.ear), FIRST) < 0.0005, "whoever only sits there is not heard"

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
 from majlis.programme.v1.programme_pb2 import Frame
 
@@ -70,7 +71,7 @@ async def test_a_consumer_that_is_no_relay_gets_a_programme_by_wishing_for_it(
 
 async def test_an_interpreter_is_heard_by_those_who_chose_the_language_and_never_on_the_floor(fleet: Fleet) -> None:
     home, far = await fleet.add_relay(), await fleet.add_relay()
-    booth = pb.BoothPart(language="ar", active_member=78, floor_level_db=-100)
+    booth = room_parts_pb2.BoothPart(language="ar", active_member=78, floor_level_db=-100)
     part, names = room_part(home.relay.relay_id, booth), {"home": home.relay.relay_id}
     for relay in (home, far):
         await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))

@@ -3,10 +3,11 @@
 from typing import Any
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import (
+    booth_events_pb2,
     booth_pb2,
     booth_service_pb2,
-    room_events_pb2,
     room_pb2,
     room_service_pb2,
     stage_service_pb2,
@@ -43,7 +44,7 @@ async def interpret(world: World, relay: FakeRelay, room_id: str, name: str, lan
     return accepted
 
 
-def part(relay: FakeRelay, room_id: str, language: str) -> relay_pb.BoothPart:
+def part(relay: FakeRelay, room_id: str, language: str) -> room_parts_pb2.BoothPart:
     return next(each for each in relay.parts[room_id].booths if each.language == language)
 
 
@@ -73,8 +74,8 @@ async def test_an_interpreter_is_heard_by_who_asks_for_the_language_and_hands_ov
     taken = await world.call("sana", "TakeOver", booth_service_pb2.TakeOverRequest(room_id=room_id))
     assert taken.booth.active_user_id == person("sana")
     assert part(relay, room_id, "ar").active_member == sana.seat.member, "in force when it returns"
-    told = world.of_type(room_events_pb2.BoothChanged, room_id)
-    await world.until(lambda: world.of_type(room_events_pb2.BoothChanged, room_id)[-1].booth == taken.booth)
+    told = world.of_type(booth_events_pb2.BoothChanged, room_id)
+    await world.until(lambda: world.of_type(booth_events_pb2.BoothChanged, room_id)[-1].booth == taken.booth)
     assert told[0].booth.language == "ar"
 
     leave = room_service_pb2.LeaveRoomRequest(room_id=room_id)

@@ -3,6 +3,7 @@
 import random
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
+from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import booth_pb2
 
 from services.media_relay.domain.booths import BoothPart, BoothRule, Mix, Place, mix_of, place_of
@@ -89,15 +90,15 @@ def test_a_part_in_a_room_tells_its_booths() -> None:
         pb.RoomPart(
             room_id=ROOM,
             booths=[
-                pb.BoothPart(
+                room_parts_pb2.BoothPart(
                     language="ar",
                     active_member=10,
                     floor_level_db=-100,
                     rule=booth_pb2.BOOTH_RULE_FLOOR,
                     floor_after_seconds=5,
-                    hearing=[pb.Hearing(member=10, channel="ru")],
+                    hearing=[room_parts_pb2.Hearing(member=10, channel="ru")],
                 ),
-                pb.BoothPart(language="ru", rule=booth_pb2.BOOTH_RULE_UNSPECIFIED),
+                room_parts_pb2.BoothPart(language="ru", rule=booth_pb2.BOOTH_RULE_UNSPECIFIED),
             ],
         )
     )

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.contract.v1 import options_pb2
 from majlis.invite.v1 import invite_facts_pb2
-from majlis.room_directory.v1 import booth_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_events_pb2, room_pb2
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
@@ -99,7 +99,7 @@ def test_a_booth_is_told_with_its_people_by_name_and_who_of_them_is_heard() -> N
     fact = fact_of(events.BoothChanged)
     assert people_in(fact) == ["lina"]
     event = event_of(fact, PEOPLE)
-    assert isinstance(event, room_events_pb2.BoothChanged)
+    assert isinstance(event, booth_events_pb2.BoothChanged)
     assert (event.booth.language, event.booth.active_user_id, event.booth.floor_level_db) == ("ar", "lina", -20)
     assert event.booth.rule == booth_pb2.BOOTH_RULE_SILENCE
     assert [seat.person.display_name for seat in event.booth.seats] == ["Lina of Sanaa"]
@@ -108,8 +108,9 @@ def test_a_booth_is_told_with_its_people_by_name_and_who_of_them_is_heard() -> N
 def test_every_event_of_the_contract_has_a_fact() -> None:
     declared = {
         name
-        for name, message in room_events_pb2.DESCRIPTOR.message_types_by_name.items()
-        if message.GetOptions().Extensions[options_pb2.subject] and name != "RoomPulse"
+        for file in (room_events_pb2.DESCRIPTOR, booth_events_pb2.DESCRIPTOR)
+        for name, message in file.message_types_by_name.items()
+        if message.GetOptions().Extensions[options_pb2.subject] and name not in {"RoomPulse", "BoothSignalled"}
     }
     assert declared == {kind.__name__ for kind in KINDS}
 
