@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from majlis.contract.v1 import options_pb2
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.gateway.domain.relays import Spared
@@ -53,9 +55,9 @@ COMMENT = Frame(0, "", b"", b": still here\n\n")
 
 def event_types() -> tuple[type[Message], ...]:
     """The facts and the pulse a room's feed is made of, as the bus carries them."""
-    names = (field.message_type.name for field in _ONEOF.fields if field.message_type is not None)
-    found = dict.fromkeys(getattr(room_events_pb2, name) for name in names if hasattr(room_events_pb2, name))
-    return tuple(found | dict.fromkeys(QUEUE_FACTS))
+    kinds = (field.message_type for field in _ONEOF.fields if field.message_type is not None)
+    told = [GetMessageClass(kind) for kind in kinds if kind.GetOptions().Extensions[options_pb2.subject]]
+    return tuple(dict.fromkeys([*told, *QUEUE_FACTS]))
 
 
 def of_fact(fact: Any, revision: int | None = None) -> Frame:
