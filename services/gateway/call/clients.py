@@ -32,6 +32,7 @@ from services.common.rpc.client import DEFAULT_DEADLINE_SECONDS, ServiceChannel
 from services.gateway.call.owners import ANY, Copies, RoomOwners
 from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
+from services.gateway.domain.wish import Wish
 from services.gateway.reasons import refuse
 from services.gateway.settings import Settings
 
@@ -152,19 +153,27 @@ class DirectoryClient:
         return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]
 
     async def permit(
-        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, *, language: str = ""
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, wish: Wish
     ) -> str:
-        """A media permit for the bearer of an access token, who holds a seat and hears a language, or the floor."""
-        request = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=kind, language=language)
+        """A media permit for the bearer of an access token, who holds a seat and hears what they wish."""
+        request = room_service_pb2.GetMediaPermitRequest(
+            room_id=room_id,
+            kind=kind,
+            language=wish.language,
+            understands=wish.understands,
+            changing=wish.changing,
+        )
         caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id, lambda at, left: at.rooms.GetMediaPermit(request, metadata=caller, timeout=left)
         )
         return response.permit.permit
 
-    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool, language: str = "") -> str:
+    async def join(self, room_id: str, token: str, network: str, wish: Wish, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
-        request = room_service_pb2.JoinRoomRequest(room_id=room_id, without_permit=without_permit, language=language)
+        request = room_service_pb2.JoinRoomRequest(
+            room_id=room_id, without_permit=without_permit, language=wish.language, understands=wish.understands
+        )
         caller = _as(token, network) + self._region
         response = await self._of_room(
             room_id, lambda at, left: at.rooms.JoinRoom(request, metadata=caller, timeout=left)

@@ -1,6 +1,5 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over the media sessions of relays."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +13,7 @@ from services.gateway import reasons
 from services.gateway.call.identity import bearer_of
 from services.gateway.call.status import http_status
 from services.gateway.domain.ice import IceServer
+from services.gateway.domain.wish import Wish, wish_of
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
 from services.gateway.media.ice import IceServers
@@ -35,12 +35,13 @@ _PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-max-age", b"86400"),
 )
 _WAIT_SECONDS = 2.0
-_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
+_CHANNEL = "channel"
+"""Below the address of a session: what it hears."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Serves /whip/<room>, /whep/<room> and /media/<relay>/<session>[/<sealed permit>]."""
+    """Serves /whip/<room>, /whep/<room>, /media/<relay>/<session>[/<sealed permit>] and, below that, /channel."""
 
     sessions: MediaSessions
     ice: IceServers
@@ -58,6 +59,8 @@ class Media:
         parts = request.path.strip("/").split("/")
         if parts[0] in ("whip", "whep") and len(parts) == 2:
             return await self._endpoint(request, parts[0], parts[1])
+        if parts[0] == "media" and len(parts) in (4, 5) and parts[-1] == _CHANNEL:
+            return await self._channel(request, parts[1], parts[2], parts[3] if len(parts) == 5 else None)
         if parts[0] == "media" and len(parts) in (3, 4):
             return await self._session(request, parts[1], parts[2], parts[3] if len(parts) == 4 else None)
         raise no_session()
@@ -76,8 +79,8 @@ class Media:
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem("FIELD_INVALID", "the body is no SDP offer")
-        language = _language(request) if kind == AUDIENCE else ""
-        opened = await self.sessions.open(room_id, kind, shown, request.network, offer, language=language)
+        wish = _wish(request)
+        opened = await self.sessions.open(room_id, kind, shown, request.network, offer, wish=wish)
         headers = [
             (b"content-type", SDP.encode()),
             (b"location", opened.location.encode()),
@@ -117,6 +120,19 @@ class Media:
             await self.sessions.delete(relay_id, session_id, permit)
             return Response(200, [(b"cache-control", b"no-store")])
         return await self._patch(request, relay_id, session_id, permit, (if_match or "")[: _LONGEST_TAG + 1])
+
+    async def _channel(self, request: Request, relay_id: str, session_id: str, sealed: str | None) -> Response:
+        """Lets a session hear something else, by a new permit or, for the bearer of a token, as the query wishes."""
+        if request.method == "OPTIONS":
+            return _options("PUT, OPTIONS")
+        if request.method != "PUT":
+            return method_not_allowed("PUT", "OPTIONS")
+        shown = shown_token(bearer_of(request.header(b"authorization")))
+        if not is_id(relay_id) or not is_id(session_id):
+            raise no_session()
+        wish = _wish(request)
+        channel = await self.sessions.change(relay_id, session_id, sealed, shown, request.network, wish=wish)
+        return json_response(200, {"channel": channel})
 
     async def _patch(self, request: Request, relay_id: str, session_id: str, permit: str, if_match: str) -> Response:
         if len(if_match) > _LONGEST_TAG:
@@ -173,12 +189,11 @@ def _parameters(server: IceServer) -> list[str]:
     return [f'username="{server.username}"', f'credential="{server.credential}"', 'credential-type="password"']
 
 
-def _language(request: Request) -> str:
-    """The language that `?language=` asks for; empty for the floor. Raises LANGUAGE_INVALID."""
-    language = request.query().get("language", b"").decode("latin-1")
-    if language and not _LANGUAGE.match(language):
-        raise reasons.refuse("LANGUAGE_INVALID", "a language is two or three small letters")
-    return language
+def _wish(request: Request) -> Wish:
+    try:
+        return wish_of(request.query())
+    except ValueError as error:
+        raise reasons.refuse("LANGUAGE_INVALID", str(error)) from None
 
 
 def _text(body: bytes) -> str:

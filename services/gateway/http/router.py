@@ -37,7 +37,7 @@ _FAILING_SECONDS = 300.0
 _INFO = "/.well-known/majlis.json"
 # Streams last for hours and files are nobody's question: only these begin a trace.
 _TRACED = {"rpc", "media"}
-_METHODS = {"POST", "PATCH", "DELETE", "OPTIONS"}
+_METHODS = {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 Answer = Callable[[Request], Awaitable[Response]]
 

@@ -1,6 +1,6 @@
 """Media sessions on behalf of WHIP and WHEP clients: finds the permit, the relay, and speaks to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
@@ -11,6 +11,7 @@ from services.common.ids import is_id
 from services.common.rpc.errors import RemoteError
 from services.gateway.call.identity import Identities
 from services.gateway.domain.relays import Relay, RelayTable
+from services.gateway.domain.wish import AS_SPOKEN, Wish
 from services.gateway.media.permits import PermitSeal, read_permit
 from services.gateway.reasons import refuse
 
@@ -26,12 +27,12 @@ class Directory(Protocol):
     """What the directory tells of permits and relays."""
 
     async def permit(
-        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, *, language: str = ""
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", token: str, network: str, wish: Wish
     ) -> str:
-        """A media permit for the bearer of an access token, to hear a language or the floor."""
+        """A media permit for the bearer of an access token, to hear what they wish."""
         ...
 
-    async def join(self, room_id: str, token: str, network: str, *, without_permit: bool, language: str = "") -> str:
+    async def join(self, room_id: str, token: str, network: str, wish: Wish, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         ...
 
@@ -74,17 +75,17 @@ class MediaSessions:
         network: str,
         offer_sdp: str,
         *,
-        language: str = "",
+        wish: Wish = AS_SPOKEN,
     ) -> Opened:
         """Opens a session with a permit, or with an access or personal token for which a permit is fetched.
 
-        A token's bearer hears `language`, or the floor; a permit says itself what is heard.
+        A token's bearer hears what they wish; a permit says itself what is heard.
         Raises the refusals of the directory and the relay.
         """
         permit, user_id = shown, None
         claims = read_permit(shown)
         if claims is None:
-            permit, user_id = await self._fetch_permit(room_id, kind, shown, network, language)
+            permit, user_id = await self._fetch_permit(room_id, kind, shown, network, wish)
             claims = read_permit(permit)
         if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
             raise refuse("PERMIT_INVALID", "the permit is for another room or another kind of session")
@@ -121,6 +122,28 @@ class MediaSessions:
         request = media_relay_service_pb2.DeleteSessionRequest(session_id=session_id, permit=permit)
         await stub.DeleteSession(request, timeout=_RELAY_DEADLINE_SECONDS)
 
+    async def change(
+        self, relay_id: str, session_id: str, sealed: str | None, shown: str, network: str, *, wish: Wish
+    ) -> str:
+        """Lets a session hear something else; returns the name of the channel.
+
+        A permit says itself what; for the bearer of a token one is fetched, as they wish. Raises the refusals of
+        directory and relay.
+        """
+        permit = shown
+        if read_permit(shown) is None:
+            before = read_permit(await self.permit_of(session_id, sealed, shown, network))
+            if before is None:
+                raise no_session()
+            token = await self._identities.access_token(shown, network)
+            kind = STAGE if before.kind == _KIND_NAMES[STAGE] else AUDIENCE
+            await self._identities.verify(token, _SCOPES[kind])
+            wish = replace(wish, changing=True)
+            permit = await self._directory.permit(before.room_id, kind, token, network, wish)
+        stub = await self._stub(relay_id)
+        request = media_relay_service_pb2.ChangeChannelRequest(session_id=session_id, permit=permit)
+        return str((await stub.ChangeChannel(request, timeout=_RELAY_DEADLINE_SECONDS)).channel)
+
     async def permit_of(self, session_id: str, sealed: str | None, shown: str, network: str) -> str:
         """The permit that opened a session: what the client shows, or what its session's address holds for it.
 
@@ -134,23 +157,21 @@ class MediaSessions:
         return self._seal.open(sealed, session_id, access.user_id)
 
     async def _fetch_permit(
-        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, language: str
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, wish: Wish
     ) -> tuple[str, str]:
         """A permit for the bearer of an access or personal token, seating them first when they hold no seat."""
         token = await self._identities.access_token(shown, network)
         access = await self._identities.verify(token, _SCOPES[kind])
         try:
-            permit = await self._directory.permit(room_id, kind, token, network, language=language)
+            permit = await self._directory.permit(room_id, kind, token, network, wish)
         except DomainError as error:
             if error.reason != "NOT_IN_ROOM":
                 raise
             # To listen in one step: whoever cannot be heard to now takes no seat either.
-            permit = await self._directory.join(
-                room_id, token, network, without_permit=kind != AUDIENCE, language=language
-            )
+            permit = await self._directory.join(room_id, token, network, wish, without_permit=kind != AUDIENCE)
             claims = read_permit(permit)
             if claims is None or claims.kind != _KIND_NAMES[kind]:
-                permit = await self._directory.permit(room_id, kind, token, network, language=language)
+                permit = await self._directory.permit(room_id, kind, token, network, wish)
         return permit, access.user_id
 
     async def _create(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
+from majlis.room_directory.v1.booth_events_pb2 import BoothSignalled
 
 from services.common.errors import DomainError
 from services.common.sight.log import get_logger
@@ -15,6 +16,7 @@ from services.gateway.domain.relays import Spared
 from services.gateway.domain.ring import Ring
 from services.gateway.watch.frames import COMMENT, QUEUE_FACTS, Frame, Standing, of_fact, of_snapshot, pulse_of
 from services.gateway.watch.hands import HandFeed
+from services.gateway.watch.signals import SignalFeed
 from services.gateway.watch.subscriber import Readers, Subscriber
 
 _log = get_logger("feed")
@@ -81,6 +83,7 @@ class Feed:
         self._look_at = 0.0
         self._joined_at = -_KEEP_LOOKING_SECONDS
         self._hands = HandFeed(self.subscribers, lambda: self._ring.revision)
+        self._signals = SignalFeed(self.subscribers, lambda: self._ring.revision)
         self._standing = Standing()
         self._term = 0
         """The newest owner of the room that was heard: what an older one tells is void."""
@@ -133,6 +136,8 @@ class Feed:
             self._hands.take(fact)
             if self._hands.is_behind:
                 self._watch_gap(of_room=False)
+        elif isinstance(fact, BoothSignalled):
+            self._signals.take(fact)
         elif fact.revision > self._ring.revision + 1:
             self._keep_for_later(fact)
             self._watch_gap()
@@ -273,6 +278,7 @@ class Feed:
         now = self.touched_at = _now()
         for subscriber in self.subscribers:
             subscriber.push(back if subscriber.has > snapshot.revision else self._snapshot, now)
+        self._signals.begin(snapshot)
         self._hands.led_by({seat.person.user_id for seat in snapshot.stage if seat.role == room_pb2.ROLE_MODERATOR})
         self._catch_up()
         if self._ahead:
@@ -322,6 +328,7 @@ class Feed:
         self._hands.catch_up()
 
     def _note_seats(self, fact: Any) -> None:
+        self._signals.note(fact)
         if isinstance(fact, room_events_pb2.RoomEnded):
             self._finish()
         elif isinstance(fact, room_events_pb2.StageJoined | room_events_pb2.StageSeatChanged):
@@ -351,7 +358,7 @@ class Feed:
             subscriber.push(frame, now)
 
     def _keep_for_later(self, fact: Any) -> None:
-        if isinstance(fact, room_events_pb2.RoomPulse):
+        if isinstance(fact, room_events_pb2.RoomPulse | BoothSignalled):
             return
         if isinstance(fact, QUEUE_FACTS):
             self._hands.take(fact)

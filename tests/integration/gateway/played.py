@@ -123,6 +123,8 @@ class PlayedDirectory(DirectoryServicer):
         self.waited: list[int] = []
         self.asked_permits: list[int] = []
         self.asked_languages: list[str] = []
+        self.asked_understands: list[list[str]] = []
+        self.asked_changes: list[bool] = []
         self.stage = False
         self.slow_seconds = 0.0
         self.boot = "boot000000000001"
@@ -160,6 +162,7 @@ class PlayedDirectory(DirectoryServicer):
         user = current_caller().user
         self.joined.append(user)
         self.asked_languages.append(request.language)
+        self.asked_understands.append(list(request.understands))
         self.waited.append(current_caller().waited)
         self.seat(user, request.room_id)
         response = room_service_pb2.JoinRoomResponse(snapshot=self.snapshot(request.room_id))
@@ -171,6 +174,8 @@ class PlayedDirectory(DirectoryServicer):
         user = current_caller().user
         self.asked_permits.append(request.kind)
         self.asked_languages.append(request.language)
+        self.asked_understands.append(list(request.understands))
+        self.asked_changes.append(request.changing)
         if (request.room_id, user) not in self.seats:
             raise Refused("failed_precondition", "NOT_IN_ROOM")
         if request.kind == room_pb2.MEDIA_KIND_STAGE and not self.stage:
@@ -219,6 +224,8 @@ class PlayedRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
 
     def __init__(self) -> None:
         self.sessions: dict[str, str] = {}
+        self.changes: list[tuple[str, str]] = []
+        """Session and permit of each change of what is heard."""
         self.offers: list[str] = []
         self.refuse: Refused | None = None
         self.etag = '"ice-1"'
@@ -246,6 +253,12 @@ class PlayedRelay(media_relay_service_pb2_grpc.MediaRelayServiceServicer):
         self._check(request)
         del self.sessions[request.session_id]
         return media_relay_service_pb2.DeleteSessionResponse()
+
+    async def ChangeChannel(self, request: Any, context: Any) -> Any:
+        if request.session_id not in self.sessions:
+            raise Refused("not_found", "SESSION_NOT_FOUND")
+        self.changes.append((request.session_id, request.permit))
+        return media_relay_service_pb2.ChangeChannelResponse(channel="ar")
 
     def _check(self, request: Any) -> None:
         if request.session_id not in self.sessions:

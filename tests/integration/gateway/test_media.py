@@ -43,6 +43,10 @@ async def patch(origin: Origin, location: str, shown: str, body: str = FRAGMENT,
     return await origin.client.patch(location, content=body, headers=given)
 
 
+async def put_channel(origin: Origin, location: str, shown: str, query: str = "") -> httpx.Response:
+    return await origin.client.put(f"{location}/channel{query}", headers={"Authorization": f"Bearer {shown}"})
+
+
 async def test_an_offer_with_a_permit_opens_a_session(origin: Origin) -> None:
     response = await post(origin, permit(origin))
     assert response.status_code == 201
@@ -66,6 +70,42 @@ async def test_a_player_with_a_token_hears_the_language_that_its_address_names(o
     assert origin.directory.asked_languages == ["ar", "ar", ""], "a permit says itself what is heard"
     refused = await post(origin, token, path=f"/whep/{ROOM}?language=the+floor")
     assert (refused.status_code, refused.json()["reason"]) == (400, "LANGUAGE_INVALID")
+
+
+async def test_a_player_with_a_token_says_which_languages_it_understands(origin: Origin) -> None:
+    token = origin.mint.token()
+    assert (await post(origin, token, path=f"/whep/{ROOM}?understands=ar,en")).status_code == 201
+    assert (await post(origin, token, path=f"/whep/{ROOM}?language=floor&understands=ru")).status_code == 201
+    assert origin.directory.asked_understands[-2:] == [["ar", "en"], ["ru"]]
+    assert origin.directory.asked_languages[-1] == "floor"
+    for wrong in ("ar,,en", "Arabic", "aa,ab,ac,ad,ae,af,ag"):
+        refused = await post(origin, token, path=f"/whep/{ROOM}?understands={wrong}")
+        assert (refused.status_code, refused.json()["reason"]) == (400, "LANGUAGE_INVALID")
+
+
+async def test_a_session_hears_something_else_by_a_new_permit_and_goes_on(origin: Origin) -> None:
+    shown, other = permit(origin), permit(origin)
+    location = (await post(origin, shown)).headers["location"]
+    changed = await put_channel(origin, location, other)
+    assert (changed.status_code, changed.json()) == (200, {"channel": "ar"})
+    assert origin.relay.changes == [(location.rsplit("/", 1)[1], other)]
+    assert origin.directory.asked_permits == [], "a permit says itself what is heard"
+    assert (await patch(origin, location, shown, **{"If-Match": '"ice-1"'})).status_code == 204
+    gone = await put_channel(origin, f"/media/{RELAY}/session9999999999999999999", other)
+    assert (gone.status_code, gone.json()["reason"]) == (404, "SESSION_NOT_FOUND")
+    assert (await origin.client.get(f"{location}/channel")).status_code == 405
+
+
+async def test_a_player_with_a_token_changes_what_its_session_hears_by_the_address(origin: Origin) -> None:
+    token = origin.mint.token()
+    location = (await post(origin, token)).headers["location"]
+    assert (await put_channel(origin, location, token, "?language=ru")).status_code == 200
+    assert (await put_channel(origin, location, token, "?understands=ar,en")).status_code == 200
+    assert origin.directory.asked_languages[-2:] == ["ru", ""]
+    assert origin.directory.asked_understands[-1] == ["ar", "en"]
+    assert origin.directory.asked_changes[-2:] == [True, True], "no more room is needed than the session has"
+    foreign = await put_channel(origin, location, origin.mint.token(user_id="user000000000002"), "?language=ru")
+    assert (foreign.status_code, foreign.json()["reason"]) == (403, "PERMIT_INVALID")
 
 
 async def test_the_whole_life_of_a_session(origin: Origin) -> None:
