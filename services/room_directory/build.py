@@ -43,6 +43,7 @@ from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.room_directory import bus as facts
 from services.room_directory.app.blocks import Blocks
+from services.room_directory.app.booth_desk import BoothDesk
 from services.room_directory.app.booths import BoothCases
 from services.room_directory.app.capacity import CapacityCases
 from services.room_directory.app.chance import SystemIds
@@ -110,6 +111,7 @@ class UseCases:
     waiting: WaitingRoom
     stage: StageCases
     booths: BoothCases
+    desk: BoothDesk
     moderation: ModerationCases
     presence: Presence
     fleet: Fleet
@@ -174,6 +176,7 @@ async def build(
         waiting=waiting(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         booths=BoothCases(rooms, placing, people, ids=ids, clock=clock),
+        desk=BoothDesk(rooms, fleet.relays, announcer.signal, clock=clock, count=counters.signalled),
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
@@ -317,7 +320,7 @@ def _serve_stage(app: UseCases, server: RpcServer) -> None:
         stage_service_pb2.DESCRIPTOR.services_by_name["StageService"],
     )
     server.add(
-        BoothServicer(app.booths, app.people),
+        BoothServicer(app.booths, app.desk, app.people),
         booth_service_pb2_grpc.add_BoothServiceServicer_to_server,
         booth_service_pb2.DESCRIPTOR.services_by_name["BoothService"],
     )
@@ -335,6 +338,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("offer seats", OFFER_SECONDS, parts.app.waiting.round)
     background.every("places left", OFFER_SECONDS, parts.app.waiting.tell_places_left)
     background.every("pulse", PULSE_SECONDS, parts.app.presence.pulse)
+    background.every("silent booths", PULSE_SECONDS, parts.app.desk.hear_silences)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("ladder orders", LADDER_SECONDS, parts.app.ladder.tell)
     background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))

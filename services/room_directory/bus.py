@@ -26,6 +26,7 @@ from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.ladder import LadderOrders
+from services.room_directory.domain.signals import Signal
 
 _MOST_WAITING = 10_000
 _EVERY_RELAY = "everyrelay"
@@ -40,6 +41,8 @@ AUTH_FACTS: tuple[type[Message], ...] = (
 )
 INVITE_FACTS: tuple[type[Message], ...] = (invite_facts_pb2.InvitationRedeemed,)
 
+_Told = Fact | Pulse | Signal
+
 _log = get_logger("bus")
 
 
@@ -49,7 +52,7 @@ class BusAnnouncer:
     def __init__(self, publish: Callable[[Message], Awaitable[None]], people: People) -> None:
         self._publish = publish
         self._people = people
-        self._waiting: deque[tuple[Fact | Pulse, str]] = deque()
+        self._waiting: deque[tuple[_Told, str]] = deque()
         self._arrived = asyncio.Event()
 
     def tell(self, facts: Iterable[Fact]) -> None:
@@ -61,17 +64,21 @@ class BusAnnouncer:
         """Queues a room's counts."""
         self._queue(pulse)
 
+    def signal(self, signal: Signal) -> None:
+        """Queues a sign from a booth."""
+        self._queue(signal)
+
     async def run(self) -> None:
         """Publishes for ever."""
         while True:
             while self._waiting:
                 told, traceparent = self._waiting.popleft()
                 with tracing.resumed(traceparent):
-                    await self._publish(_pulse(told) if isinstance(told, Pulse) else await self._event(told))
+                    await self._publish(await self._message(told))
             self._arrived.clear()
             await self._arrived.wait()
 
-    def _queue(self, told: Fact | Pulse) -> None:
+    def _queue(self, told: _Told) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             # Readers see the gap in the revisions and ask for a snapshot.
             lost, _ = self._waiting.popleft()
@@ -79,9 +86,13 @@ class BusAnnouncer:
         self._waiting.append((told, tracing.traceparent()))
         self._arrived.set()
 
-    async def _event(self, fact: Fact) -> Message:
-        people = await self._people.get(people_in(fact))
-        return event_of(fact, people)
+    async def _message(self, told: _Told) -> Message:
+        match told:
+            case Pulse():
+                return _pulse(told)
+            case Signal():
+                return _signal(told)
+        return event_of(told, await self._people.get(people_in(told)))
 
 
 def ladder_teller(publish: Callable[[Message], Awaitable[None]]) -> Callable[[LadderOrders], Awaitable[None]]:
@@ -135,6 +146,19 @@ def _pulse(pulse: Pulse) -> pb.RoomPulse:
     )
 
 
+def _signal(signal: Signal) -> booth_events_pb2.BoothSignalled:
+    return booth_events_pb2.BoothSignalled(
+        room_id=signal.room_id,
+        revision=signal.revision,
+        occurred_at=wire.moment(signal.at),
+        language=signal.language,
+        kind=wire.SIGNAL_KINDS[signal.kind],
+        text=signal.text,
+        by_user_id=signal.by_user_id,
+        term=signal.term,
+    )
+
+
 _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]] = {
     events.RoomCreated: lambda fact, common, people: pb.RoomCreated(**common, room=wire.room(fact.card, people)),
     events.RoomUpdated: lambda fact, common, people: pb.RoomUpdated(**common, room=wire.room(fact.card, people)),
@@ -165,7 +189,10 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
         **common, user_id=fact.user_id, cause=wire.STAGE_CAUSES[fact.cause], by_user_id=fact.by_user_id
     ),
     events.BoothChanged: lambda fact, common, people: booth_events_pb2.BoothChanged(
-        **common, booth=wire.booth(fact.booth, fact.seats, people)
+        **common,
+        booth=wire.booth(fact.booth, fact.seats, people, fact.silent_since),
+        cause=wire.BOOTH_CAUSES.get(fact.cause),
+        by_user_id=fact.by_user_id,
     ),
     events.BoothClosed: lambda fact, common, people: booth_events_pb2.BoothClosed(  # noqa: ARG005
         **common, language=fact.language

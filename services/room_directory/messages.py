@@ -7,25 +7,20 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import account_pb2
 from majlis.room_directory.v1 import (
+    booth_events_pb2,
     booth_pb2,
-    fleet_service_pb2,
-    peer_service_pb2,
     room_events_pb2,
     room_pb2,
     room_service_pb2,
-    sessions_pb2,
 )
-from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
-from services.common.errors import DomainError
 from services.common.text.look_alikes import look
 from services.room_directory.app.permits import Permit
 from services.room_directory.app.ports import ReportRecord
 from services.room_directory.app.waiting import PlaceShown
-from services.room_directory.domain.events import OfferCause, RoomCard, StageCause
+from services.room_directory.domain.events import BoothCause, OfferCause, RoomCard, StageCause
 from services.room_directory.domain.hands import time_left
-from services.room_directory.domain.people import Person, Proof
-from services.room_directory.domain.presence import SessionNews
+from services.room_directory.domain.people import Person
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import (
@@ -38,11 +33,10 @@ from services.room_directory.domain.seats import (
     MediaKind,
     Offer,
     RoomState,
-    Seat,
-    SessionState,
     StageSeat,
     Visibility,
 )
+from services.room_directory.domain.signals import SignalKind
 
 People = Mapping[str, Person]
 
@@ -91,15 +85,11 @@ REPORT_KINDS = {
     "other": room_pb2.REPORT_KIND_OTHER,
 }
 MEDIA_KINDS = {room_pb2.MEDIA_KIND_AUDIENCE: MediaKind.AUDIENCE, room_pb2.MEDIA_KIND_STAGE: MediaKind.STAGE}
+BOOTH_CAUSES = {cause: booth_events_pb2.BoothCause.Value(f"BOOTH_CAUSE_{cause.name}") for cause in BoothCause}
+SIGNAL_KINDS = {kind: booth_pb2.BoothSignalKind.Value(f"BOOTH_SIGNAL_KIND_{kind.name}") for kind in SignalKind}
 BOOTH_RULES = {
     BoothRule.SILENCE: booth_pb2.BOOTH_RULE_SILENCE,
     BoothRule.FLOOR: booth_pb2.BOOTH_RULE_FLOOR,
-}
-_SESSION_STATES = {
-    sessions_pb2.SESSION_EVENT_OPENED: SessionState.PENDING,
-    sessions_pb2.SESSION_EVENT_CONNECTED: SessionState.UP,
-    sessions_pb2.SESSION_EVENT_IDLE: SessionState.IDLE,
-    sessions_pb2.SESSION_EVENT_ENDED: SessionState.DOWN,
 }
 
 
@@ -161,10 +151,13 @@ def stage_seat(seat: StageSeat, people: People) -> room_pb2.StageSeat:
         since=moment(seat.since),
         successor=seat.successor,
         language=seat.booth,
+        speaks=seat.booth or seat.speaks,
     )
 
 
-def booth(value: Booth, seats: Iterable[StageSeat], people: People) -> booth_pb2.Booth:
+def booth(
+    value: Booth, seats: Iterable[StageSeat], people: People, silent_since: datetime | None = None
+) -> booth_pb2.Booth:
     """A booth with who sits in it."""
     seats = list(seats)
     return booth_pb2.Booth(
@@ -184,12 +177,13 @@ def booth(value: Booth, seats: Iterable[StageSeat], people: People) -> booth_pb2
         rule=BOOTH_RULES[value.rule],
         floor_after_seconds=value.floor_after_seconds,
         floor_level_db=value.floor_level_db,
+        silent_since=moment(silent_since),
     )
 
 
 def booth_of(value: Room, language: str, people: People) -> booth_pb2.Booth:
     """The open booth of a language."""
-    return booth(value.booths[language], value.in_booth(language), people)
+    return booth(value.booths[language], value.in_booth(language), people, value.silent.get(language))
 
 
 def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
@@ -213,6 +207,7 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         room_key=room_key,
         revision=card.revision,
         languages=card.languages,
+        rehearsal=card.rehearsal,
     )
 
 
@@ -330,65 +325,3 @@ def report(record: ReportRecord, people: People) -> room_pb2.Report:
         resolved=record.resolved,
         resolution=record.resolution,
     )
-
-
-def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNews | None:
-    """What a relay says of one session; None when it is a kind of news this code does not know."""
-    state, kind = _SESSION_STATES.get(change.event), MEDIA_KINDS.get(change.kind)
-    if state is None or kind is None:
-        return None
-    return SessionNews(
-        session_id=change.session_id,
-        user_id=change.user_id,
-        epoch=change.epoch,
-        kind=kind,
-        state=state,
-        by_client=change.cause == sessions_pb2.SESSION_CAUSE_DELETED,
-        by_leaving_relay=change.cause == sessions_pb2.SESSION_CAUSE_DRAINING,
-        relay_id=relay_id,
-        proof=Proof(change.sign_in_id, change.issued_at),
-        permit_id=change.permit_id,
-        serial=change.serial,
-    )
-
-
-def given_seat(room_id: str, seat: Seat) -> peer_service_pb2.GivenSeat:
-    """A seat for the next owner of its room."""
-    return peer_service_pb2.GivenSeat(
-        room_id=room_id,
-        user_id=seat.user_id,
-        epoch=seat.epoch,
-        device_epoch=seat.device_epoch,
-        stream_epoch=seat.stream_epoch if seat.stream else 0,
-        sign_in_id=seat.proof.sign_in_id,
-        token_issued_at=seat.proof.issued_at,
-    )
-
-
-def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> list[tuple[str, Seat]]:
-    """Seats of the owner before, each with its room, as of now."""
-    return [
-        (
-            each.room_id,
-            Seat(
-                user_id=each.user_id,
-                epoch=each.epoch,
-                device_epoch=each.device_epoch,
-                joined_at=now,
-                pending_since=now,
-                unheard_since=now,
-                stream=bool(each.stream_epoch),
-                stream_epoch=each.stream_epoch,
-                proof=Proof(each.sign_in_id, each.token_issued_at),
-            ),
-        )
-        for each in seats
-    ]
-
-
-def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:
-    """Whether the holder of a seat, or somebody without one, may watch the room."""
-    if isinstance(seat, Seat):
-        return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
-    reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
-    return fleet_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))

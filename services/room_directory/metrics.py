@@ -58,6 +58,11 @@ class PrometheusCounters:
             "Changes of rooms that were written.",
             ("action",),
         )
+        self._signals = metrics.counter(
+            "majlis_room_directory_booth_signals_total",
+            "Signs given from booths, and calls for a technician among them.",
+            ("kind",),
+        )
         self._loads_lost = metrics.counter(
             "majlis_room_directory_relay_loads_dropped_total",
             "Loads of relays that were not taken in: too late, or of relays not known while many such are told of.",
@@ -84,6 +89,10 @@ class PrometheusCounters:
     def changed(self, action: str) -> None:
         """Counts a change that was written."""
         self._changes.labels(action).inc()
+
+    def signalled(self, kind: str) -> None:
+        """Counts a sign from a booth."""
+        self._signals.labels(kind).inc()
 
     def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
         """Shows how many there are."""

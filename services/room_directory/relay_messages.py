@@ -58,6 +58,12 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         limits=_limits(load),
         tariff=_tariff(load),
         carried=_carried(load),
+        heard={(room.room_id, each.channel.name): each.listeners for room in load.rooms for each in room.channels},
+        silent={
+            (room.room_id, each.language): each.since.ToDatetime(tzinfo=UTC)
+            for room in load.rooms
+            for each in room.silent_booths
+        },
         region=load.region,
         draining=load.draining,
         move_within_milliseconds=load.move_within_milliseconds,
@@ -76,6 +82,8 @@ def room_part(part: RoomPart) -> relay_pb.RoomPart:
         stage_closed=part.stage_closed,
         channels=[channel_message(Channel(part.room_id, name)) for name in part.channels],
         booths=[_booth_part(each) for each in part.booths],
+        members=[room_parts_pb2.MemberPart(member=member, speaks=speaks) for member, speaks in part.members],
+        rehearsal=part.rehearsal,
     )
 
 

@@ -21,11 +21,15 @@ class FakeAuth(AuthServicer):
         self.mint = mint
         self.facts: list[auth_facts_pb2.AuthFact] = []
         self.names: dict[str, str] = {}
+        self.languages: dict[str, list[str]] = {}
         self.profile_calls = 0
 
     def _profile(self, user_id: str) -> account_pb2.Profile:
         name = self.names.get(user_id, user_id.rstrip("0"))
-        return account_pb2.Profile(user_id=user_id, handle=user_id.rstrip("0"), display_name=name)
+        spoken = self.languages.get(user_id, [])
+        return account_pb2.Profile(
+            user_id=user_id, handle=user_id.rstrip("0"), display_name=name, spoken_languages=spoken
+        )
 
     async def GetKeySet(self, request: Any, context: Any) -> identity_service_pb2.GetKeySetResponse:
         return identity_service_pb2.GetKeySetResponse(jwks_json=self.mint.keys.jwks_json())

@@ -6,6 +6,7 @@ from services.room_directory.app.people import People
 from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Ids
 from services.room_directory.domain import booths, interpreters
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import BoothRule, Offer
@@ -50,7 +51,7 @@ class BoothCases:
         await self._people.get((user_id,))
         return changed.result
 
-    async def sit_in_booth(self, actor: Actor, room_id: str, language: str) -> Seated:
+    async def sit_in_booth(self, actor: Actor, room_id: str, language: str, wish: Wish = AS_SPOKEN) -> Seated:
         """Moves the caller, with a permit if there is room. Raises NotAllowed, BoothUnknown, BoothFull, StageClosed."""
         now = self._clock.now()
         act = Act(actor.user_id, "sit_in_booth", room_id, {"language": language}, goes_on=True, seats=True)
@@ -58,7 +59,7 @@ class BoothCases:
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             interpreters.sit_in_booth(room, actor, language, take_epoch, now)
 
-        return await self._placing.enforce(actor, room_id, act, decide)
+        return await self._placing.enforce(actor, room_id, act, decide, wish=wish)
 
     async def take_over(self, actor: Actor, room_id: str) -> tuple[Room, str]:
         """Makes the caller heard; returns the room and the booth's language. Raises NotInBooth, StageClosed."""

@@ -363,7 +363,7 @@ class LiveRooms:
             self.lose(live.room.room_id)
             raise RoomMoves
         stored.seats, stored.gone, stored.empty_since = live.room.seats, live.room.gone, live.room.empty_since
-        stored.sounded = live.room.sounded
+        stored.sounded, stored.silent = live.room.sounded, live.room.silent
         stored.attended, stored.attended_until = live.room.attended, live.room.attended_until
         live.room, live.saved, live.deeds = stored, None, []
 

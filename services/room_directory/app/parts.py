@@ -11,7 +11,17 @@ def part_of(room: Room) -> RoomPart:
     live = room.state is not RoomState.ENDED
     channels = (*CHANNELS, *room.booths) if live else ()
     booths = tuple(_booth_part(room, language) for language in room.booths)
-    return RoomPart(room.room_id, room.home_relay_id, live, room.stage_closed(), channels, room.term, booths)
+    return RoomPart(
+        room.room_id,
+        room.home_relay_id,
+        live,
+        room.stage_closed(),
+        channels,
+        room.term,
+        booths,
+        members=tuple(sorted((seat.member, seat.speaks) for seat in room.stage.values() if not seat.booth)),
+        rehearsal=room.rehearsal,
+    )
 
 
 def _booth_part(room: Room, language: str) -> BoothPart:

@@ -34,6 +34,8 @@ class Placed:
     """Whether the person had a session in the room lately: they may use what a relay keeps back."""
     channel: str = CHANNEL
     """The name of the channel that is heard."""
+    understands: tuple[str, ...] = ()
+    """The languages by which the relay chooses what is heard."""
 
 
 class Permits:
@@ -76,6 +78,7 @@ class Permits:
             "channel": channel.name,
             "channel_kind": channel.kind.value,
             "booth": on_stage.booth if on_stage else BOOTH,
+            "understands": list(placed.understands),
             "relay_id": relay.relay_id,
             "boot_id": relay.boot_id,
             "home_relay_id": room.home_relay_id,

@@ -12,6 +12,7 @@ from services.room_directory.app.ports import Act
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.entry import expect_session
 from services.room_directory.domain.errors import NoRelay
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind
@@ -61,14 +62,14 @@ class Placing:
         decide: Decide[object],
         *,
         only_with_permit: bool,
-        language: str = "",
+        wish: Wish = AS_SPOKEN,
     ) -> Seated:
-        """Changes a room, with a permit for the actor's seat; one of the audience hears `language`, or the floor.
+        """Changes a room, with a permit for the actor's seat, by what they wish to hear.
 
         Where no relay has room, a change `only_with_permit` is refused with NoRelay; any other stands without one, and
         the caller asks for it again.
         """
-        promise = self._promise(actor, room_id, only_with_permit=only_with_permit, language=language)
+        promise = self._promise(actor, room_id, only_with_permit=only_with_permit, wish=wish)
         try:
             changed = await self._rooms.change(room_id, act, decide, promise.reserve)
         except DomainError:
@@ -76,9 +77,11 @@ class Placing:
             raise
         return self._seated(changed.live, changed.room, actor, promise.placed)
 
-    async def enforce(self, actor: Actor, room_id: str, act: Act, decide: Decide[object]) -> Seated:
+    async def enforce(
+        self, actor: Actor, room_id: str, act: Act, decide: Decide[object], *, wish: Wish = AS_SPOKEN
+    ) -> Seated:
         """A change that stands in any case, and returns once relays do what follows for seats."""
-        promise = self._promise(actor, room_id, only_with_permit=False)
+        promise = self._promise(actor, room_id, only_with_permit=False, wish=wish)
         try:
             changed = await self._rooms.enforce(room_id, act, decide, promise.reserve)
         except DomainError:
@@ -86,12 +89,12 @@ class Placing:
             raise
         return self._seated(changed.live, changed.room, actor, promise.placed)
 
-    def _promise(self, actor: Actor, room_id: str, *, only_with_permit: bool, language: str = "") -> _Promise:
+    def _promise(self, actor: Actor, room_id: str, *, only_with_permit: bool, wish: Wish) -> _Promise:
         user_id = actor.user_id
 
         def take(live: LiveRoom, room: Room) -> Placed | None:
             try:
-                return self._place(live, room, actor, language)
+                return self._place(live, room, actor, wish)
             except NoRelay:
                 if only_with_permit:
                     raise
@@ -102,7 +105,7 @@ class Placing:
 
         return _Promise(take, give_back)
 
-    def _place(self, live: LiveRoom, room: Room, actor: Actor, language: str) -> Placed | None:
+    def _place(self, live: LiveRoom, room: Room, actor: Actor, wish: Wish) -> Placed | None:
         user_id = actor.user_id
         if user_id not in room.seats:
             # Somebody on stage whose seat is lost: there is nothing a session could serve.
@@ -111,12 +114,16 @@ class Placing:
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
         kind, on_stage = kind_for(room, user_id), room.stage.get(user_id)
         # Who interprets is the reason for a channel, whoever hears it: it is mixed where the stage is.
-        channel = (on_stage.booth if on_stage else language) or CHANNEL
-        relay = self._fleet.promises.place(
-            live, user_id, kind, permit_id, returning=returning, region=actor.region, channel=channel
-        )
-        expect_session(room, user_id, relay.relay_id)
-        return Placed(relay, permit_id, returning, CHANNEL if on_stage else channel)
+        channel = (on_stage.booth or CHANNEL) if on_stage else wish.channel
+        relay = self._fleet.promises.there(room.seats[user_id]) if wish.changing else None
+        if relay is None:
+            relay = self._fleet.promises.place(
+                live, user_id, kind, permit_id, returning=returning, region=actor.region, channel=channel
+            )
+            expect_session(room, user_id, relay.relay_id)
+        # The stage has no channels to choose from: its slots follow what its people understand.
+        understands = wish.understands if on_stage else wish.chosen_by_relay
+        return Placed(relay, permit_id, returning, CHANNEL if on_stage else channel, understands)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

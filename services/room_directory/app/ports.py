@@ -88,6 +88,9 @@ class RoomPart:
     """The names of all channels of its programme."""
     term: int = 1
     booths: tuple[BoothPart, ...] = ()
+    members: tuple[tuple[int, str], ...] = ()
+    """Member numbers of those on the floor of the stage, and the language each speaks."""
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from services.room_directory.domain.choosing import Chance, Newcomer, choose_aud
 from services.room_directory.domain.errors import NoRelay, RoomFull
 from services.room_directory.domain.placement import RESERVED_SECONDS, RelayLoadState, why_none
 from services.room_directory.domain.presence import SessionNews
-from services.room_directory.domain.seats import MediaKind, SessionState
+from services.room_directory.domain.seats import MediaKind, Seat, SessionState
 from services.room_directory.domain.shares import Shares
 
 SOON_SECONDS = 1.0
@@ -97,6 +97,11 @@ class Promises:
         relay.reserve(seat, wanted, now, permit_id, seconds=seconds)
         self._rooms.served_by(live, (relay.relay_id,))
         return relay
+
+    def there(self, seat: Seat) -> RelayLoadState | None:
+        """The relay of the session that a seat has, for a permit that changes it; None where it has none."""
+        relay = self._relays.get(seat.relay_id) if seat.sounds() else None
+        return relay if relay is not None and relay.is_fresh(self._clock.monotonic()) else None
 
     def seats_left(self, live: LiveRoom, taken: int) -> float:
         """How many more may listen until the room has all of the fleet that one room may; infinite where it may all."""

@@ -23,7 +23,7 @@ from services.room_directory.domain.errors import (
     TooManyRooms,
 )
 from services.room_directory.domain.events import RoomCard
-from services.room_directory.domain.moderation import RoomEdit, end_room, update_room
+from services.room_directory.domain.moderation import RoomEdit, end_room, go_live, update_room
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room, create_room
 from services.room_directory.domain.seats import HandMode, LineOrder, RoomState, Seat, Visibility
@@ -42,6 +42,9 @@ class NewRoom:
     visibility: Visibility
     hand_mode: HandMode
     line_order: LineOrder = LineOrder.ARRIVAL
+    languages: tuple[str, ...] = ()
+    """Whose booths are open from the start."""
+    rehearsal: bool = False
 
 
 class RoomCases:
@@ -106,6 +109,8 @@ class RoomCases:
             visibility=new.visibility,
             hand_mode=new.hand_mode,
             line_order=new.line_order,
+            languages=new.languages,
+            rehearsal=new.rehearsal,
             room_key=self._ids.new_id(),
             home_relay_id=self._fleet.promises.new_home(room_id, actor.user_id, actor.region),
             member=self._ids.member(),
@@ -177,6 +182,12 @@ class RoomCases:
             Act(actor.user_id, "update_room", room_id),
             lambda room, _: update_room(room, actor, edit, new_key=new_key, now=now),
         )
+        return changed.room
+
+    async def go_live(self, actor: Actor, room_id: str) -> Room:
+        """Ends a rehearsal; relays let the audience hear when it returns. Raises NotAllowed."""
+        now, act = self._clock.now(), Act(actor.user_id, "go_live", room_id)
+        changed = await self._rooms.enforce(room_id, act, lambda room, _: go_live(room, actor, now))
         return changed.room
 
     async def end_room(self, actor: Actor, room_id: str) -> bool:

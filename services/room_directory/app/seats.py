@@ -7,7 +7,8 @@ from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import LiveRooms, TakeEpoch
 from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Counters
-from services.room_directory.domain.entry import check_language, check_media, leave_room, take_seat
+from services.room_directory.domain.entry import check_media, check_wish, leave_room, take_seat
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind
@@ -34,7 +35,7 @@ class SeatCases:
         self._counters = counters
 
     async def join_room(
-        self, actor: Actor, room_id: str, key: str, *, without_permit: bool, held: int = 0, language: str = ""
+        self, actor: Actor, room_id: str, key: str, *, without_permit: bool, held: int = 0, wish: Wish = AS_SPOKEN
     ) -> Seated:
         """Seats the caller. The way of a listener writes no row and asks no other service.
 
@@ -49,7 +50,7 @@ class SeatCases:
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             blocked = self._blocks.keep_out(room, actor.user_id)
             take_seat(room, actor, key, blocked=blocked, epoch=take_epoch(), now=now, held=held)
-            check_language(room, actor.user_id, language)
+            check_wish(room, actor.user_id, wish)
 
         try:
             if without_permit:
@@ -58,9 +59,7 @@ class SeatCases:
                 # The seat has a new epoch: a permit of before opens nothing.
                 self._fleet.promises.release(room_id, actor.user_id)
             else:
-                seated = await self._placing.change(
-                    actor, room_id, act, decide, only_with_permit=True, language=language
-                )
+                seated = await self._placing.change(actor, room_id, act, decide, only_with_permit=True, wish=wish)
         except DomainError as error:
             self._counters.joined(error.reason.lower(), actor.user_id)
             raise
@@ -80,7 +79,7 @@ class SeatCases:
         )
         self._fleet.promises.release(room_id, actor.user_id)
 
-    async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind, language: str = "") -> Seated:
+    async def get_media_permit(self, actor: Actor, room_id: str, kind: MediaKind, wish: Wish = AS_SPOKEN) -> Seated:
         """A permit for another media session of the caller's seat; the audience says what it hears.
 
         Raises RoomNotFound, RoomEnded, NotInRoom, NotOnStage, NotAllowed, NoRelay, BoothUnknown.
@@ -90,7 +89,7 @@ class SeatCases:
             actor,
             room_id,
             act,
-            lambda room, _: check_media(room, actor, kind, language),
+            lambda room, _: check_media(room, actor, kind, wish),
             only_with_permit=True,
-            language=language,
+            wish=wish,
         )

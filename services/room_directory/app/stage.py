@@ -8,6 +8,7 @@ from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Ids, Limits
 from services.room_directory.domain import deeds, hands, stage
 from services.room_directory.domain.errors import RateLimited
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import DeedKind, Offer
@@ -96,18 +97,19 @@ class StageCases:
         )
         return changed.unsaved
 
-    async def accept_offer(self, actor: Actor, room_id: str, offer_id: str) -> Seated:
+    async def accept_offer(self, actor: Actor, room_id: str, offer_id: str, wish: Wish = AS_SPOKEN) -> Seated:
         """Brings the caller on stage, with a permit if a relay has room. Raises OfferGone, StageFull, StageClosed."""
+        # For the language they speak; who is not known by now speaks that of the room, until they say another.
+        known = (await self._people.get((actor.user_id,))).get(actor.user_id)
+        speaks = next(iter(known.spoken_languages), "") if known else ""
         now, numbers = self._clock.now(), [self._ids.member() for _ in range(_MEMBER_TRIES)]
 
         def decide(room: Room, take_epoch: TakeEpoch) -> None:
             member = stage.free_member(room, numbers)
-            stage.accept_offer(room, actor, offer_id, member=member, epoch=take_epoch(), now=now)
+            stage.accept_offer(room, actor, offer_id, member=member, epoch=take_epoch(), now=now, speaks=speaks)
 
         act = Act(actor.user_id, "accept_offer", room_id)
-        seated = await self._placing.change(actor, room_id, act, decide, only_with_permit=False)
-        await self._people.get((actor.user_id,))
-        return seated
+        return await self._placing.change(actor, room_id, act, decide, only_with_permit=False, wish=wish)
 
     async def decline_offer(self, actor: Actor, room_id: str, offer_id: str) -> Room:
         """Says no to an offer. Raises OfferGone."""
@@ -118,7 +120,7 @@ class StageCases:
         )
         return changed.room
 
-    async def leave_stage(self, actor: Actor, room_id: str) -> Seated:
+    async def leave_stage(self, actor: Actor, room_id: str, wish: Wish = AS_SPOKEN) -> Seated:
         """Takes the caller back to the audience, with a permit if there is room. Raises NotAllowed, LastModerator."""
         now = self._clock.now()
         act = Act(actor.user_id, "leave_stage", room_id, goes_on=True)
@@ -127,6 +129,15 @@ class StageCases:
             room_id,
             act,
             lambda room, take_epoch: stage.leave_stage(room, actor, epoch=take_epoch(), now=now),
+            wish=wish,
+        )
+
+    async def set_spoken_language(self, actor: Actor, room_id: str, user_id: str, language: str) -> None:
+        """Says in which language somebody on stage speaks. Raises NotAllowed, NotOnStage, LanguageInvalid."""
+        now, detail = self._clock.now(), {"person": user_id, "language": language}
+        act = Act(actor.user_id, "set_spoken_language", room_id, detail, goes_on=True)
+        await self._rooms.change(
+            room_id, act, lambda room, _: stage.set_spoken_language(room, actor, user_id, language, now)
         )
 
     async def set_own_mute(self, actor: Actor, room_id: str, muted: bool) -> Room:

@@ -21,6 +21,7 @@ from services.room_directory.app.tickets import Tickets, milliseconds
 from services.room_directory.domain.choosing import is_tight, turns_newcomers_away
 from services.room_directory.domain.entry import check_entry, goes_before, stands_in_no_line
 from services.room_directory.domain.errors import LineFull, NoRelay, RateLimited, RoomFull, RoomMoves
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.left_places import LeftPlaces, PlaceLeft
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import LineOrder, MediaKind
@@ -68,8 +69,8 @@ class Knock:
     ticket: str = ""
     may_wait: bool = False
     without_permit: bool = False
-    language: str = ""
-    """To listen in; empty for the floor."""
+    wish: Wish = AS_SPOKEN
+    """What they want to hear."""
     waited: int = 0
     """For how many milliseconds they have been coming, as the edge says that sent them away before."""
 
@@ -240,7 +241,7 @@ class WaitingRoom:
             knock.room_key,
             without_permit=knock.without_permit,
             held=held,
-            language=knock.language,
+            wish=knock.wish,
         )
         if live.line is not None:
             live.line.came_in(actor.user_id, self._clock.monotonic())

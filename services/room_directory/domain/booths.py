@@ -1,6 +1,6 @@
 """Booths: which are open, who in them is heard, whom they hear, and what their channels carry."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,12 +9,12 @@ from services.room_directory.domain.errors import (
     BoothFull,
     BoothLoop,
     BoothUnknown,
-    LanguageInvalid,
     NotInBooth,
     StageClosed,
     TooManyBooths,
 )
-from services.room_directory.domain.events import BoothChanged, RoomUpdated
+from services.room_directory.domain.events import BoothCause, BoothChanged, RoomUpdated
+from services.room_directory.domain.languages import check_tag
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
@@ -25,7 +25,6 @@ MOST_SEATS = 3
 FLOOR_OFF_DB = -100
 """The level at which the floor is not under the interpreter at all."""
 QUIETEST_DB = -40
-_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 
 
 def open_booth(room: Room, actor: Actor, language: str, now: datetime) -> None:
@@ -36,15 +35,14 @@ def open_booth(room: Room, actor: Actor, language: str, now: datetime) -> None:
     room.require(actor, Action.OPEN_BOOTH)
     if room.stage_closed():
         raise StageClosed
-    if not _LANGUAGE.match(language):
-        raise LanguageInvalid
+    check_tag(language)
     if language in room.booths:
         return
     if len(room.booths) >= MOST_BOOTHS:
         raise TooManyBooths(metadata={"limit": str(MOST_BOOTHS)})
     room.booths[language] = Booth(language=language, opened_at=now)
     room.tell(RoomUpdated, now)
-    settle(room, language, now)
+    tell_booth(room, language, now, BoothCause.OPENED, actor.user_id)
 
 
 def require_booth(room: Room, language: str) -> Booth:
@@ -79,7 +77,7 @@ def take_over(room: Room, actor: Actor, now: datetime) -> str:
     if not seat.active:
         for other in room.in_booth(seat.booth):
             room.put_on_stage(replace(other, active=other.user_id == actor.user_id))
-        tell_booth(room, seat.booth, now)
+        tell_booth(room, seat.booth, now, BoothCause.TAKEN_OVER, actor.user_id)
     return seat.booth
 
 
@@ -108,7 +106,7 @@ def set_booth(
     )
     if booth != before:
         room.booths[language] = booth
-        tell_booth(room, language, now)
+        tell_booth(room, language, now, BoothCause.SET, actor.user_id)
 
 
 def set_hearing(room: Room, actor: Actor, language: str, now: datetime) -> str:
@@ -123,11 +121,11 @@ def set_hearing(room: Room, actor: Actor, language: str, now: datetime) -> str:
             raise BoothLoop(metadata={"language": language})
     if seat.hears != language:
         room.put_on_stage(replace(seat, hears=language))
-        tell_booth(room, seat.booth, now)
+        tell_booth(room, seat.booth, now, BoothCause.SET, actor.user_id)
     return seat.booth
 
 
-def settle(room: Room, language: str, now: datetime) -> None:
+def settle(room: Room, language: str, now: datetime, cause: BoothCause | None, by_user_id: str) -> None:
     """Sees to who is heard after a booth's people changed, and tells of it; nothing for one that is not open.
 
     Whoever is heard stays so while they are there; else it is the one of those there who has sat there longest.
@@ -140,12 +138,34 @@ def settle(room: Room, language: str, now: datetime) -> None:
     for seat in seats:
         if seat.active is not (seat is heard):
             room.put_on_stage(replace(seat, active=seat is heard))
-    tell_booth(room, language, now)
+    tell_booth(room, language, now, cause, by_user_id)
 
 
-def tell_booth(room: Room, language: str, now: datetime) -> None:
-    """Notes how a booth is now."""
-    room.tell(BoothChanged, now, booth=room.booths[language], seats=tuple(room.in_booth(language)))
+def why_changed(before: StageSeat, after: StageSeat, language: str) -> BoothCause | None:
+    """What a change of one seat means for a booth that it is or was in."""
+    if before.booth != after.booth:
+        return BoothCause.SEATED if after.booth == language else BoothCause.LEFT
+    if before.connected is not after.connected:
+        return BoothCause.BACK if after.connected else BoothCause.LOST
+    return BoothCause.MUTED if before.muted is not after.muted else None
+
+
+def hear_silence(room: Room, silent: Mapping[str, datetime], now: datetime) -> None:
+    """Notes since when nothing is heard from booths although somebody speaks on the floor; tells of what is new."""
+    for language in room.booths:
+        if (language in silent) is not (language in room.silent):
+            if language in silent:
+                room.silent[language] = silent[language]
+            else:
+                del room.silent[language]
+            tell_booth(room, language, now, BoothCause.SILENCE, "")
+
+
+def tell_booth(room: Room, language: str, now: datetime, cause: BoothCause | None, by_user_id: str) -> None:
+    """Notes how a booth is now, and why."""
+    booth, seats = room.booths[language], tuple(room.in_booth(language))
+    since = room.silent.get(language)
+    room.tell(BoothChanged, now, booth=booth, seats=seats, silent_since=since, cause=cause, by_user_id=by_user_id)
 
 
 def on_floor(seat: StageSeat) -> StageSeat:

@@ -10,6 +10,7 @@ from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, 
 from services.room_directory.domain.events import OfferCause, SeatAction, StageCause
 from services.room_directory.domain.events import SeatTakenOver as SeatWasTakenOver
 from services.room_directory.domain.hands import drop_hand
+from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.moderation import holds_key, put_out
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.presence import review
@@ -134,8 +135,8 @@ def end_sessions(room: Room, ended: Ended) -> None:
         room.order(ended.user_id, seat.epoch, SeatAction.END_SIGN_IN, ended.sign_in_id)
 
 
-def check_media(room: Room, actor: Actor, kind: MediaKind, language: str = "") -> Seat:
-    """The seat a media session of that kind would serve; `language` is for the audience to hear, empty for the floor.
+def check_media(room: Room, actor: Actor, kind: MediaKind, wish: Wish = AS_SPOKEN) -> Seat:
+    """The seat a media session of that kind would serve, for somebody who wants to hear this.
 
     Raises RoomEnded, NotInRoom, NotOnStage, NotAllowed, ScopeMissing, BoothUnknown.
     """
@@ -149,14 +150,14 @@ def check_media(room: Room, actor: Actor, kind: MediaKind, language: str = "") -
         raise NotAllowed("people on stage hear it through their stage session")
     else:
         room.require(actor, Action.LISTEN)
-        check_language(room, actor.user_id, language)
+        check_wish(room, actor.user_id, wish)
     return seat
 
 
-def check_language(room: Room, user_id: str, language: str) -> None:
-    """Raises BoothUnknown unless the person can hear that language; the stage hears the stage, whatever they ask."""
-    if language and user_id not in room.stage:
-        require_booth(room, language)
+def check_wish(room: Room, user_id: str, wish: Wish) -> None:
+    """Raises BoothUnknown unless the person can hear that; the stage hears the stage, whatever they ask."""
+    if wish.booth and user_id not in room.stage:
+        require_booth(room, wish.booth)
 
 
 def expect_session(room: Room, user_id: str, relay_id: str) -> None:

@@ -235,3 +235,10 @@ class NotInBooth(DomainError):
 
     kind = "failed_precondition"
     reason = "NOT_IN_BOOTH"
+
+
+class LineInvalid(DomainError):
+    """A line is 1 to 200 visible characters, and signs that say all by themselves have none."""
+
+    kind = "invalid_argument"
+    reason = "LINE_INVALID"

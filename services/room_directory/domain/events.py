@@ -36,6 +36,20 @@ class StageCause(Enum):
     CONNECTION_LOST = "connection_lost"
 
 
+class BoothCause(Enum):
+    """Why a booth changed."""
+
+    OPENED = "opened"
+    SEATED = "seated"
+    LEFT = "left"
+    LOST = "lost"
+    BACK = "back"
+    TAKEN_OVER = "taken_over"
+    MUTED = "muted"
+    SET = "set"
+    SILENCE = "silence"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomCard:
     """A room as the hallway shows it, without its key."""
@@ -58,6 +72,8 @@ class RoomCard:
     revision: int
     languages: tuple[str, ...] = ()
     """Of its booths, in the order of their opening."""
+    rehearsal: bool = False
+    """Whether its audience hears nothing yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +207,11 @@ class BoothChanged(Fact):
     booth: Booth
     seats: tuple[StageSeat, ...]
     """Who sits there, first seated first."""
+    cause: BoothCause | None = None
+    """None where it says nothing of the booth itself, as a new name of somebody in it."""
+    by_user_id: str = ""
+    """Who did it, or whom it happened to; empty for the system."""
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

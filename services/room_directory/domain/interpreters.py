@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.room_directory.domain.booths import on_floor, require_booth, require_space, tell_booth
 from services.room_directory.domain.errors import NotAllowed, StageClosed
-from services.room_directory.domain.events import BoothClosed, OfferCause, RoomUpdated, StageCause
+from services.room_directory.domain.events import BoothCause, BoothClosed, OfferCause, RoomUpdated, StageCause
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -75,6 +75,7 @@ def close_booth(room: Room, actor: Actor, language: str, take_epoch: Callable[[]
     for seat in deaf:
         room.put_on_stage(replace(seat, hears=""))
     for other in dict.fromkeys(seat.booth for seat in deaf):
-        tell_booth(room, other, now)
+        tell_booth(room, other, now, BoothCause.SET, actor.user_id)
+    room.silent.pop(language, None)
     room.tell(BoothClosed, now, language=language)
     room.tell(RoomUpdated, now)

@@ -50,6 +50,14 @@ def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: 
         drop_all_hands(room, now)
 
 
+def go_live(room: Room, actor: Actor, now: datetime) -> None:
+    """Ends a rehearsal, if it is one. Raises NotAllowed."""
+    room.require(actor, Action.GO_LIVE)
+    if room.rehearsal:
+        room.rehearsal = False
+        room.tell(RoomUpdated, now)
+
+
 def end_room(room: Room, actor: Actor, now: datetime) -> None:
     """Ends the room for all; a room that is over stays over. Raises NotAllowed."""
     if room.state is RoomState.ENDED:

@@ -2,8 +2,9 @@
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from heapq import heappop, heappush
 
 from services.programme.channels import ChannelKind, kind_of
@@ -156,6 +157,10 @@ class RelayLoadState:
     tariff: Tariff = OLDER
     carried: frozenset[ChannelKey] = frozenset()
     """Channels that somebody hears or feeds there."""
+    heard: Mapping[ChannelKey, int] = field(default_factory=dict)
+    """How many hear each channel there."""
+    silent: Mapping[ChannelKey, datetime] = field(default_factory=dict)
+    """Since when, by its clock, it hears nothing from a booth although somebody speaks on the floor."""
     region: str = ""
     """Where it stands; empty where nobody said."""
     draining: bool = False

@@ -46,6 +46,9 @@ class Action(Enum):
     OFFER_BOOTH = "offer_booth"
     SIT_IN_BOOTH = "sit_in_booth"
     SET_BOOTH = "set_booth"
+    SET_SPOKEN_LANGUAGE = "set_spoken_language"
+    GO_LIVE = "go_live"
+    LIST_CHANNELS = "list_channels"
 
 
 _L, _S, _M, _I, _O = Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.INTERPRETER, Role.OUTSIDE
@@ -99,6 +102,10 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_M, Action.SIT_IN_BOOTH),
         # Of a booth that others sit in; its own people need no leave.
         (_M, Action.SET_BOOTH),
+        # Of others; everybody says of themselves what they speak.
+        (_M, Action.SET_SPOKEN_LANGUAGE),
+        (_M, Action.GO_LIVE),
+        (_M, Action.LIST_CHANNELS),
     }
 )
 """What each role may do at all."""
@@ -139,12 +146,21 @@ SENSIBLE: frozenset[tuple[Action, Role]] = frozenset(
         (Action.MAKE_MODERATOR, _M),
         (Action.NAME_SUCCESSOR, _S),
         (Action.NAME_SUCCESSOR, _I),
+        (Action.SET_SPOKEN_LANGUAGE, _S),
+        (Action.SET_SPOKEN_LANGUAGE, _I),
+        (Action.SET_SPOKEN_LANGUAGE, _M),
     }
 )
 """To a person of which role an action makes sense; actions upon nobody are not listed."""
 
 UPON_STAGE: frozenset[Action] = frozenset(
-    {Action.MUTE_SPEAKER, Action.MOVE_TO_AUDIENCE, Action.MAKE_MODERATOR, Action.NAME_SUCCESSOR}
+    {
+        Action.MUTE_SPEAKER,
+        Action.MOVE_TO_AUDIENCE,
+        Action.MAKE_MODERATOR,
+        Action.NAME_SUCCESSOR,
+        Action.SET_SPOKEN_LANGUAGE,
+    }
 )
 """Actions upon people on stage: anybody else is told apart by NotOnStage."""
 

@@ -1,9 +1,9 @@
 """The room: one consistent whole of settings, stage, hands, offers, removals and seats."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.room_directory.domain.errors import NotInRoom, NotOnStage, RoomEnded
@@ -38,6 +38,8 @@ from services.room_directory.domain.texts import clean_description, clean_title
 FACES = 5
 MOST_GONE = 20_000
 """How many people who left are remembered: late news of their sessions must not seat them again."""
+_APART = timedelta(microseconds=1)
+"""Between the openings of booths that a room begins with: rows keep their order by it."""
 RETURNING_SECONDS = 120.0
 """How long somebody who lost or left their sound may use what relays keep back for those who come back."""
 
@@ -84,6 +86,10 @@ class Room:
     """The least epoch a person's sessions may have, kept for those who left the stage or were removed."""
     booths: dict[str, Booth] = field(default_factory=dict)
     """By language, first opened first."""
+    rehearsal: bool = False
+    """Whether stage and booths hear, and the audience nothing."""
+    silent: dict[str, datetime] = field(default_factory=dict)
+    """Since when nothing is heard from a booth although somebody speaks on the floor, as its relay says it."""
     seats: dict[str, Seat] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
     """The least epoch a session may have, of those who gave their seat up since this process started."""
@@ -107,7 +113,7 @@ class Room:
         room.stage, room.hands, room.offers = self.stage.copy(), self.hands.copy(), self.offers.copy()
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
         room.seats, room.gone, room.sounded = self.seats.copy(), self.gone.copy(), self.sounded.copy()
-        room.deeds, room.booths = self.deeds.copy(), self.booths.copy()
+        room.deeds, room.booths, room.silent = self.deeds.copy(), self.booths.copy(), self.silent.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 
@@ -173,6 +179,7 @@ class Room:
             faces=tuple(self.stage_in_order()[:FACES]),
             revision=self.revision,
             languages=tuple(self.booths),
+            rehearsal=self.rehearsal,
         )
 
     # What every rule needs.
@@ -311,10 +318,15 @@ def create_room(
     epoch: int,
     rules: Rules,
     line_order: LineOrder = LineOrder.ARRIVAL,
+    languages: Sequence[str] = (),
+    rehearsal: bool = False,
     proof: Proof = UNKNOWN,
     now: datetime,
 ) -> Room:
-    """A new live room whose creator leads it from the stage. Raises TitleInvalid, FieldInvalid."""
+    """A new live room whose creator leads it from the stage, with booths of `languages`.
+
+    Raises TitleInvalid, FieldInvalid.
+    """
     room = Room(
         room_id=room_id,
         request_id=request_id,
@@ -330,8 +342,10 @@ def create_room(
         home_relay_id=home_relay_id,
         rules=rules,
         state_since=now,
+        booths={each: Booth(language=each, opened_at=now + place * _APART) for place, each in enumerate(languages)},
+        rehearsal=rehearsal,
     )
-    seat = StageSeat(user_id=creator_id, role=Role.MODERATOR, member=member, epoch=epoch, since=now)
+    seat = StageSeat(user_id=creator_id, role=Role.MODERATOR, member=member, epoch=epoch, since=now, speaks=language)
     room.put_on_stage(seat)
     room.seats[creator_id] = Seat(
         user_id=creator_id,

@@ -165,6 +165,8 @@ class StageSeat:
     """Whether it is this one of the booth who is heard."""
     hears: str = ""
     """The language of the booth that is heard instead of the floor."""
+    speaks: str = ""
+    """The language that the person speaks on the floor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

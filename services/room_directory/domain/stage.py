@@ -4,9 +4,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from services.room_directory.domain.booths import require_space, settle
-from services.room_directory.domain.errors import LastModerator, NotInRoom, OfferGone, StageClosed, StageFull
+from services.room_directory.domain.booths import require_space, settle, why_changed
+from services.room_directory.domain.errors import (
+    LastModerator,
+    NotAllowed,
+    NotInRoom,
+    OfferGone,
+    StageClosed,
+    StageFull,
+)
 from services.room_directory.domain.events import (
+    BoothCause,
     OfferCause,
     OfferClosed,
     SeatAction,
@@ -17,6 +25,7 @@ from services.room_directory.domain.events import (
     StageSeatChanged,
 )
 from services.room_directory.domain.hands import drop_hand
+from services.room_directory.domain.languages import check_tag
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -67,11 +76,14 @@ def free_member(room: Room, numbers: Iterable[int]) -> int:
     raise ValueError("no number is free: the source of randomness repeats itself")
 
 
-def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch: int, now: datetime) -> None:
+def accept_offer(
+    room: Room, actor: Actor, offer_id: str, *, member: int, epoch: int, now: datetime, speaks: str = ""
+) -> None:
     """Brings the caller on stage, microphone on (the client has checked it): as a speaker, or into the offered booth.
 
     `member` is the number that will stand for the person in CSRC lists; a number taken by somebody else is refused as a
-    broken promise of the caller's. Raises NotAllowed, NotInRoom, OfferGone, StageFull, BoothFull, StageClosed.
+    broken promise of the caller's. `speaks` is the first language of their profile; that of a hand counts before it.
+    Raises NotAllowed, NotInRoom, OfferGone, StageFull, BoothFull, StageClosed.
     """
     _require_inside(room, actor)
     room.require(actor, Action.ACCEPT_OFFER)
@@ -83,13 +95,15 @@ def accept_offer(room: Room, actor: Actor, offer_id: str, *, member: int, epoch:
     if not 0 < member < 2**32 or any(seat.member == member for seat in room.stage.values()):
         raise ValueError("a member number must be free and fit 32 bits")
     del room.offers[actor.user_id]
-    seat = StageSeat(user_id=actor.user_id, role=Role.SPEAKER, member=member, epoch=epoch, since=now)
+    hand = room.hands.get(actor.user_id)
+    speaks = (hand.language if hand else "") or speaks or room.language
+    seat = StageSeat(user_id=actor.user_id, role=Role.SPEAKER, member=member, epoch=epoch, since=now, speaks=speaks)
     if language:
-        seat = replace(seat, role=Role.INTERPRETER, booth=language, booth_since=now)
+        seat = replace(seat, role=Role.INTERPRETER, booth=language, booth_since=now, speaks=language)
     room.put_on_stage(seat)
     room.re_epoch(actor.user_id, epoch, now)
     room.tell(StageJoined, now, seat=seat)
-    settle(room, language, now)
+    settle(room, language, now, BoothCause.SEATED, actor.user_id)
     drop_hand(room, actor.user_id, HandCause.ON_STAGE, now)
 
 
@@ -150,6 +164,23 @@ def name_successor(room: Room, actor: Actor, user_id: str, named: bool, now: dat
         change_seat(room, replace(seat, successor=named), actor.user_id, now)
 
 
+def set_spoken_language(room: Room, actor: Actor, user_id: str, language: str, now: datetime) -> None:
+    """Says in which language somebody on stage speaks; moderators may for others.
+
+    Raises NotAllowed, NotOnStage, LanguageInvalid.
+    """
+    if actor.user_id == user_id:
+        room.require_live()
+    else:
+        room.require_upon(actor, Action.SET_SPOKEN_LANGUAGE, user_id)
+    seat = room.stage_seat_of(user_id)
+    if seat.role is Role.INTERPRETER:
+        raise NotAllowed("an interpreter speaks the language of their booth")
+    check_tag(language)
+    if seat.speaks != language:
+        change_seat(room, replace(seat, speaks=language), actor.user_id, now)
+
+
 def is_last_moderator(room: Room, user_id: str) -> bool:
     """Whether nobody else who leads the room is connected."""
     others = [seat for seat in room.moderators() if seat.user_id != user_id and seat.connected]
@@ -158,11 +189,11 @@ def is_last_moderator(room: Room, user_id: str) -> bool:
 
 def change_seat(room: Room, seat: StageSeat, by_user_id: str, now: datetime) -> None:
     """Keeps a changed stage seat and says so."""
-    before = room.stage[seat.user_id].booth
+    before = room.stage[seat.user_id]
     room.put_on_stage(seat)
     room.tell(StageSeatChanged, now, seat=seat, by_user_id=by_user_id)
-    for language in dict.fromkeys((before, seat.booth)):
-        settle(room, language, now)
+    for language in dict.fromkeys((before.booth, seat.booth)):
+        settle(room, language, now, why_changed(before, seat, language), seat.user_id)
 
 
 def back_to_audience(
@@ -173,7 +204,7 @@ def back_to_audience(
     room.raise_floor(user_id, epoch)
     room.re_epoch(user_id, epoch, now)
     room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
-    settle(room, booth, now)
+    settle(room, booth, now, BoothCause.LEFT, user_id)
 
 
 def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: StageCause, by_user_id: str, now: datetime) -> None:
@@ -182,7 +213,7 @@ def drop_from_stage(room: Room, user_id: str, *, epoch: int, cause: StageCause, 
     if seat is not None:
         room.raise_floor(user_id, epoch)
         room.tell(StageLeft, now, user_id=user_id, cause=cause, by_user_id=by_user_id)
-        settle(room, seat.booth, now)
+        settle(room, seat.booth, now, BoothCause.LEFT, user_id)
 
 
 def close_offer(room: Room, user_id: str, cause: OfferCause, now: datetime) -> None:

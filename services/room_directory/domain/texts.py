@@ -1,13 +1,14 @@
 """The texts people give a room, by the one rule for what people write."""
 
 from services.common.text.written import Refused, Space, line, line_field, lines_field
-from services.room_directory.domain.errors import TitleInvalid
+from services.room_directory.domain.errors import LineInvalid, TitleInvalid
 
 # The second number is the width of the column.
 TITLE = Space(60, 120)
 DESCRIPTION = Space(200, 400)
 QUESTION = Space(120, 240)
 REPORT = Space(1000)
+LINE = Space(200)
 
 
 def clean_title(text: str) -> str:
@@ -34,3 +35,11 @@ def clean_question(text: str) -> str:
 def clean_report(name: str, text: str) -> str:
     """What a report says, or an operator's note on it: at most 1,000 characters. Raises FieldInvalid."""
     return lines_field(name, text, REPORT)
+
+
+def clean_line(text: str) -> str:
+    """What somebody in a booth says in writing, at most 200 characters on one line. Raises LineInvalid."""
+    try:
+        return line(text, LINE)
+    except Refused as problem:
+        raise LineInvalid(f"the line {problem}") from problem

@@ -13,6 +13,7 @@ from services.room_directory.app.previews import Previews
 from services.room_directory.app.rooms import NewRoom, RoomCases, people_of
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.waiting import Knock, PlaceShown, WaitingRoom
+from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, LineOrder, MediaKind, Visibility
@@ -55,6 +56,8 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             visibility=_VISIBILITIES.get(request.visibility, Visibility.OPEN),
             hand_mode=_HAND_MODES.get(request.hand_mode, HandMode.EVERYONE),
             line_order=_LINE_ORDERS.get(request.line_order, LineOrder.ARRIVAL),
+            languages=tuple(request.languages),
+            rehearsal=request.rehearsal,
         )
         room = await self._rooms.create_room(actor(), new)
         return pb.CreateRoomResponse(room=await self._room(room))
@@ -87,7 +90,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             ticket=request.ticket,
             may_wait=request.may_wait,
             without_permit=request.without_permit,
-            language=request.language,
+            wish=Wish.of(request.language, request.understands),
             waited=current_caller().waited,
         )
         seated = await self._waiting.knock(actor(), request.room_id, knock)
@@ -110,7 +113,8 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
 
     async def GetMediaPermit(self, request: pb.GetMediaPermitRequest, context: Any) -> pb.GetMediaPermitResponse:
         kind = messages.MEDIA_KINDS.get(request.kind, MediaKind.AUDIENCE)
-        seated = await self._seats.get_media_permit(actor(), request.room_id, kind, request.language)
+        wish = Wish.of(request.language, request.understands, changing=request.changing)
+        seated = await self._seats.get_media_permit(actor(), request.room_id, kind, wish)
         seat, permit = own_seat(seated.room, self._people), messages.media_permit(seated.permit)
         return pb.GetMediaPermitResponse(permit=permit, seat=seat)
 
@@ -124,6 +128,10 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
         )
         room = await self._rooms.update_room(actor(), request.room_id, edit)
         return pb.UpdateRoomResponse(room=await self._room(room))
+
+    async def GoLive(self, request: pb.GoLiveRequest, context: Any) -> pb.GoLiveResponse:
+        room = await self._rooms.go_live(actor(), request.room_id)
+        return pb.GoLiveResponse(room=await self._room(room))
 
     async def EndRoom(self, request: pb.EndRoomRequest, context: Any) -> pb.EndRoomResponse:
         unsaved = await self._rooms.end_room(actor(), request.room_id)

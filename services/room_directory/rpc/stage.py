@@ -4,10 +4,12 @@ from typing import Any
 
 from majlis.room_directory.v1 import stage_service_pb2 as pb
 from majlis.room_directory.v1 import stage_service_pb2_grpc
+from majlis.room_directory.v1.languages_pb2 import SetSpokenLanguageRequest, SetSpokenLanguageResponse
 
 from services.room_directory import messages
 from services.room_directory.app.people import People
 from services.room_directory.app.stage import StageCases
+from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.seats import DeedKind
 from services.room_directory.rpc.asked import actor, own_seat
 
@@ -55,7 +57,8 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         return pb.WithdrawOfferResponse(unsaved=unsaved)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Any) -> pb.AcceptOfferResponse:
-        seated = await self._stage.accept_offer(actor(), request.room_id, request.offer_id)
+        wish = Wish.of("", request.understands)
+        seated = await self._stage.accept_offer(actor(), request.room_id, request.offer_id, wish)
         return pb.AcceptOfferResponse(
             seat=own_seat(seated.room, self._people), permit=messages.media_permit(seated.permit)
         )
@@ -65,10 +68,14 @@ class StageServicer(stage_service_pb2_grpc.StageServiceServicer):
         return pb.DeclineOfferResponse(seat=own_seat(room, self._people))
 
     async def LeaveStage(self, request: pb.LeaveStageRequest, context: Any) -> pb.LeaveStageResponse:
-        seated = await self._stage.leave_stage(actor(), request.room_id)
+        seated = await self._stage.leave_stage(actor(), request.room_id, Wish.of("", request.understands))
         return pb.LeaveStageResponse(
             seat=own_seat(seated.room, self._people), permit=messages.media_permit(seated.permit)
         )
+
+    async def SetSpokenLanguage(self, request: SetSpokenLanguageRequest, context: Any) -> SetSpokenLanguageResponse:
+        await self._stage.set_spoken_language(actor(), request.room_id, request.user_id, request.language)
+        return SetSpokenLanguageResponse()
 
     async def SetOwnMute(self, request: pb.SetOwnMuteRequest, context: Any) -> pb.SetOwnMuteResponse:
         room = await self._stage.set_own_mute(actor(), request.room_id, request.muted)

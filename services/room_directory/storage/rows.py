@@ -49,6 +49,7 @@ def room_values(room: Room) -> dict[str, Any]:
         "visibility": room.visibility.value,
         "hand_mode": room.hand_mode.value,
         "line_order": room.line_order.value,
+        "rehearsal": room.rehearsal,
         "room_key": room.room_key,
         "home_relay_id": room.home_relay_id,
         "state": room.state.value,
@@ -80,6 +81,7 @@ def part_values(part: str, value: Any) -> dict[str, Any]:
                 "booth_since": seat.booth_since,
                 "active": seat.active,
                 "hears": seat.hears,
+                "speaks": seat.speaks,
             }
         case "hands":
             hand: Hand = value
@@ -123,6 +125,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         visibility=Visibility(row["visibility"]),
         hand_mode=HandMode(row["hand_mode"]),
         line_order=LineOrder(row["line_order"]),
+        rehearsal=row["rehearsal"],
         room_key=row["room_key"],
         home_relay_id=row["home_relay_id"],
         state=RoomState(row["state"]),
@@ -134,7 +137,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         version=row["version"],
         term=row["term"],
         rules=rules,
-        stage={each["user_id"]: _stage_seat(each) for each in parts["stage"]},
+        stage={each["user_id"]: _stage_seat(each, row["language"]) for each in parts["stage"]},
         hands={each["user_id"]: _hand(each) for each in sorted(parts["hands"], key=_by_time)},
         offers={each["user_id"]: _offer(each) for each in parts["offers"]},
         guests={each["user_id"]: each["at"] for each in parts["guests"]},
@@ -148,9 +151,10 @@ def _by_time(row: Mapping[str, Any]) -> Any:
     return row["raised_at"], row["user_id"]
 
 
-def _stage_seat(row: Mapping[str, Any]) -> StageSeat:
+def _stage_seat(row: Mapping[str, Any], spoken: str) -> StageSeat:
+    """A seat; an older release says of nobody what they speak: it counts as what the room does."""
     values = {name: row[name] for name in row if name not in {"room_id", "role"}}
-    return StageSeat(role=Role(row["role"]), **values)
+    return StageSeat(role=Role(row["role"]), **values | {"speaks": row["speaks"] or spoken})
 
 
 def _hand(row: Mapping[str, Any]) -> Hand:

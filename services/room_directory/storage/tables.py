@@ -35,6 +35,8 @@ rooms = Table(
     Column("hand_mode", String(16), nullable=False),
     # Of release 0.3: what an older one beside it writes has none.
     Column("line_order", String(16), nullable=False, server_default="arrival"),
+    # Of release 0.3: rooms of an older one beside it do not rehearse.
+    Column("rehearsal", Boolean, nullable=False, server_default=false()),
     Column("room_key", String(64), nullable=False),
     Column("home_relay_id", _ID, nullable=False),
     Column("state", String(16), nullable=False),
@@ -72,6 +74,8 @@ stage_seats = Table(
     Column("booth_since", UtcDateTime, nullable=True),
     Column("active", Boolean, nullable=False, server_default=false()),
     Column("hears", String(8), nullable=False, server_default=""),
+    # Of release 0.3: empty where an older one beside it wrote, and read as the language of the room.
+    Column("speaks", String(8), nullable=False, server_default=""),
     UniqueConstraint("room_id", "member", name="uq_stage_seats_member"),
 )
 

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
+    booth_events_pb2,
     fleet_service_pb2,
     room_events_pb2,
     room_pb2,
@@ -43,8 +44,9 @@ from tests.support.fake_auth import FakeAuth, person
 from tests.support.rpc_harness import SECRET, RpcHarness, TokenMint, serving, test_settings
 
 EVENTS = tuple(
-    getattr(room_events_pb2, name)
-    for name in room_events_pb2.DESCRIPTOR.message_types_by_name
+    getattr(file, name)
+    for file in (room_events_pb2, booth_events_pb2)
+    for name in file.DESCRIPTOR.message_types_by_name
     if name not in {"RoomEvent", "RoomPulse"}
 )
 

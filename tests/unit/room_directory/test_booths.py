@@ -28,6 +28,7 @@ from services.room_directory.domain.events import (
     SeatAction,
     StageSeatChanged,
 )
+from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -242,9 +243,9 @@ def test_a_closed_booth_leaves_interpreters_listening_moderators_on_the_floor_an
 def test_a_listener_hears_a_language_that_has_a_booth_and_no_other() -> None:
     hall = hall_with("ar")
     hall.listen("omar")
-    check_media(hall.room, Actor("omar"), MediaKind.AUDIENCE, "ar")
+    check_media(hall.room, Actor("omar"), MediaKind.AUDIENCE, Wish("ar"))
     with pytest.raises(BoothUnknown):
-        check_media(hall.room, Actor("omar"), MediaKind.AUDIENCE, "ru")
+        check_media(hall.room, Actor("omar"), MediaKind.AUDIENCE, Wish("ru"))
 
 
 def test_an_interpreter_who_went_onto_the_floor_as_a_moderator_is_not_made_one_again_there() -> None:

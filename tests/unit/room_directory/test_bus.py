@@ -34,6 +34,7 @@ CAUSES: dict[type[events.Fact], object] = {
     events.HandLowered: HandCause.LEFT,
     events.OfferClosed: events.OfferCause.LEFT,
     events.StageLeft: events.StageCause.LEFT,
+    events.BoothChanged: events.BoothCause.LEFT,
 }
 
 
@@ -64,6 +65,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "booth": Booth(language="ar", opened_at=START),
         "seats": (replace(hall.room.stage["lina"], booth="ar", booth_since=START, active=True),),
         "language": "ar",
+        "silent_since": START,
     }
     return kind(**{field.name: values[field.name] for field in fields(kind)})
 
@@ -87,6 +89,7 @@ def test_every_fact_becomes_the_event_of_its_name_with_room_revision_and_time(ki
         (wire.HAND_CAUSES, room_pb2.HandCause.DESCRIPTOR),
         (wire.OFFER_CAUSES, room_events_pb2.OfferCause.DESCRIPTOR),
         (wire.STAGE_CAUSES, room_events_pb2.StageCause.DESCRIPTOR),
+        (wire.BOOTH_CAUSES, booth_events_pb2.BoothCause.DESCRIPTOR),
     ],
 )
 def test_a_cause_is_told_by_the_word_that_the_rules_have_for_it(causes: dict[Any, int], enum: EnumDescriptor) -> None:

@@ -8,6 +8,7 @@ import pytest_asyncio
 from services.common.tasks import Background
 from services.programme.work import Limits
 from services.room_directory.domain.errors import RoomFull
+from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.seats import MediaKind
@@ -84,5 +85,5 @@ async def test_whoever_interprets_is_promised_the_work_of_their_channel_where_th
 async def test_whoever_asks_for_a_language_is_promised_its_channel(house: House) -> None:
     room_id = await house.open()
     await house.booths.open_booth(LINA, room_id, "ar")
-    await house.seats.get_media_permit(OMAR, room_id, MediaKind.AUDIENCE, "ar")
+    await house.seats.get_media_permit(OMAR, room_id, MediaKind.AUDIENCE, Wish("ar"))
     assert house.fleet.relays[RELAY].reserved.awaits((room_id, "ar"))

@@ -22,6 +22,7 @@ from services.room_directory.domain import hands
 from services.room_directory.domain.booths import FLOOR_OFF_DB
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import NoRelay, NotAllowed
+from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.seats import BoothRule, DeedKind, MediaKind, SessionState
@@ -32,6 +33,7 @@ ALL_ACTS = {
     *("raise_hand", "lower_hand", "attend_hands", "dismiss_hand"),
     *("offer_stage", "withdraw_offer", "accept_offer", "decline_offer", "leave_stage"),
     *("set_own_mute", "mute_speaker", "move_to_audience", "make_moderator", "take_back", "name_successor"),
+    *("go_live", "set_spoken_language"),
     *("open_booth", "offer_booth", "sit_in_booth", "take_over", "set_booth", "set_hearing", "close_booth"),
     *("remove_person", "readmit_person", "add_guest", "invitation_redeemed"),
     *("account_suspended", "signed_out", "profile_changed"),
@@ -78,6 +80,8 @@ async def the_stage_fills(house: House, room_id: str) -> None:
     assert await house.bring_up(room_id, OMAR) == "permit for omar as stage"
     await house.seats.get_media_permit(OMAR, room_id, MediaKind.STAGE)
     await stage.set_own_mute(OMAR, room_id, muted=True)
+    await stage.set_spoken_language(OMAR, room_id, "omar", "ru")
+    await house.cases.go_live(LINA, room_id)
     await stage.mute_speaker(LINA, room_id, "omar")
     await stage.name_successor(LINA, room_id, "omar", named=True)
     await stage.make_moderator(LINA, room_id, "omar")
@@ -101,7 +105,7 @@ async def people_interpret(house: House, room_id: str) -> None:
     await booths.set_booth(
         OMAR, room_id, "ar", rule=BoothRule.FLOOR, floor_after_seconds=3, floor_level_db=FLOOR_OFF_DB
     )
-    await house.seats.get_media_permit(NADIA, room_id, MediaKind.AUDIENCE, "ar")
+    await house.seats.get_media_permit(NADIA, room_id, MediaKind.AUDIENCE, Wish("ar"))
     await booths.close_booth(LINA, room_id, "ar")
     await booths.close_booth(LINA, room_id, "ru")
 

@@ -61,6 +61,11 @@ ATTEMPTS: dict[Action, Do] = {
     Action.SET_BOOTH: lambda hall, actor: booths.set_booth(
         hall.room, actor, "ru", rule=None, floor_after_seconds=9, floor_level_db=None, now=hall.now
     ),
+    Action.SET_SPOKEN_LANGUAGE: lambda hall, actor: stage.set_spoken_language(
+        hall.room, actor, "tarek", "ru", hall.now
+    ),
+    Action.GO_LIVE: lambda hall, actor: moderation.go_live(hall.room, actor, hall.now),
+    Action.LIST_CHANNELS: lambda hall, actor: hall.room.require(actor, Action.LIST_CHANNELS),
 }
 
 

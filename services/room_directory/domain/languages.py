@@ -1,0 +1,56 @@
+"""Languages: how they are written, and what somebody who listens wants to hear."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.room_directory.domain.channels import CHANNEL
+from services.room_directory.domain.errors import LanguageInvalid
+
+MOST_UNDERSTOOD = 6
+_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
+
+
+def check_tag(language: str) -> str:
+    """The language, if it is two or three small letters. Raises LanguageInvalid."""
+    if not _LANGUAGE.match(language):
+        raise LanguageInvalid
+    return language
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to hear."""
+
+    language: str = ""
+    """The floor or a booth, chosen by hand; empty where nobody chose."""
+    understands: tuple[str, ...] = ()
+    """The languages they understand, the best first."""
+    changing: bool = False
+    """Whether the session that they have is to hear it."""
+
+    @classmethod
+    def of(cls, language: str, understands: Sequence[str], *, changing: bool = False) -> "Wish":
+        """As a request says it. Raises LanguageInvalid."""
+        if len(understands) > MOST_UNDERSTOOD:
+            raise LanguageInvalid(f"at most {MOST_UNDERSTOOD} languages")
+        return cls(language, tuple(dict.fromkeys(map(check_tag, understands))), changing)
+
+    @property
+    def channel(self) -> str:
+        """The channel of the permit: where the relay chooses, it begins with the floor."""
+        return self.language or CHANNEL
+
+    @property
+    def booth(self) -> str:
+        """The language whose booth is chosen by hand; empty for the floor."""
+        return "" if self.channel == CHANNEL else self.language
+
+    @property
+    def chosen_by_relay(self) -> tuple[str, ...]:
+        """The languages by which the relay chooses what is heard; none where it was chosen by hand."""
+        return () if self.language else self.understands
+
+
+AS_SPOKEN = Wish()
+"""The floor, in whatever language people speak there."""
