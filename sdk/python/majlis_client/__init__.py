@@ -8,10 +8,12 @@ from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken
 from majlis_client.discovery import Server, discover
 from majlis_client.errors import MajlisError
 from majlis_client.hands import Hands
+from majlis_client.wish import Wish
 
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from majlis_client.interpreting import Interpreter, interpret
     from majlis_client.listening import Listener, Recording, listen
     from majlis_client.speaking import Spoken, speak
     from majlis_client.webrtc import MediaSession
@@ -21,6 +23,7 @@ __all__ = [
     "CredentialStore",
     "FixedToken",
     "Hands",
+    "Interpreter",
     "Listener",
     "MajlisError",
     "MediaSession",
@@ -30,13 +33,17 @@ __all__ = [
     "Spoken",
     "StoredSignIn",
     "TokenSource",
+    "Wish",
     "discover",
+    "interpret",
     "listen",
     "speak",
 ]
 
 # WebRTC takes a second to load: programs that only call RPCs do without it.
 _WITH_SOUND = {
+    "Interpreter": "interpreting",
+    "interpret": "interpreting",
     "Listener": "listening",
     "Recording": "listening",
     "listen": "listening",

@@ -13,8 +13,9 @@ import typer
 from majlis.room_directory.v1 import room_pb2, stage_service_pb2
 
 from majlis_client import __version__
+from majlis_client.booths import booths, go_live, interpret
 from majlis_client.capacity import capacity
-from majlis_client.catalogue import has, language_of, say
+from majlis_client.catalogue import language_of, say
 from majlis_client.client import Client
 from majlis_client.credentials import StoredSignIn
 from majlis_client.discovery import discover
@@ -31,7 +32,7 @@ from majlis_client.terminal import (
     QuestionOption,
     RoomOption,
     ServerOption,
-    by_token,
+    explain,
     run,
     signed_in,
     stopped_by_signal,
@@ -39,6 +40,7 @@ from majlis_client.terminal import (
     stored,
     token_of,
 )
+from majlis_client.wish import Wish
 
 app = typer.Typer(help=say("help.app"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -164,10 +166,13 @@ def create(
     language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.language"))] = "en",
     description: Annotated[str, typer.Option("--description", "-d", help=say("help.option.description"))] = "",
     closed: Annotated[bool, typer.Option("--closed", help=say("help.option.closed"))] = False,
+    booth: Annotated[list[str] | None, typer.Option("--booth", "-b", help=say("help.option.booths"))] = None,
+    rehearsal: Annotated[bool, typer.Option("--rehearsal", help=say("help.option.rehearsal"))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Starts a room."""
-    run(_create(server, as_json=as_json, title=title, language=language, description=description, closed=closed))
+    fields = {"title": title, "language": language, "description": description, "closed": closed}
+    run(_create(server, as_json=as_json, **fields, languages=booth or [], rehearsal=rehearsal))
 
 
 async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
@@ -183,17 +188,21 @@ async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
 
 @app.command(help=say("help.listen"))
 def listen(
+    *,
     room: RoomOption,
     out: Annotated[Path, typer.Option("--out", "-o", help=say("help.option.out"))] = Path("heard.ogg"),
     seconds: Annotated[float | None, typer.Option("--seconds", help=say("help.option.seconds"), min=0.1)] = None,
+    language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.heard"))] = "",
+    understands: Annotated[str, typer.Option("--understands", help=say("help.option.understands"))] = "",
     key: KeyOption = "",
     server: ServerOption = "",
 ) -> None:
     """Records a room."""
-    run(_listen(server, room, out, seconds, key))
+    listed = tuple(each.strip() for each in understands.split(",") if each.strip())
+    run(_listen(server, room, out, key, seconds=seconds, wish=Wish(language, listed)))
 
 
-async def _listen(server: str, room: str, out: Path, seconds: float | None, key: str) -> None:
+async def _listen(server: str, room: str, out: Path, key: str, **how: Any) -> None:
     from majlis_client.listening import listen as record  # noqa: PLC0415 (takes a second to load)
 
     link = room_of(room)
@@ -203,7 +212,7 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
                 client,
                 link.room_id,
                 out,
-                seconds=seconds,
+                **how,
                 room_key=key or link.room_key,
                 stop=stopped_by_signal(),
                 on_begin=lambda: print(say("listen.begin", room_id=link.room_id, path=out), flush=True),
@@ -212,7 +221,7 @@ async def _listen(server: str, room: str, out: Path, seconds: float | None, key:
     print(say("listen.done", path=out, seconds=recording.seconds, heard=recording.heard_seconds))
     if recording.reconnects:
         print(say("listen.reconnects", count=recording.reconnects))
-    _explain(recording.why, "stopped", recording.detail)
+    explain(recording.why, "stopped", recording.detail)
 
 
 @app.command(help=say("help.speak"))
@@ -242,7 +251,7 @@ async def _speak(server: str, room: str, file: Path, key: str, **how: Any) -> No
             on_step=lambda step: print(say(f"speak.{step}"), flush=True),
         )
     print(say("speak.done", seconds=spoken.seconds))
-    _explain(spoken.why, "finished")
+    explain(spoken.why, "finished")
 
 
 @app.command("raise-hand", help=say("help.raise_hand"))
@@ -288,7 +297,7 @@ async def _until_answered(client: Client, room: str, me: str, hands: Hands) -> N
                 return
             if hands.place != place:
                 print(say("hand.up", position=hands.place), flush=True)
-    _explain("room_ended", "")
+    explain("room_ended", "")
 
 
 @app.command(help=say("help.invite"))
@@ -314,6 +323,9 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
 
 
 app.command(help=say("help.capacity"))(capacity)
+app.command("interpret", help=say("help.interpret"))(interpret)
+app.command("go-live", help=say("help.go_live"))(go_live)
+app.add_typer(booths, name="booths")
 app.add_typer(doors, name="doors")
 app.add_typer(ladder, name="ladder")
 
@@ -364,15 +376,3 @@ def _progress(wait: Wait) -> None:
         minutes = -(-round(wait.wait_seconds) // 60)
         line = say("doors.wait", place=wait.place, waiting=wait.waiting, minutes=minutes)
     print(line, flush=True)
-
-
-def _explain(why: str, expected: str, detail: str = "") -> None:
-    """Says why something ended otherwise than expected; anything but the room's own end exits with 1."""
-    if why == expected:
-        return
-    why = by_token(why)
-    key = f"why.{why}" if has(f"why.{why}") else f"error.{why}"
-    told = has(key) and (detail or why != "UNREACHABLE")
-    print(say(key, message=detail, reason=why) if told else why, file=sys.stderr)
-    if why != "room_ended":
-        raise typer.Exit(1)

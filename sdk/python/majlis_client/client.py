@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -46,6 +46,7 @@ from majlis_client.events import watch
 from majlis_client.line import OnPlace
 from majlis_client.redeeming import Told, redeem, request_of
 from majlis_client.seats import Seats
+from majlis_client.wish import AS_SPOKEN, Wish
 
 
 class Client:
@@ -126,27 +127,45 @@ class Client:
                 return found
 
     async def create_room(
-        self, title: str, *, language: str = "en", description: str = "", closed: bool = False
+        self,
+        title: str,
+        *,
+        language: str = "en",
+        description: str = "",
+        closed: bool = False,
+        languages: Sequence[str] = (),
+        rehearsal: bool = False,
     ) -> room_pb2.Room:
-        """Starts a room that the caller leads."""
+        """Starts a room that the caller leads, with booths of `languages`; in a rehearsal the audience hears nothing.
+
+        GoLive ends a rehearsal.
+        """
         request = room_service_pb2.CreateRoomRequest(
             request_id=secrets.token_hex(16),
             title=title,
             description=description,
             language=language,
             visibility=room_pb2.VISIBILITY_CLOSED if closed else room_pb2.VISIBILITY_OPEN,
+            languages=languages,
+            rehearsal=rehearsal,
         )
         return (await self.rooms.CreateRoom(request)).room
 
     async def join(
-        self, room_id: str, *, room_key: str = "", without_permit: bool = False, on_place: OnPlace | None = None
+        self,
+        room_id: str,
+        *,
+        room_key: str = "",
+        without_permit: bool = False,
+        on_place: OnPlace | None = None,
+        wish: Wish = AS_SPOKEN,
     ) -> room_service_pb2.JoinRoomResponse:
-        """Takes the caller's seat; one held on another device is taken over.
+        """Takes the caller's seat; one held on another device is taken over. The permit is for what they wish to hear.
 
         With `on_place` it waits in line where there is no seat just now, and tells of the place as that moves; without,
         it is refused then with ROOM_FULL or NO_RELAY.
         """
-        return await self.seats.join(room_id, room_key, without_permit=without_permit, on_place=on_place)
+        return await self.seats.join(room_id, room_key, without_permit=without_permit, on_place=on_place, wish=wish)
 
     async def leave(self, room_id: str, epoch: int = 0) -> None:
         """Gives the seat up; with its epoch, only if it is still that one."""

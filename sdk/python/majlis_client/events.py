@@ -56,11 +56,12 @@ async def watch(
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 
 
-_NO_NEWS = frozenset({"pulse", "stream_status", "hand_queue", "hand_raised", "hand_lowered", "own_hand"})
+_OF_HANDS = {"hand_queue", "hand_raised", "hand_lowered", "own_hand"}
+_NO_NEWS = frozenset({"pulse", "stream_status", "booth_signalled", *_OF_HANDS})
 
 
 def _is_news(event: room_events_pb2.RoomEvent) -> bool:
-    """Whether an event brings its reader to its revision; counts, the stream's status and hands only repeat one."""
+    """Whether an event brings its reader to its revision; counts, status, hands and signs only repeat one."""
     return event.WhichOneof("event") not in _NO_NEWS
 
 

@@ -18,10 +18,13 @@ from majlis_client.recorder import Recorder
 from majlis_client.seats import Entered
 from majlis_client.succession import Succession
 from majlis_client.webrtc import MediaSession
+from majlis_client.wish import AS_SPOKEN, Wish
 
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
 
 _KEEP_UP_SECONDS = 1.0
+_ANOTHER_SESSION = {"SESSION_NOT_FOUND", "WRONG_RELAY", "SEAT_STALE", "PERMIT_SPENT"}
+"""What keeps the present session from hearing something else, and a new one not."""
 # How often to ask for sound while on stage, where leaving it is not heard of.
 _ON_STAGE_SECONDS = 5.0
 
@@ -59,8 +62,10 @@ class Listener:
         on_session: Callable[[], None] = lambda: None,
         on_event: OnEvent = lambda _: None,
         on_place: OnPlace | None = None,
+        wish: Wish = AS_SPOKEN,
     ) -> None:
         self.reconnects = 0
+        self._wish = wish
         self._client = client
         self._room_id = room_id
         self._room_key = room_key
@@ -84,7 +89,7 @@ class Listener:
     async def run(self) -> str:
         """Listens until room or seat end or the caller cancels; says why. Raises MajlisError when it cannot begin."""
         self._user_id = (await self._client.me()).profile.user_id
-        entered = await self._client.seats.enter(self._room_id, self._room_key, self._on_place)
+        entered = await self._client.seats.enter(self._room_id, self._room_key, self._on_place, self._wish)
         self.entered.set()
         sound = asyncio.ensure_future(self._keep_sound(self._heard_from(entered)))
         try:
@@ -92,6 +97,24 @@ class Listener:
         finally:
             sound.cancel()
             await asyncio.gather(sound, return_exceptions=True)
+
+    async def hear(self, wish: Wish) -> None:
+        """Wishes something else from now on: what is heard changes without a gap, or with the session that comes next.
+
+        Raises MajlisError where that cannot be had, as a language without a booth; what is heard stays then.
+        """
+        before, self._wish, session = self._wish, wish, self._sessions.session
+        if session is None:
+            return
+        try:
+            answer = await self._client.rooms.GetMediaPermit(self._request(changing=True))
+            await session.change(answer.permit.permit)
+        except MajlisError as error:
+            if error.reason in _ANOTHER_SESSION or error.passing:
+                self._sessions.moved("")
+                return
+            self._wish = before
+            raise
 
     async def leave(self) -> None:
         """Gives the seat up, unless another device or another part of the program has it."""
@@ -122,7 +145,7 @@ class Listener:
                 if error.reason != "NOT_IN_ROOM":
                     return error.reason
                 # The server lost the seat, not the person: take it again.
-                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place)
+                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place, self._wish)
             else:
                 return "room_ended"
 
@@ -202,7 +225,7 @@ class Listener:
         self._on_session()
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
-        request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+        request = self._request()
         epoch = self._client.seats.epoch(self._room_id)
         try:
             answer = await self._client.rooms.GetMediaPermit(request)
@@ -210,13 +233,22 @@ class Listener:
             if not error.wants_seat:
                 raise
             permit = self._heard_from(
-                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place)
+                await self._client.seats.restore(self._room_id, self._room_key, epoch, self._on_place, self._wish)
             )
             if permit is None:
                 raise
             return permit
         self._client.seats.note(self._room_id, answer.seat)
         return answer.permit
+
+    def _request(self, *, changing: bool = False) -> room_service_pb2.GetMediaPermitRequest:
+        return room_service_pb2.GetMediaPermitRequest(
+            room_id=self._room_id,
+            kind=room_pb2.MEDIA_KIND_AUDIENCE,
+            language=self._wish.language,
+            understands=self._wish.understands,
+            changing=changing,
+        )
 
     def _heard_from(self, entered: Entered) -> room_pb2.MediaPermit | None:
         if entered.seat.role != room_pb2.ROLE_LISTENER:
@@ -240,6 +272,7 @@ async def listen(
     on_event: OnEvent = lambda _: None,
     on_begin: Callable[[], None] = lambda: None,
     on_place: OnPlace | None = None,
+    wish: Wish = AS_SPOKEN,
 ) -> Recording:
     """Records a room to a file until it ends, `seconds` in it are over, `stop` is set, or the caller cancels.
 
@@ -256,6 +289,7 @@ async def listen(
             on_session=recorder.begin_session,
             on_event=on_event,
             on_place=on_place,
+            wish=wish,
         )
         why = "stopped"
         try:

@@ -17,23 +17,53 @@ from majlis_client.errors import MajlisError
 _LATE_SECONDS = 0.5
 
 
-class FileTrack(MediaStreamTrack):
+class Said(MediaStreamTrack):
+    """A microphone that says something; `finished` is set when that is over, and `failure` where it broke off."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.finished = asyncio.Event()
+        self.failure: Exception | None = None
+        self.seconds = 0.0
+        """How much has been said."""
+
+
+class Silence(Said):
+    """A microphone into which nobody speaks; it is never finished."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: float | None = None
+        self._pts = 0
+
+    async def recv(self) -> AudioFrame:
+        """The next 20 ms, when they are due."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        now = asyncio.get_running_loop().time()
+        self._begun = now if self._begun is None else self._begun
+        await asyncio.sleep(max(0.0, self._begun + self._pts / RATE - now))
+        frame = AudioFrame(format="s16", layout="mono", samples=RATE // 50)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.sample_rate, frame.pts, frame.time_base = RATE, self._pts, Fraction(1, RATE)
+        self._pts += frame.samples
+        return frame
+
+
+class FileTrack(Said):
     """A microphone that says what is in a file, once or over and over; any format FFmpeg reads will do.
 
     `finished` is set when the file has been said to its end, or to where it cannot be read on: `failure` then says why.
     Raises MajlisError at once when it cannot be read at all.
     """
 
-    kind = "audio"
-
     def __init__(
         self, path: Path, *, loop: bool = False, read: Callable[[Path], Iterator[AudioFrame]] = decode
     ) -> None:
         super().__init__()
-        self.finished = asyncio.Event()
-        self.failure: Exception | None = None
-        self.seconds = 0.0
-        """How much has been said."""
         self._path = path
         self._over_and_over = loop
         self._read = read

@@ -10,6 +10,7 @@ from majlis.room_directory.v1 import room_pb2, room_service_pb2
 
 from majlis_client.errors import MajlisError
 from majlis_client.line import OnPlace, wait_for_seat
+from majlis_client.wish import AS_SPOKEN, Wish
 
 _SEATED = {room_pb2.ROLE_LISTENER, room_pb2.ROLE_SPEAKER, room_pb2.ROLE_MODERATOR, room_pb2.ROLE_INTERPRETER}
 
@@ -35,29 +36,39 @@ class Seats:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def join(
-        self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None = None
+        self,
+        room_id: str,
+        room_key: str,
+        *,
+        without_permit: bool,
+        on_place: OnPlace | None = None,
+        wish: Wish = AS_SPOKEN,
     ) -> room_service_pb2.JoinRoomResponse:
         """Takes the seat in any case, for as long as the program does not leave it.
 
         Who is to hear of a place waits for a seat where there is none; anybody else is refused.
         """
         async with self._turns[room_id]:
-            answer = await self._join(room_id, room_key, without_permit=without_permit, on_place=on_place)
+            answer = await self._join(room_id, room_key, without_permit=without_permit, on_place=on_place, wish=wish)
         self._users[room_id] = self._users.get(room_id, 0) + 1
         return answer
 
-    async def enter(self, room_id: str, room_key: str = "", on_place: OnPlace | None = None) -> Entered:
+    async def enter(
+        self, room_id: str, room_key: str = "", on_place: OnPlace | None = None, wish: Wish = AS_SPOKEN
+    ) -> Entered:
         """The seat that the client holds there, else one taken now or waited for; give it back with `done`."""
         async with self._turns[room_id]:
-            entered = await self._held(room_id) or await self._taken(room_id, room_key, on_place)
+            entered = await self._held(room_id) or await self._taken(room_id, room_key, on_place, wish)
         self._users[room_id] = self._users.get(room_id, 0) + 1
         return entered
 
-    async def restore(self, room_id: str, room_key: str, epoch: int, on_place: OnPlace | None = None) -> Entered:
+    async def restore(
+        self, room_id: str, room_key: str, epoch: int, on_place: OnPlace | None = None, wish: Wish = AS_SPOKEN
+    ) -> Entered:
         """Takes the seat again that the server lost, unless that was done since `epoch`."""
         async with self._turns[room_id]:
             held = await self._held(room_id) if self.epoch(room_id) > epoch else None
-            return held or await self._taken(room_id, room_key, on_place)
+            return held or await self._taken(room_id, room_key, on_place, wish)
 
     async def done(self, room_id: str, *, stay: bool = False) -> None:
         """One use of the seat is over; the last one leaves the room, unless it is to `stay`."""
@@ -113,12 +124,12 @@ class Seats:
         self.note(room_id, answer.seat)
         return Entered(answer.seat, None)
 
-    async def _taken(self, room_id: str, room_key: str, on_place: OnPlace | None) -> Entered:
-        answer = await self._join(room_id, room_key, without_permit=False, on_place=on_place)
+    async def _taken(self, room_id: str, room_key: str, on_place: OnPlace | None, wish: Wish) -> Entered:
+        answer = await self._join(room_id, room_key, without_permit=False, on_place=on_place, wish=wish)
         return Entered(answer.seat, answer.permit if answer.HasField("permit") else None)
 
     async def _join(
-        self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None
+        self, room_id: str, room_key: str, *, without_permit: bool, on_place: OnPlace | None, wish: Wish
     ) -> room_service_pb2.JoinRoomResponse:
         async def knock(ticket: str, slip: str) -> room_service_pb2.JoinRoomResponse:
             request = room_service_pb2.JoinRoomRequest(
@@ -128,6 +139,8 @@ class Seats:
                 may_wait=on_place is not None,
                 ticket=ticket,
                 slip=slip,
+                language=wish.language,
+                understands=wish.understands,
             )
             return await self._knock(request)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,14 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
-from majlis_client.player import FileTrack, Turn
+from majlis_client.player import FileTrack, Said, Turn
+from majlis_client.seats import Entered
 from majlis_client.succession import Succession
-from majlis_client.webrtc import MediaSession
+from majlis_client.webrtc import FrameHandler, MediaSession
 
-Step = Literal["hand_raised", "on_stage", "speaking", "muted", "unmuted", "reconnecting"]
+Step = Literal[
+    "hand_raised", "on_stage", "waiting_for_booth", "in_booth", "speaking", "muted", "unmuted", "reconnecting"
+]
 OnStep = Callable[[Step], None]
 
 # Hands fall after a minute; raising again keeps the place in the queue.
@@ -39,11 +43,15 @@ class Spoken:
 class Speaker:
     """One person's way to the stage and back."""
 
-    def __init__(self, client: Client, room_id: str, on_step: OnStep) -> None:
+    def __init__(
+        self, client: Client, room_id: str, on_step: OnStep, *, on_slots: tuple[FrameHandler, ...] = ()
+    ) -> None:
+        """Each of `on_slots` hears another of the others on stage."""
         self._client = client
         self._room_id = room_id
-        self._room_key = ""
+        self._room_key = self._question = ""
         self._on_step = on_step
+        self._on_slots = on_slots
         self._user_id = ""
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
@@ -58,18 +66,15 @@ class Speaker:
         """The relay that takes the voice; empty while none does."""
         return self._sessions.relay
 
-    async def speak(self, track: FileTrack, room_key: str, question: str) -> Spoken:
+    async def speak(self, track: Said, room_key: str, question: str) -> Spoken:
         """Says the track to its end. Raises MajlisError when the stage cannot be reached or the track not read on."""
-        self._room_key = room_key
+        self._room_key, self._question = room_key, question
         self._user_id = (await self._client.me()).profile.user_id
         entered = await self._client.seats.enter(self._room_id, room_key)
         self._was_on_stage = entered.seat.role != room_pb2.ROLE_LISTENER
         watching = asyncio.ensure_future(self._watch())
         try:
-            permit = entered.permit
-            if not self._was_on_stage:
-                permit = await self._unless_ended(self._come_on_stage(entered.seat, question))
-            self._on_step("on_stage")
+            permit = await self._unless_ended(self._come(entered))
             why = await self._say(track, permit)
         finally:
             watching.cancel()
@@ -77,18 +82,31 @@ class Speaker:
             await self._go_back()
         return Spoken(track.seconds, why)
 
-    async def _come_on_stage(self, seat: room_pb2.OwnSeat, question: str) -> room_pb2.MediaPermit:
-        if seat.HasField("offer"):
-            self._offer.put_nowait(seat.offer)
-        else:
-            await self._client.raise_hand(self._room_id, question)
-            self._on_step("hand_raised")
+    async def _come(self, entered: Entered) -> room_pb2.MediaPermit | None:
+        """To where this one speaks; a listener is brought there by an offer."""
+        permit = entered.permit
+        if entered.seat.role == room_pb2.ROLE_LISTENER:
+            raise_hand = partial(self._client.raise_hand, self._room_id, self._question)
+            offered = entered.seat.HasField("offer") and self._is_for_me(entered.seat.offer)
+            if not offered:
+                await raise_hand()
+                self._on_step("hand_raised")
+            permit = await self._accept(entered.seat, raise_hand)
+        self._on_step("on_stage")
+        return permit
+
+    async def _accept(
+        self, seat: room_pb2.OwnSeat, again: Callable[[], Awaitable[object]] | None = None
+    ) -> room_pb2.MediaPermit | None:
+        """Waits for the offer and accepts it; `again` asks for one from time to time."""
+        self._consider(seat.offer)
         while True:
             try:
-                async with asyncio.timeout(_RAISE_AGAIN_SECONDS):
+                async with asyncio.timeout(None if again is None else _RAISE_AGAIN_SECONDS):
                     offer = await self._offer.get()
             except TimeoutError:
-                await self._client.raise_hand(self._room_id, question)
+                if again is not None:
+                    await again()
                 continue
             try:
                 accepted = await self._client.accept_offer(self._room_id, offer.offer_id)
@@ -98,15 +116,15 @@ class Speaker:
                 continue
             self._came_by_offer = True
             self._client.seats.note(self._room_id, accepted.seat)
-            return accepted.permit
+            return accepted.permit if accepted.HasField("permit") else None
 
-    async def _say(self, track: FileTrack, permit: room_pb2.MediaPermit | None) -> str:
+    async def _say(self, track: Said, permit: room_pb2.MediaPermit | None) -> str:
         try:
             return await self._one_after_the_other(track, permit)
         finally:
             await self._sessions.close()
 
-    async def _one_after_the_other(self, track: FileTrack, permit: room_pb2.MediaPermit | None) -> str:
+    async def _one_after_the_other(self, track: Said, permit: room_pb2.MediaPermit | None) -> str:
         backoff, spoke, lost = Backoff(), False, True
         while True:
             refused = False
@@ -141,20 +159,22 @@ class Speaker:
         await _first_of(waiting, self._ended)
         waiting.cancel()
 
-    async def _next_session(self, track: FileTrack, permit: room_pb2.MediaPermit) -> None:
+    async def _next_session(self, track: Said, permit: room_pb2.MediaPermit) -> None:
         """The session after the present one, which has the voice until the next one stands."""
         await self._sessions.follow(self._open(Turn(track), permit), lambda: asyncio.sleep(_IN_FLIGHT_SECONDS))
 
     async def _open(self, turn: Turn, permit: room_pb2.MediaPermit) -> MediaSession:
         origin = self._client.server.origin
-        session = await MediaSession.speak(origin, permit.path, permit.permit, turn, ice_servers=permit.ice_servers)
+        session = await MediaSession.speak(
+            origin, permit.path, permit.permit, turn, self._on_slots, ice_servers=permit.ice_servers
+        )
         if self._turn is not None:
             self._turn.end()
         self._turn = turn
         turn.begin()
         return session
 
-    async def _until_over(self, track: FileTrack) -> None:
+    async def _until_over(self, track: Said) -> None:
         """Until the track is said, the session is lost, or it is to be had elsewhere."""
         # A relay that goes is told of at once; the connection itself notices only after half a minute.
         waits = [asyncio.ensure_future(each) for each in (track.finished.wait(), self._sessions.until_over())]
@@ -185,7 +205,7 @@ class Speaker:
         self._client.seats.note(self._room_id, answer.seat)
         return answer.permit
 
-    async def _unless_ended(self, way: Awaitable[room_pb2.MediaPermit]) -> room_pb2.MediaPermit:
+    async def _unless_ended(self, way: Awaitable[room_pb2.MediaPermit | None]) -> room_pb2.MediaPermit | None:
         going = asyncio.ensure_future(way)
         await _first_of(going, self._ended)
         if going.done():
@@ -197,11 +217,15 @@ class Speaker:
     async def _go_back(self) -> None:
         """Back to where the person was: out of the room, in the audience, or on stage as before."""
         ended = self._ended.done()
-        if self._came_by_offer and not ended:
+        if not ended:
             with contextlib.suppress(MajlisError):
-                left = await self._client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(room_id=self._room_id))
-                self._client.seats.note(self._room_id, left.seat)
+                await self._leave_place()
         await self._client.seats.done(self._room_id, stay=ended or self._was_on_stage)
+
+    async def _leave_place(self) -> None:
+        if self._came_by_offer:
+            left = await self._client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(room_id=self._room_id))
+            self._client.seats.note(self._room_id, left.seat)
 
     async def _watch(self) -> None:
         try:
@@ -243,9 +267,12 @@ class Speaker:
                 self._follow_mute(seat)
 
     def _consider(self, offer: room_pb2.StageOffer) -> None:
-        # A seat in a booth is for interpreters: who came to speak on the floor does not take it.
-        if offer.user_id == self._user_id and not offer.language:
+        if self._is_for_me(offer):
             self._offer.put_nowait(offer)
+
+    def _is_for_me(self, offer: room_pb2.StageOffer) -> bool:
+        # A seat in a booth is for interpreters: who came to speak on the floor does not take it.
+        return offer.user_id == self._user_id and not offer.language
 
     def _follow_mute(self, seat: room_pb2.StageSeat) -> None:
         if seat.person.user_id == self._user_id and seat.muted != self._muted:

@@ -93,6 +93,18 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(130) from None
 
 
+def explain(why: str, expected: str, detail: str = "") -> None:
+    """Says why something ended otherwise than expected; anything but the room's own end exits with 1."""
+    if why == expected:
+        return
+    why = by_token(why)
+    key = f"why.{why}" if has(f"why.{why}") else f"error.{why}"
+    told = has(key) and (detail or why != "UNREACHABLE")
+    print(say(key, message=detail, reason=why) if told else why, file=sys.stderr)
+    if why != "room_ended":
+        raise typer.Exit(1)
+
+
 def stopped_by_signal() -> asyncio.Event:
     """An event that Ctrl-C, or a polite request to end, sets instead of breaking off."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -161,7 +161,7 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
   }
 }
 
-const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand']);
+const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled']);
 
 /** Whether an event brings its reader to its revision; counts, the stream's status and hands only repeat one. */
 function isNews({ event }: RoomEvent): boolean {

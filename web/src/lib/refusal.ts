@@ -62,6 +62,7 @@ const texts = new Set<string>([
   'refused.TOO_MANY_BOOTHS',
   'refused.LANGUAGE_INVALID',
   'refused.BOOTH_LOOP',
+  'refused.LINE_INVALID',
   'refused.NOT_IN_BOOTH',
   'refused.FIELD_INVALID',
   'refused.STORAGE_UNAVAILABLE',

@@ -55,7 +55,7 @@ export function answered(own: OwnSeat, answer: OwnSeat): OwnSeat {
 }
 
 /** What repeats the room's revision instead of bringing the next one: counts, the stream's status, and hands, which are counted apart. */
-const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand']);
+const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled']);
 
 /** Whether an event is one of the room's numbered facts, or a snapshot in place of some. */
 export function isFact({ event: fact }: RoomEvent): boolean {
