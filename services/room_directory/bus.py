@@ -191,7 +191,7 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     events.BoothChanged: lambda fact, common, people: booth_events_pb2.BoothChanged(
         **common,
         booth=wire.booth(fact.booth, fact.seats, people, fact.silent_since),
-        cause=wire.BOOTH_CAUSES.get(fact.cause),
+        cause=wire.BOOTH_CAUSES.get(fact.cause, booth_events_pb2.BOOTH_CAUSE_UNSPECIFIED),
         by_user_id=fact.by_user_id,
     ),
     events.BoothClosed: lambda fact, common, people: booth_events_pb2.BoothClosed(  # noqa: ARG005

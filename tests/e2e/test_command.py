@@ -154,3 +154,39 @@ async def test_people_without_a_browser_talk_and_listen(stack: Stack, tmp_path: 
     second = heard_in(tmp_path / "second.ogg")
     assert seconds_of(second, 700) > 4
     assert voices.rms(second[-voices.SAMPLE_RATE // 2 :]) < 0.01
+
+
+async def test_people_without_a_browser_interpret_and_listen_in_a_language(
+    stack: Stack, tmp_path: Path, speech: dict[int, Path]
+) -> None:
+    owner = await host_of(tmp_path / "owner", stack)
+    interpreter = await invited(tmp_path / "interpreter", stack, owner, "irina")
+    listener = await invited(tmp_path / "listener", stack, owner, "olga")
+    making = ("create", "--title", "Two languages", "--language", "ar", "--booth", "ru", "--json")
+    room = json.loads(await owner.run(*making))["room_id"]
+    handle = (await interpreter.run("whoami")).partition("(@")[2].partition(")")[0]
+
+    talking = owner.start("speak", "--room", room, "--loop", str(speech[440]))
+    working = interpreter.start("interpret", "--room", room, "--to", "ru", "--loop", "--file", str(speech[700]))
+    try:
+        assert working.stdout is not None
+        assert await asyncio.to_thread(working.stdout.readline) == (
+            "Waiting for a moderator to offer you a seat in the booth …\n"
+        )
+        assert handle in await owner.run("booths", "offer", "ru", handle, "--room", room)
+        assert await asyncio.to_thread(working.stdout.readline) == "You sit in the booth.\n"
+        assert await asyncio.to_thread(working.stdout.readline) == "Speaking …\n"
+        recording = ("listen", "--room", room, "--seconds", "6", "-o")
+        await listener.run(*recording, str(tmp_path / "russian.ogg"), "--language", "ru")
+        await listener.run(*recording, str(tmp_path / "floor.ogg"), "--language", "floor")
+        shown = json.loads(await owner.run("booths", "list", "--room", room, "--json"))
+        assert [(each["language"], each["heard"]) for each in shown["booths"]] == [("ru", handle)]
+    finally:
+        for process in (talking, working):
+            process.terminate()
+            await asyncio.to_thread(process.communicate)
+    russian, floor = heard_in(tmp_path / "russian.ogg"), heard_in(tmp_path / "floor.ogg")
+    assert seconds_of(russian, 700) > 3, "the interpreter, with the floor far below"
+    assert seconds_of(floor, 440) > 3
+    assert seconds_of(floor, 700) == 0, "nothing of a booth on the floor"
+    assert "is closed" in await owner.run("booths", "close", "ru", "--room", room)

@@ -30,6 +30,7 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
+from tests.support.fake_booths import BoothDesk
 from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
@@ -107,11 +108,19 @@ class Hall:
         self.revision = 1
         self.offers: list[room_pb2.StageOffer] = []
         self.line = FakeLine()
+        self.booth = ""
+        """The language of the booth in which the person sits."""
+        self.booth_calls: list[str] = []
+        self.wishes: list[tuple[str, tuple[str, ...], bool]] = []
+        """What each permit was asked for: language, languages that are understood, and whether a session changes."""
+        self.refuse_changes = ""
+        """The reason for which no session hears anything else."""
         self.replays: list[room_events_pb2.RoomEvent] = []
         """What every stream begins with, as servers did that told newcomers the past."""
 
     def seat(self) -> room_pb2.OwnSeat:
-        return room_pb2.OwnSeat(role=self.role, epoch=self.epoch) if self.seated else room_pb2.OwnSeat()
+        seat = room_pb2.OwnSeat(role=self.role, epoch=self.epoch, language=self.booth)
+        return seat if self.seated else room_pb2.OwnSeat()
 
     def permit(self) -> room_pb2.MediaPermit:
         self.permits += 1
@@ -137,8 +146,9 @@ class Hall:
         for watcher in self.watchers:
             watcher.put_nowait(error)
 
-    def offer_stage(self) -> None:
-        offer = room_pb2.StageOffer(offer_id="offer00000000001", user_id=USER_ID)
+    def offer_stage(self, language: str = "") -> None:
+        """Of the floor, or of a seat in a booth."""
+        offer = room_pb2.StageOffer(offer_id="offer00000000001", user_id=USER_ID, language=language)
         self.offers = [offer]
         self.happen(stage_offered=room_events_pb2.StageOffered(room_id=ROOM_ID, offer=offer))
 
@@ -190,7 +200,7 @@ class FakeAuth(AuthServicer):
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
+class FakeDirectory(BoothDesk, LineServicer, LadderServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
@@ -233,6 +243,7 @@ class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
         if self.hall.seated:
             self.hall.cut_streams(SeatEnded())
         self.hall.seated, self.hall.epoch = True, self.hall.epoch + 1
+        self.hall.wishes.append((request.language, tuple(request.understands), False))
         permit = None if request.without_permit else self.hall.permit()
         return room_service_pb2.JoinRoomResponse(snapshot=self.hall.snapshot(), seat=self.hall.seat(), permit=permit)
 
@@ -256,6 +267,7 @@ class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
         if request.kind == room_pb2.MEDIA_KIND_AUDIENCE and self.hall.role != room_pb2.ROLE_LISTENER:
             self.hall.refused_audience += 1
             raise NotAllowed
+        self.hall.wishes.append((request.language, tuple(request.understands), request.changing))
         return room_service_pb2.GetMediaPermitResponse(permit=self.hall.permit(), seat=self.hall.seat())
 
     async def RaiseHand(self, request: Any, context: Any) -> Any:
@@ -275,7 +287,9 @@ class FakeDirectory(LineServicer, LadderServicer, DirectoryServicer):
     async def AcceptOffer(self, request: Any, context: Any) -> Any:
         if request.offer_id != "offer00000000001":
             raise OfferGone
-        self.hall.role = room_pb2.ROLE_SPEAKER
+        language = self.hall.offers[-1].language
+        self.hall.role = room_pb2.ROLE_INTERPRETER if language else room_pb2.ROLE_SPEAKER
+        self.hall.booth = language
         return stage_service_pb2.AcceptOfferResponse(seat=self.hall.seat(), permit=self.hall.permit())
 
 
@@ -332,6 +346,10 @@ class HttpPart:
         if method == "DELETE":
             self.hall.deleted.append(path)
             return 200, [], ""
+        if method == "PUT" and path.endswith("/channel"):
+            if self.hall.refuse_changes:
+                return 409, [], json.dumps({"reason": self.hall.refuse_changes, "detail": "not here"})
+            return 200, [], json.dumps({"channel": "ru"})
         if method == "POST" and path.startswith(("/whep/", "/whip/")):
             await self.hall.media_open.wait()
             if self.hall.refuse_media:

@@ -144,7 +144,7 @@ async def test_signs_silence_and_who_listens_to_what_reach_those_who_look_after_
 
     def silent_since() -> bool:
         changes = world.of_type(booth_events_pb2.BoothChanged, room_id)
-        return changes[-1].booth.HasField("silent_since")
+        return bool(changes[-1].booth.HasField("silent_since"))
 
     await world.until(silent_since)
     listed = await world.call("lina", "ListChannels", booth_service_pb2.ListChannelsRequest(room_id=room_id))
