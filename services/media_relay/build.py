@@ -46,6 +46,7 @@ from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.rpc import MediaRelayRpc, UseCases
+from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
 from services.media_relay.sessions.effects import Effects
@@ -301,6 +302,7 @@ def _sessions(
     app = UseCases(
         opening=opening,
         resuming=Resuming(relay, core, randomness, addresses),
+        changing=Changing(relay, core, rooms, verify=verify, clock=clock),
         ending=ending,
         orders=Orders(relay, core, rooms, effects, clock),
     )

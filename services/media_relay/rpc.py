@@ -14,6 +14,7 @@ from services.common.errors import DomainError
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.messages import SEAT_ACTIONS, room_part, seat_change, session_info
+from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.ending import Ending
 from services.media_relay.sessions.opening import Opening
 from services.media_relay.sessions.orders import Orders
@@ -31,6 +32,7 @@ class UseCases:
 
     opening: Opening
     resuming: Resuming
+    changing: Changing
     ending: Ending
     orders: Orders
 
@@ -55,6 +57,10 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
         """Trickles or restarts ICE."""
         done = self._app.resuming.patch_session(request.session_id, request.permit, request.if_match, request.fragment)
         return pb.PatchSessionResponse(fragment=done.fragment, etag=done.etag)
+
+    async def ChangeChannel(self, request: pb.ChangeChannelRequest, _context: Context) -> pb.ChangeChannelResponse:
+        channel = await self._app.changing.change_channel(request.session_id, request.permit)
+        return pb.ChangeChannelResponse(channel=channel)
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, _context: Context) -> pb.DeleteSessionResponse:
         self._app.ending.delete_session(request.session_id, request.permit)

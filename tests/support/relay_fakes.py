@@ -15,6 +15,7 @@ from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.fleet.permit_keys import PERMIT
 from services.media_relay.programme.room_media import RoomMediaTable
+from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
 from services.media_relay.sessions.effects import Effects
@@ -303,6 +304,7 @@ class RelayBench:
             addresses=addresses,
         )
         self.resuming = Resuming(self.relay, self.core, randomness, addresses)
+        self.changing = Changing(self.relay, self.core, self.rooms, verify=self._verify, clock=self.clock)
         self.orders = Orders(self.relay, self.core, self.rooms, effects, self.clock)
         self.upkeep = Upkeep(self.relay, self.rooms, effects, self.handshakes, trim=lambda: None, clock=self.clock)
         self._permits = count(1)

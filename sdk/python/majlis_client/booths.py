@@ -28,13 +28,11 @@ def show(room: RoomOption, server: ServerOption = "", as_json: JsonOption = Fals
 
 @booths.command("open", help=say("help.booths.open"))
 def open_booth(language: LanguageArgument, *, room: RoomOption, server: ServerOption = "") -> None:
-    """Opens the booth of a language."""
     run(_open(server, room, language))
 
 
 @booths.command("close", help=say("help.booths.close"))
 def close_booth(language: LanguageArgument, *, room: RoomOption, server: ServerOption = "") -> None:
-    """Closes the booth of a language."""
     run(_close(server, room, language))
 
 

@@ -1,7 +1,14 @@
 """The relay as a whole: who may open a session, when sessions connect and end, what changes of seats and rooms do."""
 
 from services.media_relay.domain.capacity import Capacity
-from services.media_relay.domain.errors import EtagMismatch, PermitInvalid, RelayDraining, SessionNotFound, WrongRelay
+from services.media_relay.domain.errors import (
+    EtagMismatch,
+    PermitInvalid,
+    RelayDraining,
+    SeatStale,
+    SessionNotFound,
+    WrongRelay,
+)
 from services.media_relay.domain.events import (
     Cause,
     Event,
@@ -56,8 +63,7 @@ class Relay:
 
     def check(self, permit: Permit, now: float) -> None:
         """Raises the reason why this permit opens no session here and now; changes nothing."""
-        if (permit.relay_id, permit.boot_id) != (self.relay_id, self.boot_id):
-            raise WrongRelay("this permit is for another relay, or for an earlier start of this one")
+        self._check_start(permit)
         if self.draining:
             raise RelayDraining("this relay is being emptied: ask for a new permit", retry_after_seconds=1.0)
         self.rooms.check(permit)
@@ -100,6 +106,32 @@ class Relay:
             raise SessionNotFound("no such media session: it has ended, or never was here")
         if session.proof != proof:
             raise PermitInvalid("this is not the permit that opened the session")
+        return session
+
+    def change(self, session_id: str, permit: Permit, now: float) -> MediaSession:
+        """Lets a session hear what another permit of its seat says; one that did so already changes nothing.
+
+        Raises SessionNotFound, PermitInvalid, WrongRelay, SeatStale, ChannelUnknown, PermitSpent.
+        """
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound("no such media session: it has ended, or never was here")
+        before = session.permit
+        if (permit.seat, permit.kind, permit.booth) != (before.seat, before.kind, before.booth):
+            raise PermitInvalid("this permit is for another seat, or another kind of session")
+        if permit.permit_id == session.changed_by:
+            return session
+        self._check_start(permit)
+        self.rooms.check(permit)
+        self.seats.check(permit)
+        if permit.epoch != session.epoch:
+            raise SeatStale("the seat has changed: ask for a new session")
+        self.spent.check(permit.permit_id, now)
+        self.spent.spend(permit.permit_id, now)
+        # Nobody is counted twice, and a channel that two hear is counted once.
+        self.capacity.promise(permit, home=self.rooms.is_home(permit.room_id))
+        self.capacity.release(before)
+        session.permit, session.changed_by = permit, permit.permit_id
         return session
 
     def check_etag(self, session: MediaSession, if_match: str) -> None:
@@ -205,6 +237,10 @@ class Relay:
             return []
         by_age = sorted(self.sessions, key=lambda session: session.kind is Kind.STAGE)
         return self._end_all(by_age[:excess], Cause.DRAINING)
+
+    def _check_start(self, permit: Permit) -> None:
+        if (permit.relay_id, permit.boot_id) != (self.relay_id, self.boot_id):
+            raise WrongRelay("this permit is for another relay, or for an earlier start of this one")
 
     def _shut_other_booths(self, session: MediaSession) -> list[Event]:
         """One person speaks in one booth: where two sessions differ, the one of the older epoch is not heard any more.

@@ -22,6 +22,8 @@ class MediaSession:
     etag: str
     remote_ufrag: str
     opened_at: float
+    changed_by: str = ""
+    """The permit that changed last what it hears."""
     serial: int = 0
     """Which session of this start of the relay it is, from 1."""
     keyed: bool = False

@@ -54,7 +54,13 @@ class RuledRelay(FakeRelay):
         self.bench.claims = Claims()
         self.meter = LoadMeter(self.bench.relay, dict, lambda: self._address, SystemClock())
         bench = self.bench
-        app = UseCases(opening=bench.opening, resuming=bench.resuming, ending=bench.ending, orders=bench.orders)
+        app = UseCases(
+            opening=bench.opening,
+            resuming=bench.resuming,
+            changing=bench.changing,
+            ending=bench.ending,
+            orders=bench.orders,
+        )
         self.rpc = MediaRelayRpc(bench.relay, app, self.meter, lambda _: None)
         self.world = world
         self.reports = SessionReports(self, RELAY, BOOT, Metrics("media_relay"))  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""A session goes on and hears something else, by another permit of its seat."""
+
+import pytest
+
+from services.common.errors import DomainError
+from services.media_relay.domain.booths import BoothPart
+from services.media_relay.domain.seats import SeatAction, SeatChange
+from tests.support.relay_fakes import ROOM, USER, RelayBench, offer, part
+
+ARABIC = {"channel": "ar", "channel_kind": "language"}
+
+
+async def bench_with_booths() -> RelayBench:
+    bench = RelayBench()
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ar"), BoothPart("ru")])])
+    return bench
+
+
+def heard(bench: RelayBench, session_id: str) -> int:
+    """The packet core's channel that a session hears."""
+    return bench.core.listening[bench.handle(session_id)]
+
+
+async def test_a_session_hears_another_channel_without_a_new_one() -> None:
+    bench = await bench_with_booths()
+    session_id = await bench.connect()
+    before, promised = heard(bench, session_id), bench.relay.capacity.promised
+    assert await bench.changing.change_channel(session_id, bench.permit(**ARABIC)) == "ar"
+    assert heard(bench, session_id) == bench.rooms.channel(ROOM, "ar") != before
+    assert [told for _, told in bench.recorder.told()] == ["opened", "connected"]
+    [count] = bench.relay.sessions.room_counts()
+    assert count.channels == {"ar": 1}
+    assert await bench.changing.change_channel(session_id, bench.permit()) == "floor"
+    assert bench.relay.capacity.promised == promised, "nobody is counted twice"
+
+
+async def test_the_same_permit_again_changes_nothing_and_does_not_open_a_session() -> None:
+    bench = await bench_with_booths()
+    session_id, other = await bench.connect(), await bench.connect(sub="another000000001")
+    permit = bench.permit(**ARABIC)
+    await bench.changing.change_channel(session_id, permit)
+    assert await bench.changing.change_channel(session_id, permit) == "ar"
+    with pytest.raises(DomainError) as refused:
+        await bench.opening.create_session(permit, offer("firefox_listener"))
+    assert refused.value.reason == "PERMIT_SPENT"
+    with pytest.raises(DomainError) as refused:
+        await bench.changing.change_channel(other, permit)
+    assert refused.value.reason == "PERMIT_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sub": "another000000001"}, "PERMIT_INVALID"),
+        ({"room": "room000000000002"}, "PERMIT_INVALID"),
+        ({"relay": "relay00009"}, "WRONG_RELAY"),
+        ({"boot": "boot000000000009"}, "WRONG_RELAY"),
+        ({"epoch": 2}, "SEAT_STALE"),
+        ({"channel": "ka", "channel_kind": "language"}, "CHANNEL_UNKNOWN"),
+    ],
+)
+async def test_another_permit_than_one_of_the_seat_is_refused_and_the_sound_stays(
+    changes: dict[str, object], reason: str
+) -> None:
+    bench = await bench_with_booths()
+    session_id = await bench.connect()
+    before = heard(bench, session_id)
+    with pytest.raises(DomainError) as refused:
+        await bench.changing.change_channel(session_id, bench.permit(**changes))
+    assert refused.value.reason == reason
+    assert heard(bench, session_id) == before
+
+
+async def test_a_permit_from_before_the_seat_changed_is_refused() -> None:
+    bench = await bench_with_booths()
+    session_id, permit = await bench.connect(), bench.permit(**ARABIC)
+    await bench.orders.apply_seat_changes([SeatChange(ROOM, USER, 1, 2, SeatAction.REPLACE)])
+    with pytest.raises(DomainError) as refused:
+        await bench.changing.change_channel(session_id, permit)
+    assert refused.value.reason == "SEAT_STALE"
+
+
+async def test_no_session_no_change() -> None:
+    bench = await bench_with_booths()
+    with pytest.raises(DomainError) as refused:
+        await bench.changing.change_channel("session9999999999999999999", bench.permit(**ARABIC))
+    assert refused.value.reason == "SESSION_NOT_FOUND"
+
+
+async def test_a_session_that_has_no_keys_yet_hears_the_other_channel_once_it_has() -> None:
+    bench = await bench_with_booths()
+    session_id = await bench.open()
+    await bench.changing.change_channel(session_id, bench.permit(**ARABIC))
+    bench.handshakes.succeed(bench.handle(session_id))
+    assert heard(bench, session_id) == bench.rooms.channel(ROOM, "ar")
