@@ -113,7 +113,7 @@ def session_info(session: MediaSession) -> pb.SessionInfo:
         role=_ROLES.get(permit.role, room_pb2.ROLE_UNSPECIFIED),
         sign_in_id=permit.sign_in_id,
         issued_at=permit.issued_at,
-        channel=permit.channel,
+        channel=session.channel,
         booth=permit.booth,
     )
 

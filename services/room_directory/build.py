@@ -150,13 +150,11 @@ async def build(
     settings: Settings, database: Database, metrics: Metrics, *, clock: Clock, background: Background
 ) -> Parts:
     """Everything but the tasks; reads the signing keys, which are made at the first start."""
-    if not settings.auth_address:
-        raise SettingsError("ROOM_DIRECTORY_AUTH_ADDRESS must be set")
+    auth, invite, bus = _auth(settings), _invite(settings), Bus(settings, metrics)
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
     ownership, made = leases_of(database, clock, metrics)
     store, ledger = SqlRoomStore(database, clock, rules, made), SqlLedger(database, clock)
     keys = await Keys.open(ledger, timedelta(days=settings.key_rotation_days))
-    auth, invite, bus = AuthClient(settings.auth_address, settings), _invite(settings), Bus(settings, metrics)
     blocks, ended, revocations = Blocks(), EndedSignIns(), RevocationList(clock)
     people, dispatch = People(auth, clock), Dispatch(clock, counters.relay_latency, background)
     clocks, peers = RelayClocks(clock, ClockSkew(clock, metrics).note), PeerClients(settings, settings.peer_name)
@@ -220,6 +218,12 @@ def _verifier(
         revocations=revocations,
         refused=refusal_counter(metrics),
     )
+
+
+def _auth(settings: Settings) -> AuthClient:
+    if not settings.auth_address:
+        raise SettingsError("ROOM_DIRECTORY_AUTH_ADDRESS must be set")
+    return AuthClient(settings.auth_address, settings)
 
 
 def _invite(settings: Settings) -> InviteClient | None:

@@ -26,7 +26,7 @@ from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
 from services.room_directory import messages as wire
-from services.room_directory import relay_messages, seat_messages
+from services.room_directory import relay_messages
 from services.room_directory.app.ownership.ports import GivenSeat
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.app.relay_clocks import RelayClocks
@@ -138,7 +138,7 @@ class PeerClients:
     async def take_rooms(self, address: str, seats: Sequence[GivenSeat]) -> None:
         """Lets a copy take rooms that nobody owns now; with the newest of the seats, they are there when it answers."""
         stub = peer_service_pb2_grpc.PeerServiceStub((await self._at(address)).channel)
-        given = [seat_messages.given_seat(room_id, seat) for room_id, seat in seats[-_MOST_GIVEN:]]
+        given = [relay_messages.given_seat(room_id, seat) for room_id, seat in seats[-_MOST_GIVEN:]]
         for start in range(0, len(given) or 1, _SEATS_A_PAGE):
             page = peer_service_pb2.TakeRoomsRequest(seats=given[start : start + _SEATS_A_PAGE])
             await stub.TakeRooms(page, timeout=_CALL_SECONDS)

@@ -1,12 +1,15 @@
-"""What relays say of themselves to domain values, and what they are told to messages of the contract."""
+"""What relays, gateways and other copies say to domain values, and what they are told to messages of the contract."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import room_parts_pb2
-from majlis.room_directory.v1 import ladder_pb2
+from majlis.room_directory.v1 import fleet_service_pb2, ladder_pb2, peer_service_pb2, sessions_pb2
+from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
+from services.common.errors import DomainError
 from services.programme.channels import FLOOR, Channel
 from services.programme.messages import channel_message
 from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
@@ -16,8 +19,9 @@ from services.room_directory.domain.ladder import Footing, LadderCause, LadderOr
 from services.room_directory.domain.people import Proof
 from services.room_directory.domain.placement import ChannelKey, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
-from services.room_directory.domain.seats import MediaKind, SessionState
-from services.room_directory.messages import BOOTH_RULES, MEDIA_KINDS, moment
+from services.room_directory.domain.room import Room
+from services.room_directory.domain.seats import MediaKind, Seat, SessionState
+from services.room_directory.messages import BOOTH_RULES, MEDIA_KINDS, ROLES, moment
 
 SEAT_ACTIONS = {
     SeatAction.END: relay_pb.SEAT_ACTION_END,
@@ -27,6 +31,12 @@ SEAT_ACTIONS = {
     SeatAction.UNMUTE: relay_pb.SEAT_ACTION_UNMUTE,
     SeatAction.STREAM_GONE: relay_pb.SEAT_ACTION_STREAM_GONE,
     SeatAction.STREAM_BACK: relay_pb.SEAT_ACTION_STREAM_BACK,
+}
+_SESSION_STATES = {
+    sessions_pb2.SESSION_EVENT_OPENED: SessionState.PENDING,
+    sessions_pb2.SESSION_EVENT_CONNECTED: SessionState.UP,
+    sessions_pb2.SESSION_EVENT_IDLE: SessionState.IDLE,
+    sessions_pb2.SESSION_EVENT_ENDED: SessionState.DOWN,
 }
 LADDER_CAUSES = {cause: ladder_pb2.LadderCause.Value(f"LADDER_CAUSE_{cause.name}") for cause in LadderCause}
 _LADDER_CAUSES: dict[int, LadderCause] = {number: cause for cause, number in LADDER_CAUSES.items()}
@@ -142,3 +152,65 @@ def _carried(load: relay_pb.RelayLoad) -> frozenset[ChannelKey]:
     """The floor of each room that has sessions there, and every channel that somebody hears."""
     heard = {(room.room_id, each.channel.name) for room in load.rooms for each in room.channels}
     return frozenset(heard | {(room.room_id, FLOOR) for room in load.rooms})
+
+
+def session_news(change: sessions_pb2.SessionChange, relay_id: str) -> SessionNews | None:
+    """What a relay says of one session; None when it is a kind of news this code does not know."""
+    state, kind = _SESSION_STATES.get(change.event), MEDIA_KINDS.get(change.kind)
+    if state is None or kind is None:
+        return None
+    return SessionNews(
+        session_id=change.session_id,
+        user_id=change.user_id,
+        epoch=change.epoch,
+        kind=kind,
+        state=state,
+        by_client=change.cause == sessions_pb2.SESSION_CAUSE_DELETED,
+        by_leaving_relay=change.cause == sessions_pb2.SESSION_CAUSE_DRAINING,
+        relay_id=relay_id,
+        proof=Proof(change.sign_in_id, change.issued_at),
+        permit_id=change.permit_id,
+        serial=change.serial,
+    )
+
+
+def given_seat(room_id: str, seat: Seat) -> peer_service_pb2.GivenSeat:
+    """A seat for the next owner of its room."""
+    return peer_service_pb2.GivenSeat(
+        room_id=room_id,
+        user_id=seat.user_id,
+        epoch=seat.epoch,
+        device_epoch=seat.device_epoch,
+        stream_epoch=seat.stream_epoch if seat.stream else 0,
+        sign_in_id=seat.proof.sign_in_id,
+        token_issued_at=seat.proof.issued_at,
+    )
+
+
+def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> list[tuple[str, Seat]]:
+    """Seats of the owner before, each with its room, as of now."""
+    return [
+        (
+            each.room_id,
+            Seat(
+                user_id=each.user_id,
+                epoch=each.epoch,
+                device_epoch=each.device_epoch,
+                joined_at=now,
+                pending_since=now,
+                unheard_since=now,
+                stream=bool(each.stream_epoch),
+                stream_epoch=each.stream_epoch,
+                proof=Proof(each.sign_in_id, each.token_issued_at),
+            ),
+        )
+        for each in seats
+    ]
+
+
+def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:
+    """Whether the holder of a seat, or somebody without one, may watch the room."""
+    if isinstance(seat, Seat):
+        return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
+    reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
+    return fleet_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))

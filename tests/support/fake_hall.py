@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import math
-from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,46 +31,12 @@ from tests.support.fake_booths import BoothDesk
 from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
+from tests.support.fake_tracks import Silence, Tone
 from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
 ROOM_ID = "room000000000001"
-RATE = 48_000
-
-
-class Tone(MediaStreamTrack):
-    """A steady tone in real time."""
-
-    kind = "audio"
-
-    def __init__(self, hertz: float) -> None:
-        super().__init__()
-        self._hertz = hertz
-        self._pts = 0
-        self._started: float | None = None
-
-    async def recv(self) -> AudioFrame:
-        now = asyncio.get_running_loop().time()
-        self._started = now if self._started is None else self._started
-        await asyncio.sleep(max(0.0, self._started + self._pts / RATE - now))
-        turn = 2 * math.pi * self._hertz / RATE
-        samples = array("h", (int(12000 * math.sin(turn * (self._pts + at))) for at in range(960)))
-        frame = AudioFrame(format="s16", layout="mono", samples=960)
-        frame.planes[0].update(samples.tobytes())
-        frame.pts, frame.time_base, frame.sample_rate = self._pts, Fraction(1, RATE), RATE
-        self._pts += 960
-        return frame
-
-
-class Silence(MediaStreamTrack):
-    """Sends nothing, as a relay does where nobody speaks."""
-
-    kind = "audio"
-
-    async def recv(self) -> AudioFrame:
-        await asyncio.Event().wait()
-        raise AssertionError("nothing sets it")
 
 
 class Hall:

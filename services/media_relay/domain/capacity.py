@@ -32,10 +32,9 @@ class _Room:
     spoken: Counter[str] = field(default_factory=Counter)
     """People on stage by the channel they speak in."""
 
-    def change(self, permit: Permit, number: int) -> None:
-        counts, channel = (
-            (self.spoken, permit.booth or FLOOR) if permit.kind is Kind.STAGE else (self.heard, permit.channel)
-        )
+    def change(self, permit: Permit, number: int, channel: str) -> None:
+        """Counts a session in or out; `channel` is what one of the audience hears."""
+        counts, channel = (self.spoken, permit.booth or FLOOR) if permit.kind is Kind.STAGE else (self.heard, channel)
         counts[channel] += number
         if not counts[channel]:
             del counts[channel]
@@ -117,12 +116,18 @@ class Capacity:
     def promise(self, permit: Permit, *, home: bool) -> None:
         """Counts a session in."""
         self.move(permit.room_id, home=home)
-        self._change(self._rooms.setdefault(permit.room_id, _Room(home)), permit, 1)
+        self._change(self._rooms.setdefault(permit.room_id, _Room(home)), permit, 1, permit.channel)
 
-    def release(self, permit: Permit) -> None:
-        """Counts a session out."""
+    def hear(self, permit: Permit, before: str, after: str) -> None:
+        """A session that is counted hears another channel."""
         room = self._rooms[permit.room_id]
-        self._change(room, permit, -1)
+        self._change(room, permit, 1, after)
+        self._change(room, permit, -1, before)
+
+    def release(self, permit: Permit, channel: str) -> None:
+        """Counts a session out; `channel` is what it heard last."""
+        room = self._rooms[permit.room_id]
+        self._change(room, permit, -1, channel)
         if not room.heard and not room.spoken:
             del self._rooms[permit.room_id]
 
@@ -134,14 +139,14 @@ class Capacity:
             room.home = home
             self.promised += self.tariff.room(room.part()) - before
 
-    def _change(self, room: _Room, permit: Permit, number: int) -> None:
+    def _change(self, room: _Room, permit: Permit, number: int, channel: str) -> None:
         before = self.tariff.room(room.part())
-        room.change(permit, number)
+        room.change(permit, number, channel)
         self.promised += self.tariff.room(room.part()) - before
 
     def _more(self, permit: Permit, home: bool) -> Work:
         known = self._rooms.get(permit.room_id)
         after = _Room(home, Counter(known.heard), Counter(known.spoken)) if known else _Room(home)
-        after.change(permit, 1)
+        after.change(permit, 1, permit.channel)
         more = self.tariff.room(after.part())
         return more - self.tariff.room(known.part()) if known else more

@@ -20,9 +20,10 @@ class RoomPart:
     stage_closed: bool = False
     booths: tuple[BoothPart, ...] = ()
 
-    def has(self, permit: Permit) -> bool:
-        """Whether the channel and the booth of a permit are the room's."""
-        return self.channels is None or {permit.channel, permit.booth or permit.channel} <= self.channels
+    def has(self, permit: Permit, channel: str = "") -> bool:
+        """Whether the channel and the booth of a permit are the room's; `channel` is what its session hears by now."""
+        channel = channel or permit.channel
+        return self.channels is None or {channel, permit.booth or channel} <= self.channels
 
 
 @dataclass(slots=True)

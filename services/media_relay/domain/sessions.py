@@ -22,6 +22,8 @@ class MediaSession:
     etag: str
     remote_ufrag: str
     opened_at: float
+    channel: str = ""
+    """The name of the channel that it hears now; it begins with the permit's."""
     changed_by: str = ""
     """The permit that changed last what it hears."""
     serial: int = 0
@@ -38,6 +40,9 @@ class MediaSession:
     ended: bool = False
     ends_at: float | None = None
     """When it ends by itself: half-open, or waiting for its successor."""
+
+    def __post_init__(self) -> None:
+        self.channel = self.channel or self.permit.channel
 
     @property
     def kind(self) -> Kind:
@@ -105,7 +110,7 @@ class SessionTable:
         counts = []
         for room_id, sessions in self._by_room.items():
             connected = [session for session in sessions.values() if session.connected]
-            channels = Counter(session.permit.channel for session in connected if session.kind is Kind.AUDIENCE)
+            channels = Counter(session.channel for session in connected if session.kind is Kind.AUDIENCE)
             listeners = channels.total()
             counts.append(RoomCount(room_id, listeners, len(connected) - listeners, channels))
         return counts

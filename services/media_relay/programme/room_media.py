@@ -210,7 +210,7 @@ class RoomMediaTable:
         self._media[room_id] = RoomMedia(room_id, stage)
         for session in self._sessions.of_room(room_id):
             if session.kind is Kind.AUDIENCE and session.keyed:
-                self._core.switch_channel(session.handle, self.channel(room_id, session.permit.channel))
+                self._core.switch_channel(session.handle, self.channel(room_id, session.channel))
         self.mix(room_id)
         self._remove(old)
 

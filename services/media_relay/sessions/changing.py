@@ -27,6 +27,5 @@ class Changing:
         permit = permit_from_claims(await self._verify(permit_text))
         session = self._relay.change(session_id, permit, self._clock.monotonic())
         if session.kind is Kind.AUDIENCE and session.keyed:
-            channel = self._rooms.channel(permit.room_id, session.permit.channel)
-            self._core.switch_channel(session.handle, channel)
-        return session.permit.channel
+            self._core.switch_channel(session.handle, self._rooms.channel(permit.room_id, session.channel))
+        return session.channel

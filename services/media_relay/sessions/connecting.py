@@ -91,7 +91,7 @@ class Connecting:
     def _attach(self, session: MediaSession, plan: Plan, ssrcs: Sequence[int]) -> None:
         room_id = session.permit.room_id
         if session.kind is Kind.AUDIENCE:
-            channel = self._rooms.channel(room_id, session.permit.channel)
+            channel = self._rooms.channel(room_id, session.channel)
             self._core.attach_listener(session.handle, channel, plan.listener(ssrcs[0]))
         elif (stage := self._rooms.stage(room_id)) is not None:
             self._rooms.mix(room_id)

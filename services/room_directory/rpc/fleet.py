@@ -6,7 +6,7 @@ from majlis.room_directory.v1 import fleet_service_pb2 as pb
 from majlis.room_directory.v1 import fleet_service_pb2_grpc, sessions_pb2
 
 from services.common.rpc.server import current_caller
-from services.room_directory import seat_messages
+from services.room_directory import relay_messages
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.keys import Keys
 from services.room_directory.app.ownership.passing import Passing
@@ -61,7 +61,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         self, request: pb.AuthorizeWatchersRequest, context: Any
     ) -> pb.AuthorizeWatchersResponse:
         room, seats = await self._rooms.authorize_watch(request.room_id, request.user_ids)
-        return pb.AuthorizeWatchersResponse(decisions=[seat_messages.watch_decision(room, seat) for seat in seats])
+        return pb.AuthorizeWatchersResponse(decisions=[relay_messages.watch_decision(room, seat) for seat in seats])
 
     async def ReportStreams(self, request: pb.ReportStreamsRequest, context: Any) -> pb.ReportStreamsResponse:
         changes = await self._passing.sort(
@@ -79,7 +79,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         for each in mine:
             if each.event == sessions_pb2.SESSION_EVENT_REFUSED:
                 self._fleet.promises.give_back(request.relay_id, each.room_id, each.user_id, each.permit_id)
-        read = [(each.room_id, seat_messages.session_news(each, request.relay_id)) for each in mine]
+        read = [(each.room_id, relay_messages.session_news(each, request.relay_id)) for each in mine]
         changes = [(room_id, news) for room_id, news in read if news is not None]
         await self._presence.report_sessions(request.relay_id, request.boot_id, changes)
         return pb.ReportSessionsResponse()

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from majlis.room_directory.v1 import moderation_service_pb2, peer_service_pb2_grpc
 from majlis.room_directory.v1 import peer_service_pb2 as pb
 
-from services.room_directory import seat_messages
+from services.room_directory import relay_messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.ownership.arrivals import Arrivals
 from services.room_directory.app.ownership.keeper import Ownership
@@ -35,7 +35,7 @@ class PeerServicer(peer_service_pb2_grpc.PeerServiceServicer):
         # With further pages of seats their rooms are here already: who gives them away waits, and everybody behind.
         if self._owning.ownership is not None and not arrivals.are_here({seat.room_id for seat in request.seats}):
             await self._owning.ownership.round()
-        await arrivals.seat(seat_messages.given_seats(request.seats, arrivals.clock.now()))
+        await arrivals.seat(relay_messages.given_seats(request.seats, arrivals.clock.now()))
         return pb.TakeRoomsResponse()
 
     async def NoteBlock(self, request: pb.NoteBlockRequest, context: Any) -> pb.NoteBlockResponse:

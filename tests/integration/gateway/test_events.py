@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from majlis.auth.v1 import account_pb2, auth_facts_pb2
-from majlis.room_directory.v1 import booth_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
 from services.common.bus.client import Bus
 from services.common.sight.metrics import Metrics
@@ -72,21 +72,6 @@ async def test_a_reader_gets_the_snapshot_and_then_what_happens(origin: Origin, 
             "revision": "11",
             "mediaMoved": {"roomId": ROOM, "revision": "11", "relayId": "relay00000001"},
         }
-
-
-async def test_what_happens_to_booths_reaches_everybody_who_watches(origin: Origin, bus: Bus) -> None:
-    async with stream(origin) as events:
-        await events.until("stream_status")
-        booth = booth_pb2.Booth(language="ar", active_user_id=ANNA, rule=booth_pb2.BOOTH_RULE_SILENCE)
-        await bus.publish(room_events_pb2.BoothChanged(room_id=ROOM, revision=11, booth=booth))
-        changed = await events.next()
-        assert changed is not None
-        assert (changed.name, changed.event_id) == ("booth_changed", 11)
-        assert changed.data["boothChanged"]["booth"]["activeUserId"] == ANNA
-        await bus.publish(room_events_pb2.BoothClosed(room_id=ROOM, revision=12, language="ar"))
-        closed = await events.next()
-        assert closed is not None
-        assert (closed.name, closed.data["boothClosed"]["language"]) == ("booth_closed", "ar")
 
 
 async def test_a_hand_goes_to_who_moderates_and_to_whose_it_is_and_to_nobody_else(origin: Origin, bus: Bus) -> None:

@@ -46,7 +46,8 @@ class Arrivals:
 
     def go(self, number: int) -> None:
         if self.inside:
-            self.capacity.release(self.inside.pop(number % len(self.inside)))
+            permit = self.inside.pop(number % len(self.inside))
+            self.capacity.release(permit, permit.channel)
 
     def counted_anew(self) -> Capacity:
         fresh = Capacity(self.capacity.limits, self.capacity.tariff)

@@ -1,5 +1,7 @@
 """A session goes on and hears something else, by another permit of its seat."""
 
+from typing import Any
+
 import pytest
 
 from services.common.errors import DomainError
@@ -60,7 +62,7 @@ async def test_the_same_permit_again_changes_nothing_and_does_not_open_a_session
     ],
 )
 async def test_another_permit_than_one_of_the_seat_is_refused_and_the_sound_stays(
-    changes: dict[str, object], reason: str
+    changes: dict[str, Any], reason: str
 ) -> None:
     bench = await bench_with_booths()
     session_id = await bench.connect()
@@ -78,6 +80,16 @@ async def test_a_permit_from_before_the_seat_changed_is_refused() -> None:
     with pytest.raises(DomainError) as refused:
         await bench.changing.change_channel(session_id, permit)
     assert refused.value.reason == "SEAT_STALE"
+
+
+async def test_a_booth_that_closes_ends_those_who_hear_it_now_and_not_those_who_did() -> None:
+    bench = await bench_with_booths()
+    left, came = await bench.connect(**ARABIC), await bench.connect(sub="another000000001")
+    await bench.changing.change_channel(left, bench.permit())
+    await bench.changing.change_channel(came, bench.permit(sub="another000000001", **ARABIC))
+    await bench.orders.configure_rooms([part(booths=[BoothPart("ru")])])
+    assert bench.alive(left)
+    assert not bench.alive(came)
 
 
 async def test_no_session_no_change() -> None:
