@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PERMISSIONS = ROOT / "deploy" / "nats" / "permissions.json"
@@ -31,14 +32,6 @@ SAYS: Mapping[str, tuple[str, ...]] = {
     "media_relay": ("programme:frame", "programme:wanted"),
     "canary": ("programme:wanted",),
 }
-_EVENT_MODULES = (
-    "majlis.auth.v1.auth_facts_pb2",
-    "majlis.invite.v1.invite_facts_pb2",
-    "majlis.room_directory.v1.room_events_pb2",
-    "majlis.room_directory.v1.ladder_pb2",
-    "majlis.media_relay.v1.media_relay_service_pb2",
-    "majlis.programme.v1.programme_pb2",
-)
 _LIMITS = """max_payload: 1MB
 max_pending: 16MB
 max_connections: 1000
@@ -55,12 +48,18 @@ def subjects_of(service: str) -> list[str]:
     from services.common.bus.subject import template_of
 
     found = set()
-    for name in _EVENT_MODULES:
-        module = importlib.import_module(name)
+    for module in _contracts():
         for descriptor in module.DESCRIPTOR.message_types_by_name.values():
             if "contract.v1.subject" in str(descriptor.GetOptions()):
                 found.add(template_of(getattr(module, descriptor.name)).filter({}))
     return sorted(subject for subject in found if subject.startswith(f"{service}.v1."))
+
+
+def _contracts() -> Iterator[Any]:
+    """The generated code of every file of the contracts."""
+    root = Path(next(iter(importlib.import_module("majlis").__path__)))
+    for path in sorted(root.rglob("*_pb2.py")):
+        yield importlib.import_module(".".join(("majlis", *path.relative_to(root).with_suffix("").parts)))
 
 
 def heard_from(source: str) -> Iterator[str]:

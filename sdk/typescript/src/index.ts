@@ -32,6 +32,8 @@ export * as booths from './gen/majlis/room_directory/v1/booth_service_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
 export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
+export * as booth from './gen/majlis/room_directory/v1/booth_pb.js';
+export * as boothEvents from './gen/majlis/room_directory/v1/booth_events_pb.js';
 export * as events from './gen/majlis/room_directory/v1/room_events_pb.js';
 export * as room from './gen/majlis/room_directory/v1/room_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
@@ -163,7 +165,7 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
 
 const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled']);
 
-/** Whether an event brings its reader to its revision; counts, the stream's status and hands only repeat one. */
+/** Whether an event brings its reader to its revision; counts, the stream's status, hands and signs only repeat one. */
 function isNews({ event }: RoomEvent): boolean {
   return !noNews.has(event.case);
 }

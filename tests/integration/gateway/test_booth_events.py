@@ -1,10 +1,11 @@
 """Who watches a room learns what happens to its booths."""
 
-from majlis.room_directory.v1 import booth_events_pb2, booth_pb2
+from majlis.auth.v1 import account_pb2
+from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_pb2
 
 from services.common.bus.client import Bus
 from tests.integration.gateway.conftest import ROOM, Origin
-from tests.integration.gateway.test_events import ANNA, bus, stream
+from tests.integration.gateway.test_events import ANNA, BORIS, bus, moved, say, stream, until_named
 
 __all__ = ["bus"]
 
@@ -22,3 +23,20 @@ async def test_what_happens_to_booths_reaches_everybody_who_watches(origin: Orig
         closed = await events.next()
         assert closed is not None
         assert (closed.name, closed.data["boothClosed"]["language"]) == ("booth_closed", "ar")
+
+
+async def test_a_sign_comes_to_the_booth_alone_and_brings_no_reader_further(origin: Origin, bus: Bus) -> None:
+    anna = room_pb2.StageSeat(person=account_pb2.Profile(user_id=ANNA), role=room_pb2.ROLE_INTERPRETER, language="ar")
+    origin.directory.seated_on_stage = [anna]
+    async with stream(origin) as booth, stream(origin, BORIS) as other:
+        for each in (booth, other):
+            await each.until("stream_status")
+        line = booth_events_pb2.BoothSignalled(
+            room_id=ROOM, revision=10, language="ar", kind=booth_pb2.BOOTH_SIGNAL_KIND_CHAT, text="Your turn?"
+        )
+        await bus.publish(line)
+        told = await booth.until("booth_signalled")
+        assert (told.event_id, told.data["boothSignalled"]["text"]) == (10, "Your turn?")
+        await say(origin, bus, moved())
+        assert "booth_signalled" not in [event.name async for event in until_named(other, "media_moved")]
+        assert (await booth.until("media_moved")).event_id == 11
