@@ -1,6 +1,7 @@
 """A small server with the public contract of the real one, for tests of clients: gRPC, discovery, WHIP and WHEP."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -302,6 +303,8 @@ class HttpPart:
         writer.write(("\r\n".join(lines) + "\r\n\r\n" + content).encode())
         await writer.drain()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     async def answer(self, method: str, path: str, body: str) -> tuple[int, list[str], str]:
         if path == "/.well-known/majlis.json":
