@@ -44,6 +44,7 @@ from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.fleet.permit_keys import PermitKeys
 from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.programme.bridge import ProgrammeBridge
+from services.media_relay.programme.metrics import show_channels, switches
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.rpc import MediaRelayRpc, UseCases
 from services.media_relay.sessions.changing import Changing
@@ -120,7 +121,8 @@ class RelayService:
 
         adapter = CoreAdapter(core, _shape(settings))
         bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
-        rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions)
+        rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions, switches(metrics))
+        show_channels(metrics, rooms, relay.sessions)
         others, orders = OtherRelays(), LadderOrders(relay.relay_id)
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
         meter = LoadMeter(relay, core.counters, lambda: _grpc_address(settings, server), clock, region=settings.region)

@@ -281,7 +281,8 @@ class RelayBench:
         self.handshakes = FakeHandshakes()
         self.recorder = Recorder()
         self.relay = Relay(relay_id, BOOT, Capacity(Limits(budget, budget), Tariff(PACKETS_ONLY, packet_ms)))
-        self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions)
+        self.switches: list[str] = []
+        self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions, self.switches.append)
         self.claims: dict[str, Mapping[str, Any]] = {}
         addresses = [("192.0.2.1", 5004), ("2001:db8::1", 5004)]
         randomness, doors = CountingRandomness(), doors or Doors(100)

@@ -1,6 +1,6 @@
 """The stage and the programme channels of each room that has sessions here, and how they move with the room's home."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from services.programme.channels import Channel
 from services.programme.leases import Leases
 from services.programme.wishes import Wish
 
+SWITCHED_BY_HOME = "home"
+"""Cause of a switch: the room's stage has come here, or gone elsewhere."""
 LINGER_SECONDS = 5.0
 """How long an empty room's media stay, for somebody who reconnects."""
 
@@ -102,16 +104,29 @@ class RoomMedia:
 class RoomMediaTable:
     """Makes, moves and removes the media of rooms."""
 
-    def __init__(self, core: StageCore, bridge: Bridge, rooms: RoomBook, sessions: SessionTable) -> None:
+    def __init__(
+        self,
+        core: StageCore,
+        bridge: Bridge,
+        rooms: RoomBook,
+        sessions: SessionTable,
+        switched: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`switched` is told why a listener was moved to another channel."""
         self._core = core
         self._bridge = bridge
         self._rooms = rooms
         self._sessions = sessions
         self._media: dict[str, RoomMedia] = {}
         self._leases = Leases()
+        self._switched = switched
 
     def __len__(self) -> int:
         return len(self._media)
+
+    def names(self) -> list[str]:
+        """Of all channels here; any thread may ask."""
+        return [name for media in list(self._media.values()) for name in list(media.channels)]
 
     def ensure(self, room_id: str) -> RoomMedia:
         """The room's media, made when somebody comes."""
@@ -211,6 +226,7 @@ class RoomMediaTable:
         for session in self._sessions.of_room(room_id):
             if session.kind is Kind.AUDIENCE and session.keyed:
                 self._core.switch_channel(session.handle, self.channel(room_id, session.channel))
+                self._switched(SWITCHED_BY_HOME)
         self.mix(room_id)
         self._remove(old)
 

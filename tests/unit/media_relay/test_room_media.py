@@ -1,11 +1,14 @@
 """Stages and programme channels follow the rooms: made for the first session, moved with the home, gone when empty."""
 
 from majlis.programme.v1.programme_pb2 import CHANNEL_KIND_FLOOR, CHANNEL_KIND_LANGUAGE
+from prometheus_client import generate_latest
 
+from services.common.sight.metrics import Metrics
 from services.media_relay.domain.booths import BoothPart, BoothRule, Mix
 from services.media_relay.domain.events import SessionOpened
 from services.media_relay.domain.leaving import Leaving
 from services.media_relay.fleet.load import LoadMeter
+from services.media_relay.programme.metrics import show_channels, switches
 from tests.support.relay_fakes import RELAY, ROOM, RelayBench, part
 
 ELSEWHERE = "relay00009"
@@ -150,6 +153,7 @@ async def test_each_listener_of_a_room_stays_on_the_channel_of_the_permit_when_t
     assert set(bench.core.channels) == set(bench.bridge.incoming)
     await bench.orders.configure_rooms([part(3, RELAY, "floor", "ar")])
     await bench.connect("stage", term=3)
+    assert bench.switches == ["home", "home"], "both went over to the mixers that are here now"
     assert not bench.bridge.incoming
     assert bench.core.listening[on_floor] != bench.core.listening[in_arabic]
 
@@ -255,3 +259,18 @@ async def test_only_the_first_session_of_a_room_is_news_for_other_relays() -> No
     await bench.open(room="room000002")
     opened = [event.first_of_room for event in bench.recorder.events if isinstance(event, SessionOpened)]
     assert opened == [True, False, True]
+
+
+async def test_channels_and_their_listeners_are_shown_by_what_they_carry() -> None:
+    bench, metrics = RelayBench(), Metrics("media_relay")
+    show_channels(metrics, bench.rooms, bench.relay.sessions)
+    switches(metrics)("home")
+    await bench.orders.configure_rooms([part(1, RELAY, "floor", "ar")])
+    await bench.connect(sub="user000002")
+    for sub in ("user000003", "user000004"):
+        await bench.connect(sub=sub, channel="ar", channel_kind="language")
+    told = generate_latest(metrics.registry).decode()
+    for kind, channels, listeners in (("floor", 1, 1), ("language", 1, 2), ("thrift", 0, 0)):
+        assert f'majlis_media_relay_channels{{channel_kind="{kind}"}} {channels}.0' in told
+        assert f'majlis_media_relay_listeners{{channel_kind="{kind}"}} {listeners}.0' in told
+    assert 'majlis_media_relay_switches_total{cause="home"} 1.0' in told
