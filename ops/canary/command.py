@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 import time
@@ -28,10 +29,11 @@ _LONG = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 class Told:
     """What the rounds tell, as metrics."""
 
-    def __init__(self, metrics: Metrics, *, on_the_bus: bool) -> None:
-        """`on_the_bus`: whether it hears its programme there too."""
+    def __init__(self, metrics: Metrics, *, on_the_bus: bool, interprets: bool = False) -> None:
+        """`on_the_bus`: whether it hears its programme there too; `interprets`: whether it does into a language."""
         self.metrics = metrics
-        self._on_the_bus = _ToldOfTheBus(metrics) if on_the_bus else None
+        self._on_the_bus = _ToldElsewhere(metrics, "bus", "on the bus") if on_the_bus else None
+        self._interpreted = _ToldElsewhere(metrics, "language", "of a language") if interprets else None
         self._rounds = metrics.counter("majlis_canary_rounds_total", "Rounds of the canary.", ["result"])
         self._failures = metrics.counter("majlis_canary_failures_total", "Failed rounds, by step.", ["step"])
         self._join = metrics.histogram(
@@ -63,6 +65,8 @@ class Told:
         self._gap.set(felt.heard.longest_gap_seconds)
         if self._on_the_bus is not None and felt.programme is not None:
             self._on_the_bus.heard(felt.programme)
+        if self._interpreted is not None and felt.interpreted is not None:
+            self._interpreted.heard(felt.interpreted)
         if felt.missed_on_the_bus:
             # People heard it, so that the round is good; consumers of the bus did not.
             self._failures.labels("programme").inc()
@@ -76,18 +80,18 @@ class Told:
         self._at.set(time.time())
 
 
-class _ToldOfTheBus:
-    """What was heard of the programme on the bus, as metrics."""
+class _ToldElsewhere:
+    """What was heard another way than on the floor, as metrics."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, way: str, where: str) -> None:
         self._delay = metrics.histogram(
-            "majlis_canary_mouth_to_bus_seconds", "From saying to hearing on the bus.", buckets=_SHORT
+            f"majlis_canary_mouth_to_{way}_seconds", f"From saying to hearing {where}.", buckets=_SHORT
         )
         self._lost = metrics.gauge(
-            "majlis_canary_bus_lost_ratio", "Share of the last round's sound that was missing on the bus."
+            f"majlis_canary_{way}_lost_ratio", f"Share of the last round's sound {where} that was missing."
         )
         self._gap = metrics.gauge(
-            "majlis_canary_bus_longest_gap_seconds", "Longest gap in the last round's sound on the bus."
+            f"majlis_canary_{way}_longest_gap_seconds", f"Longest gap in the last round's sound {where}."
         )
 
     def heard(self, heard: Heard) -> None:
@@ -107,10 +111,15 @@ def _line(felt: Felt) -> str:
         on_the_bus = f"; on the bus {bus_delay:.0f} ms after it was said, {bus.lost_ratio:.1%} missing"
     if felt.missed_on_the_bus:
         on_the_bus = "; nothing of it on the bus"
+    interpreted = ""
+    if felt.interpreted is not None:
+        told = felt.interpreted
+        language_delay = (told.mouth_to_ear_seconds or 0.0) * 1000
+        interpreted = f"; interpreted {language_delay:.0f} ms after it was said, {told.lost_ratio:.1%} missing"
     return (
         f"good: on stage in {felt.speak_seconds:.2f} s, hearing after {felt.join_seconds:.2f} s, "
         f"{delay * 1000:.0f} ms from mouth to ear, {felt.heard.lost_ratio:.1%} missing, "
-        f"longest gap {felt.heard.longest_gap_seconds * 1000:.0f} ms{on_the_bus}"
+        f"longest gap {felt.heard.longest_gap_seconds * 1000:.0f} ms{on_the_bus}{interpreted}"
     )
 
 
@@ -174,6 +183,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=_recording, help="write what the last round heard on the bus: .ogg, .webm or .mp4"
     )
+    parser.add_argument(
+        "--language", type=_language, help="interpret into this language too, like ar, and listen to it"
+    )
     parser.add_argument("--once", action="store_true", help="one round; the exit code tells")
 
 
@@ -185,6 +197,12 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", text):
+        raise argparse.ArgumentTypeError("must be two or three letters, like ar")
+    return text
 
 
 def _recording(text: str) -> Path:
@@ -231,7 +249,7 @@ async def _serve(errand: Errand, every: float, listen: str, bus: BusAt | None) -
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    told = Told(Metrics("canary"), on_the_bus=bus is not None)
+    told = Told(Metrics("canary"), on_the_bus=bus is not None, interprets=bool(errand.language))
     try:
         port = await told.metrics.serve(listen)
     except PortTaken as error:
@@ -253,6 +271,7 @@ def run(options: argparse.Namespace) -> int:
         listener_token=_token(options.listener_token_file),
         listen_seconds=options.listen_seconds,
         ca_file=options.ca,
+        language=options.language or "",
     )
     bus = _bus_at(options)
     configure("canary", "text", "warning")

@@ -5,11 +5,11 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from majlis.room_directory.v1 import room_pb2, room_service_pb2
+from majlis.room_directory.v1 import booth_service_pb2, room_pb2, room_service_pb2
 from majlis_client.client import Client
 from majlis_client.credentials import PersonalToken
 from majlis_client.errors import MajlisError
@@ -23,8 +23,12 @@ TITLE = "Canary"
 STEP_SECONDS = 20.0
 FIRST_SOUND_SECONDS = 8.0
 
-Step = Literal["sign_in", "room", "speak", "join", "hear", "programme"]
-STEPS: tuple[Step, ...] = ("sign_in", "room", "speak", "join", "hear", "programme")
+APART_SECONDS = 2.0
+"""How long it listens on the floor for what is said in a booth, and must not hear it."""
+
+Step = Literal["sign_in", "room", "speak", "join", "hear", "programme", "booth", "language"]
+STEPS: tuple[Step, ...] = ("sign_in", "room", "speak", "join", "hear", "programme", "booth", "language")
+_HEARING: tuple[Step, ...] = ("hear", "language")
 
 
 class RoundFailed(Exception):
@@ -52,6 +56,8 @@ class Errand:
     listener_token: str
     listen_seconds: float = 5.0
     ca_file: Path | None = None
+    language: str = ""
+    """Into which it interprets, too; empty: into none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Felt:
     heard: Heard
     programme: Heard | None = None
     """The same sound as it was on the bus; None without a bus. People do not feel that it was missing there."""
+    interpreted: Heard | None = None
+    """What was said in the booth of a language, to who listens to that; None without a language."""
 
     @property
     def missed_on_the_bus(self) -> bool:
@@ -76,9 +84,15 @@ class Canary:
     """Keeps one closed room of its own from round to round, in which it alone is; `close` ends it."""
 
     def __init__(
-        self, speaker: Client, listener: Client, listen_seconds: float, programme: ProgrammeEar | None = None
+        self,
+        speaker: Client,
+        listener: Client,
+        listen_seconds: float,
+        programme: ProgrammeEar | None = None,
+        language: str = "",
     ) -> None:
         self._programme = programme
+        self._language = language
         self._speaker = speaker
         self._listener = listener
         self._listen_seconds = listen_seconds
@@ -99,9 +113,10 @@ class Canary:
         speak_seconds = time.monotonic() - began
         self._mouth.open()
         try:
-            return await self._listen(speak_seconds)
+            felt = await self._listen(speak_seconds)
         finally:
             self._mouth.shut()
+        return replace(felt, interpreted=await self._interpret()) if self._language else felt
 
     async def close(self) -> None:
         """Leaves nothing behind: the room is ended."""
@@ -114,8 +129,65 @@ class Canary:
                 if room is not None:
                     await self._speaker.rooms.EndRoom(room_service_pb2.EndRoomRequest(room_id=room.room_id))
 
+    async def _interpret(self) -> Heard:
+        """What is said in a booth is heard by who listens to its language, and by nobody on the floor."""
+        room = self._room
+        assert room is not None
+        async with _step("booth"):
+            opened = booth_service_pb2.OpenBoothRequest(room_id=room.room_id, language=self._language)
+            await self._speaker.booths.OpenBooth(opened)
+            await self._connect(await self._sits(self._language))
+        self._mouth.open()
+        try:
+            return await self._hear_language(room)
+        finally:
+            self._mouth.shut()
+            with contextlib.suppress(MajlisError, TimeoutError):
+                async with asyncio.timeout(STEP_SECONDS):
+                    await self._sits("")
+
+    async def _sits(self, language: str) -> room_pb2.MediaPermit:
+        """A permit for the booth of a language, or for the floor."""
+        assert self._room is not None
+        request = booth_service_pb2.SitInBoothRequest(room_id=self._room.room_id, language=language)
+        return (await self._speaker.booths.SitInBooth(request)).permit
+
+    async def _hear_language(self, room: room_pb2.Room) -> Heard:
+        seat = room_service_pb2.JoinRoomRequest(room_id=room.room_id, room_key=room.room_key, language=self._language)
+        async with _step("language"):
+            joined = await self._listener.rooms.JoinRoom(seat)
+        try:
+            async with self._listening(joined.permit) as (session, ear):
+                heard, _ = await self._hear(session, ear, time.monotonic(), "language")
+            async with _step("language"):
+                floor = room_service_pb2.GetMediaPermitRequest(room_id=room.room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+                permit = (await self._listener.rooms.GetMediaPermit(floor)).permit
+            async with self._listening(permit) as (_, ear):
+                await asyncio.sleep(APART_SECONDS)
+                leaked = await self._measure(ear)
+        finally:
+            with contextlib.suppress(MajlisError):
+                await self._listener.leave(room.room_id, joined.seat.epoch)
+        if leaked.lost_ratio < 1.0:
+            raise RoundFailed("language", "what is said in the booth is heard on the floor")
+        return heard
+
+    @asynccontextmanager
+    async def _listening(self, permit: room_pb2.MediaPermit) -> AsyncIterator[tuple[MediaSession, Ear]]:
+        ear = Ear()
+        async with _step("language"):
+            origin = self._listener.server.origin
+            session = await MediaSession.listen(origin, permit.path, permit.permit, ear.hear)
+        try:
+            yield session, ear
+        finally:
+            await session.close()
+
     async def _on_stage(self, me: str) -> room_pb2.MediaPermit:
-        """A permit for the stage of the room, which is made anew when it is gone."""
+        """A permit for the floor of the room, which is made anew when it is gone."""
+        if self._room is not None and self._language:
+            with contextlib.suppress(MajlisError):
+                return await self._sits("")
         if self._room is not None:
             request = room_service_pb2.GetMediaPermitRequest(room_id=self._room.room_id, kind=room_pb2.MEDIA_KIND_STAGE)
             with contextlib.suppress(MajlisError):
@@ -171,8 +243,10 @@ class Canary:
                 await self._listener.leave(room.room_id, joined.seat.epoch)
         return Felt(speak_seconds, join_seconds, heard, programme)
 
-    async def _hear(self, session: MediaSession, ear: Ear, began: float) -> tuple[Heard, float]:
-        async with _step("hear"):
+    async def _hear(
+        self, session: MediaSession, ear: Ear, began: float, step: Literal["hear", "language"] = "hear"
+    ) -> tuple[Heard, float]:
+        async with _step(step):
             async with asyncio.timeout(FIRST_SOUND_SECONDS):
                 await ear.first.wait()
             join_seconds = time.monotonic() - began
@@ -205,7 +279,7 @@ async def canary_at(errand: Errand, programme: ProgrammeEar | None = None) -> As
             for token in (errand.speaker_token, errand.listener_token):
                 client = await Client.connect(errand.server, PersonalToken(token), ca_file=errand.ca_file)
                 clients.append(await stack.enter_async_context(client))
-        canary = Canary(clients[0], clients[1], errand.listen_seconds, programme)
+        canary = Canary(clients[0], clients[1], errand.listen_seconds, programme, errand.language)
         stack.push_async_callback(canary.close)
         yield canary
 
@@ -214,7 +288,7 @@ async def canary_at(errand: Errand, programme: ProgrammeEar | None = None) -> As
 async def _step(name: Step) -> AsyncIterator[None]:
     """Names the step in which something fails, and gives it its time."""
     try:
-        async with asyncio.timeout(STEP_SECONDS + FIRST_SOUND_SECONDS if name == "hear" else STEP_SECONDS):
+        async with asyncio.timeout(STEP_SECONDS + FIRST_SOUND_SECONDS if name in _HEARING else STEP_SECONDS):
             yield
     except MajlisError as error:
         raise RoundFailed(name, str(error)) from error

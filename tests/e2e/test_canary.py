@@ -103,7 +103,8 @@ async def test_the_canary_hears_itself_tells_what_it_felt_and_leaves_no_room(
 ) -> None:
     _, options = birds
     port = free_port()
-    async with running(*options, *on_the_bus(stack), "--every", "10", "--metrics", f"127.0.0.1:{port}") as process:
+    everything = [*options, *on_the_bus(stack), "--language", "ar"]
+    async with running(*everything, "--every", "20", "--metrics", f"127.0.0.1:{port}") as process:
         values = await until_round(port, "good", process)
         (room,) = await mouth.list_rooms()
         assert room.title == "Canary"
@@ -114,6 +115,8 @@ async def test_the_canary_hears_itself_tells_what_it_felt_and_leaves_no_room(
     assert values["majlis_canary_lost_ratio"] < 0.5
     assert 0.02 < values["majlis_canary_mouth_to_bus_seconds_sum"] < 3
     assert values["majlis_canary_bus_lost_ratio"] < 0.5
+    assert 0.02 < values["majlis_canary_mouth_to_language_seconds_sum"] < 3
+    assert values["majlis_canary_language_lost_ratio"] < 0.5
     assert values["majlis_canary_last_success_timestamp_seconds"] > 1.7e9
     assert await mouth.list_rooms() == []
     exported = {re.sub(r"\{.*", "", name) for name in values if "_created" not in name}
@@ -133,6 +136,17 @@ async def test_a_canary_that_was_killed_is_cleaned_up_after_by_the_next_one(
         said, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, said
     assert re.match(r"good: on stage in [\d.]+ s, hearing after [\d.]+ s, \d+ ms from mouth to ear", said)
+    assert await mouth.list_rooms() == []
+
+
+async def test_what_the_canary_says_in_a_booth_is_heard_in_its_language_and_it_goes_back_to_the_floor(
+    birds: tuple[str, list[str]], mouth: Client
+) -> None:
+    _, options = birds
+    async with running(*options, "--language", "ar", "--once") as process:
+        said, _ = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, said
+    assert re.search(r"; interpreted \d+ ms after it was said, [\d.]+% missing", said)
     assert await mouth.list_rooms() == []
 
 

@@ -88,6 +88,16 @@ def test_sound_that_came_to_the_bus_and_not_to_the_ear_was_lost_between_relay_an
     assert told_apart(failed, None) is failed
 
 
+def test_what_was_interpreted_is_told_beside_what_was_heard_on_the_floor() -> None:
+    metrics = Metrics("canary")
+    told = Told(metrics, on_the_bus=False, interprets=True)
+    told.good(Felt(0.2, 0.3, measure(*heard(5.0, 0.1)), interpreted=measure(*heard(5.0, 0.2, (range(60, 110),)))))
+    text = generate_latest(metrics.registry).decode()
+    assert "majlis_canary_mouth_to_language_seconds_count 1.0" in text
+    assert "majlis_canary_language_longest_gap_seconds 1.0" in text
+    assert "majlis_canary_bus" not in text
+
+
 def test_sound_that_people_hear_and_the_bus_has_not_is_a_good_round_with_a_failure_of_its_own() -> None:
     metrics = Metrics("canary")
     told = Told(metrics, on_the_bus=True)
