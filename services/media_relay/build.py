@@ -304,7 +304,7 @@ def _sessions(
     app = UseCases(
         opening=opening,
         resuming=Resuming(relay, core, randomness, addresses),
-        changing=Changing(relay, core, rooms, verify=verify, clock=clock),
+        changing=Changing(relay, rooms, verify=verify, clock=clock),
         ending=ending,
         orders=Orders(relay, core, rooms, effects, clock),
     )

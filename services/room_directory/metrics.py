@@ -1,11 +1,13 @@
 """What operators want to count, and how far clocks are apart."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.common.clock import Clock
 from services.common.sight.distinct import Distinct
 from services.common.sight.metrics import Metrics
 from services.room_directory.app.ownership.keeper import Ownership
+from services.room_directory.domain.events import BoothCause, BoothChanged, Fact
 
 _SKEW_SECONDS = 10.0
 
@@ -42,6 +44,14 @@ class PrometheusCounters:
         self._listeners = metrics.gauge("majlis_room_directory_listeners", "Seats in the audiences of all rooms.")
         self._hands = metrics.gauge("majlis_room_directory_hands", "Hands that are up.")
         self._booths = metrics.gauge("majlis_room_directory_booths", "Booths that are open: languages of rooms.")
+        self._silent = metrics.gauge(
+            "majlis_room_directory_silent_booths", "Booths in which nothing is said although the floor speaks."
+        )
+        self._booth_changes = metrics.counter(
+            "majlis_room_directory_booth_changes_total", "Changes of booths, by cause: taken over, lost, …", ("cause",)
+        )
+        for cause in BoothCause:
+            self._booth_changes.labels(cause.value)
         self._interpreting = metrics.gauge("majlis_room_directory_booth_people", "Seats in booths that are taken.")
         self._joins = metrics.counter("majlis_room_directory_joins_total", "Tries to take a seat.", ("result",))
         self._unplaced = metrics.counter(
@@ -94,13 +104,20 @@ class PrometheusCounters:
         """Counts a sign from a booth."""
         self._signals.labels(kind).inc()
 
-    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
+    def told(self, facts: Sequence[Fact]) -> None:
+        """Counts what changed in booths."""
+        for fact in facts:
+            if isinstance(fact, BoothChanged) and fact.cause is not None:
+                self._booth_changes.labels(fact.cause.value).inc()
+
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int, silent: int) -> None:
         """Shows how many there are."""
         self._rooms.set(rooms)
         self._listeners.set(listeners)
         self._hands.set(hands)
         self._booths.set(booths)
         self._interpreting.set(interpreting)
+        self._silent.set(silent)
 
 
 def show_ownership(metrics: Metrics, ownership: Ownership) -> None:

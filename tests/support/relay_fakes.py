@@ -305,7 +305,7 @@ class RelayBench:
             addresses=addresses,
         )
         self.resuming = Resuming(self.relay, self.core, randomness, addresses)
-        self.changing = Changing(self.relay, self.core, self.rooms, verify=self._verify, clock=self.clock)
+        self.changing = Changing(self.relay, self.rooms, verify=self._verify, clock=self.clock)
         self.orders = Orders(self.relay, self.core, self.rooms, effects, self.clock)
         self.upkeep = Upkeep(self.relay, self.rooms, effects, self.handshakes, trim=lambda: None, clock=self.clock)
         self._permits = count(1)

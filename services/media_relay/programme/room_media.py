@@ -15,6 +15,8 @@ from services.programme.wishes import Wish
 
 SWITCHED_BY_HOME = "home"
 """Cause of a switch: the room's stage has come here, or gone elsewhere."""
+SWITCHED_BY_CHOICE = "choice"
+"""Somebody chose another channel, or said that they understand other languages."""
 LINGER_SECONDS = 5.0
 """How long an empty room's media stay, for somebody who reconnects."""
 
@@ -150,6 +152,12 @@ class RoomMediaTable:
         """The packet core's handle of a channel of the room, made for whoever is the first to want it."""
         return self._channel(self.ensure(room_id), name).handle
 
+    def switch(self, session: MediaSession, cause: str) -> None:
+        """A listener goes over to the channel that is theirs now, without a break; one who connects gets it then."""
+        if session.kind is Kind.AUDIENCE and session.keyed:
+            self._core.switch_channel(session.handle, self.channel(session.permit.room_id, session.channel))
+            self._switched(cause)
+
     def mix(self, room_id: str) -> None:
         """Tells the core whom each channel of a stage here mixes, and what those in booths hear.
 
@@ -224,9 +232,7 @@ class RoomMediaTable:
         old = self._media.pop(room_id)
         self._media[room_id] = RoomMedia(room_id, stage)
         for session in self._sessions.of_room(room_id):
-            if session.kind is Kind.AUDIENCE and session.keyed:
-                self._core.switch_channel(session.handle, self.channel(room_id, session.channel))
-                self._switched(SWITCHED_BY_HOME)
+            self.switch(session, SWITCHED_BY_HOME)
         self.mix(room_id)
         self._remove(old)
 

@@ -1,20 +1,17 @@
 """Sessions go on and hear something else: a new permit of the same seat says what."""
 
 from services.common.clock import Clock
-from services.media_relay.domain.permits import Kind, permit_from_claims
+from services.media_relay.domain.permits import permit_from_claims
 from services.media_relay.domain.relay import Relay
-from services.media_relay.programme.room_media import RoomMediaTable
-from services.media_relay.sessions.ports import PacketCore, VerifyPermit
+from services.media_relay.programme.room_media import SWITCHED_BY_CHOICE, RoomMediaTable
+from services.media_relay.sessions.ports import VerifyPermit
 
 
 class Changing:
     """Moves listeners from channel to channel without a new handshake."""
 
-    def __init__(
-        self, relay: Relay, core: PacketCore, rooms: RoomMediaTable, *, verify: VerifyPermit, clock: Clock
-    ) -> None:
+    def __init__(self, relay: Relay, rooms: RoomMediaTable, *, verify: VerifyPermit, clock: Clock) -> None:
         self._relay = relay
-        self._core = core
         self._rooms = rooms
         self._verify = verify
         self._clock = clock
@@ -25,7 +22,9 @@ class Changing:
         Raises SessionNotFound, PermitInvalid, PermitSpent, WrongRelay, SeatStale, ChannelUnknown.
         """
         permit = permit_from_claims(await self._verify(permit_text))
+        known = self._relay.sessions.get(session_id)
+        before = known.channel if known else None
         session = self._relay.change(session_id, permit, self._clock.monotonic())
-        if session.kind is Kind.AUDIENCE and session.keyed:
-            self._core.switch_channel(session.handle, self._rooms.channel(permit.room_id, session.channel))
+        if session.channel != before:
+            self._rooms.switch(session, SWITCHED_BY_CHOICE)
         return session.channel

@@ -349,6 +349,7 @@ class LiveRooms:
             self._dispatch.order(live.relays, draft.orders)
         if draft.facts:
             self._announcer.tell(draft.facts)
+            self._counters.told(draft.facts)
         if draft.state is RoomState.ENDED:
             self._rooms.pop(draft.room_id, None)
             self._writer.over(live)

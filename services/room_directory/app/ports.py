@@ -321,7 +321,11 @@ class Counters(Protocol):
         """A change of a room was kept."""
         ...
 
-    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
+    def told(self, facts: Sequence[Fact]) -> None:
+        """Facts of a room were told."""
+        ...
+
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int, silent: int) -> None:
         """How many there are now."""
         ...
 

@@ -132,16 +132,22 @@ class Presence:
 
     async def pulse(self) -> None:
         """Sends each room's counts, with the sample of its audience when that, or a profile in it, changed."""
-        listeners = hands = booths = interpreting = 0
+        listeners = hands = booths = interpreting = silent = 0
         for live in self._rooms:
             if self._rooms.may_go_on(live):
                 self._pulse(live)
             listeners += live.room.listener_count()
             hands += len(live.room.hands)
             booths += len(live.room.booths)
+            silent += len(live.room.silent)
             interpreting += sum(bool(seat.booth) for seat in live.room.stage.values())
         self._counters.counted(
-            rooms=len(self._rooms), listeners=listeners, hands=hands, booths=booths, interpreting=interpreting
+            rooms=len(self._rooms),
+            listeners=listeners,
+            hands=hands,
+            booths=booths,
+            interpreting=interpreting,
+            silent=silent,
         )
 
     def _pulse(self, live: LiveRoom) -> None:

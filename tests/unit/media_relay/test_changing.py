@@ -42,6 +42,7 @@ async def test_the_same_permit_again_changes_nothing_and_does_not_open_a_session
     permit = bench.permit(**ARABIC)
     await bench.changing.change_channel(session_id, permit)
     assert await bench.changing.change_channel(session_id, permit) == "ar"
+    assert bench.switches == ["choice"]
     with pytest.raises(DomainError) as refused:
         await bench.opening.create_session(permit, offer("firefox_listener"))
     assert refused.value.reason == "PERMIT_SPENT"

@@ -1,7 +1,7 @@
 """The directory's use cases over live rooms that hold each decision to being pure: made twice, with the world shut."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -114,7 +114,10 @@ class GuardedCounters:
     def changed(self, action: str) -> None:
         self._outside.touched()
 
-    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
+    def told(self, facts: Sequence[Fact]) -> None:
+        pass
+
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int, silent: int) -> None:
         self._outside.touched()
 
 

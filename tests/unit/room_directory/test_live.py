@@ -98,7 +98,10 @@ class Counters:
     def changed(self, action: str) -> None:
         self.actions.append(action)
 
-    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int) -> None:
+    def told(self, facts: Sequence[Fact]) -> None:
+        pass
+
+    def counted(self, *, rooms: int, listeners: int, hands: int, booths: int, interpreting: int, silent: int) -> None:
         raise AssertionError("nobody counts here")
 
 
