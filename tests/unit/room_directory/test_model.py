@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.common.errors import DomainError
+from services.room_directory.app.parts import part_of
 from services.room_directory.domain import booths, hands, interpreters, moderation, stage
 from services.room_directory.domain.entry import leave_room
 from services.room_directory.domain.errors import LastModerator, NotAllowed, Removed, RoomFull
@@ -190,6 +191,17 @@ class Evening(RuleBasedStateMachine):
         for name in sat if refused is None else ():
             self.settle(name, Role.LISTENER)
 
+    @rule(leader=chair, name=person, language=tongue)
+    def say_what_they_speak(self, leader: str, name: str, language: str) -> None:
+        room = self.hall.room
+        refused = self.attempt(lambda: stage.set_spoken_language(room, Actor(leader), name, language, self.hall.now))
+        if refused is None:
+            assert room.stage[name].speaks == language
+
+    @rule(language=tongue, silent=st.booleans())
+    def hear_silence(self, language: str, silent: bool) -> None:
+        booths.hear_silence(self.hall.room, {language: self.hall.now} if silent else {}, self.hall.now)
+
     @precondition(lambda self: "lina" in self.hall.room.seats)
     @rule(seconds=st.sampled_from((1, 31)))
     def wait(self, seconds: int) -> None:
@@ -248,6 +260,14 @@ class Evening(RuleBasedStateMachine):
         for language in room.booths:
             there = [seat for seat in room.in_booth(language) if seat.connected]
             assert [seat.active for seat in there].count(True) == min(1, len(there))
+
+    @invariant()
+    def relays_know_what_is_spoken_on_the_floor_and_only_open_booths_are_silent(self) -> None:
+        room = self.hall.room
+        assert all(seat.speaks for seat in room.stage.values())
+        floor = {seat.member: seat.speaks for seat in room.stage.values() if not seat.booth}
+        assert dict(part_of(room).members) == floor
+        assert room.silent.keys() <= room.booths.keys()
 
     @invariant()
     def nobody_removed_is_inside(self) -> None:
