@@ -15,6 +15,18 @@
     elements.add(this);
     return play.call(this);
   };
+  // What a page works on itself before it sounds: each of its contexts has an exit that is recorded like an element.
+  const exits = [];
+  const recorders = new WeakSet();
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function noted(to, ...rest) {
+    if (to instanceof AudioDestinationNode && !recorders.has(this.context)) {
+      const exit = this.context.createMediaStreamDestination();
+      connect.call(this, exit);
+      exits.push({ context: this.context, track: exit.stream.getAudioTracks()[0] });
+    }
+    return connect.call(this, to, ...rest);
+  };
   const audible = () => {
     for (const element of document.querySelectorAll('audio')) elements.add(element);
     return [...elements].filter((e) => e.srcObject && !e.paused && !e.muted && e.volume > 0);
@@ -23,12 +35,14 @@
     // What comes out of this page's loudspeaker for some seconds: 48 kHz mono, 16 bit, base64.
     async record(seconds) {
       const context = new AudioContext({ sampleRate: 48000 });
+      recorders.add(context);
       await context.resume();
       const mix = context.createScriptProcessor(4096, 1, 1);
       const chunks = [];
       let connected = new Map();
       const follow = () => {
         const wanted = new Set(audible().flatMap((e) => e.srcObject.getAudioTracks().filter((t) => t.readyState === 'live' && t.enabled)));
+        for (const { context: played, track } of exits) if (played.state === 'running') wanted.add(track);
         for (const [track, source] of connected) if (!wanted.has(track)) { source.disconnect(); connected.delete(track); }
         for (const track of wanted) {
           if (connected.has(track)) continue;

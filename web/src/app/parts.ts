@@ -13,6 +13,8 @@ import type { Chime } from '../media/chime.ts';
 import type { Levels } from '../media/levels.ts';
 import type { Microphone } from '../media/microphone.svelte.ts';
 import type { RoomActions } from '../room/actions.ts';
+import type { BoothActions } from '../room/booth-actions.ts';
+import type { Desk } from '../room/desk.svelte.ts';
 import type { KeptPlaces } from '../room/kept-places.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
 import type { Player } from '../room/player.svelte.ts';
@@ -43,6 +45,8 @@ export interface Parts {
 export interface RoomSide {
   openRoom: OpenRoom;
   actions: Public<RoomActions>;
+  booths: Public<BoothActions>;
+  desk: Public<Desk>;
   microphone: Public<Microphone>;
   chime: Public<Chime>;
 }

@@ -1,6 +1,12 @@
 // Builds what only rooms need, once, of the parts that are there already.
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { ask, callAndGo } from '../lib/api.ts';
+import { keep, recall } from '../lib/storage.ts';
+import { Ear } from '../media/ear/ear.ts';
+import { StageEar, type Hears } from '../media/stage-ear.ts';
+import { BoothActions } from '../room/booth-actions.ts';
+import { Desk } from '../room/desk.svelte.ts';
+import { understood } from '../room/hearing.ts';
 import { Chime } from '../media/chime.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
@@ -16,6 +22,7 @@ import type { Parts, RoomSide } from './parts.ts';
 export function buildRooms({ api, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
   const microphone = new Microphone();
   const chime = new Chime(clock);
+  const ear = new StageEar(() => openEar(), clock);
   const streams = { ask, renew: () => api.renewSignIn(), slot: () => takeSlot(), clock, waits, network };
   const room: RoomParts = {
     rooms: api.rooms,
@@ -23,7 +30,7 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
     stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
     sound: (source) =>
-      new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, clock, waits, network, random: Math.random }),
+      new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, ear, clock, waits, network, random: Math.random }),
     microphone,
     chime: () => chime.ring(),
     toasts,
@@ -31,12 +38,38 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     clock,
     waits,
     tickets: (roomId, roomKey) => places.box(roomId, roomKey),
+    understands: () => understood(session.account?.profile?.spokenLanguages ?? [], navigator.languages),
+    ear,
     places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };
   return {
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),
     actions: new RoomActions({ api, toasts, words, sharing, microphone }),
+    booths: new BoothActions({ api, toasts, words }),
+    desk: new Desk({ ear, recall: () => recall('desk'), keep: (text) => keep('desk', text) }),
     microphone,
     chime,
   };
+}
+
+/** An ear with a context of its own, which ends with it. Throws where the browser lets no sound be worked on before a tap, or at all. */
+async function openEar(): Promise<Hears> {
+  const context = new AudioContext({ latencyHint: 'interactive' });
+  try {
+    await context.resume();
+    const ear = await Ear.open(context);
+    return {
+      attach: (id, source, stream) => ear.attach(id, source, stream),
+      detach: (id) => ear.detach(id),
+      tune: (source, tuning) => ear.tune(source, tuning),
+      duck: (id, on) => ear.duck(id, on),
+      close: () => {
+        ear.close();
+        void context.close();
+      },
+    };
+  } catch (error) {
+    void context.close();
+    throw error;
+  }
 }

@@ -9,6 +9,7 @@ import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { ServerService } from '../gen/majlis/gateway/v1/event_service_pb.ts';
 import { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
+import { BoothService } from '../gen/majlis/room_directory/v1/booth_service_pb.ts';
 import { CapacityService } from '../gen/majlis/room_directory/v1/capacity_service_pb.ts';
 import { LadderService } from '../gen/majlis/room_directory/v1/ladder_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
@@ -36,6 +37,7 @@ export class Api {
   readonly operators: Client<typeof OperatorService>;
   readonly invite: Client<typeof InviteService>;
   readonly doors: Client<typeof DoorService>;
+  readonly booths: Client<typeof BoothService>;
   readonly capacity: Client<typeof CapacityService>;
   readonly ladder: Client<typeof LadderService>;
   readonly rooms: Client<typeof RoomService>;
@@ -55,6 +57,7 @@ export class Api {
     this.operators = createClient(OperatorService, transport);
     this.invite = createClient(InviteService, transport);
     this.doors = createClient(DoorService, transport);
+    this.booths = createClient(BoothService, transport);
     this.capacity = createClient(CapacityService, transport);
     this.ladder = createClient(LadderService, transport);
     this.rooms = createClient(RoomService, transport);

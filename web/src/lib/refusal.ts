@@ -66,6 +66,7 @@ const texts = new Set<string>([
   'refused.NOT_IN_BOOTH',
   'refused.FIELD_INVALID',
   'refused.STORAGE_UNAVAILABLE',
+  'refused.LINE_INVALID',
 ] satisfies Key[]);
 
 /** The readable form of a detail of a refusal, by the name of its type. */

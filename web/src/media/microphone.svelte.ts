@@ -7,6 +7,8 @@ export class Microphone {
   state = $state<MicrophoneState>('off');
   /** True from when the person switched it off until they switch it on: nothing that happens elsewhere opens it meanwhile. */
   held = $state(false);
+  /** True while the cough key is held: silent for a moment, whatever else holds. */
+  coughing = $state(false);
   #enabled = true;
   #stream: MediaStream | null = null;
   #context: AudioContext | null = null;
@@ -82,7 +84,13 @@ export class Microphone {
   /** Lets sound through or not; the track stays, so that nothing needs to be negotiated. */
   enable(on: boolean): void {
     this.#enabled = on;
-    if (this.track) this.track.enabled = on && !this.held;
+    if (this.track) this.track.enabled = on && !this.held && !this.coughing;
+  }
+
+  /** Silent for as long as a key is held. */
+  cough(on: boolean): void {
+    this.coughing = on;
+    this.enable(this.#enabled);
   }
 
   /** The person switches it off: at once. */
@@ -108,7 +116,7 @@ export class Microphone {
   close(): void {
     this.#closed++;
     this.#opening = null;
-    this.held = false;
+    this.held = this.coughing = false;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#analyser = null;

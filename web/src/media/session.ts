@@ -18,6 +18,13 @@ export interface IceServer {
   credential: string;
 }
 
+/** One stream of a session, and what tells who is in it. */
+export interface Incoming {
+  id: string;
+  stream: MediaStream;
+  receiver: Pick<RTCRtpReceiver, 'getContributingSources'>;
+}
+
 export interface Permit {
   permit: string;
   path: string;
@@ -37,6 +44,7 @@ export class MediaSession {
   readonly kind: SessionKind;
   readonly #pc: RTCPeerConnection;
   readonly #players: HTMLAudioElement[] = [];
+  readonly #incoming: Incoming[] = [];
   readonly #onState: (state: SessionState) => void;
   #sender: RTCRtpSender | undefined;
   #location = '';
@@ -112,16 +120,31 @@ export class MediaSession {
     return response.text();
   }
 
+  /** Hears another channel over the same connection, by a permit for it; false where that cannot be, and a new session has to. The one that opened it stays the session's own. */
+  async change(permit: Permit): Promise<boolean> {
+    if (!this.#location || this.#state !== 'connected') return false;
+    const headers = { Authorization: `Bearer ${permit.permit}` };
+    const asked = fetch(`${this.#location}/channel`, { method: 'PUT', headers, credentials: 'omit', signal: AbortSignal.timeout(answerWithin) });
+    const response = await asked.catch(() => null);
+    return response?.ok === true;
+  }
+
   /** Puts another microphone, or none, in place of the one that is sent. */
   async send(microphone: MediaStreamTrack | null): Promise<void> {
     await this.#sender?.replaceTrack(microphone);
   }
 
-  #play({ track, streams }: RTCTrackEvent): void {
+  /** What comes in, one voice at a time on each: who speaks there is among its sources. */
+  get voices(): readonly Incoming[] {
+    return this.#incoming;
+  }
+
+  #play({ track, streams, receiver }: RTCTrackEvent): void {
     const player = new Audio();
     player.autoplay = true;
     player.srcObject = streams[0]?.getTracks().length === 1 ? streams[0] : new MediaStream([track]);
     this.#players.push(player);
+    if (player.srcObject instanceof MediaStream) this.#incoming.push({ id: track.id, stream: player.srcObject, receiver });
   }
 
   /** Starts the sound; false when the browser wants a tap first. */

@@ -24,6 +24,7 @@ class FakeRoom {
   sound = new FakeSound();
   entry = { left: false };
   queue = { nameOf: () => 'Omar' };
+  listening = { understands: ['ar'], wish: { language: '', understands: ['ar'] } };
   feed = { adopt: (own: OwnSeat | undefined) => void this.did.push(`adopt ${own?.epoch ?? 'nothing'}`) };
   follower = { during: async <T>(call: () => Promise<T>): Promise<T> => (this.did.push('moving'), call()) };
   climb = async (own: OwnSeat | undefined, permit: MediaPermit | undefined): Promise<void> => void this.did.push(`climb ${own?.epoch} ${permit?.permit}`);

@@ -51,7 +51,7 @@ export class RoomActions {
   /** Accepts the stage: the microphone first, so that nobody stands there unheard. */
   async acceptOffer(room: LiveRoom, offerId: string): Promise<boolean> {
     if (!(await this.#microphone.open())) return false;
-    const answer = await room.follower.during(() => this.#toasts.attempt(() => this.#stage.acceptOffer({ roomId: room.id, offerId })));
+    const answer = await room.follower.during(() => this.#toasts.attempt(() => this.#stage.acceptOffer({ roomId: room.id, offerId, understands: room.listening.understands })));
     if (answer) await room.climb(answer.seat, answer.permit);
     else this.#microphone.close();
     return answer !== undefined;
@@ -64,7 +64,7 @@ export class RoomActions {
   }
 
   async leaveStage(room: LiveRoom): Promise<void> {
-    const answer = await room.follower.during(() => this.#toasts.attempt(() => this.#stage.leaveStage({ roomId: room.id })));
+    const answer = await room.follower.during(() => this.#toasts.attempt(() => this.#stage.leaveStage({ roomId: room.id, understands: room.listening.wish.understands })));
     if (answer) await room.descend(answer.seat, answer.permit);
   }
 

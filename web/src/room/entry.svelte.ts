@@ -14,7 +14,7 @@ import type { PlaceLocks } from './place-locks.ts';
 export interface Seats {
   /** Knocks, with the ticket of a place in the line or without, and with the slip of who was sent away for now. */
   join(ticket: string, slip: string): Promise<JoinRoomResponse>;
-  permit(kind: SessionKind): Promise<GetMediaPermitResponse>;
+  permit(kind: SessionKind, changing: boolean): Promise<GetMediaPermitResponse>;
   leave(epoch: bigint): Promise<unknown>;
   /** Gives the place in the line up. */
   leaveLine(ticket: string): Promise<unknown>;
@@ -234,9 +234,9 @@ export class Entry {
   }
 
   /** A permit for a session; where the seat is gone meanwhile it is taken again. Throws when refused. */
-  async permit(kind: SessionKind): Promise<Permit> {
+  async permit(kind: SessionKind, changing = false): Promise<Permit> {
     try {
-      const { permit, seat } = await this.#seats.permit(kind);
+      const { permit, seat } = await this.#seats.permit(kind, changing);
       this.#person.adopt(seat);
       return permit as MediaPermit;
     } catch (error) {

@@ -1,170 +1,49 @@
-// The room's event stream: server-sent events over fetch, so that an expired sign-in can be renewed and the stream resumed.
+// The room's event stream: what happens in it, after what is shown.
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
-import type { Clock, Network, Stop } from '../lib/clock.ts';
-import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { decodeEvent } from './decode.ts';
-import { SseParser, type SseMessage } from './sse.ts';
-import type { Release } from './stream-slots.ts';
+import { SseFollower, type SseListener, type StreamParts } from './sse-follower.ts';
 
-export interface StreamListener {
+export interface StreamListener extends Pick<SseListener, 'connected' | 'quiet' | 'refused'> {
   /** The revision of what is shown: the stream goes on after it. */
   revision(): bigint;
   event(event: RoomEvent): void;
-  /** True when the stream opened, before what was missed meanwhile comes; false while it is down. */
-  connected(up: boolean): void;
-  /** True when an open stream has said nothing for longer than it ever does; false when it speaks again. */
-  quiet(still: boolean): void;
-  /** The server will not let this person watch; the reason decides what happens next. */
-  refused(refusal: Refusal): void;
 }
 
-/** What a stream needs of the browser and of the rest of the client. */
-export interface StreamParts {
-  /** Asks this origin for a path, with the headers that say who asks. */
-  ask(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
-  /** Renews an expired sign-in; false when it is over. */
-  renew(): Promise<boolean>;
-  /** A place among the streams of this browser's tabs; null when all are taken. */
-  slot(): Promise<Release | null>;
-  clock: Clock;
-  waits: Waits;
-  network: Network;
-}
-
-/** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
-const silence = 25_000;
-/** Pulses come each second, in the largest rooms each fifth: what says nothing for so long stands still, and may go on by itself. */
-const hush = 8_000;
-
-/** Follows a room until closed; resumes after what is shown, with waits that spread. */
+/** Follows a room until closed. */
 export class RoomEvents {
-  readonly #room: string;
-  readonly #listener: StreamListener;
-  readonly #parts: StreamParts;
-  readonly #broken: BackOff;
-  readonly #crowded: BackOff;
-  readonly #deaf: Stop;
-  readonly #stop = new AbortController();
-  #afresh = false;
-  #up = false;
-  #current: AbortController | null = null;
-  #retry = 0;
+  readonly #follower: SseFollower;
 
   constructor(room: string, listener: StreamListener, parts: StreamParts) {
-    this.#room = room;
-    this.#listener = listener;
-    this.#parts = parts;
-    this.#broken = parts.waits(paces.stream);
-    this.#crowded = parts.waits(paces.turn);
-    this.#deaf = parts.network.whenBack(() => this.#hurry());
-    void this.#run();
+    const after = (): string => {
+      const revision = listener.revision();
+      return revision > 0n ? revision.toString() : '';
+    };
+    const { connected, quiet, refused } = told(listener);
+    const follows: SseListener = {
+      after,
+      connected,
+      quiet,
+      refused,
+      message: (message) => {
+        const event = decodeEvent(message);
+        if (event) listener.event(event);
+        return event !== undefined;
+      },
+    };
+    this.#follower = new SseFollower(`/events/${room}`, follows, parts);
   }
 
   close(): void {
-    this.#deaf();
-    this.#stop.abort();
-    this.#current?.abort();
-    this.#hurry();
+    this.#follower.close();
   }
 
   /** After a gap in revisions: asks again for what came after what is shown, or `afresh` for a snapshot. */
   resync(afresh = false): void {
-    this.#afresh = afresh;
-    this.#current?.abort();
+    this.#follower.resync(afresh);
   }
+}
 
-  #hurry(): void {
-    this.#broken.hurry();
-    this.#crowded.hurry();
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      let streams = true;
-      try {
-        const release = await this.#parts.slot();
-        if (this.#stop.signal.aborted) return release?.();
-        streams = release !== null;
-        await this.#follow(streams).finally(release ?? undefined);
-      } catch (error) {
-        if (error instanceof Refusal && error.status !== 401 && error.status < 500 && error.status !== 429) {
-          this.#deaf();
-          this.#listener.refused(error);
-          return;
-        }
-        streams = true;
-      }
-      if (this.#stop.signal.aborted) return;
-      if (!streams) {
-        await new Promise<void>((resolve) => this.#crowded.again(resolve));
-        continue;
-      }
-      this.#up = false;
-      this.#listener.connected(false);
-      await new Promise<void>((resolve) => this.#broken.again(resolve, this.#retry));
-    }
-  }
-
-  /** A stream until it ends, or an answer with what is missing now. */
-  async #follow(streams: boolean): Promise<void> {
-    const abort = new AbortController();
-    this.#current = abort;
-    const heard = this.#listen(abort);
-    try {
-      const response = await this.#open(streams ? '' : '?once=1', abort.signal);
-      this.#afresh = false;
-      heard();
-      if (!this.#up) this.#listener.connected(true);
-      this.#up = true;
-      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-      const parser = new SseParser();
-      const decoder = new TextDecoder();
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) return;
-        heard();
-        for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(message);
-        if (parser.retry) this.#retry = parser.retry;
-      }
-    } finally {
-      heard(true);
-      abort.abort();
-    }
-  }
-
-  /** Notices that nothing comes, and ends a stream that stays so; call what it gives whenever something came, and at the end. */
-  #listen(abort: AbortController): (over?: boolean) => void {
-    const { clock } = this.#parts;
-    let stops: Stop[] = [];
-    let still = false;
-    const tell = (now: boolean): void => {
-      if (still !== now) this.#listener.quiet((still = now));
-    };
-    const heard = (over = false): void => {
-      for (const stop of stops) stop();
-      stops = over ? [] : [clock.after(hush, () => tell(true)), clock.after(silence, () => abort.abort())];
-      if (!over) tell(false);
-    };
-    heard();
-    return heard;
-  }
-
-  async #open(query: string, signal: AbortSignal, again = true): Promise<Response> {
-    const headers: Record<string, string> = { Accept: 'text/event-stream' };
-    const revision = this.#afresh ? 0n : this.#listener.revision();
-    if (revision > 0n) headers['Last-Event-ID'] = revision.toString();
-    const response = await this.#parts.ask(`/events/${this.#room}${query}`, headers, signal);
-    if (response.ok) return response;
-    if (response.status === 401 && again && (await this.#parts.renew())) return this.#open(query, signal, false);
-    throw new Refusal(response.status, await reasonIn(response));
-  }
-
-  #take(message: SseMessage): void {
-    if (message.event === 'resync') return this.#current?.abort();
-    const event = decodeEvent(message);
-    if (!event) return;
-    this.#broken.reset();
-    this.#listener.event(event);
-  }
+/** The listener's own functions, whatever they are called on. */
+function told(listener: StreamListener): Pick<SseListener, 'connected' | 'quiet' | 'refused'> {
+  return { connected: (up) => listener.connected(up), quiet: (still) => listener.quiet(still), refused: (refusal) => listener.refused(refusal) };
 }

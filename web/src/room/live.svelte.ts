@@ -2,6 +2,8 @@
 import type { Client } from '@connectrpc/connect';
 import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { MediaKind, Role, RoomState, type MediaPermit, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { BoothSignalKind, type Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
+import type { BoothSignalled } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
 import type { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
@@ -12,9 +14,14 @@ import { endingOf, remedyOf } from '../lib/reasons.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import type { Toasts } from '../lib/toasts.svelte.ts';
 import type { Farewell } from '../media/session.ts';
+import type { StageEar } from '../media/stage-ear.ts';
+import { BoothSigns } from './booth-signs.svelte.ts';
 import { Entry, type TicketBox } from './entry.svelte.ts';
 import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
+import { hearingOf } from './booth-ear.ts';
+import { Listening } from './listening.svelte.ts';
+import type { Choice } from './hearing.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import type { PlaceLocks } from './place-locks.ts';
@@ -49,12 +56,16 @@ export interface RoomParts {
   /** A hand went up. */
   chime(): void;
   toasts: Pick<Toasts, 'say'>;
-  words: Pick<Words, 't'>;
+  words: Pick<Words, 't' | 'languageName'>;
   clock: Clock;
   waits: Waits;
   tickets(roomId: string, roomKey: string): TicketBox;
   /** What the tabs of this browser know of a place before a room. */
   places(roomId: string): PlaceLocks;
+  /** The languages the person understands, the best first. */
+  understands(): string[];
+  /** How voices on stage are heard. */
+  ear: Pick<StageEar, 'hear'>;
 }
 
 export class LiveRoom {
@@ -67,6 +78,8 @@ export class LiveRoom {
   readonly entry: Entry;
   readonly feed: Feed;
   readonly follower: SoundFollower;
+  readonly listening: Listening;
+  readonly signs: BoothSigns;
   readonly #parts: RoomParts;
   readonly #board: NoticeBoard;
 
@@ -77,6 +90,8 @@ export class LiveRoom {
     this.me = me;
     this.#parts = parts;
     this.#board = new NoticeBoard(me, clock);
+    this.listening = new Listening(() => parts.understands());
+    this.signs = new BoothSigns(clock);
     this.queue = new HandQueue(() => stage.attendHands({ roomId: id }), clock);
     this.feed = new Feed(me, (listener) => parts.stream(id, listener), clock, {
       shown: (event) => this.#shown(event),
@@ -86,8 +101,11 @@ export class LiveRoom {
     });
     this.entry = new Entry(
       {
-        join: (ticket, slip) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip }),
-        permit: (kind) => rooms.getMediaPermit({ roomId: id, kind: kind === 'stage' ? MediaKind.STAGE : MediaKind.AUDIENCE }),
+        join: (ticket, slip) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip, ...this.listening.wish }),
+        permit: (kind, changing) =>
+          kind === 'stage'
+            ? rooms.getMediaPermit({ roomId: id, kind: MediaKind.STAGE, changing, understands: this.listening.understands })
+            : rooms.getMediaPermit({ roomId: id, kind: MediaKind.AUDIENCE, changing, ...this.listening.wish }),
         leave: (epoch) => rooms.leaveRoom({ roomId: id, epoch }),
         leaveLine: (ticket) => rooms.leaveLine({ roomId: id, ticket }),
       },
@@ -102,7 +120,7 @@ export class LiveRoom {
       parts.places(id),
     );
     this.sound = parts.sound({
-      permit: (kind) => this.entry.permit(kind),
+      permit: (kind, changing) => this.entry.permit(kind, changing),
       member: () => this.view?.own.member ?? 0,
       refused: (reason) => this.#over(whyGone(reason)),
     });
@@ -140,6 +158,7 @@ export class LiveRoom {
 
   /** Inside: the sound comes up, and the room is followed. */
   async #admitted(permit: MediaPermit | undefined): Promise<void> {
+    this.#listen();
     await this.follower.start(permit);
     if (!this.entry.left) this.feed.open();
   }
@@ -150,6 +169,26 @@ export class LiveRoom {
     await this.follower.climb(permit);
   }
 
+  /** Hears in another language from now on, or by itself again. */
+  async hear(choice: Choice): Promise<void> {
+    if (this.listening.choice === choice) return;
+    this.listening.choice = choice;
+    if (!this.onStage) await this.sound.change();
+  }
+
+  /** Into a booth, or from it back to the floor: another place on the same stage. */
+  async sit(seat: OwnSeat | undefined, permit: MediaPermit | undefined): Promise<void> {
+    this.feed.adopt(seat);
+    this.signs.clear();
+    this.#listen();
+    await this.follower.climb(permit);
+  }
+
+  /** How voices on stage are heard from now on. */
+  #listen(): void {
+    this.#parts.ear.hear(hearingOf(() => this.view, this.me, this.listening));
+  }
+
   /** Back into the audience. */
   async descend(seat: OwnSeat | undefined, permit: MediaPermit | undefined): Promise<void> {
     this.feed.adopt(seat);
@@ -157,18 +196,51 @@ export class LiveRoom {
   }
 
   #shown(event: RoomEvent): void {
+    if (event.event.case === 'boothSignalled') this.#signalled(event.event.value);
     const rose = this.moderating && this.queue.take(event);
     if (!this.moderating) this.queue.clear();
     if (rose) this.#parts.chime();
   }
 
+  /** What a booth says: to its own people, to who speaks, or to who moderates. */
+  #signalled(signal: BoothSignalled): void {
+    const { toasts, words } = this.#parts;
+    this.signs.take(signal);
+    if (signal.kind === BoothSignalKind.TECHNICIAN) toasts.say('booth.technicianAsked', { language: words.languageName(signal.language), text: signal.text || '–' });
+  }
+
   #changed({ event, from, after, moved }: Change): void {
+    this.#followBooths(event, from, after);
     if (this.moderating) this.#moderate(from, event);
     this.#board.put(announce(from, after, event, this.me), after);
     if (after === from) return;
     if (after.gone) return this.#leaveBehind();
     if (after.takenOverEpoch > from.takenOverEpoch) void this.#takenOver(after.takenOverEpoch);
     this.follower.follow(from, after, moved);
+  }
+
+  #followBooths({ event: fact }: RoomEvent, from: RoomView, after: RoomView): void {
+    if (after === from || after.gone) return;
+    if (fact.case === 'boothChanged' && fact.value.booth) this.#boothChanged(from, fact.value.booth, fact.value.byUserId);
+    const gone = from.booths.some((booth) => !after.booths.some(({ language }) => language === booth.language) && this.listening.closed(booth.language));
+    if (gone && !this.onStage) void this.sound.change();
+    if (from.own.language !== after.own.language) this.signs.clear();
+    this.#listen();
+  }
+
+  /** Who is heard now without having asked for it hears of it, and who moderates of a booth that fell silent. */
+  #boothChanged(from: RoomView, booth: Booth, by: string): void {
+    const { toasts, words, chime } = this.#parts;
+    const was = from.booths.find(({ language }) => language === booth.language);
+    const language = words.languageName(booth.language);
+    if (booth.activeUserId === this.me) this.signs.answered();
+    if (booth.activeUserId === this.me && was && was.activeUserId !== '' && was.activeUserId !== this.me && by !== this.me) {
+      chime();
+      toasts.say('booth.yourTurn', { language });
+    }
+    if (!this.moderating) return;
+    if (was?.activeUserId && !booth.activeUserId) toasts.say('booth.empty', { language });
+    else if (booth.silentSince && !was?.silentSince) toasts.say('booth.silent', { language });
   }
 
   /** What who moderates must learn, on whichever page they are. */

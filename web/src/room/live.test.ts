@@ -9,7 +9,7 @@ import { HandCause, HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_d
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { FakeBox, FakeLocks, FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
+import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { LiveRoom } from './live.svelte.ts';
@@ -22,6 +22,8 @@ let microphone: FakeMicrophone;
 let stream: FakeStream;
 let toasts: FakeToasts;
 let rang: number;
+let understands: string[];
+let ear: FakeEar;
 let leftBehind: bigint[];
 let left: bigint[];
 /** How GetRoom refuses, if it does. */
@@ -50,6 +52,8 @@ function live(): LiveRoom {
     waits: waitsBy(clock, () => 1),
     tickets: () => new FakeBox(),
     places: () => new FakeLocks(),
+    understands: () => understands,
+    ear,
   });
 }
 
@@ -67,6 +71,8 @@ beforeEach(() => {
   microphone = new FakeMicrophone();
   toasts = new FakeToasts();
   rang = 0;
+  understands = ['ar'];
+  ear = new FakeEar();
   leftBehind = [];
   left = [];
   shut = null;

@@ -1,6 +1,7 @@
 // How a snapshot and events become what a person sees.
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
+import { BoothSchema } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { OfferCause, StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
@@ -181,4 +182,28 @@ test('a snapshot keeps the key of a closed room, which only moderators were give
   const before = view();
   before.room.roomKey = 'secret';
   expect(reduce(before, event(9n, { case: 'snapshot', value: { ...snapshot() } }), me).room.roomKey).toBe('secret');
+});
+
+describe('booths', () => {
+  const arabic = create(BoothSchema, { language: 'ar', activeUserId: 'lina00000001' });
+
+  test('are opened, change and are closed as the room says', () => {
+    const opened = reduce(view(), event(8n, { case: 'boothChanged', value: { booth: arabic } }), me);
+    expect(opened.booths.map(({ language }) => language)).toEqual(['ar']);
+    const empty = create(BoothSchema, { language: 'ar' });
+    const changed = reduce(opened, event(9n, { case: 'boothChanged', value: { booth: empty } }), me);
+    expect(changed.booths).toEqual([empty]);
+    expect(reduce(changed, event(10n, { case: 'boothClosed', value: { language: 'ar' } }), me).booths).toEqual([]);
+  });
+
+  test('come with a snapshot, and so does the own place in one', () => {
+    const mine = seat(me, Role.INTERPRETER, { language: 'ar' });
+    const shown = view({}, { stage: [mine], booths: [arabic] });
+    expect([shown.booths.length, shown.own.language, shown.own.role]).toEqual([1, 'ar', Role.INTERPRETER]);
+  });
+
+  test('signs change nothing that is shown of the room', () => {
+    const shown = view();
+    expect(reduce(shown, event(7n, { case: 'boothSignalled', value: { language: 'ar' } }), me)).toBe(shown);
+  });
 });

@@ -1,6 +1,7 @@
 // What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
 import { create } from '@bufbuild/protobuf';
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
+import type { Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { OwnSeatSchema, Role, RoomState, type OwnHand, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 
@@ -12,6 +13,8 @@ export interface RoomView {
   stage: StageSeat[];
   sample: Profile[];
   offers: StageOffer[];
+  /** The open booths, in the order they were opened. */
+  booths: Booth[];
   listeners: number;
   hands: number;
   revision: bigint;
@@ -28,6 +31,7 @@ export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: stri
     stage: [],
     sample: [],
     offers: [],
+    booths: [],
     listeners: 0,
     hands: 0,
     revision: 0n,
@@ -69,7 +73,7 @@ export function isFact({ event: fact }: RoomEvent): boolean {
 export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
   const { event: fact } = event;
   if (fact.case === 'snapshot') return event.revision > view.revision || event.rewound ? withSnapshot(view, fact.value, me, view.own) : view;
-  if (fact.case === 'streamStatus') return view;
+  if (fact.case === 'streamStatus' || fact.case === 'boothSignalled') return view;
   if (fact.case === 'pulse') {
     const sample = fact.value.audienceSample;
     return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
@@ -107,6 +111,10 @@ function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): Room
       return stageLeft(view, fact.value.userId, me, fact.value.cause);
     case 'personRemoved':
       return personRemoved(view, fact.value.userId, me);
+    case 'boothChanged':
+      return fact.value.booth ? withBooth(view, fact.value.booth) : view;
+    case 'boothClosed':
+      return { ...view, booths: view.booths.filter((booth) => booth.language !== fact.value.language) };
     case 'seatTakenOver':
       return fact.value.userId === me && fact.value.epoch > view.takenOverEpoch ? { ...view, takenOverEpoch: fact.value.epoch } : view;
     default:
@@ -124,6 +132,7 @@ function withSnapshot(view: RoomView, snapshot: RoomSnapshot, me: string, own: O
     stage: snapshot.stage,
     sample: snapshot.audienceSample,
     offers: snapshot.offers,
+    booths: snapshot.booths,
     listeners: room.listenerCount,
     hands: snapshot.handCount,
     revision: snapshot.revision,
@@ -132,9 +141,15 @@ function withSnapshot(view: RoomView, snapshot: RoomSnapshot, me: string, own: O
   };
 }
 
-/** Role and member number by the seat on stage, or a listener's. */
-function place(seat: StageSeat | undefined): Pick<OwnSeat, 'role' | 'member'> {
-  return seat ? { role: seat.role, member: seat.member } : { role: Role.LISTENER, member: 0 };
+function withBooth(view: RoomView, booth: Booth): RoomView {
+  const known = view.booths.some(({ language }) => language === booth.language);
+  const booths = known ? view.booths.map((each) => (each.language === booth.language ? booth : each)) : [...view.booths, booth];
+  return { ...view, booths };
+}
+
+/** Role, member number and booth by the seat on stage, or a listener's. */
+function place(seat: StageSeat | undefined): Pick<OwnSeat, 'role' | 'member' | 'language'> {
+  return seat ? { role: seat.role, member: seat.member, language: seat.language } : { role: Role.LISTENER, member: 0, language: '' };
 }
 
 function withRoom(view: RoomView, room: Room): RoomView {

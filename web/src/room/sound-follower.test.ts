@@ -113,3 +113,13 @@ test('who goes is silent at once', () => {
   follower.stop('here');
   expect([sound.stopped, microphone.did]).toEqual(['here', ['close']]);
 });
+
+test('whoever is sent from a booth to the floor, or to another booth, gets a session of that place', async () => {
+  const booth = (language: string): RoomView => view({ role: Role.INTERPRETER }, { stage: [seat(me, Role.INTERPRETER, { language })] });
+  sound.kind = 'stage';
+  shown = booth('ar');
+  becomes(booth('ru'));
+  becomes(booth('ru'));
+  await settled();
+  expect(sound.started.map(({ kind }) => kind)).toEqual(['stage']);
+});

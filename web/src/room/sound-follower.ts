@@ -79,6 +79,8 @@ export class SoundFollower {
     if (from.own.offer && !after.own.offer && !this.#onStage) this.#microphone.close();
     if (was && !is && this.#sound.kind === 'stage') void this.descend();
     if (!was && is && this.#sound.kind === 'audience') void this.start();
+    // Another booth, or the floor, is another place on the stage, with a session of its own.
+    if (was && is && from.own.language !== after.own.language && this.#sound.kind === 'stage') void this.start();
     this.#obeyMute();
     if (moved && (!moved.relayId || moved.relayId === this.#sound.relay)) this.#sound.renew(moved.spreadMilliseconds);
   }

@@ -2,6 +2,7 @@
 import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
 import type { Clock, Network, Stop } from '../lib/clock.ts';
 import type { Levels } from '../media/levels.ts';
+import type { StageEar } from '../media/stage-ear.ts';
 import type { Farewell, IceServer, MediaSession, Permit, SessionKind, SessionState } from '../media/session.ts';
 import { endsSeat } from '../lib/reasons.ts';
 import { lacksRoom, reasonOf } from '../lib/refusal.ts';
@@ -13,8 +14,8 @@ import { lacksRoom, reasonOf } from '../lib/refusal.ts';
 export type SoundState = 'off' | 'connecting' | 'on' | 'tap' | 'reconnecting' | 'blocked' | 'full' | 'closed';
 
 export interface SoundSource {
-  /** A permit for a session; the room re-joins when the seat is gone. Throws when refused. */
-  permit(kind: SessionKind): Promise<Permit>;
+  /** A permit for a session, or for another channel of the one that plays; the room re-joins when the seat is gone. Throws when refused. */
+  permit(kind: SessionKind, changing?: boolean): Promise<Permit>;
   /** The person's member number on stage, or 0. */
   member(): number;
   /** No session will be had any more: the room looks why. */
@@ -32,13 +33,14 @@ const silent = 1_000;
 const ask = 20;
 
 /** The part of a media session that is used. */
-export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'heard' | 'open' | 'send' | 'sound' | 'silence' | 'close'>;
+export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'voices' | 'heard' | 'open' | 'change' | 'send' | 'sound' | 'silence' | 'close'>;
 
 export interface SoundParts {
   /** Makes a session that tells its state. */
   session(kind: SessionKind, tell: (state: SessionState) => void, iceServers?: readonly IceServer[]): Session;
   microphone: { readonly track: MediaStreamTrack | null; level(): number };
   levels: Pick<Levels, 'start' | 'stop'>;
+  ear: Pick<StageEar, 'follow' | 'rest'>;
   clock: Clock;
   waits: Waits;
   network: Network;
@@ -99,6 +101,23 @@ export class Sound {
     this.#stopRenewal = this.#parts.clock.after(this.#parts.random() * wait, () => void this.start(this.kind));
   }
 
+  /** What is asked for with a permit has changed: the same session hears it where it can, else another one takes over. */
+  async change(): Promise<void> {
+    const { kind } = this;
+    const playing = this.#playing;
+    if (this.state === 'closed') return;
+    if (playing?.kind !== kind || playing.state !== 'connected') return this.start(kind);
+    this.#abandon();
+    const round = this.#round;
+    try {
+      const permit = await this.#source.permit(kind, true);
+      if (round !== this.#round || (await playing.change(permit)) || round !== this.#round) return;
+    } catch (error) {
+      return this.#failed(error);
+    }
+    await this.start(kind);
+  }
+
   /** Sends the microphone as it is now: after it was opened late or given back. */
   async sendMicrophone(): Promise<void> {
     for (const session of [this.#playing, this.#coming]) {
@@ -123,6 +142,7 @@ export class Sound {
     this.#deaf();
     this.#playing?.close(how);
     this.#playing = null;
+    this.#parts.ear.rest();
     this.relay = '';
     this.#parts.levels.stop();
     this.state = 'closed';
@@ -185,6 +205,8 @@ export class Sound {
     this.relay = session.relay;
     this.#again.reset();
     before?.silence();
+    if (session.kind === 'stage') this.#parts.ear.follow(session);
+    else this.#parts.ear.rest();
     this.state = (await session.sound()) ? 'on' : 'tap';
     // A seat that changed between audience and stage has a new epoch: the relay ends what belonged to the old one.
     before?.close(before.kind === session.kind ? 'here' : 'ended');

@@ -14,6 +14,9 @@ class FakeSession implements Session {
   receivers = [];
   heard = false;
   silenced = false;
+  voices = [];
+  changes = false;
+  readonly changed: Permit[] = [];
   playable = true;
   farewell = '';
 
@@ -25,6 +28,7 @@ class FakeSession implements Session {
 
   open = async (): Promise<void> => undefined;
   send = async (): Promise<void> => undefined;
+  change = async (permit: Permit): Promise<boolean> => (this.changed.push(permit), this.changes);
   sound = async (): Promise<boolean> => this.playable;
   silence = (): void => void (this.silenced = true);
   close = (how: Farewell): void => {
@@ -42,12 +46,14 @@ let all: FakeSession[];
 let refusals: Error[];
 let asked: SessionKind[];
 let refused: string[];
+/** How each session that took over is heard. */
+let heardBy: string[];
 let clock: FakeClock;
 let network: FakeNetwork;
 let sound: Sound;
 
 beforeEach(() => {
-  [all, refusals, asked, refused] = [[], [], [], []];
+  [all, refusals, asked, refused, heardBy] = [[], [], [], [], []];
   clock = new FakeClock();
   network = new FakeNetwork();
   const source = {
@@ -68,6 +74,7 @@ beforeEach(() => {
     },
     microphone: { track: null, level: () => 0 },
     levels: { start: () => undefined, stop: () => undefined },
+    ear: { follow: () => void heardBy.push('ear'), rest: () => void heardBy.push('plain') },
     clock,
     waits: waitsBy(clock, () => 1),
     network,
@@ -226,4 +233,37 @@ test('who left is not brought back by anything that was still to come', async ()
   network.comesBack();
   await clock.pass(60_000);
   expect([sound.state, all.length]).toEqual(['closed', 1]);
+});
+
+test('another channel is heard by the session that plays, where its relay can change it', async () => {
+  const session = await playing();
+  session.changes = true;
+  await sound.change();
+  expect([all.length, session.changed.length, asked.at(-1), sound.state]).toEqual([1, 1, 'audience', 'on']);
+});
+
+test('where that cannot be a new session hears it, and the old one plays until then', async () => {
+  const session = await playing();
+  await sound.change();
+  expect([all.length, session.state, asked.length]).toEqual([2, 'connected', 3]);
+  const next = all[1] as FakeSession;
+  next.heard = true;
+  next.become('connected');
+  await clock.pass(20);
+  await settled();
+  expect([session.state, sound.state]).toEqual(['closed', 'on']);
+});
+
+test('a change while nothing plays yet is for the session that comes', async () => {
+  await sound.start('audience');
+  await sound.change();
+  expect([all.length, (all[0] as FakeSession).state]).toEqual([2, 'closed']);
+});
+
+test('a stage is heard by the ear, an audience plainly', async () => {
+  await playing();
+  await sound.start('stage', { permit: 's', path: '/whip/room00000001' });
+  (all[1] as FakeSession).become('connected');
+  await settled();
+  expect(heardBy).toEqual(['plain', 'ear']);
 });

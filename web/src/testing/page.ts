@@ -17,6 +17,8 @@ import { Levels } from '../media/levels.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { Chime } from '../media/chime.ts';
 import { RoomActions } from '../room/actions.ts';
+import { BoothActions } from '../room/booth-actions.ts';
+import { Desk } from '../room/desk.svelte.ts';
 import { me, person, start, view } from '../room/fixtures.ts';
 import { LiveRoom } from '../room/live.svelte.ts';
 import { KeptPlaces } from '../room/kept-places.svelte.ts';
@@ -25,7 +27,7 @@ import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
 import { createRouterTransport, type ConnectRouter } from '@connectrpc/connect';
 import { FakeClock, FakeNetwork, settled } from './clock.ts';
-import { FakeBox, FakeLocks, FakeMicrophone, FakeSound, FakeStream } from './room.ts';
+import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeStream } from './room.ts';
 
 /** A router that only writes down where it was sent. */
 class FakeRouter extends Router {
@@ -54,6 +56,9 @@ export class Scene {
   readonly sound = new FakeSound();
   readonly parts: Parts;
   readonly rooms: RoomSide;
+  readonly ear = new FakeEar();
+  /** The languages that the person understands. */
+  understands: string[] = [];
   readonly opened: string[] = [];
   /** What other tabs noted of places in lines. */
   noted: string | null = null;
@@ -75,6 +80,8 @@ export class Scene {
     this.rooms = {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),
       microphone: this.microphone,
+      booths: new BoothActions({ api, toasts, words }),
+      desk: new Desk({ ear: this.ear, recall: () => null, keep: () => undefined }),
       chime: new Chime(clock),
       openRoom: (id) => (this.opened.push(id), this.room()),
     };
@@ -101,6 +108,8 @@ export class Scene {
       waits,
       tickets: () => new FakeBox(),
       places: () => new FakeLocks(),
+      understands: () => this.understands,
+      ear: this.ear,
     });
     room.feed.view = shown;
     return room;

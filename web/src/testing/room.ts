@@ -1,7 +1,9 @@
 // Stand-ins for what a room is made of: each keeps what was done to it, and does what a test tells it to.
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { Key } from '../i18n/i18n.svelte.ts';
+import type { Source, Tuning } from '../media/ear/ear.ts';
 import type { Farewell, Permit, SessionKind } from '../media/session.ts';
+import type { Hearing } from '../media/stage-ear.ts';
 import type { Stop } from '../lib/clock.ts';
 import type { TicketBox } from '../room/entry.svelte.ts';
 import type { StreamListener } from '../room/events.ts';
@@ -26,6 +28,7 @@ export class FakeMicrophone implements Voice {
   hold = (): void => void this.did.push('hold');
   release = (): void => void this.did.push('release');
   level = (): number => 0;
+  cough = (on: boolean): void => void this.did.push(on ? 'cough' : 'coughed');
 }
 
 export class FakeSound implements Sounding {
@@ -34,6 +37,8 @@ export class FakeSound implements Sounding {
   readonly started: { kind: SessionKind; permit: Permit | undefined }[] = [];
   readonly renewed: number[] = [];
   sent = 0;
+  changes = 0;
+  change = async (): Promise<void> => void this.changes++;
   stopped: Farewell | null = null;
 
   start = async (kind: SessionKind, permit?: Permit): Promise<void> => {
@@ -63,6 +68,14 @@ export class FakeStream implements Stream {
   stands = (still: boolean): void => this.listener.quiet(still);
   brings = (...events: RoomEvent[]): void => events.forEach((event) => this.listener.event(event));
   isRefused = (refusal: Refusal): void => this.listener.refused(refusal);
+}
+
+/** An ear that only keeps how it is to hear. */
+export class FakeEar {
+  hearing: Hearing = null;
+  readonly tuned: [Source, Tuning][] = [];
+  hear = (hearing: Hearing): void => void (this.hearing = hearing);
+  tune = (source: Source, tuning: Tuning): void => void this.tuned.push([source, tuning]);
 }
 
 /** The ticket of a tab, and what the other tabs of its browser noted of the place. */
@@ -112,4 +125,4 @@ export class FakeToasts {
 }
 
 /** Texts that show which text was asked for. */
-export const plainWords = { t: (key: Key): string => key };
+export const plainWords = { t: (key: Key): string => key, languageName: (code: string): string => code };

@@ -1,0 +1,143 @@
+"""Many languages in one room, as people see and hear it: booths, their interpreters, and listeners who open no menu."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.e2e.test_pages import PHONE, fits
+from tests.support import story
+from tests.support.axe import findings
+from tests.support.browser import House, Person
+from tests.support.stack import Stack
+from tests.support.story import shown
+from tests.support.voices import power_at
+
+DESK = (1280, 800)
+LOCALES = ("ar", "ru")
+USE_LOCALE = """async (locale) => (await fetch('/majlis.auth.v1.AccountService/UpdateProfile', {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json', 'X-Majlis-Client': 'web' },
+  body: JSON.stringify({ locale }),
+})).ok"""
+
+
+async def look(person: Person, what: str) -> None:
+    """Nothing overflows and axe finds nothing; with MAJLIS_PICTURES the page is kept, in each language."""
+    await fits(person, what)
+    found = await findings(person.page)
+    assert not found, f"{what}: " + "\n".join(found)
+    if folder := os.environ.get("MAJLIS_PICTURES"):
+        await person.page.screenshot(path=Path(folder) / f"{what}.png", full_page=True, animations="disabled")
+
+
+async def in_each_language(person: Person, what: str, wait_for: str) -> None:
+    """Reads the same page in three languages; whoever is on stage or in a booth is there again after a reload."""
+    for locale in (*LOCALES, "en"):
+        assert await person.page.evaluate(USE_LOCALE, locale)
+        await person.page.reload()
+        await expect(shown(person, wait_for).first).to_be_visible()
+        await story.sounding(person)
+        await look(person, f"{what}-{locale}")
+
+
+async def hears(person: Person, hertz: int, *, share: float = 0.5) -> None:
+    """Listens until that voice is what is heard above all."""
+    async with asyncio.timeout(20):
+        while power_at(await person.hear(1.0), hertz) <= share:  # noqa: ASYNC110 (what a person does: listens again)
+            await asyncio.sleep(0.1)
+
+
+async def seats(moderator: Person, guest: Person, language: str) -> None:
+    """The moderator offers a seat in a booth to somebody in the audience; the guest takes it."""
+    await shown(moderator, "listener").filter(has_text=guest.name.split()[0]).click()
+    await shown(moderator, f"offer-booth-{language}").click()
+    await expect(shown(guest, "accept-offer")).to_be_visible()
+    await look(guest, f"booth-offer-{guest.name.split()[0]}")
+    await shown(guest, "accept-offer").click()
+    await expect(shown(guest, "booth-desk")).to_be_visible()
+
+
+async def starts(moderator: Person, title: str) -> str:
+    """Starts a room in which Russian is spoken, with a booth for Arabic; returns its address."""
+    await shown(moderator, "start-room").first.click()
+    await shown(moderator, "room-title").fill(title)
+    await shown(moderator, "room-language").select_option("ru")
+    await shown(moderator, "room-languages").select_option("ar")
+    await look(moderator, "start-languages")
+    await shown(moderator, "create-room").click()
+    await expect(shown(moderator, "stage-seat")).to_have_count(1)
+    return moderator.page.url
+
+
+async def hands_over(anna: Person, vera: Person) -> None:
+    """Whoever interprets says that her time is nearly over; her partner writes a line and takes over, by keys."""
+    await anna.page.keyboard.press("2")
+    await expect(shown(vera, "booth-sign")).to_contain_text("two minutes")
+    await shown(vera, "booth-line").fill("I am ready")
+    await vera.page.keyboard.press("Enter")
+    await expect(shown(anna, "booth-chat")).to_contain_text("I am ready")
+    await vera.page.keyboard.press("Escape")
+    await vera.page.keyboard.press("t")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "air")
+    await expect(shown(anna, "booth-desk")).to_have_attribute("data-air", "ready")
+
+
+async def asks_the_speaker(vera: Person, lina: Person) -> None:
+    """Whoever speaks is asked to speak slower; a key that is held silences for a cough; one shows all keys."""
+    await vera.page.keyboard.press("s")
+    await expect(shown(lina, "lamps")).to_contain_text("slower, please")
+    await look(lina, "lamp")
+    await vera.page.keyboard.down("c")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "cough")
+    await vera.page.keyboard.up("c")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "air")
+    await vera.page.keyboard.press("Shift+Slash")
+    await expect(shown(vera, "desk-keys")).to_be_visible()
+    await look(vera, "desk-keys")
+    await vera.page.keyboard.press("Escape")
+
+
+async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one_tap(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina Haddad", voice=tones[440])
+    anna = await house.arrives("Anna Petrova", voice=tones[700], viewport=DESK)
+    vera = await house.arrives("Vera Ek", voice=tones[1100], viewport=PHONE, scheme="dark")
+    layla = await house.arrives("Layla Alali", viewport=PHONE)
+    await story.arrive_together(stack, lina, anna, vera, layla)
+    room = await starts(lina, "Talking across borders")
+    for person in (anna, vera, layla):
+        await story.enter(person, room)
+    await seats(lina, anna, "ar")
+    await seats(lina, vera, "ar")
+    await expect(shown(anna, "booth-desk")).to_have_attribute("data-air", "air")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "ready")
+    await hears(anna, 440)
+
+    await shown(layla, "listen-floor").click()
+    await hears(layla, 440)
+    await shown(layla, "listen-ar").click()
+    await expect(shown(layla, "heard-now")).to_have_attribute("data-language", "ar")
+    await expect(shown(layla, "heard-now")).to_contain_text("Anna Petrova")
+    await hears(layla, 700)
+    await in_each_language(anna, "desk", "booth-desk")
+    await in_each_language(vera, "desk-phone", "booth-desk")
+
+    await hands_over(anna, vera)
+    await shown(layla, "listen-ar").click()
+    await hears(layla, 1100)
+    await expect(shown(layla, "heard-now")).to_contain_text("Vera Ek")
+    await look(layla, "listener-phone")
+    await asks_the_speaker(vera, lina)
+
+    await shown(lina, "room-menu").click()
+    await shown(lina, "open-booths").click()
+    await expect(shown(lina, "booth")).to_have_count(1)
+    await look(lina, "booths")
+    await shown(lina, "booth-language").select_option("fr")
+    await shown(lina, "open-booth").click()
+    await expect(shown(lina, "booth")).to_have_count(2)
+    await lina.page.keyboard.press("Escape")
+    await in_each_language(layla, "listener", "languages")

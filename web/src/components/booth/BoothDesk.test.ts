@@ -1,0 +1,102 @@
+// @vitest-environment happy-dom
+// The interpreter's desk: whether one is heard is never in doubt, and every act has a key.
+import { create } from '@bufbuild/protobuf';
+import { flushSync } from 'svelte';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BoothSchema, BoothSignalKind, type Booth } from '../../gen/majlis/room_directory/v1/booth_pb.ts';
+import { BoothService } from '../../gen/majlis/room_directory/v1/booth_service_pb.ts';
+import { Role, type StageSeat } from '../../gen/majlis/room_directory/v1/room_pb.ts';
+import en from '../../i18n/en.json';
+import { event, me, person, seat, view } from '../../room/fixtures.ts';
+import type { LiveRoom } from '../../room/live.svelte.ts';
+import { settled } from '../../testing/clock.ts';
+import { Scene, type Shown } from '../../testing/page.ts';
+import BoothDesk from './BoothDesk.svelte';
+
+const vera = 'vera00000001';
+let scene: Scene;
+let asked: string[];
+let room: LiveRoom;
+
+beforeEach(() => {
+  asked = [];
+  scene = new Scene((router) =>
+    router.service(BoothService, {
+      takeOver: () => (asked.push('take over'), {}),
+      sendBoothSignal: ({ kind, text }) => (asked.push(`${BoothSignalKind[kind]} ${text}`.trim()), {}),
+      setHearing: ({ language }) => (asked.push(`hear ${language || 'the floor'}`), {}),
+    }),
+  );
+  Object.assign(scene.sound, { state: 'on', kind: 'stage' });
+  scene.microphone.state = 'live';
+});
+afterEach(() => scene.strike());
+
+function desk(active: string, own: Partial<StageSeat> = {}): Shown {
+  const mine = seat(me, Role.INTERPRETER, { language: 'ar', speaks: 'ar' });
+  Object.assign(mine, own);
+  const booth: Booth = create(BoothSchema, {
+    language: 'ar',
+    activeUserId: active,
+    seats: [{ person: person(me), member: 1, connected: true }, { person: person(vera), member: 2, connected: true }],
+  });
+  const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [mine] }), booths: [booth, create(BoothSchema, { language: 'ru' })] };
+  room = scene.room(shown);
+  return scene.show(BoothDesk, { room, view: shown, seat: mine, booth });
+}
+
+async function key(code: string, name = 'keydown', on: EventTarget = window): Promise<void> {
+  on.dispatchEvent(new KeyboardEvent(name, { code, key: code, bubbles: true, cancelable: true }));
+  await settled();
+  flushSync();
+}
+
+test.each([
+  ['on air', me, {}, 'air'],
+  ['on air without a microphone', me, { muted: true }, 'off'],
+  ['ready', vera, {}, 'ready'],
+  ['off air and silent', vera, { muted: true }, 'resting'],
+] as [string, string, Partial<StageSeat>, string][])('whoever is %s reads that', (_, active, own, air) => {
+  expect(desk(active, own).get('booth-desk').dataset['air']).toBe(air);
+});
+
+test('the cough key silences as long as it is held', async () => {
+  const shown = desk(me);
+  await key('KeyC');
+  expect([shown.get('booth-desk').dataset['air'], scene.microphone.coughing]).toEqual(['cough', true]);
+  await key('KeyC', 'keyup');
+  expect([shown.get('booth-desk').dataset['air'], scene.microphone.coughing]).toEqual(['air', false]);
+});
+
+test('one key takes over, others give signs, and none acts while one writes', async () => {
+  const shown = desk(vera);
+  await key('KeyT');
+  await key('Digit5');
+  await key('KeyS');
+  await key('KeyR');
+  expect(asked).toEqual(['take over', 'FIVE_MINUTES', 'SLOWER', 'hear ru']);
+  await key('KeyT', 'keydown', shown.get('booth-line'));
+  expect(asked).toHaveLength(4);
+  scene.rooms.desk.switchKeys();
+  await key('KeyT');
+  expect(asked).toHaveLength(4);
+});
+
+test('a line to the partner is sent, and what comes is shown with a name', async () => {
+  const shown = desk(me);
+  await shown.type('booth-line', 'Your numbers are right');
+  await shown.send();
+  expect(asked).toEqual(['CHAT Your numbers are right']);
+  room.feed.take(event(7n, { case: 'boothSignalled', value: { language: 'ar', kind: BoothSignalKind.CHAT, text: 'Thank you', byUserId: vera } }));
+  expect(shown.get('booth-chat').textContent).toContain('vera');
+  expect(shown.get('booth-chat').textContent).toContain('Thank you');
+});
+
+test('a partner who asks to be relieved is read out at once', () => {
+  const shown = desk(vera);
+  room.feed.take(event(7n, { case: 'boothSignalled', value: { language: 'ar', kind: BoothSignalKind.TAKE_OVER_PLEASE, byUserId: vera } }));
+  flushSync();
+  expect(shown.get('booth-sign').textContent).toContain('vera');
+  expect(shown.get('booth-sign').textContent).toContain(en['desk.saidTakeOver'].split('{{name}}')[1] ?? '');
+  expect(shown.get('booth-sign').getAttribute('aria-live')).toBe('assertive');
+});
