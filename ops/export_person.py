@@ -58,6 +58,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
         Part("stage_seats"),
         Part("hands"),
         Part("offers", without=("by_user_id",)),
+        Part("captioners"),
         Part("guests"),
         Part("removals"),
         Part("epoch_floors"),

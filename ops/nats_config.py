@@ -17,14 +17,14 @@ USERS = (*SERVICES, "canary")
 HEARS: Mapping[str, tuple[str, ...]] = {
     "auth": (),
     "invite": ("auth", "media_relay:load"),
-    "room_directory": ("auth", "invite", "media_relay:load", "room_directory:pulse"),
+    "room_directory": ("auth", "invite", "media_relay:load", "room_directory:pulse", "room_directory:caption"),
     "media_relay": (
         "media_relay:load",
         "programme:frame",
         "programme:wanted",
         "room_directory:ladder_orders_stand",
     ),
-    "gateway": ("auth", "room_directory", "media_relay:load"),
+    "gateway": ("auth", "room_directory", "room_directory:caption", "media_relay:load"),
     "canary": ("programme:frame",),
 }
 # And who says what is of no single service.

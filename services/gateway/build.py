@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -28,7 +27,7 @@ from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
 from services.gateway.call.forwarder import Forwarder, host_of, region_of
 from services.gateway.call.identity import Identities
-from services.gateway.call.local_rpcs import GET_SERVER_INFO, WATCH, ServerInfo, watch
+from services.gateway.call.local_rpcs import GET_SERVER_INFO, ServerInfo, streams_of
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
 from services.gateway.call.owners import RoomOwners
 from services.gateway.call.slips import Slips
@@ -41,6 +40,7 @@ from services.gateway.domain.relays import RelayTable, SparingRelays
 from services.gateway.grpc import server as native
 from services.gateway.http import server as web
 from services.gateway.http.caller import Callers
+from services.gateway.http.captions import Captions
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
@@ -48,6 +48,7 @@ from services.gateway.http.landing import Landing
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
+from services.gateway.http.streaming import Admission
 from services.gateway.media.ice import IceServers, WithIceServers
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import MediaSessions
@@ -142,7 +143,7 @@ class Gateway:
             _owners(outward, catalogue, ice),
             identities,
             local={GET_SERVER_INFO: info.answer},
-            local_streams={WATCH: partial(watch, self.watching)},
+            local_streams=streams_of(self.watching),
             faults=Faults(),
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
@@ -197,6 +198,7 @@ class Gateway:
     async def _watch_directory(self) -> None:
         async def came_back() -> None:
             self._reports.resend_all()
+            self.watching.relearn_captions()
 
         await self._outward.directory.watch_connection(came_back)
 
@@ -288,11 +290,13 @@ def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics
     """The web edge; `port` is its own."""
     jar = _cookie_jar(settings, inside.calls.catalogue)
     callers = Callers(jar, Origins(settings.public_url, settings.extra_origins, (port,)))
+    admission = Admission(callers, inside.identities)
     return Application(
         Parts(
             connect=Connect(inside.calls, callers, jar),
             streams=ConnectStream(inside.calls, callers),
-            events=Events(callers, inside.identities, inside.watching),
+            events=Events(admission, inside.watching),
+            captions=Captions(admission, inside.watching),
             media=inside.media,
             site=inside.site,
             info=inside.info.describe,

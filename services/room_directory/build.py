@@ -12,6 +12,9 @@ from majlis.room_directory.v1 import (
     booth_service_pb2_grpc,
     capacity_service_pb2,
     capacity_service_pb2_grpc,
+    caption_pb2,
+    caption_service_pb2,
+    caption_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
     ladder_service_pb2,
@@ -46,6 +49,7 @@ from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.booth_desk import BoothDesk
 from services.room_directory.app.booths import BoothCases
 from services.room_directory.app.capacity import CapacityCases
+from services.room_directory.app.captions import CaptionCases
 from services.room_directory.app.chance import SystemIds
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
@@ -69,10 +73,11 @@ from services.room_directory.app.tickets import Tickets
 from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.clients import AuthClient, GrpcRelayClient, InviteClient, PeerClients
 from services.room_directory.domain.ended import EndedSignIns
-from services.room_directory.metrics import ClockSkew, PrometheusCounters
+from services.room_directory.metrics import ClockSkew, PrometheusCounters, show_waiting
 from services.room_directory.owning import Owning, leases_of, owning
 from services.room_directory.rpc.booth import BoothServicer
 from services.room_directory.rpc.capacity import CapacityServicer
+from services.room_directory.rpc.caption import CaptionServicer
 from services.room_directory.rpc.fleet import FleetServicer
 from services.room_directory.rpc.ladder import LadderServicer
 from services.room_directory.rpc.moderation import ModerationServicer
@@ -93,6 +98,7 @@ LEARN_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 OFFER_SECONDS = 0.5
 WRITE_SECONDS = 1.0
+CAPTION_SECONDS = 5.0
 LADDER_SECONDS = 3.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
@@ -112,6 +118,7 @@ class UseCases:
     stage: StageCases
     booths: BoothCases
     desk: BoothDesk
+    captions: CaptionCases
     moderation: ModerationCases
     presence: Presence
     fleet: Fleet
@@ -150,8 +157,8 @@ async def build(
     settings: Settings, database: Database, metrics: Metrics, *, clock: Clock, background: Background
 ) -> Parts:
     """Everything but the tasks; reads the signing keys, which are made at the first start."""
-    auth, invite, bus = _auth(settings), _invite(settings), Bus(settings, metrics)
     rules, limits, ids, counters = settings.rules(), settings.limits(), SystemIds(), PrometheusCounters(metrics)
+    auth, invite, bus = _auth(settings), _invite(settings), Bus(settings, metrics)
     ownership, made = leases_of(database, clock, metrics)
     store, ledger = SqlRoomStore(database, clock, rules, made), SqlLedger(database, clock)
     keys = await Keys.open(ledger, timedelta(days=settings.key_rotation_days))
@@ -175,6 +182,7 @@ async def build(
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         booths=BoothCases(rooms, placing, people, ids=ids, clock=clock),
         desk=BoothDesk(rooms, fleet.relays, announcer.signal, clock=clock, count=counters.signalled),
+        captions=CaptionCases(rooms, people, facts.caption_teller(bus.publish), counters, clock=clock, limits=limits),
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
         fleet=fleet,
@@ -183,7 +191,7 @@ async def build(
         people=people,
         keys=keys,
     )
-    _show(metrics, fleet, app.waiting)
+    show_waiting(metrics, fleet, app.waiting)
     return Parts(
         settings=settings,
         database=database,
@@ -245,13 +253,6 @@ def _invite_facts(app: UseCases, invite: InviteClient | None, bus: Bus, database
     return FactReader("invite", bus, facts.INVITE_FACTS, invite.list_facts, handle, cursor)
 
 
-def _show(metrics: Metrics, fleet: Fleet, waiting: WaitingRoom) -> None:
-    people = metrics.gauge("majlis_room_directory_waiting_people", "People who wait for a seat in a room.")
-    people.set_function(lambda: waiting.waiting)
-    serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
-    serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))
-
-
 def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
     return [
         Keeping("rooms", settings.ended_room_days, lambda before: old.delete_ended_rooms(database, before)),
@@ -290,6 +291,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
         FleetServicer(
             rooms=app.rooms,
             presence=app.presence,
+            captions=app.captions,
             fleet=app.fleet,
             keys=app.keys,
             snapshots=snapshots,
@@ -317,7 +319,7 @@ def serve(parts: Parts, server: RpcServer) -> None:
 
 
 def _serve_stage(app: UseCases, server: RpcServer) -> None:
-    """The stage and its booths."""
+    """The stage, its booths, and what is said as text."""
     server.add(
         StageServicer(app.stage, app.people),
         stage_service_pb2_grpc.add_StageServiceServicer_to_server,
@@ -327,6 +329,11 @@ def _serve_stage(app: UseCases, server: RpcServer) -> None:
         BoothServicer(app.booths, app.desk, app.people),
         booth_service_pb2_grpc.add_BoothServiceServicer_to_server,
         booth_service_pb2.DESCRIPTOR.services_by_name["BoothService"],
+    )
+    server.add(
+        CaptionServicer(app.captions, app.people),
+        caption_service_pb2_grpc.add_CaptionServiceServicer_to_server,
+        caption_service_pb2.DESCRIPTOR.services_by_name["CaptionService"],
     )
 
 
@@ -345,6 +352,7 @@ async def start(parts: Parts, background: Background) -> None:
     background.every("silent booths", PULSE_SECONDS, parts.app.desk.hear_silences)
     background.every("look at relays", LOOK_SECONDS, parts.app.fleet.look)
     background.every("ladder orders", LADDER_SECONDS, parts.app.ladder.tell)
+    background.every("captions", CAPTION_SECONDS, parts.app.captions.rings.forget)
     background.every("write what waits", WRITE_SECONDS, lambda: _write_waiting(parts))
     background.every("audit seal", SEAL_EVERY_SECONDS, lambda: _seal(parts))
     parts.retention.start(background)
@@ -359,6 +367,7 @@ async def listen(parts: Parts, background: Background) -> None:
     )
     if parts.owning.ownership is not None:
         await parts.bus.subscribe(room_events_pb2.RoomPulse, facts.pulse_handler(parts.owning.hall.hear))
+        await parts.bus.subscribe(caption_pb2.CaptionTold, facts.caption_handler(parts.app.captions.rings))
     background.spawn("facts of auth", parts.auth_facts.run, restart=True)
     if parts.invite_facts is not None:
         background.spawn("facts of invite", parts.invite_facts.run, restart=True)

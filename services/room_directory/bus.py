@@ -10,19 +10,21 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import booth_events_pb2, ladder_pb2
+from majlis.room_directory.v1 import booth_events_pb2, caption_pb2, ladder_pb2
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
 from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.trust.revocations import RevocationList
+from services.room_directory import caption_messages, relay_messages
 from services.room_directory import messages as wire
-from services.room_directory import relay_messages
+from services.room_directory.app.captions import CaptionRings
 from services.room_directory.app.heartbeats import Heartbeats
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
-from services.room_directory.app.ports import Pulse
+from services.room_directory.app.ports import CaptionTeller, Pulse
 from services.room_directory.domain import events
+from services.room_directory.domain.caption_ring import Caption
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.ladder import LadderOrders
@@ -106,6 +108,24 @@ def ladder_teller(publish: Callable[[Message], Awaitable[None]]) -> Callable[[La
     return tell
 
 
+def caption_teller(publish: Callable[[Message], Awaitable[None]]) -> CaptionTeller:
+    """Tells all who follow a room of its captions; not in one queue with the facts, which may wait for profiles."""
+
+    async def tell(room_id: str, term: int, caption: Caption) -> None:
+        await publish(caption_messages.told(room_id, term, caption))
+
+    return tell
+
+
+def caption_handler(rings: CaptionRings) -> Callable[[caption_pb2.CaptionTold], Awaitable[None]]:
+    """Keeps what other copies tell of the captions of their rooms: this one may own them next."""
+
+    async def handle(told: caption_pb2.CaptionTold) -> None:
+        await rings.hear(told.room_id, caption_messages.read_caption(told.caption))
+
+    return handle
+
+
 def people_in(fact: Fact) -> list[str]:
     """Whose profiles an event shows."""
     match fact:
@@ -115,6 +135,8 @@ def people_in(fact: Fact) -> list[str]:
             return [hand.user_id]
         case events.BoothChanged(seats=seats):
             return [seat.user_id for seat in seats]
+        case events.CaptionersChanged(captioners=captioners):
+            return [captioner.user_id for captioner in captioners]
         case events.StageJoined(seat=seat) | events.StageSeatChanged(seat=seat):
             return [seat.user_id]
     return []
@@ -196,6 +218,9 @@ _EVENTS: dict[type[Fact], Callable[[Any, dict[str, Any], wire.People], Message]]
     ),
     events.BoothClosed: lambda fact, common, people: booth_events_pb2.BoothClosed(  # noqa: ARG005
         **common, language=fact.language
+    ),
+    events.CaptionersChanged: lambda fact, common, people: caption_pb2.CaptionersChanged(
+        **common, captioners=caption_messages.captioners(fact.captioners, people)
     ),
     events.PersonRemoved: lambda fact, common, people: pb.PersonRemoved(  # noqa: ARG005
         **common, user_id=fact.user_id

@@ -6,7 +6,9 @@ from datetime import datetime
 from services.common.clock import Clock
 from services.common.sight.distinct import Distinct
 from services.common.sight.metrics import Metrics
+from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.ownership.keeper import Ownership
+from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.domain.events import BoothCause, BoothChanged, Fact
 
 _SKEW_SECONDS = 10.0
@@ -73,6 +75,11 @@ class PrometheusCounters:
             "Signs given from booths, and calls for a technician among them.",
             ("kind",),
         )
+        self._captions = metrics.counter(
+            "majlis_room_directory_captions_total",
+            "Captions written, by what became of each: interim, final, corrected, hidden, or the reason of a refusal.",
+            ("result",),
+        )
         self._loads_lost = metrics.counter(
             "majlis_room_directory_relay_loads_dropped_total",
             "Loads of relays that were not taken in: too late, or of relays not known while many such are told of.",
@@ -104,6 +111,10 @@ class PrometheusCounters:
         """Counts a sign from a booth."""
         self._signals.labels(kind).inc()
 
+    def captioned(self, result: str) -> None:
+        """Counts a caption, or why there was none."""
+        self._captions.labels(result).inc()
+
     def told(self, facts: Sequence[Fact]) -> None:
         """Counts what changed in booths."""
         for fact in facts:
@@ -130,3 +141,11 @@ def show_ownership(metrics: Metrics, ownership: Ownership) -> None:
     owned.set_function(lambda: ownership.me.rooms)
     copies.set_function(lambda: len(ownership.copies))
     ownerless.set_function(lambda: ownership.ownerless_seconds)
+
+
+def show_waiting(metrics: Metrics, fleet: Fleet, waiting: WaitingRoom) -> None:
+    """How many wait for a seat, and how many relays there are to send them to."""
+    people = metrics.gauge("majlis_room_directory_waiting_people", "People who wait for a seat in a room.")
+    people.set_function(lambda: waiting.waiting)
+    serving = metrics.gauge("majlis_room_directory_relays", "Relays that people are sent to.")
+    serving.set_function(lambda: sum(accepts for _, accepts in fleet.list_relays()))

@@ -10,6 +10,8 @@ from majlis.room_directory.v1 import (
     booth_service_pb2_grpc,
     capacity_service_pb2,
     capacity_service_pb2_grpc,
+    caption_service_pb2,
+    caption_service_pb2_grpc,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
     ladder_service_pb2,
@@ -36,6 +38,10 @@ DIRECTORY: tuple[tuple[Callable[[Any, Any], None], ServiceDescriptor], ...] = (
     (
         booth_service_pb2_grpc.add_BoothServiceServicer_to_server,
         booth_service_pb2.DESCRIPTOR.services_by_name["BoothService"],
+    ),
+    (
+        caption_service_pb2_grpc.add_CaptionServiceServicer_to_server,
+        caption_service_pb2.DESCRIPTOR.services_by_name["CaptionService"],
     ),
     (
         moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server,
@@ -65,6 +71,7 @@ class DirectoryServicer(
     room_service_pb2_grpc.RoomServiceServicer,
     stage_service_pb2_grpc.StageServiceServicer,
     booth_service_pb2_grpc.BoothServiceServicer,
+    caption_service_pb2_grpc.CaptionServiceServicer,
     moderation_service_pb2_grpc.ModerationServiceServicer,
     fleet_service_pb2_grpc.FleetServiceServicer,
     capacity_service_pb2_grpc.CapacityServiceServicer,
@@ -82,6 +89,7 @@ class DirectoryStub:
             room_service_pb2_grpc.RoomServiceStub,
             stage_service_pb2_grpc.StageServiceStub,
             booth_service_pb2_grpc.BoothServiceStub,
+            caption_service_pb2_grpc.CaptionServiceStub,
             moderation_service_pb2_grpc.ModerationServiceStub,
             fleet_service_pb2_grpc.FleetServiceStub,
             capacity_service_pb2_grpc.CapacityServiceStub,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from services.auth.domain.errors import ScopeUnknown, TooManyTokens
 
-SCOPES = ("listen", "speak", "rooms", "invite", "profile", "fleet", "orders")
+SCOPES = ("listen", "speak", "rooms", "invite", "profile", "captions", "fleet", "orders")
 OPERATORS_SCOPES = frozenset({"fleet", "orders"})
 """Let a program of an operator look, or order ladders and doors, and nothing else; without effect in other tokens."""
 MOST_TOKENS = 20

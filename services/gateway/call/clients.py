@@ -17,6 +17,7 @@ from majlis.auth.v1 import (
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
+    caption_pb2,
     fleet_service_pb2,
     fleet_service_pb2_grpc,
     room_pb2,
@@ -143,6 +144,14 @@ class DirectoryClient:
         request = fleet_service_pb2.GetSnapshotRequest(room_id=room_id)
         response = await self._of_room(room_id, lambda at, left: at.fleet.GetSnapshot(request, timeout=left))
         return response.snapshot, response.queue
+
+    async def sync_captions(
+        self, room_id: str, language: str, known: list[caption_pb2.Caption]
+    ) -> tuple[Sequence[caption_pb2.Caption], int]:
+        """The captions of a language there are, with those that are known here; and the term of the room's owner."""
+        request = fleet_service_pb2.SyncCaptionsRequest(room_id=room_id, language=language, known=known)
+        response = await self._of_room(room_id, lambda at, left: at.fleet.SyncCaptions(request, timeout=left))
+        return response.captions, response.term
 
     async def report_streams(self, changes: list[sessions_pb2.StreamChange]) -> None:
         """Which people's event streams opened or went."""

@@ -1,10 +1,12 @@
 """The RPCs the gateway answers itself: what it is, and what happens in a room."""
 
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from google.protobuf.message import DecodeError
-from majlis.gateway.v1 import event_service_pb2
+from majlis.gateway.v1 import caption_stream_service_pb2, event_service_pb2
 
 from services.common.errors import FieldInvalid
 from services.common.ids import is_id
@@ -15,6 +17,9 @@ from services.gateway.watch.streams import Watching
 
 GET_SERVER_INFO = "/majlis.gateway.v1.ServerService/GetServerInfo"
 WATCH = "/majlis.gateway.v1.EventService/Watch"
+WATCH_CAPTIONS = "/majlis.gateway.v1.CaptionStreamService/WatchCaptions"
+CAPTION_LANGUAGE = re.compile(r"(?:[a-z]{2,3}|floor)\Z")
+"""What captions can be of, as the contract has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,36 @@ async def watch(watching: Watching, access: AccessToken, request: bytes) -> Asyn
             raise subscriber.why
     finally:
         watching.leave(subscriber)
+
+
+async def watch_captions(watching: Watching, access: AccessToken, request: bytes) -> AsyncGenerator[bytes, None]:
+    """WatchCaptions: serialised responses until the stream ends, or it is refused; what is past first."""
+    room_id, language = _read_captions(request)
+    reader = await watching.watch_captions(access, room_id, language)
+    try:
+        while (batch := await reader.take()) is not None:
+            yield batch.watch
+        if reader.why is not None:
+            raise reader.why
+    finally:
+        watching.leave(reader)
+
+
+def streams_of(watching: Watching) -> Mapping[str, Callable[[AccessToken, bytes], AsyncGenerator[bytes, None]]]:
+    """What answers each RPC that streams, by path."""
+    return {WATCH: partial(watch, watching), WATCH_CAPTIONS: partial(watch_captions, watching)}
+
+
+def _read_captions(request: bytes) -> tuple[str, str]:
+    try:
+        message = caption_stream_service_pb2.WatchCaptionsRequest.FromString(request)
+    except DecodeError:
+        raise FieldInvalid("the request is not a WatchCaptionsRequest") from None
+    if not is_id(message.room_id):
+        raise FieldInvalid(fields=(("room_id", "must be a room's id"),))
+    if not CAPTION_LANGUAGE.match(message.language):
+        raise FieldInvalid(fields=(("language", "must be two or three small letters, or floor"),))
+    return message.room_id, message.language
 
 
 def _read(request: bytes) -> tuple[str, int]:

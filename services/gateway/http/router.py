@@ -24,6 +24,7 @@ from services.gateway.http.asgi import (
     json_response,
     method_not_allowed,
 )
+from services.gateway.http.captions import Captions
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
@@ -37,6 +38,7 @@ _FAILING_SECONDS = 300.0
 _INFO = "/.well-known/majlis.json"
 # Streams last for hours and files are nobody's question: only these begin a trace.
 _TRACED = {"rpc", "media"}
+_STREAMS = {"events", "captions"}
 _METHODS = {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -49,6 +51,7 @@ class Parts:
     connect: Connect
     streams: ConnectStream
     events: Events
+    captions: Captions
     media: Media
     site: Answer
     info: Callable[[], dict[str, object]]
@@ -93,8 +96,8 @@ class Application:
         request = Request(scope, receive, self._door.network_of, has_id=route != "site")
         if request.request_id:
             note_request(request.request_id)
-        if route == "events":
-            await self._stream(request, send)
+        if route in _STREAMS:
+            await self._stream(request, send, route)
             return
         if route == "rpc" and self._parts.streams.serves(request.path):
             await self._rpc_stream(request, send)
@@ -147,6 +150,8 @@ class Application:
             return "rpc", self._parts.connect
         if path.startswith("/events/"):
             return "events", _unreachable
+        if path.startswith("/captions/"):
+            return "captions", _unreachable
         if path.startswith(("/whip/", "/whep/", "/media/")):
             return "media", self._parts.media
         if path == _INFO:
@@ -166,23 +171,24 @@ class Application:
         except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
             return _refusal(request, route, self._faults.note(self._name(request, route), error))
 
-    async def _stream(self, request: Request, send: Send) -> None:
-        """An event stream; what keeps it from opening is answered as a problem."""
+    async def _stream(self, request: Request, send: Send, route: str) -> None:
+        """A stream of server-sent events; what keeps it from opening is answered as a problem."""
         if request.method != "GET":
             response = method_not_allowed("GET")
         else:
             try:
                 self._door.admit(request.network or request.peer)
-                await self._parts.events.serve(request, send, self._headers)
+                serve = self._parts.events.serve if route == "events" else self._parts.captions.serve
+                await serve(request, send, self._headers)
             except DomainError as error:
                 response = problem(error)
             except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
-                response = problem(self._faults.note("events", error))
+                response = problem(self._faults.note(route, error))
             else:
-                self._requests.labels("events", "200").inc()
+                self._requests.labels(route, "200").inc()
                 return
         response.headers.extend(self._headers)
-        self._requests.labels("events", str(response.status)).inc()
+        self._requests.labels(route, str(response.status)).inc()
         await response.send(send)
 
     async def _rpc_stream(self, request: Request, send: Send) -> None:

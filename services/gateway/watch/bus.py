@@ -6,6 +6,7 @@ from typing import Any
 
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2
+from majlis.room_directory.v1 import caption_pb2
 
 from services.common.bus.client import Bus
 from services.common.facts.reader import FactReader, ListFacts, MemoryCursor
@@ -34,6 +35,13 @@ class RoomEventsOfBus:
     async def follow(self, room_id: str, take: Callable[[Any], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """Calls `take` with each event of the room, in order, until the returned function is called."""
         subscription = await self._bus.subscribe_all(event_types(), take, room_id=room_id)
+        return subscription.stop
+
+    async def follow_captions(
+        self, room_id: str, take: Callable[[Any], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Calls `take` with each caption of the room until the returned function is called."""
+        subscription = await self._bus.subscribe(caption_pb2.CaptionTold, take, room_id=room_id)
         return subscription.stop
 
 

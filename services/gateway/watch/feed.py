@@ -14,8 +14,10 @@ from services.common.tasks import Background
 from services.gateway.domain.errors import SeatEnded
 from services.gateway.domain.relays import Spared
 from services.gateway.domain.ring import Ring
+from services.gateway.watch.captions import CaptionFeed
 from services.gateway.watch.frames import COMMENT, QUEUE_FACTS, Frame, Standing, of_fact, of_snapshot, pulse_of
 from services.gateway.watch.hands import HandFeed
+from services.gateway.watch.pulses import PulsePace
 from services.gateway.watch.signals import SignalFeed
 from services.gateway.watch.subscriber import Readers, Subscriber
 
@@ -26,9 +28,6 @@ GAP_GRACE_SECONDS = 0.15
 _MOST_AHEAD = 1000
 _BACKWARDS_PULSES = 3
 _OVERTAKEN_BY = 8
-PULSE_READERS = 1000
-"""Counts alone go to so many readers a second and room; in a larger room each gets every second pulse, or third."""
-_RAREST_PULSE = 5
 SILENCE_SECONDS = 3.0
 """A bus that brings no pulse of a live room for this long brings no events either."""
 _LOOK_SECONDS = 1.0
@@ -49,12 +48,14 @@ class Feed:
         fetch: FetchSnapshot,
         ring_limit: int,
         background: Background,
+        captions: CaptionFeed,
         *,
         owner_is_new: Callable[[], None] = lambda: None,
     ) -> None:
         self.room_id = room_id
         self._owner_is_new = owner_is_new
         self.subscribers = Readers()
+        self.captions = captions
         self.is_over = False
         """The room has ended: nothing will follow."""
         self.touched_at = 0.0
@@ -76,8 +77,7 @@ class Feed:
         """Whether the gap that is watched is of the room itself, not of its hand queue alone."""
         self._pulse: room_events_pb2.RoomPulse | None = None
         self._older_pulses = 0
-        self._held_pulses = 0
-        """How many in a row were not sent on."""
+        self._pace = PulsePace()
         self._heard_at = self._fresh_at = _now()
         """Loop times at which the bus, and the bus or the directory, last told how things stand."""
         self._look_at = 0.0
@@ -100,9 +100,7 @@ class Feed:
         added then.
         """
         wanted = max(after or 0, self._ring.revision)
-        if self._snapshot is None:
-            # A gateway that just started: most readers lack nothing, and learn it from one fetch for all.
-            await self.refresh()
+        await self.begin()
         subscriber.has = after or 0
         missed = self._missed(after)
         resumed = missed is not None
@@ -118,6 +116,17 @@ class Feed:
         if self.is_over:
             subscriber.end()
         return "resumed" if resumed else "snapshot"
+
+    async def begin(self) -> None:
+        """Knows the room from here on. Raises what fetching the snapshot raises."""
+        if self._snapshot is None:
+            # A gateway that just started: most readers lack nothing, and learn it from one fetch for all.
+            await self.refresh()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody reads here what happens or is said."""
+        return bool(self.subscribers) or bool(self.captions.readers)
 
     async def refresh(self) -> None:
         """Fetches the snapshot, since events may be lost, for whoever lacks some; all who ask share one fetch."""
@@ -165,7 +174,7 @@ class Feed:
         """Whether the directory should be asked at `now` (loop seconds), since the bus is silent: see `look`."""
         silent = now - self._heard_at > SILENCE_SECONDS
         # Some readers ask from time to time instead of staying.
-        watched = bool(self.subscribers) or now - self._joined_at < _KEEP_LOOKING_SECONDS
+        watched = self.is_watched or now - self._joined_at < _KEEP_LOOKING_SECONDS
         return silent and now >= self._look_at and watched and not self.is_over
 
     async def look(self) -> None:
@@ -193,6 +202,7 @@ class Feed:
             self._gap_timer.cancel()
             self._gap_timer = None
         self._hands.close()
+        self.captions.close()
 
     def _missed(self, after: int | None) -> list[Frame] | None:
         """What a reader lacks, or None when only a snapshot helps."""
@@ -299,22 +309,11 @@ class Feed:
         self._show_pulse(pulse)
 
     def _show_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
-        if self._is_worth_sending(pulse):
+        if self._pace.lets(pulse, self._pulse, len(self.subscribers)):
             self._send(of_fact(pulse, self._ring.revision))
         if self._pulse is not None and pulse.listener_count and not pulse.audience_sample:
             pulse.audience_sample.extend(self._pulse.audience_sample)
         self._pulse = pulse
-
-    def _is_worth_sending(self, pulse: room_events_pb2.RoomPulse) -> bool:
-        """Whether a pulse goes out now: for a crowd, counts that a later one repeats are not worth 5,000 writes."""
-        self._held_pulses += 1
-        rarely = min(_RAREST_PULSE, -(-len(self.subscribers) // PULSE_READERS))
-        hands_moved = self._pulse is None or pulse.hand_count != self._pulse.hand_count
-        # Also the same faces once more: it says that one of them, whom readers saw leave, is back.
-        if self._held_pulses < rarely and not hands_moved and not pulse.audience_sample:
-            return False
-        self._held_pulses = 0
-        return True
 
     def _pulse_frame(self) -> list[Frame]:
         """The last pulse with the last sample known, for a newcomer whose snapshot is older."""
@@ -344,13 +343,13 @@ class Feed:
     def _finish(self) -> None:
         """The room is over."""
         self.is_over = True
-        for subscriber in self.subscribers:
-            subscriber.end()
+        for reader in (*self.subscribers, *self.captions.readers):
+            reader.end()
 
     def _end_seat(self, user_id: str, below: int | None, message: str) -> None:
-        for subscriber in self.subscribers:
-            if subscriber.user_id == user_id and (below is None or subscriber.epoch < below):
-                subscriber.end(SeatEnded(message))
+        for reader in (*self.subscribers, *self.captions.readers):
+            if reader.user_id == user_id and (below is None or reader.epoch < below):
+                reader.end(SeatEnded(message))
 
     def _send(self, frame: Frame) -> None:
         now = self.touched_at = _now()

@@ -4,13 +4,14 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from math import ceil
 from typing import Any, Protocol
 
-from majlis.room_directory.v1 import room_pb2
+from majlis.room_directory.v1 import caption_pb2, room_pb2
 
 from services.common.errors import DomainError, Draining
 from services.common.limits import TokenBuckets
@@ -23,8 +24,10 @@ from services.gateway.domain.errors import RateLimited, SeatEnded, SignedOut, To
 from services.gateway.domain.relays import SparingRelays
 from services.gateway.reasons import is_over
 from services.gateway.settings import Settings
+from services.gateway.watch.captions import CaptionFeed, CaptionMetrics, CaptionReader
 from services.gateway.watch.feed import Feed
 from services.gateway.watch.just_here import JustHere
+from services.gateway.watch.reader import Reader
 from services.gateway.watch.seat_checks import SeatChecks
 from services.gateway.watch.stream_reports import StreamReports
 from services.gateway.watch.subscriber import Subscriber
@@ -51,12 +54,24 @@ class Rooms(Protocol):
         """What everyone sees of a room, and the hand queue, which is not for everyone."""
         ...
 
+    async def sync_captions(
+        self, room_id: str, language: str, known: list[caption_pb2.Caption]
+    ) -> tuple[Iterable[caption_pb2.Caption], int]:
+        """The captions of a language there are, with those that are known here; and the term of the room's owner."""
+        ...
+
 
 class RoomEvents(Protocol):
     """What happens in rooms, as it happens."""
 
     async def follow(self, room_id: str, take: Callable[[Any], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """Calls `take` with each event of a room, in order, until the returned function is called."""
+        ...
+
+    async def follow_captions(
+        self, room_id: str, take: Callable[[Any], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """The same for its captions."""
         ...
 
 
@@ -88,12 +103,13 @@ class Watching:
         self._background = background
         self._feeds: dict[str, Feed] = {}
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._of_user: dict[str, set[Subscriber]] = {}
+        self._of_user: dict[str, set[Reader]] = {}
         self._places: Counter[str] = Counter()
         self._just_here = JustHere(time.monotonic)
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._looking: set[str] = set()
         self._pace = TokenBuckets(2 * settings.stream_opens_per_second, settings.stream_opens_per_second, max_keys=1)
+        self._captions = CaptionMetrics(metrics)
         self._open = metrics.gauge("majlis_gateway_streams_open", "Event streams open now.")
         self._joins = metrics.counter("majlis_gateway_stream_opens_total", "Event streams opened.", ("result",))
         self._cuts = metrics.counter("majlis_gateway_stream_ends_total", "Event streams ended.", ("reason",))
@@ -112,26 +128,54 @@ class Watching:
         if self.is_draining:
             # Who was let go comes back on a connection that is still open, and would hold this process up.
             raise Draining("this gateway is stopping")
-        self._take_place(access.user_id)
-        try:
+        with self._place(access.user_id):
             epoch = await self._seats.seat_epoch(room_id, access.user_id)
             subscriber = Subscriber(room_id, access, epoch, self._settings.stream_queue_events)
             feed = await self._feed(room_id)
             result = await feed.join(subscriber, after)
-        except BaseException:
-            self._free_place(access.user_id)
-            self._joins.labels("refused").inc()
-            raise
-        self._of_user.setdefault(access.user_id, set()).add(subscriber)
-        if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
-            subscriber.end(SignedOut("the sign-in has ended"))
-        if self.is_draining:
-            subscriber.end()
-        self._reports.opened(room_id, access.user_id, epoch)
+        self._opened(subscriber, access)
         self._joins.labels(result if after is not None else "fresh").inc()
         return subscriber
 
-    def leave(self, subscriber: Subscriber) -> None:
+    async def watch_captions(self, access: AccessToken, room_id: str, language: str, after: int = 0) -> CaptionReader:
+        """Opens a stream of the captions of a language; give it back with `leave`. Raises as `watch` does.
+
+        `after` is in epoch microseconds: what changed until then the caller has.
+        """
+        if self.is_draining:
+            raise Draining("this gateway is stopping")
+        with self._place(access.user_id):
+            epoch = await self._seats.seat_epoch(room_id, access.user_id)
+            reader = CaptionReader(room_id, language, access, epoch=epoch, after=after, metrics=self._captions)
+            feed = await self._feed(room_id)
+            await feed.begin()
+            await feed.captions.join(reader)
+        if feed.is_over:
+            reader.end()
+        self._opened(reader, access)
+        self._joins.labels("captions").inc()
+        return reader
+
+    @contextmanager
+    def _place(self, user_id: str) -> Iterator[None]:
+        """Gives the place back when no stream comes of it."""
+        self._take_place(user_id)
+        try:
+            yield
+        except BaseException:
+            self._free_place(user_id)
+            self._joins.labels("refused").inc()
+            raise
+
+    def _opened(self, reader: Reader, access: AccessToken) -> None:
+        self._of_user.setdefault(access.user_id, set()).add(reader)
+        if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+            reader.end(SignedOut("the sign-in has ended"))
+        if self.is_draining:
+            reader.end()
+        self._reports.opened(reader.room_id, access.user_id, reader.epoch)
+
+    def leave(self, subscriber: Reader) -> None:
         """Takes a stream back that is over, whoever ended it."""
         subscriber.end()
         mine = self._of_user.get(subscriber.user_id, set())
@@ -143,8 +187,11 @@ class Watching:
             self._of_user.pop(subscriber.user_id, None)
         feed = self._feeds.get(subscriber.room_id)
         if feed is not None:
-            feed.subscribers.discard(subscriber)
-            feed.touched_at = asyncio.get_running_loop().time() if not feed.subscribers else feed.touched_at
+            if isinstance(subscriber, CaptionReader):
+                feed.captions.leave(subscriber)
+            elif isinstance(subscriber, Subscriber):
+                feed.subscribers.discard(subscriber)
+            feed.touched_at = asyncio.get_running_loop().time() if not feed.is_watched else feed.touched_at
         self._free_place(subscriber.user_id)
         self._cuts.labels(subscriber.why.reason if subscriber.why is not None else "CLOSED").inc()
         told = partial(self._reports.closed, subscriber.room_id, subscriber.user_id, subscriber.epoch)
@@ -172,11 +219,17 @@ class Watching:
 
     async def catch_up(self) -> None:
         """The bus is back: what was missed comes as one snapshot for each room."""
+        self.relearn_captions()
         for feed in list(self._feeds.values()):
             try:
                 await feed.refresh()
             except DomainError as error:
                 _log.warning("no snapshot after the bus came back", room_id=feed.room_id, reason=error.reason)
+
+    def relearn_captions(self) -> None:
+        """The directory may have forgotten, or the bus not told, what was said: both sides tell what they know."""
+        for feed in list(self._feeds.values()):
+            feed.captions.relearn()
 
     async def drain(self) -> None:
         """Ends all streams, spread over the time the settings give."""
@@ -223,20 +276,34 @@ class Watching:
                 lambda: self._rooms.snapshot(room_id),
                 self._settings.ring_events,
                 self._background,
-                owner_is_new=lambda: self._reports.resend(room_id),
+                CaptionFeed(room_id, partial(self._rooms.sync_captions, room_id), self._background, self._captions),
+                owner_is_new=lambda: self._owner_is_new(room_id),
             )
             feed.touched_at = asyncio.get_running_loop().time()
             old = self._unfollow.pop(room_id, None)
             if old is not None:
                 await old()
             # Followed before the snapshot is fetched: nothing falls between the two.
-            self._unfollow[room_id] = await self._events.follow(room_id, feed.take)
+            facts = await self._events.follow(room_id, feed.take)
+            captions = await self._events.follow_captions(room_id, feed.captions.take)
+
+            async def unfollow() -> None:
+                await facts()
+                await captions()
+
+            self._unfollow[room_id] = unfollow
         return feed
+
+    def _owner_is_new(self, room_id: str) -> None:
+        self._reports.resend(room_id)
+        feed = self._feeds.get(room_id)
+        if feed is not None:
+            feed.captions.relearn()
 
     async def _tick(self) -> None:
         now = asyncio.get_running_loop().time()
         for room_id, feed in list(self._feeds.items()):
-            if feed.subscribers:
+            if feed.is_watched:
                 feed.heartbeat(now, HEARTBEAT_SECONDS - _TICK_SECONDS)
             elif now - feed.touched_at > _KEEP_EMPTY_FEED_SECONDS or feed.is_over:
                 feed.close()
@@ -257,6 +324,8 @@ class Watching:
         try:
             async with self._looks:
                 await feed.look()
+                with suppress(DomainError):
+                    await feed.captions.look()
         finally:
             self._looking.discard(feed.room_id)
 
@@ -272,7 +341,7 @@ class Watching:
                 await asyncio.gather(*together)
             await asyncio.sleep(pause)
 
-    async def _check(self, subscriber: Subscriber) -> None:
+    async def _check(self, subscriber: Reader) -> None:
         try:
             await self._seats.seat_epoch(subscriber.room_id, subscriber.user_id)
             subscriber.misses = 0

@@ -1,13 +1,12 @@
 """One reader of a room's events: a bounded queue between the feed and a connection."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from services.common.errors import DomainError
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind
 from services.gateway.watch.frames import Frame
+from services.gateway.watch.reader import Reader
 
 Sink = Callable[[Frame], bool]
 """Writes a frame at once and says True, or says False when it would have to wait."""
@@ -18,57 +17,22 @@ LONGEST_WAIT_SECONDS = 8.0
 """How long an event may wait for a reader that takes nothing."""
 
 
-class Subscriber:
+class Subscriber(Reader):
     """Holds what its connection has not taken yet; a reader that is too slow is ended, the others never wait for it."""
 
-    __slots__ = (
-        "_handed_over",
-        "_limit",
-        "_oldest_at",
-        "_queue",
-        "_waiter",
-        "ended",
-        "epoch",
-        "has",
-        "issued_at",
-        "lingers",
-        "may_lead",
-        "misses",
-        "on_end",
-        "room_id",
-        "sign_in_id",
-        "sink",
-        "user_id",
-        "why",
-    )
+    __slots__ = ("_handed_over", "_limit", "_oldest_at", "_queue", "has", "may_lead", "sink")
 
     def __init__(self, room_id: str, access: AccessToken, epoch: int, limit: int) -> None:
-        self.room_id = room_id
-        self.user_id = access.user_id
-        self.sign_in_id = access.sign_in_id
-        self.issued_at = access.issued_at
-        """When its access token was issued: what ended before, as the news may come twice, does not end this stream."""
+        super().__init__(room_id, access, epoch)
         self.may_lead = access.scopes is None or LEAD_SCOPE in access.scopes
         """Whether it may be sent what moderators see, if its person moderates."""
-        self.epoch = epoch
-        """Of the seat when the stream was opened."""
         self.has = 0
         """The newest revision the reader has, by what it said and what was sent: it is never taken back."""
-        self.lingers = False
-        """Whether its reader is about to come again: it asks from time to time, and holds no connection meanwhile."""
-        self.misses = 0
-        """Times in a row that the seat could not be confirmed."""
-        self.ended = False
-        self.why: DomainError | None = None
-        """The reason it ended; None when the room is over, the client left or the gateway stops."""
-        self.on_end: Callable[[], None] | None = None
-        """Called once when it ends."""
         self.sink: Sink | None = None
         """The short way to the connection, past the queue, while nothing waits."""
         self._handed_over = False
         self._queue: deque[Frame] = deque()
         self._limit = limit
-        self._waiter: asyncio.Future[None] | None = None
         self._oldest_at = 0.0
 
     def prefill(self, frames: Iterable[Frame], now: float) -> None:
@@ -90,16 +54,7 @@ class Subscriber:
             self.end(FellBehind("events came faster than they were read"))
             return
         self._queue.append(frame)
-        self._wake()
-
-    def end(self, why: DomainError | None = None) -> None:
-        """Lets the reader take what is queued and then stop. The first reason stays."""
-        if not self.ended:
-            self.ended = True
-            self.why = why
-            self._wake()
-            if self.on_end is not None:
-                self.on_end()
+        self.wake()
 
     async def take(self) -> list[Frame]:
         """All that waits, at least one; empty once it has ended and everything was taken.
@@ -110,11 +65,7 @@ class Subscriber:
         while not self._queue:
             if self.ended:
                 return []
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._woken()
         frames = list(self._queue)
         self._queue.clear()
         self._handed_over = True
@@ -125,10 +76,6 @@ class Subscriber:
             return False
         self.has = frame.brings_to
         return True
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 class Readers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.room_directory.domain.caption_ring import Caption
 from services.room_directory.domain.choosing import Placement
 from services.room_directory.domain.events import Fact, SeatOrder
 from services.room_directory.domain.left_places import PlaceLeft
@@ -298,6 +299,12 @@ class Announcer(Protocol):
         ...
 
 
+class CaptionTeller(Protocol):
+    """Tells the world of captions, at once; never fails."""
+
+    async def __call__(self, room_id: str, term: int, caption: Caption, /) -> None: ...
+
+
 class Signer(Protocol):
     """Signs permits."""
 
@@ -319,6 +326,10 @@ class Counters(Protocol):
 
     def changed(self, action: str) -> None:
         """A change of a room was kept."""
+        ...
+
+    def captioned(self, result: str) -> None:
+        """Somebody wrote a caption: "interim", "final", "corrected", "hidden", or the reason they could not."""
         ...
 
     def told(self, facts: Sequence[Fact]) -> None:
@@ -351,6 +362,8 @@ class Limits:
     placement: Placement = Placement.SPREAD
     permit_seconds: float = 15.0
     hands_per_minute: int = 6
+    captions_per_second: float = 5.0
+    captions_at_once: int = 10
     reports_per_hour: int = 10
     rosters_per_minute: int = 30
     relay_lost_seconds: float = 3.0

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.common.errors import ScopeMissing
+from services.room_directory.domain import captions
 from services.room_directory.domain.booths import require_booth
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.errors import Blocked, NotAllowed, Removed, RoomClosed, RoomFull, SeatTakenOver
@@ -112,6 +113,7 @@ def expel(room: Room, user_id: str, closed: Ended, *, epoch: int, now: datetime)
     """
     seat = room.seats.get(user_id)
     if (seat is not None and closed.covers(user_id, seat.proof)) or (seat is None and user_id in room.stage):
+        captions.forget(room, user_id, now)
         put_out(room, user_id, cause=StageCause.REMOVED, by_user_id="", epoch=epoch, now=now)
         review(room, now)
 

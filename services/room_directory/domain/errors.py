@@ -242,3 +242,38 @@ class LineInvalid(DomainError):
 
     kind = "invalid_argument"
     reason = "LINE_INVALID"
+
+
+class NotCaptioner(DomainError):
+    """The person was not let write captions of that language, or of any."""
+
+    kind = "permission_denied"
+    reason = "NOT_CAPTIONER"
+
+
+class CaptionerMuted(DomainError):
+    """Moderators keep the caller from writing captions just now."""
+
+    kind = "permission_denied"
+    reason = "CAPTIONER_MUTED"
+
+
+class TooManyCaptioners(DomainError):
+    """As many may write captions as there may be."""
+
+    kind = "resource_exhausted"
+    reason = "TOO_MANY_CAPTIONERS"
+
+
+class CaptionFinal(DomainError):
+    """The caption is final, with other words, or hidden."""
+
+    kind = "failed_precondition"
+    reason = "CAPTION_FINAL"
+
+
+class CaptionUnknown(DomainError):
+    """No such caption in the last ten minutes."""
+
+    kind = "not_found"
+    reason = "CAPTION_UNKNOWN"

@@ -6,6 +6,7 @@ from enum import Enum
 
 from services.room_directory.domain.seats import (
     Booth,
+    Captioner,
     Hand,
     HandCause,
     HandMode,
@@ -217,6 +218,13 @@ class BoothChanged(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoothClosed(Fact):
     language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionersChanged(Fact):
+    """Somebody may write captions, may not any more, or was muted or let write again."""
+
+    captioners: tuple[Captioner, ...]
 
 
 class SeatAction(Enum):

@@ -4,6 +4,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.room_directory.domain import captions
 from services.room_directory.domain.errors import NotAllowed
 from services.room_directory.domain.events import OfferCause, PersonRemoved, RoomEnded, RoomUpdated, StageCause
 from services.room_directory.domain.hands import drop_all_hands, drop_hand, tell_raised
@@ -77,6 +78,7 @@ def close_down(room: Room, now: datetime) -> None:
     room.removed.clear()
     room.floors.clear()
     room.booths.clear()
+    room.captioners.clear()
     room.tell(RoomEnded, now)
 
 
@@ -87,6 +89,7 @@ def remove_person(room: Room, actor: Actor, user_id: str, *, epoch: int, now: da
         return
     room.removed[user_id] = now
     room.guests.pop(user_id, None)
+    captions.forget(room, user_id, now)
     put_out(room, user_id, cause=StageCause.REMOVED, by_user_id=actor.user_id, epoch=epoch, now=now)
     room.tell(PersonRemoved, now, user_id=user_id)
 
@@ -127,6 +130,8 @@ def renamed(room: Room, user_id: str, now: datetime) -> None:
         change_seat(room, on_stage, "", now)
     if user_id in room.hands:
         tell_raised(room, user_id, now)
+    if user_id in room.captioners:
+        captions.tell_captioners(room, now)
     if user_id == room.creator_id:
         room.tell(RoomUpdated, now)
 

@@ -49,6 +49,9 @@ class Action(Enum):
     SET_SPOKEN_LANGUAGE = "set_spoken_language"
     GO_LIVE = "go_live"
     LIST_CHANNELS = "list_channels"
+    GRANT_CAPTIONING = "grant_captioning"
+    MUTE_CAPTIONER = "mute_captioner"
+    EDIT_CAPTIONS = "edit_captions"
 
 
 _L, _S, _M, _I, _O = Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.INTERPRETER, Role.OUTSIDE
@@ -106,6 +109,10 @@ ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
         (_M, Action.SET_SPOKEN_LANGUAGE),
         (_M, Action.GO_LIVE),
         (_M, Action.LIST_CHANNELS),
+        (_M, Action.GRANT_CAPTIONING),
+        (_M, Action.MUTE_CAPTIONER),
+        # Of what others wrote.
+        (_M, Action.EDIT_CAPTIONS),
     }
 )
 """What each role may do at all."""

@@ -20,6 +20,7 @@ from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
     Booth,
+    Captioner,
     Deed,
     DeedKind,
     Hand,
@@ -90,6 +91,8 @@ class Room:
     """Whether stage and booths hear, and the audience nothing."""
     silent: dict[str, datetime] = field(default_factory=dict)
     """Since when nothing is heard from a booth although somebody speaks on the floor, as its relay says it."""
+    captioners: dict[str, Captioner] = field(default_factory=dict)
+    """By person, first let first."""
     seats: dict[str, Seat] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
     """The least epoch a session may have, of those who gave their seat up since this process started."""
@@ -114,6 +117,7 @@ class Room:
         room.guests, room.removed, room.floors = self.guests.copy(), self.removed.copy(), self.floors.copy()
         room.seats, room.gone, room.sounded = self.seats.copy(), self.gone.copy(), self.sounded.copy()
         room.deeds, room.booths, room.silent = self.deeds.copy(), self.booths.copy(), self.silent.copy()
+        room.captioners = self.captioners.copy()
         room.changed, room.facts, room.orders = False, [], []
         return room
 

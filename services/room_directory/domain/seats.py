@@ -237,3 +237,14 @@ class Booth:
     """How long nobody interprets before the floor is heard, where the rule says so."""
     floor_level_db: int = -20
     """How loud the floor is under the interpreter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captioner:
+    """Somebody who may write captions, as rows keep it."""
+
+    user_id: str
+    languages: tuple[str, ...] = ()
+    """In order; `floor` stands for what is said on the floor."""
+    muted: bool = False
+    since: datetime

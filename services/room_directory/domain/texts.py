@@ -9,6 +9,7 @@ DESCRIPTION = Space(200, 400)
 QUESTION = Space(120, 240)
 REPORT = Space(1000)
 LINE = Space(200)
+CAPTION = Space(500, 500)
 
 
 def clean_title(text: str) -> str:
@@ -30,6 +31,11 @@ def clean_description(text: str) -> str:
 def clean_question(text: str) -> str:
     """A question that goes with a hand, at most 120 characters on one line. Raises FieldInvalid."""
     return line_field("question", text, QUESTION)
+
+
+def clean_caption(text: str) -> str:
+    """The words of a caption, at most 500 characters on one line. Raises FieldInvalid."""
+    return line_field("text", text, CAPTION)
 
 
 def clean_report(name: str, text: str) -> str:

@@ -6,7 +6,8 @@ from majlis.room_directory.v1 import fleet_service_pb2 as pb
 from majlis.room_directory.v1 import fleet_service_pb2_grpc, sessions_pb2
 
 from services.common.rpc.server import current_caller
-from services.room_directory import relay_messages
+from services.room_directory import caption_messages, relay_messages
+from services.room_directory.app.captions import CaptionCases
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.keys import Keys
 from services.room_directory.app.ownership.passing import Passing
@@ -37,6 +38,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         *,
         rooms: RoomCases,
         presence: Presence,
+        captions: CaptionCases,
         fleet: Fleet,
         keys: Keys,
         snapshots: Snapshots,
@@ -45,6 +47,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
     ) -> None:
         self._rooms = rooms
         self._presence = presence
+        self._captions = captions
         self._fleet = fleet
         self._keys = keys
         self._snapshots = snapshots
@@ -83,6 +86,11 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         changes = [(room_id, news) for room_id, news in read if news is not None]
         await self._presence.report_sessions(request.relay_id, request.boot_id, changes)
         return pb.ReportSessionsResponse()
+
+    async def SyncCaptions(self, request: pb.SyncCaptionsRequest, context: Any) -> pb.SyncCaptionsResponse:
+        known = [caption_messages.read_caption(each) for each in request.known]
+        captions, term = await self._captions.sync(request.room_id, request.language, known)
+        return pb.SyncCaptionsResponse(captions=[caption_messages.caption(each) for each in captions], term=term)
 
     async def ListRelays(self, request: pb.ListRelaysRequest, context: Any) -> pb.ListRelaysResponse:
         relays = [

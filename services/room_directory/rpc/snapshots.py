@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from majlis.room_directory.v1 import room_pb2
 
+from services.room_directory import caption_messages
 from services.room_directory import messages as wire
 from services.room_directory.app.live import LiveRoom
 from services.room_directory.app.people import People
@@ -30,8 +31,9 @@ class Snapshots:
         if kept is not None and kept[0] == state:
             return kept[1]
         shown = [user_id for user_id in live.sample if user_id in room.seats and user_id not in room.stage]
-        people = self._people.known([*room.stage, *shown, room.creator_id])
+        people = self._people.known([*room.stage, *shown, *room.captioners, room.creator_id])
         snapshot = wire.snapshot(room, shown, people)
+        snapshot.captioners.extend(caption_messages.captioners(room.captioners.values(), people))
         self._kept[room.room_id] = (state, snapshot)
         self._kept.move_to_end(room.room_id)
         if len(self._kept) > _MOST_KEPT:

@@ -18,6 +18,7 @@ from services.room_directory.storage.retention import delete_rooms_of
 from services.room_directory.storage.tables import (
     audit,
     blocks,
+    captioners,
     floors,
     guests,
     hands,
@@ -102,7 +103,7 @@ class SqlLedger:
             await session.execute(
                 delete(blocks).where(or_(blocks.c.blocker_id == user_id, blocks.c.blocked_id == user_id))
             )
-            for table in (guests, hands, removals):
+            for table in (captioners, guests, hands, removals):
                 await session.execute(delete(table).where(table.c.user_id == user_id))
             over = select(rooms.c.room_id).where(rooms.c.state == RoomState.ENDED.value)
             for table in (stage_seats, offers, floors):

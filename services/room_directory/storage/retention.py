@@ -9,6 +9,7 @@ from services.common.store.retention import delete_rows
 from services.room_directory.domain.seats import RoomState
 from services.room_directory.storage.tables import (
     booths,
+    captioners,
     floors,
     guests,
     hands,
@@ -20,7 +21,7 @@ from services.room_directory.storage.tables import (
 )
 from services.room_directory.storage.tables import stage_seats as seats
 
-ROOM_PARTS = tuple(table.c.room_id for table in (seats, hands, offers, guests, removals, floors, booths))
+ROOM_PARTS = tuple(table.c.room_id for table in (seats, hands, offers, guests, removals, floors, booths, captioners))
 
 
 async def delete_ended_rooms(database: Database, before: datetime) -> int:

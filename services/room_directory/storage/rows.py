@@ -10,6 +10,7 @@ from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import (
     Booth,
     BoothRule,
+    Captioner,
     Hand,
     HandMode,
     LineOrder,
@@ -29,6 +30,7 @@ PART_TABLES: dict[str, Table] = {
     "removed": tables.removals,
     "floors": tables.floors,
     "booths": tables.booths,
+    "captioners": tables.captioners,
 }
 """Which dict of a room is kept in which table, one row for each key."""
 
@@ -107,6 +109,13 @@ def part_values(part: str, value: Any) -> dict[str, Any]:
                 "floor_after_seconds": booth.floor_after_seconds,
                 "floor_level_db": booth.floor_level_db,
             }
+        case "captioners":
+            captioner: Captioner = value
+            return {
+                "languages": " ".join(captioner.languages),
+                "muted": captioner.muted,
+                "since": captioner.since,
+            }
         case "floors":
             return {"epoch": value}
         case _:
@@ -144,6 +153,7 @@ def read_room(row: Mapping[str, Any], parts: Mapping[str, Iterable[Mapping[str, 
         removed={each["user_id"]: each["at"] for each in parts["removed"]},
         floors={each["user_id"]: each["epoch"] for each in parts["floors"]},
         booths={each["language"]: _booth(each) for each in sorted(parts["booths"], key=_by_opening)},
+        captioners={each["user_id"]: _captioner(each) for each in sorted(parts["captioners"], key=_by_grant)},
     )
 
 
@@ -172,3 +182,12 @@ def _by_opening(row: Mapping[str, Any]) -> Any:
 def _booth(row: Mapping[str, Any]) -> Booth:
     values = {name: row[name] for name in row if name not in {"room_id", "rule"}}
     return Booth(rule=BoothRule(row["rule"]), **values)
+
+
+def _by_grant(row: Mapping[str, Any]) -> Any:
+    return row["since"], row["user_id"]
+
+
+def _captioner(row: Mapping[str, Any]) -> Captioner:
+    languages = tuple(row["languages"].split())
+    return Captioner(user_id=row["user_id"], languages=languages, muted=row["muted"], since=row["since"])

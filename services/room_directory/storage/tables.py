@@ -114,6 +114,17 @@ booths = Table(
     Column("floor_level_db", Integer, nullable=False),
 )
 
+captioners = Table(
+    "captioners",
+    metadata,
+    Column("room_id", _ID, primary_key=True),
+    Column("user_id", _ID, primary_key=True),
+    # Separated by spaces.
+    Column("languages", String(160), nullable=False),
+    Column("muted", Boolean, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 guests = Table(
     "guests",
     metadata,

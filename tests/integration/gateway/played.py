@@ -14,7 +14,7 @@ from majlis.auth.v1 import (
 )
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import caption_pb2, fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
@@ -131,6 +131,8 @@ class PlayedDirectory(DirectoryServicer):
         self.previews: dict[str, room_service_pb2.PreviewRoomResponse] = {}
         self.previewed: list[str] = []
         self.refuse: Refused | None = None
+        self.captions: list[caption_pb2.Caption] = []
+        self.captions_known: list[list[str]] = []
 
     def seat(self, user_id: str = "user000000000001", room_id: str = "room000000000001", epoch: int = 5) -> None:
         """Gives a person a seat."""
@@ -205,6 +207,10 @@ class PlayedDirectory(DirectoryServicer):
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         self.snapshots_given += 1
         return fleet_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id), queue=self.queue)
+
+    async def SyncCaptions(self, request: Any, context: Any) -> Any:
+        self.captions_known.append([each.text for each in request.known])
+        return fleet_service_pb2.SyncCaptionsResponse(captions=self.captions, term=1)
 
     async def ReportStreams(self, request: Any, context: Any) -> Any:
         self.reported.extend(request.changes)

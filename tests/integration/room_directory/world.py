@@ -14,6 +14,7 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc
 from majlis.room_directory.v1 import (
     booth_events_pb2,
+    caption_pb2,
     fleet_service_pb2,
     room_events_pb2,
     room_pb2,
@@ -45,9 +46,9 @@ from tests.support.rpc_harness import SECRET, RpcHarness, TokenMint, serving, te
 
 EVENTS = tuple(
     getattr(file, name)
-    for file in (room_events_pb2, booth_events_pb2)
+    for file in (room_events_pb2, booth_events_pb2, caption_pb2)
     for name in file.DESCRIPTOR.message_types_by_name
-    if name not in {"RoomEvent", "RoomPulse"}
+    if name not in {"RoomEvent", "RoomPulse", "Caption", "Captioner", "CaptionTold"}
 )
 
 on_both_databases = pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)

@@ -10,9 +10,11 @@ from services.common.errors import PartUnavailable
 from services.common.tasks import Background
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import FellBehind, SeatEnded
-from services.gateway.watch.feed import GAP_GRACE_SECONDS, OLD_AFTER_SECONDS, PULSE_READERS, SILENCE_SECONDS, Feed
+from services.gateway.watch.feed import GAP_GRACE_SECONDS, OLD_AFTER_SECONDS, SILENCE_SECONDS, Feed
 from services.gateway.watch.frames import of_fact
+from services.gateway.watch.pulses import PULSE_READERS
 from services.gateway.watch.subscriber import LONGEST_WAIT_SECONDS, Subscriber
+from tests.unit.gateway.uncaptioned import no_captions
 
 ROOM = "room000000000001"
 
@@ -65,7 +67,7 @@ def directory() -> Directory:
 @pytest.fixture
 async def feed(directory: Directory) -> Any:
     async with Background() as background:
-        feed = Feed(ROOM, directory.fetch, 20, background)
+        feed = Feed(ROOM, directory.fetch, 20, background, no_captions(background))
         yield feed
         feed.close()
 

@@ -15,6 +15,7 @@ from services.common.trust.tokens import AccessToken
 from services.gateway.watch.feed import GAP_GRACE_SECONDS, Feed
 from services.gateway.watch.hands import PLACES_SECONDS
 from services.gateway.watch.subscriber import Subscriber
+from tests.unit.gateway.uncaptioned import no_captions
 
 ROOM = "room000000000001"
 LINA, OMAR, NADIA, SANA = "lina", "omar", "nadia", "sana"
@@ -62,7 +63,7 @@ class Hall:
 
     def __init__(self, background: Background) -> None:
         self.directory = Directory()
-        self.feed = Feed(ROOM, self.directory.fetch, 20, background)
+        self.feed = Feed(ROOM, self.directory.fetch, 20, background, no_captions(background))
 
     async def watch(self, user_id: str, scopes: frozenset[str] | None = None) -> Subscriber:
         """A stream that has taken what it began with."""

@@ -9,12 +9,13 @@ from services.common.tasks import Background
 from services.gateway.domain.relays import SparingRelays
 from services.gateway.watch.feed import Feed
 from tests.unit.gateway.test_feed import ROOM, Directory, person
+from tests.unit.gateway.uncaptioned import no_captions
 
 
 @pytest.fixture
 async def feed() -> AsyncIterator[Feed]:
     async with Background() as background:
-        feed = Feed(ROOM, Directory().fetch, 20, background)
+        feed = Feed(ROOM, Directory().fetch, 20, background, no_captions(background))
         yield feed
         feed.close()
 

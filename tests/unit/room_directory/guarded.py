@@ -11,6 +11,7 @@ from services.common.tasks import Background
 from services.programme.work import Work
 from services.room_directory.app.blocks import Blocks
 from services.room_directory.app.booths import BoothCases
+from services.room_directory.app.captions import CaptionCases
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.live import Changed, Decide, LiveRoom, LiveRooms, Reserve, TakeEpoch
@@ -23,6 +24,7 @@ from services.room_directory.app.presence import Presence
 from services.room_directory.app.rooms import NewRoom, RoomCases
 from services.room_directory.app.seats import SeatCases
 from services.room_directory.app.stage import StageCases
+from services.room_directory.domain.caption_ring import Caption
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.people import Actor, Proof
@@ -112,6 +114,9 @@ class GuardedCounters:
         self.sounds.append(seconds)
 
     def changed(self, action: str) -> None:
+        self._outside.touched()
+
+    def captioned(self, result: str) -> None:
         self._outside.touched()
 
     def told(self, facts: Sequence[Fact]) -> None:
@@ -219,6 +224,10 @@ class House:
         self.rooms = TwiceRooms(self.store, announcer, dispatch, clock, self.counters, rules=Rules())
         self.rooms.outside, self.rooms.acts = outside, set()
         people, ledger = People(Source(), clock), Ledger()
+
+        async def told(room_id: str, term: int, caption: Caption) -> None:
+            outside.touched()
+
         self.fleet = Fleet(Memory(), lambda *_: self.relay, dispatch, self.rooms, ended, clock=clock, limits=limits)
         self.rooms.relays = lambda: [relay.reserved._total for relay in self.fleet.relays.values()]
         placing = Placing(self.rooms, self.fleet, Permits(Signer(), self.ids, clock, "hall", 15.0), clock)
@@ -228,6 +237,7 @@ class House:
         self.seats = SeatCases(self.rooms, self.fleet, placing, blocks, clock=clock, counters=self.counters)
         self.stage = StageCases(self.rooms, placing, people, ids=self.ids, clock=clock, limits=limits)
         self.booths = BoothCases(self.rooms, placing, people, ids=self.ids, clock=clock)
+        self.captions = CaptionCases(self.rooms, people, told, self.counters, clock=clock, limits=limits)
         self.moderation = ModerationCases(
             self.rooms, ledger, people, blocks, ended, ids=self.ids, clock=clock, limits=limits
         )

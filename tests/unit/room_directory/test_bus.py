@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.contract.v1 import options_pb2
 from majlis.invite.v1 import invite_facts_pb2
-from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, caption_pb2, room_events_pb2, room_pb2
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
@@ -19,7 +19,7 @@ from services.room_directory.bus import auth_handler, event_of, invite_handler, 
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.people import Person
-from services.room_directory.domain.seats import Booth, Hand, HandCause, Offer
+from services.room_directory.domain.seats import Booth, Captioner, Hand, HandCause, Offer
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.rooms import START, Hall
 
@@ -66,6 +66,7 @@ def fact_of(kind: type[events.Fact]) -> events.Fact:
         "seats": (replace(hall.room.stage["lina"], booth="ar", booth_since=START, active=True),),
         "language": "ar",
         "silent_since": START,
+        "captioners": (Captioner(user_id="lina", languages=("ar", "floor"), since=START),),
     }
     return kind(**{field.name: values[field.name] for field in fields(kind)})
 
@@ -108,12 +109,22 @@ def test_a_booth_is_told_with_its_people_by_name_and_who_of_them_is_heard() -> N
     assert [seat.person.display_name for seat in event.booth.seats] == ["Lina of Sanaa"]
 
 
+def test_who_may_write_captions_is_told_by_name_and_language() -> None:
+    fact = fact_of(events.CaptionersChanged)
+    assert people_in(fact) == ["lina"]
+    event = event_of(fact, PEOPLE)
+    assert isinstance(event, caption_pb2.CaptionersChanged)
+    ((person, languages, muted),) = [(each.person, each.languages, each.muted) for each in event.captioners]
+    assert (person.display_name, list(languages), muted) == ("Lina of Sanaa", ["ar", "floor"], False)
+
+
 def test_every_event_of_the_contract_has_a_fact() -> None:
     declared = {
         name
-        for file in (room_events_pb2.DESCRIPTOR, booth_events_pb2.DESCRIPTOR)
+        for file in (room_events_pb2.DESCRIPTOR, booth_events_pb2.DESCRIPTOR, caption_pb2.DESCRIPTOR)
         for name, message in file.message_types_by_name.items()
-        if message.GetOptions().Extensions[options_pb2.subject] and name not in {"RoomPulse", "BoothSignalled"}
+        if message.GetOptions().Extensions[options_pb2.subject]
+        and name not in {"RoomPulse", "BoothSignalled", "CaptionTold"}
     }
     assert declared == {kind.__name__ for kind in KINDS}
 

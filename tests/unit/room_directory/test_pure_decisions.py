@@ -35,6 +35,7 @@ ALL_ACTS = {
     *("set_own_mute", "mute_speaker", "move_to_audience", "make_moderator", "take_back", "name_successor"),
     *("go_live", "set_spoken_language"),
     *("open_booth", "offer_booth", "sit_in_booth", "take_over", "set_booth", "set_hearing", "close_booth"),
+    *("grant_captioning", "revoke_captioning", "mute_captioner", "unmute_captioner"),
     *("remove_person", "readmit_person", "add_guest", "invitation_redeemed"),
     *("account_suspended", "signed_out", "profile_changed"),
     *("report_streams", "report_sessions", "tick", "adopt_sessions", "move_media"),
@@ -53,6 +54,7 @@ async def test_every_decision_comes_out_the_same_twice_and_touches_nothing_but_i
     await hands_go_up(house, room_id)
     await the_stage_fills(house, room_id)
     await people_interpret(house, room_id)
+    await people_write_captions(house, room_id)
     await people_go(house, room_id)
     await relays_and_gateways_tell(house, room_id)
     await house.cases.update_room(LINA, room_id, RoomEdit(title="Moons"))
@@ -69,6 +71,16 @@ async def hands_go_up(house: House, room_id: str) -> None:
     await stage.lower_hand(OMAR, room_id)
     with pytest.raises(NotAllowed):
         await stage.dismiss_hand(OMAR, room_id, "nadia")
+
+
+async def people_write_captions(house: House, room_id: str) -> None:
+    captions = house.captions
+    await captions.grant(LINA, room_id, "nadia", "en")
+    await captions.mute(LINA, room_id, "nadia", muted=True)
+    await captions.mute(LINA, room_id, "nadia", muted=False)
+    await captions.revoke(LINA, room_id, "nadia", "en")
+    with pytest.raises(NotAllowed):
+        await captions.grant(OMAR, room_id, "omar", "en")
 
 
 async def the_stage_fills(house: House, room_id: str) -> None:

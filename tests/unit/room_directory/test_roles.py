@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from services.common.errors import DomainError
-from services.room_directory.domain import booths, hands, interpreters, moderation, stage
+from services.room_directory.domain import booths, captions, hands, interpreters, moderation, stage
 from services.room_directory.domain.entry import check_media
 from services.room_directory.domain.errors import NotAllowed, NotInRoom, NotOnStage
 from services.room_directory.domain.people import Actor
@@ -37,6 +37,9 @@ ATTEMPTS: dict[Action, Do] = {
     Action.END_ROOM: lambda hall, actor: moderation.end_room(hall.room, actor, hall.now),
     Action.LIST_HANDS: lambda hall, actor: hands.require_queue(hall.room, actor),
     Action.DISMISS_HAND: lambda hall, actor: hands.dismiss_hand(hall.room, actor, "nadia", hall.now),
+    Action.GRANT_CAPTIONING: lambda hall, actor: captions.grant(hall.room, actor, "nadia", "en", hall.now),
+    Action.MUTE_CAPTIONER: lambda hall, actor: captions.mute(hall.room, actor, "nadia", muted=True, now=hall.now),
+    Action.EDIT_CAPTIONS: lambda hall, actor: captions.require_editor(hall.room, actor, "nadia", "en"),
     Action.OFFER_STAGE: lambda hall, actor: stage.offer_stage(hall.room, actor, "nadia", "o2", hall.now),
     Action.WITHDRAW_OFFER: lambda hall, actor: stage.withdraw_offer(hall.room, actor, "nadia", hall.now),
     Action.MUTE_SPEAKER: lambda hall, actor: stage.mute_speaker(hall.room, actor, "tarek", hall.now),
@@ -82,6 +85,7 @@ def full_hall() -> Hall:
     hall.listen("omar")
     hall.listen("nadia")
     stage.offer_stage(hall.room, Actor("lina"), "omar", "o", hall.now)
+    captions.grant(hall.room, Actor("lina"), "nadia", "ru", hall.now)
     return hall
 
 
