@@ -15,6 +15,7 @@ from majlis.room_directory.v1 import room_pb2, stage_service_pb2
 from majlis_client import __version__
 from majlis_client.booths import booths, go_live, interpret
 from majlis_client.capacity import capacity
+from majlis_client.captions import captions
 from majlis_client.catalogue import language_of, say
 from majlis_client.client import Client
 from majlis_client.credentials import StoredSignIn
@@ -326,6 +327,7 @@ app.command(help=say("help.capacity"))(capacity)
 app.command("interpret", help=say("help.interpret"))(interpret)
 app.command("go-live", help=say("help.go_live"))(go_live)
 app.add_typer(booths, name="booths")
+app.command(help=say("help.captions"))(captions)
 app.add_typer(doors, name="doors")
 app.add_typer(ladder, name="ladder")
 

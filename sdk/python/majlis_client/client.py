@@ -17,7 +17,7 @@ from majlis.auth.v1 import (
     sign_in_service_pb2,
     sign_in_service_pb2_grpc,
 )
-from majlis.gateway.v1 import event_service_pb2_grpc
+from majlis.gateway.v1 import caption_stream_service_pb2_grpc, event_service_pb2_grpc
 from majlis.invite.v1 import (
     door_service_pb2,
     door_service_pb2_grpc,
@@ -28,6 +28,9 @@ from majlis.invite.v1 import (
 from majlis.room_directory.v1 import (
     booth_service_pb2_grpc,
     capacity_service_pb2_grpc,
+    caption_pb2,
+    caption_service_pb2,
+    caption_service_pb2_grpc,
     ladder_service_pb2_grpc,
     moderation_service_pb2_grpc,
     room_events_pb2,
@@ -38,6 +41,7 @@ from majlis.room_directory.v1 import (
     stage_service_pb2_grpc,
 )
 
+from majlis_client.captioning import CaptionTold, CaptionWriter, caption_request, watch_captions
 from majlis_client.channel import open_channel
 from majlis_client.credentials import StoredSignIn, TokenSource
 from majlis_client.discovery import Server, discover
@@ -53,9 +57,9 @@ class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
     `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `booths`,
-    `moderation`, `capacity`, `ladder` and `events` are the generated stubs: every public RPC can be called through
-    them. `seats` are those it holds: watching, listening and speaking in a room share one. Whatever is refused raises
-    MajlisError.
+    `captions`, `caption_streams`, `moderation`, `capacity`, `ladder` and `events` are the generated stubs: every
+    public RPC can be called through them. `seats` are those it holds: watching, listening and speaking in a room share
+    one. Whatever is refused raises MajlisError.
     """
 
     def __init__(self, server: Server, tokens: TokenSource | None = None) -> None:
@@ -72,6 +76,8 @@ class Client:
         self.rooms = room_service_pb2_grpc.RoomServiceStub(self._channel)
         self.stage = stage_service_pb2_grpc.StageServiceStub(self._channel)
         self.booths = booth_service_pb2_grpc.BoothServiceStub(self._channel)
+        self.captions = caption_service_pb2_grpc.CaptionServiceStub(self._channel)
+        self.caption_streams = caption_stream_service_pb2_grpc.CaptionStreamServiceStub(self._channel)
         self.moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self.capacity = capacity_service_pb2_grpc.CapacityServiceStub(self._channel)
         self.ladder = ladder_service_pb2_grpc.LadderServiceStub(self._channel)
@@ -234,6 +240,49 @@ class Client:
         After the revision of the view the caller has, such as that of `join`'s snapshot; 0 has a snapshot come first.
         """
         return watch(self.events, room_id, after_revision, self.seats)
+
+    def watch_captions(self, room_id: str, language: str) -> AsyncGenerator[CaptionTold, None]:
+        """What is said in a room the caller has a seat in as text, over lost connections, until the room or seat ends.
+
+        The last ten minutes come first. `language` is a BCP 47 primary tag, or `floor` for what is said there.
+        """
+        return watch_captions(self.caption_streams, room_id, language, self.seats)
+
+    async def send_caption(
+        self,
+        room_id: str,
+        language: str,
+        text: str,
+        *,
+        caption_id: str = "",
+        final: bool = True,
+        speaker: str = "",
+        spoken_at: float | None = None,
+    ) -> caption_pb2.Caption:
+        """Writes one caption, or with its id changes one that is not final; for whom moderators let.
+
+        `speaker` is the user id of who said it, `spoken_at` when, in epoch seconds. `caption_writer` does it for a
+        whole talk.
+        """
+        request = caption_request(
+            room_id,
+            language,
+            text,
+            caption_id=caption_id or secrets.token_urlsafe(9),
+            final=final,
+            speaker=speaker,
+            spoken_at=spoken_at,
+        )
+        return (await self.captions.SendCaption(request)).caption
+
+    def caption_writer(self, room_id: str, language: str, *, room_key: str = "") -> CaptionWriter:
+        """Writes the captions of one language, with interims, at the pace the server allows."""
+        return CaptionWriter(self.captions, room_id, language, self.seats, room_key=room_key)
+
+    async def grant_captioning(self, room_id: str, user_id: str, language: str) -> caption_pb2.Captioner:
+        """Lets a person write the captions of a language; for moderators."""
+        request = caption_service_pb2.GrantCaptioningRequest(room_id=room_id, user_id=user_id, language=language)
+        return (await self.captions.GrantCaptioning(request)).captioner
 
     async def _token(self, refused: str) -> str:
         if self._tokens is None:

@@ -63,12 +63,19 @@ class Seats:
         return entered
 
     async def restore(
-        self, room_id: str, room_key: str, epoch: int, on_place: OnPlace | None = None, wish: Wish = AS_SPOKEN
+        self,
+        room_id: str,
+        room_key: str,
+        epoch: int,
+        on_place: OnPlace | None = None,
+        wish: Wish = AS_SPOKEN,
+        *,
+        without_permit: bool = False,
     ) -> Entered:
         """Takes the seat again that the server lost, unless that was done since `epoch`."""
         async with self._turns[room_id]:
             held = await self._held(room_id) if self.epoch(room_id) > epoch else None
-            return held or await self._taken(room_id, room_key, on_place, wish)
+            return held or await self._taken(room_id, room_key, on_place, wish, without_permit=without_permit)
 
     async def done(self, room_id: str, *, stay: bool = False) -> None:
         """One use of the seat is over; the last one leaves the room, unless it is to `stay`."""
@@ -124,8 +131,10 @@ class Seats:
         self.note(room_id, answer.seat)
         return Entered(answer.seat, None)
 
-    async def _taken(self, room_id: str, room_key: str, on_place: OnPlace | None, wish: Wish) -> Entered:
-        answer = await self._join(room_id, room_key, without_permit=False, on_place=on_place, wish=wish)
+    async def _taken(
+        self, room_id: str, room_key: str, on_place: OnPlace | None, wish: Wish, *, without_permit: bool = False
+    ) -> Entered:
+        answer = await self._join(room_id, room_key, without_permit=without_permit, on_place=on_place, wish=wish)
         return Entered(answer.seat, answer.permit if answer.HasField("permit") else None)
 
     async def _join(

@@ -1,6 +1,5 @@
 // Client of a Majlis server: typed clients of its public services over native gRPC, and a room's events as an iterator.
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { type Client, type Interceptor, type Transport, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
@@ -9,16 +8,20 @@ import { AccountService } from './gen/majlis/auth/v1/account_service_pb.js';
 import { OperatorService } from './gen/majlis/auth/v1/operator_service_pb.js';
 import { PersonalTokenService } from './gen/majlis/auth/v1/personal_token_service_pb.js';
 import { SignInService } from './gen/majlis/auth/v1/sign_in_service_pb.js';
+import { CaptionStreamService } from './gen/majlis/gateway/v1/caption_stream_service_pb.js';
 import { EventService, ServerService } from './gen/majlis/gateway/v1/event_service_pb.js';
 import { DoorService } from './gen/majlis/invite/v1/door_service_pb.js';
 import { InviteService } from './gen/majlis/invite/v1/invite_service_pb.js';
 import { CapacityService } from './gen/majlis/room_directory/v1/capacity_service_pb.js';
+import { CaptionService } from './gen/majlis/room_directory/v1/caption_service_pb.js';
 import { LadderService } from './gen/majlis/room_directory/v1/ladder_service_pb.js';
 import { BoothService } from './gen/majlis/room_directory/v1/booth_service_pb.js';
 import { ModerationService } from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
+import { type CaptionTold, type Words, sendCaption, watchCaptions } from './captions.js';
+import { backOff } from './pause.js';
 import { passes } from './refusal.js';
 
 export * as account from './gen/majlis/auth/v1/account_pb.js';
@@ -29,6 +32,7 @@ export * as invite from './gen/majlis/invite/v1/invite_service_pb.js';
 export * as capacity from './gen/majlis/room_directory/v1/capacity_service_pb.js';
 export * as ladder from './gen/majlis/room_directory/v1/ladder_service_pb.js';
 export * as booths from './gen/majlis/room_directory/v1/booth_service_pb.js';
+export * as captions from './gen/majlis/room_directory/v1/caption_pb.js';
 export * as moderation from './gen/majlis/room_directory/v1/moderation_service_pb.js';
 export * as operators from './gen/majlis/auth/v1/operator_service_pb.js';
 export * as personalTokens from './gen/majlis/auth/v1/personal_token_service_pb.js';
@@ -39,6 +43,7 @@ export * as room from './gen/majlis/room_directory/v1/room_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
 export * as signIns from './gen/majlis/auth/v1/sign_in_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
+export type { CaptionTold, Words } from './captions.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
 export { Hands } from './hands.js';
@@ -47,8 +52,6 @@ export { redeem, type Redeeming } from './redeeming.js';
 
 /** Every unary call ends by then. */
 const deadlineMs = 10_000;
-const firstRetryMs = 200;
-const longestRetryMs = 5_000;
 
 export interface Options {
   /** Origin people open, for example https://hall.example. */
@@ -67,6 +70,8 @@ export interface MajlisClient {
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
   readonly booths: Client<typeof BoothService>;
+  readonly captions: Client<typeof CaptionService>;
+  readonly captionStreams: Client<typeof CaptionStreamService>;
   readonly moderation: Client<typeof ModerationService>;
   readonly capacity: Client<typeof CapacityService>;
   readonly ladder: Client<typeof LadderService>;
@@ -78,6 +83,14 @@ export interface MajlisClient {
    * Its `sparing` names the room's relays that spare their listeners something while they have much to do.
    */
   watch(roomId: string, afterRevision?: bigint, signal?: AbortSignal): AsyncGenerator<RoomEvent>;
+  /**
+   * What is said in a room as text: the last ten minutes, then each caption that is new, changed, corrected or hidden; one with the
+   * same writer and id takes the place of the one before. Resumes by itself, and nothing comes twice. `language` is a BCP 47 primary
+   * tag, or `floor` for what is said there.
+   */
+  watchCaptions(roomId: string, language: string, signal?: AbortSignal): AsyncGenerator<CaptionTold>;
+  /** Writes a caption, or with the id of one that is not final changes it; for whom moderators let. Answers with its id. */
+  sendCaption(roomId: string, language: string, words: Words): Promise<string>;
 }
 
 /** Finds the server's native gRPC port and makes a client of it. Throws when there is no Majlis server at the address. */
@@ -116,6 +129,8 @@ function bearer(token: string): Interceptor {
 
 function clientOf(transport: Transport): MajlisClient {
   const events = createClient(EventService, transport);
+  const captions = createClient(CaptionService, transport);
+  const captionStreams = createClient(CaptionStreamService, transport);
   return {
     signIns: createClient(SignInService, transport),
     accounts: createClient(AccountService, transport),
@@ -126,12 +141,16 @@ function clientOf(transport: Transport): MajlisClient {
     rooms: createClient(RoomService, transport),
     stage: createClient(StageService, transport),
     booths: createClient(BoothService, transport),
+    captions,
+    captionStreams,
     moderation: createClient(ModerationService, transport),
     capacity: createClient(CapacityService, transport),
     ladder: createClient(LadderService, transport),
     server: createClient(ServerService, transport),
     events,
     watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),
+    watchCaptions: (roomId, language, signal) => watchCaptions(captionStreams, roomId, language, signal),
+    sendCaption: (roomId, language, words) => sendCaption(captions, roomId, language, words),
   };
 }
 
@@ -155,7 +174,7 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
       } catch (error) {
         if (ended.aborted) return;
         if (!passes(error)) throw error;
-        await pause(failures++, ended);
+        await backOff(failures++, ended);
       }
     }
   } finally {
@@ -173,10 +192,4 @@ function isNews({ event }: RoomEvent): boolean {
 /** Whether a reader who is at a revision has the event: a stream goes back only where the room itself did. */
 function isKnown(event: RoomEvent, seen: bigint): boolean {
   return isNews(event) && event.revision <= seen && !event.rewound;
-}
-
-/** Waits longer after each failure, and no longer than until the signal. */
-async function pause(failures: number, signal: AbortSignal): Promise<void> {
-  const longest = Math.min(longestRetryMs, firstRetryMs * 2 ** failures);
-  await delay(Math.random() * longest, undefined, { signal }).catch(() => undefined);
 }
