@@ -53,7 +53,7 @@ lint-rust:
 
 types: ## Check the types of Python and TypeScript
 	@$(READY)
-	$(BIN)/mypy services ops tools tests sdk/python
+	$(BIN)/mypy services ops tools tests sdk/python examples
 	$(BIN)/python -m tools.node npm run --silent check
 
 limits:

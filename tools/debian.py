@@ -9,6 +9,7 @@ from pathlib import Path
 NEEDED = {
     "chromium": ("chromium", "the browser tests"),
     "espeak-ng": ("espeak-ng", "the tests that speak words"),
+    "flite": ("flite", "the test of the captioner"),
     "promtool": ("prometheus", "the alert rule tests"),
     "turnserver": ("coturn", "the tests of networks that block UDP"),
 }

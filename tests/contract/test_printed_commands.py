@@ -17,6 +17,7 @@ from ops.operations import COMMANDS
 from tests.support.printed import PAGES, ROOT, Printed, blocks, printed
 
 CLIENT = "tests/e2e/test_printed_commands.py"
+CAPTIONS = "tests/e2e/test_captions.py"
 OPS = "tests/integration/ops/test_ops.py"
 NO_CLUSTER = "needs a cluster"
 NO_DOCKER = "needs a container engine"
@@ -26,6 +27,8 @@ HELD_BY: dict[str, str] = {
     r"majlis secrets\b.*\| ?kubectl": NO_CLUSTER,
     r"majlis secrets\b": "tests/contract/test_compose.py",
     r"majlis (backup|restore|migrate)\b": OPS,
+    r"majlis captions\b": CAPTIONS,
+    r"(MAJLIS_SERVER=\S+ MAJLIS_TOKEN=\S+ )?python -m examples\.captioner\b": CAPTIONS,
     r"majlis capacity\b": "tests/integration/sdk/test_command.py",
     r"majlis doors\b": "tests/integration/sdk/test_doors_command.py",
     r"majlis ladder\b": "tests/integration/sdk/test_ladder_command.py",

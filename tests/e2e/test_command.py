@@ -20,7 +20,7 @@ from tests.support import voices
 from tests.support.members import friend_of, owner_of, unused
 from tests.support.stack import Stack
 
-SCOPES = ("listen", "speak", "rooms", "invite")
+SCOPES = ("listen", "speak", "rooms", "invite", "captions")
 
 
 @dataclass

@@ -8,6 +8,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 48_000
@@ -43,6 +44,22 @@ def speech(path: Path, text: str, language: str = "en") -> Path | None:
         return None
     subprocess.run(["espeak-ng", "-v", language, "-s", "150", "-w", str(path), text], check=True)
     return path
+
+
+def english(path: Path, text: str, quiet_seconds: float = 1.5) -> Path:
+    """A sentence in a voice that a recogniser understands, and silence after it; by flite."""
+    plain = path.with_suffix(".flite.wav")
+    subprocess.run(["flite", "-voice", "rms", "-t", text, "-o", str(plain)], check=True)
+    with wave.open(str(plain), "rb") as said, wave.open(str(path), "wb") as out:
+        out.setparams(said.getparams())
+        out.writeframes(said.readframes(said.getnframes()))
+        out.writeframes(bytes(2 * int(said.getframerate() * quiet_seconds)))
+    return path
+
+
+needs_english = pytest.mark.skipif(
+    shutil.which("flite") is None, reason="flite is not installed: it is the Debian package of that name"
+)
 
 
 def power_at(samples: Samples, hertz: float) -> float:
