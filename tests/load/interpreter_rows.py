@@ -4,7 +4,7 @@ import asyncio
 import fractions
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ BROWSER_BITS = 40_000
 """What the relay's answer lets browsers send, and what they do send of one voice in all of the band."""
 BAND_DBFS, TONE_DBFS, TONE_HERTZ = -20.0, -12.0, 1000.0
 SETTLE_SECONDS, STEP_SECONDS, TONE_SECONDS, QUIET_SECONDS, SPEECH_SECONDS = 3.0, 0.5, 3.0, 2.0, 8.0
-ON_ITS_WAY_SECONDS = 0.7
+ON_ITS_WAY_SECONDS = 1.0
 SPEAKERS_DBFS = (-16.0, -26.0, -36.0)
 """How loud three speakers are: one too near the microphone, one too far."""
 OTHERS_HERTZ = 700.0
@@ -101,7 +101,8 @@ class Person:
 
     client: Client
     mouth: Mouth
-    slots: list[Ear] = field(default_factory=lambda: [Ear() for _ in range(4)])
+    slots: list[Ear]
+    session: MediaSession
 
     def forget(self) -> None:
         """Hears from now on."""
@@ -129,13 +130,13 @@ class Booths:
         level = booth_service_pb2.SetBoothRequest(room_id=room_id, language=language, floor_level_db=floor_level_db)
         await self.leader.booths.SetBooth(level)
 
-    async def speaks(self, client: Client, permit: room_pb2.MediaPermit, mouth: Mouth) -> Person:
-        """Somebody with a permit for the stage."""
-        person = Person(client, mouth)
-        hears = tuple(slot.take for slot in person.slots)
+    async def speaks(self, client: Client, permit: room_pb2.MediaPermit, mouth: Mouth, slots: int = 0) -> Person:
+        """Somebody with a permit for the stage, who hears so many others."""
+        ears = [Ear() for _ in range(slots)]
+        hears = tuple(slot.take for slot in ears)
         session = await MediaSession.speak(client.server.origin, permit.path, permit.permit, mouth, hears)
         self.after.push_async_callback(session.close)
-        return person
+        return Person(client, mouth, ears, session)
 
     async def guest(self) -> tuple[Client, str]:
         """Somebody with a seat."""
@@ -150,7 +151,7 @@ class Booths:
         request = booth_service_pb2.OfferBoothRequest(room_id=self.house.room_id, user_id=who, language=language)
         offer = (await self.leader.booths.OfferBooth(request)).offer
         taken = await client.accept_offer(self.house.room_id, offer.offer_id)
-        return await self.speaks(client, taken.permit, mouth)
+        return await self.speaks(client, taken.permit, mouth, 2)
 
     async def comes_up(self, mouth: Mouth) -> Person:
         """Somebody speaks on the floor too."""
@@ -195,8 +196,9 @@ async def quality(mouth: Mouth, forget: Callable[[], None], heard: Callable[[], 
     await mouth.say(steps(BAND_DBFS, STEP_SECONDS))
     low, high = band(heard())
     forget()
-    await mouth.say(tone(TONE_HERTZ, TONE_SECONDS, TONE_DBFS))
-    distorted = thdn_percent(heard(), TONE_HERTZ)
+    await mouth.say(tone(TONE_HERTZ, SETTLE_SECONDS + TONE_SECONDS, TONE_DBFS))
+    known = int(SAMPLE_RATE * (TONE_SECONDS + ON_ITS_WAY_SECONDS))
+    distorted = thdn_percent(heard()[-known:], TONE_HERTZ)
     forget()
     await asyncio.sleep(QUIET_SECONDS)
     return Quality(low, high, distorted, level_dbfs(heard()))
@@ -269,7 +271,7 @@ async def interpreter_rows(folder: Path) -> list[Row]:
         await booths.opens("ru", -100)
         floor, arabic = Mouth(), Mouth(BROWSER_BITS)
         permit = (await booths.leader.join(booths.house.room_id)).permit
-        await booths.speaks(booths.leader, permit, floor)
+        first = await booths.speaks(booths.leader, permit, floor)
         at_work = await booths.interprets("ar", arabic)
         russian = await booths.interprets("ru", Mouth(BROWSER_BITS))
         await asyncio.sleep(1.0)
@@ -277,6 +279,8 @@ async def interpreter_rows(folder: Path) -> list[Row]:
         floor = Mouth(BROWSER_BITS)
         permit = (await booths.leader.join(booths.house.room_id)).permit
         await booths.speaks(booths.leader, permit, floor)
+        # What nobody needs any more would take its time from those who are measured.
+        await first.session.close()
         await asyncio.sleep(1.0)
         by_browser = await quality(floor, at_work.forget, lambda: at_work.heard)
         listener = await booths.listens("ar")

@@ -40,6 +40,8 @@ def test_a_band_ends_where_what_is_heard_falls_by_3_db() -> None:
 def test_distortion_and_noise_are_told_as_a_share_of_the_tone() -> None:
     said = np.concatenate([LATE, tone(1000.0, 3.0, -12.0)])
     assert thdn_percent(said, 1000.0) < 0.01
+    rising = said * np.linspace(0.5, 1.0, len(said), dtype=np.float32)
+    assert thdn_percent(rising, 1000.0) < 0.05, "a leveller at work"
     third = np.concatenate([LATE, tone(3000.0, 3.0, -12.0 - 40.0)])
     assert thdn_percent(said + third, 1000.0) == pytest.approx(1.0, abs=0.02)
 
