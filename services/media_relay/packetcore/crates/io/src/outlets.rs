@@ -147,7 +147,10 @@ impl Sink for Outlets {
 
     fn fact(&mut self, fact: StageFact) {
         let handle = match fact {
-            StageFact::Joined(stage, _) | StageFact::Left(stage, _) | StageFact::Muted(stage, ..) => stage.0,
+            StageFact::Joined(stage, _)
+            | StageFact::Left(stage, _)
+            | StageFact::Muted(stage, ..)
+            | StageFact::Holds(stage, _) => stage.0,
             StageFact::Audience(channel, _) => channel.0,
         };
         self.tell_programme(handle, ToProgramme::Fact(fact));

@@ -59,7 +59,7 @@ fn main() {
         );
     }
     let parts = BTreeMap::from([(0, Part::Voice), (1, Part::Ready), (2, Part::Under)]);
-    let bed = Bed { under_db: Some(-20), whole_from: None };
+    let bed = Bed { under_db: Some(-20), whole_from: None, clear: false };
     let language = share(3, |mixer| mixer.arrange(&parts, bed).expect("decoders"));
     println!("{{\"name\": \"language_core_share\", \"value\": {language:.5}, \"unit\": \"cores\"}}");
 }

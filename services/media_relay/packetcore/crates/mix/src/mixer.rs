@@ -1,6 +1,6 @@
 //! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks.
 
-use crate::bed::BedGain;
+use crate::bed::Balance;
 use crate::codec::{CodecError, FRAME};
 use crate::desk::Desk;
 use crate::jitter::Inserted;
@@ -29,8 +29,8 @@ pub struct Mixer {
     pub(crate) speakers: BTreeMap<u32, Speaker>,
     /// Speakers taken away whose last samples still fade out.
     pub(crate) leaving: Vec<(u32, Speaker)>,
-    /// The floor under the voices.
-    pub(crate) bed: BedGain,
+    /// The voices, and the floor under them.
+    pub(crate) balance: Balance,
     pub(crate) way: Way,
     /// While mixing: who might be passed soon, and is therefore led to a gain of 0 dB.
     pub(crate) alone: Option<u32>,
@@ -55,7 +55,7 @@ impl Mixer {
             sequence: config.first_sequence,
             speakers: BTreeMap::new(),
             leaving: Vec::new(),
-            bed: BedGain::default(),
+            balance: Balance::default(),
             way: Way::Rest,
             alone: None,
             followed: 0,
@@ -143,7 +143,7 @@ impl Mixer {
 
     fn tick(&mut self, at: Micros, capture_ntp: u64) -> Option<ProgrammeFrame> {
         let now = samples(at);
-        self.bed.next(self.is_voiced(), at);
+        self.balance.next(self.is_voiced(), at);
         self.listen(now);
         if self.way == Way::Mixing {
             self.try_passing(now);

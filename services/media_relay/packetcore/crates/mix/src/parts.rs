@@ -1,5 +1,6 @@
 //! Who is what in the mix: voices, those who may become one from one sample to the next, and the floor under them.
 
+use crate::bed::Gain;
 use crate::codec::CodecError;
 use crate::mixer::Mixer;
 use crate::speaker::{Speaker, Swap};
@@ -32,9 +33,9 @@ impl Mixer {
             let voices = self.leaving.iter_mut().filter(|(_, speaker)| speaker.part == Part::Voice);
             voices.for_each(|(_, speaker)| speaker.swap = Swap::Going);
         }
-        self.bed.asked = bed;
+        self.balance.asked = bed;
         if self.ticks == 0 {
-            self.bed.settle(self.is_voiced(), self.next_poll());
+            self.balance.settle(self.is_voiced(), self.next_poll());
         }
         outcome
     }
@@ -46,15 +47,7 @@ impl Mixer {
 
     /// Whether a listener can hear that speaker now.
     pub(crate) fn is_audible(&self, speaker: &Speaker) -> bool {
-        !speaker.muted && self.is_open(speaker.part)
-    }
-
-    fn is_open(&self, part: Part) -> bool {
-        match part {
-            Part::Voice => true,
-            Part::Ready => false,
-            Part::Under => !self.bed.is_closed(),
-        }
+        !speaker.muted && self.balance.is_open(speaker.part)
     }
 
     /// Those whom listeners hear speak now, or spoke a moment ago.
@@ -65,11 +58,8 @@ impl Mixer {
 
     /// Whether a member is heard as they are, so that their packets may be.
     pub(crate) fn is_whole(&self, member: u32) -> bool {
-        self.speakers.get(&member).is_some_and(|speaker| match speaker.part {
-            Part::Voice => true,
-            Part::Ready => false,
-            Part::Under => self.bed.is_whole(),
-        })
+        let gain = self.speakers.get(&member).and_then(|speaker| self.balance.of(speaker.part));
+        gain.is_some_and(Gain::is_whole)
     }
 
     /// Whether somebody gives way in this frame.

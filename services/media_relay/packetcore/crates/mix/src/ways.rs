@@ -59,9 +59,7 @@ impl Mixer {
 
     /// Who speaks, loudest first.
     pub(crate) fn speaking(&self) -> Csrcs {
-        let loudness = |speaker: &Speaker| {
-            speaker.level.heard_dbov() + if speaker.part == Part::Under { self.bed.db() } else { 0.0 }
-        };
+        let loudness = |speaker: &Speaker| speaker.level.heard_dbov() + self.balance.db(speaker.part);
         let mut list: Vec<(f32, u32)> = self.heard().map(|(member, speaker)| (loudness(speaker), member)).collect();
         list.sort_by(|one, other| other.0.total_cmp(&one.0));
         Csrcs::from_loudest(list.into_iter().map(|(_, member)| member))
@@ -148,11 +146,11 @@ impl Mixer {
             None => 1,
         };
         let mut past = vec![[0.0f32; FRAME]; frames];
-        let under = !self.bed.is_closed();
+        let balance = self.balance;
         for (member, speaker) in &mut self.speakers {
             let heard = passed == Some(*member);
-            if heard || speaker.is_to_be_heard(under) {
-                turn(speaker, now, heard, self.bed.slope().0, &mut past);
+            if heard || speaker.is_to_be_heard(&balance) {
+                turn(speaker, now, heard, balance.of(speaker.part).map_or(1.0, |gain| gain.slope().0), &mut past);
             }
         }
         for (member, speaker) in &mut self.leaving {
@@ -207,9 +205,8 @@ impl Mixer {
 
     /// While mixing: who begins to speak is decoded from here on.
     pub(crate) fn join(&mut self, now: i64) {
-        let under = !self.bed.is_closed();
         for speaker in self.speakers.values_mut() {
-            if !speaker.is_hot() && speaker.is_to_be_heard(under) {
+            if !speaker.is_hot() && speaker.is_to_be_heard(&self.balance) {
                 speaker.warm(now, 0);
             }
         }
@@ -227,7 +224,7 @@ impl Mixer {
                 let ended = self.alone.is_some_and(|alone| alone != *member);
                 let sum = if speaker.part == Part::Under { &mut under } else { &mut mix };
                 add(speaker, now, aim, ended, &mut sound, sum);
-                if speaker.part == Part::Under && self.bed.is_closed() {
+                if speaker.part != Part::Ready && !self.balance.is_open(speaker.part) {
                     speaker.cool();
                 }
             }
@@ -236,7 +233,8 @@ impl Mixer {
             let sum = if speaker.part == Part::Under { &mut under } else { &mut mix };
             add(speaker, now, Aim::Loudness, false, &mut sound, sum);
         }
-        slope(&mut under, self.bed.slope());
+        slope(&mut mix, self.balance.voices.slope());
+        slope(&mut under, self.balance.floor.slope());
         mix.iter_mut().zip(&under).for_each(|(sum, sample)| *sum += sample);
         self.leaving.retain(|(_, speaker)| !speaker.is_idle() && speaker.swap != Swap::Going);
         mix
@@ -255,8 +253,7 @@ impl Mixer {
 
 /// Makes a speaker one who is decoded, and adds to `past` what of him has been heard. Of who was not heard the last
 /// samples rise there, so that his first word is whole; one who follows another is not heard there yet.
-fn turn(speaker: &mut Speaker, now: i64, heard: bool, bed: f32, past: &mut [[f32; FRAME]]) {
-    let gain = if speaker.part == Part::Under && !heard { bed } else { 1.0 };
+fn turn(speaker: &mut Speaker, now: i64, heard: bool, gain: f32, past: &mut [[f32; FRAME]]) {
     let history = past.len() * FRAME;
     if speaker.is_cut() || heard && speaker.muted {
         speaker.warm_tail(history);

@@ -19,7 +19,7 @@ const MIDDLE: f32 = 700.0;
 const LOW: f32 = 440.0;
 
 fn bed(under_db: Option<i32>, whole_from: Option<u64>) -> Bed {
-    Bed { under_db, whole_from }
+    Bed { under_db, whole_from, clear: false }
 }
 
 fn arrange(mixer: &mut Mixer, parts: &[(u32, Part)], bed: Bed) {
@@ -263,5 +263,47 @@ fn over_many_hand_overs_at_any_moment_nobody_is_heard_who_is_not_to_be() {
             let [own, other] = [*active, 1 - active].map(|at| tone_db(settled, voices[at].1));
             assert!(own > -30.0 && other < -70.0, "seed {seed}, frame {begin}: {own} dB and {other} dB");
         }
+    }
+}
+
+/// A channel for who understands the speaker and not the guest: an interpreter over both on the floor.
+fn turns(under_db: Option<i32>) -> (Mixer, Vec<Arrival>) {
+    let parts = [(INTERPRETER, Part::Voice), (SPEAKER, Part::Under)];
+    let voices = together([said_as(INTERPRETER, HIGH), said_as(SPEAKER, LOW)]);
+    (booth(&parts, bed(under_db, None)), voices)
+}
+
+fn said_as(member: u32, hertz: f32) -> Vec<Arrival> {
+    let sound = move |n: usize| 0.14 * (std::f32::consts::TAU * hertz * n as f32 / RATE as f32).sin();
+    steady(&mut Voice::browser(member, sound), member, 0, 700)
+}
+
+#[test]
+fn while_somebody_who_is_understood_has_the_floor_the_interpreter_is_not_heard_and_the_change_has_no_gap() {
+    for under_db in [None, Some(-20)] {
+        let (mut mixer, mut arrivals) = turns(under_db);
+        let parts = [(INTERPRETER, Part::Voice), (SPEAKER, Part::Under)];
+        let mut frames = until(&mut mixer, &mut arrivals, 200);
+        for (clear, ticks) in [(true, 200), (false, 200)] {
+            arrange(&mut mixer, &parts, Bed { clear, ..bed(under_db, None) });
+            frames.extend(until(&mut mixer, &mut arrivals, ticks));
+            if clear && under_db.is_none() {
+                assert_eq!(mixer.passing(), Some(SPEAKER), "one voice, as it came");
+            }
+        }
+        assert!(frames[20..].iter().all(Option::is_some), "no frame is missing");
+        let heard = hear_all(&frames);
+        let level = |ms: usize, hertz| tone_db(&heard[ms * 48..][..2400], hertz);
+        assert!(level(5000, HIGH) < -60.0, "{} dB of the interpreter", level(5000, HIGH));
+        let (before, after) = (level(3000, HIGH), level(11_000, HIGH));
+        assert!((before - after).abs() < 2.0 && (level(5000, LOW) - before).abs() < 4.0, "{before} dB, {after} dB");
+        // From the tick of the change on.
+        let loud = |ms: usize, hertz| level(ms, hertz) > before - 8.0;
+        let (there, gone) = ((0..600).find(|ms| loud(4000 + ms, LOW)), (0..600).find(|ms| !loud(4000 + ms, HIGH)));
+        println!("under {under_db:?}: the floor is there {there:?} ms after, the interpreter gone {gone:?} ms after");
+        assert!(there.is_some_and(|ms| ms <= 100), "{there:?} ms");
+        let loudest = |ms| level(ms, LOW).max(level(ms, HIGH));
+        let quietest = (3900..8600).step_by(10).map(loudest).fold(0.0, f32::min);
+        assert!(quietest > before - 9.0, "{quietest} dB in between");
     }
 }

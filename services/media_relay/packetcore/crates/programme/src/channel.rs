@@ -5,14 +5,13 @@ mod line;
 
 use crate::frame::ProgrammeFrame;
 use crate::mixing::{MixTotals, Mixing, RtpIn};
-use crate::plan::MixPlan;
+use crate::plan::{Members, MixPlan};
 use crate::playout::{Playout, Pushed};
 use crate::repacketise::{PacketLength, Repacketiser};
 use home::Home;
 use line::Line;
 use majlis_core::fanout::ProgrammePacket;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
-use std::collections::BTreeSet;
 
 /// Where packets and exported frames go.
 pub trait Output {
@@ -111,9 +110,9 @@ impl<M: Mixing> Channel<M> {
     }
 
     /// Makes the mixer's members agree with who is on the stage.
-    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>, now: Micros) {
+    pub fn reconcile(&mut self, there: &Members, now: Micros) {
         if let Source::Home(home) = &mut self.source {
-            home.reconcile(all, muted, now);
+            home.reconcile(there, now);
         }
     }
 

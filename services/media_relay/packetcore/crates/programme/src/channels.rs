@@ -5,7 +5,7 @@ use crate::channel::{Channel, Output};
 use crate::frame::ProgrammeFrame;
 use crate::grid::{self, Phases};
 use crate::mixing::{DEFAULT_COMPLEXITY, MixTotals, Mixing, RtpIn};
-use crate::plan::MixPlan;
+use crate::plan::{Members, MixPlan};
 use crate::repacketise::PacketLength;
 use majlis_core::endpoint::StageFact;
 use majlis_core::{ChannelId, Micros, StageId, WallClock};
@@ -71,13 +71,6 @@ pub struct ProgrammeTotals {
     pub to_passing: u64,
     /// Times that mixing took over.
     pub to_mixing: u64,
-}
-
-/// Who is on a stage, with who is muted.
-#[derive(Debug, Default)]
-struct Members {
-    all: BTreeSet<u32>,
-    muted: BTreeSet<u32>,
 }
 
 /// A channel and what is known of its time.
@@ -278,7 +271,7 @@ impl<M: Mixing> Programme<M> {
             channel.set_audience(present, tick);
             let none = Members::default();
             let members = channel.stage().and_then(|stage| stages.get(&stage)).unwrap_or(&none);
-            channel.reconcile(&members.all, &members.muted, now);
+            channel.reconcile(members, now);
         });
         self.stages = stages;
     }
@@ -297,6 +290,7 @@ impl<M: Mixing> Programme<M> {
                 if let Some(members) = self.stages.get_mut(&stage) {
                     members.all.remove(&member);
                     members.muted.remove(&member);
+                    members.holder.take_if(|holder| *holder == member);
                     if members.all.is_empty() {
                         self.stages.remove(&stage);
                     }
@@ -309,6 +303,12 @@ impl<M: Mixing> Programme<M> {
                     members.muted.insert(member);
                 } else {
                     members.muted.remove(&member);
+                }
+                self.refresh_stage(stage, now);
+            }
+            StageFact::Holds(stage, holder) => {
+                if let Some(members) = self.stages.get_mut(&stage) {
+                    members.holder = holder;
                 }
                 self.refresh_stage(stage, now);
             }

@@ -32,7 +32,7 @@ pub use frame::{
 };
 pub use mixing::{DEFAULT_BITRATE, DEFAULT_COMPLEXITY, MixTotals, MixerConfig, Mixing, RtpIn};
 pub use opus_packet::{MAX_FRAMES, OpusError, OpusPacket, pack};
-pub use plan::{Bed, MixPlan, Part};
+pub use plan::{Bed, Members, MixPlan, Part};
 pub use playout::{Playout, PlayoutCounters, Pushed};
 pub use red::{MAX_BLOCKS, MAX_DEPTH, RedBlock, RedError, RedHistory, parse_red};
 pub use repacketise::{MAX_JOINED, MAX_PACKET_PAYLOAD, MediaPacket, PacketLength, Repacketiser};

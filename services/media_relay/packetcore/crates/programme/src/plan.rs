@@ -27,6 +27,9 @@ pub struct MixPlan {
     pub ready: BTreeSet<u32>,
     /// Members on the floor who are heard under the voices.
     pub under: BTreeSet<u32>,
+    /// Those of them whose language its listeners understand: while one of these holds the floor they are heard in full,
+    /// and the voices are not.
+    pub clear: BTreeSet<u32>,
     /// How much louder than as they are, dB; none: not at all.
     pub under_db: Option<i32>,
     /// How long no voice must be open on the stage until the floor is heard in full; none: it never is. A voice that is
@@ -66,6 +69,17 @@ impl MixPlan {
     }
 }
 
+/// Who is on a stage.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// All of them.
+    pub all: BTreeSet<u32>,
+    /// Those of them who are muted.
+    pub muted: BTreeSet<u32>,
+    /// Who holds the floor.
+    pub holder: Option<u32>,
+}
+
 /// The floor under a channel's voices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bed {
@@ -73,4 +87,6 @@ pub struct Bed {
     pub under_db: Option<i32>,
     /// From when on it is heard in full; none: it never is.
     pub whole_from: Option<Micros>,
+    /// It is heard in full now, and no voice.
+    pub clear: bool,
 }

@@ -127,6 +127,7 @@ fn no_packet_of_a_booth_reaches_the_floor_or_another_booth_in_any_of_a_thousand_
                         voices: random.members(),
                         ready: random.members(),
                         under: if booth == 0 { BTreeSet::new() } else { random.members() },
+                        clear: random.members(),
                         under_db: Some(-20),
                         alone_after: None,
                     };
@@ -163,6 +164,7 @@ fn what_a_member_is_in_a_channel_follows_from_its_plan_alone() {
         voices: set(&[1]),
         ready: set(&[1, 2]),
         under: set(&[1, 2, 3]),
+        clear: set(&[3, 9]),
         under_db: Some(-20),
         alone_after: None,
     };

@@ -176,7 +176,7 @@ impl Core {
         self.call(py, |relay| relay.remove_channel(channel))
     }
 
-    #[pyo3(signature = (channel, voices, *, booth = 0, ready = BTreeSet::new(), under = BTreeSet::new(), under_db = None, alone_after_seconds = None))]
+    #[pyo3(signature = (channel, voices, *, booth = 0, ready = BTreeSet::new(), under = BTreeSet::new(), clear = BTreeSet::new(), under_db = None, alone_after_seconds = None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn set_mix(
         &self,
@@ -186,11 +186,12 @@ impl Core {
         booth: u32,
         ready: BTreeSet<u32>,
         under: BTreeSet<u32>,
+        clear: BTreeSet<u32>,
         under_db: Option<i32>,
         alone_after_seconds: Option<u32>,
     ) -> PyResult<()> {
         let alone_after = alone_after_seconds.map(|seconds| u64::from(seconds) * SECOND);
-        let plan = MixPlan { booth, voices, ready, under, under_db, alone_after };
+        let plan = MixPlan { booth, voices, ready, under, clear, under_db, alone_after };
         self.call(py, |relay| relay.set_mix(channel, plan))
     }
 

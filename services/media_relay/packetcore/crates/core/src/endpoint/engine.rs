@@ -229,6 +229,9 @@ impl Endpoint {
             Role::Stage(role) => {
                 if let Some(stage) = self.stages.get_mut(&role.stage) {
                     stage.leave(id);
+                    if let Some(holder) = stage.take_turn() {
+                        sink.fact(StageFact::Holds(role.stage, holder));
+                    }
                     // Somebody who came back has a new session before the old one ends.
                     let member = role.format.member;
                     sink.fact(if stage.has_member(member) {

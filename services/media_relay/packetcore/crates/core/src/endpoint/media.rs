@@ -1,11 +1,11 @@
 //! Microphone packets: authenticated, policed, told to the programme, forwarded to the people on stage.
 
 use super::session::{Role, Session, SlotSender};
-use super::{DropReason, Endpoint, Event, Reception, Sink, StageMedia};
+use super::{DropReason, Endpoint, Event, Reception, Sink, StageFact, StageMedia};
 use crate::fanout::MAX_BODY;
 use crate::rtp::{self, Header, Packet};
 use crate::srtp::{SealKey, SrtpError};
-use crate::stage::level_by_size;
+use crate::stage::{Stage, level_by_size};
 use crate::types::{MTU, Micros, Path, SessionId, StageId};
 
 impl From<SrtpError> for DropReason {
@@ -65,8 +65,11 @@ impl Endpoint {
         sink: &mut impl Sink,
     ) -> Result<(), DropReason> {
         let mut hearers = std::mem::take(&mut self.hearers);
-        let stage = self.stages.get_mut(&speech.stage);
-        let spoken = stage.and_then(|stage| stage.route(from, speech.level, now, &mut hearers));
+        let mut stage = self.stages.get_mut(&speech.stage);
+        let spoken = stage.as_mut().and_then(|stage| stage.route(from, speech.level, now, &mut hearers));
+        if let Some(holder) = stage.and_then(Stage::take_turn) {
+            sink.fact(StageFact::Holds(speech.stage, holder));
+        }
         if let Some(booth) = spoken {
             sink.media(&StageMedia {
                 stage: speech.stage,

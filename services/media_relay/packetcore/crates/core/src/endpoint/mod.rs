@@ -173,6 +173,8 @@ pub enum StageFact {
     Left(StageId, u32),
     /// A member's microphone is off or on.
     Muted(StageId, u32, bool),
+    /// Who holds the floor from now on.
+    Holds(StageId, Option<u32>),
     /// A channel has listeners here, or none any more.
     Audience(ChannelId, bool),
 }

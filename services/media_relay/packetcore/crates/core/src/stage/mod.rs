@@ -2,9 +2,11 @@
 
 mod level;
 mod place;
+mod turn;
 
 pub use level::{LevelMeter, level_by_size};
 pub use place::{FLOOR, Place};
+pub use turn::Turn;
 
 use crate::types::{Micros, SECOND, SessionId};
 
@@ -46,6 +48,9 @@ pub struct MemberLevel {
 #[derive(Debug, Default)]
 pub struct Stage {
     members: Vec<Member>,
+    turn: Turn,
+    /// Whom the floor went to since it was asked last.
+    turned: Option<Option<u32>>,
 }
 
 impl Stage {
@@ -63,7 +68,12 @@ impl Stage {
 
     /// Somebody leaves; the slots they sounded in are free.
     pub fn leave(&mut self, session: SessionId) {
-        self.members.retain(|member| member.session != session);
+        let Some(at) = self.members.iter().position(|member| member.session == session) else { return };
+        let gone = self.members.remove(at);
+        let is_there = |member: &Member| member.number == gone.number && member.place.booth == FLOOR;
+        if !self.members.iter().any(is_there) && self.turn.leave(gone.number) {
+            self.turned = Some(None);
+        }
         for slot in self.members.iter_mut().flat_map(|member| &mut member.slots) {
             if slot.source == Some(session) {
                 *slot = Slot::default();
@@ -105,6 +115,11 @@ impl Stage {
         self.members.iter().filter(|member| member.number == number).all(|member| member.muted)
     }
 
+    /// Who holds the floor, if that has changed since it was asked last.
+    pub fn take_turn(&mut self) -> Option<Option<u32>> {
+        self.turned.take()
+    }
+
     /// Sessions on the stage.
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.members.iter().map(|member| member.session)
@@ -136,6 +151,9 @@ impl Stage {
             return None;
         }
         self.members[speaker].meter.hear(level, now);
+        if place.booth == FLOOR && self.turn.hear(number, level, now) {
+            self.turned = Some(self.turn.holder());
+        }
         for hearer in 0..self.members.len() {
             // Not himself, nor another session of his.
             if self.members[hearer].number == number || !self.members[hearer].place.hears(&place) {

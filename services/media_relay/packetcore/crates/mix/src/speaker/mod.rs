@@ -4,6 +4,7 @@ mod cold;
 mod hot;
 mod turn;
 
+use crate::bed::Balance;
 use crate::codec::{CodecError, MAX_PACKET, SpeechDecoder};
 use crate::jitter::{Inserted, JitterBuffer, Stored};
 use crate::level::SpeakerLevel;
@@ -141,10 +142,9 @@ impl Speaker {
         }
     }
 
-    /// Whether he speaks and is for listeners to hear; `under` says that the floor under the voices is.
-    pub fn is_to_be_heard(&self, under: bool) -> bool {
-        let open = self.part == Part::Voice || self.part == Part::Under && under;
-        open && self.level.is_active() && !self.muted
+    /// Whether he speaks and is for listeners to hear.
+    pub fn is_to_be_heard(&self, balance: &Balance) -> bool {
+        balance.is_open(self.part) && self.level.is_active() && !self.muted
     }
 
     /// Gives way, or follows who does.

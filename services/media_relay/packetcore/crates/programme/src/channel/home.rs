@@ -1,7 +1,7 @@
 //! What a home channel has of its own: whom it mixes, and the mixer while anybody listens.
 
 use crate::mixing::{DEFAULT_BITRATE, DEFAULT_COMPLEXITY, MixTotals, MixerConfig, Mixing};
-use crate::plan::{Bed, MixPlan, Part};
+use crate::plan::{Bed, Members, MixPlan, Part};
 use majlis_core::{Micros, StageId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,13 +75,15 @@ impl<M: Mixing> Home<M> {
         }
     }
 
-    pub fn reconcile(&mut self, all: &BTreeSet<u32>, muted: &BTreeSet<u32>, now: Micros) {
+    pub fn reconcile(&mut self, there: &Members, now: Micros) {
+        let Members { all, muted, holder } = there;
         let wanted = self.plan.of_stage(all);
         let voiced = wanted.iter().any(|(member, part)| *part == Part::Voice && !muted.contains(member));
         self.voiceless_since = if voiced { None } else { Some(self.voiceless_since.unwrap_or(now)) };
         let Some(mixer) = &mut self.mixer else { return };
         let whole_from = self.voiceless_since.zip(self.plan.alone_after).map(|(since, after)| since + after);
-        self.settled = mixer.arrange(&wanted, Bed { under_db: self.plan.under_db, whole_from });
+        let clear = holder.is_some_and(|holder| self.plan.clear.contains(&holder));
+        self.settled = mixer.arrange(&wanted, Bed { under_db: self.plan.under_db, whole_from, clear });
         for (member, part) in &wanted {
             let is_muted = muted.contains(member);
             if is_muted != self.muted.contains(member) || self.mixed.get(member) != Some(part) {
