@@ -123,7 +123,7 @@ class CoreAdapter:
         self.remove_stage = core.remove_stage
         self.set_hearing = core.set_hearing
         self.set_export = core.set_export
-        self.switch_channel = core.switch_channel
+        self.switch_channels = core.switch_channels
         self.set_muted = core.set_muted
         self.set_paused = core.set_paused
 
@@ -168,6 +168,7 @@ class CoreAdapter:
             booth=booth,
             ready=mix.ready,
             under=mix.under,
+            clear=mix.clear,
             under_db=mix.under_db,
             alone_after_seconds=mix.alone_after_seconds,
         )

@@ -9,8 +9,14 @@ FLOOR = "floor"
 THRIFT = "thrift"
 """The name of the one that carries it in few bits."""
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 _ROOM = re.compile(r"[a-z0-9]{10,32}\Z")
-_NAME = re.compile(r"[a-z0-9]{2,32}\Z")
+_NAME = re.compile(r"[a-z0-9]{2,32}\Z|(?=.{2,32}\Z)[a-z]{2,3}(-[a-z]{2,3}){1,6}\Z")
+
+
+def is_language(text: str) -> bool:
+    """Whether that is the primary tag of a language."""
+    return bool(_LANGUAGE.match(text))
 
 
 class ChannelKind(StrEnum):
@@ -45,6 +51,16 @@ class Channel:
         """What it carries, by its name."""
         return kind_of(self.name)
 
+    @property
+    def booth(self) -> str:
+        """The booth whose people are heard here; the floor speaks in the one without a name."""
+        return self.name.partition("-")[0] if self.kind is ChannelKind.LANGUAGE else ""
+
+    @property
+    def clear(self) -> frozenset[str]:
+        """Languages in which who has the floor is heard instead of the booth."""
+        return frozenset(self.name.split("-")[1:]) if self.kind is ChannelKind.LANGUAGE else frozenset()
+
     def mixes(self, booth: str) -> bool:
-        """Whether those who speak in a booth are heard here; the floor speaks in the booth without a name."""
-        return booth == (self.name if self.kind is ChannelKind.LANGUAGE else "")
+        """Whether those who speak in a booth are heard here."""
+        return booth == self.booth

@@ -1,6 +1,7 @@
 """A relay without packets: fakes of what its application needs, and permits for it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -49,6 +50,7 @@ def part(
     live: bool = True,
     stage_closed: bool = False,
     booths: Sequence[BoothPart] = (),
+    members: Mapping[int, str] | None = None,
 ) -> RoomPart:
     """The relay's part in the room; without a word about channels the room has its floor."""
     return RoomPart(
@@ -59,6 +61,7 @@ def part(
         live,
         stage_closed,
         tuple(booths),
+        tuple((members or {}).items()),
     )
 
 
@@ -82,6 +85,8 @@ class FakeCore:
     """Microphones that could be heard from the moment their keys were there."""
     paused: dict[int, bool] = field(default_factory=dict)
     settlings: int = 0
+    switches: int = 0
+    """Calls that moved listeners."""
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def add_session(self, ufrag: str, pwd: str, /) -> int:
@@ -134,18 +139,20 @@ class FakeCore:
         self.mixes[channel] = mix
         self.mixed_booths[channel] = booth
 
-    def set_hearing(self, session: int, hears: int, leads: bool, /) -> None:
+    def set_hearing(self, session: int, hears: int, leads: bool, clear: AbstractSet[int], /) -> None:
         assert session in self.on_stage
-        self.seats[session] = replace(self.seats[session], hears=hears, leads=leads)
+        self.seats[session] = replace(self.seats[session], hears=hears, leads=leads, clear=frozenset(clear))
 
     def set_export(self, channel: int, wanted: bool, /) -> None:
         assert self.channels[channel] is not None
         (self.exported.add if wanted else self.exported.discard)(channel)
 
-    def switch_channel(self, session: int, channel: int, /) -> None:
-        assert session in self.listening
+    def switch_channels(self, sessions: Sequence[int], channel: int, /) -> None:
         assert channel in self.channels
-        self.listening[session] = channel
+        self.switches += 1
+        for session in sessions:
+            assert session in self.listening
+            self.listening[session] = channel
 
     def join_stage(
         self, session: int, stage: int, member: int, microphone: MicrophoneFormat, slots: Sequence[SlotFormat], /

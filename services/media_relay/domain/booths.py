@@ -3,7 +3,7 @@
 All of it follows from where people speak and what the room's owner said of its booths, and from nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,6 +49,8 @@ class Mix:
     """Not heard, but followed: each may become a voice from one sample to the next."""
     under: frozenset[int] = _NOBODY
     """Those on the floor who are heard under the voices."""
+    clear: frozenset[int] = _NOBODY
+    """Those of them who are heard in full, and no voice, while they have the floor."""
     under_db: int | None = None
     alone_after_seconds: int | None = None
     """How long no voice must be there until the floor is heard in full; None: it never is."""
@@ -56,7 +58,7 @@ class Mix:
     @property
     def is_fed(self) -> bool:
         """Whether anything may be heard of it."""
-        return bool(self.voices) or (bool(self.under) and self.alone_after_seconds is not None)
+        return bool(self.voices or self.clear) or (bool(self.under) and self.alone_after_seconds is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +67,49 @@ class Place:
 
     booth: str = FLOOR_BOOTH
     hears: str = FLOOR_BOOTH
-    """The floor, or the booth whose interpreter is heard instead."""
+    """The floor, or the booth whose interpreter is heard: in a booth instead of the floor, and on the floor beside it,
+    while somebody speaks who is not understood."""
     leads: bool = False
     """Whether those hear it who work from its booth."""
+    clear: frozenset[int] = _NOBODY
+    """Members on the floor who are understood there."""
 
 
-def mix_of(channel: Channel, speaking: Mapping[int, str], booths: Mapping[str, BoothPart]) -> Mix:
-    """Whom a channel mixes; `speaking` says of each member on the stage in which booth they speak.
+def mix_of(
+    channel: Channel, speaking: Mapping[int, str], booths: Mapping[str, BoothPart], speaks: Mapping[int, str]
+) -> Mix:
+    """Whom a channel mixes; that of a language that has no booth carries nothing.
 
-    The channel of a language that has no booth carries nothing.
+    `speaking` says of each member on the stage in which booth they speak, `speaks` of those on the floor their language.
     """
     here = frozenset(member for member, booth in speaking.items() if channel.mixes(booth))
     if channel.kind is not ChannelKind.LANGUAGE:
         return Mix(voices=here)
-    part = booths.get(channel.name)
+    part = booths.get(channel.booth)
     if part is None:
-        return Mix(booth=channel.name)
+        return Mix(booth=channel.booth)
     voices = here & {part.active_member}
     floor = frozenset(member for member, booth in speaking.items() if booth == FLOOR_BOOTH)
     under_db = part.floor_level_db if part.floor_level_db >= QUIETEST_DB else None
     alone_after = part.floor_after_seconds if part.rule is BoothRule.FLOOR else None
-    under = floor if under_db is not None or alone_after is not None else _NOBODY
-    return Mix(part.language, voices, here - voices, under, under_db, alone_after)
+    clear = frozenset(member for member in floor if speaks.get(member) in channel.clear)
+    under = floor if clear or under_db is not None or alone_after is not None else _NOBODY
+    return Mix(part.language, voices, here - voices, under, clear, under_db, alone_after)
 
 
-def place_of(member: int, booth: str, booths: Mapping[str, BoothPart]) -> Place:
-    """The place of a member who speaks in a booth, or on the floor.
+def place_of(
+    member: int, booth: str, booths: Mapping[str, BoothPart], understands: Sequence[str], speaks: Mapping[int, str]
+) -> Place:
+    """The place of a member who speaks in a booth, or on the floor; `speaks` says of those on the floor their language.
 
     Who would hear a booth that is gone hears the floor.
     """
     part = booths.get(booth)
-    if booth == FLOOR_BOOTH or part is None:
+    if booth == FLOOR_BOOTH:
+        helps = next((language for language in understands if language in booths), FLOOR_BOOTH)
+        clear = frozenset(other for other, language in speaks.items() if language in understands)
+        return Place(booth, helps, clear=clear if helps else _NOBODY)
+    if part is None:
         return Place(booth)
     hears = dict(part.hearing).get(member, FLOOR_BOOTH)
     return Place(booth, hears if hears in booths else FLOOR_BOOTH, part.active_member == member)

@@ -24,6 +24,8 @@ class StageSeat:
     booth: int = 0
     hears: int = 0
     leads: bool = False
+    clear: frozenset[int] = frozenset()
+    """Members for whom no booth is needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from services.media_relay.domain.errors import PermitInvalid, PermitSpent, RelayFull
-from services.programme.channels import Channel
+from services.programme.channels import Channel, is_language
 
+MOST_LANGUAGES = 6
+"""That one person understands."""
 REMEMBERED_SECONDS = 90.0
 """Longer than a permit can verify: 15 s of life, 2 s of leeway, and up to 30 s where our clock lags."""
 
@@ -18,6 +20,16 @@ class Kind(StrEnum):
 
     AUDIENCE = "audience"
     STAGE = "stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a permit says of what is heard."""
+
+    channel: str
+    """The name of a channel."""
+    understands: tuple[str, ...] = ()
+    """Languages by which another may be heard instead, the best first; none where the channel was chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,13 @@ class Permit:
     """The sign-in or personal token that fetched it; empty when it does not say."""
     issued_at: int = 0
     """When that one's access token was issued, seconds since the epoch; 0 when it does not say."""
+    understands: tuple[str, ...] = ()
+    """Languages that its person understands, the best first; none where they chose by hand."""
+
+    @property
+    def choice(self) -> Choice:
+        """What is heard by it."""
+        return Choice(self.channel, self.understands)
 
     @property
     def seat(self) -> tuple[str, str]:
@@ -88,6 +107,7 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             returning=claims.get("returning") is True,
             sign_in_id=_text(claims, "sign_in_id") if claims.get("sign_in_id") else "",
             issued_at=_number(claims, "signed_in_at", 0),
+            understands=_languages(claims.get("understands") or []),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error
@@ -102,6 +122,16 @@ def _booth(claims: Mapping[str, Any], kind: Kind, room_id: str) -> str:
     if kind is not Kind.STAGE or not booth.mixes(booth.name):
         raise ValueError(f"{booth.name} is no booth of a {kind.value} session")
     return booth.name
+
+
+def _languages(listed: object) -> tuple[str, ...]:
+    """The list of a permit. Raises ValueError, TypeError."""
+    if not isinstance(listed, list) or len(listed) > MOST_LANGUAGES:
+        raise ValueError("understands is not a short list")
+    for language in listed:
+        if not isinstance(language, str) or not is_language(language):
+            raise ValueError(f"{language!r} is no language")
+    return tuple(listed)
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -128,8 +128,8 @@ class Relay:
             raise SeatStale("the seat has changed: ask for a new session")
         self.spent.check(permit.permit_id, now)
         self.spent.spend(permit.permit_id, now)
-        self.capacity.hear(before, session.channel, permit.channel)
-        session.channel, session.changed_by = permit.channel, permit.permit_id
+        self.capacity.hear(before, session.choice.channel, permit.channel)
+        session.choice, session.changed_by = permit.choice, permit.permit_id
         return session
 
     def check_etag(self, session: MediaSession, if_match: str) -> None:
@@ -207,7 +207,7 @@ class Relay:
         if not part.live:
             return True, self._end_all(sessions, Cause.SEAT_ENDED)
         # A channel that is gone is nobody's any more, and a microphone without its booth must not stay open.
-        events = self._end_all([each for each in sessions if not part.has(each.permit, each.channel)], Cause.SEAT_ENDED)
+        events = self._end_all([each for each in sessions if not part.has(each.permit, each.choice.channel)], Cause.SEAT_ENDED)
         stage = [each for each in sessions if each.kind is Kind.STAGE and not each.ended]
         if was_home and part.home_relay_id != self.relay_id and not self.draining:
             # Of a relay that is being emptied they go on speaking until they have sound at the new home.
@@ -316,5 +316,5 @@ class Relay:
             return []
         session.ended = True
         self.sessions.remove(session)
-        self.capacity.release(session.permit, session.channel)
+        self.capacity.release(session.permit, session.choice.channel)
         return [SessionEnded(session, cause)]

@@ -19,6 +19,8 @@ class RoomPart:
     live: bool = True
     stage_closed: bool = False
     booths: tuple[BoothPart, ...] = ()
+    members: tuple[tuple[int, str], ...] = ()
+    """Those on the floor, each with the language they speak."""
 
     def has(self, permit: Permit, channel: str = "") -> bool:
         """Whether the channel and the booth of a permit are the room's; `channel` is what its session hears by now."""
@@ -53,6 +55,11 @@ class RoomBook:
         """The booths of the room, by language; none while only a permit told of it."""
         part = self.get(room_id)
         return {booth.language: booth for booth in part.booths} if part else {}
+
+    def speaks(self, room_id: str) -> dict[int, str]:
+        """The language of each member on the floor; of none while only a permit told of the room."""
+        part = self.get(room_id)
+        return dict(part.members) if part else {}
 
     def stage_closed(self, room_id: str) -> bool:
         """Whether nobody on the room's stage may be heard."""

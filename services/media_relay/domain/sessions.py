@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.media_relay.domain.permits import Kind, Permit
+from services.media_relay.domain.permits import Choice, Kind, Permit
 
 Seat = tuple[str, str]
 
@@ -22,8 +22,10 @@ class MediaSession:
     etag: str
     remote_ufrag: str
     opened_at: float
-    channel: str = ""
-    """The name of the channel that it hears now; it begins with the permit's."""
+    choice: Choice = field(init=False)
+    """What it is to hear, by the permit shown last."""
+    channel: str = field(init=False)
+    """The name of the channel that it hears now."""
     changed_by: str = ""
     """The permit that changed last what it hears."""
     serial: int = 0
@@ -42,7 +44,8 @@ class MediaSession:
     """When it ends by itself: half-open, or waiting for its successor."""
 
     def __post_init__(self) -> None:
-        self.channel = self.channel or self.permit.channel
+        self.choice = self.permit.choice
+        self.channel = self.choice.channel
 
     @property
     def kind(self) -> Kind:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.sessions import SessionTable
-from services.media_relay.programme.room_media import SWITCHED_BY_CHOICE, SWITCHED_BY_HOME, RoomMediaTable
+from services.media_relay.programme.room_media import SWITCHED_BY_CHOICE, SWITCHED_BY_HOME, SWITCHED_BY_ROOM, RoomMediaTable
 from services.programme.channels import ChannelKind, kind_of
 
 _PREFIX = "majlis_media_relay_"
@@ -16,7 +16,7 @@ def switches(metrics: Metrics) -> Callable[[str], None]:
     counter = metrics.counter(
         f"{_PREFIX}switches_total", "Listeners moved from channel to channel without a break, by cause.", ("cause",)
     )
-    for cause in (SWITCHED_BY_HOME, SWITCHED_BY_CHOICE):
+    for cause in (SWITCHED_BY_HOME, SWITCHED_BY_CHOICE, SWITCHED_BY_ROOM):
         counter.labels(cause)
     return lambda cause: counter.labels(cause).inc()
 

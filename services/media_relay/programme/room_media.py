@@ -1,21 +1,25 @@
 """The stage and the programme channels of each room that has sessions here, and how they move with the room's home."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.media_relay.domain.booths import FLOOR_BOOTH, Mix, mix_of, place_of
+from services.media_relay.domain.hearing import heard_by
 from services.media_relay.domain.media import StageSeat
-from services.media_relay.domain.permits import Kind
+from services.media_relay.domain.permits import Choice, Kind
 from services.media_relay.domain.rooms import RoomBook
 from services.media_relay.domain.sessions import MediaSession, SessionTable
-from services.programme.channels import Channel
+from services.programme.channels import FLOOR, Channel
 from services.programme.leases import Leases
 from services.programme.wishes import Wish
 
 SWITCHED_BY_HOME = "home"
 """Cause of a switch: the room's stage has come here, or gone elsewhere."""
 SWITCHED_BY_CHOICE = "choice"
+SWITCHED_BY_ROOM = "room"
 """Somebody chose another channel, or said that they understand other languages."""
 LINGER_SECONDS = 5.0
 """How long an empty room's media stay, for somebody who reconnects."""
@@ -44,16 +48,16 @@ class StageCore(Protocol):
         """Whom the channel mixes, and nobody else; `booth` is the number of the one in which its voices speak."""
         ...
 
-    def set_hearing(self, session: int, hears: int, leads: bool, /) -> None:
-        """What an interpreter's session works from, and whether those hear it who work from its booth."""
+    def set_hearing(self, session: int, hears: int, leads: bool, clear: AbstractSet[int], /) -> None:
+        """What a stage session hears beside its partners, whether it leads its booth, who is clear to it."""
         ...
 
     def set_export(self, channel: int, wanted: bool, /) -> None:
         """Whether the bridge gets the programme's frames."""
         ...
 
-    def switch_channel(self, session: int, channel: int, /) -> None:
-        """Moves a listener without a break."""
+    def switch_channels(self, sessions: Sequence[int], channel: int, /) -> None:
+        """Moves listeners without a break."""
         ...
 
 
@@ -81,6 +85,8 @@ class ChannelMedia:
     exported: bool = False
     mix: Mix = field(default_factory=Mix)
     """Whom it mixes; a new one mixes nobody."""
+    idle_since: float | None = None
+    """Since when nobody here hears it, and nobody else wants it."""
 
 
 @dataclass(slots=True)
@@ -148,15 +154,37 @@ class RoomMediaTable:
             self._change(room_id, self._core.add_stage())
         return self.ensure(room_id).stage
 
+    def hears(self, session: MediaSession) -> str:
+        """The name of the channel that a session hears from now on."""
+        session.channel = self._heard(session.permit.room_id, session.choice)
+        return session.channel
+
     def channel(self, room_id: str, name: str) -> int:
         """The packet core's handle of a channel of the room, made for whoever is the first to want it."""
         return self._channel(self.ensure(room_id), name).handle
 
+    def listen(self, session: MediaSession) -> int:
+        """The handle of the channel that a listener hears from now on."""
+        return self.channel(session.permit.room_id, self.hears(session))
+
     def switch(self, session: MediaSession, cause: str) -> None:
         """A listener goes over to the channel that is theirs now, without a break; one who connects gets it then."""
-        if session.kind is Kind.AUDIENCE and session.keyed:
-            self._core.switch_channel(session.handle, self.channel(session.permit.room_id, session.channel))
-            self._switched(cause)
+        before = session.channel
+        if self.hears(session) != before and session.kind is Kind.AUDIENCE and session.keyed:
+            self._move(session.permit.room_id, {session.channel: [session.handle]}, cause)
+
+    def follow(self, room_id: str) -> None:
+        """Moves those who hear by their languages, after what is open or spoken in the room may have changed."""
+        moved: defaultdict[str, list[int]] = defaultdict(list)
+        found: dict[Choice, str] = {}
+        for session in self._listeners(room_id):
+            choice = session.choice
+            if choice not in found:
+                found[choice] = self._heard(room_id, choice)
+            if session.channel != found[choice]:
+                session.channel = found[choice]
+                moved[session.channel].append(session.handle)
+        self._move(room_id, moved, SWITCHED_BY_ROOM)
 
     def mix(self, room_id: str) -> None:
         """Tells the core whom each channel of a stage here mixes, and what those in booths hear.
@@ -182,7 +210,7 @@ class RoomMediaTable:
             seat = self._seat(media, session)
             if seat != media.seats[handle]:
                 media.seats[handle] = seat
-                self._core.set_hearing(handle, seat.hears, seat.leads)
+                self._core.set_hearing(handle, seat.hears, seat.leads, seat.clear)
 
     def sit(self, session: MediaSession) -> StageSeat:
         """The seat of somebody who joins the stage here; it follows the room's booths from then on."""
@@ -225,14 +253,18 @@ class RoomMediaTable:
                 media.empty_since = now
             elif now - media.empty_since >= LINGER_SECONDS:
                 self.closed(media.room_id)
+            self._shed(media, now)
         self._export(self._leases.expire(now))
 
     def _change(self, room_id: str, stage: int | None) -> None:
         """The stage begins or ends here: listeners go over to the new channels without a break."""
         old = self._media.pop(room_id)
         self._media[room_id] = RoomMedia(room_id, stage)
+        listening: defaultdict[str, list[int]] = defaultdict(list)
         for session in self._sessions.of_room(room_id):
-            self.switch(session, SWITCHED_BY_HOME)
+        for session in self._listeners(room_id):
+            listening[session.channel].append(session.handle)
+        self._move(room_id, listening, SWITCHED_BY_HOME)
         self.mix(room_id)
         self._remove(old)
 
@@ -248,6 +280,38 @@ class RoomMediaTable:
                 self._export([named])
         return channel
 
+    def _listeners(self, room_id: str) -> list[MediaSession]:
+        sessions = self._sessions.of_room(room_id)
+        return [session for session in sessions if session.kind is Kind.AUDIENCE and session.keyed]
+
+    def _move(self, room_id: str, listeners: Mapping[str, list[int]], cause: str) -> None:
+        """All of one channel in one call."""
+        for name, handles in listeners.items():
+            self._core.switch_channels(handles, self.channel(room_id, name))
+            for _ in handles:
+                self._switched(cause)
+
+    def _heard(self, room_id: str, choice: Choice) -> str:
+        if not choice.understands:
+            return choice.channel
+        return heard_by(choice.understands, self._rooms.booths(room_id), set(self._rooms.speaks(room_id).values()))
+
+    def _shed(self, media: RoomMedia, now: float) -> None:
+        """Takes away channels that nobody has heard for a while: languages come and go while a room lasts."""
+        heard = {session.channel for session in self._sessions.of_room(media.room_id)} | {FLOOR}
+        for name, channel in list(media.channels.items()):
+            if name in heard or channel.exported:
+                channel.idle_since = None
+            elif channel.idle_since is None:
+                channel.idle_since = now
+            elif now - channel.idle_since >= LINGER_SECONDS:
+                self._drop(media, media.channels.pop(name))
+
+    def _drop(self, media: RoomMedia, channel: ChannelMedia) -> None:
+        if media.stage is None or channel.exported:
+            self._bridge.stop(channel.handle)
+        self._core.remove_channel(channel.handle)
+
     def _mix(self, media: RoomMedia, name: str) -> None:
         channel, mix = media.channels[name], self._mix_of(Channel(media.room_id, name))
         if channel.mix != mix:
@@ -255,9 +319,10 @@ class RoomMediaTable:
             self._core.set_mix(channel.handle, mix, media.number(mix.booth))
 
     def _seat(self, media: RoomMedia, session: MediaSession) -> StageSeat:
-        permit = session.permit
-        place = place_of(permit.member, permit.booth, self._rooms.booths(permit.room_id))
-        return StageSeat(media.number(place.booth), media.number(place.hears), place.leads)
+        permit, room_id = session.permit, session.permit.room_id
+        booths, speaks = self._rooms.booths(room_id), self._rooms.speaks(room_id)
+        place = place_of(permit.member, permit.booth, booths, session.choice.understands, speaks)
+        return StageSeat(media.number(place.booth), media.number(place.hears), place.leads, place.clear)
 
     def _mix_of(self, channel: Channel) -> Mix:
         speaking = {
@@ -266,7 +331,8 @@ class RoomMediaTable:
             for session in self._sessions.of_room(channel.room_id)
             if session.kind is Kind.STAGE and not session.silenced
         }
-        return mix_of(channel, speaking, self._rooms.booths(channel.room_id))
+        room_id = channel.room_id
+        return mix_of(channel, speaking, self._rooms.booths(room_id), self._rooms.speaks(room_id))
 
     def _export(self, channels: Iterable[Channel]) -> None:
         for named in channels:
@@ -287,8 +353,6 @@ class RoomMediaTable:
 
     def _remove(self, media: RoomMedia) -> None:
         for channel in media.channels.values():
-            if media.stage is None or channel.exported:
-                self._bridge.stop(channel.handle)
-            self._core.remove_channel(channel.handle)
+            self._drop(media, channel)
         if media.stage is not None:
             self._core.remove_stage(media.stage)

@@ -1,7 +1,7 @@
 """Sessions go on and hear something else: a new permit of the same seat says what."""
 
 from services.common.clock import Clock
-from services.media_relay.domain.permits import permit_from_claims
+from services.media_relay.domain.permits import Kind, permit_from_claims
 from services.media_relay.domain.relay import Relay
 from services.media_relay.programme.room_media import SWITCHED_BY_CHOICE, RoomMediaTable
 from services.media_relay.sessions.ports import VerifyPermit
@@ -22,9 +22,8 @@ class Changing:
         Raises SessionNotFound, PermitInvalid, PermitSpent, WrongRelay, SeatStale, ChannelUnknown.
         """
         permit = permit_from_claims(await self._verify(permit_text))
-        known = self._relay.sessions.get(session_id)
-        before = known.channel if known else None
         session = self._relay.change(session_id, permit, self._clock.monotonic())
-        if session.channel != before:
-            self._rooms.switch(session, SWITCHED_BY_CHOICE)
+        self._rooms.switch(session, SWITCHED_BY_CHOICE)
+        if session.kind is Kind.STAGE:
+            self._rooms.mix(permit.room_id)
         return session.channel

@@ -91,11 +91,11 @@ class Connecting:
     def _attach(self, session: MediaSession, plan: Plan, ssrcs: Sequence[int]) -> None:
         room_id = session.permit.room_id
         if session.kind is Kind.AUDIENCE:
-            channel = self._rooms.channel(room_id, session.channel)
-            self._core.attach_listener(session.handle, channel, plan.listener(ssrcs[0]))
+            self._core.attach_listener(session.handle, self._rooms.listen(session), plan.listener(ssrcs[0]))
         elif (stage := self._rooms.stage(room_id)) is not None:
             self._rooms.mix(room_id)
             member = session.permit.member
-            microphone = plan.microphone_format(self._rooms.sit(session))
-            self._core.join_stage(session.handle, stage, member, microphone, plan.slots(ssrcs))
+            seat = self._rooms.sit(session)
+            self._core.join_stage(session.handle, stage, member, plan.microphone_format(seat), plan.slots(ssrcs))
+            self._core.set_hearing(session.handle, seat.hears, seat.leads, seat.clear)
             self._core.set_muted(session.handle, self._relay.audible_mute(session))

@@ -39,4 +39,5 @@ class Orders:
             elif changed:
                 self._rooms.moved(part.room_id)
                 self._rooms.mix(part.room_id)
+                self._rooms.follow(part.room_id)
         await self._core.settled()

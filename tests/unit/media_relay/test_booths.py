@@ -20,23 +20,23 @@ def arabic(**changes: object) -> dict[str, BoothPart]:
 
 
 def test_the_channel_of_a_language_is_its_interpreter_over_the_floor() -> None:
-    mix = mix_of(ARABIC, SPEAKING, arabic(active_member=10))
-    assert mix == Mix("ar", frozenset({10}), frozenset({11}), frozenset({1, 2}), -20, None)
+    mix = mix_of(ARABIC, SPEAKING, arabic(active_member=10), {})
+    assert mix == Mix("ar", frozenset({10}), frozenset({11}), frozenset({1, 2}), under_db=-20)
 
 
 def test_a_booth_without_a_floor_under_it_has_nobody_to_decode_but_its_interpreter() -> None:
-    mix = mix_of(ARABIC, SPEAKING, arabic(active_member=10, floor_level_db=-100))
+    mix = mix_of(ARABIC, SPEAKING, arabic(active_member=10, floor_level_db=-100), {})
     assert mix == Mix("ar", voices=frozenset({10}), ready=frozenset({11}))
 
 
 def test_a_floor_that_is_off_under_the_interpreter_still_comes_when_nobody_interprets_if_the_booth_says_so() -> None:
     parts = arabic(active_member=10, floor_level_db=-100, rule=BoothRule.FLOOR, floor_after_seconds=8)
-    mix = mix_of(ARABIC, SPEAKING, parts)
-    assert mix == Mix("ar", frozenset({10}), frozenset({11}), frozenset({1, 2}), None, 8)
+    mix = mix_of(ARABIC, SPEAKING, parts, {})
+    assert mix == Mix("ar", frozenset({10}), frozenset({11}), frozenset({1, 2}), alone_after_seconds=8)
 
 
 def test_while_nobody_interprets_a_silent_booth_feeds_nothing() -> None:
-    mix = mix_of(ARABIC, SPEAKING, arabic())
+    mix = mix_of(ARABIC, SPEAKING, arabic(), {})
     assert not mix.voices
     assert not mix.is_fed
     assert mix.ready == {10, 11}
@@ -44,19 +44,19 @@ def test_while_nobody_interprets_a_silent_booth_feeds_nothing() -> None:
 
 def test_who_is_said_to_interpret_and_speaks_elsewhere_is_not_heard_in_the_booth() -> None:
     for elsewhere in (1, 20, 99):
-        assert not mix_of(ARABIC, SPEAKING, arabic(active_member=elsewhere)).voices
+        assert not mix_of(ARABIC, SPEAKING, arabic(active_member=elsewhere), {}).voices
 
 
 def test_a_booth_that_the_room_has_not_is_heard_by_nobody() -> None:
-    assert mix_of(ARABIC, SPEAKING, {}) == Mix("ar")
-    assert place_of(10, "ar", {}) == Place("ar")
+    assert mix_of(ARABIC, SPEAKING, {}, {}) == Mix("ar")
+    assert place_of(10, "ar", {}, (), {}) == Place("ar")
 
 
 def test_an_interpreter_who_would_hear_a_booth_that_is_gone_hears_the_floor() -> None:
     hearing = arabic(active_member=10, hearing=((10, "ru"),))
-    assert place_of(10, "ar", hearing) == Place("ar", "", True)
-    assert place_of(10, "ar", {**hearing, "ru": BoothPart("ru")}) == Place("ar", "ru", True)
-    assert place_of(11, "ar", hearing) == Place("ar")
+    assert place_of(10, "ar", hearing, (), {}) == Place("ar", "", True)
+    assert place_of(10, "ar", {**hearing, "ru": BoothPart("ru")}, (), {}) == Place("ar", "ru", True)
+    assert place_of(11, "ar", hearing, (), {}) == Place("ar")
 
 
 def test_nobody_is_mixed_where_they_do_not_speak_whatever_the_booths_say() -> None:
@@ -75,14 +75,31 @@ def test_nobody_is_mixed_where_they_do_not_speak_whatever_the_booths_say() -> No
             for name in names[1:]
             if chance.random() < 0.8
         }
-        for name in (FLOOR, THRIFT, *names[1:]):
+        speaks = {member: chance.choice(names[1:]) for member, booth in speaking.items() if booth == ""}
+        for name in (FLOOR, THRIFT, *names[1:], "ar-ar-en", "ru-en"):
             channel = Channel(ROOM, name)
-            mix = mix_of(channel, speaking, booths)
+            mix = mix_of(channel, speaking, booths, speaks)
+            assert mix.clear <= mix.under
+            assert all(speaks[member] in channel.clear for member in mix.clear)
             assert len(mix.voices) <= 1 or name in (FLOOR, THRIFT), "one interpreter at most"
             assert not mix.voices & mix.ready
             assert all(channel.mixes(speaking[member]) for member in mix.voices | mix.ready)
             assert all(speaking[member] == "" for member in mix.under)
             assert not mix.under or name not in (FLOOR, THRIFT)
+
+
+def test_who_listens_by_language_hears_the_floor_in_full_while_it_is_understood_and_the_booth_else() -> None:
+    mix = mix_of(Channel(ROOM, "ar-en"), SPEAKING, arabic(active_member=10, floor_level_db=-100), {1: "en", 2: "ru"})
+    assert mix == Mix("ar", frozenset({10}), frozenset({11}), frozenset({1, 2}), frozenset({1}))
+    assert mix_of(Channel(ROOM, "ar-en"), SPEAKING, arabic(), {1: "en", 10: "en"}).is_fed, "also without an interpreter"
+
+
+def test_on_the_floor_the_first_booth_of_ones_languages_helps_with_those_who_are_not_understood() -> None:
+    booths = arabic() | {"ru": BoothPart("ru")}
+    assert place_of(1, "", booths, ("en", "ru", "ar"), {1: "en", 2: "ar", 3: "fr"}) == Place(
+        "", "ru", clear=frozenset({1, 2})
+    )
+    assert place_of(1, "", booths, ("en",), {1: "en"}) == place_of(1, "", {}, ("ru",), {2: "fr"}) == Place()
 
 
 def test_a_part_in_a_room_tells_its_booths() -> None:

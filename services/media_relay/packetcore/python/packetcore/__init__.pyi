@@ -205,14 +205,17 @@ class Core:
     def set_muted(self, session: Session, muted: bool) -> None:
         """Enforced: a muted member's packets are dropped after authentication. Survives nothing but the session."""
 
-    def set_hearing(self, session: Session, hears: int, leads: bool) -> None:
-        """What an interpreter works from, and whether those who work from their booth hear them."""
+    def set_hearing(self, session: Session, hears: int, leads: bool, clear: AbstractSet[int] = ...) -> None:
+        """What an interpreter works from, and whether those who work from their booth hear them.
+
+        Of somebody on the floor: the booth that is heard too while another has the floor who is not one of clear.
+        """
 
     def add_channel(self, stage: Stage | None) -> Channel:
         """A stage: fed by people on it, those of set_mix (home relay). None: by push_programme (audience relay)."""
 
     def remove_channel(self, channel: Channel) -> None:
-        """Its listeners' sessions stay, hearing nothing until switch_channel."""
+        """Its listeners' sessions stay, hearing nothing until switch_channels."""
 
     def set_mix(
         self,
@@ -222,6 +225,7 @@ class Core:
         booth: int = 0,
         ready: AbstractSet[int] = ...,
         under: AbstractSet[int] = ...,
+        clear: AbstractSet[int] = ...,
         under_db: int | None = None,
         alone_after_seconds: int | None = None,
     ) -> None:
@@ -229,7 +233,8 @@ class Core:
 
         voices and ready are what they say in that booth, under what is said on the floor. Who goes from voices to ready
         is silent before who comes from there is heard, within one frame. under_db is the floor's gain while a voice is
-        on the stage, none: not heard; once none has been there for alone_after_seconds it is heard in full.
+        on the stage, none: not heard; once none has been there for alone_after_seconds it is heard in full. While one
+        of clear has the floor, the floor is heard in full and no voice.
         """
 
     def set_export(self, channel: Channel, wanted: bool) -> None:
@@ -258,10 +263,10 @@ class Core:
         """What measure_work told, so that effort is chosen by what it costs here."""
 
     def attach_listener(self, session: Session, channel: Channel, listener: ListenerFormat) -> None:
-        """Makes it an audience session. Once per session; switch_channel moves it."""
+        """Makes it an audience session. Once per session; switch_channels moves it."""
 
-    def switch_channel(self, session: Session, channel: Channel) -> None:
-        """The SSRC stays, sequence numbers and timestamps stay continuous."""
+    def switch_channels(self, sessions: Sequence[Session], channel: Channel) -> None:
+        """Moves listeners: SSRCs stay, sequence numbers and timestamps stay continuous."""
 
     def set_paused(self, session: Session, paused: bool) -> None:
         """A listener going on stage: nothing is sent while paused, the session stays."""

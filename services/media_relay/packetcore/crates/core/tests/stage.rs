@@ -8,6 +8,7 @@ use majlis_core::fanout::StreamStart;
 use majlis_core::rtp::Packet;
 use majlis_core::stage::{FLOOR, Place, Stage};
 use majlis_core::{Micros, SECOND, SessionId, StageId};
+use std::collections::BTreeSet;
 
 const FRAME: Micros = 20_000;
 
@@ -112,25 +113,33 @@ impl Seeded {
     }
 }
 
+/// A session, its place, and the members whom it understands.
+#[derive(Debug, Clone)]
+struct Person(u64, Place, BTreeSet<u32>);
+
 /// What the rules of the house say, in their own words.
-fn may_hear(hearer: (u64, Place), speaker: (u64, Place)) -> bool {
-    let ((hearer, at), (speaker, from)) = (hearer, speaker);
+fn may_hear(hearer: &Person, speaker: &Person, holder: Option<u32>) -> bool {
+    let (Person(hearer, at, clear), Person(speaker, from, _)) = (hearer, speaker);
+    let strange = holder.is_some_and(|holder| u64::from(holder) != hearer / 2 && !clear.contains(&holder));
+    let helped = at.booth == FLOOR && from.booth != FLOOR && at.hears == from.booth && from.leads && strange;
     let hearer_interprets = at.booth != FLOOR;
     let partner = hearer_interprets && at.booth == from.booth;
     let relayed = hearer_interprets && from.booth != FLOOR && at.hears == from.booth && from.leads;
     let floor = from.booth == FLOOR && (!hearer_interprets || at.hears == FLOOR);
-    hearer / 2 != speaker / 2 && (floor || partner || relayed)
+    hearer / 2 != speaker / 2 && (floor || partner || relayed || helped)
 }
 
 #[test]
-fn who_hears_whom_depends_on_their_places_alone_whatever_happened_before() {
+fn who_hears_whom_depends_on_places_languages_and_who_has_the_floor_alone_whatever_happened_before() {
+    let mut changes = 0;
     for seed in 0..1000 {
         let mut random = Seeded(seed);
         let (mut stage, mut now, mut hearers) = (Stage::default(), 0, Vec::new());
-        let mut people: Vec<(u64, Place)> = Vec::new();
+        let mut people: Vec<Person> = Vec::new();
+        let mut holder = None;
         for _ in 0..60 {
             let who = random.below(12);
-            let known = people.iter().position(|(session, _)| *session == who);
+            let known = people.iter().position(|person| person.0 == who);
             match (known, random.below(4)) {
                 (Some(at), 0) => {
                     stage.leave(SessionId(who));
@@ -138,29 +147,38 @@ fn who_hears_whom_depends_on_their_places_alone_whatever_happened_before() {
                 }
                 (Some(at), _) => {
                     let (hears, leads) = (random.below(3) as u32, random.below(2) == 1);
-                    stage.set_hearing(SessionId(who), hears, leads);
-                    people[at].1 = Place { hears, leads, ..people[at].1 };
+                    let clear: BTreeSet<u32> = (0..6).filter(|_| random.below(2) == 1).collect();
+                    stage.set_hearing(SessionId(who), hears, leads, clear.clone());
+                    people[at] = Person(who, Place { hears, leads, ..people[at].1 }, clear);
                 }
                 (None, _) => {
                     let (booth, hears) = (random.below(3) as u32, random.below(3) as u32);
                     let place = Place { booth, hears, leads: random.below(2) == 1 };
                     // Two sessions of each person: one that moves has both for a moment.
                     stage.join(SessionId(who), (who / 2) as u32, 12, place);
-                    people.push((who, place));
+                    people.push(Person(who, place, BTreeSet::new()));
                 }
             }
+            holder = stage.take_turn().unwrap_or(holder);
+            let loud = random.below(12);
             for speaker in &people {
-                now += FRAME;
-                assert_eq!(stage.route(SessionId(speaker.0), 20, now, &mut hearers), Some(speaker.1.booth));
+                now += FRAME / 4;
+                let level = if speaker.0 == loud || random.below(4) == 0 { 20 } else { 127 };
+                assert_eq!(stage.route(SessionId(speaker.0), level, now, &mut hearers), Some(speaker.1.booth));
+                if let Some(turned) = stage.take_turn() {
+                    holder = turned;
+                    changes += 1;
+                }
                 let mut heard: Vec<u64> = hearers.iter().map(|(session, _)| session.0).collect();
                 heard.sort_unstable();
-                let hears = people.iter().filter(|hearer| may_hear(**hearer, *speaker)).map(|(session, _)| *session);
+                let hears = people.iter().filter(|hearer| may_hear(hearer, speaker, holder)).map(|hearer| hearer.0);
                 let mut right: Vec<u64> = hears.collect();
                 right.sort_unstable();
                 assert_eq!(heard, right, "seed {seed}: {speaker:?} among {people:?}");
             }
         }
     }
+    assert!(changes > 1000, "the floor changed hands {changes} times");
 }
 
 #[test]
@@ -175,13 +193,30 @@ fn an_interpreter_hears_the_partner_and_the_floor_or_the_pivot_instead() {
         hear(stage, now, 5, &everyone, 2).into_iter().map(|(who, _)| who).collect()
     };
     assert_eq!(heard(&mut stage, &mut now), [1, 3]);
-    stage.set_hearing(SessionId(2), 2, true);
+    stage.set_hearing(SessionId(2), 2, true, BTreeSet::new());
     assert_eq!(heard(&mut stage, &mut now), [3], "nobody leads the other booth");
-    stage.set_hearing(SessionId(5), FLOOR, true);
+    stage.set_hearing(SessionId(5), FLOOR, true, BTreeSet::new());
     assert_eq!(heard(&mut stage, &mut now), [3, 5]);
-    stage.set_hearing(SessionId(5), FLOOR, false);
-    stage.set_hearing(SessionId(4), FLOOR, true);
+    stage.set_hearing(SessionId(5), FLOOR, false, BTreeSet::new());
+    stage.set_hearing(SessionId(4), FLOOR, true, BTreeSet::new());
     assert_eq!(heard(&mut stage, &mut now), [3, 4], "the pivot's interpreters have changed over");
+}
+
+#[test]
+fn on_the_floor_the_interpreter_is_heard_while_somebody_speaks_who_is_not_understood_and_not_with_ones_own_words() {
+    let (mut stage, mut now) = (stage_of(2, 2), 0);
+    stage.join(SessionId(9), 9, 2, Place { booth: 1, hears: FLOOR, leads: true });
+    stage.set_hearing(SessionId(1), 1, false, BTreeSet::from([1]));
+    let heard = |stage: &mut Stage, now: &mut Micros, speaker: u64| -> Vec<u64> {
+        let said = [(speaker, 20), (9, 20)];
+        hear(stage, now, 20, &said, 1).into_iter().map(|(who, _)| who).collect()
+    };
+    assert_eq!(heard(&mut stage, &mut now, 2), [2, 9], "the raw voice and who interprets it");
+    now += SECOND;
+    assert_eq!(heard(&mut stage, &mut now, 1), [], "nobody hears their own words come back");
+    stage.set_hearing(SessionId(1), 1, false, BTreeSet::from([1, 2]));
+    now += SECOND;
+    assert_eq!(heard(&mut stage, &mut now, 2), [2], "who is understood needs no interpreter");
 }
 
 #[test]
@@ -190,7 +225,7 @@ fn a_slot_is_free_again_when_its_speaker_is_no_longer_what_somebody_works_from()
     stage.join(SessionId(2), 2, 1, Place { booth: 1, ..Place::default() });
     stage.join(SessionId(3), 3, 1, Place { booth: 2, hears: FLOOR, leads: true });
     assert_eq!(hear(&mut stage, &mut now, 2, &[(1, 20), (3, 20)], 2), [(1, 0)]);
-    stage.set_hearing(SessionId(2), 2, false);
+    stage.set_hearing(SessionId(2), 2, false, BTreeSet::new());
     assert_eq!(hear(&mut stage, &mut now, 1, &[(1, 20), (3, 20)], 2), [(3, 0)]);
 }
 

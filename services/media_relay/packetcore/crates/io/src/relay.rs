@@ -16,6 +16,7 @@ use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::{ChannelId, MTU, SessionId, StageId};
 use majlis_mix::BIT_RATES;
 use majlis_programme::{EncoderCosts, MixPlan, PacketLength, ProgrammeCommand, ProgrammeFrame};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -207,10 +208,11 @@ impl Relay {
         self.core(Command::SetMuted(session, muted))
     }
 
-    /// What an interpreter's session works from, and whether it leads its booth.
-    pub fn set_hearing(&self, session: u64, hears: u32, leads: bool) -> Result<(), RelayError> {
+    /// What a stage session hears beside its partners, whether it leads its booth, and members for whom it needs no
+    /// interpreter.
+    pub fn set_hearing(&self, session: u64, hears: u32, leads: bool, clear: BTreeSet<u32>) -> Result<(), RelayError> {
         let session = lock(&self.registry).session_with(session, STAGE)?;
-        self.core(Command::SetHearing { session, hears, leads })
+        self.core(Command::SetHearing { session, hears, leads, clear })
     }
 
     /// Adds a channel: of a stage here, or remote.
@@ -290,13 +292,14 @@ impl Relay {
         self.core(Command::Attach { session, channel, format, start })
     }
 
-    /// Moves a listener to another channel.
-    pub fn switch_channel(&self, session: u64, channel: u64) -> Result<(), RelayError> {
+    /// Moves listeners to another channel: all of them, or none where one of them is none.
+    pub fn switch_channels(&self, sessions: &[u64], channel: u64) -> Result<(), RelayError> {
         let registry = lock(&self.registry);
         let channel = registry.channel(channel)?;
-        let session = registry.session_with(session, AUDIENCE)?;
+        let sessions = sessions.iter().map(|session| registry.session_with(*session, AUDIENCE));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
         drop(registry);
-        self.core(Command::Switch(session, channel))
+        sessions.into_iter().try_for_each(|session| self.core(Command::Switch(session, channel)))
     }
 
     /// Pauses or resumes a listener.

@@ -6,6 +6,7 @@ use common::{Client, Heard, amplitude, decode, on_time, relay, run, stage_format
 use majlis_core::endpoint::StageFormat;
 use majlis_core::stage::{FLOOR, Place};
 use majlis_programme::MixPlan;
+use std::collections::BTreeSet;
 
 const ARABIC: u32 = 1;
 const RUSSIAN: u32 = 2;
@@ -76,8 +77,8 @@ fn a_listener_of_a_language_hears_its_interpreter_over_the_floor_and_the_floor_h
         assert_eq!(voices(&yuri.hear()), [BASMA], "who leads the booth that is worked from, and not the floor");
 
         relay.set_mix(arabic, booth(ARABIC, &[DALIA], &[BASMA], &[ADA])).expect("a home channel");
-        relay.set_hearing(basma.session, FLOOR, false).expect("on stage");
-        relay.set_hearing(dalia.session, FLOOR, true).expect("on stage");
+        relay.set_hearing(basma.session, FLOOR, false, BTreeSet::new()).expect("on stage");
+        relay.set_hearing(dalia.session, FLOOR, true, BTreeSet::new()).expect("on stage");
         relay.flush().expect("running");
         yuri.hear();
         let heard = run(60, &mut [&mut ada, &mut basma, &mut dalia, &mut yuri], &mut [&mut in_arabic, &mut on_floor]);

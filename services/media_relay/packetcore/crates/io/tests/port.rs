@@ -217,7 +217,7 @@ fn a_listener_changes_channels_and_pauses_within_one_stream() {
         let mut bob = Client::on_stage(&relay, "bob0", second, 2, 1, 700.0);
         let mut listener = Client::listener(&relay, "listener", one);
         let mut heard = run(40, &mut [&mut ada, &mut bob], &mut [&mut listener]).remove(0);
-        relay.switch_channel(listener.session, other).expect("both known");
+        relay.switch_channels(&[listener.session], other).expect("both known");
         heard.extend(run(60, &mut [&mut ada, &mut bob], &mut [&mut listener]).remove(0));
         relay.set_paused(listener.session, true).expect("a listener");
         relay.flush().expect("running");

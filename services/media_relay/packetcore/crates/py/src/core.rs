@@ -163,8 +163,9 @@ impl Core {
         self.call(py, |relay| relay.set_muted(session, muted))
     }
 
-    fn set_hearing(&self, py: Python<'_>, session: u64, hears: u32, leads: bool) -> PyResult<()> {
-        self.call(py, |relay| relay.set_hearing(session, hears, leads))
+    #[pyo3(signature = (session, hears, leads, clear = BTreeSet::new()))]
+    fn set_hearing(&self, py: Python<'_>, session: u64, hears: u32, leads: bool, clear: BTreeSet<u32>) -> PyResult<()> {
+        self.call(py, |relay| relay.set_hearing(session, hears, leads, clear))
     }
 
     #[pyo3(signature = (stage))]
@@ -242,8 +243,8 @@ impl Core {
         self.call(py, |relay| relay.attach_listener(session, channel, format))
     }
 
-    fn switch_channel(&self, py: Python<'_>, session: u64, channel: u64) -> PyResult<()> {
-        self.call(py, |relay| relay.switch_channel(session, channel))
+    fn switch_channels(&self, py: Python<'_>, sessions: Vec<u64>, channel: u64) -> PyResult<()> {
+        self.call(py, |relay| relay.switch_channels(&sessions, channel))
     }
 
     fn set_paused(&self, py: Python<'_>, session: u64, paused: bool) -> PyResult<()> {

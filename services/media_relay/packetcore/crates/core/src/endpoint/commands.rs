@@ -7,6 +7,7 @@ use crate::limits::Policer;
 use crate::srtp::{OpenKey, SealKey};
 use crate::stage::Stage;
 use crate::types::{ChannelId, Micros, SECOND, SessionId, StageId};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Endpoint {
@@ -29,7 +30,7 @@ impl Endpoint {
             Command::RemoveStage(stage) => self.remove_stage(stage, sink),
             Command::Join { session, stage, format } => self.join(session, stage, format, now, sink),
             Command::SetMuted(session, muted) => self.set_muted(session, muted, sink),
-            Command::SetHearing { session, hears, leads } => self.set_hearing(session, hears, leads),
+            Command::SetHearing { session, hears, leads, clear } => self.set_hearing(session, hears, leads, clear),
             Command::Attach { session, channel, format, start } => self.attach(session, channel, format, start, sink),
             Command::Switch(session, channel) => self.switch(session, channel, sink),
             Command::Pause(session, paused) => self.to_shard(session, sink, |id| fanout::Command::Pause(id, paused)),
@@ -132,11 +133,11 @@ impl Endpoint {
         }
     }
 
-    fn set_hearing(&mut self, id: SessionId, hears: u32, leads: bool) {
+    fn set_hearing(&mut self, id: SessionId, hears: u32, leads: bool, clear: BTreeSet<u32>) {
         if let Some(Role::Stage(role)) = self.sessions.get(&id).map(|session| &session.role)
             && let Some(stage) = self.stages.get_mut(&role.stage)
         {
-            stage.set_hearing(id, hears, leads);
+            stage.set_hearing(id, hears, leads, clear);
         }
     }
 

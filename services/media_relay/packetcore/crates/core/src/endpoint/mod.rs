@@ -21,6 +21,7 @@ use crate::fanout::{self, ListenerFormat, StreamStart, Transmit};
 use crate::srtp::{OpenKey, SealKey};
 use crate::stage::Place;
 use crate::types::{ChannelId, Micros, Path, SessionId, StageId};
+use std::collections::BTreeSet;
 
 /// What Python asks for. Handles are minted and arguments checked by the caller; a command for a session that has ended
 /// in the meantime is ignored.
@@ -71,14 +72,16 @@ pub enum Command {
     },
     /// Mutes or unmutes a stage session's microphone.
     SetMuted(SessionId, bool),
-    /// What an interpreter's session works from, and whether it leads its booth.
+    /// What a stage session hears beside its partners, and whether it leads its booth.
     SetHearing {
         /// Which session.
         session: SessionId,
-        /// The floor or another booth.
+        /// What an interpreter works from, or the booth that helps somebody on the floor.
         hears: u32,
         /// Whether it is heard by those who work from its booth.
         leads: bool,
+        /// Members for whom it needs no interpreter.
+        clear: BTreeSet<u32>,
     },
     /// A session becomes an audience session.
     Attach {

@@ -9,6 +9,7 @@ pub use place::{FLOOR, Place};
 pub use turn::Turn;
 
 use crate::types::{Micros, SECOND, SessionId};
+use std::collections::BTreeSet;
 
 /// A slot keeps its speaker at least this long.
 const MIN_HOLD: Micros = SECOND / 2;
@@ -29,8 +30,17 @@ struct Member {
     number: u32,
     muted: bool,
     place: Place,
+    /// Members whose language they understand.
+    clear: BTreeSet<u32>,
     meter: LevelMeter,
     slots: Vec<Slot>,
+}
+
+impl Member {
+    /// Whether they do not understand whoever has the floor.
+    fn needs_help(&self, holder: Option<u32>) -> bool {
+        holder.is_some_and(|holder| holder != self.number && !self.clear.contains(&holder))
+    }
 }
 
 /// One member's level as Python reads it.
@@ -61,6 +71,7 @@ impl Stage {
             number,
             muted: false,
             place,
+            clear: BTreeSet::new(),
             meter: LevelMeter::default(),
             slots: vec![Slot::default(); slots],
         });
@@ -81,16 +92,24 @@ impl Stage {
         }
     }
 
-    /// What an interpreter works from, and whether it leads its booth. It stays where it speaks.
-    pub fn set_hearing(&mut self, session: SessionId, hears: u32, leads: bool) {
-        let Some(at) = self.members.iter().position(|member| member.session == session) else { return };
-        let place = Place { hears, leads, ..self.members[at].place };
-        self.members[at].place = place;
+    /// What a session hears beside its partners, whether it leads its booth, and whom it needs no interpreter for. It
+    /// stays where it speaks.
+    pub fn set_hearing(&mut self, session: SessionId, hears: u32, leads: bool, clear: BTreeSet<u32>) {
+        let Some(member) = self.members.iter_mut().find(|member| member.session == session) else { return };
+        member.place = Place { hears, leads, ..member.place };
+        member.clear = clear;
+        self.free_slots();
+    }
+
+    /// Frees the slots of those who are not heard in them any more.
+    fn free_slots(&mut self) {
         let places: Vec<(SessionId, Place)> = self.members.iter().map(|each| (each.session, each.place)).collect();
+        let holder = self.turn.holder();
         for member in &mut self.members {
+            let needs_help = member.needs_help(holder);
             for slot in &mut member.slots {
                 let source = places.iter().find(|(session, _)| slot.source == Some(*session));
-                if source.is_some_and(|(_, source)| !member.place.hears(source)) {
+                if source.is_some_and(|(_, source)| !member.place.hears(source, needs_help)) {
                     *slot = Slot::default();
                 }
             }
@@ -153,10 +172,13 @@ impl Stage {
         self.members[speaker].meter.hear(level, now);
         if place.booth == FLOOR && self.turn.hear(number, level, now) {
             self.turned = Some(self.turn.holder());
+            self.free_slots();
         }
+        let holder = self.turn.holder();
         for hearer in 0..self.members.len() {
             // Not himself, nor another session of his.
-            if self.members[hearer].number == number || !self.members[hearer].place.hears(&place) {
+            let to = &self.members[hearer];
+            if to.number == number || !to.place.hears(&place, to.needs_help(holder)) {
                 continue;
             }
             if let Some(slot) = self.slot_for(hearer, speaker, now) {

@@ -8,18 +8,20 @@ pub const FLOOR: u32 = 0;
 pub struct Place {
     /// Where it speaks; the same for as long as the session lasts.
     pub booth: u32,
-    /// What an interpreter works from: the floor, or another booth. Who speaks on the floor hears the floor.
+    /// What an interpreter works from: the floor, or another booth. Who speaks on the floor hears the floor, and with it
+    /// this booth while somebody speaks whom they do not understand; [`FLOOR`] where none helps them.
     pub hears: u32,
     /// Whether it is the one whom those hear who work from its booth.
     pub leads: bool,
 }
 
 impl Place {
-    /// Whether one in this place hears one who speaks in that: nothing else decides it, and the floor never hears a
-    /// booth.
-    pub fn hears(&self, speaker: &Self) -> bool {
+    /// Whether one in this place hears one who speaks in that: nothing else decides it. Of a booth the floor hears only
+    /// who leads it, and only who needs help while whoever has the floor speaks.
+    pub fn hears(&self, speaker: &Self, needs_help: bool) -> bool {
         match (self.booth, speaker.booth) {
-            (FLOOR, booth) => booth == FLOOR,
+            (FLOOR, FLOOR) => true,
+            (FLOOR, booth) => needs_help && self.hears == booth && speaker.leads,
             (_, FLOOR) => self.hears == FLOOR,
             (own, booth) => own == booth || self.hears == booth && speaker.leads,
         }
