@@ -85,6 +85,7 @@ def room_part(message: pb.RoomPart) -> RoomPart:
         message.stage_closed,
         tuple(_booth(each) for each in message.booths),
         tuple((each.member, each.speaks) for each in message.members),
+        message.rehearsal,
     )
 
 

@@ -51,6 +51,7 @@ def part(
     stage_closed: bool = False,
     booths: Sequence[BoothPart] = (),
     members: Mapping[int, str] | None = None,
+    rehearsal: bool = False,
 ) -> RoomPart:
     """The relay's part in the room; without a word about channels the room has its floor."""
     return RoomPart(
@@ -62,6 +63,7 @@ def part(
         stage_closed,
         tuple(booths),
         tuple((members or {}).items()),
+        rehearsal,
     )
 
 

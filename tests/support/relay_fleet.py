@@ -175,7 +175,11 @@ class Fleet:
 
     async def speak(self, relay: RelayService, hertz: float, slots: int = 4, **changes: Any) -> Seated:
         """A speaker of one tone, connected."""
-        made = await self.stack.enter_async_context(client(Tone(hertz), slots))
+        return await self.say(relay, Tone(hertz), slots, **changes)
+
+    async def say(self, relay: RelayService, tone: Tone, slots: int = 4, **changes: Any) -> Seated:
+        """The same with a tone that may change."""
+        made = await self.stack.enter_async_context(client(tone, slots))
         return await self._seat(made, relay, "stage", changes)
 
     async def change(self, relay: RelayService, action: int, epoch: int, user: str = USER) -> None:

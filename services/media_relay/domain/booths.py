@@ -80,7 +80,7 @@ def mix_of(
 ) -> Mix:
     """Whom a channel mixes; that of a language that has no booth carries nothing.
 
-    `speaking` says of each member on the stage in which booth they speak, `speaks` of those on the floor their language.
+    `speaking` says of each member on the stage in which booth they speak, `speaks` the language of those on the floor.
     """
     here = frozenset(member for member, booth in speaking.items() if channel.mixes(booth))
     if channel.kind is not ChannelKind.LANGUAGE:

@@ -207,7 +207,9 @@ class Relay:
         if not part.live:
             return True, self._end_all(sessions, Cause.SEAT_ENDED)
         # A channel that is gone is nobody's any more, and a microphone without its booth must not stay open.
-        events = self._end_all([each for each in sessions if not part.has(each.permit, each.choice.channel)], Cause.SEAT_ENDED)
+        events = self._end_all(
+            [each for each in sessions if not part.has(each.permit, each.choice.channel)], Cause.SEAT_ENDED
+        )
         stage = [each for each in sessions if each.kind is Kind.STAGE and not each.ended]
         if was_home and part.home_relay_id != self.relay_id and not self.draining:
             # Of a relay that is being emptied they go on speaking until they have sound at the new home.

@@ -21,6 +21,8 @@ class RoomPart:
     booths: tuple[BoothPart, ...] = ()
     members: tuple[tuple[int, str], ...] = ()
     """Those on the floor, each with the language they speak."""
+    rehearsal: bool = False
+    """Stage and booths hear each other, and the audience nobody."""
 
     def has(self, permit: Permit, channel: str = "") -> bool:
         """Whether the channel and the booth of a permit are the room's; `channel` is what its session hears by now."""
@@ -55,6 +57,11 @@ class RoomBook:
         """The booths of the room, by language; none while only a permit told of it."""
         part = self.get(room_id)
         return {booth.language: booth for booth in part.booths} if part else {}
+
+    def rehearses(self, room_id: str) -> bool:
+        """Whether the audience is to hear nothing yet."""
+        part = self.get(room_id)
+        return part is not None and part.rehearsal
 
     def speaks(self, room_id: str) -> dict[int, str]:
         """The language of each member on the floor; of none while only a permit told of the room."""

@@ -332,6 +332,8 @@ class RoomMediaTable:
             if session.kind is Kind.STAGE and not session.silenced
         }
         room_id = channel.room_id
+        if self._rooms.rehearses(room_id):
+            return Mix(channel.booth)
         return mix_of(channel, speaking, self._rooms.booths(room_id), self._rooms.speaks(room_id))
 
     def _export(self, channels: Iterable[Channel]) -> None:

@@ -9,16 +9,20 @@ from majlis.room_directory.v1 import booth_pb2
 from services.media_relay.build import RelayService
 from tests.support.hearing import hear, until_heard
 from tests.support.relay_fleet import Fleet, Seated, room_part
-from tests.support.rtc_client import Ear
+from tests.support.rtc_client import Ear, Tone
 from tests.support.voices import power_at, rms
 
-FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
-"""The tones of who speaks on the floor, and of two interpreters."""
+FLOOR, FIRST, PARTNER, GUEST = 440.0, 700.0, 1250.0, 1900.0
+"""The tones of who speaks on the floor, of two interpreters, and of a second speaker."""
 ARABIC = {"channel": "ar", "channel_kind": "language"}
 
 
-async def configure(fleet: Fleet, relay: RelayService, *booths: room_parts_pb2.BoothPart) -> None:
+async def configure(
+    fleet: Fleet, relay: RelayService, *booths: room_parts_pb2.BoothPart, members: dict[int, str] | None = None
+) -> None:
     part = room_part(relay.relay.relay_id, *booths)
+    spoken = (members or {}).items()
+    part.members.extend(room_parts_pb2.MemberPart(member=member, speaks=speaks) for member, speaks in spoken)
     await fleet.owner(relay).ConfigureRooms(pb.ConfigureRoomsRequest(parts=[part]))
 
 
@@ -75,6 +79,32 @@ async def test_relay_interpretation_is_heard_instead_of_the_floor_and_follows_a_
         await lead(member)
         assert await sounding(russian.client.ears, FLOOR, FIRST, PARTNER) == {heard}
     assert await sounding(speaker.client.ears, FIRST, PARTNER, 1800.0) == set(), "nobody on the floor hears a booth"
+
+
+async def test_who_listens_by_language_hears_the_floor_while_it_is_understood_and_the_interpreter_else(
+    fleet: Fleet,
+) -> None:
+    relay = await fleet.add_relay()
+    arabic = room_parts_pb2.BoothPart(language="ar", active_member=78, floor_level_db=-20)
+    await configure(fleet, relay, arabic, members={77: "en"})
+    chair, guest = Tone(FLOOR), Tone(GUEST, level=0.0)
+    await fleet.say(relay, chair, slots=0, sub="user000070", member=77)
+    helped = await fleet.say(relay, guest, sub="user000071", member=76, understands=["ar"])
+    await interpret(fleet, relay, FIRST, 78)
+    listener = await fleet.listen(relay, sub="user000072", understands=["ar"])
+    await until_heard(listener.client.ear, FIRST)
+    await configure(fleet, relay, arabic, members={76: "ar", 77: "en"})
+    await asyncio.sleep(2.0)
+    sound = await hear(listener.client.ear)
+    assert power_at(sound, FIRST) > 0.9
+    assert await sounding(helped.client.ears, FLOOR, FIRST) == {FLOOR, FIRST}, "the raw voice and its interpreter"
+    chair.level, guest.level = 0.0, 0.3
+    await until_heard(listener.client.ear, GUEST)
+    await asyncio.sleep(0.5)
+    assert power_at(await hear(listener.client.ear), FIRST) < 0.0005
+    assert await sounding(helped.client.ears, FLOOR, FIRST, GUEST) == set(), "nobody hears their own words come back"
+    chair.level, guest.level = 0.3, 0.0
+    await until_heard(listener.client.ear, FIRST)
 
 
 async def test_while_nobody_interprets_a_language_is_silent_or_the_floor_as_its_booth_says(fleet: Fleet) -> None:
