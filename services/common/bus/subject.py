@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from majlis.contract.v1 import options_pb2
 
 _ID = re.compile(r"[a-z0-9]{10,32}\Z")
-_CHANNEL = re.compile(r"[a-z0-9]{2,32}\Z")
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,30}[a-z0-9]\Z")
 _FIELD = re.compile(r"\{([a-z0-9_]+)\}\Z")
 _LITERAL = re.compile(r"[a-z0-9_]+\Z")
 

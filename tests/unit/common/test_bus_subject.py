@@ -22,6 +22,7 @@ def test_an_id_that_is_not_given_matches_any() -> None:
 
 def test_a_channel_may_be_shorter_than_an_id() -> None:
     assert template_of(Frame).fill({"room_id": "room000000", "channel": "ar"}) == "programme.v1.room000000.frame.ar"
+    assert template_of(Frame).fill({"room_id": "room000000", "channel": "ar-en"}).endswith(".frame.ar-en")
     with pytest.raises(SubjectError):
         template_of(Frame).fill({"room_id": "ar", "channel": "ar"})
 
