@@ -27,6 +27,17 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             vec![0x1b, 0x42, 2, 0, 0, 0, 0],
         ],
         "mux" => vec![[&[0, 3, 0x78, 1, 2][..], &[4, 2, 0x78, 9], &[255, 3, 0xf9, 1, 1]].concat()],
+        // Two on the floor, two in a booth; who hears what; the floor changes hands.
+        "stage" => vec![
+            [
+                vec![0, 1, 0, 2, 0, 2, 0, 2, 0, 9, 1, 1, 0, 10, 1, 0, 2, 1, 1, 2],
+                [4, 1, 20, 20].repeat(8),
+                [4, 9, 20, 1].repeat(2),
+                [4, 2, 20, 90].repeat(9),
+                vec![3, 2, 0, 1, 1, 2, 0, 0],
+            ]
+            .concat(),
+        ],
         _ => Vec::new(),
     }
 }

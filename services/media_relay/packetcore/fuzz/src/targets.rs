@@ -3,10 +3,11 @@
 use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageFormat, StageMedia};
 use majlis_core::fanout::{self, Transmit};
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
-use majlis_core::stage::Place;
+use majlis_core::stage::{FLOOR, Place, Stage};
 use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
 use majlis_programme::mux::{Fmp4, Mux, Ogg, Sound, WebM};
 use majlis_programme::{OpusPacket, Playout, ProgrammeFrame, RedBlock, parse_red};
+use std::collections::BTreeMap;
 
 /// A target's name and what it does with an input.
 pub struct Target {
@@ -27,7 +28,47 @@ pub const TARGETS: &[Target] = &[
     Target { name: "programme_frame", run: run_programme_frame },
     Target { name: "opus_packet", run: run_opus_packet },
     Target { name: "mux", run: run_mux },
+    Target { name: "stage", run: run_stage },
 ];
+
+/// Each four bytes are somebody who comes on a stage, goes, hears something else, is muted, or says something.
+fn run_stage(input: &[u8]) {
+    let (mut stage, mut now, mut hearers) = (Stage::default(), 0, Vec::new());
+    let mut places: BTreeMap<u64, Place> = BTreeMap::new();
+    for act in input.chunks_exact(4) {
+        let (who, booth) = (u64::from(act[1] % 16), u32::from(act[2] % 4));
+        let (session, leads) = (SessionId(who), act[3] & 1 == 1);
+        now += u64::from(act[3]) * 1_000;
+        match act[0] % 6 {
+            0 if !places.contains_key(&who) => {
+                let place = Place { booth, hears: u32::from(act[3] % 4), leads };
+                stage.join(session, act[1].into(), usize::from(act[2] % 5), place);
+                places.insert(who, place);
+            }
+            1 => {
+                stage.leave(session);
+                places.remove(&who);
+            }
+            2 => {
+                let clear = (0..8).filter(|member| act[3] >> member & 1 == 1).collect();
+                stage.set_hearing(session, booth, leads, clear);
+                places.entry(who).and_modify(|place| *place = Place { hears: booth, leads, ..*place });
+            }
+            3 => stage.set_muted(session, leads),
+            _ => {
+                let Some(spoken) = stage.route(session, act[2], now, &mut hearers) else { continue };
+                let speaker = places[&who];
+                assert_eq!(spoken, speaker.booth, "where its place is, and nowhere else");
+                for (hearer, _) in &hearers {
+                    let place = places[&hearer.0];
+                    let heard = place.booth == spoken || spoken == FLOOR || place.hears == spoken && speaker.leads;
+                    assert!(*hearer != session && heard, "{place:?} hears {speaker:?}");
+                }
+            }
+        }
+        assert!(stage.take_turn().flatten().is_none_or(|holder| stage.has_member(holder)));
+    }
+}
 
 fn run_stun(input: &[u8]) {
     let Ok(message) = stun::Message::parse(input) else { return };
