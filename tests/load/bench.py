@@ -15,6 +15,7 @@ from tests.load.ear_rows import concealed_rows, ear_rows
 from tests.load.hand_rows import hand_rows
 from tests.load.idle_rows import idle_rows
 from tests.load.interpreter_rows import interpreter_rows
+from tests.load.language_rows import language_rows
 from tests.load.naive import naive_rows
 from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
@@ -87,6 +88,14 @@ GROUPS = (
         (
             *(f"ear_{what}{way}" for way in ("", "_sdk", "_channel") for what in EAR_QUALITY),
             "ear_crosstalk_dbfs", "ear_level_spread_db",
+        ),
+    ),
+    Group(
+        "languages",
+        language_rows,
+        (
+            "language_switch_p95_ms", "language_switch_gap_ms", "booth_handover_gap_ms", "booth_handover_overlap_ms",
+            "interpreter_ear_p95_ms",
         ),
     ),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
