@@ -157,11 +157,11 @@ async def language_rows(folder: Path) -> list[Row]:
         await booths.opens("ar", -20)
         english, arabic, first, partner = Mouth(), Mouth(), Mouth(), Mouth()
         await booths.speaks(leader, (await leader.join(room_id)).permit, english)
-        guest = await booths.comes_up(arabic)
-        guest_id = (await guest.client.me()).profile.user_id
-        await guest.client.stage.SetSpokenLanguage(
-            languages_pb2.SetSpokenLanguageRequest(room_id=room_id, user_id=guest_id, language="ar")
-        )
+        guest, guest_id = await booths.guest()
+        offer = await leader.offer_stage(room_id, guest_id)
+        await booths.speaks(guest, (await guest.accept_offer(room_id, offer.offer_id)).permit, arabic)
+        spoken = languages_pb2.SetSpokenLanguageRequest(room_id=room_id, user_id=guest_id, language="ar")
+        await leader.stage.SetSpokenLanguage(spoken)
         at_work = await booths.interprets("ar", first)
         beside = await booths.interprets("ar", partner)
         floor, _, _ = await _listens(booths, "?language=floor")
