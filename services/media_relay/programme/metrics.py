@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from services.common.sight.metrics import Metrics
 from services.media_relay.domain.permits import Kind
 from services.media_relay.domain.sessions import SessionTable
-from services.media_relay.programme.room_media import SWITCHED_BY_CHOICE, SWITCHED_BY_HOME, SWITCHED_BY_ROOM, RoomMediaTable
+from services.media_relay.programme.room_media import (
+    SWITCHED_BY_CHOICE,
+    SWITCHED_BY_HOME,
+    SWITCHED_BY_ROOM,
+    RoomMediaTable,
+)
 from services.programme.channels import ChannelKind, kind_of
 
 _PREFIX = "majlis_media_relay_"

@@ -19,8 +19,9 @@ from services.programme.wishes import Wish
 SWITCHED_BY_HOME = "home"
 """Cause of a switch: the room's stage has come here, or gone elsewhere."""
 SWITCHED_BY_CHOICE = "choice"
-SWITCHED_BY_ROOM = "room"
 """Somebody chose another channel, or said that they understand other languages."""
+SWITCHED_BY_ROOM = "room"
+"""A booth opened or closed, or another language came to the stage, for those who hear by their languages."""
 LINGER_SECONDS = 5.0
 """How long an empty room's media stay, for somebody who reconnects."""
 
@@ -261,7 +262,6 @@ class RoomMediaTable:
         old = self._media.pop(room_id)
         self._media[room_id] = RoomMedia(room_id, stage)
         listening: defaultdict[str, list[int]] = defaultdict(list)
-        for session in self._sessions.of_room(room_id):
         for session in self._listeners(room_id):
             listening[session.channel].append(session.handle)
         self._move(room_id, listening, SWITCHED_BY_HOME)
