@@ -1,4 +1,4 @@
-"""Many languages in one room, as people see and hear it: booths, their interpreters, and listeners who open no menu."""
+"""Many languages in one room, as people see, hear and read it: booths, captions, and listeners who open no menu."""
 
 import asyncio
 import os
@@ -141,3 +141,45 @@ async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one
     await expect(shown(lina, "booth")).to_have_count(2)
     await lina.page.keyboard.press("Escape")
     await in_each_language(layla, "listener", "languages")
+
+
+async def test_a_volunteer_types_captions_that_others_read_as_they_grow(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina Haddad", voice=tones[440])
+    sami = await house.arrives("Sami Nasser", viewport=DESK)
+    layla = await house.arrives("Layla Alali", viewport=PHONE)
+    await story.arrive_together(stack, lina, sami, layla)
+    room = await story.start_room(lina, "Talking across borders")
+    for person in (sami, layla):
+        await story.enter(person, room)
+    await shown(lina, "listener").filter(has_text="Sami").click()
+    await look(lina, "let-caption")
+    await shown(lina, "let-caption").select_option("floor")
+    await lina.page.keyboard.press("Escape")
+    await shown(sami, "open-captions").click()
+    await shown(layla, "open-captions").click()
+    await expect(shown(layla, "caption-line")).to_have_count(0)
+    await shown(sami, "caption-line").press_sequentially("Good evening, and welcome", delay=30)
+    growing = shown(layla, "caption").first
+    await expect(growing).to_contain_text("Good evening")
+    await expect(growing).to_have_attribute("data-final", "false")
+    await sami.page.keyboard.press("Enter")
+    await expect(growing).to_have_attribute("data-final", "true")
+    await expect(growing).to_contain_text("Good evening, and welcome")
+    await shown(sami, "correct-caption").click()
+    await shown(sami, "caption-right").fill("Good evening, and welcome to all of you")
+    await sami.page.keyboard.press("Enter")
+    await expect(growing).to_contain_text("welcome to all of you")
+    await shown(layla, "captions-size").click()
+    await shown(layla, "captions-aloud").click()
+    await expect(shown(layla, "caption-list")).to_have_attribute("aria-live", "polite")
+    await look(layla, "captions-phone")
+    await look(sami, "captions-writer")
+    await in_each_language(sami, "captions", "open-captions")
+    # Who comes late reads what was written before, until it is taken out.
+    await shown(sami, "open-captions").click()
+    await expect(shown(sami, "caption")).to_have_count(1)
+    await shown(lina, "open-captions").click()
+    await shown(lina, "hide-caption").click()
+    await expect(shown(layla, "caption")).to_have_count(0)

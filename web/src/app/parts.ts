@@ -14,6 +14,8 @@ import type { Levels } from '../media/levels.ts';
 import type { Microphone } from '../media/microphone.svelte.ts';
 import type { RoomActions } from '../room/actions.ts';
 import type { BoothActions } from '../room/booth-actions.ts';
+import type { CaptionActions } from '../room/caption-actions.ts';
+import type { Reading } from '../room/reading.svelte.ts';
 import type { Desk } from '../room/desk.svelte.ts';
 import type { KeptPlaces } from '../room/kept-places.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
@@ -47,6 +49,8 @@ export interface RoomSide {
   actions: Public<RoomActions>;
   booths: Public<BoothActions>;
   desk: Public<Desk>;
+  captions: Public<CaptionActions>;
+  reading: Public<Reading>;
   microphone: Public<Microphone>;
   chime: Public<Chime>;
 }

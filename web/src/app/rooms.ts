@@ -5,6 +5,9 @@ import { keep, recall } from '../lib/storage.ts';
 import { Ear } from '../media/ear/ear.ts';
 import { StageEar, type Hears } from '../media/stage-ear.ts';
 import { BoothActions } from '../room/booth-actions.ts';
+import { CaptionActions } from '../room/caption-actions.ts';
+import { followCaptions } from '../room/caption-events.ts';
+import { Reading } from '../room/reading.svelte.ts';
 import { Desk } from '../room/desk.svelte.ts';
 import { understood } from '../room/hearing.ts';
 import { Chime } from '../media/chime.ts';
@@ -29,6 +32,7 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     stage: api.stage,
     leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
     stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
+    captions: (roomId, language, listener) => followCaptions(roomId, language, listener, streams),
     sound: (source) =>
       new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, ear, clock, waits, network, random: Math.random }),
     microphone,
@@ -46,6 +50,8 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),
     actions: new RoomActions({ api, toasts, words, sharing, microphone }),
     booths: new BoothActions({ api, toasts, words }),
+    captions: new CaptionActions({ api, toasts }),
+    reading: new Reading({ recall: () => recall('captions'), keep: (text) => keep('captions', text) }),
     desk: new Desk({ ear, recall: () => recall('desk'), keep: (text) => keep('desk', text) }),
     microphone,
     chime,

@@ -11,6 +11,7 @@ import { DoorService } from '../gen/majlis/invite/v1/door_service_pb.ts';
 import { InviteService } from '../gen/majlis/invite/v1/invite_service_pb.ts';
 import { BoothService } from '../gen/majlis/room_directory/v1/booth_service_pb.ts';
 import { CapacityService } from '../gen/majlis/room_directory/v1/capacity_service_pb.ts';
+import { CaptionService } from '../gen/majlis/room_directory/v1/caption_service_pb.ts';
 import { LadderService } from '../gen/majlis/room_directory/v1/ladder_service_pb.ts';
 import { ModerationService } from '../gen/majlis/room_directory/v1/moderation_service_pb.ts';
 import { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
@@ -39,6 +40,7 @@ export class Api {
   readonly doors: Client<typeof DoorService>;
   readonly booths: Client<typeof BoothService>;
   readonly capacity: Client<typeof CapacityService>;
+  readonly captions: Client<typeof CaptionService>;
   readonly ladder: Client<typeof LadderService>;
   readonly rooms: Client<typeof RoomService>;
   readonly stage: Client<typeof StageService>;
@@ -59,6 +61,7 @@ export class Api {
     this.doors = createClient(DoorService, transport);
     this.booths = createClient(BoothService, transport);
     this.capacity = createClient(CapacityService, transport);
+    this.captions = createClient(CaptionService, transport);
     this.ladder = createClient(LadderService, transport);
     this.rooms = createClient(RoomService, transport);
     this.stage = createClient(StageService, transport);

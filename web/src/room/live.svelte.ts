@@ -16,6 +16,7 @@ import type { Toasts } from '../lib/toasts.svelte.ts';
 import type { Farewell } from '../media/session.ts';
 import type { StageEar } from '../media/stage-ear.ts';
 import { BoothSigns } from './booth-signs.svelte.ts';
+import { Captions, type CaptionListener, type CaptionStream } from './captions.svelte.ts';
 import { Entry, type TicketBox } from './entry.svelte.ts';
 import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
@@ -64,6 +65,8 @@ export interface RoomParts {
   places(roomId: string): PlaceLocks;
   /** The languages the person understands, the best first. */
   understands(): string[];
+  /** The captions of a room in a language. */
+  captions(roomId: string, language: string, listener: CaptionListener): CaptionStream;
   /** How voices on stage are heard. */
   ear: Pick<StageEar, 'hear'>;
 }
@@ -80,6 +83,7 @@ export class LiveRoom {
   readonly follower: SoundFollower;
   readonly listening: Listening;
   readonly signs: BoothSigns;
+  readonly captions: Captions;
   readonly #parts: RoomParts;
   readonly #board: NoticeBoard;
 
@@ -92,6 +96,7 @@ export class LiveRoom {
     this.#board = new NoticeBoard(me, clock);
     this.listening = new Listening(() => parts.understands());
     this.signs = new BoothSigns(clock);
+    this.captions = new Captions((language, listener) => parts.captions(id, language, listener), clock);
     this.queue = new HandQueue(() => stage.attendHands({ roomId: id }), clock);
     this.feed = new Feed(me, (listener) => parts.stream(id, listener), clock, {
       shown: (event) => this.#shown(event),
@@ -279,6 +284,7 @@ export class LiveRoom {
     this.entry.giveUp();
     this.feed.close();
     this.queue.clear();
+    this.captions.close();
     this.#board.clear();
     // Where the seat is gone the relay has ended the session already.
     const how: Farewell = this.view?.gone ? 'ended' : 'here';

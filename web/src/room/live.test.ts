@@ -52,6 +52,7 @@ function live(): LiveRoom {
     waits: waitsBy(clock, () => 1),
     tickets: () => new FakeBox(),
     places: () => new FakeLocks(),
+    captions: () => ({ close: () => undefined }),
     understands: () => understands,
     ear,
   });

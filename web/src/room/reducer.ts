@@ -1,6 +1,7 @@
 // What a person sees of a room: a snapshot and the events after it, folded into one view. Pure: no clock, no network.
 import { create } from '@bufbuild/protobuf';
 import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
+import type { Captioner } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import type { Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { OwnSeatSchema, Role, RoomState, type OwnHand, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
@@ -15,6 +16,8 @@ export interface RoomView {
   offers: StageOffer[];
   /** The open booths, in the order they were opened. */
   booths: Booth[];
+  /** Who may write captions. */
+  captioners: Captioner[];
   listeners: number;
   hands: number;
   revision: bigint;
@@ -32,6 +35,7 @@ export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: stri
     sample: [],
     offers: [],
     booths: [],
+    captioners: [],
     listeners: 0,
     hands: 0,
     revision: 0n,
@@ -113,6 +117,8 @@ function applyFact(view: RoomView, { event: fact }: RoomEvent, me: string): Room
       return personRemoved(view, fact.value.userId, me);
     case 'boothChanged':
       return fact.value.booth ? withBooth(view, fact.value.booth) : view;
+    case 'captionersChanged':
+      return { ...view, captioners: fact.value.captioners };
     case 'boothClosed':
       return { ...view, booths: view.booths.filter((booth) => booth.language !== fact.value.language) };
     case 'seatTakenOver':
@@ -133,6 +139,7 @@ function withSnapshot(view: RoomView, snapshot: RoomSnapshot, me: string, own: O
     sample: snapshot.audienceSample,
     offers: snapshot.offers,
     booths: snapshot.booths,
+    captioners: snapshot.captioners,
     listeners: room.listenerCount,
     hands: snapshot.handCount,
     revision: snapshot.revision,

@@ -18,11 +18,14 @@ import { Microphone } from '../media/microphone.svelte.ts';
 import { Chime } from '../media/chime.ts';
 import { RoomActions } from '../room/actions.ts';
 import { BoothActions } from '../room/booth-actions.ts';
+import { CaptionActions } from '../room/caption-actions.ts';
+import { Reading } from '../room/reading.svelte.ts';
 import { Desk } from '../room/desk.svelte.ts';
 import { me, person, start, view } from '../room/fixtures.ts';
 import { LiveRoom } from '../room/live.svelte.ts';
 import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
+import type { CaptionListener } from '../room/captions.svelte.ts';
 import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
 import { createRouterTransport, type ConnectRouter } from '@connectrpc/connect';
@@ -57,6 +60,8 @@ export class Scene {
   readonly parts: Parts;
   readonly rooms: RoomSide;
   readonly ear = new FakeEar();
+  /** The captions that a room follows. */
+  watched: { language: string; listener: CaptionListener } | null = null;
   /** The languages that the person understands. */
   understands: string[] = [];
   readonly opened: string[] = [];
@@ -81,6 +86,8 @@ export class Scene {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),
       microphone: this.microphone,
       booths: new BoothActions({ api, toasts, words }),
+      captions: new CaptionActions({ api, toasts }),
+      reading: new Reading({ recall: () => null, keep: () => undefined }),
       desk: new Desk({ ear: this.ear, recall: () => null, keep: () => undefined }),
       chime: new Chime(clock),
       openRoom: (id) => (this.opened.push(id), this.room()),
@@ -99,6 +106,7 @@ export class Scene {
       stage: api.stage,
       leaveAndGo: () => undefined,
       stream: (_id, listener) => new FakeStream(listener),
+      captions: (_id, language, listener) => ((this.watched = { language, listener }), { close: () => void (this.watched = null) }),
       sound: () => this.sound as unknown as Sound,
       microphone: this.microphone,
       chime: () => undefined,
