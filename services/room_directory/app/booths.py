@@ -62,7 +62,10 @@ class BoothCases:
         return await self._placing.enforce(actor, room_id, act, decide, wish=wish)
 
     async def take_over(self, actor: Actor, room_id: str) -> tuple[Room, str]:
-        """Makes the caller heard; returns the room and the booth's language. Raises NotInBooth, StageClosed."""
+        """Makes the caller heard; returns the room and the booth's language.
+
+        Raises NotInBooth, SoundLost, StageClosed.
+        """
         now, act = self._clock.now(), Act(actor.user_id, "take_over", room_id, goes_on=True)
         changed = await self._rooms.enforce(room_id, act, lambda room, _: booths.take_over(room, actor, now))
         return await self._known(changed.room, changed.result), changed.result

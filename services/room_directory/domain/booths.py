@@ -10,6 +10,7 @@ from services.room_directory.domain.errors import (
     BoothLoop,
     BoothUnknown,
     NotInBooth,
+    SoundLost,
     StageClosed,
     TooManyBooths,
 )
@@ -70,10 +71,15 @@ def own_booth_seat(room: Room, actor: Actor) -> StageSeat:
 
 
 def take_over(room: Room, actor: Actor, now: datetime) -> str:
-    """Makes the caller the one who is heard from their booth; returns its language. Raises NotInBooth, StageClosed."""
+    """Makes the caller the one who is heard from their booth; returns its language.
+
+    Whoever has no sound takes a partner who has off the air for nothing. Raises NotInBooth, SoundLost, StageClosed.
+    """
     seat = own_booth_seat(room, actor)
     if room.stage_closed():
         raise StageClosed
+    if not seat.connected:
+        raise SoundLost
     if not seat.active:
         for other in room.in_booth(seat.booth):
             room.put_on_stage(replace(other, active=other.user_id == actor.user_id))

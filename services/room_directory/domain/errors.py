@@ -237,6 +237,13 @@ class NotInBooth(DomainError):
     reason = "NOT_IN_BOOTH"
 
 
+class SoundLost(DomainError):
+    """The caller's own sound is lost: nobody would be heard."""
+
+    kind = "failed_precondition"
+    reason = "SOUND_LOST"
+
+
 class LineInvalid(DomainError):
     """A line is 1 to 200 visible characters, and signs that say all by themselves have none."""
 

@@ -18,6 +18,7 @@ from services.room_directory.domain.errors import (
     NothingToTakeBack,
     NotInBooth,
     OfferGone,
+    SoundLost,
     TooManyBooths,
 )
 from services.room_directory.domain.events import (
@@ -161,6 +162,16 @@ def test_taking_over_swaps_who_is_heard_in_one_fact() -> None:
     assert len(hall.room.facts) == 1
     with pytest.raises(NotInBooth):
         booths.take_over(hall.room, LINA, hall.now)
+
+
+def test_whoever_lost_their_sound_takes_nobody_off_the_air() -> None:
+    hall = hall_with("ar")
+    hall.interpret("irina", "ar")
+    hall.interpret("omar", "ar")
+    hall.session("irina", SessionState.DOWN)
+    with pytest.raises(SoundLost):
+        booths.take_over(hall.room, Actor("irina"), hall.now)
+    assert active(hall.room, "ar") == ["omar"]
 
 
 def test_the_partner_who_sat_longest_is_heard_when_the_interpreter_is_lost_and_nobody_when_all_are() -> None:

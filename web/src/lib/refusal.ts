@@ -64,6 +64,7 @@ const texts = new Set<string>([
   'refused.BOOTH_LOOP',
   'refused.LINE_INVALID',
   'refused.NOT_IN_BOOTH',
+  'refused.SOUND_LOST',
   'refused.NOT_CAPTIONER',
   'refused.CAPTIONER_MUTED',
   'refused.TOO_MANY_CAPTIONERS',
