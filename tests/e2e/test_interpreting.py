@@ -143,6 +143,36 @@ async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one
     await in_each_language(layla, "listener", "languages")
 
 
+async def test_an_arabic_listener_on_a_phone_hears_a_russian_answer_in_arabic_without_a_tap(
+    stack: Stack, house: House, tones: dict[int, Path]
+) -> None:
+    lina = await house.arrives("Lina Haddad", voice=tones[440], locale="ru")
+    omar = await house.arrives("Omar Aziz", voice=tones[1100], locale="ar")
+    anna = await house.arrives("Anna Petrova", voice=tones[700])
+    layla = await house.arrives("ليلى العلي", locale="ar", viewport=PHONE)
+    await story.arrive_together(stack, lina, omar, anna, layla)
+    room = await starts(lina, "Разговор через границы")
+    for person in (omar, anna, layla):
+        await story.enter(person, room)
+    await seats(lina, anna, "ar")
+    heard = shown(layla, "heard-now")
+    await expect(heard).to_have_attribute("data-from", "booth")
+    await hears(layla, 700)
+
+    # A question is asked in Arabic, which she understands herself; its answer comes back in Arabic.
+    await story.raise_hand(omar, "كيف تختبرون الصواريخ؟")
+    await story.bring_up(lina, omar)
+    tile = shown(lina, "stage-seat").filter(has_text="Omar").locator("xpath=..")
+    await tile.get_by_test_id("speaks").select_option("ar")
+    await expect(heard).to_have_attribute("data-from", "turns")
+    await look(layla, "listener-turns")
+    await shown(lina, "mute-toggle").click()
+    await hears(layla, 1100)
+    await shown(omar, "mute-toggle").click()
+    await shown(lina, "mute-toggle").click()
+    await hears(layla, 700)
+
+
 async def test_a_volunteer_types_captions_that_others_read_as_they_grow(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
