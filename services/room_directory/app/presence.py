@@ -127,7 +127,7 @@ class Presence:
             room = live.room
             audience = (user_id for user_id in room.seats if user_id not in room.stage)
             live.sample = tuple(islice(audience, self._limits.sample_size))
-            wanted |= dict.fromkeys((room.creator_id, *room.stage, *live.sample))
+            wanted |= dict.fromkeys((room.creator_id, *room.stage, *room.captioners, *live.sample))
         await self._people.get(wanted)
 
     async def pulse(self) -> None:

@@ -203,7 +203,7 @@ class RoomCases:
 
     async def learn_people(self, room: Room) -> None:
         """Fetches the profiles a snapshot shows, where they are not known."""
-        await self._people.get([*room.stage, *room.offers, room.creator_id])
+        await self._people.get([*room.stage, *room.offers, *room.captioners, room.creator_id])
 
 
 def people_of(card: RoomCard) -> list[str]:

@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from majlis.room_directory.v1 import caption_pb2, caption_service_pb2, fleet_service_pb2, moderation_service_pb2
+from majlis.room_directory.v1 import (
+    caption_pb2,
+    caption_service_pb2,
+    fleet_service_pb2,
+    moderation_service_pb2,
+    room_service_pb2,
+)
 
 from tests.integration.room_directory.test_owners import BACK_SECONDS, Pair, pair
 from tests.integration.room_directory.world import World, on_both_databases, refusal, refused_with
@@ -184,6 +190,8 @@ async def test_after_a_crash_of_the_only_copy_a_gateway_brings_the_words_back_an
     await world.crash()
     await world.start()
     assert await scene.captioners() == [(person("omar"), ["en"], True)]
+    room = await world.call("lina", "GetRoom", room_service_pb2.GetRoomRequest(room_id=scene.room_id))
+    assert [each.person.handle for each in room.snapshot.captioners] == ["omar"], "though not back yet"
     await scene.mute(False)
     assert await scene.texts() == [], "words are in no table"
     assert await scene.texts(known=kept) == ["before the crash"]
