@@ -7,10 +7,12 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from majlis.auth.v1 import personal_token_service_pb2
-from majlis_client import Client, FixedToken
+from majlis.room_directory.v1 import booth_service_pb2
+from majlis_client import Client, FixedToken, MajlisError
 
 from tests.e2e.test_command import SCOPES, Person, heard_in, host_of, invited, offer_stage_when_asked, seconds_of
 from tests.support import voices
@@ -41,12 +43,16 @@ def typed(stack: Stack, room: str, token: str) -> list[list[str]]:
 async def run(guest: Person, arguments: list[str], token: str, stack: Stack, host: Person) -> str:
     """Types one command, does what it waits for, and returns what it said."""
     process = guest.start(*arguments, cwd=guest.home)
-    given, offering = None, None
+    given: str | None = None
+    offering: asyncio.Future[Any] | None = None
     if arguments[-2:] == ["--token", "-"]:
         given = f"{token}\n"
     elif arguments[0] in {"speak", "raise-hand"}:
         room = arguments[arguments.index("--room") + 1]
         offering = asyncio.ensure_future(offer_stage_when_asked(stack, host, room))
+    elif arguments[0] == "interpret":
+        room, language = (arguments[arguments.index(name) + 1] for name in ("--room", "--to"))
+        offering = asyncio.ensure_future(offer_booth_to(guest, stack, host, room, language))
     elif arguments[0] == "listen" and "--seconds" not in arguments:
         await asyncio.sleep(4)
         process.send_signal(signal.SIGINT)
@@ -60,13 +66,29 @@ async def run(guest: Person, arguments: list[str], token: str, stack: Stack, hos
     return out
 
 
+async def offer_booth_to(guest: Person, stack: Stack, host: Person, room_id: str, language: str) -> None:
+    """What a moderator does until they are not needed any more: offers somebody a seat in a booth."""
+    async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
+        await client.booths.OpenBooth(booth_service_pb2.OpenBoothRequest(room_id=room_id, language=language))
+        offer = booth_service_pb2.OfferBoothRequest(room_id=room_id, language=language, user_id=guest.user_id)
+        while True:
+            try:
+                await client.booths.OfferBooth(offer)
+            except MajlisError as refusal:
+                # Not there yet, or in the booth already.
+                if refusal.reason not in {"NOT_IN_ROOM", "NOT_ALLOWED"}:
+                    raise
+            await asyncio.sleep(0.5)
+
+
 async def test_what_the_pages_print_does_what_they_say(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = await host_of(tmp_path / "host", stack)
     guest = await invited(tmp_path / "guest", stack, host, "samir")
     room = json.loads(await host.run("create", "--title", "Evening talk", "--json"))["room_id"]
-    voices.tone(guest.home / "question.wav", 700, 3.0)
+    for file in ("question.wav", "talk.wav"):
+        voices.tone(guest.home / file, 700, 3.0)
     async with await Client.connect(stack.url, FixedToken(guest.access_token)) as client:
         request = personal_token_service_pb2.CreatePersonalTokenRequest(label="pages", scopes=SCOPES)
         token = (await client.personal_tokens.CreatePersonalToken(request)).personal_token
@@ -89,9 +111,10 @@ async def test_what_the_pages_print_does_what_they_say(
     finally:
         talking.terminate()
         await asyncio.to_thread(talking.communicate)
-    assert set(said) == {"login", "rooms", "listen", "create", "speak", "raise-hand", "invite"}
+    assert set(said) == {"login", "rooms", "listen", "create", "speak", "interpret", "raise-hand", "invite"}
     assert room in said["rooms"]
     assert seconds_of(heard_in(guest.home / "heard.ogg"), 440) > 1
     assert "Said 3.0 s." in said["speak"]
+    assert "Said 3.0 s." in said["interpret"]
     assert "You are offered the stage." in said["raise-hand"]
     assert f"{stack.url}/i/" in said["invite"]

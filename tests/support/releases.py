@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,8 @@ def earlier_release(folder: Path) -> Path:
         pytest.skip(why)
     named = (folder / "services" / "common" / "version.py").read_text()
     assert f'"{version}"' in named, f"the commit with the contracts of {version} calls itself otherwise: {named}"
+    if "set_sources" in (folder / "services" / "media_relay" / "core.py").read_text():
+        shutil.copy(Path(__file__).with_name("core_before_booths.py"), folder / "packetcore.py")
     return folder
 
 
