@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { flushSync } from 'svelte';
 import { RoomService, type CreateRoomRequest } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
+import en from '../i18n/en.json';
 import { settled } from '../testing/clock.ts';
 import { Scene, type Shown } from '../testing/page.ts';
 import StartRoom from './StartRoom.svelte';
@@ -37,4 +38,19 @@ test('a room begins with the languages that are chosen, once each, and not its o
   flushSync();
   await page.send();
   expect(made.map(({ language, languages, rehearsal }) => [language, languages, rehearsal])).toEqual([['en', ['ar', 'ru'], true]]);
+});
+
+test('the button says whether a rehearsal begins, and without languages there is none', async () => {
+  const page = scene.show(StartRoom, { open: true });
+  await page.type('room-title', 'Stars over Sanaa');
+  expect(page.get('create-room').textContent).toContain(en['start.action']);
+  await choose(page, 'room-languages', 'ar');
+  page.get('room-rehearsal').click();
+  flushSync();
+  expect(page.get('create-room').textContent).toContain(en['start.rehearse']);
+  page.root.querySelector<HTMLButtonElement>('.chip')?.click();
+  flushSync();
+  expect(page.get('create-room').textContent).toContain(en['start.action']);
+  await page.send();
+  expect(made.map(({ languages, rehearsal }) => [languages, rehearsal])).toEqual([[[], false]]);
 });

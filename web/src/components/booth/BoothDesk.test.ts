@@ -42,7 +42,15 @@ function desk(active: string, own: Partial<StageSeat> = {}): Shown {
   });
   const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [mine] }), booths: [booth, create(BoothSchema, { language: 'ru' })] };
   room = scene.room(shown);
-  return scene.show(BoothDesk, { room, view: shown, seat: mine, booth });
+  // As the room's page gives it: whatever changes in the booth comes as another one.
+  return scene.show(BoothDesk, {
+    room,
+    view: shown,
+    seat: mine,
+    get booth() {
+      return room.feed.view?.booths[0] ?? booth;
+    },
+  });
 }
 
 async function key(code: string, name = 'keydown', on: EventTarget = window): Promise<void> {
@@ -99,4 +107,23 @@ test('a partner who asks to be relieved is read out at once', () => {
   expect(shown.get('booth-sign').textContent).toContain('vera');
   expect(shown.get('booth-sign').textContent).toContain(en['desk.saidTakeOver'].split('{{name}}')[1] ?? '');
   expect(shown.get('booth-sign').getAttribute('aria-live')).toBe('assertive');
+});
+
+test('the clock of a turn goes on through a mute, and begins anew with who is heard', async () => {
+  const shown = desk(me);
+  const time = (): string | null => shown.root.querySelector('[role=timer]')?.textContent ?? null;
+  const change = (active: string, muted: boolean): void => {
+    const now = room.feed.view;
+    const [booth, ...others] = now?.booths ?? [];
+    if (!now || !booth) throw new Error('nobody is here');
+    room.feed.view = { ...now, booths: [create(BoothSchema, { ...booth, activeUserId: active, seats: booth.seats.map((one) => ({ ...one, muted })) }), ...others] };
+    flushSync();
+  };
+  await scene.clock.pass(90_000);
+  change(me, true);
+  await scene.clock.pass(5_000);
+  flushSync();
+  expect(time()).toBe('1:35');
+  change(vera, true);
+  expect(time()).toBe('0:00');
 });

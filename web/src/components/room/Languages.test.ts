@@ -24,8 +24,8 @@ beforeEach(() => {
 });
 afterEach(() => scene.strike());
 
-function shown(stage: StageSeat[], role = Role.LISTENER): Shown {
-  const booth = create(BoothSchema, { language: 'ar', activeUserId: anna, seats: [{ person: person(anna), member: 5, connected: true }] });
+function shown(stage: StageSeat[], role = Role.LISTENER, muted = false): Shown {
+  const booth = create(BoothSchema, { language: 'ar', activeUserId: anna, seats: [{ person: person(anna), member: 5, connected: true, muted }] });
   const now = { ...view({ role }, { stage }), booths: [booth] };
   room = scene.room(now);
   return scene.show(Languages, { room, view: now });
@@ -69,4 +69,9 @@ test('an offered seat in a booth is worded as one, with whom it is heard by', ()
   expect(page.text).toContain('You are invited to interpret: Russian');
   expect(page.text).not.toContain(en['offer.text'].split('{{name}}')[1]);
   expect(page.buttons).toContain(en['offer.boothAccept']);
+});
+
+test('whoever hears nothing because the interpreter is muted is told that', () => {
+  const page = shown([russian], Role.LISTENER, true);
+  expect(page.get('heard-now').textContent?.replace(/[\u2068\u2069]/g, '')).toBe('anna interprets into Arabic; the microphone is off just now');
 });

@@ -2,6 +2,7 @@
 // The head of a room: a small sign while the listener's own relay spares, and never for the stage.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Role } from '../../gen/majlis/room_directory/v1/room_pb.ts';
+import en from '../../i18n/en.json';
 import { event, me, seat, view } from '../../room/fixtures.ts';
 import type { LiveRoom } from '../../room/live.svelte.ts';
 import { Scene } from '../../testing/page.ts';
@@ -31,4 +32,12 @@ test('another relay that spares is nothing to see', () => {
 
 test('who is on stage sees nothing of it', () => {
   expect(sign(scene.room(view({ role: Role.SPEAKER }, { stage: [seat(me)] })), scene.sound.relay)).toBe('');
+});
+
+test('a room in rehearsal is not called live', () => {
+  const shown = view();
+  shown.room.rehearsal = true;
+  const page = scene.show(RoomHeader, { room: scene.room(shown), view: shown, onmenu: () => undefined });
+  expect(page.get('standing').textContent).toContain(en['room.rehearsalShort']);
+  expect(page.get('standing').dataset['live']).toBe('false');
 });
