@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => scene.strike());
 
-function desk(active: string, own: Partial<StageSeat> = {}): Shown {
+function desk(active: string, own: Partial<StageSeat> = {}, rehearsal = false): Shown {
   const mine = seat(me, Role.INTERPRETER, { language: 'ar', speaks: 'ar' });
   Object.assign(mine, own);
   const booth: Booth = create(BoothSchema, {
@@ -41,6 +41,7 @@ function desk(active: string, own: Partial<StageSeat> = {}): Shown {
     seats: [{ person: person(me), member: 1, connected: true }, { person: person(vera), member: 2, connected: true }],
   });
   const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [mine] }), booths: [booth, create(BoothSchema, { language: 'ru' })] };
+  shown.room.rehearsal = rehearsal;
   room = scene.room(shown);
   // As the room's page gives it: whatever changes in the booth comes as another one.
   return scene.show(BoothDesk, {
@@ -66,6 +67,12 @@ test.each([
   ['off air and silent', vera, { muted: true }, 'resting'],
 ] as [string, string, Partial<StageSeat>, string][])('whoever is %s reads that', (_, active, own, air) => {
   expect(desk(active, own).get('booth-desk').dataset['air']).toBe(air);
+});
+
+test('in a rehearsal nobody reads that they are on air, for no listener hears them', () => {
+  const shown = desk(me, {}, true);
+  expect(shown.get('booth-desk').dataset['air']).toBe('rehearsing');
+  expect(shown.get('air').textContent).toBe(en['desk.rehearsing']);
 });
 
 test('the cough key silences as long as it is held', async () => {
