@@ -43,6 +43,8 @@ from services.media_relay.fleet.machine import cores, machine, programme_threads
 from services.media_relay.fleet.neighbours import Neighbours
 from services.media_relay.fleet.permit_keys import PermitKeys
 from services.media_relay.fleet.reports import SessionReports
+from services.media_relay.programme.booth_silence import LOOK_SECONDS as SILENCE_SECONDS
+from services.media_relay.programme.booth_silence import BoothSilence
 from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.metrics import show_channels, switches
 from services.media_relay.programme.room_media import RoomMediaTable
@@ -103,6 +105,7 @@ class RelayService:
     others: OtherRelays
     leave: Drain
     wishes: WishEar
+    silence: BoothSilence
     shedding: Shedding
     background: Background
 
@@ -164,6 +167,7 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
+            silence=BoothSilence(relay, rooms, core.speaking, clock),
             shedding=_shedding(settings, relay, adapter, meter, orders, metrics=metrics),
             background=background,
         )
@@ -180,6 +184,7 @@ class RelayService:
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
         every("loop lag", LAG_TICK_SECONDS, self.shedding.loop_lag.tick)
+        every("booth silence", SILENCE_SECONDS, self.silence.look)
         every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)

@@ -1,5 +1,6 @@
 """What the domain says and hears, in the form of the contracts."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -120,12 +121,25 @@ def session_info(session: MediaSession) -> pb.SessionInfo:
     )
 
 
-def room_load(room: RoomCount) -> pb.RoomLoad:
+def room_load(room: RoomCount, silent: Mapping[str, datetime]) -> pb.RoomLoad:
+    """What the relay carries of a room; `silent` are its booths from which nothing is heard, each since when."""
     channels = [
         pb.ChannelLoad(channel=channel_message(Channel(room.room_id, name)), listeners=listeners)
         for name, listeners in room.channels.items()
     ]
-    return pb.RoomLoad(room_id=room.room_id, listeners=room.listeners, stage=room.stage, channels=channels)
+    return pb.RoomLoad(
+        room_id=room.room_id,
+        listeners=room.listeners,
+        stage=room.stage,
+        channels=channels,
+        silent_booths=[_silent_booth(*each) for each in silent.items()],
+    )
+
+
+def _silent_booth(language: str, since: datetime) -> room_parts_pb2.SilentBooth:
+    message = room_parts_pb2.SilentBooth(language=language)
+    message.since.FromDatetime(since)
+    return message
 
 
 def work(done: Work) -> pb.Work:

@@ -24,6 +24,7 @@ from services.media_relay.domain.permits import Kind, Permit, SpentPermits
 from services.media_relay.domain.rooms import RoomBook, RoomPart
 from services.media_relay.domain.seats import SeatAction, SeatBook, SeatChange
 from services.media_relay.domain.sessions import MediaSession, SessionTable
+from services.media_relay.domain.silence import Silences
 
 HALF_OPEN_SECONDS = 10.0
 HALF_OPEN_PER_SEAT = 2
@@ -45,6 +46,7 @@ class Relay:
         self.rooms = RoomBook(relay_id)
         self.seats = SeatBook()
         self.spent = SpentPermits()
+        self.silences = Silences()
         self.opened = 0
         """Sessions since this start: the serial of the newest."""
 

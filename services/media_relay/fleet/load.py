@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.media_relay.v1.media_relay_service_pb2 import RelayLoad
@@ -128,7 +129,7 @@ class LoadMeter:
             ladder_step=capacity.ladder_step,
             draining=relay.draining,
             move_within_milliseconds=relay.move_within_milliseconds(self._clock.monotonic()),
-            rooms=[room_load(room) for room in relay.sessions.room_counts()],
+            rooms=[room_load(room, self._silent(room.room_id)) for room in relay.sessions.room_counts()],
             promised=work(capacity.promised),
             measured_work=capacity.done,
             done_work=capacity.measured,
@@ -140,6 +141,12 @@ class LoadMeter:
             loop_lag_milliseconds=round(self._lag_seconds * 1000),
             drops_per_second=self._drops,
         )
+
+    def _silent(self, room_id: str) -> dict[str, datetime]:
+        """Booths from which nothing is heard, and since when."""
+        at, now = self._clock.monotonic(), self._clock.now()
+        silent = self._relay.silences.of(room_id, at)
+        return {booth: now - timedelta(seconds=at - since) for booth, since in silent.items()}
 
 
 def _fewer_bits_spare(grown: Mapping[str, int]) -> bool:

@@ -160,6 +160,11 @@ class RoomMediaTable:
         session.channel = self._heard(session.permit.room_id, session.choice)
         return session.channel
 
+    def stage_here(self, room_id: str) -> int | None:
+        """The room's stage in the packet core, if it is here."""
+        media = self._media.get(room_id)
+        return media.stage if media is not None else None
+
     def channel(self, room_id: str, name: str) -> int:
         """The packet core's handle of a channel of the room, made for whoever is the first to want it."""
         return self._channel(self.ensure(room_id), name).handle

@@ -7,8 +7,9 @@ from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import booth_pb2
 
 from services.media_relay.build import RelayService
+from tests.support.fake_bus import eventually
 from tests.support.hearing import hear, until_heard
-from tests.support.relay_fleet import Fleet, Seated, room_part
+from tests.support.relay_fleet import ROOM, Fleet, Seated, room_part
 from tests.support.rtc_client import Ear, Tone
 from tests.support.voices import power_at, rms
 
@@ -118,3 +119,22 @@ async def test_while_nobody_interprets_a_language_is_silent_or_the_floor_as_its_
     await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar", rule=rule, floor_after_seconds=1))
     await until_heard(listener.client.ear, FLOOR)
     assert power_at(await hear(listener.client.ear), FIRST) < 0.0005, "whoever only sits there is not heard"
+
+
+async def test_a_booth_that_falls_silent_while_the_floor_speaks_is_noticed(fleet: Fleet) -> None:
+    relay = await fleet.add_relay()
+    await configure(fleet, relay, room_parts_pb2.BoothPart(language="ar", active_member=78))
+    await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
+    interpreter = await interpret(fleet, relay, FIRST, 78)
+    stage = relay.rooms.stage_here(ROOM)
+    assert stage is not None
+    await eventually(lambda: set(relay.core.speaking(stage)) == {77, 78})
+    await relay.silence.look()
+    later = asyncio.get_running_loop().time() + 3600
+    assert relay.relay.silences.of(ROOM, later) == {}
+    [session] = [each for each in relay.relay.sessions.of_room(ROOM) if each.permit.member == 78]
+    assert session.session_id == interpreter.session_id
+    relay.core.set_muted(session.handle, True)
+    await eventually(lambda: relay.core.speaking(stage) == [77])
+    await relay.silence.look()
+    assert relay.relay.silences.of(ROOM, later).keys() == {"ar"}

@@ -274,6 +274,9 @@ class Core:
     def session_stats(self, session: Session) -> SessionStats:
         """Asks the packet threads (about 1 ms, GIL released). A session the core closed reads as not connected."""
 
+    def speaking(self, stage: Stage) -> list[int]:
+        """The member numbers of those who speak there now, short pauses included; its booths' people are among them."""
+
     def counters(self) -> dict[str, int]:
         """Totals since start and, for names ending in _now, gauges; names are listed in docs of crate io, counters.rs."""
 

@@ -39,6 +39,8 @@ pub enum ToPacket {
 pub enum Question {
     /// One session's numbers.
     Session(SessionId, Sender<Option<SessionInfo>>),
+    /// The member numbers of those who speak on a stage, its booths included.
+    Speaking(StageId, Sender<Vec<u32>>),
     /// What a listener was sent; passed on to its shard.
     Sent(usize, SessionId, Sender<Option<Sent>>),
     /// Everything as JSON: members from this thread, the channels as a list's items from each programme thread.

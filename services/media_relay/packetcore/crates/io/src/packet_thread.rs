@@ -131,6 +131,10 @@ impl PacketThread {
     fn answer(&mut self, question: Question, now: Micros) {
         match question {
             Question::Session(session, reply) => drop(reply.send(self.endpoint.session_info(session))),
+            Question::Speaking(stage, reply) => {
+                let levels = self.endpoint.stage_levels(stage, now);
+                drop(reply.send(levels.iter().filter(|each| each.speaking).map(|each| each.member).collect()));
+            }
             Question::Sent(shard, session, reply) => self.out.tell_sender(shard, ToSender::Sent(session, reply)),
             Question::Dump(reply) => {
                 drop(reply.send(dump(&self.endpoint, now)));

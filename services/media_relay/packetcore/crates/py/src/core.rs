@@ -255,6 +255,10 @@ impl Core {
         self.call(py, |relay| relay.session_report(session)).map(SessionStats::from)
     }
 
+    fn speaking(&self, py: Python<'_>, stage: u64) -> PyResult<Vec<u32>> {
+        self.call(py, |relay| relay.speaking(stage))
+    }
+
     fn counters(&self) -> PyResult<BTreeMap<String, u64>> {
         Ok(self.relay()?.counters().snapshot())
     }

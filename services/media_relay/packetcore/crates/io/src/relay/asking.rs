@@ -39,6 +39,12 @@ impl Relay {
         Ok(report)
     }
 
+    /// The member numbers of those who speak on a stage now, short pauses included; its booths' people are among them.
+    pub fn speaking(&self, stage: u64) -> Result<Vec<u32>, RelayError> {
+        let stage = lock(&self.registry).stage(stage)?;
+        answer(&self.ask(|reply| Question::Speaking(stage, reply))?)
+    }
+
     /// Everything as JSON, keys and passwords left out.
     pub fn dump(&self) -> Result<String, RelayError> {
         let answers = self.ask(Question::Dump)?;
