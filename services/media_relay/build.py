@@ -105,7 +105,6 @@ class RelayService:
     others: OtherRelays
     leave: Drain
     wishes: WishEar
-    silence: BoothSilence
     shedding: Shedding
     background: Background
 
@@ -167,7 +166,6 @@ class RelayService:
             others=others,
             leave=Drain(relay, others, made.app.ending.let_go, clock),
             wishes=wishes,
-            silence=BoothSilence(relay, rooms, core.speaking, clock),
             shedding=_shedding(settings, relay, adapter, meter, orders, metrics=metrics),
             background=background,
         )
@@ -184,7 +182,8 @@ class RelayService:
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
         every("loop lag", LAG_TICK_SECONDS, self.shedding.loop_lag.tick)
-        every("booth silence", SILENCE_SECONDS, self.silence.look)
+        silence = BoothSilence(self.relay, self.rooms, self.core.speaking, SystemClock())
+        every("booth silence", SILENCE_SECONDS, silence.look)
         every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)

@@ -6,7 +6,9 @@ from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import room_parts_pb2
 from majlis.room_directory.v1 import booth_pb2
 
+from services.common.clock import SystemClock
 from services.media_relay.build import RelayService
+from services.media_relay.programme.booth_silence import BoothSilence
 from tests.support.fake_bus import eventually
 from tests.support.hearing import hear, until_heard
 from tests.support.relay_fleet import ROOM, Fleet, Seated, room_part
@@ -127,14 +129,15 @@ async def test_a_booth_that_falls_silent_while_the_floor_speaks_is_noticed(fleet
     await fleet.speak(relay, FLOOR, slots=0, sub="user000070", member=77)
     interpreter = await interpret(fleet, relay, FIRST, 78)
     stage = relay.rooms.stage_here(ROOM)
+    silence = BoothSilence(relay.relay, relay.rooms, relay.core.speaking, SystemClock())
     assert stage is not None
     await eventually(lambda: set(relay.core.speaking(stage)) == {77, 78})
-    await relay.silence.look()
+    await silence.look()
     later = asyncio.get_running_loop().time() + 3600
     assert relay.relay.silences.of(ROOM, later) == {}
     [session] = [each for each in relay.relay.sessions.of_room(ROOM) if each.permit.member == 78]
     assert session.session_id == interpreter.session_id
     relay.core.set_muted(session.handle, True)
     await eventually(lambda: relay.core.speaking(stage) == [77])
-    await relay.silence.look()
+    await silence.look()
     assert relay.relay.silences.of(ROOM, later).keys() == {"ar"}
