@@ -179,6 +179,9 @@ async def test_people_without_a_browser_interpret_and_listen_in_a_language(
         recording = ("listen", "--room", room, "--seconds", "6", "-o")
         await listener.run(*recording, str(tmp_path / "russian.ogg"), "--language", "ru")
         await listener.run(*recording, str(tmp_path / "floor.ogg"), "--language", "floor")
+        # Who speaks on the floor does so in Arabic, as whoever started the room said.
+        await listener.run(*recording, str(tmp_path / "understood.ogg"), "--understands", "ar,ru")
+        await listener.run(*recording, str(tmp_path / "helped.ogg"), "--understands", "en,ru")
         shown = json.loads(await owner.run("booths", "list", "--room", room, "--json"))
         assert [(each["language"], each["heard"]) for each in shown["booths"]] == [("ru", handle)]
     finally:
@@ -189,4 +192,6 @@ async def test_people_without_a_browser_interpret_and_listen_in_a_language(
     assert seconds_of(russian, 700) > 3, "the interpreter, with the floor far below"
     assert seconds_of(floor, 440) > 3
     assert seconds_of(floor, 700) == 0, "nothing of a booth on the floor"
+    assert seconds_of(heard_in(tmp_path / "understood.ogg"), 440) > 3, "nobody needs help with what they understand"
+    assert seconds_of(heard_in(tmp_path / "helped.ogg"), 700) > 3, "nor opens a menu for what they do not"
     assert "is closed" in await owner.run("booths", "close", "ru", "--room", room)
