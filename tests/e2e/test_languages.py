@@ -1,7 +1,7 @@
 """A room in two languages on two relays: who listens to which hears what, as interpreters come, change over and go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +72,26 @@ class Assembly:
         seat = await self.owner.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=self.room_id))
         return await self.speaks(self.owner, seat.permit, tone)
 
-    async def interprets(self, name: str, language: str, hertz: float) -> Member:
+    async def interprets(self, name: str, language: str, tone: Tone) -> Member:
         """Somebody is offered a seat in a booth, takes it, and says a tone there."""
         who = await self.comes(name)
         offer = booth_service_pb2.OfferBoothRequest(room_id=self.room_id, user_id=who.user_id, language=language)
         offered = (await self.owner.client.booths.OfferBooth(offer)).offer
         accept = stage_service_pb2.AcceptOfferRequest(room_id=self.room_id, offer_id=offered.offer_id)
-        await self.speaks(who, (await who.client.stage.AcceptOffer(accept)).permit, Tone(hertz))
+        await self.speaks(who, (await who.client.stage.AcceptOffer(accept)).permit, tone)
         return who
+
+    async def booth(self) -> booth_pb2.Booth:
+        """The room's one booth as it stands."""
+        request = room_service_pb2.GetRoomRequest(room_id=self.room_id)
+        [booth] = (await self.owner.client.rooms.GetRoom(request)).snapshot.booths
+        return booth
+
+    async def until_booth(self, is_so: Callable[[booth_pb2.Booth], bool], seconds: float = 20.0) -> None:
+        """Waits until the one booth is as it should be."""
+        async with asyncio.timeout(seconds):
+            while not is_so(await self.booth()):
+                await asyncio.sleep(0.3)
 
     async def listens(self, name: str, relay_id: str, query: str = "") -> Ear:
         """Somebody listens by WHEP, through the relay that is meant."""
@@ -124,7 +136,7 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
         room, booths = {"room_id": hall.room_id}, hall.owner.client.booths
         await booths.OpenBooth(booth_service_pb2.OpenBoothRequest(**room, language="ar"))
         home = (await hall.leads(Tone(FLOOR))).relay
-        first = await hall.interprets("irina", "ar", FIRST)
+        first = await hall.interprets("irina", "ar", Tone(FIRST))
         in_arabic = [await hall.listens("omar", home, "?language=ar")]
         on_floor = [await hall.listens("nadia", home)]
         beside = SpareRelay(hall.stack, tmp_path, **NO_BUDGET)
@@ -132,15 +144,16 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
         await beside.start()
         in_arabic.append(await hall.listens("yusuf", SPARE_ID, "?language=ar"))
         on_floor.append(await hall.listens("mona", SPARE_ID))
-        partner = await hall.interprets("sana", "ar", PARTNER)
+        other = Tone(PARTNER)
+        partner = await hall.interprets("sana", "ar", other)
 
         for ear in in_arabic:
             await until_heard(ear, FIRST)
         await asyncio.sleep(2.0)
         for sound in await asyncio.gather(*map(hear, in_arabic)):
-            floor, voice, other = tones(sound)
+            floor, voice, beneath = tones(sound)
             assert 0.05 < floor / voice < 0.2, "20 dB below"
-            assert other < NOT_HEARD * voice
+            assert beneath < NOT_HEARD * voice
         await only_the_floor(on_floor)
 
         unchanged = asyncio.ensure_future(only_the_floor(on_floor, 3.0))
@@ -152,6 +165,11 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
             assert -0.02 <= seam(sound, FIRST, PARTNER) <= 0.04
             _, before, after = tones(sound[-24_000:])
             assert before < NOT_HEARD * after
+
+        other.level = 0.0
+        await hall.until_booth(lambda booth: booth.HasField("silent_since"))
+        other.level = 0.3
+        await hall.until_booth(lambda booth: not booth.HasField("silent_since"))
 
         await partner.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
         for ear in in_arabic:
@@ -175,8 +193,8 @@ async def test_a_question_in_another_language_is_understood_by_everybody_and_nob
         for language in ("ar", "en"):
             await booths.OpenBooth(booth_service_pb2.OpenBoothRequest(room_id=hall.room_id, language=language))
         home = (await hall.leads(chair)).relay
-        await hall.interprets("irina", "ar", FIRST)
-        await hall.interprets("sana", "en", PARTNER)
+        await hall.interprets("irina", "ar", Tone(FIRST))
+        await hall.interprets("sana", "en", Tone(PARTNER))
         arabic = [await hall.listens("omar", home, "?understands=ar,fr")]
         beside = SpareRelay(hall.stack, tmp_path, **NO_BUDGET)
         hall.after.push_async_callback(beside.stop)
