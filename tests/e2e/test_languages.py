@@ -90,7 +90,7 @@ class Assembly:
     async def until_booth(self, is_so: Callable[[booth_pb2.Booth], bool], seconds: float = 20.0) -> None:
         """Waits until the one booth is as it should be."""
         async with asyncio.timeout(seconds):
-            while not is_so(await self.booth()):
+            while not is_so(await self.booth()):  # noqa: ASYNC110 (a service in another process is asked)
                 await asyncio.sleep(0.3)
 
     async def listens(self, name: str, relay_id: str, query: str = "") -> Ear:
