@@ -160,6 +160,7 @@ def booth(
 ) -> booth_pb2.Booth:
     """A booth with who sits in it."""
     seats = list(seats)
+    heard = next((seat for seat in seats if seat.active), None)
     return booth_pb2.Booth(
         language=value.language,
         seats=[
@@ -173,11 +174,12 @@ def booth(
             )
             for seat in seats
         ],
-        active_user_id=next((seat.user_id for seat in seats if seat.active), ""),
+        active_user_id=heard.user_id if heard else "",
         rule=BOOTH_RULES[value.rule],
         floor_after_seconds=value.floor_after_seconds,
         floor_level_db=value.floor_level_db,
         silent_since=moment(silent_since),
+        heard_since=moment(heard.heard_since) if heard else None,
     )
 
 

@@ -81,8 +81,7 @@ def take_over(room: Room, actor: Actor, now: datetime) -> str:
     if not seat.connected:
         raise SoundLost
     if not seat.active:
-        for other in room.in_booth(seat.booth):
-            room.put_on_stage(replace(other, active=other.user_id == actor.user_id))
+        _hear(room, seat.booth, seat, now)
         tell_booth(room, seat.booth, now, BoothCause.TAKEN_OVER, actor.user_id)
     return seat.booth
 
@@ -138,13 +137,20 @@ def settle(room: Room, language: str, now: datetime, cause: BoothCause | None, b
     """
     if language not in room.booths:
         return
-    seats = room.in_booth(language)
-    there = [seat for seat in seats if seat.connected]
-    heard = next((seat for seat in there if seat.active), there[0] if there else None)
-    for seat in seats:
-        if seat.active is not (seat is heard):
-            room.put_on_stage(replace(seat, active=seat is heard))
+    there = [seat for seat in room.in_booth(language) if seat.connected]
+    _hear(room, language, next((seat for seat in there if seat.active), there[0] if there else None), now)
     tell_booth(room, language, now, cause, by_user_id)
+
+
+def _hear(room: Room, language: str, heard: StageSeat | None, now: datetime) -> None:
+    """Puts one of a booth on the air, or nobody: then the last turn is kept for who comes back to it."""
+    for seat in room.in_booth(language):
+        if seat == heard:
+            after = replace(seat, active=True, heard_since=seat.heard_since or now)
+        else:
+            after = replace(seat, active=False, heard_since=seat.heard_since if heard is None else None)
+        if after != seat:
+            room.put_on_stage(after)
 
 
 def why_changed(before: StageSeat, after: StageSeat, language: str) -> BoothCause | None:
@@ -176,7 +182,7 @@ def tell_booth(room: Room, language: str, now: datetime, cause: BoothCause | Non
 
 def on_floor(seat: StageSeat) -> StageSeat:
     """The seat outside of any booth."""
-    return replace(seat, booth="", booth_since=None, active=False, hears="")
+    return replace(seat, booth="", booth_since=None, active=False, heard_since=None, hears="")
 
 
 def booths_heard_in(room: Room, language: str) -> set[str]:

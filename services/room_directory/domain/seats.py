@@ -163,6 +163,8 @@ class StageSeat:
     booth_since: datetime | None = None
     active: bool = False
     """Whether it is this one of the booth who is heard."""
+    heard_since: datetime | None = None
+    """Since when they have been the one: the beginning of a turn, which ends once somebody else is heard."""
     hears: str = ""
     """The language of the booth that is heard instead of the floor."""
     speaks: str = ""

@@ -82,6 +82,7 @@ def part_values(part: str, value: Any) -> dict[str, Any]:
                 "booth": seat.booth,
                 "booth_since": seat.booth_since,
                 "active": seat.active,
+                "heard_since": seat.heard_since,
                 "hears": seat.hears,
                 "speaks": seat.speaks,
             }

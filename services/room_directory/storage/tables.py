@@ -73,6 +73,7 @@ stage_seats = Table(
     Column("booth", String(8), nullable=False, server_default=""),
     Column("booth_since", UtcDateTime, nullable=True),
     Column("active", Boolean, nullable=False, server_default=false()),
+    Column("heard_since", UtcDateTime, nullable=True),
     Column("hears", String(8), nullable=False, server_default=""),
     # Of release 0.3: empty where an older one beside it wrote, and read as the language of the room.
     Column("speaks", String(8), nullable=False, server_default=""),

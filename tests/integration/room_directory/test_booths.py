@@ -113,6 +113,7 @@ async def test_booths_and_who_sits_is_heard_and_hears_there_survive_a_crash(worl
     offer_id = (await world.call("lina", "OfferBooth", offer)).offer.offer_id
     before = await world.snapshot(room_id)
     assert list(before.room.languages) == ["ru", "ar"]
+    assert before.booths[1].HasField("heard_since")
 
     await world.crash()
     await world.start()

@@ -130,6 +130,7 @@ async def test_booths_go_on_at_the_next_owner_with_who_is_heard_there(pair: Pair
     await first.parts.owning.leave()
     assert (await second.snapshot(room_id)).booths == before
     assert before[0].active_user_id == person("lina")
+    assert before[0].HasField("heard_since")
     await second.until(lambda: pair.relay.parts[room_id].term == 2)
     assert pair.relay.parts[room_id].booths[0].active_member == seated.seat.member
     joined = await second.join("omar", room_id, language="ar")

@@ -1,5 +1,7 @@
 """Booths: who may open them, who sits and is heard there, whom they hear, and what is left when they close."""
 
+from datetime import UTC
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +36,8 @@ from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import BoothRule, DeedKind, MediaKind, SessionState
-from tests.unit.room_directory.rooms import Hall
+from services.room_directory.messages import booth_of
+from tests.unit.room_directory.rooms import START, Hall
 
 LINA = Actor("lina")
 
@@ -189,6 +192,41 @@ def test_the_partner_who_sat_longest_is_heard_when_the_interpreter_is_lost_and_n
     assert part_of(hall.room).booths[0].active_member == 0
     hall.session("sana", SessionState.UP, "again")
     assert active(hall.room, "ar") == ["sana"], "who comes back to an empty booth is heard"
+
+
+def test_a_turn_lasts_through_mutes_and_losses_until_somebody_else_is_heard() -> None:
+    hall = hall_with("ar")
+
+    def heard_since() -> float | None:
+        booth = booth_of(hall.room, "ar", {})
+        if not booth.HasField("heard_since"):
+            return None
+        return (booth.heard_since.ToDatetime(tzinfo=UTC) - START).total_seconds()
+
+    assert heard_since() is None, "nobody interprets"
+    hall.interpret("irina", "ar")
+    hall.wait(10)
+    stage.set_own_mute(hall.room, Actor("irina"), True, hall.now)
+    hall.session("irina", SessionState.DOWN)
+    assert heard_since() is None
+    hall.wait(10)
+    hall.session("irina", SessionState.UP, "again")
+    stage.set_own_mute(hall.room, Actor("irina"), False, hall.now)
+    assert heard_since() == 0, "hers goes on"
+    hall.interpret("omar", "ar")
+    booths.take_over(hall.room, Actor("omar"), hall.now)
+    assert heard_since() == 20
+    hall.wait(10)
+    hall.session("omar", SessionState.DOWN)
+    assert heard_since() == 30, "the partner's begins anew"
+    hall.session("omar", SessionState.UP, "again")
+    booths.take_over(hall.room, Actor("omar"), hall.now)
+    assert heard_since() == 30
+    sit(hall, "lina", "ar")
+    booths.take_over(hall.room, LINA, hall.now)
+    hall.wait(10)
+    sit(hall, "lina", "")
+    assert hall.room.stage["lina"].heard_since is None
 
 
 def test_a_booth_that_hears_ones_own_is_refused_over_any_number_of_others() -> None:
