@@ -24,7 +24,7 @@ HEARS: Mapping[str, tuple[str, ...]] = {
         "programme:wanted",
         "room_directory:ladder_orders_stand",
     ),
-    "gateway": ("auth", "room_directory", "room_directory:caption", "media_relay:load"),
+    "gateway": ("auth", "room_directory", "room_directory:caption", "media_relay:load", "media_relay:input_quality"),
     "canary": ("programme:frame",),
 }
 # And who says what is of no single service.

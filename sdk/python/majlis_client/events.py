@@ -57,11 +57,11 @@ async def watch(
 
 
 _OF_HANDS = {"hand_queue", "hand_raised", "hand_lowered", "own_hand"}
-_NO_NEWS = frozenset({"pulse", "stream_status", "booth_signalled", *_OF_HANDS})
+_NO_NEWS = frozenset({"pulse", "stream_status", "booth_signalled", "input_quality", *_OF_HANDS})
 
 
 def _is_news(event: room_events_pb2.RoomEvent) -> bool:
-    """Whether an event brings its reader to its revision; counts, status, hands and signs only repeat one."""
+    """Whether an event brings its reader to its revision; what is counted, signed or measured only repeats one."""
     return event.WhichOneof("event") not in _NO_NEWS
 
 

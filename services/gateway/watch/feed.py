@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from majlis.room_directory.v1 import room_events_pb2, room_pb2
+from majlis.room_directory.v1 import input_quality_pb2, room_events_pb2, room_pb2
 from majlis.room_directory.v1.booth_events_pb2 import BoothSignalled
 
 from services.common.errors import DomainError
@@ -134,6 +134,9 @@ class Feed:
 
     async def take(self, fact: Any) -> None:
         """One event from the bus."""
+        if isinstance(fact, input_quality_pb2.InputQuality):
+            self._signals.measured(fact, self._term)
+            return
         if self._is_of_older_owner(fact.term):
             return
         self._heard_at = self._fresh_at = _now()
@@ -332,11 +335,10 @@ class Feed:
             self._finish()
         elif isinstance(fact, room_events_pb2.StageJoined | room_events_pb2.StageSeatChanged):
             self._hands.seated(fact.seat.person.user_id, moderates=fact.seat.role == room_pb2.ROLE_MODERATOR)
-        elif isinstance(fact, room_events_pb2.StageLeft):
+        elif isinstance(fact, room_events_pb2.StageLeft | room_events_pb2.PersonRemoved):
             self._hands.seated(fact.user_id, moderates=False)
-        elif isinstance(fact, room_events_pb2.PersonRemoved):
-            self._hands.seated(fact.user_id, moderates=False)
-            self._end_seat(fact.user_id, None, "you were removed from the room")
+            if isinstance(fact, room_events_pb2.PersonRemoved):
+                self._end_seat(fact.user_id, None, "you were removed from the room")
         elif isinstance(fact, room_events_pb2.SeatTakenOver):
             self._end_seat(fact.user_id, fact.epoch, "another device holds the seat now")
 

@@ -13,7 +13,8 @@ from services.gateway.messages.json_writer import to_json
 
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
 _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields if field.message_type is not None}
-_NO_NEWS = ("", "pulse", "stream_status", "hand_queue", "hand_raised", "hand_lowered", "own_hand", "booth_signalled")
+_OF_HANDS = ("hand_queue", "hand_raised", "hand_lowered", "own_hand")
+_NO_NEWS = ("", "pulse", "stream_status", "booth_signalled", "input_quality", *_OF_HANDS)
 QUEUE_FACTS = (room_events_pb2.HandRaised, room_events_pb2.HandLowered, room_events_pb2.HandsAttended)
 """What happens to hands: counted apart, and not for everybody."""
 # Field 1 of WatchResponse, length-delimited (https://protobuf.dev/programming-guides/encoding).

@@ -1,10 +1,10 @@
-"""Signs from the booths of one room: each to those alone whom its kind concerns."""
+"""Signs from the booths of one room, and what is measured for them: each to those alone whom it concerns."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, input_quality_pb2, room_events_pb2, room_pb2
 
 from services.gateway.watch.frames import of_fact
 from services.gateway.watch.subscriber import Readers, Subscriber
@@ -45,11 +45,27 @@ class SignalFeed:
 
     def take(self, signal: booth_events_pb2.BoothSignalled) -> None:
         """Passes one sign on."""
-        to = list(self._concerned(signal))
-        if to:
-            frame, now = of_fact(signal, self._reached()), asyncio.get_running_loop().time()
-            for reader in to:
+        self._pass_on(signal, self._concerned(signal))
+
+    def measured(self, quality: input_quality_pb2.InputQuality, term: int) -> None:
+        """Tells those who sit in booths, and moderators, how speakers and interpreters are heard.
+
+        `term` is the newest owner's. What a relay tells says nothing of who owns the room, nor that its owner is heard.
+        """
+        if quality.term >= term:
+            self._pass_on(quality, self._at_work())
+
+    def _pass_on(self, fact: Any, to: Iterator[Subscriber]) -> None:
+        readers = list(to)
+        if readers:
+            frame, now = of_fact(fact, self._reached()), asyncio.get_running_loop().time()
+            for reader in readers:
                 reader.push(frame, now)
+
+    def _at_work(self) -> Iterator[Subscriber]:
+        for user_id, seat in self._stage.items():
+            if seat.language or seat.role == room_pb2.ROLE_MODERATOR:
+                yield from self._readers.of(user_id)
 
     def _concerned(self, signal: booth_events_pb2.BoothSignalled) -> Iterator[Subscriber]:
         for user_id, seat in self._stage.items():

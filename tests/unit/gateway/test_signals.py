@@ -2,7 +2,7 @@
 
 import pytest
 from majlis.auth.v1 import account_pb2
-from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_events_pb2, room_pb2
+from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, input_quality_pb2, room_events_pb2, room_pb2
 
 from services.common.trust.tokens import AccessToken
 from services.gateway.watch.signals import SignalFeed
@@ -40,6 +40,10 @@ class House:
     async def told(self, kind: "K.ValueType", language: str = "ar") -> set[str]:
         """To whom a sign from a booth comes."""
         self.feed.take(booth_events_pb2.BoothSignalled(revision=7, language=language, kind=kind))
+        return await self.readers()
+
+    async def readers(self) -> set[str]:
+        """Those to whom something came."""
         for reader in self.of.values():
             reader.end()
         return {name for name, reader in self.of.items() if await reader.take()}
@@ -74,3 +78,15 @@ async def test_a_moderator_in_a_booth_is_told_what_concerns_the_floor_too() -> N
     house = House()
     house.feed.note(room_events_pb2.StageSeatChanged(seat=seat("lina", room_pb2.ROLE_MODERATOR, "ar")))
     assert await house.told(K.BOOTH_SIGNAL_KIND_SLOWER) == {"lina", "sana"}
+
+
+async def test_how_speakers_are_heard_comes_to_booths_and_moderators_and_to_no_listener() -> None:
+    house = House()
+    house.feed.measured(input_quality_pb2.InputQuality(term=3), term=3)
+    assert await house.readers() == {"lina", "irina", "salim", "rosa"}
+
+
+async def test_what_a_relay_tells_that_has_not_heard_of_the_new_owner_yet_is_void() -> None:
+    house = House()
+    house.feed.measured(input_quality_pb2.InputQuality(term=2), term=3)
+    assert await house.readers() == set()
