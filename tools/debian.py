@@ -15,6 +15,33 @@ NEEDED = {
 }
 
 
+GSTREAMER = (
+    "python3-gi",
+    "gir1.2-gst-plugins-bad-1.0",
+    "gstreamer1.0-nice",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-bad",
+)
+_FIND_GSTREAMER = """
+import gi
+gi.require_version("GstWebRTC", "1.0")
+from gi.repository import Gst, GstWebRTC
+Gst.init(None)
+assert all(map(Gst.ElementFactory.find, ("webrtcbin", "nicesrc", "dtlssrtpdec", "rtpopusdepay", "opusdec")))
+"""
+
+
+def has_gstreamer() -> bool:
+    """True when Debian's Python finds what a WHEP recorder of GStreamer needs."""
+    try:
+        return (
+            subprocess.run(["/usr/bin/python3", "-c", _FIND_GSTREAMER], capture_output=True, check=False).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
 def has_postgresql() -> bool:
     """True when a PostgreSQL server's programs are here."""
     return bool(shutil.which("initdb")) or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -25,6 +52,8 @@ def missing() -> dict[str, str]:
     found = {package: tests for program, (package, tests) in NEEDED.items() if not shutil.which(program)}
     if not has_postgresql():
         found["postgresql"] = "the storage tests on PostgreSQL"
+    if not has_gstreamer():
+        found.update(dict.fromkeys(GSTREAMER, "the recorder made of GStreamer"))
     return found
 
 

@@ -1,125 +1,64 @@
-"""A room in two languages on two relays: who listens to which hears what, as interpreters come, change over and go."""
+"""Rooms in several languages on two relays: who listens to which hears what, as interpreters come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from majlis.room_directory.v1 import (
-    booth_pb2,
-    booth_service_pb2,
-    languages_pb2,
-    room_pb2,
-    room_service_pb2,
-    stage_service_pb2,
-)
-from majlis_client.webrtc import MediaSession
+from majlis.room_directory.v1 import booth_pb2, booth_service_pb2
+from majlis_client import Listener, MajlisError, Wish
 
 from tests.load.crowd import NO_BUDGET
 from tests.load.spare_relay import SPARE_ID, SpareRelay
+from tests.support import load_tool
+from tests.support.assembly import Assembly, assembly
 from tests.support.hearing import hear, until_heard
-from tests.support.members import Member, friend_of, owner_of
+from tests.support.members import Member
 from tests.support.rtc_client import Ear, Tone
-from tests.support.stack import Stack
+from tests.support.script import NOT_HEARD, Hears, Script
 from tests.support.voices import Samples, loudness_at, rms
 
-FLOOR, FIRST, PARTNER, GUEST = 440.0, 700.0, 1250.0, 1900.0
-"""The tones of who speaks on the floor, of two interpreters, and of a second speaker."""
-HOME_BUDGET = "20000"
-"""Of the relay with the stage, in packets a second: the other one is so much emptier that newcomers go there."""
-NOT_HEARD = 0.01
-"""Part of the amplitude of what is heard; less is what the window of a measurement lets through."""
+FLOOR, FIRST, PARTNER = 440.0, 700.0, 1250.0
+"""The tones of who speaks on the floor, and of two interpreters."""
+LINA, OMAR, ELENA, AMIN, SANA, RITA = 440.0, 1900.0, 700.0, 1250.0, 2600.0, 950.0
+VOICES = {"Lina": LINA, "Omar": OMAR, "Elena": ELENA, "Amin": AMIN, "Sana": SANA, "Rita": RITA}
+STAGE_EARS = ("Lina", "Omar", "Elena", "Rita")
+WISHES = {
+    "understands ar": Wish(understands=("ar",)),
+    "understands en": Wish(understands=("en",)),
+    "floor by hand": Wish("floor"),
+    "understands ru, en": Wish(understands=("ru", "en")),
+    "understands fr, ru": Wish(understands=("fr", "ru")),
+    "ru by hand": Wish("ru"),
+}
+AT_HOME, BESIDE = list(WISHES)[:3], list(WISHES)[3:]
+RUSSIAN = {
+    "understands ar": Hears(AMIN, LINA),
+    "understands en": Hears(ELENA, LINA),
+    "floor by hand": Hears(LINA),
+    "understands ru, en": Hears(LINA),
+    "understands fr, ru": Hears(LINA),
+    "ru by hand": Hears(under=LINA),
+}
+"""What everybody hears while Lina speaks; Rita, who has nothing to say then, keeps the floor down all the same."""
+ON_STAGE_IN_RUSSIAN = {"Lina": set[float](), "Omar": {LINA, AMIN}, "Elena": {LINA}, "Rita": {ELENA}}
+ARABIC = {
+    "understands ar": Hears(OMAR),
+    "understands en": Hears(ELENA, OMAR),
+    "floor by hand": Hears(OMAR),
+    "understands ru, en": Hears(RITA, OMAR),
+    "understands fr, ru": Hears(RITA, OMAR),
+    "ru by hand": Hears(RITA, OMAR),
+}
+ON_STAGE_IN_ARABIC = {"Lina": {OMAR, RITA}, "Omar": set[float](), "Elena": {OMAR}, "Rita": {ELENA}}
 
 
-@dataclass
-class Assembly:
-    """A room of the owner's, and people with media sessions in it."""
-
-    stack: Stack
-    owner: Member
-    room_id: str
-    after: AsyncExitStack
-
-    async def comes(self, name: str) -> Member:
-        """Somebody with a seat in the room."""
-        guest = await friend_of(self.stack, self.owner, name)
-        self.after.push_async_callback(guest.leave_for_good)
-        await guest.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=self.room_id))
-        return guest
-
-    async def speaks(self, who: Member, permit: room_pb2.MediaPermit, tone: Tone) -> MediaSession:
-        """Somebody on stage says a tone."""
-        session = await MediaSession.speak(who.client.server.origin, permit.path, permit.permit, tone)
-        self.after.push_async_callback(session.close)
-        return session
-
-    async def comes_up(self, name: str, language: str, tone: Tone) -> Member:
-        """Somebody is offered the stage and speaks a language there."""
-        who = await self.comes(name)
-        offer = stage_service_pb2.OfferStageRequest(room_id=self.room_id, user_id=who.user_id)
-        offered = (await self.owner.client.stage.OfferStage(offer)).offer
-        accept = stage_service_pb2.AcceptOfferRequest(room_id=self.room_id, offer_id=offered.offer_id)
-        await self.speaks(who, (await who.client.stage.AcceptOffer(accept)).permit, tone)
-        await who.client.stage.SetSpokenLanguage(
-            languages_pb2.SetSpokenLanguageRequest(room_id=self.room_id, user_id=who.user_id, language=language)
-        )
-        return who
-
-    async def leads(self, tone: Tone) -> MediaSession:
-        """The owner takes the seat on the floor and speaks."""
-        seat = await self.owner.client.rooms.JoinRoom(room_service_pb2.JoinRoomRequest(room_id=self.room_id))
-        return await self.speaks(self.owner, seat.permit, tone)
-
-    async def interprets(self, name: str, language: str, tone: Tone) -> Member:
-        """Somebody is offered a seat in a booth, takes it, and says a tone there."""
-        who = await self.comes(name)
-        offer = booth_service_pb2.OfferBoothRequest(room_id=self.room_id, user_id=who.user_id, language=language)
-        offered = (await self.owner.client.booths.OfferBooth(offer)).offer
-        accept = stage_service_pb2.AcceptOfferRequest(room_id=self.room_id, offer_id=offered.offer_id)
-        await self.speaks(who, (await who.client.stage.AcceptOffer(accept)).permit, tone)
-        return who
-
-    async def booth(self) -> booth_pb2.Booth:
-        """The room's one booth as it stands."""
-        request = room_service_pb2.GetRoomRequest(room_id=self.room_id)
-        [booth] = (await self.owner.client.rooms.GetRoom(request)).snapshot.booths
-        return booth
-
-    async def until_booth(self, is_so: Callable[[booth_pb2.Booth], bool], seconds: float = 20.0) -> None:
-        """Waits until the one booth is as it should be."""
-        async with asyncio.timeout(seconds):
-            while not is_so(await self.booth()):  # noqa: ASYNC110 (a service in another process is asked)
-                await asyncio.sleep(0.3)
-
-    async def listens(self, name: str, relay_id: str, query: str = "") -> Ear:
-        """Somebody listens by WHEP, through the relay that is meant."""
-        who, ear = await friend_of(self.stack, self.owner, name), Ear()
-        self.after.push_async_callback(who.leave_for_good)
-        path = f"/whep/{self.room_id}{query}"
-        session = await MediaSession.listen(who.client.server.origin, path, who.access_token, ear.take)
-        self.after.push_async_callback(session.close)
-        assert session.relay == relay_id
-        return ear
-
-
-@asynccontextmanager
-async def assembly(folder: Path) -> AsyncIterator[Assembly]:
-    """The whole system with a room, and with the relay of its stage alone."""
-    async with AsyncExitStack() as after:
-        stack = Stack(folder / "state", env={"MEDIA_RELAY_PACKETS_PER_SECOND_BUDGET": HOME_BUDGET})
-        after.push_async_callback(stack.stop)
-        await stack.start()
-        owner = await owner_of(stack)
-        after.push_async_callback(owner.leave_for_good)
-        room_id = (await owner.client.create_room("Two languages")).room_id
-        yield Assembly(stack, owner, room_id, after)
-
-
-def tones(sound: Samples, *others: float) -> list[float]:
+def tones(sound: Samples) -> list[float]:
     """The amplitude of each tone, as it mostly is: packets may be missing where the machine has too much to do."""
-    mostly = [float(np.median(loudness_at(sound, hertz))) for hertz in (FLOOR, FIRST, PARTNER, *others)]
+    mostly = [float(np.median(loudness_at(sound, hertz))) for hertz in (FLOOR, FIRST, PARTNER)]
     assert max(mostly) > 0.02, "nothing is heard"
     return mostly
 
@@ -171,10 +110,10 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
         other.level = 0.3
         await hall.until_booth(lambda booth: not booth.HasField("silent_since"))
 
-        await partner.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
+        await hall.leaves(partner)
         for ear in in_arabic:
             await until_heard(ear, FIRST)
-        await first.client.stage.LeaveStage(stage_service_pb2.LeaveStageRequest(**room))
+        await hall.leaves(first)
         await asyncio.sleep(0.5)
         for sound in await asyncio.gather(*map(hear, in_arabic)):
             assert rms(sound) < 0.001, "nobody interprets, and the booth's rule is silence"
@@ -185,48 +124,126 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
             await until_heard(ear, FLOOR)
 
 
-async def test_a_question_in_another_language_is_understood_by_everybody_and_nobody_asks_for_anything(
-    tmp_path: Path,
-) -> None:
-    async with assembly(tmp_path) as hall:
-        booths, chair, guest = hall.owner.client.booths, Tone(FLOOR), Tone(GUEST, level=0.0)
-        for language in ("ar", "en"):
-            await booths.OpenBooth(booth_service_pb2.OpenBoothRequest(room_id=hall.room_id, language=language))
-        home = (await hall.leads(chair)).relay
-        await hall.interprets("irina", "ar", Tone(FIRST))
-        await hall.interprets("sana", "en", Tone(PARTNER))
-        arabic = [await hall.listens("omar", home, "?understands=ar,fr")]
-        beside = SpareRelay(hall.stack, tmp_path, **NO_BUDGET)
-        hall.after.push_async_callback(beside.stop)
-        await beside.start()
-        arabic.append(await hall.listens("yusuf", SPARE_ID, "?understands=ar,fr"))
-        english = await hall.listens("mona", SPARE_ID, "?understands=en")
-        for ear in arabic:
-            await until_heard(ear, FIRST)
-        await hall.comes_up("nadia", "ar", guest)
-        await asyncio.sleep(2.0)
-        for sound in await asyncio.gather(*map(hear, arabic)):
-            floor, voice, *others = tones(sound, GUEST)
-            assert 0.05 < floor / voice < 0.2, "an interpreter over the English of the floor"
-            assert max(others) < NOT_HEARD * voice
-        await only_the_floor([english])
+@dataclass
+class Partner:
+    """An interpreter whose microphone is a program of its own."""
 
-        chair.level, guest.level = 0.0, 0.3
-        for ear in arabic:
-            await until_heard(ear, GUEST)
-        await until_heard(english, PARTNER)
-        await asyncio.sleep(1.0)
-        for sound in await asyncio.gather(*map(hear, arabic)):
-            *others, voice = tones(sound, GUEST)
-            assert max(others) < NOT_HEARD * voice, "Arabic is heard as it is spoken, and no interpreter over it"
-        *others, over, under = tones(await hear(english), GUEST)
-        assert 0.05 < under / over < 0.2
-        assert max(others) < NOT_HEARD * over
+    who: Member
+    room_id: str
+    process: asyncio.subprocess.Process
 
-        chair.level, guest.level = 0.3, 0.0
-        for ear in arabic:
-            await until_heard(ear, FIRST)
-        await until_heard(english, FLOOR)
+    async def taken_over(self) -> None:
+        """She is the one who is heard, as soon as her sound is there."""
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(MajlisError):
+                    await self.who.client.booths.TakeOver(booth_service_pb2.TakeOverRequest(room_id=self.room_id))
+                    return
+                await asyncio.sleep(0.1)
+
+
+@dataclass
+class Cast:
+    """Who takes part in the talk."""
+
+    hall: Assembly
+    tones: dict[str, Tone]
+    script: Script
+    rita: Member
+    listeners: dict[str, Listener] = field(default_factory=dict)
+    ears: dict[str, Ear] = field(default_factory=dict)
+
+    def speak(self, *names: str) -> None:
+        """These speak from now on, and all others are quiet."""
+        for name, tone in self.tones.items():
+            tone.level = 0.3 if name in names else 0.0
+
+    async def sana_comes(self) -> Partner:
+        """Amin's partner sits down beside him."""
+        who, permit = await self.hall.sits("sana", "ar")
+        arguments = ("--whip", f"{self.hall.stack.url}{permit.path}", "--tone", str(SANA), "--amplitude", "0.3")
+        process = await load_tool.start("speak", *arguments, "--seconds", "600", "--quiet", token=permit.permit)
+        self.hall.after.push_async_callback(load_tool.stop, process)
+        return Partner(who, self.hall.room_id, process)
+
+
+@asynccontextmanager
+async def cast(folder: Path) -> AsyncIterator[Cast]:
+    """Lina speaks Russian and Omar Arabic; six listen, on two relays.
+
+    Elena interprets into English, Amin into Arabic, and Rita into Russian, from what Elena says.
+    """
+    async with assembly(folder) as hall:
+        for language in ("ar", "en", "ru"):
+            await hall.owner.client.booths.OpenBooth(
+                booth_service_pb2.OpenBoothRequest(room_id=hall.room_id, language=language)
+            )
+        tones = {name: Tone(hertz, level=0.0) for name, hertz in VOICES.items()}
+        ears = dict[str, Ear]()
+        script = Script(VOICES, ears, {name: [Ear() for _ in range(4)] for name in STAGE_EARS})
+        home = (await hall.leads(tones["Lina"], "ru", script.on_stage["Lina"])).relay
+        await hall.interprets("amin", "ar", tones["Amin"])
+        await hall.interprets("elena", "en", tones["Elena"], script.on_stage["Elena"])
+        rita = await hall.interprets("rita", "ru", tones["Rita"], script.on_stage["Rita"])
+        await rita.client.booths.SetHearing(booth_service_pb2.SetHearingRequest(room_id=hall.room_id, language="en"))
+        await hall.comes_up("omar", "ar", tones["Omar"], script.on_stage["Omar"])
+        made = Cast(hall, tones, script, rita, ears=ears)
+        for relay_id, names in ((home, AT_HOME), (SPARE_ID, BESIDE)):
+            if relay_id == SPARE_ID:
+                beside = SpareRelay(hall.stack, folder, **NO_BUDGET)
+                hall.after.push_async_callback(beside.stop)
+                await beside.start()
+            for name in names:
+                made.listeners[name], ears[name] = await hall.follows(f"ear{len(made.listeners)}", WISHES[name])
+                assert made.listeners[name].relay == relay_id
+        yield made
+
+
+async def test_a_talk_in_three_languages_is_heard_by_everybody_as_it_is_written(tmp_path: Path) -> None:
+    async with cast(tmp_path) as talk:
+        script = talk.script
+        talk.speak("Lina", "Amin", "Elena")
+        await script.holds(RUSSIAN, ON_STAGE_IN_RUSSIAN)
+
+        # A question is asked in Arabic, and Russian comes out of it by way of English.
+        talk.speak("Omar", "Elena", "Rita")
+        await script.holds(ARABIC, ON_STAGE_IN_ARABIC)
+        talk.speak("Lina", "Amin", "Elena")
+        await script.holds(RUSSIAN, ON_STAGE_IN_RUSSIAN)
+
+        # Amin's partner takes over, and her computer dies: only who listens in Arabic hears of either.
+        unconcerned = ("understands ru, en", "understands en", "understands fr, ru", "floor by hand")
+        for name in unconcerned:
+            talk.ears[name].forget()
+        sana = await talk.sana_comes()
+        await sana.taken_over()
+        by_sana = {**RUSSIAN, "understands ar": Hears(SANA, LINA)}
+        await script.holds(by_sana, {**ON_STAGE_IN_RUSSIAN, "Omar": {LINA, SANA}})
+        sana.process.kill()
+        await script.holds(RUSSIAN, ON_STAGE_IN_RUSSIAN)
+        for name in unconcerned:
+            assert script.is_right(talk.ears[name].heard, RUSSIAN[name]), name
+
+        # Nobody interprets into Russian any more: its booth is silent, until it is told to give the floor.
+        await talk.hall.leaves(talk.rita)
+        nobody = {**RUSSIAN, "ru by hand": Hears()}
+        stage = {name: heard for name, heard in ON_STAGE_IN_RUSSIAN.items() if name != "Rita"}
+        await script.holds(nobody, stage)
+        rule = booth_service_pb2.SetBoothRequest(
+            room_id=talk.hall.room_id, language="ru", rule=booth_pb2.BOOTH_RULE_FLOOR, floor_after_seconds=1
+        )
+        await talk.hall.owner.client.booths.SetBooth(rule)
+        alone = {**RUSSIAN, "ru by hand": Hears(LINA)}
+        await script.holds(alone, stage)
+
+        # The relay of the stage dies: all go on elsewhere, and who listened elsewhere keeps their session.
+        await talk.hall.stack.kill("media_relay")
+        await script.holds(alone, stage)
+        assert [talk.listeners[name].reconnects for name in BESIDE] == [0, 0, 0]
+        await talk.hall.stack.until_ready("media_relay")
+        talk.speak("Omar", "Elena")
+        by_rule = dict.fromkeys(("understands ru, en", "understands fr, ru", "ru by hand"), Hears(OMAR))
+        await script.holds({**ARABIC, **by_rule}, {"Lina": {OMAR}, "Elena": {OMAR}, "Omar": set()})
 
 
 async def only_the_floor(ears: list[Ear], seconds: float = 1.0) -> None:

@@ -5,14 +5,22 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from majlis.auth.v1 import personal_token_service_pb2
-from majlis.room_directory.v1 import moderation_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import booth_service_pb2, moderation_service_pb2, stage_service_pb2
 
 from tests.support import load_tool, voices
+from tests.support.assembly import assembly_in
+from tests.support.gst import Recorder, needs_gstreamer, recording
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.recordings import samples_of
+from tests.support.rtc_client import Tone
+from tests.support.script import Hears, Script
 from tests.support.stack import Stack
+
+FLOOR, ARABIC = 440.0, 700.0
+"""The tones of who speaks on the floor and of who interprets into Arabic."""
 
 
 async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
@@ -53,6 +61,43 @@ async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
             await load_tool.hearing(stack.url, room_id, guest.access_token, 1.0)
     await owner.leave_for_good()
     await guest.leave_for_good()
+
+
+@needs_gstreamer
+async def test_gstreamer_records_each_language_and_changes_it_while_it_records(stack: Stack, tmp_path: Path) -> None:
+    async with assembly_in(stack) as hall, httpx.AsyncClient() as web:
+        await hall.owner.client.booths.OpenBooth(
+            booth_service_pb2.OpenBoothRequest(room_id=hall.room_id, language="ar")
+        )
+        await hall.leads(Tone(FLOOR))
+        await hall.interprets("amin", "ar", Tone(ARABIC))
+        recorders, headers = [], []
+        for number, query in enumerate(("?language=ar", "?understands=fr,ar", "?understands=en", "?language=floor")):
+            guest = await friend_of(stack, hall.owner, "recorder")
+            hall.after.push_async_callback(guest.leave_for_good)
+            _, token = await personal_token(guest, "listen")
+            record = recording(f"{stack.url}/whep/{hall.room_id}{query}", token, tmp_path / f"{number}.raw")
+            recorders.append(await hall.after.enter_async_context(record))
+            headers.append({"Authorization": f"Bearer {token}"})
+        for recorder, over, under in zip(
+            recorders, (ARABIC, ARABIC, FLOOR, FLOOR), (FLOOR, FLOOR, 0.0, 0.0), strict=True
+        ):
+            await records(recorder, over, under)
+
+        # The same words where its session is: what is wrong is refused and changes nothing.
+        change = f"{recorders[0].session}/channel?language="
+        refused = await web.put(f"{change}ka", headers=headers[0])
+        assert (refused.status_code, "BOOTH_UNKNOWN" in refused.text) == (404, True), refused.text
+        await records(recorders[0], ARABIC, FLOOR)
+        changed = await web.put(f"{change}floor", headers=headers[0])
+        assert (changed.status_code, changed.json()) == (200, {"channel": "floor"})
+        await records(recorders[0], FLOOR)
+
+
+async def records(recorder: Recorder, over: float, under: float = 0.0) -> None:
+    """Waits until one voice is recorded, with another quietly under it or nobody."""
+    script = Script({"floor": FLOOR, "interpreter": ARABIC}, {"recorder": recorder})
+    await script.holds({"recorder": Hears(over, under)}, {})
 
 
 @pytest.mark.parametrize("bus", ["there", "hangs"])

@@ -1,9 +1,11 @@
 """A WebRTC client of the tests' own: says tones, records what it hears, and shares no media code with the relay."""
 
 import asyncio
+import bisect
 import contextlib
 import fractions
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +18,7 @@ from tests.support.loopback import offer_only
 from tests.support.voices import SAMPLE_RATE, Samples
 
 FRAME = SAMPLE_RATE // 50
+LATE_SECONDS = 0.5
 
 
 class Tone(MediaStreamTrack):
@@ -32,8 +35,11 @@ class Tone(MediaStreamTrack):
 
     async def recv(self) -> av.AudioFrame:
         loop = asyncio.get_running_loop()
-        self._began = self._began or loop.time()
-        await asyncio.sleep(max(0.0, self._began + self._sample / SAMPLE_RATE - loop.time()))
+        said = self._sample / SAMPLE_RATE
+        if self._began is None or loop.time() - self._began - said > LATE_SECONDS:
+            # Between two sessions nobody listens: it goes on instead of catching up.
+            self._began = loop.time() - said
+        await asyncio.sleep(max(0.0, self._began + said - loop.time()))
         at = np.arange(self._sample, self._sample + FRAME)
         wave = (32767 * self.level * np.sin(2 * math.pi * self.hertz * at / SAMPLE_RATE)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
@@ -47,6 +53,7 @@ class Ear:
 
     def __init__(self) -> None:
         self._chunks: list[Samples] = []
+        self._times: list[float] = []
 
     async def listen(self, track: MediaStreamTrack) -> None:
         """Records until the track ends."""
@@ -60,10 +67,17 @@ class Ear:
         """Records one decoded frame."""
         samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
         self._chunks.append(samples.astype(np.float32) / np.float32(32768))
+        self._times.append(time.monotonic())
 
     def forget(self) -> None:
         """Starts the recording anew."""
         self._chunks.clear()
+        self._times.clear()
+
+    def lately(self, seconds: float) -> Samples:
+        """What came in the last so many seconds; nothing, where nothing came."""
+        first = bisect.bisect_left(self._times, time.monotonic() - seconds)
+        return np.concatenate([np.zeros(0, np.float32), *self._chunks[first:]])
 
     @property
     def heard(self) -> Samples:
