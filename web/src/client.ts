@@ -20,10 +20,10 @@ function workerUrl(): unknown {
 /** Puts the client in the place of what the page showed while it was loading. */
 export function start(place: HTMLElement, words: Words, theme: Theme): void {
   const parts = build(words, theme);
-  const { router, places, player, session } = parts;
+  const { choices, router, places, player, session } = parts;
   router.start();
   player.start();
-  session.accompany(together(player, places));
+  session.accompany(together(player, places, choices));
   void session.start();
   place.replaceChildren();
   mount(App, { target: place, context: contextOf(parts) });

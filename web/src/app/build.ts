@@ -12,6 +12,7 @@ import { openChannel, Tabs } from '../lib/tabs.ts';
 import type { Theme } from '../lib/theme.svelte.ts';
 import { Toasts } from '../lib/toasts.svelte.ts';
 import { Levels } from '../media/levels.ts';
+import { Choices } from '../room/choices.ts';
 import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
 import type { Parts } from './parts.ts';
@@ -46,6 +47,7 @@ export function build(words: Words, theme: Theme): Parts {
       clock,
       now,
     }),
+    choices: new Choices({ recall: () => recall('choices', 'session'), keep: (text) => keep('choices', text, 'session'), me: () => session.me }),
     network: new BrowserNetwork(),
     waits: waitsBy(clock, Math.random),
     now,

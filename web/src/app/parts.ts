@@ -16,6 +16,7 @@ import type { RoomActions } from '../room/actions.ts';
 import type { BoothActions } from '../room/booth-actions.ts';
 import type { CaptionActions } from '../room/caption-actions.ts';
 import type { Reading } from '../room/reading.svelte.ts';
+import type { Choices } from '../room/choices.ts';
 import type { Desk } from '../room/desk.svelte.ts';
 import type { KeptPlaces } from '../room/kept-places.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
@@ -36,6 +37,8 @@ export interface Parts {
   player: Player;
   /** Places before full rooms that this tab may go back to. */
   places: KeptPlaces;
+  /** What was chosen by hand in the rooms of this tab. */
+  choices: Choices;
   clock: Clock;
   network: Network;
   waits: Waits;

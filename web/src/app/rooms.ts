@@ -22,7 +22,7 @@ import { Sound } from '../room/sound.svelte.ts';
 import { takeSlot } from '../room/stream-slots.ts';
 import type { Parts, RoomSide } from './parts.ts';
 
-export function buildRooms({ api, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
+export function buildRooms({ api, choices, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
   const microphone = new Microphone();
   const chime = new Chime(clock);
   const ear = new StageEar(() => openEar(), clock);
@@ -36,13 +36,14 @@ export function buildRooms({ api, clock, levels, network, places, player, sessio
     sound: (source) =>
       new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, ear, clock, waits, network, random: Math.random }),
     microphone,
-    chime: () => chime.ring(),
+    chime: (urgent) => chime.ring(urgent),
     toasts,
     words,
     clock,
     waits,
     tickets: (roomId, roomKey) => places.box(roomId, roomKey),
     understands: () => understood(session.account?.profile?.spokenLanguages ?? [], navigator.languages),
+    choices,
     ear,
     places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };

@@ -42,7 +42,7 @@ describe.each(Object.entries(catalogues))('the catalogue %s', (language, catalog
 });
 
 /** Slots that never hold a count: names and other texts, spans of time, numbers that stand for a place in an order. */
-const worded = new Set('name names time date handle email title room reason reporter subject whom step address text language languages place number'.split(' '));
+const worded = new Set('name names time date handle email title room reason reporter subject whom step address text language languages other place number'.split(' '));
 /** Places in an order have no plural: the first, the second. */
 const ordinal = new Set(['hand.place']);
 const slot = String.raw`\{\{(\w+)\}\}`;

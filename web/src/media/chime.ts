@@ -1,4 +1,4 @@
-// A soft sound for who moderates: a hand went up. Two quiet tones, made here, so that nothing is loaded.
+// A soft sound: a hand went up, for who moderates; or an interpreter is needed. Two quiet tones, made here, so that nothing is loaded.
 import type { Clock } from '../lib/clock.ts';
 import { keep, recall } from '../lib/storage.ts';
 
@@ -24,9 +24,10 @@ export class Chime {
     keep('chime', on ? null : 'off');
   }
 
-  ring(): void {
+  /** Sounds; what is urgent sounds always, for whoever hears hands no more still interprets. */
+  ring(urgent = false): void {
     const now = this.#clock.now();
-    if (!this.on || now - this.#last < quietFor) return;
+    if (!urgent && (!this.on || now - this.#last < quietFor)) return;
     this.#last = now;
     try {
       this.#context ??= new AudioContext();

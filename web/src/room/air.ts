@@ -6,12 +6,21 @@ import type { Heard } from './heard.ts';
 /**
  * `air`: heard in the booth's language. `off`: would be heard, but the microphone is off or gives nothing. `cough`: held for a moment.
  * `rehearsing`: heard by stage and booths, and by no listener yet. `ready`: the partner is heard, one's own microphone is on. `resting`: the partner is heard, one's own microphone is off.
- * `joining`: the connection is not up. `closed`: nobody is heard.
+ * `joining`: the connection is not up. `lost`: it was, and comes back by itself. `closed`: nobody is heard.
  */
-export type Air = 'air' | 'rehearsing' | 'off' | 'cough' | 'ready' | 'resting' | 'joining' | 'closed';
+export type Air = 'air' | 'rehearsing' | 'off' | 'cough' | 'ready' | 'resting' | 'joining' | 'lost' | 'closed';
 
-export function airOf(booth: Booth, me: string, heard: Heard, coughing: boolean, rehearsal = false): Air {
-  if (heard === 'closed' || heard === 'joining') return heard;
+export interface Circumstances {
+  coughing: boolean;
+  rehearsal: boolean;
+  /** The connection was there and broke. */
+  lost: boolean;
+}
+
+export function airOf(booth: Booth, me: string, heard: Heard, { coughing, rehearsal, lost }: Circumstances): Air {
+  if (heard === 'closed') return heard;
+  if (lost) return 'lost';
+  if (heard === 'joining') return heard;
   const on = heard === 'live';
   if (booth.activeUserId !== me) return on ? 'ready' : 'resting';
   if (!on) return 'off';
@@ -26,6 +35,7 @@ export const airWords: Record<Air, Key> = {
   cough: 'desk.coughing',
   ready: 'desk.ready',
   resting: 'desk.resting',
-  joining: 'heard.joining',
+  joining: 'desk.joining',
+  lost: 'desk.lost',
   closed: 'hand.closed',
 };

@@ -1,4 +1,5 @@
 // Who may write captions here, and in which languages there may be some. Pure.
+import { spokenOn } from './hearing.ts';
 import type { RoomView } from './reducer.ts';
 
 /** What is said on the floor, in whichever language. */
@@ -15,9 +16,18 @@ export function mayWrite(view: RoomView, me: string, language: string): boolean 
   return view.captioners.some(({ person, languages, muted }) => person?.userId === me && !muted && languages.includes(language));
 }
 
-/** What to begin with: what one may write, else the first language one understands that somebody writes, else the floor. */
-export function firstLanguage(view: RoomView, me: string, understands: readonly string[]): string {
-  const own = view.captioners.find(({ person }) => person?.userId === me)?.languages[0];
-  const written = new Set(view.captioners.flatMap((captioner) => captioner.languages));
-  return own ?? understands.find((language) => written.has(language)) ?? floor;
+/** The languages in which somebody writes now. */
+export function writtenLanguages(view: RoomView): Set<string> {
+  return new Set(view.captioners.filter(({ muted }) => !muted).flatMap(({ languages }) => languages));
+}
+
+/**
+ * What to begin with, of what somebody writes: what was chosen before, what one writes oneself, one's own languages, what is
+ * said as it is spoken, and then any there is. The floor where nobody writes.
+ */
+export function firstLanguage(view: RoomView, me: string, understands: readonly string[], chosen = ''): string {
+  const written = writtenLanguages(view);
+  const own = view.captioners.find(({ person }) => person?.userId === me)?.languages ?? [];
+  const spoken = [floor, ...spokenOn(view), view.room.language];
+  return [chosen, ...own, ...understands, ...spoken, ...written].find((language) => written.has(language)) ?? floor;
 }

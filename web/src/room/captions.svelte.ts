@@ -3,6 +3,7 @@ import type { Caption } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import type { WatchCaptionsResponse } from '../gen/majlis/gateway/v1/caption_stream_service_pb.ts';
 import type { Clock, Stop } from '../lib/clock.ts';
 import { milliseconds } from '../lib/format.ts';
+import type { Chosen } from './choices.ts';
 
 /** A stream of captions that goes on until it is closed. */
 export interface CaptionStream {
@@ -30,20 +31,39 @@ export class Captions {
   away = $state(false);
   readonly #open: (language: string, listener: CaptionListener) => CaptionStream;
   readonly #clock: Clock;
+  readonly #keep: (chosen: Partial<Chosen>) => void;
   #ending: Record<string, Stop> = {};
   #stream: CaptionStream | null = null;
 
-  constructor(open: (language: string, listener: CaptionListener) => CaptionStream, clock: Clock) {
+  /** `keep` hears what the reader chose. */
+  constructor(open: (language: string, listener: CaptionListener) => CaptionStream, clock: Clock, keep: (chosen: Partial<Chosen>) => void) {
     this.#open = open;
     this.#clock = clock;
+    this.#keep = keep;
   }
 
-  /** Watches a language from now on; empty for none. */
-  watch(language: string): void {
+  /** Opens them in a language that was found for the reader. */
+  show(language: string): void {
+    this.#keep({ reading: true });
+    this.#watch(language);
+  }
+
+  /** Another language, by the reader's hand. */
+  choose(language: string): void {
+    this.#keep({ reads: language, reading: true });
+    this.#watch(language);
+  }
+
+  /** The reader has read enough. */
+  hide(): void {
+    this.#keep({ reading: false });
+    this.close();
+  }
+
+  #watch(language: string): void {
     if (language === this.language) return;
     this.close();
     this.language = language;
-    if (!language) return;
     this.#stream = this.#open(language, {
       told: ({ captions }) => captions.forEach((caption) => this.#take(caption)),
       connected: (up) => (this.away = !up),

@@ -3,17 +3,21 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { beforeEach, expect, test } from 'vitest';
 import { WatchCaptionsResponseSchema } from '../gen/majlis/gateway/v1/caption_stream_service_pb.ts';
+import { Role } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { CaptionSchema, CaptionerSchema, type Caption } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { captionLanguages, firstLanguage, mayWrite } from './captioning.ts';
 import { Captions, type CaptionListener } from './captions.svelte.ts';
-import { me, person, start, view } from './fixtures.ts';
+import type { Chosen } from './choices.ts';
+import { me, person, seat, start, view } from './fixtures.ts';
+import type { RoomView } from './reducer.ts';
 import { Reading } from './reading.svelte.ts';
 
 let clock: FakeClock;
 let listener: CaptionListener | null;
 let opened: string[];
 let captions: Captions;
+let kept: Partial<Chosen>[];
 
 function caption(captionId: string, text: string, at: number, more: Partial<Caption> = {}): Caption {
   const base = create(CaptionSchema, { captionId, writerId: 'sami00000001', language: 'ar', text, beganAt: timestampFromMs(start + at), changedAt: timestampFromMs(start + at), final: true });
@@ -25,13 +29,13 @@ const texts = (): string[] => captions.all.map(({ text }) => text);
 
 beforeEach(() => {
   clock = new FakeClock();
-  [listener, opened] = [null, []];
+  [listener, opened, kept] = [null, [], []];
   captions = new Captions((language, hears) => {
     opened.push(language);
     listener = hears;
     return { close: () => void opened.push('closed') };
-  }, clock);
-  captions.watch('ar');
+  }, clock, (chosen) => void kept.push(chosen));
+  captions.show('ar');
 });
 
 test('captions stand in the order in which they began, and one that grows keeps its place', () => {
@@ -56,19 +60,36 @@ test('what its writer leaves unfinished is over after ten seconds', async () => 
 
 test('another language is another stream, and none is none', () => {
   tell(caption('a', 'one', 1_000));
-  captions.watch('ru');
+  captions.choose('ru');
   expect([opened, texts()]).toEqual([['ar', 'closed', 'ru'], []]);
   listener?.connected(false);
   expect(captions.away).toBe(true);
-  captions.watch('');
+  captions.hide();
   expect([opened.at(-1), captions.language, captions.away]).toEqual(['closed', '', false]);
+  expect(kept).toEqual([{ reading: true }, { reads: 'ru', reading: true }, { reading: false }]);
 });
 
 test('who was let writes those languages unless muted, and begins with theirs', () => {
   const shown = { ...view(), captioners: [create(CaptionerSchema, { person: person(me), languages: ['ru'] }), create(CaptionerSchema, { person: person('vera00000001'), languages: ['ar', 'floor'], muted: true })] };
   expect([mayWrite(shown, me, 'ru'), mayWrite(shown, me, 'ar'), mayWrite(shown, 'vera00000001', 'ar')]).toEqual([true, false, false]);
   expect(captionLanguages(shown, 'fr')).toEqual(['floor', 'ru', 'ar', 'fr']);
-  expect([firstLanguage(shown, me, ['ar']), firstLanguage(shown, 'omar00000001', ['en', 'ar']), firstLanguage(shown, 'omar00000001', ['en'])]).toEqual(['ru', 'ar', 'floor']);
+  expect([firstLanguage(shown, me, ['ar']), firstLanguage(shown, 'omar00000001', ['en', 'ar']), firstLanguage(shown, 'omar00000001', ['en'])]).toEqual(['ru', 'ru', 'ru']);
+});
+
+test('captions begin with what somebody writes: what was chosen, one’s own languages, what is spoken, then any', () => {
+  const writes = (...languages: string[]): RoomView => {
+    const shown = view({}, { stage: [seat('lina00000001', Role.MODERATOR, { speaks: 'ru' })], captioners: [create(CaptionerSchema, { person: person('vera00000001'), languages }), create(CaptionerSchema, { person: person('ivan00000001'), languages: ['de'], muted: true })] });
+    shown.room.language = 'en';
+    return shown;
+  };
+  const first = (shown: RoomView, chosen = ''): string => firstLanguage(shown, me, ['de', 'ar', 'fr'], chosen);
+  expect(first(writes('floor', 'fr', 'ar', 'sw'), 'sw')).toBe('sw');
+  expect(first(writes('floor', 'fr', 'ar'), 'sw')).toBe('ar');
+  expect(first(writes('sw', 'en', 'floor'))).toBe('floor');
+  expect(first(writes('sw', 'en', 'ru'))).toBe('ru');
+  expect(first(writes('sw', 'en'))).toBe('en');
+  expect(first(writes('sw'))).toBe('sw');
+  expect(first(writes())).toBe('floor');
 });
 
 test('how somebody reads is kept', () => {

@@ -72,9 +72,21 @@ export function interpretedOnStage(view: RoomView, understands: readonly string[
   return { interpreters, below };
 }
 
+/** What somebody hears from the stage although they do not understand it: no booth speaks a language of theirs. */
+export function notUnderstood(view: RoomView, understands: readonly string[]): string[] {
+  return understands.some((language) => boothOf(view, language)) || understands.length === 0 ? [] : spokenOn(view).filter((language) => !understands.includes(language));
+}
+
 /** Whether a hand's person speaks only what no booth here takes and the room does not speak: whoever answers may not understand them. */
 export function needsInterpreter(view: RoomView, spoken: readonly string[]): string | null {
   const first = spoken[0]?.split('-')[0];
   if (!first || first === view.room.language || boothOf(view, first)) return null;
   return first;
+}
+
+/** The language in which a hand's person would speak, if those who follow the room in its own language would not understand it. */
+export function needsBooth(view: RoomView, spoken: readonly string[]): string | null {
+  const tags = spoken.map((tag) => tag.split('-')[0] ?? '');
+  const { language } = view.room;
+  return tags[0] && language && !tags.includes(language) && !boothOf(view, language) ? tags[0] : null;
 }

@@ -3,6 +3,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Companion } from '../lib/session.svelte.ts';
 import { within } from '../lib/within.ts';
+import type { Choices } from './choices.ts';
 import type { TicketBox } from './entry.svelte.ts';
 
 /** One place, as this browser knows it. */
@@ -120,15 +121,17 @@ interface NotedPlace {
   who: string;
 }
 
-/** What ends with a sign-in: the room that plays, unless its person thinks better of it, and the places in lines. */
-export function together(player: Companion, places: KeptPlaces): Companion {
+/** What ends with a sign-in: the room that plays, unless its person thinks better of it, the places in lines, and what was chosen in rooms. */
+export function together(player: Companion, places: KeptPlaces, choices: Pick<Choices, 'forget'>): Companion {
   return {
     leave: async () => {
       if (!(await player.leave())) return false;
+      choices.forget();
       await places.giveUp();
       return true;
     },
     letGo: async () => {
+      choices.forget();
       await Promise.all([player.letGo(), places.giveUp()]);
     },
   };

@@ -22,10 +22,14 @@ const places = (): KeptPlaces =>
     now: () => time,
   });
 let clock: FakeClock;
+/** How often it was forgotten what was chosen in rooms. */
+let forgotten: number;
+const choices = { forget: () => void forgotten++ };
 
 beforeEach(() => {
   [stored, noted, me, left, time, clock] = [null, null, 'lina', [], 1_000, new FakeClock()];
   answer = async () => undefined;
+  forgotten = 0;
 });
 
 test('a page that is loaded again has the ticket, and knows until when it is good', () => {
@@ -46,23 +50,23 @@ test('who signs out gives every place up, as a seat, before the sign-in ends', a
   const kept = places();
   kept.box('room1', '').put('ticket1', 120_000);
   kept.box('room2', '').put('ticket2', 120_000);
-  const companion = together({ leave: async () => true, letGo: async () => undefined }, kept);
+  const companion = together({ leave: async () => true, letGo: async () => undefined }, kept, choices);
   expect(await companion.leave()).toBe(true);
-  expect([left, kept.all, stored]).toEqual([['room1 ticket1', 'room2 ticket2'], [], null]);
+  expect([left, kept.all, stored, forgotten]).toEqual([['room1 ticket1', 'room2 ticket2'], [], null, 1]);
 });
 
 test('who thinks better of signing out keeps the place', async () => {
   const kept = places();
   kept.box('room1', '').put('ticket1', 120_000);
-  expect(await together({ leave: async () => false, letGo: async () => undefined }, kept).leave()).toBe(false);
-  expect([left, kept.all.length]).toEqual([[], 1]);
+  expect(await together({ leave: async () => false, letGo: async () => undefined }, kept, choices).leave()).toBe(false);
+  expect([left, kept.all.length, forgotten]).toEqual([[], 1, 0]);
 });
 
 test('another tab that signs this person out ends the waiting here too', async () => {
   const kept = places();
   kept.box('room1', '').put('ticket1', 120_000);
-  await together({ leave: async () => true, letGo: async () => undefined }, kept).letGo();
-  expect(left).toEqual(['room1 ticket1']);
+  await together({ leave: async () => true, letGo: async () => undefined }, kept, choices).letGo();
+  expect([left, forgotten]).toEqual([['room1 ticket1'], 1]);
 });
 
 test('a server that does not answer holds nobody up', async () => {

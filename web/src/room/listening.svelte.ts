@@ -1,14 +1,27 @@
 // In which language this person hears a room: by themselves, or as they chose by hand; what is asked for with each permit.
 import { wish, type Choice, type Wish } from './hearing.ts';
 
+/** Where a choice by hand is kept, so that a page that is loaded again has it. */
+export interface ChoiceBox {
+  recall(): Choice;
+  keep(choice: Choice): void;
+}
+
 export class Listening {
-  /** Automatic until somebody chooses, for as long as they are in the room. */
-  choice = $state<Choice>('auto');
+  #choice = $state<Choice>('auto');
   readonly #understands: () => string[];
+  readonly #box: ChoiceBox;
 
   /** `understands` gives the languages the person understands, the best first. */
-  constructor(understands: () => string[]) {
+  constructor(understands: () => string[], box: ChoiceBox) {
     this.#understands = understands;
+    this.#box = box;
+    this.#choice = box.recall();
+  }
+
+  /** Automatic until somebody chooses. */
+  get choice(): Choice {
+    return this.#choice;
   }
 
   get understands(): string[] {
@@ -19,10 +32,15 @@ export class Listening {
     return wish(this.choice, this.understands);
   }
 
+  choose(choice: Choice): void {
+    this.#choice = choice;
+    this.#box.keep(choice);
+  }
+
   /** A booth was closed: whoever chose it by hand hears by themselves again. True when that was so. */
   closed(language: string): boolean {
-    if (this.choice !== language) return false;
-    this.choice = 'auto';
+    if (this.choice !== language || language === 'auto' || language === 'floor') return false;
+    this.choose('auto');
     return true;
   }
 }

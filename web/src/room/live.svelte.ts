@@ -3,7 +3,7 @@ import type { Client } from '@connectrpc/connect';
 import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { MediaKind, Role, RoomState, type MediaPermit, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { BoothSignalKind, type Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
-import type { BoothSignalled } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
+import { BoothCause, type BoothChanged, type BoothSignalled } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
 import type { RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import type { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
 import type { RoomService } from '../gen/majlis/room_directory/v1/room_service_pb.ts';
@@ -15,14 +15,17 @@ import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import type { Toasts } from '../lib/toasts.svelte.ts';
 import type { Farewell } from '../media/session.ts';
 import type { StageEar } from '../media/stage-ear.ts';
-import { BoothSigns } from './booth-signs.svelte.ts';
+import { BoothSigns, turnWords, type Turn } from './booth-signs.svelte.ts';
+import { boothState } from './booth-state.ts';
+import { firstLanguage } from './captioning.ts';
 import { Captions, type CaptionListener, type CaptionStream } from './captions.svelte.ts';
+import type { Choices } from './choices.ts';
 import { Entry, type TicketBox } from './entry.svelte.ts';
 import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
 import { hearingOf } from './booth-ear.ts';
 import { Listening } from './listening.svelte.ts';
-import type { Choice } from './hearing.ts';
+import { boothOf, type Choice, type Wish } from './hearing.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import type { PlaceLocks } from './place-locks.ts';
@@ -54,8 +57,8 @@ export interface RoomParts {
   stream(roomId: string, listener: StreamListener): Stream;
   sound(source: SoundSource): Sound;
   microphone: Voice;
-  /** A hand went up. */
-  chime(): void;
+  /** A hand went up; `urgent`: something that an interpreter must not miss. */
+  chime(urgent?: boolean): void;
   toasts: Pick<Toasts, 'say'>;
   words: Pick<Words, 't' | 'languageName'>;
   clock: Clock;
@@ -67,6 +70,8 @@ export interface RoomParts {
   understands(): string[];
   /** The captions of a room in a language. */
   captions(roomId: string, language: string, listener: CaptionListener): CaptionStream;
+  /** What was chosen by hand in this tab. */
+  choices: Pick<Choices, 'of' | 'set'>;
   /** How voices on stage are heard. */
   ear: Pick<StageEar, 'hear'>;
 }
@@ -88,15 +93,15 @@ export class LiveRoom {
   readonly #board: NoticeBoard;
 
   constructor(id: string, key: string, me: string, parts: RoomParts) {
-    const { rooms, stage, clock, waits } = parts;
+    const { rooms, stage, clock, waits, choices } = parts;
     this.id = id;
     this.key = key;
     this.me = me;
     this.#parts = parts;
     this.#board = new NoticeBoard(me, clock);
-    this.listening = new Listening(() => parts.understands());
+    this.listening = new Listening(() => parts.understands(), { recall: () => choices.of(id).hears, keep: (hears) => choices.set(id, { hears }) });
     this.signs = new BoothSigns(clock);
-    this.captions = new Captions((language, listener) => parts.captions(id, language, listener), clock);
+    this.captions = new Captions((language, listener) => parts.captions(id, language, listener), clock, (chosen) => choices.set(id, chosen));
     this.queue = new HandQueue(() => stage.attendHands({ roomId: id }), clock);
     this.feed = new Feed(me, (listener) => parts.stream(id, listener), clock, {
       shown: (event) => this.#shown(event),
@@ -106,11 +111,11 @@ export class LiveRoom {
     });
     this.entry = new Entry(
       {
-        join: (ticket, slip) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip, ...this.listening.wish }),
+        join: (ticket, slip) => this.#wishing((wish) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip, ...wish })),
         permit: (kind, changing) =>
           kind === 'stage'
             ? rooms.getMediaPermit({ roomId: id, kind: MediaKind.STAGE, changing, understands: this.listening.understands })
-            : rooms.getMediaPermit({ roomId: id, kind: MediaKind.AUDIENCE, changing, ...this.listening.wish }),
+            : this.#wishing((wish) => rooms.getMediaPermit({ roomId: id, kind: MediaKind.AUDIENCE, changing, ...wish })),
         leave: (epoch) => rooms.leaveRoom({ roomId: id, epoch }),
         leaveLine: (ticket) => rooms.leaveLine({ roomId: id, ticket }),
       },
@@ -164,6 +169,7 @@ export class LiveRoom {
   /** Inside: the sound comes up, and the room is followed. */
   async #admitted(permit: MediaPermit | undefined): Promise<void> {
     this.#listen();
+    if (this.#parts.choices.of(this.id).reading && !this.captions.language) this.read();
     await this.follower.start(permit);
     if (!this.entry.left) this.feed.open();
   }
@@ -177,8 +183,34 @@ export class LiveRoom {
   /** Hears in another language from now on, or by itself again. */
   async hear(choice: Choice): Promise<void> {
     if (this.listening.choice === choice) return;
-    this.listening.choice = choice;
+    this.listening.choose(choice);
     if (!this.onStage) await this.sound.change();
+  }
+
+  /** Asks with what is to be heard; for a booth that was chosen by hand and is closed meanwhile it is asked no more. */
+  async #wishing<T>(ask: (wish: Wish) => Promise<T>): Promise<T> {
+    const { choice } = this.listening;
+    try {
+      return await ask(this.listening.wish);
+    } catch (error) {
+      if (reasonOf(error) !== 'BOOTH_UNKNOWN' || !this.#boothClosed(choice)) throw error;
+      return ask(this.listening.wish);
+    }
+  }
+
+  /** Whoever had chosen a booth that is closed hears by themselves again, and is told. True when that was so. */
+  #boothClosed(language: string): boolean {
+    if (!this.listening.closed(language)) return false;
+    if (this.onStage) return true;
+    const { toasts, words } = this.#parts;
+    toasts.say('listen.closed', { language: words.languageName(language) });
+    return true;
+  }
+
+  /** Opens the captions: in the language chosen before, else in the one that suits this person best. */
+  read(): void {
+    const { view } = this;
+    if (view) this.captions.show(firstLanguage(view, this.me, this.listening.understands, this.#parts.choices.of(this.id).reads));
   }
 
   /** Into a booth, or from it back to the floor: another place on the same stage. */
@@ -211,6 +243,7 @@ export class LiveRoom {
   #signalled(signal: BoothSignalled): void {
     const { toasts, words } = this.#parts;
     this.signs.take(signal);
+    if (signal.kind === BoothSignalKind.TAKE_OVER_PLEASE && signal.byUserId !== this.me) this.#parts.chime(true);
     if (signal.kind === BoothSignalKind.TECHNICIAN) toasts.say('booth.technicianAsked', { language: words.languageName(signal.language), text: signal.text || '–' });
   }
 
@@ -226,26 +259,36 @@ export class LiveRoom {
 
   #followBooths({ event: fact }: RoomEvent, from: RoomView, after: RoomView): void {
     if (after === from || after.gone) return;
-    if (fact.case === 'boothChanged' && fact.value.booth) this.#boothChanged(from, fact.value.booth, fact.value.byUserId);
-    const gone = from.booths.some((booth) => !after.booths.some(({ language }) => language === booth.language) && this.listening.closed(booth.language));
+    this.#turned(from, after, fact.case === 'boothChanged' ? fact.value : null);
+    if (this.moderating && fact.case === 'boothChanged' && fact.value.booth) this.#boothChanged(from, fact.value.booth);
+    const gone = from.booths.some((booth) => !after.booths.some(({ language }) => language === booth.language) && this.#boothClosed(booth.language));
     if (gone && !this.onStage) void this.sound.change();
     if (from.own.language !== after.own.language) this.signs.clear();
     this.#listen();
   }
 
-  /** Who is heard now without having asked for it hears of it, and who moderates of a booth that fell silent. */
-  #boothChanged(from: RoomView, booth: Booth, by: string): void {
-    const { toasts, words, chime } = this.#parts;
-    const was = from.booths.find(({ language }) => language === booth.language);
+  /** Who is on air in the own booth has changed; whoever is it without having asked for it must not miss that. */
+  #turned(from: RoomView, after: RoomView, told: BoothChanged | null): void {
+    const was = boothOf(from, after.own.language)?.activeUserId;
+    const is = boothOf(after, after.own.language)?.activeUserId;
+    if (after.own.language !== from.own.language || was === undefined || is === undefined || was === is) return;
+    this.signs.answered();
+    if (is !== this.me || told?.byUserId === this.me) return;
+    const turns: Partial<Record<BoothCause, Turn>> = { [BoothCause.LOST]: 'lost', [BoothCause.LEFT]: 'left' };
+    const turn = (was && turns[told?.cause ?? BoothCause.UNSPECIFIED]) || 'turn';
+    this.signs.fallsToMe(turn, was);
+    this.#parts.chime(true);
+    if (this.signs.attended) return;
+    this.#parts.toasts.say(turnWords[turn], { name: nameIn(from, was) || this.#parts.words.t('room.someone') });
+  }
+
+  /** A booth that nobody hears any more is told to who moderates, on whichever page they are. */
+  #boothChanged(from: RoomView, booth: Booth): void {
+    const { toasts, words } = this.#parts;
+    const was = boothOf(from, booth.language);
     const language = words.languageName(booth.language);
-    if (booth.activeUserId === this.me) this.signs.answered();
-    if (booth.activeUserId === this.me && was && was.activeUserId !== '' && was.activeUserId !== this.me && by !== this.me) {
-      chime();
-      toasts.say('booth.yourTurn', { language });
-    }
-    if (!this.moderating) return;
     if (was?.activeUserId && !booth.activeUserId) toasts.say('booth.empty', { language });
-    else if (booth.silentSince && !was?.silentSince) toasts.say('booth.silent', { language });
+    else if (was && boothState(was) !== 'silent' && boothState(booth) === 'silent') toasts.say('booth.silent', { language });
   }
 
   /** What who moderates must learn, on whichever page they are. */

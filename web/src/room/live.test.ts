@@ -11,6 +11,10 @@ import { Refusal } from '../lib/refusal.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
+import { BoothCause } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
+import { BoothSchema, BoothSignalKind, type Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
+import { CaptionerSchema } from '../gen/majlis/room_directory/v1/caption_pb.ts';
+import { Choices } from './choices.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { LiveRoom } from './live.svelte.ts';
 import type { Sound } from './sound.svelte.ts';
@@ -24,14 +28,24 @@ let toasts: FakeToasts;
 let rang: number;
 let understands: string[];
 let ear: FakeEar;
+/** What was chosen by hand in this tab. */
+let chosen: string | null;
+/** With which language it was asked for a seat. */
+let wished: string[];
 let leftBehind: bigint[];
 let left: bigint[];
+/** What the room holds beside the usual. */
+let held: Parameters<typeof snapshot>[0];
 /** How GetRoom refuses, if it does. */
 let shut: Error | null;
 
 function live(): LiveRoom {
   const rooms = fakeClient(RoomService, {
-    joinRoom: () => ({ snapshot: snapshot(), seat: create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n }) }),
+    joinRoom: ({ language }) => {
+      wished.push(language);
+      if (language === 'ru') throw refusedWith(Code.NotFound, 'BOOTH_UNKNOWN');
+      return { snapshot: snapshot(held), seat: create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n }) };
+    },
     leaveRoom: ({ epoch }) => (left.push(epoch), {}),
     getRoom: () => {
       if (shut) throw shut;
@@ -45,7 +59,7 @@ function live(): LiveRoom {
     stream: (_room, listener) => (stream = new FakeStream(listener)),
     sound: () => sound as unknown as Sound,
     microphone,
-    chime: () => void rang++,
+    chime: (urgent) => void (rang += urgent ? 100 : 1),
     toasts,
     words: plainWords,
     clock,
@@ -54,6 +68,7 @@ function live(): LiveRoom {
     places: () => new FakeLocks(),
     captions: () => ({ close: () => undefined }),
     understands: () => understands,
+    choices: new Choices({ recall: () => chosen, keep: (text) => void (chosen = text), me: () => me }),
     ear,
   });
 }
@@ -74,9 +89,11 @@ beforeEach(() => {
   rang = 0;
   understands = ['ar'];
   ear = new FakeEar();
+  [chosen, wished] = [null, []];
   leftBehind = [];
   left = [];
   shut = null;
+  held = {};
 });
 
 test('who enters hears the room and follows it', async () => {
@@ -201,4 +218,54 @@ test('who leads alone is the last moderator until somebody else leads or the roo
   led();
   room.feed.end('ended');
   expect(room.lastModerator).toBe(false);
+});
+
+test('a language chosen by hand is asked for again by a page that is loaded again, and captions that were open open again', async () => {
+  held = { captioners: [create(CaptionerSchema, { person: person('vera00000001'), languages: ['floor', 'ar'] })] };
+  const room = await inside();
+  await room.hear('floor');
+  room.captions.choose('ar');
+  const again = await inside();
+  expect([wished, again.listening.choice, again.captions.language]).toEqual([['', 'floor'], 'floor', 'ar']);
+  again.captions.hide();
+  expect((await inside()).captions.language).toBe('');
+});
+
+test('who comes back to a booth that was closed meanwhile gets in, hears by themselves and reads why', async () => {
+  await (await inside()).hear('ru');
+  const room = await inside();
+  expect([wished, room.listening.choice, room.view?.own.epoch]).toEqual([['', 'ru', ''], 'auto', 3n]);
+  expect(toasts.said).toEqual([{ key: 'listen.closed', values: { language: 'ru' } }]);
+});
+
+/** A room in whose Arabic booth this person sits with Vera, who is on air. */
+async function inBooth(): Promise<{ room: LiveRoom; changes: (active: string, cause: BoothCause, by: string) => void }> {
+  const booth = (activeUserId: string): Booth => create(BoothSchema, { language: 'ar', activeUserId, seats: [me, 'vera00000001'].map((one) => ({ person: person(one), connected: true })) });
+  held = { stage: [seat(me, Role.INTERPRETER, { language: 'ar' }), seat('vera00000001', Role.INTERPRETER, { language: 'ar' })], booths: [booth('vera00000001')] };
+  const room = await inside();
+  let revision = 7n;
+  return { room, changes: (active, cause, by) => stream.brings(event(++revision, { case: 'boothChanged', value: { booth: booth(active), cause, byUserId: by } })) };
+}
+
+test.each([
+  [BoothCause.LOST, 'lost', 'desk.turnLost'],
+  [BoothCause.LEFT, 'left', 'desk.turnLeft'],
+] as const)('whoever is on air because their partner is gone (%s) gets a sign and a sound, at the desk and elsewhere', async (cause, kind, key) => {
+  const { room, changes } = await inBooth();
+  changes(me, cause, 'vera00000001');
+  expect([room.signs.sign?.kind, room.signs.sign?.userId, rang]).toEqual([kind, 'vera00000001', 100]);
+  expect(toasts.said).toEqual([{ key, values: { name: 'vera' } }]);
+  changes('vera00000001', BoothCause.TAKEN_OVER, 'vera00000001');
+  expect(room.signs.sign).toBeNull();
+  room.signs.attend();
+  changes(me, cause, 'vera00000001');
+  expect([rang, toasts.said.length]).toEqual([200, 1]);
+});
+
+test('whoever takes over themselves hears nothing of it; a partner who asks for it is heard', async () => {
+  const { room, changes } = await inBooth();
+  stream.brings(event(7n, { case: 'boothSignalled', value: { language: 'ar', kind: BoothSignalKind.TAKE_OVER_PLEASE, byUserId: 'vera00000001' } }));
+  expect([room.signs.sign?.kind, rang]).toEqual([BoothSignalKind.TAKE_OVER_PLEASE, 100]);
+  changes(me, BoothCause.TAKEN_OVER, me);
+  expect([room.signs.sign, rang, toasts.said]).toEqual([null, 100, []]);
 });

@@ -1,5 +1,6 @@
 // What an event means to the person in one calm line: muted by somebody, brought down, room held. Pure.
 import type { Key } from '../i18n/i18n.svelte.ts';
+import type { Captioner } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import { OfferCause, StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandCause, Role, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { ownStageSeat, type RoomView } from './reducer.ts';
@@ -18,6 +19,7 @@ export interface Notice {
 type Holds = (view: RoomView, me: string) => boolean;
 
 const below: Holds = (view, me) => !ownStageSeat(view, me) && !view.own.offer;
+const writerIn = (view: RoomView, me: string): Captioner | undefined => view.captioners.find(({ person }) => person?.userId === me);
 /** Until when each notice is true. */
 const causes = {
   'notice.mutedBy': (view, me) => ownStageSeat(view, me)?.mutedByModerator === true,
@@ -27,6 +29,9 @@ const causes = {
   'notice.handFell': (view, me) => below(view, me) && !view.own.hand,
   'notice.handDismissed': (view, me) => below(view, me) && !view.own.hand,
   'notice.offerGone': below,
+  'notice.captionsLet': (view, me) => writerIn(view, me)?.muted === false,
+  'notice.captionsMuted': (view, me) => writerIn(view, me)?.muted === true,
+  'notice.captionsStopped': (view, me) => !writerIn(view, me),
   'notice.live': (view) => view.room.state === RoomState.LIVE,
 } satisfies Partial<Record<Key, Holds>>;
 
@@ -37,7 +42,7 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
     name: nameIn(before, user),
     revision: event.event.case === 'ownHand' ? event.event.value.queueRevision : event.revision,
     holds: causes[key],
-    stands: key === 'notice.mutedBy',
+    stands: key === 'notice.mutedBy' || key === 'notice.captionsMuted',
   });
   const { event: fact } = event;
   switch (fact.case) {
@@ -51,6 +56,12 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
     }
     case 'stageLeft':
       return fact.value.userId === me && fact.value.cause === StageCause.MOVED ? say('notice.movedBy', fact.value.byUserId) : null;
+    case 'captionersChanged': {
+      const [was, is] = [writerIn(before, me), writerIn(after, me)];
+      if (was && !is) return say('notice.captionsStopped');
+      if (is?.muted && !was?.muted) return say('notice.captionsMuted');
+      return is && !is.muted && (!was || was.muted || is.languages.length > was.languages.length) ? say('notice.captionsLet') : null;
+    }
     case 'ownHand':
       if (fact.value.cause === HandCause.EXPIRED) return say('notice.handFell');
       return fact.value.cause === HandCause.DISMISSED ? say('notice.handDismissed') : null;

@@ -20,6 +20,7 @@ import { RoomActions } from '../room/actions.ts';
 import { BoothActions } from '../room/booth-actions.ts';
 import { CaptionActions } from '../room/caption-actions.ts';
 import { Reading } from '../room/reading.svelte.ts';
+import { Choices } from '../room/choices.ts';
 import { Desk } from '../room/desk.svelte.ts';
 import { me, person, start, view } from '../room/fixtures.ts';
 import { LiveRoom } from '../room/live.svelte.ts';
@@ -65,6 +66,8 @@ export class Scene {
   /** The languages that the person understands. */
   understands: string[] = [];
   readonly opened: string[] = [];
+  /** What was chosen by hand in this tab. */
+  chosen: string | null = null;
   /** What other tabs noted of places in lines. */
   noted: string | null = null;
   readonly #shown: { root: HTMLElement; component: Record<string, unknown> }[] = [];
@@ -81,7 +84,8 @@ export class Scene {
     const player = new Player(toasts, clock);
     const now = (): number => start;
     const places = new KeptPlaces({ recall: () => null, keep: () => undefined, recallAll: () => this.noted, keepAll: (text) => void (this.noted = text), me: () => session.me, leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }), clock, now });
-    this.parts = { api, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
+    const choices = new Choices({ recall: () => this.chosen, keep: (text) => void (this.chosen = text), me: () => session.me });
+    this.parts = { api, choices, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
     this.rooms = {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),
       microphone: this.microphone,
@@ -100,7 +104,7 @@ export class Scene {
 
   /** A room that shows this. */
   room(shown: RoomView | null = view()): LiveRoom {
-    const { api, clock, toasts, waits, words } = this.parts;
+    const { api, choices, clock, toasts, waits, words } = this.parts;
     const room = new LiveRoom('room00000001', '', me, {
       rooms: api.rooms,
       stage: api.stage,
@@ -117,6 +121,7 @@ export class Scene {
       tickets: () => new FakeBox(),
       places: () => new FakeLocks(),
       understands: () => this.understands,
+      choices,
       ear: this.ear,
     });
     room.feed.view = shown;

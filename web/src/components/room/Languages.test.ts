@@ -33,7 +33,7 @@ function shown(stage: StageSeat[], role = Role.LISTENER, muted = false): Shown {
 
 test('nobody has to choose: what is heard by what one understands is said', () => {
   const page = shown([russian]);
-  expect(page.get('heard-now').textContent?.replace(/[\u2068\u2069]/g, '')).toBe('You hear anna, into Arabic');
+  expect(page.get('heard-now').textContent?.replace(/[\u2068\u2069]/g, '')).toBe('You hear anna interpret into Arabic');
   expect(scene.sound.changes).toBe(0);
 });
 
