@@ -1,13 +1,14 @@
 // @vitest-environment happy-dom
 // The interpreter's desk: whether one is heard is never in doubt, and every act has a key.
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { flushSync } from 'svelte';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BoothSchema, BoothSignalKind, type Booth } from '../../gen/majlis/room_directory/v1/booth_pb.ts';
 import { BoothService } from '../../gen/majlis/room_directory/v1/booth_service_pb.ts';
 import { Role, type StageSeat } from '../../gen/majlis/room_directory/v1/room_pb.ts';
 import en from '../../i18n/en.json';
-import { event, me, person, seat, view } from '../../room/fixtures.ts';
+import { event, me, person, seat, start, view } from '../../room/fixtures.ts';
 import type { LiveRoom } from '../../room/live.svelte.ts';
 import { settled } from '../../testing/clock.ts';
 import { Scene, type Shown } from '../../testing/page.ts';
@@ -54,6 +55,15 @@ function desk(active: string, own: Partial<StageSeat> = {}, rehearsal = false): 
   });
 }
 
+/** The booth changes, as the room's stream tells it. */
+function changes(change: (booth: Booth) => MessageInitShape<typeof BoothSchema>): void {
+  const now = room.feed.view;
+  const [booth, ...others] = now?.booths ?? [];
+  if (!now || !booth) throw new Error('nobody is here');
+  room.feed.view = { ...now, booths: [create(BoothSchema, { ...booth, ...change(booth) }), ...others] };
+  flushSync();
+}
+
 async function key(code: string, name = 'keydown', on: EventTarget = window): Promise<void> {
   on.dispatchEvent(new KeyboardEvent(name, { code, key: code, bubbles: true, cancelable: true }));
   await settled();
@@ -97,6 +107,50 @@ test('one key takes over, others give signs, and none acts while one writes', as
   expect(asked).toHaveLength(4);
 });
 
+test('whoever is on air cannot take over, and gives signs to nobody where nobody is: each says why, by button and by key', async () => {
+  const shown = desk(me);
+  await shown.press('take-over');
+  await key('KeyT');
+  expect([asked, shown.get('take-over').getAttribute('aria-disabled'), shown.get('why-kept').textContent]).toEqual([[], 'true', en['desk.whyOnAir']]);
+  expect(scene.parts.toasts.list.map(({ text }) => text)).toEqual([en['desk.whyOnAir']]);
+  await shown.press('sign-five');
+  changes((booth) => ({ seats: booth.seats.map((one, n) => ({ ...one, connected: n === 0 })) }));
+  await shown.press('sign-five');
+  await key('Digit5');
+  expect([asked, shown.get('why-alone').textContent]).toEqual([['FIVE_MINUTES'], en['desk.partnerAway']]);
+  changes((booth) => ({ seats: booth.seats.slice(0, 1) }));
+  await shown.press('sign-take-over');
+  expect([asked, shown.get('why-alone').textContent]).toEqual([['FIVE_MINUTES'], en['desk.alone']]);
+});
+
+test('without a connection nobody reads that they are on air, whatever the server last said', () => {
+  Object.assign(scene.sound, { state: 'reconnecting' });
+  const shown = desk(me);
+  expect([shown.get('booth-desk').dataset['air'], shown.get('air').textContent]).toEqual(['lost', en['desk.lost']]);
+});
+
+test('whoever is on air and gives no sound while the stage speaks is told, and their partner too', () => {
+  const silent = { silentSince: timestampFromMs(start - 12_000) };
+  const mine = desk(me);
+  changes(() => silent);
+  expect([mine.get('booth-state').dataset['state'], mine.get('booth-state').textContent]).toEqual(['silent', en['desk.silentHere']]);
+  changes(() => ({ activeUserId: vera }));
+  expect(mine.get('booth-state').textContent).toContain('vera');
+});
+
+test('whoever falls on air reads why', () => {
+  const shown = desk(me);
+  room.signs.fallsToMe('lost', vera);
+  flushSync();
+  expect(shown.get('booth-sign').textContent).toContain(en['desk.turnLost'].split('{{name}}')[1]);
+});
+
+test('the clock of a turn is the server’s: a page that is loaded again goes on with it', () => {
+  const shown = desk(me);
+  changes(() => ({ heardSince: timestampFromMs(start - 754_000) }));
+  expect(shown.root.querySelector('[role=timer]')?.textContent).toBe('12:34');
+});
+
 test('a line to the partner is sent, and what comes is shown with a name', async () => {
   const shown = desk(me);
   await shown.type('booth-line', 'Your numbers are right');
@@ -119,13 +173,7 @@ test('a partner who asks to be relieved is read out at once', () => {
 test('the clock of a turn goes on through a mute, and begins anew with who is heard', async () => {
   const shown = desk(me);
   const time = (): string | null => shown.root.querySelector('[role=timer]')?.textContent ?? null;
-  const change = (active: string, muted: boolean): void => {
-    const now = room.feed.view;
-    const [booth, ...others] = now?.booths ?? [];
-    if (!now || !booth) throw new Error('nobody is here');
-    room.feed.view = { ...now, booths: [create(BoothSchema, { ...booth, activeUserId: active, seats: booth.seats.map((one) => ({ ...one, muted })) }), ...others] };
-    flushSync();
-  };
+  const change = (activeUserId: string, muted: boolean): void => changes((booth) => ({ activeUserId, seats: booth.seats.map((one) => ({ ...one, muted })) }));
   await scene.clock.pass(90_000);
   change(me, true);
   await scene.clock.pass(5_000);
