@@ -9,7 +9,7 @@ import { shell } from './build/shell.ts';
 import { slimContracts } from './build/contracts.ts';
 
 const backend = process.env['MAJLIS_URL'] ?? 'http://localhost:8080';
-const proxied = ['^/majlis\\.', '^/events/', '^/whip/', '^/whep/', '^/media/', '^/\\.well-known/'];
+const proxied = ['^/majlis\\.', '^/events/', '^/captions/', '^/whip/', '^/whep/', '^/media/', '^/\\.well-known/'];
 
 export default defineConfig({
   plugins: [slimContracts(), svelte(), icons(), shell(), card(), pwa(), compress()],
@@ -18,5 +18,5 @@ export default defineConfig({
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: backend, changeOrigin: true }])),
   },
   resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
-  test: { environment: 'node', include: ['src/**/*.test.ts', 'build/**/*.test.ts'] },
+  test: { environment: 'node', include: ['src/**/*.test.ts', 'build/**/*.test.ts', '../sdk/typescript/tests/**/*.test.ts'] },
 });
