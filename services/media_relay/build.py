@@ -46,6 +46,8 @@ from services.media_relay.fleet.reports import SessionReports
 from services.media_relay.programme.booth_silence import LOOK_SECONDS as SILENCE_SECONDS
 from services.media_relay.programme.booth_silence import BoothSilence
 from services.media_relay.programme.bridge import ProgrammeBridge
+from services.media_relay.programme.input_watch import LOOK_SECONDS as INPUT_SECONDS
+from services.media_relay.programme.input_watch import InputWatch
 from services.media_relay.programme.metrics import show_channels, switches
 from services.media_relay.programme.room_media import RoomMediaTable
 from services.media_relay.rpc import MediaRelayRpc, UseCases
@@ -184,6 +186,10 @@ class RelayService:
         every("loop lag", LAG_TICK_SECONDS, self.shedding.loop_lag.tick)
         silence = BoothSilence(self.relay, self.rooms, self.core.speaking, SystemClock())
         every("booth silence", SILENCE_SECONDS, silence.look)
+        inputs = InputWatch(
+            self.relay, self.rooms, self.core.inputs, self.bus.publish, metrics=self.metrics, clock=SystemClock()
+        )
+        every("input quality", INPUT_SECONDS, inputs.look)
         every("ladder", LOOK_SECONDS, self.shedding.look)
         every("samples", SAMPLE_SECONDS, self.watch.sample)
         every("memory", TRIM_SECONDS, self.upkeep.give_memory_back)

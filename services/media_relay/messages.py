@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import room_parts_pb2
-from majlis.room_directory.v1 import booth_pb2, ladder_pb2, room_pb2, sessions_pb2
+from majlis.room_directory.v1 import booth_pb2, input_quality_pb2, ladder_pb2, room_pb2, sessions_pb2
 
 from services.media_relay.domain.booths import BoothPart, BoothRule
 from services.media_relay.domain.events import (
@@ -18,6 +18,7 @@ from services.media_relay.domain.events import (
     SessionIdle,
     SessionOpened,
 )
+from services.media_relay.domain.inputs import Fault, Inputs, SpeakerInput
 from services.media_relay.domain.ladder import Order
 from services.media_relay.domain.permits import Kind, Permit
 from services.media_relay.domain.rooms import RoomPart
@@ -60,6 +61,11 @@ _CAUSES = {
     Cause.SEAT_ENDED: sessions_pb2.SESSION_CAUSE_SEAT_ENDED,
     Cause.DRAINING: sessions_pb2.SESSION_CAUSE_DRAINING,
     Cause.FAILED: sessions_pb2.SESSION_CAUSE_FAILED,
+}
+
+
+FAULTS: dict[Fault, "input_quality_pb2.InputFault.ValueType"] = {
+    fault: input_quality_pb2.InputFault.Value(f"INPUT_FAULT_{fault.name}") for fault in Fault
 }
 
 
@@ -140,6 +146,35 @@ def _silent_booth(language: str, since: datetime) -> room_parts_pb2.SilentBooth:
     message = room_parts_pb2.SilentBooth(language=language)
     message.since.FromDatetime(since)
     return message
+
+
+def input_quality(room_id: str, term: int, now: datetime, inputs: Inputs) -> input_quality_pb2.InputQuality:
+    """How speakers and interpreters of a room are heard."""
+    message = input_quality_pb2.InputQuality(
+        room_id=room_id, term=term, speakers=[_speaker(each) for each in inputs.speakers.values()]
+    )
+    message.occurred_at.FromDatetime(now)
+    for language, seconds in inputs.delays.items():
+        delay = None if seconds is None else round(1000 * seconds)
+        message.booths.append(input_quality_pb2.BoothDelay(language=language, delay_ms=delay))
+    return message
+
+
+def _speaker(speaker: SpeakerInput) -> input_quality_pb2.SpeakerQuality:
+    verdict = input_quality_pb2.INPUT_VERDICT_UNSPECIFIED
+    if speaker.faults:
+        verdict = input_quality_pb2.INPUT_VERDICT_POOR
+    elif speaker.is_known:
+        verdict = input_quality_pb2.INPUT_VERDICT_GOOD
+    return input_quality_pb2.SpeakerQuality(
+        user_id=speaker.user_id,
+        member=speaker.member,
+        verdict=verdict,
+        faults=[FAULTS[fault] for fault in speaker.faults],
+        level_dbov=None if speaker.level_dbov is None else round(speaker.level_dbov),
+        band_hz=speaker.band_hz,
+        loss_percent=round(speaker.loss_percent, 1),
+    )
 
 
 def work(done: Work) -> pb.Work:

@@ -3,6 +3,7 @@
 from packetcore._native import (
     Core,
     CoreError,
+    Input,
     ListenerFormat,
     Muxer,
     ProgrammeFrame,
@@ -16,6 +17,7 @@ from packetcore._native import (
 __all__ = [
     "Core",
     "CoreError",
+    "Input",
     "ListenerFormat",
     "Muxer",
     "ProgrammeFrame",

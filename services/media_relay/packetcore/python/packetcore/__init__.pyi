@@ -128,6 +128,24 @@ class SessionStats:
     """Nominated and keyed."""
 
 @final
+class Input:
+    """What one member's microphone sends."""
+
+    member: Final[int]
+    level_dbov: Final[float | None]
+    """Mean level of what is speech; None before enough was heard, as with the next two."""
+    clipped: Final[float | None]
+    """Part of the samples of speech that lie at full scale, 0..1."""
+    band_hz: Final[int | None]
+    """Where the spectrum of speech ends."""
+    expected: Final[int]
+    """Packets of the last ten seconds: how many there should have been."""
+    lost: Final[int]
+    """How many of these did not come."""
+    activity: Final[str]
+    """Whether they spoke in each 100 ms of the last 40 s, oldest first, as 1 and 0; all that are read together end together."""
+
+@final
 class Core:
     def __init__(
         self,
@@ -276,6 +294,12 @@ class Core:
 
     def speaking(self, stage: Stage) -> list[int]:
         """The member numbers of those who speak there now, short pauses included; its booths' people are among them."""
+
+    def inputs(self, stage: Stage) -> list[Input]:
+        """How well those who speak there can be heard, its booths' people among them.
+
+        Measured from the first time it is asked until 5 s after the last; whoever was not heard since is left out.
+        """
 
     def counters(self) -> dict[str, int]:
         """Totals since start and, for names ending in _now, gauges; names are listed in docs of crate io, counters.rs."""

@@ -5,6 +5,7 @@ pub mod calibrate;
 mod checks;
 pub mod counters;
 mod dump;
+mod listening;
 mod messages;
 mod outlets;
 mod packet_thread;
@@ -20,6 +21,7 @@ mod threads;
 mod work;
 
 pub use calibrate::self_calibrate;
+pub use majlis_mix::InputReading;
 pub use random::stream_start;
 pub use relay::{Relay, RelayConfig, SessionReport};
 pub use work::{WorkCosts, measure_work};

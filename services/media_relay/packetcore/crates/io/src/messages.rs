@@ -5,6 +5,7 @@ use crossbeam_queue::ArrayQueue;
 use majlis_core::endpoint::{self, Event, SessionInfo};
 use majlis_core::fanout::{self, ProgrammePacket, Sent};
 use majlis_core::{ChannelId, Micros, SessionId, StageId};
+use majlis_mix::InputReading;
 use majlis_programme::{EncoderCosts, ProgrammeCommand, ProgrammeFrame};
 use std::io;
 use std::sync::mpsc::Sender;
@@ -41,6 +42,8 @@ pub enum Question {
     Session(SessionId, Sender<Option<SessionInfo>>),
     /// The member numbers of those who speak on a stage, its booths included.
     Speaking(StageId, Sender<Vec<u32>>),
+    /// How well those on a stage can be heard; passed on to its programme thread.
+    Inputs(StageId, Sender<Vec<InputReading>>),
     /// What a listener was sent; passed on to its shard.
     Sent(usize, SessionId, Sender<Option<Sent>>),
     /// Everything as JSON: members from this thread, the channels as a list's items from each programme thread.
@@ -67,6 +70,8 @@ pub enum ToProgramme {
     Effort(EffortRule),
     /// What happened on a stage or in an audience.
     Fact(endpoint::StageFact),
+    /// How well those on a stage can be heard; it is measured while somebody asks.
+    Inputs(StageId, Sender<Vec<InputReading>>),
     /// Its part of the dump.
     Dump(Sender<String>),
     /// An answer when everything before is done.

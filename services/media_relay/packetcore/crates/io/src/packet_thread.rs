@@ -135,6 +135,9 @@ impl PacketThread {
                 let levels = self.endpoint.stage_levels(stage, now);
                 drop(reply.send(levels.iter().filter(|each| each.speaking).map(|each| each.member).collect()));
             }
+            Question::Inputs(stage, reply) => {
+                self.out.tell_programme(stage.0, ToProgramme::Inputs(stage, reply));
+            }
             Question::Sent(shard, session, reply) => self.out.tell_sender(shard, ToSender::Sent(session, reply)),
             Question::Dump(reply) => {
                 drop(reply.send(dump(&self.endpoint, now)));

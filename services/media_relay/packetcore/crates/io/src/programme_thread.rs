@@ -1,6 +1,7 @@
 //! A programme thread: runs its channels' mixers and playout buffers on time, whatever Python does meanwhile.
 
 use crate::counters::{Counters, ProgrammeGauges, RelayShare, publish_share};
+use crate::listening::Listening;
 use crate::messages::{EffortRule, Exports, PacketRing, Pushes, Speech, ToProgramme};
 use crate::sys::{self, EventFd};
 use majlis_core::fanout::ProgrammePacket;
@@ -106,6 +107,8 @@ pub struct ProgrammeThread {
     pub at: usize,
     /// Its channels.
     pub programme: Programme<Mixer>,
+    /// How well those on its stages can be heard, where somebody asks.
+    pub listening: Listening,
     /// How hard its encoders work.
     pub effort: Effort,
     /// From the packet thread.
@@ -195,7 +198,11 @@ impl ProgrammeThread {
                     }
                     self.programme.set_effort(self.effort.complexity());
                 }
-                ToProgramme::Fact(fact) => self.programme.handle_fact(fact, now),
+                ToProgramme::Fact(fact) => {
+                    self.listening.note(fact);
+                    self.programme.handle_fact(fact, now);
+                }
+                ToProgramme::Inputs(stage, reply) => drop(reply.send(self.listening.read(stage, now))),
                 ToProgramme::Dump(reply) => drop(reply.send(self.programme.dump().join(","))),
                 ToProgramme::Flush(reply) => {
                     let _ = reply.send(());
@@ -210,6 +217,7 @@ impl ProgrammeThread {
                 level: speech.level,
                 payload: &speech.payload[..usize::from(speech.len)],
             };
+            self.listening.hear(speech.stage, (speech.member, speech.booth), packet, speech.arrival);
             self.programme.handle_speech(speech.stage, (speech.member, speech.booth), packet, speech.arrival);
             let _ = self.speech.read_chunk(1).map(rtrb::chunks::ReadChunk::commit_all);
         }
@@ -231,6 +239,7 @@ impl ProgrammeThread {
         publish_share(&counters.seams_to_mixing, totals.to_mixing, &mut self.told[7]);
         if now >= self.gauges_at {
             self.gauges_at = now + GAUGES_EACH;
+            self.listening.expire(now);
             let gauges = ProgrammeGauges {
                 mixers: self.programme.mixers(),
                 depth_ms: self.programme.playout_depth_ms(),

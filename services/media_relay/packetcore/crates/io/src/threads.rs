@@ -2,6 +2,7 @@
 
 use crate::batch::SendBatch;
 use crate::counters::{Counters, RelayShare};
+use crate::listening::Listening;
 use crate::messages::{Events, Exports, Mailbox, Pushes, ToPacket, ToSender};
 use crate::outlets::{Line, Outlets, ProgrammeLine};
 use crate::packet_thread::PacketThread;
@@ -115,6 +116,7 @@ impl Threads {
         let programme = ProgrammeThread {
             at,
             programme: Programme::new(clock),
+            listening: Listening::default(),
             effort: Effort::new(&DEFAULT_COSTS, sys::monotonic_micros()),
             commands,
             speech: speech_out,

@@ -196,6 +196,11 @@ impl SpeakerLevel {
         self.level
     }
 
+    /// Mean level of what was speech, dBov; none before he spoke for a while.
+    pub fn speech_dbov(&self) -> Option<f32> {
+        (self.spoken >= KNOWN_AFTER).then_some(self.speech)
+    }
+
     /// Gain now in force, dB.
     pub fn gain_db(&self) -> f32 {
         self.gain_db

@@ -16,6 +16,7 @@
 mod bed;
 mod codec;
 mod desk;
+mod input;
 mod jitter;
 mod level;
 mod limiter;
@@ -32,6 +33,7 @@ mod trust;
 mod ways;
 
 pub use codec::{BIT_RATES, CodecError, ENCODER_LAG, FRAME, ProgrammeEncoder, SpeechDecoder};
+pub use input::{InputReading, Inputs};
 pub use jitter::Inserted;
 pub use level::TARGET_DBOV;
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};

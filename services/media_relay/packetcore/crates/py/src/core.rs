@@ -1,6 +1,6 @@
 //! The class `Core`; each method is one call of `majlis_io::Relay`, without the GIL where it may wait.
 
-use crate::values::{ListenerFormat, SessionStats, Slot};
+use crate::values::{Input, ListenerFormat, SessionStats, Slot};
 use crate::{CoreError, refused};
 use majlis_core::SECOND;
 use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
@@ -257,6 +257,11 @@ impl Core {
 
     fn speaking(&self, py: Python<'_>, stage: u64) -> PyResult<Vec<u32>> {
         self.call(py, |relay| relay.speaking(stage))
+    }
+
+    fn inputs(&self, py: Python<'_>, stage: u64) -> PyResult<Vec<Input>> {
+        let read = self.call(py, |relay| relay.inputs(stage))?;
+        Ok(read.into_iter().map(Input::from).collect())
     }
 
     fn counters(&self) -> PyResult<BTreeMap<String, u64>> {

@@ -33,7 +33,7 @@ mod _native {
     #[pymodule_export]
     use super::mux::Muxer;
     #[pymodule_export]
-    use super::values::{ListenerFormat, SessionStats, Slot};
+    use super::values::{Input, ListenerFormat, SessionStats, Slot};
 
     /// Packets per second this machine can seal and send on loopback with one core.
     #[pyfunction]

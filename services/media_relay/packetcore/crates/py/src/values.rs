@@ -1,7 +1,7 @@
 //! The value classes of the Python API.
 
 use majlis_core::fanout;
-use majlis_io::SessionReport;
+use majlis_io::{InputReading, SessionReport};
 use pyo3::prelude::*;
 
 /// One recvonly m-line of a stage session.
@@ -75,5 +75,24 @@ impl From<SessionReport> for SessionStats {
             address: info.address.map(|address| (address.ip().to_string(), address.port())),
             connected: info.connected,
         }
+    }
+}
+
+/// What one member's microphone sends.
+#[pyclass(frozen, get_all, module = "packetcore")]
+pub struct Input {
+    member: u32,
+    level_dbov: Option<f32>,
+    clipped: Option<f32>,
+    band_hz: Option<u32>,
+    expected: u32,
+    lost: u32,
+    activity: String,
+}
+
+impl From<InputReading> for Input {
+    fn from(read: InputReading) -> Self {
+        let InputReading { member, booth: _, level_dbov, clipped, band_hz, expected, lost, activity } = read;
+        Self { member, level_dbov, clipped, band_hz, expected, lost, activity }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Relay, SessionReport, lock};
 use crate::RelayError;
 use crate::messages::{Question, ToPacket};
+use majlis_mix::InputReading;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -43,6 +44,13 @@ impl Relay {
     pub fn speaking(&self, stage: u64) -> Result<Vec<u32>, RelayError> {
         let stage = lock(&self.registry).stage(stage)?;
         answer(&self.ask(|reply| Question::Speaking(stage, reply))?)
+    }
+
+    /// How well those on a stage can be heard, its booths' people among them. It is measured from the first time that it is
+    /// asked until some seconds after the last.
+    pub fn inputs(&self, stage: u64) -> Result<Vec<InputReading>, RelayError> {
+        let stage = lock(&self.registry).stage(stage)?;
+        answer(&self.ask(|reply| Question::Inputs(stage, reply))?)
     }
 
     /// Everything as JSON, keys and passwords left out.
