@@ -99,7 +99,7 @@ impl SpeechDecoder {
     }
 }
 
-/// The programme's encoder: mono, 20 ms, VBR.
+/// The programme's encoder: mono, 20 ms, VBR that no frame is held to: speech takes the target, what rings takes more.
 pub struct ProgrammeEncoder {
     inner: opus::Encoder,
     scratch: [u8; MAX_PAYLOAD],
@@ -110,6 +110,8 @@ impl ProgrammeEncoder {
     pub fn new(bits_per_second: u32, complexity: u8) -> Result<Self, CodecError> {
         let mut inner = opus::Encoder::new(SAMPLE_RATE, opus::Channels::Mono, opus::Application::Voip)?;
         inner.set_vbr(true)?;
+        // Sound that was coded once already is what suffers most where each frame must fit; speech is coded in as many bits.
+        inner.set_vbr_constraint(false)?;
         // The mixer decides what silence is, and listeners' loss is RED's work.
         inner.set_dtx(false)?;
         inner.set_inband_fec(false)?;
