@@ -15,6 +15,7 @@ from tests.load.ear_rows import concealed_rows, ear_rows
 from tests.load.hand_rows import hand_rows
 from tests.load.idle_rows import idle_rows
 from tests.load.interpreter_rows import interpreter_rows
+from tests.load.language_crowd import language_crowd_rows
 from tests.load.language_rows import language_rows
 from tests.load.naive import naive_rows
 from tests.load.refused_rooms import refusal_rows
@@ -97,6 +98,9 @@ GROUPS = (
             "language_switch_p95_ms", "language_switch_gap_ms", "booth_handover_gap_ms", "booth_handover_overlap_ms",
             "interpreter_ear_p95_ms",
         ),
+    ),
+    Group(
+        "language_crowd", language_crowd_rows, ("languages_5000_drops", "languages_5000_p99_over_one_ms"),
     ),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
     Group("concealed", concealed_rows, ("concealed_10", "concealed_20")),

@@ -145,13 +145,13 @@ class Booths:
         await client.join(self.house.room_id, without_permit=True)
         return client, person_of(token)
 
-    async def interprets(self, language: str, mouth: Mouth) -> Person:
-        """Somebody takes a seat in a booth."""
+    async def interprets(self, language: str, mouth: Mouth, slots: int = 2) -> Person:
+        """Somebody takes a seat in a booth, who hears so many others."""
         client, who = await self.guest()
         request = booth_service_pb2.OfferBoothRequest(room_id=self.house.room_id, user_id=who, language=language)
         offer = (await self.leader.booths.OfferBooth(request)).offer
         taken = await client.accept_offer(self.house.room_id, offer.offer_id)
-        return await self.speaks(client, taken.permit, mouth, 2)
+        return await self.speaks(client, taken.permit, mouth, slots)
 
     async def comes_up(self, mouth: Mouth) -> Person:
         """Somebody speaks on the floor too."""

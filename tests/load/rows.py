@@ -59,6 +59,8 @@ BARS: dict[str, float] = {
     "language_core_share": 0.03,
     "language_switch_p95_ms": 150,
     "language_switch_gap_ms": 100,
+    "languages_5000_drops": 0,
+    "languages_5000_p99_over_one_ms": 10,
     "booth_handover_gap_ms": 20,
     "booth_handover_overlap_ms": 0,
     **{f"ear_band_low_hz{way}": 125 for way in ("", "_sdk", "_channel")},

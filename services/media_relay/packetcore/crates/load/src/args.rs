@@ -314,7 +314,12 @@ impl DoorArgs {
             (None, Some(api), Some(room)) => {
                 // One seat per person: a second session would take the first one's place.
                 anyhow::ensure!(tokens.len() >= count, "{count} tokens are needed, {} are given", tokens.len());
-                let door = |token: &String| Door::Room { api: api.clone(), room: room.clone(), token: token.clone() };
+                let door = |token: &String| Door::Room {
+                    api: api.clone(),
+                    room: room.clone(),
+                    token: token.clone(),
+                    understands: Vec::new(),
+                };
                 Ok(tokens.iter().take(count).map(door).collect())
             }
             _ => bail!("--endpoint, or --api and --room, are needed"),

@@ -17,7 +17,7 @@ const DOORWAY: Duration = Duration::from_secs(2);
 /// Reasons of failures that are told.
 const TOLD: usize = 5;
 
-/// Who comes into a room: tokens of people. The first speaker leads it, a second one was brought up before.
+/// Who comes into a room: tokens of people. The first speaker leads it; others were brought up before, or into booths.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RoomPlan {
     /// The room.
@@ -25,12 +25,15 @@ pub struct RoomPlan {
     /// Speakers.
     #[serde(default)]
     pub speakers: Vec<String>,
-    /// The number of the first of them in the room, 0 or 1.
+    /// The number of the first of them in the room; even ones say what the first does, odd ones what the second does.
     #[serde(default)]
     pub first_speaker: usize,
     /// Listeners.
     #[serde(default)]
     pub listeners: Vec<String>,
+    /// Languages that these listeners understand, the best first; none hears the floor.
+    #[serde(default)]
+    pub understands: Vec<String>,
 }
 
 /// Refusals for one reason.
@@ -97,7 +100,7 @@ impl Arrivals {
         let http = client()?;
         let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / self.rate.max(0.1)));
         let (mut joins, mut outcome, mut entered) = (Joins::new(), Outcome::default(), live_now(live));
-        for (room, token, speaks) in rooms.iter().flat_map(people) {
+        for (plan, token, speaks) in rooms.iter().flat_map(people) {
             pace.tick().await;
             let patience = Instant::now() + DOORWAY;
             loop {
@@ -115,7 +118,9 @@ impl Arrivals {
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let door = Door::Room { api: self.api.clone(), room: room.into(), token: token.into() };
+            let understands = if speaks.is_none() { plan.understands.clone() } else { Vec::new() };
+            let (api, room, token) = (self.api.clone(), plan.room.clone(), token.into());
+            let door = Door::Room { api, room, token, understands };
             joins.spawn(come(http.clone(), door, speaks, self.tries, self.bind));
         }
         while let Some(done) = joins.join_next().await {
@@ -129,10 +134,10 @@ fn live_now(live: &Live) -> u64 {
     live.connected.load(Ordering::Relaxed) + live.ended.load(Ordering::Relaxed)
 }
 
-fn people(plan: &RoomPlan) -> impl Iterator<Item = (&str, &str, Option<usize>)> {
+fn people(plan: &RoomPlan) -> impl Iterator<Item = (&RoomPlan, &str, Option<usize>)> {
     let speakers = plan.speakers.iter().zip(plan.first_speaker..).map(|(token, number)| (token, Some(number)));
     let listeners = plan.listeners.iter().map(|token| (token, None));
-    speakers.chain(listeners).map(|(token, speaks)| (plan.room.as_str(), token.as_str(), speaks))
+    speakers.chain(listeners).map(move |(token, speaks)| (plan, token.as_str(), speaks))
 }
 
 async fn come(http: Client, door: Door, speaks: Option<usize>, tries: u32, bind: Option<IpAddr>) -> Result<Arrived> {

@@ -30,6 +30,8 @@ pub enum Door {
         room: String,
         /// An access token.
         token: String,
+        /// Languages that are understood, the best first; without any the floor is heard.
+        understands: Vec<String>,
     },
 }
 
@@ -108,10 +110,12 @@ pub async fn enter_within(
 
 /// Comes in anew with the seat that is held; who holds none any more joins again.
 pub async fn enter_again(client: &Client, door: &Door, wanted: Wanted, bind: Option<IpAddr>) -> Result<Entered> {
-    let Door::Room { api, room, token } = door else { return enter_within(1, client, door, wanted, bind).await };
+    let Door::Room { api, room, token, understands } = door else {
+        return enter_within(1, client, door, wanted, bind).await;
+    };
     let begun = Instant::now();
     let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
-    let request = json!({"roomId": room, "kind": kind});
+    let request = json!({"roomId": room, "kind": kind, "understands": understands});
     let answer = call(1, client, api, "room_directory.v1.RoomService/GetMediaPermit", token, request).await;
     let mut answer = match answer {
         Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.reason == "NOT_IN_ROOM") => {
@@ -132,13 +136,14 @@ pub async fn enter_again(client: &Client, door: &Door, wanted: Wanted, bind: Opt
 async fn permit(tries: u32, client: &Client, door: &Door, wanted: Wanted) -> Result<(Url, String)> {
     match door {
         Door::Endpoint { url, token } => Ok((url.clone(), token.clone())),
-        Door::Room { api, room, token } => {
+        Door::Room { api, room, token, understands } => {
             let call = |method, request| call(tries, client, api, method, token, request);
-            let joined = call("room_directory.v1.RoomService/JoinRoom", json!({"roomId": room}));
+            let joined =
+                call("room_directory.v1.RoomService/JoinRoom", json!({"roomId": room, "understands": understands}));
             let mut permit = joined.await?["permit"].take();
             if permit.is_null() {
                 let kind = if wanted.speaks { "MEDIA_KIND_STAGE" } else { "MEDIA_KIND_AUDIENCE" };
-                let request = json!({"roomId": room, "kind": kind});
+                let request = json!({"roomId": room, "kind": kind, "understands": understands});
                 permit = call("room_directory.v1.RoomService/GetMediaPermit", request).await?["permit"].take();
             }
             let path = permit["path"].as_str().context("the permit names no path")?;

@@ -110,7 +110,12 @@ impl Following {
                 let (told, notes) = unbounded_channel();
                 let number = self.people.len();
                 self.tell(Command::Add(Add { room, says, notes: told }))?;
-                let door = Door::Room { api: self.api.clone(), room: plan.room.clone(), token: token.clone() };
+                let door = Door::Room {
+                    api: self.api.clone(),
+                    room: plan.room.clone(),
+                    token: token.clone(),
+                    understands: plan.understands.clone(),
+                };
                 let person = Person {
                     number,
                     door,

@@ -35,7 +35,7 @@ pub struct Talk {
 pub struct Talker {
     peer: Peer,
     talk: Arc<Talk>,
-    /// First or second of the room: 0 or 1.
+    /// Which of the room; even ones say the same, and odd ones do.
     number: usize,
     next: Option<u64>,
     looked: Instant,
@@ -66,7 +66,7 @@ impl Sink for Deaf {
 }
 
 impl Talker {
-    /// The first or second speaker of a room.
+    /// A speaker of a room.
     pub fn new(peer: Peer, talk: Arc<Talk>, number: usize) -> Self {
         Self { peer, talk, number, next: None, looked: Instant::now(), sequence: 1000 }
     }
@@ -104,7 +104,7 @@ impl Talker {
     fn say(&mut self, slot: u64, talking: &Talking) {
         let talk = Arc::clone(&self.talk);
         let alone = talk.speakers.load(Ordering::Relaxed) < 2;
-        let track = if alone { &talk.alone } else { &talk.together[self.number] };
+        let track = if alone { &talk.alone } else { &talk.together[self.number % 2] };
         let Some(packet) = track.at(slot) else { return };
         let said = Said {
             sequence: self.sequence,

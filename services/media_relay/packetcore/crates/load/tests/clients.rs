@@ -110,7 +110,12 @@ async fn a_refusal_is_told_with_its_status_and_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_is_let_in_through_the_room_counted_and_taken_out_again() {
     let (address, seen) = support::serve(|tick| tick % 20 == 19);
-    let room = |_| Door::Room { api: address.parse().unwrap(), room: "abcdefghij".into(), token: "good".into() };
+    let room = |_| Door::Room {
+        api: address.parse().unwrap(),
+        room: "abcdefghij".into(),
+        token: "good".into(),
+        understands: Vec::new(),
+    };
     let plan = Plan {
         doors: (0..20).map(room).collect(),
         rate: 100.0,
