@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.media_relay.domain.booths import FLOOR_BOOTH, Mix, mix_of, place_of
-from services.media_relay.domain.hearing import heard_by
 from services.media_relay.domain.media import StageSeat
 from services.media_relay.domain.permits import Choice, Kind
 from services.media_relay.domain.rooms import RoomBook
 from services.media_relay.domain.sessions import MediaSession, SessionTable
 from services.programme.channels import FLOOR, Channel
+from services.programme.hearing import heard_by
 from services.programme.leases import Leases
 from services.programme.wishes import Wish
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from services.media_relay.domain.hearing import MOST_OUTCOMES, heard_by
 from services.programme.channels import FLOOR, Channel
+from services.programme.hearing import MOST_OUTCOMES, heard_by
 
 ROOM = "room000001"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ru", "sw", "tr")
