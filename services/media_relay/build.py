@@ -49,7 +49,7 @@ from services.media_relay.programme.bridge import ProgrammeBridge
 from services.media_relay.programme.input_watch import LOOK_SECONDS as INPUT_SECONDS
 from services.media_relay.programme.input_watch import InputWatch
 from services.media_relay.programme.metrics import show_channels, switches
-from services.media_relay.programme.room_media import RoomMediaTable
+from services.media_relay.programme.room_media import RoomMediaTable, Told
 from services.media_relay.rpc import MediaRelayRpc, UseCases
 from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
@@ -125,7 +125,7 @@ class RelayService:
 
         adapter = CoreAdapter(core, _shape(settings))
         bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
-        rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions, switches(metrics))
+        rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions, _told(relay, metrics))
         show_channels(metrics, rooms, relay.sessions)
         others, orders = OtherRelays(), LadderOrders(relay.relay_id)
         wishes = WishEar(bus, lambda wish: rooms.heard(wish, clock.monotonic()), metrics, relay.relay_id)
@@ -233,6 +233,11 @@ class RelayService:
         costs = await asyncio.to_thread(measured_costs, programme)
         capacity.measure(_limits(self.settings, costs), replace(capacity.tariff, costs=costs))
         _log.info("work measured", packets_per_second=capacity.limits.usual, limits=capacity.limits, costs=costs)
+
+
+def _told(relay: Relay, metrics: Metrics) -> Told:
+    """What happens to channels is seen by operators, and promised."""
+    return Told(switches(metrics), relay.capacity.export)
 
 
 def _media_port(settings: Settings) -> Core:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from services.programme.hearing import mixes
 from services.programme.work import KEPT_BACK, NOTHING, Limits, Part, Tariff, Work
 
 PACKET_BYTES = 60
@@ -20,7 +21,7 @@ class Plan:
     """In each room."""
     speakers: int = 1
     languages: int = 0
-    """Beside the floor's: a channel and an interpreter each."""
+    """Beside the floor's: an interpreter and a channel each, and another where it may be spoken on the floor too."""
     packet_ms: int | None = None
     """Milliseconds of sound in a packet to listeners; None: as each relay has it."""
 
@@ -31,8 +32,8 @@ class Plan:
 
     def part(self, *, home: bool, listeners: int) -> Part:
         """What a relay carries of one such room, with so many of its listeners."""
-        stage = self.stage if home else 0
-        return Part(home=home, listeners=listeners, stage=stage, channels=1, languages=self.languages)
+        stage, languages = self.stage if home else 0, mixes(self.languages, self.speakers)
+        return Part(home=home, listeners=listeners, stage=stage, channels=1, languages=languages)
 
 
 @dataclass(slots=True)

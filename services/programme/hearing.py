@@ -22,3 +22,12 @@ def heard_by(understands: Sequence[str], booths: Collection[str], spoken: Collec
     if len(booths) << len(frozenset(spoken)) > MOST_OUTCOMES:
         clear &= {booth}
     return "-".join([booth, *sorted(clear)])
+
+
+def mixes(booths: int, spoken: int) -> int:
+    """How many channels beside the floor's a room may need where everybody understands one language.
+
+    One of each booth; and where several languages are spoken on the floor, one more of each that has a booth too, in
+    which who speaks it is heard instead of the booth.
+    """
+    return booths + (min(booths, spoken) if spoken > 1 else 0)

@@ -70,7 +70,7 @@ async def language_crowd_rows(folder: Path) -> list[Row]:
         interpreters = await _open_booths(house, leader)
         await _speaks(leader, house.room_id, UNDERSTOOD, person_of(house.speaker))
         stage: dict[str, object] = {"room": house.room_id, "speakers": [house.speaker, *interpreters]}
-        audience = [
+        audience: list[dict[str, object]] = [
             {"room": house.room_id, "listeners": house.guests(LISTENERS_EACH), "understands": [language, UNDERSTOOD]}
             for language in LANGUAGES
         ]

@@ -15,7 +15,7 @@ from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, 
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.fleet.permit_keys import PERMIT
-from services.media_relay.programme.room_media import RoomMediaTable
+from services.media_relay.programme.room_media import RoomMediaTable, Told
 from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
@@ -291,7 +291,8 @@ class RelayBench:
         self.recorder = Recorder()
         self.relay = Relay(relay_id, BOOT, Capacity(Limits(budget, budget), Tariff(PACKETS_ONLY, packet_ms)))
         self.switches: list[str] = []
-        self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions, self.switches.append)
+        told = Told(self.switches.append, self.relay.capacity.export)
+        self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions, told)
         self.claims: dict[str, Mapping[str, Any]] = {}
         addresses = [("192.0.2.1", 5004), ("2001:db8::1", 5004)]
         randomness, doors = CountingRandomness(), doors or Doors(100)

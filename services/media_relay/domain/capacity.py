@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from services.media_relay.domain.errors import RelayFull
-from services.media_relay.domain.permits import Kind, Permit
+from services.media_relay.domain.permits import Choice, Kind, Permit
 from services.programme.channels import FLOOR, ChannelKind, kind_of
-from services.programme.work import KEPT_BACK, WAITING_STEP, Limits, Part, Tariff, Work
+from services.programme.work import KEPT_BACK, NOTHING, WAITING_STEP, Limits, Part, Tariff, Work
 
 PacketMs = Literal[20, 40, 60]
 """Milliseconds of sound that a listener's packet may hold."""
@@ -27,34 +28,34 @@ FULL_SECONDS = 5.0
 @dataclass(slots=True)
 class _Room:
     home: bool
-    heard: Counter[str] = field(default_factory=Counter)
-    """Listeners by the channel they hear."""
+    heard: Counter[Choice] = field(default_factory=Counter)
+    """Listeners by what they chose: the same choice hears the same channel."""
     spoken: Counter[str] = field(default_factory=Counter)
     """People on stage by the channel they speak in."""
+    work: Work = NOTHING
+    """What is promised for it."""
 
-    def change(self, permit: Permit, number: int, channel: str) -> None:
-        """Counts a session in or out; `channel` is what one of the audience hears."""
-        counts, channel = (self.spoken, permit.booth or FLOOR) if permit.kind is Kind.STAGE else (self.heard, channel)
-        counts[channel] += number
-        if not counts[channel]:
-            del counts[channel]
+    def change(self, permit: Permit, number: int, choice: Choice) -> None:
+        """Counts a session in or out; `choice` is what one of the audience chose."""
+        if permit.kind is Kind.STAGE:
+            self.spoken[permit.booth or FLOOR] += number
+            self.spoken = +self.spoken
+        else:
+            self.heard[choice] += number
+            self.heard = +self.heard
 
-    def part(self) -> Part:
-        names = self.heard.keys() | self.spoken.keys()
-        languages = sum(kind_of(name) is ChannelKind.LANGUAGE for name in names)
-        return Part(
-            home=self.home,
-            listeners=self.heard.total(),
-            stage=self.spoken.total(),
-            channels=len(names) - languages,
-            languages=languages,
-        )
+
+def _channel_of(_: str, choice: Choice) -> str:
+    """What a choice comes to where nothing is known of its room."""
+    return choice.channel
 
 
 class Capacity:
     """What sessions here were promised, whether or not anyone speaks, beside what the relay may promise."""
 
     def __init__(self, limits: Limits, tariff: Tariff) -> None:
+        self.heard: Callable[[str, Choice], str] = _channel_of
+        """The name of the channel that a choice comes to in a room; a change is followed by `move`."""
         self.limits = limits
         self.tariff = tariff
         self.promised = Work()
@@ -65,6 +66,7 @@ class Capacity:
         self.ladder_step = 0
         """Where the relay stands on the ladder, by the contract's numbers."""
         self._rooms: dict[str, _Room] = {}
+        self._exported: dict[str, frozenset[str]] = {}
 
     @property
     def held(self) -> int:
@@ -102,7 +104,8 @@ class Capacity:
     def measure(self, limits: Limits, tariff: Tariff) -> None:
         """The machine has been measured: what was promised so far is counted anew."""
         self.limits, self.tariff = limits, tariff
-        self.promised = sum((tariff.room(room.part()) for room in self._rooms.values()), Work())
+        for room_id, room in self._rooms.items():
+            self._settle(room_id, room)
 
     def check(self, permit: Permit, *, home: bool, preferred: bool) -> None:
         """Raises RelayFull unless a permit's session fits; `preferred` ones may use what is kept back."""
@@ -115,38 +118,66 @@ class Capacity:
 
     def promise(self, permit: Permit, *, home: bool) -> None:
         """Counts a session in."""
-        self.move(permit.room_id, home=home)
-        self._change(self._rooms.setdefault(permit.room_id, _Room(home)), permit, 1, permit.channel)
+        room = self._rooms.setdefault(permit.room_id, _Room(home))
+        room.home = home
+        room.change(permit, 1, permit.choice)
+        self._settle(permit.room_id, room)
 
-    def hear(self, permit: Permit, before: str, after: str) -> None:
-        """A session that is counted hears another channel."""
+    def hear(self, permit: Permit, before: Choice, after: Choice) -> None:
+        """A session that is counted chose to hear something else."""
         room = self._rooms[permit.room_id]
-        self._change(room, permit, 1, after)
-        self._change(room, permit, -1, before)
+        room.change(permit, 1, after)
+        room.change(permit, -1, before)
+        self._settle(permit.room_id, room)
 
-    def release(self, permit: Permit, channel: str) -> None:
-        """Counts a session out; `channel` is what it heard last."""
+    def release(self, permit: Permit, choice: Choice) -> None:
+        """Counts a session out; `choice` is what it chose last."""
         room = self._rooms[permit.room_id]
-        self._change(room, permit, -1, channel)
-        if not room.heard and not room.spoken:
+        room.change(permit, -1, choice)
+        if room.heard or room.spoken:
+            self._settle(permit.room_id, room)
+        else:
             del self._rooms[permit.room_id]
+            self.promised -= room.work
 
     def move(self, room_id: str, *, home: bool) -> None:
-        """The stage of a room has come here, or has left."""
+        """The stage of a room has come here or has left, or other booths are open, other languages spoken."""
         room = self._rooms.get(room_id)
-        if room is not None and room.home != home:
-            before = self.tariff.room(room.part())
+        if room is not None:
             room.home = home
-            self.promised += self.tariff.room(room.part()) - before
+            self._settle(room_id, room)
 
-    def _change(self, room: _Room, permit: Permit, number: int, channel: str) -> None:
-        before = self.tariff.room(room.part())
-        room.change(permit, number, channel)
-        self.promised += self.tariff.room(room.part()) - before
+    def export(self, room_id: str, names: frozenset[str]) -> None:
+        """Those channels of a room go out to others: where its stage is they are mixed, whoever hears them."""
+        if names == self._exported.get(room_id, frozenset()):
+            return
+        self._exported[room_id] = names
+        if not names:
+            del self._exported[room_id]
+        room = self._rooms.get(room_id)
+        if room is not None:
+            self._settle(room_id, room)
+
+    def _settle(self, room_id: str, room: _Room) -> None:
+        before, room.work = room.work, self.tariff.room(self._part(room_id, room))
+        self.promised += room.work - before
+
+    def _part(self, room_id: str, room: _Room) -> Part:
+        names = {self.heard(room_id, choice) for choice in room.heard} | room.spoken.keys()
+        if room.home:
+            names |= self._exported.get(room_id, frozenset())
+        languages = sum(kind_of(name) is ChannelKind.LANGUAGE for name in names)
+        return Part(
+            home=room.home,
+            listeners=room.heard.total(),
+            stage=room.spoken.total(),
+            channels=len(names) - languages,
+            languages=languages,
+        )
 
     def _more(self, permit: Permit, home: bool) -> Work:
         known = self._rooms.get(permit.room_id)
         after = _Room(home, Counter(known.heard), Counter(known.spoken)) if known else _Room(home)
-        after.change(permit, 1, permit.channel)
-        more = self.tariff.room(after.part())
-        return more - self.tariff.room(known.part()) if known else more
+        after.change(permit, 1, permit.choice)
+        more = self.tariff.room(self._part(permit.room_id, after))
+        return more - known.work if known else more

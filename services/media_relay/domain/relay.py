@@ -44,6 +44,7 @@ class Relay:
         """Set once it has been told to stop."""
         self.sessions = SessionTable()
         self.rooms = RoomBook(relay_id)
+        capacity.heard = self.rooms.heard
         self.seats = SeatBook()
         self.spent = SpentPermits()
         self.silences = Silences()
@@ -130,7 +131,7 @@ class Relay:
             raise SeatStale("the seat has changed: ask for a new session")
         self.spent.check(permit.permit_id, now)
         self.spent.spend(permit.permit_id, now)
-        self.capacity.hear(before, session.choice.channel, permit.channel)
+        self.capacity.hear(before, session.choice, permit.choice)
         session.choice, session.changed_by = permit.choice, permit.permit_id
         return session
 
@@ -320,5 +321,5 @@ class Relay:
             return []
         session.ended = True
         self.sessions.remove(session)
-        self.capacity.release(session.permit, session.choice.channel)
+        self.capacity.release(session.permit, session.choice)
         return [SessionEnded(session, cause)]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from services.media_relay.domain.booths import BoothPart
 from services.media_relay.domain.errors import ChannelUnknown, SeatStale, WrongRelay
-from services.media_relay.domain.permits import REMEMBERED_SECONDS, Kind, Permit
+from services.media_relay.domain.permits import REMEMBERED_SECONDS, Choice, Kind, Permit
+from services.programme.hearing import heard_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ class RoomBook:
         """The language of each member on the floor; of none while only a permit told of the room."""
         part = self.get(room_id)
         return dict(part.members) if part else {}
+
+    def heard(self, room_id: str, choice: Choice) -> str:
+        """The name of the channel that a choice comes to, by what is open and spoken in the room."""
+        if not choice.understands:
+            return choice.channel
+        return heard_by(choice.understands, self.booths(room_id), set(self.speaks(room_id).values()))
 
     def stage_closed(self, room_id: str) -> bool:
         """Whether nobody on the room's stage may be heard."""

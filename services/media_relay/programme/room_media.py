@@ -12,7 +12,6 @@ from services.media_relay.domain.permits import Choice, Kind
 from services.media_relay.domain.rooms import RoomBook
 from services.media_relay.domain.sessions import MediaSession, SessionTable
 from services.programme.channels import FLOOR, Channel
-from services.programme.hearing import heard_by
 from services.programme.leases import Leases
 from services.programme.wishes import Wish
 
@@ -110,6 +109,16 @@ class RoomMedia:
         return self.numbers.setdefault(booth, len(self.numbers))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of what happens to channels."""
+
+    switched: Callable[[str], None] = lambda _: None
+    """Why a listener was moved to another one."""
+    exports: Callable[[str, frozenset[str]], None] = lambda _room_id, _names: None
+    """Which of a room go out to others now."""
+
+
 class RoomMediaTable:
     """Makes, moves and removes the media of rooms."""
 
@@ -119,16 +128,15 @@ class RoomMediaTable:
         bridge: Bridge,
         rooms: RoomBook,
         sessions: SessionTable,
-        switched: Callable[[str], None] = lambda _: None,
+        told: Told | None = None,
     ) -> None:
-        """`switched` is told why a listener was moved to another channel."""
         self._core = core
         self._bridge = bridge
         self._rooms = rooms
         self._sessions = sessions
         self._media: dict[str, RoomMedia] = {}
         self._leases = Leases()
-        self._switched = switched
+        self._told = told or Told()
 
     def __len__(self) -> int:
         return len(self._media)
@@ -157,7 +165,7 @@ class RoomMediaTable:
 
     def hears(self, session: MediaSession) -> str:
         """The name of the channel that a session hears from now on."""
-        session.channel = self._heard(session.permit.room_id, session.choice)
+        session.channel = self._rooms.heard(session.permit.room_id, session.choice)
         return session.channel
 
     def stage_here(self, room_id: str) -> int | None:
@@ -186,7 +194,7 @@ class RoomMediaTable:
         for session in self._listeners(room_id):
             choice = session.choice
             if choice not in found:
-                found[choice] = self._heard(room_id, choice)
+                found[choice] = self._rooms.heard(room_id, choice)
             if session.channel != found[choice]:
                 session.channel = found[choice]
                 moved[session.channel].append(session.handle)
@@ -294,12 +302,7 @@ class RoomMediaTable:
         for name, handles in listeners.items():
             self._core.switch_channels(handles, self.channel(room_id, name))
             for _ in handles:
-                self._switched(cause)
-
-    def _heard(self, room_id: str, choice: Choice) -> str:
-        if not choice.understands:
-            return choice.channel
-        return heard_by(choice.understands, self._rooms.booths(room_id), set(self._rooms.speaks(room_id).values()))
+                self._told.switched(cause)
 
     def _shed(self, media: RoomMedia, now: float) -> None:
         """Takes away channels that nobody has heard for a while: languages come and go while a room lasts."""
@@ -357,9 +360,14 @@ class RoomMediaTable:
                 else:
                     self._bridge.stop(channel.handle)
                 self._core.set_export(channel.handle, wanted)
+                self._tell_exports(media)
+
+    def _tell_exports(self, media: RoomMedia) -> None:
+        self._told.exports(media.room_id, frozenset(name for name, each in media.channels.items() if each.exported))
 
     def _remove(self, media: RoomMedia) -> None:
         for channel in media.channels.values():
             self._drop(media, channel)
+        self._tell_exports(self._media.get(media.room_id, RoomMedia(media.room_id, None)))
         if media.stage is not None:
             self._core.remove_stage(media.stage)

@@ -9,6 +9,7 @@ from services.common.clock import Clock
 from services.common.errors import DomainError, StorageUnavailable
 from services.common.knock import refuses
 from services.common.sight.log import get_logger
+from services.programme.hearing import mixes
 from services.room_directory.app.dispatch import Dispatch
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ports import Act, Limits, RelayClient, RelayClients, RelayMemory, RoomPart, StoredRelay
@@ -319,7 +320,7 @@ class Fleet:
         limits, now, room = self._limits, self._clock.monotonic(), live.room
         before = self.relays.get(room.home_relay_id)
         region = before.region if before is not None else ""
-        languages = len(room.booths)
+        languages = mixes(len(room.booths), len(room.spoken))
         home = choose_home_relay(
             self.relays.values(),
             limits.relay_share,

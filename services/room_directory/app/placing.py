@@ -114,7 +114,7 @@ class Placing:
         returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
         kind, on_stage = kind_for(room, user_id), room.stage.get(user_id)
         # Who interprets is the reason for a channel, whoever hears it: it is mixed where the stage is.
-        channel = (on_stage.booth or CHANNEL) if on_stage else wish.channel
+        channel = (on_stage.booth or CHANNEL) if on_stage else wish.heard_in(room.booths, room.spoken)
         relay = self._fleet.promises.there(room.seats[user_id]) if wish.changing else None
         if relay is None:
             relay = self._fleet.promises.place(
@@ -123,7 +123,7 @@ class Placing:
             expect_session(room, user_id, relay.relay_id)
         # The stage has no channels to choose from: its slots follow what its people understand.
         understands = wish.understands if on_stage else wish.chosen_by_relay
-        return Placed(relay, permit_id, returning, CHANNEL if on_stage else channel, understands)
+        return Placed(relay, permit_id, returning, CHANNEL if on_stage else wish.channel, understands)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

@@ -1,9 +1,10 @@
 """Languages: how they are written, and what somebody who listens wants to hear."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from services.programme.hearing import heard_by
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.errors import LanguageInvalid
 
@@ -50,6 +51,10 @@ class Wish:
     def chosen_by_relay(self) -> tuple[str, ...]:
         """The languages by which the relay chooses what is heard; none where it was chosen by hand."""
         return () if self.language else self.understands
+
+    def heard_in(self, booths: Collection[str], spoken: Collection[str]) -> str:
+        """The name of the channel that is heard in a room of these booths and spoken languages, as relays choose it."""
+        return heard_by(self.chosen_by_relay, booths, spoken) if self.chosen_by_relay else self.channel
 
 
 AS_SPOKEN = Wish()

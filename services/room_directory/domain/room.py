@@ -186,6 +186,11 @@ class Room:
             rehearsal=self.rehearsal,
         )
 
+    @property
+    def spoken(self) -> frozenset[str]:
+        """The languages of those on the floor."""
+        return frozenset(seat.speaks for seat in self.stage.values() if not seat.booth)
+
     # What every rule needs.
 
     def require_live(self) -> None:

@@ -47,7 +47,7 @@ class Arrivals:
     def go(self, number: int) -> None:
         if self.inside:
             permit = self.inside.pop(number % len(self.inside))
-            self.capacity.release(permit, permit.channel)
+            self.capacity.release(permit, permit.choice)
 
     def counted_anew(self) -> Capacity:
         fresh = Capacity(self.capacity.limits, self.capacity.tariff)

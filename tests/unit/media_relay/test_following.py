@@ -1,13 +1,16 @@
 """Those who hear by their languages follow what is open and spoken in their room, and nobody asks for anything."""
 
+import math
 from typing import Any
 
 import pytest
 
 from services.media_relay.domain.booths import BoothPart
-from services.media_relay.domain.errors import PermitInvalid
+from services.media_relay.domain.errors import PermitInvalid, RelayFull
+from services.programme.work import KEPT_BACK, Costs, Limits, Tariff
 from tests.support.relay_fakes import RELAY, ROOM, RelayBench, part
 
+COSTS = Costs(packet=4.0, microphone=8.0, decode=20.0, encode_least=60.0, encode_best=200.0, passed=12.0)
 BOTH = (BoothPart("ar", 10), BoothPart("en", 20))
 
 
@@ -118,3 +121,53 @@ async def test_on_stage_a_booth_helps_by_the_languages_of_who_is_there() -> None
 async def test_a_permit_with_an_odd_list_is_refused(understands: Any) -> None:
     with pytest.raises(PermitInvalid):
         await RelayBench().connect(understands=understands)
+
+
+async def test_a_mix_that_listeners_come_to_by_their_languages_is_promised_once_and_only_while_they_do() -> None:
+    bench = RelayBench()
+    tariff = bench.relay.capacity.tariff = Tariff(COSTS)
+    mix = tariff.channel(home=True, language=True)
+    spoken = {1: "en", 2: "ar"}
+    await bench.connect("stage", member=1)
+    await bench.orders.configure_rooms([part(booths=BOTH, members=spoken)])
+    await bench.connect("stage", sub="user000003", member=10, booth="ar", role="interpreter")
+    before = bench.relay.capacity.promised
+    first = await bench.connect(sub="user000004", understands=["ar"])
+    assert bench.relay.capacity.promised - before == tariff.listener() + mix, "beside the booth's own"
+    await bench.connect(sub="user000005", understands=["ar", "fr"])
+    assert bench.relay.capacity.promised - before == tariff.listener() * 2 + mix
+    await bench.orders.configure_rooms([part(booths=BOTH, members={2: "ar"})])
+    assert bench.relay.capacity.promised - before == tariff.listener() * 2, "all understand what is spoken"
+    await bench.orders.configure_rooms([part(booths=BOTH, members=spoken)])
+    await bench.changing.change_channel(first, bench.permit(sub="user000004", channel="ar", channel_kind="language"))
+    assert bench.relay.capacity.promised - before == tariff.listener() * 2 + mix
+    bench.ending.delete_session(first, bench.permit_of(first))
+    assert bench.relay.capacity.promised - before == tariff.listener() + mix
+
+
+async def test_who_would_be_the_first_of_a_mix_by_their_languages_is_refused_where_it_does_not_fit() -> None:
+    bench = RelayBench()
+    await bench.connect("stage", member=1)
+    await bench.orders.configure_rooms([part(booths=BOTH, members={1: "en", 2: "ar"})])
+    capacity, tariff = bench.relay.capacity, Tariff(COSTS)
+    capacity.measure(Limits(), tariff)
+    enough = capacity.promised + tariff.listener() + tariff.channel(home=True, language=True)
+    capacity.measure(Limits(usual=math.ceil(enough.usual / (1.0 - KEPT_BACK)) - 2), tariff)
+    with pytest.raises(RelayFull):
+        await bench.connect(sub="user000004", understands=["ar"])
+    await bench.connect(sub="user000005", understands=["en", "ar"])
+
+
+async def test_a_mix_that_others_hear_is_promised_where_it_is_made() -> None:
+    bench = RelayBench()
+    tariff = bench.relay.capacity.tariff = Tariff(COSTS)
+    await bench.connect("stage", member=1)
+    await bench.orders.configure_rooms([part(booths=BOTH, members={1: "en", 2: "ar"})])
+    await bench.connect("stage", sub="user000003", member=10, booth="ar", role="interpreter")
+    before, mix = bench.relay.capacity.promised, tariff.channel(home=True, language=True)
+    bench.wish("floor", "ar", "ar-ar")
+    assert bench.relay.capacity.promised - before == mix, "floor and booth are counted already"
+    await bench.connect(sub="user000004", understands=["ar"])
+    assert bench.relay.capacity.promised - before == mix + tariff.listener()
+    bench.wish()
+    assert bench.relay.capacity.promised - before == mix + tariff.listener()

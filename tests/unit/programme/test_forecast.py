@@ -158,6 +158,17 @@ def test_languages_cost_a_channel_and_an_interpreter_each() -> None:
     assert three == floor + more * 10
 
 
+def test_where_several_speak_each_language_may_be_one_of_theirs_and_costs_another_mix_then() -> None:
+    tariff = Tariff(COSTS)
+    for speakers, more in ((2, 2), (5, 3)):
+        floor, three = (
+            forecast(Plan(rooms=1, listeners=10, speakers=speakers, languages=each), [], empty()).work
+            for each in (0, 3)
+        )
+        stages = tariff.stage(speakers + 3) - tariff.stage(speakers)
+        assert three == floor + tariff.channel(home=True, language=True) * (3 + more) + stages
+
+
 def test_what_is_too_much_says_with_how_many_listeners_it_would_fit_and_that_many_do() -> None:
     fleet = [empty() for _ in range(2)]
     most = forecast(Plan(rooms=3, listeners=9000), fleet, empty()).listeners_carried

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from services.programme.channels import FLOOR, Channel
-from services.programme.hearing import MOST_OUTCOMES, heard_by
+from services.programme.hearing import MOST_OUTCOMES, heard_by, mixes
 
 ROOM = "room000001"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ru", "sw", "tr")
@@ -60,3 +60,14 @@ def test_over_a_thousand_rooms_nobody_misses_what_they_understand_and_outcomes_s
 def test_what_is_no_name_of_a_channel_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no channel"):
         Channel(ROOM, name)
+
+
+@pytest.mark.parametrize("spoken", [("en",), ("ar",), ("en", "ar"), ("ar", "ru"), ("en", "ar", "ru", "sw")])
+@pytest.mark.parametrize("booths", [(), ("ar",), ("ar", "ru", "fr")])
+def test_no_more_mixes_are_promised_than_people_of_one_language_each_come_to(
+    booths: tuple[str, ...], spoken: tuple[str, ...]
+) -> None:
+    heard = {heard_by([language], booths, spoken) for language in LANGUAGES} | set(booths)
+    assert len(heard - {FLOOR}) <= mixes(len(booths), len(spoken))
+    if set(spoken) <= set(booths) or set(booths) <= set(spoken):
+        assert len(heard - {FLOOR}) == mixes(len(booths), len(spoken)), heard

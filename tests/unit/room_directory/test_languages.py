@@ -189,3 +189,14 @@ def test_a_booth_from_which_nothing_is_heard_is_marked_until_something_is() -> N
     booths.hear_silence(hall.room, {"ar": since}, hall.now)
     interpreters.close_booth(hall.room, LINA, "ar", hall.epoch, hall.now)
     assert not hall.room.silent, "what is closed is not silent"
+
+
+def test_who_hears_by_their_languages_needs_the_channel_that_they_come_to_and_who_chose_the_one_they_chose() -> None:
+    hall = hall_with("ar", "ru")
+    assert hall.room.spoken == {"en"}
+    assert Wish.of("", ["ar", "ru"]).heard_in(hall.room.booths, hall.room.spoken) == "ar"
+    come_on_stage(hall, "omar", hand="ar")
+    assert Wish.of("", ["ar", "ru"]).heard_in(hall.room.booths, hall.room.spoken) == "ar-ar"
+    assert Wish.of("", ["ar", "en"]).heard_in(hall.room.booths, hall.room.spoken) == "floor"
+    assert Wish.of("ru", ["ar"]).heard_in(hall.room.booths, hall.room.spoken) == "ru"
+    assert Wish().heard_in(hall.room.booths, hall.room.spoken) == "floor"
