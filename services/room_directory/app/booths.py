@@ -2,10 +2,11 @@
 
 from services.common.clock import Clock
 from services.room_directory.app.live import Changed, LiveRooms, TakeEpoch
+from services.room_directory.app.pace import Pace
 from services.room_directory.app.people import People
 from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Ids
-from services.room_directory.domain import booths, interpreters
+from services.room_directory.domain import booths, interpreters, on_air
 from services.room_directory.domain.languages import AS_SPOKEN, Wish
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
@@ -21,6 +22,7 @@ class BoothCases:
         self._people = people
         self._ids = ids
         self._clock = clock
+        self._pace = Pace(clock)
 
     async def open_booth(self, actor: Actor, room_id: str, language: str) -> Room:
         """Opens one. Raises NotAllowed, LanguageInvalid, TooManyBooths, StageClosed."""
@@ -52,7 +54,11 @@ class BoothCases:
         return changed.result
 
     async def sit_in_booth(self, actor: Actor, room_id: str, language: str, wish: Wish = AS_SPOKEN) -> Seated:
-        """Moves the caller, with a permit if there is room. Raises NotAllowed, BoothUnknown, BoothFull, StageClosed."""
+        """Moves the caller, with a permit if there is room.
+
+        Raises NotAllowed, BoothUnknown, BoothFull, StageClosed, RateLimited.
+        """
+        self._pace.keep(actor)
         now = self._clock.now()
         act = Act(actor.user_id, "sit_in_booth", room_id, {"language": language}, goes_on=True, seats=True)
 
@@ -64,10 +70,11 @@ class BoothCases:
     async def take_over(self, actor: Actor, room_id: str) -> tuple[Room, str]:
         """Makes the caller heard; returns the room and the booth's language.
 
-        Raises NotInBooth, SoundLost, StageClosed.
+        Raises NotInBooth, SoundLost, StageClosed, RateLimited.
         """
+        self._pace.keep(actor)
         now, act = self._clock.now(), Act(actor.user_id, "take_over", room_id, goes_on=True)
-        changed = await self._rooms.enforce(room_id, act, lambda room, _: booths.take_over(room, actor, now))
+        changed = await self._rooms.enforce(room_id, act, lambda room, _: on_air.take_over(room, actor, now))
         return await self._known(changed.room, changed.result), changed.result
 
     async def set_booth(
@@ -80,7 +87,8 @@ class BoothCases:
         floor_after_seconds: int | None,
         floor_level_db: int | None,
     ) -> Room:
-        """Changes what a channel carries. Raises NotAllowed, BoothUnknown."""
+        """Changes what a channel carries. Raises NotAllowed, BoothUnknown, RateLimited."""
+        self._pace.keep(actor)
         now, act = self._clock.now(), Act(actor.user_id, "set_booth", room_id, {"language": language}, goes_on=True)
 
         def decide(room: Room, _: TakeEpoch) -> None:
@@ -100,8 +108,9 @@ class BoothCases:
     async def set_hearing(self, actor: Actor, room_id: str, language: str) -> tuple[Room, str]:
         """Lets the caller hear a booth or the floor; returns the room and the language of their own booth.
 
-        Raises NotInBooth, BoothUnknown, BoothLoop.
+        Raises NotInBooth, BoothUnknown, BoothLoop, RateLimited.
         """
+        self._pace.keep(actor)
         now, act = self._clock.now(), Act(actor.user_id, "set_hearing", room_id, {"language": language}, goes_on=True)
         changed = await self._rooms.change(room_id, act, lambda room, _: booths.set_hearing(room, actor, language, now))
         return await self._known(changed.room, changed.result), changed.result

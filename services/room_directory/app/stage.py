@@ -3,6 +3,7 @@
 from services.common.clock import Clock
 from services.common.limits import TokenBuckets
 from services.room_directory.app.live import Changed, LiveRooms, TakeEpoch
+from services.room_directory.app.pace import Pace
 from services.room_directory.app.people import People
 from services.room_directory.app.placing import Placing, Seated
 from services.room_directory.app.ports import Act, Ids, Limits
@@ -30,6 +31,7 @@ class StageCases:
         self._people = people
         self._ids = ids
         self._clock = clock
+        self._pace = Pace(clock)
         self._hand_rate = TokenBuckets(limits.hands_per_minute, limits.hands_per_minute / 60.0)
 
     async def raise_hand(self, actor: Actor, room_id: str, question: str, language: str = "") -> Room:
@@ -133,7 +135,11 @@ class StageCases:
         )
 
     async def set_spoken_language(self, actor: Actor, room_id: str, user_id: str, language: str) -> None:
-        """Says in which language somebody on stage speaks. Raises NotAllowed, NotOnStage, LanguageInvalid."""
+        """Says in which language somebody on stage speaks.
+
+        Raises NotAllowed, NotOnStage, LanguageInvalid, RateLimited.
+        """
+        self._pace.keep(actor)
         now, detail = self._clock.now(), {"person": user_id, "language": language}
         act = Act(actor.user_id, "set_spoken_language", room_id, detail, goes_on=True)
         await self._rooms.change(

@@ -1,4 +1,4 @@
-"""Booths: which are open, who in them is heard, whom they hear, and what their channels carry."""
+"""Booths: which are open, whom those in them hear, and what their channels carry."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,6 @@ from services.room_directory.domain.errors import (
     BoothLoop,
     BoothUnknown,
     NotInBooth,
-    SoundLost,
     StageClosed,
     TooManyBooths,
 )
@@ -70,22 +69,6 @@ def own_booth_seat(room: Room, actor: Actor) -> StageSeat:
     return seat
 
 
-def take_over(room: Room, actor: Actor, now: datetime) -> str:
-    """Makes the caller the one who is heard from their booth; returns its language.
-
-    Whoever has no sound takes a partner who has off the air for nothing. Raises NotInBooth, SoundLost, StageClosed.
-    """
-    seat = own_booth_seat(room, actor)
-    if room.stage_closed():
-        raise StageClosed
-    if not seat.connected:
-        raise SoundLost
-    if not seat.active:
-        _hear(room, seat.booth, seat, now)
-        tell_booth(room, seat.booth, now, BoothCause.TAKEN_OVER, actor.user_id)
-    return seat.booth
-
-
 def set_booth(
     room: Room,
     actor: Actor,
@@ -128,29 +111,6 @@ def set_hearing(room: Room, actor: Actor, language: str, now: datetime) -> str:
         room.put_on_stage(replace(seat, hears=language))
         tell_booth(room, seat.booth, now, BoothCause.SET, actor.user_id)
     return seat.booth
-
-
-def settle(room: Room, language: str, now: datetime, cause: BoothCause | None, by_user_id: str) -> None:
-    """Sees to who is heard after a booth's people changed, and tells of it; nothing for one that is not open.
-
-    Whoever is heard stays so while they are there; else it is the one of those there who has sat there longest.
-    """
-    if language not in room.booths:
-        return
-    there = [seat for seat in room.in_booth(language) if seat.connected]
-    _hear(room, language, next((seat for seat in there if seat.active), there[0] if there else None), now)
-    tell_booth(room, language, now, cause, by_user_id)
-
-
-def _hear(room: Room, language: str, heard: StageSeat | None, now: datetime) -> None:
-    """Puts one of a booth on the air, or nobody: then the last turn is kept for who comes back to it."""
-    for seat in room.in_booth(language):
-        if seat == heard:
-            after = replace(seat, active=True, heard_since=seat.heard_since or now)
-        else:
-            after = replace(seat, active=False, heard_since=seat.heard_since if heard is None else None)
-        if after != seat:
-            room.put_on_stage(after)
 
 
 def why_changed(before: StageSeat, after: StageSeat, language: str) -> BoothCause | None:

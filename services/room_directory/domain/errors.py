@@ -238,7 +238,7 @@ class NotInBooth(DomainError):
 
 
 class SoundLost(DomainError):
-    """The caller's own sound is lost: nobody would be heard."""
+    """No sound comes from the caller's own microphone: nobody would be heard."""
 
     kind = "failed_precondition"
     reason = "SOUND_LOST"

@@ -7,6 +7,7 @@ from datetime import datetime
 from services.room_directory.domain.events import MediaMoved, OfferCause, RoomUpdated, SeatAction, StageCause
 from services.room_directory.domain.hands import drop_hand, expire_hands, hands_due
 from services.room_directory.domain.moderation import close_down
+from services.room_directory.domain.on_air import review_booths, waits_for_sound
 from services.room_directory.domain.people import UNKNOWN, Proof
 from services.room_directory.domain.roles import Role
 from services.room_directory.domain.room import Room
@@ -126,11 +127,12 @@ def put_seat(room: Room, seat: Seat, now: datetime) -> None:
 
 
 def review(room: Room, now: datetime) -> None:
-    """Draws the consequences of who is connected: marks of stage seats, and whether the room is led."""
+    """Draws the consequences of who is connected: marks of stage seats, who is heard from booths, whether it is led."""
     if room.state is RoomState.ENDED:
         return
     for seat in list(room.stage.values()):
         _review_seat(room, seat, now)
+    review_booths(room, now)
     led = any(seat.connected for seat in room.moderators())
     if led and room.state is not RoomState.LIVE:
         _set_state(room, RoomState.LIVE, now)
@@ -158,7 +160,7 @@ def is_due(room: Room, now: datetime, *, wanted: bool = False) -> bool:
     """Whether `tick` might change anything: cheap to ask, so that rooms at rest are not copied."""
     if room.state is not RoomState.LIVE or room.empty_since is not None or _is_empty(room):
         return room.state is not RoomState.ENDED
-    if hands_due(room, now) or any(offer.expires_at <= now for offer in room.offers.values()):
+    if waits_for_sound(room) or hands_due(room, now) or any(offer.expires_at <= now for offer in room.offers.values()):
         return True
     patience = room.rules.lost_seconds
     if any(

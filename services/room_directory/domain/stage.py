@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from services.room_directory.domain.booths import require_space, settle, why_changed
+from services.room_directory.domain.booths import require_space, why_changed
 from services.room_directory.domain.errors import (
     LastModerator,
     NotAllowed,
@@ -26,6 +26,7 @@ from services.room_directory.domain.events import (
 )
 from services.room_directory.domain.hands import drop_hand
 from services.room_directory.domain.languages import check_tag
+from services.room_directory.domain.on_air import settle
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room

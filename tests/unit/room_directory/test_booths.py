@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import DomainError, FieldInvalid
 from services.room_directory.app.parts import part_of
-from services.room_directory.domain import booths, interpreters, stage
+from services.room_directory.domain import booths, interpreters, on_air, stage
 from services.room_directory.domain.deeds import make_moderator, take_back
 from services.room_directory.domain.entry import check_media, leave_room
 from services.room_directory.domain.errors import (
@@ -24,6 +24,7 @@ from services.room_directory.domain.errors import (
     TooManyBooths,
 )
 from services.room_directory.domain.events import (
+    BoothCause,
     BoothChanged,
     BoothClosed,
     OfferClosed,
@@ -53,7 +54,9 @@ def hall_with(*languages: str) -> Hall:
 
 
 def sit(hall: Hall, name: str, language: str) -> None:
+    """Moves and is connected there."""
     interpreters.sit_in_booth(hall.room, Actor(name), language, hall.epoch, hall.now)
+    hall.session(name, SessionState.UP)
 
 
 def active(room: Room, language: str) -> list[str]:
@@ -126,7 +129,9 @@ def test_an_offer_for_another_place_takes_the_place_of_the_one_before() -> None:
 def test_a_moderator_goes_into_a_booth_and_back_with_a_new_epoch_each_time_and_leads_all_the_while() -> None:
     hall = hall_with("ar")
     before = hall.room.stage["lina"].epoch
-    sit(hall, "lina", "ar")
+    interpreters.sit_in_booth(hall.room, LINA, "ar", hall.epoch, hall.now)
+    assert not active(hall.room, "ar"), "the microphone speaks elsewhere still"
+    hall.session("lina", SessionState.UP)
     inside = hall.room.stage["lina"]
     assert (inside.role, inside.booth, inside.active) == (Role.MODERATOR, "ar", True)
     assert inside.epoch == hall.room.seats["lina"].epoch > before
@@ -158,13 +163,79 @@ def test_taking_over_swaps_who_is_heard_in_one_fact() -> None:
     hall.interpret("omar", "ar")
     assert active(hall.room, "ar") == ["irina"]
     hall.clear()
-    assert booths.take_over(hall.room, Actor("omar"), hall.now) == "ar"
+    assert on_air.take_over(hall.room, Actor("omar"), hall.now) == "ar"
     assert active(hall.room, "ar") == ["omar"]
     assert [type(fact) for fact in hall.room.facts] == [BoothChanged]
-    booths.take_over(hall.room, Actor("omar"), hall.now)
+    on_air.take_over(hall.room, Actor("omar"), hall.now)
     assert len(hall.room.facts) == 1
     with pytest.raises(NotInBooth):
-        booths.take_over(hall.room, LINA, hall.now)
+        on_air.take_over(hall.room, LINA, hall.now)
+
+
+def test_who_sits_down_and_opens_no_microphone_is_not_heard_and_takes_nobody_off_the_air() -> None:
+    hall = hall_with("ar")
+    hall.listen("sana")
+    offer = interpreters.offer_booth(hall.room, LINA, "sana", "o", hall.now, language="ar")
+    stage.accept_offer(hall.room, Actor("sana"), "o", member=hall.member(), epoch=hall.epoch(), now=hall.now)
+    assert offer.language == hall.room.stage["sana"].booth
+    assert active(hall.room, "ar") == []
+    assert part_of(hall.room).booths[0].active_member == 0
+    with pytest.raises(SoundLost):
+        on_air.take_over(hall.room, Actor("sana"), hall.now)
+    hall.interpret("omar", "ar")
+    assert active(hall.room, "ar") == ["omar"], "who sat down first has no sound"
+    hall.session("omar", SessionState.DOWN)
+    assert active(hall.room, "ar") == [], "nor are they heard when nobody else is there"
+    hall.session("sana", SessionState.UP)
+    assert active(hall.room, "ar") == ["sana"], "at once, when it is there"
+    assert (newest(hall).cause, newest(hall).by_user_id) == (BoothCause.BACK, "sana")
+
+
+def test_a_partner_is_heard_at_once_when_nothing_comes_from_who_was_heard_any_more() -> None:
+    hall = hall_with("ar")
+    hall.interpret("irina", "ar")
+    hall.interpret("omar", "ar")
+    hall.stream("irina", True)
+    hall.clear()
+    hall.session("irina", SessionState.IDLE)
+    assert hall.room.stage["irina"].connected, "their page still hears of events"
+    assert active(hall.room, "ar") == ["omar"]
+    assert [type(fact) for fact in hall.room.facts] == [BoothChanged]
+    assert (newest(hall).cause, newest(hall).by_user_id) == (BoothCause.LOST, "irina")
+    hall.session("irina", SessionState.UP)
+    assert active(hall.room, "ar") == ["omar"], "who comes back takes nobody off the air"
+
+
+def test_a_partner_waits_a_moment_for_who_was_heard_when_their_relay_went() -> None:
+    hall = hall_with("ar")
+    for name in ("irina", "omar"):
+        hall.interpret(name, "ar")
+        hall.stream(name, True)
+    on_air.take_over(hall.room, Actor("omar"), hall.now)
+    hall.session("omar", SessionState.DOWN, by_leaving_relay=True)
+    assert active(hall.room, "ar") == ["omar"], "expected back within the moment"
+    hall.wait(2)
+    assert active(hall.room, "ar") == ["omar"]
+    hall.session("omar", SessionState.UP, "again")
+    hall.wait(10)
+    assert active(hall.room, "ar") == ["omar"]
+    hall.session("omar", SessionState.DOWN, "again", by_leaving_relay=True)
+    hall.wait(3.5)
+    assert active(hall.room, "ar") == ["irina"], "not for longer"
+
+
+def test_who_is_alone_in_a_booth_stays_the_one_while_they_are_expected_back() -> None:
+    hall = hall_with("ar")
+    hall.interpret("irina", "ar")
+    hall.stream("irina", True)
+    began = hall.room.stage["irina"].heard_since
+    hall.session("irina", SessionState.DOWN, by_leaving_relay=True)
+    hall.wait(30)
+    assert active(hall.room, "ar") == ["irina"]
+    hall.wait(40)
+    assert active(hall.room, "ar") == [], "but not for ever"
+    hall.session("irina", SessionState.UP, "again")
+    assert hall.room.stage["irina"].heard_since == began
 
 
 def test_whoever_lost_their_sound_takes_nobody_off_the_air() -> None:
@@ -173,7 +244,7 @@ def test_whoever_lost_their_sound_takes_nobody_off_the_air() -> None:
     hall.interpret("omar", "ar")
     hall.session("irina", SessionState.DOWN)
     with pytest.raises(SoundLost):
-        booths.take_over(hall.room, Actor("irina"), hall.now)
+        on_air.take_over(hall.room, Actor("irina"), hall.now)
     assert active(hall.room, "ar") == ["omar"]
 
 
@@ -182,7 +253,7 @@ def test_the_partner_who_sat_longest_is_heard_when_the_interpreter_is_lost_and_n
     for name in ("irina", "omar", "sana"):
         hall.interpret(name, "ar")
         hall.wait(1)
-    booths.take_over(hall.room, Actor("sana"), hall.now)
+    on_air.take_over(hall.room, Actor("sana"), hall.now)
     hall.session("sana", SessionState.DOWN)
     assert active(hall.room, "ar") == ["irina"]
     leave_room(hall.room, Actor("irina"), 0, epoch=hall.epoch(), now=hall.now)
@@ -214,16 +285,16 @@ def test_a_turn_lasts_through_mutes_and_losses_until_somebody_else_is_heard() ->
     stage.set_own_mute(hall.room, Actor("irina"), False, hall.now)
     assert heard_since() == 0, "hers goes on"
     hall.interpret("omar", "ar")
-    booths.take_over(hall.room, Actor("omar"), hall.now)
+    on_air.take_over(hall.room, Actor("omar"), hall.now)
     assert heard_since() == 20
     hall.wait(10)
     hall.session("omar", SessionState.DOWN)
     assert heard_since() == 30, "the partner's begins anew"
     hall.session("omar", SessionState.UP, "again")
-    booths.take_over(hall.room, Actor("omar"), hall.now)
+    on_air.take_over(hall.room, Actor("omar"), hall.now)
     assert heard_since() == 30
     sit(hall, "lina", "ar")
-    booths.take_over(hall.room, LINA, hall.now)
+    on_air.take_over(hall.room, LINA, hall.now)
     hall.wait(10)
     sit(hall, "lina", "")
     assert hall.room.stage["lina"].heard_since is None
@@ -330,11 +401,11 @@ def do(hall: Hall, what: str, name: str, language: str) -> None:
         case "interpret":
             hall.interpret(name, language)
         case "sit":
-            sit(hall, name, language)
+            interpreters.sit_in_booth(room, actor, language, hall.epoch, now)
         case "floor":
-            sit(hall, name, "")
+            interpreters.sit_in_booth(room, actor, "", hall.epoch, now)
         case "over":
-            booths.take_over(room, actor, now)
+            on_air.take_over(room, actor, now)
         case "hear":
             booths.set_hearing(room, actor, language, now)
         case "drop" | "back" if name in room.seats:
@@ -365,9 +436,11 @@ def test_whatever_happens_each_booth_has_one_voice_of_those_there_and_none_hears
             booth, epoch = epochs.get(seat.user_id, (seat.booth, 0))
             assert booth == seat.booth or seat.epoch > epoch, "who speaks elsewhere has a new epoch"
         for language_of in room.booths:
-            there = [seat.user_id for seat in room.in_booth(language_of) if seat.connected]
-            assert len(active(room, language_of)) == min(1, len(there))
-            assert set(active(room, language_of)) <= set(there)
+            sounding = {user_id for user_id, seat in room.seats.items() if seat.sounds()}
+            there = sounding & {seat.user_id for seat in room.in_booth(language_of)}
+            heard = active(room, language_of)
+            assert len(heard) == min(1, len(there)), "nobody leaves but by their own doing, so that none is waited for"
+            assert set(heard) <= there
             assert len(room.in_booth(language_of)) <= booths.MOST_SEATS
             for seat in room.in_booth(language_of):
                 assert not seat.hears or language_of not in booths.booths_heard_in(room, seat.hears)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.room_directory.app.parts import part_of
-from services.room_directory.domain import booths, interpreters, moderation, stage
+from services.room_directory.domain import booths, interpreters, moderation, on_air, stage
 from services.room_directory.domain.entry import check_media
 from services.room_directory.domain.errors import BoothUnknown, LanguageInvalid, NotAllowed, NotOnStage
 from services.room_directory.domain.events import BoothCause, BoothChanged, RoomUpdated, StageSeatChanged
@@ -153,7 +153,7 @@ CAUSES: list[tuple[Callable[[Hall], object], BoothCause]] = [
     (lambda hall: hall.interpret("nadia", "ar"), BoothCause.SEATED),
     (lambda hall: interpreters.sit_in_booth(hall.room, Actor("irina"), "ru", hall.epoch, hall.now), BoothCause.LEFT),
     (lambda hall: stage.mute_speaker(hall.room, LINA, "irina", hall.now), BoothCause.MUTED),
-    (lambda hall: booths.take_over(hall.room, Actor("salim"), hall.now), BoothCause.TAKEN_OVER),
+    (lambda hall: on_air.take_over(hall.room, Actor("salim"), hall.now), BoothCause.TAKEN_OVER),
     (lambda hall: hall.session("irina", SessionState.DOWN), BoothCause.LOST),
     (
         lambda hall: stage.move_to_audience(hall.room, LINA, "irina", epoch=hall.epoch(), now=hall.now),

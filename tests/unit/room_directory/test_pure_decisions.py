@@ -112,6 +112,7 @@ async def people_interpret(house: House, room_id: str) -> None:
     seated = await house.stage.accept_offer(OMAR, room_id, offer.offer_id)
     assert seated.permit is not None
     await booths.sit_in_booth(LINA, room_id, "ar")
+    await house.session(room_id, LINA, SessionState.UP)
     await booths.take_over(LINA, room_id)
     await booths.set_hearing(LINA, room_id, "ru")
     await booths.set_booth(
