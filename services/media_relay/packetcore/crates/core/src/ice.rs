@@ -20,6 +20,11 @@ pub const MOVE_INTERVAL: Micros = SECOND;
 /// Without a valid check or an authenticated packet for this long the session is idle. Checks alone would not do:
 /// clients may leave six seconds between two (RFC 7675 §5.1).
 pub const IDLE_AFTER: Micros = 5 * SECOND;
+/// As [`IDLE_AFTER`], of who spoke until then: an open microphone sends many packets a second, so that nothing at all for
+/// this long is no pause between two of them, and a partner who could be heard instead need not wait.
+pub const SPEAKER_IDLE_AFTER: Micros = 2 * SECOND;
+/// A microphone counts as open until the last sign of life if its last packet came this shortly before.
+const SPOKE_WITHIN: Micros = SECOND;
 /// Without a fresh check or an authenticated packet on the nominated path for this long, consent is gone (RFC 7675 §5.1).
 /// Checks alone would not do: whoever only listens need not check for consent, and clients whose reports keep the path
 /// open by themselves (RFC 8445 §11) send none at all.
@@ -105,7 +110,7 @@ pub struct Outcome {
 /// What time alone brought about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
-    /// No sign of life for [`IDLE_AFTER`].
+    /// No sign of life for [`IDLE_AFTER`], or [`SPEAKER_IDLE_AFTER`].
     Idle,
     /// Consent ran out.
     ConsentGone,
@@ -144,6 +149,8 @@ pub struct LiteAgent {
     path_alive_at: Micros,
     moved_at: Option<Micros>,
     alive_at: Micros,
+    /// The last packet of an open microphone.
+    spoke_at: Option<Micros>,
     consent_at: Micros,
     idle: bool,
     any_check: bool,
@@ -164,6 +171,7 @@ impl LiteAgent {
             path_alive_at: now,
             moved_at: None,
             alive_at: now,
+            spoke_at: None,
             consent_at: now,
             idle: false,
             any_check: false,
@@ -332,6 +340,17 @@ impl LiteAgent {
         std::mem::take(&mut self.idle)
     }
 
+    /// The packet heard last was one of an open microphone.
+    pub fn spoke(&mut self, now: Micros) {
+        self.spoke_at = Some(now);
+    }
+
+    /// How long nothing may come before nobody is there.
+    fn patience(&self) -> Micros {
+        let spoke = self.spoke_at.is_some_and(|at| self.alive_at.saturating_sub(at) <= SPOKE_WITHIN);
+        if spoke { SPEAKER_IDLE_AFTER } else { IDLE_AFTER }
+    }
+
     /// What is pending and may take effect now.
     fn ripe(&self, now: Micros) -> Option<Path> {
         let path = self.pending.filter(|_| self.may_move(now))?;
@@ -354,7 +373,7 @@ impl LiteAgent {
         if self.nominated.is_some() && now.saturating_sub(self.consent_at) > CONSENT_LIFETIME {
             return Some(Liveness::ConsentGone);
         }
-        if self.any_check && !self.idle && now.saturating_sub(self.alive_at) > IDLE_AFTER {
+        if self.any_check && !self.idle && now.saturating_sub(self.alive_at) > self.patience() {
             self.idle = true;
             return Some(Liveness::Idle);
         }

@@ -304,6 +304,7 @@ fn stage_sessions_are_sent_reports_that_name_what_was_lost() {
 fn packets_are_signs_of_life_between_checks_six_seconds_apart() {
     let (mut endpoint, mut out, mut people) = stage_with(2, 1);
     out.events.clear();
+    endpoint.handle_command(Command::SetMuted(people[0].id, true), 0, &mut out);
     for at in [4, 11] {
         let mut speech = people[0].speech(20, &OPUS_20_MS);
         endpoint.handle_datagram(people[0].path, &mut speech, at * SECOND, &mut out);
@@ -319,5 +320,33 @@ fn packets_are_signs_of_life_between_checks_six_seconds_apart() {
             let idle = out.events.iter().any(|event| matches!(event, Event::Idle(_)));
             assert_eq!(idle, at == 11 || step > 25, "at {at} s and {step} fifths");
         }
+    }
+}
+
+#[test]
+fn who_spoke_until_nothing_came_is_idle_after_two_seconds_and_who_was_muted_or_only_reported_after_five() {
+    let (mut endpoint, mut out, mut people) = stage_with(3, 1);
+    endpoint.handle_command(Command::SetMuted(people[1].id, true), 0, &mut out);
+    out.events.clear();
+    for frame in 0..150 {
+        let now = frame * SECOND / 50;
+        for far in &mut people[..2] {
+            let mut speech = far.speech(20, &OPUS_20_MS);
+            endpoint.handle_datagram(far.path, &mut speech, now, &mut out);
+        }
+        endpoint.handle_time(now, &mut out);
+    }
+    // The third stopped speaking long before its last report.
+    let mut speech = people[2].speech(20, &OPUS_20_MS);
+    endpoint.handle_datagram(people[2].path, &mut speech, SECOND, &mut out);
+    let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+    people[2].seal.seal_rtcp(&mut report).expect("sealed");
+    endpoint.handle_datagram(people[2].path, &mut report, 3 * SECOND, &mut out);
+    let idle_after = |out: &Outbox, far: &Far| out.events.contains(&Event::Idle(far.id));
+    for (tenths, gone) in [(19, [false; 3]), (25, [true, false, false]), (49, [true, false, false]), (56, [true; 3])] {
+        for step in 0..5 {
+            endpoint.handle_time(3 * SECOND + tenths * SECOND / 10 - 4 * SECOND / 10 + step * SECOND / 10, &mut out);
+        }
+        assert_eq!([0, 1, 2].map(|far| idle_after(&out, &people[far])), gone, "after {tenths} tenths of a second");
     }
 }

@@ -110,6 +110,9 @@ fn admit<'a>(session: &mut Session, packet: Packet<'a>, index: u64, now: Micros)
         *reception = Reception::new(packet.ssrc, index);
     }
     reception.receive(index, packet.timestamp, now);
+    if !role.muted {
+        session.agent.spoke(now);
+    }
     let stated = role.format.level_extension_id.and_then(|id| packet.audio_level(id));
     Ok(Speech {
         packet,
