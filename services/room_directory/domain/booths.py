@@ -14,7 +14,7 @@ from services.room_directory.domain.errors import (
     TooManyBooths,
 )
 from services.room_directory.domain.events import BoothCause, BoothChanged, RoomUpdated
-from services.room_directory.domain.languages import check_tag
+from services.room_directory.domain.languages import check_language
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
@@ -35,7 +35,7 @@ def open_booth(room: Room, actor: Actor, language: str, now: datetime) -> None:
     room.require(actor, Action.OPEN_BOOTH)
     if room.stage_closed():
         raise StageClosed
-    check_tag(language)
+    check_language(language)
     if language in room.booths:
         return
     if len(room.booths) >= MOST_BOOTHS:

@@ -1,43 +1,47 @@
 """Who may write captions in a room, and in which languages."""
 
-import re
 from dataclasses import replace
 from datetime import datetime
 
+from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.errors import (
     CaptionerMuted,
-    LanguageInvalid,
     NotCaptioner,
     TooManyCaptioners,
+    TooManyLanguages,
 )
 from services.room_directory.domain.events import CaptionersChanged
+from services.room_directory.domain.languages import check_language
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Captioner
 
 MOST_CAPTIONERS = 32
-_LANGUAGE = re.compile(r"(?:[a-z]{2,3}|floor)\Z")
 # Of one person: booths have no more languages than a room has booths, and the floor.
 _MOST_LANGUAGES = 17
 
 
 def require_language(language: str) -> None:
     """Raises LanguageInvalid for what captions cannot be of."""
-    if not _LANGUAGE.match(language):
-        raise LanguageInvalid
+    if language != CHANNEL:
+        check_language(language)
 
 
 def grant(room: Room, actor: Actor, user_id: str, language: str, now: datetime) -> None:
-    """Lets a person write captions of a language. Raises NotAllowed, LanguageInvalid, TooManyCaptioners."""
+    """Lets a person write captions of a language.
+
+    Raises NotAllowed, LanguageInvalid, TooManyCaptioners, TooManyLanguages.
+    """
     room.require(actor, Action.GRANT_CAPTIONING)
     require_language(language)
     captioner = room.captioners.get(user_id) or Captioner(user_id=user_id, since=now)
     if language in captioner.languages:
         return
-    is_new = user_id not in room.captioners
-    if (is_new and len(room.captioners) >= MOST_CAPTIONERS) or len(captioner.languages) >= _MOST_LANGUAGES:
-        raise TooManyCaptioners(metadata={"limit": str(MOST_CAPTIONERS if is_new else _MOST_LANGUAGES)})
+    if user_id not in room.captioners and len(room.captioners) >= MOST_CAPTIONERS:
+        raise TooManyCaptioners(metadata={"limit": str(MOST_CAPTIONERS)})
+    if len(captioner.languages) >= _MOST_LANGUAGES:
+        raise TooManyLanguages(metadata={"limit": str(_MOST_LANGUAGES)})
     _keep(room, replace(captioner, languages=tuple(sorted((*captioner.languages, language)))), now)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 
-from services.common.errors import ScopeMissing
 from services.room_directory.domain import captions
 from services.room_directory.domain.booths import require_booth
 from services.room_directory.domain.ended import Ended
@@ -50,7 +49,7 @@ def take_seat(room: Room, actor: Actor, key: str, *, blocked: bool, epoch: int, 
     before, on_stage = room.seats.get(user_id), room.stage.get(user_id)
     if on_stage is not None:
         # A seat on stage comes with the microphone, and taking it over silences the device that speaks.
-        _require_speech(actor)
+        actor.require_speech()
     if before is None and on_stage is None and room.listener_count() + held >= room.rules.listener_limit:
         raise RoomFull(metadata={"limit": str(room.rules.listener_limit)})
     seat = Seat(
@@ -145,7 +144,7 @@ def check_media(room: Room, actor: Actor, kind: MediaKind, wish: Wish = AS_SPOKE
     seat = room.seat_of(actor.user_id)
     role = room.role_of(actor.user_id)
     if kind is MediaKind.STAGE:
-        _require_speech(actor)
+        actor.require_speech()
         room.stage_seat_of(actor.user_id)
         room.require(actor, Action.SPEAK)
     elif role is not Role.LISTENER:
@@ -167,8 +166,3 @@ def expect_session(room: Room, user_id: str, relay_id: str) -> None:
     seat = room.seats[user_id]
     if not seat.session_id:
         room.seats[user_id] = replace(seat, relay_id=relay_id)
-
-
-def _require_speech(actor: Actor) -> None:
-    if not actor.may_speak:
-        raise ScopeMissing("the token lacks the scope speak", metadata={"scope": "speak"})

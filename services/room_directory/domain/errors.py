@@ -217,7 +217,7 @@ class TooManyBooths(DomainError):
 
 
 class LanguageInvalid(DomainError):
-    """A language is two or three small letters."""
+    """A language is one that people speak, by its shortest tag."""
 
     kind = "invalid_argument"
     reason = "LANGUAGE_INVALID"
@@ -270,6 +270,13 @@ class TooManyCaptioners(DomainError):
 
     kind = "resource_exhausted"
     reason = "TOO_MANY_CAPTIONERS"
+
+
+class TooManyLanguages(DomainError):
+    """One person writes captions of as many languages as one may."""
+
+    kind = "resource_exhausted"
+    reason = "TOO_MANY_LANGUAGES"
 
 
 class CaptionFinal(DomainError):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from services.room_directory.domain.errors import HandsOff, TooManyHands
 from services.room_directory.domain.events import HandLowered, HandRaised, HandsAttended
+from services.room_directory.domain.languages import check_language
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
 from services.room_directory.domain.room import Room
@@ -17,9 +18,11 @@ def raise_hand(room: Room, actor: Actor, question: str, now: datetime, *, langua
 
     `language` is the tag of the one the caller would speak, or empty.
 
-    Raises NotAllowed, HandsOff, TooManyHands.
+    Raises NotAllowed, HandsOff, TooManyHands, LanguageInvalid.
     """
     room.require(actor, Action.RAISE_HAND)
+    if language:
+        check_language(language)
     if room.hand_mode is HandMode.OFF:
         raise HandsOff
     expires_at = now + room.rules.hand_life()

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from services.programme.hearing import heard_by
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.errors import LanguageInvalid
+from services.room_directory.domain.iso639 import TAGS
 
 MOST_UNDERSTOOD = 6
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 
 
+def check_language(language: str) -> str:
+    """The language, if it is one that people speak, by its shortest tag. Raises LanguageInvalid."""
+    if language not in TAGS:
+        raise LanguageInvalid(metadata={"language": language})
+    return language
+
+
 def check_tag(language: str) -> str:
-    """The language, if it is two or three small letters. Raises LanguageInvalid."""
+    """The language, if it is two or three small letters. Raises LanguageInvalid.
+
+    Whether there is such a language does not matter for what somebody understands: what is no language is spoken in no
+    booth, and profiles may name it.
+    """
     if not _LANGUAGE.match(language):
         raise LanguageInvalid
     return language

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.common.errors import ScopeMissing
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -37,10 +39,22 @@ class Actor:
     operator: bool = False
     may_speak: bool = True
     """False for the holder of a token that only listens, whatever the person's role is."""
+    may_lead: bool = True
+    """False for the holder of a token that does nothing to rooms and other people, whatever the person's role is."""
     proof: Proof = UNKNOWN
     """By which sign-in they ask."""
     region: str = ""
     """Where they come from, as far as anybody knows: relays near by are preferred."""
+
+    def require_speech(self) -> None:
+        """Raises ScopeMissing for a token that opens no microphone."""
+        if not self.may_speak:
+            raise ScopeMissing("the token lacks the scope speak", metadata={"scope": "speak"})
+
+    def require_leading(self) -> None:
+        """Raises ScopeMissing for a token that leads no room."""
+        if not self.may_lead:
+            raise ScopeMissing("the token lacks the scope rooms", metadata={"scope": "rooms"})
 
 
 SYSTEM = Actor("")

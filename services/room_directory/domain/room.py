@@ -16,6 +16,7 @@ from services.room_directory.domain.events import (
     SeatOrder,
     StageJoined,
 )
+from services.room_directory.domain.languages import check_language
 from services.room_directory.domain.people import UNKNOWN, Actor, Proof
 from services.room_directory.domain.roles import Action, Role, require, require_target
 from services.room_directory.domain.seats import (
@@ -334,8 +335,10 @@ def create_room(
 ) -> Room:
     """A new live room whose creator leads it from the stage, with booths of `languages`.
 
-    Raises TitleInvalid, FieldInvalid.
+    Raises TitleInvalid, FieldInvalid, LanguageInvalid.
     """
+    for each in (language, *languages):
+        check_language(each)
     room = Room(
         room_id=room_id,
         request_id=request_id,

@@ -25,7 +25,7 @@ from services.room_directory.domain.events import (
     StageSeatChanged,
 )
 from services.room_directory.domain.hands import drop_hand
-from services.room_directory.domain.languages import check_tag
+from services.room_directory.domain.languages import check_language
 from services.room_directory.domain.on_air import settle
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.roles import Action, Role
@@ -168,16 +168,18 @@ def name_successor(room: Room, actor: Actor, user_id: str, named: bool, now: dat
 def set_spoken_language(room: Room, actor: Actor, user_id: str, language: str, now: datetime) -> None:
     """Says in which language somebody on stage speaks; moderators may for others.
 
-    Raises NotAllowed, NotOnStage, LanguageInvalid.
+    Raises NotAllowed, NotOnStage, LanguageInvalid, ScopeMissing.
     """
     if actor.user_id == user_id:
+        actor.require_speech()
         room.require_live()
     else:
+        actor.require_leading()
         room.require_upon(actor, Action.SET_SPOKEN_LANGUAGE, user_id)
     seat = room.stage_seat_of(user_id)
     if seat.role is Role.INTERPRETER:
         raise NotAllowed("an interpreter speaks the language of their booth")
-    check_tag(language)
+    check_language(language)
     if seat.speaks != language:
         change_seat(room, replace(seat, speaks=language), actor.user_id, now)
 

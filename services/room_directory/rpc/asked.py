@@ -11,16 +11,23 @@ from services.room_directory.domain.room import Room
 
 PAGE = 50
 """Rows of a page for who does not say how many."""
-_SPEAK = "speak"
-"""The scope that opens a microphone; two RPCs need it only when the caller is on stage."""
+_SPEAK, _ROOMS = "speak", "rooms"
+"""The scopes that open a microphone, and that lead rooms: some RPCs need them by what the caller is or asks for."""
 
 
 def actor() -> Actor:
     """The caller as rooms know them."""
     caller = current_caller()
-    may_speak = caller.scopes is None or _SPEAK in caller.scopes
+    may_speak, may_lead = (caller.scopes is None or scope in caller.scopes for scope in (_SPEAK, _ROOMS))
     proof = Proof(caller.sign_in_id or "", caller.issued_at)
-    return Actor(caller.user, operator=caller.operator, may_speak=may_speak, proof=proof, region=caller.region)
+    return Actor(
+        caller.user,
+        operator=caller.operator,
+        may_speak=may_speak,
+        may_lead=may_lead,
+        proof=proof,
+        region=caller.region,
+    )
 
 
 def own_seat(room: Room, people: People) -> room_pb2.OwnSeat:

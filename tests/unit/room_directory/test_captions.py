@@ -17,6 +17,7 @@ from services.room_directory.domain.errors import (
     NotCaptioner,
     NotInRoom,
     TooManyCaptioners,
+    TooManyLanguages,
 )
 from services.room_directory.domain.events import CaptionersChanged
 from services.room_directory.domain.people import Actor
@@ -87,6 +88,16 @@ def test_a_person_may_give_it_back_and_one_who_is_removed_may_not_write_any_more
     moderation.remove_person(place.room, LINA, "omar", epoch=place.epoch(), now=place.now)
     assert not place.room.captioners
     moderation.end_room(place.room, LINA, place.now)
+
+
+def test_one_person_writes_as_many_languages_as_a_room_has_booths_and_the_floor() -> None:
+    place = hall()
+    some = ("ar", "de", "en", "es", "fa", "fr", "hi", "it", "ja", "ko", "pt", "ru", "sw", "tr", "ur", "zh", "floor")
+    for language in some:
+        captions.grant(place.room, LINA, "nadia", language, place.now)
+    with pytest.raises(TooManyLanguages):
+        captions.grant(place.room, LINA, "nadia", "uk", place.now)
+    captions.grant(place.room, LINA, "nadia", "ar", place.now)
 
 
 def test_as_many_write_in_a_room_as_may() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.common.errors import ScopeMissing
 from services.room_directory.app.parts import part_of
 from services.room_directory.domain import booths, interpreters, moderation, on_air, stage
 from services.room_directory.domain.entry import check_media
@@ -160,6 +161,31 @@ CAUSES: list[tuple[Callable[[Hall], object], BoothCause]] = [
         BoothCause.LEFT,
     ),
 ]
+
+
+def test_what_one_speaks_needs_the_scope_of_speech_and_what_others_speak_that_of_leading() -> None:
+    hall = Hall()
+    hall.speak("omar")
+    with pytest.raises(ScopeMissing) as refused:
+        stage.set_spoken_language(hall.room, Actor("omar", may_speak=False), "omar", "ar", hall.now)
+    assert refused.value.metadata == {"scope": "speak"}
+    with pytest.raises(ScopeMissing) as refused:
+        stage.set_spoken_language(hall.room, Actor("lina", may_lead=False), "omar", "ar", hall.now)
+    assert refused.value.metadata == {"scope": "rooms"}
+    stage.set_spoken_language(hall.room, Actor("omar", may_lead=False), "omar", "ar", hall.now)
+    stage.set_spoken_language(hall.room, Actor("lina", may_speak=False), "omar", "ru", hall.now)
+    assert hall.room.stage["omar"].speaks == "ru"
+
+
+def test_what_is_no_language_is_neither_spoken_nor_raised_and_changes_nothing_for_who_understands_it() -> None:
+    hall = Hall()
+    hall.speak("omar")
+    hall.listen("nadia")
+    with pytest.raises(LanguageInvalid):
+        stage.set_spoken_language(hall.room, OMAR, "omar", "und", hall.now)
+    with pytest.raises(LanguageInvalid):
+        raise_hand(hall.room, Actor("nadia"), "Why?", hall.now, language="zz")
+    assert Wish.of("", ("zz", "ar")).chosen_by_relay == ("zz", "ar"), "a profile may name it, and nobody is kept out"
 
 
 @pytest.mark.parametrize(("do", "cause"), CAUSES)

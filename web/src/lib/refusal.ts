@@ -68,6 +68,7 @@ const texts = new Set<string>([
   'refused.NOT_CAPTIONER',
   'refused.CAPTIONER_MUTED',
   'refused.TOO_MANY_CAPTIONERS',
+  'refused.TOO_MANY_LANGUAGES',
   'refused.CAPTION_FINAL',
   'refused.CAPTION_UNKNOWN',
   'refused.FIELD_INVALID',
