@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from majlis.room_directory.v1 import booth_pb2, booth_service_pb2
+from majlis.room_directory.v1 import booth_pb2, booth_service_pb2, input_quality_pb2
 from majlis_client import Listener, MajlisError, Wish
 
 from tests.load.crowd import NO_BUDGET
@@ -109,6 +109,13 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
         await hall.until_booth(lambda booth: booth.HasField("silent_since"))
         other.level = 0.3
         await hall.until_booth(lambda booth: not booth.HasField("silent_since"))
+        async with asyncio.timeout(20.0):
+            quality = await input_quality(partner, hall.room_id)
+        [chair] = quality.speakers
+        assert chair.user_id == hall.owner.user_id
+        assert input_quality_pb2.INPUT_FAULT_NARROW_BAND in chair.faults, "a tone is narrower than any voice"
+        assert -20 <= chair.level_dbov <= -11
+        assert [booth.language for booth in quality.booths] == ["ar"]
 
         await hall.leaves(partner)
         for ear in in_arabic:
@@ -251,3 +258,12 @@ async def only_the_floor(ears: list[Ear], seconds: float = 1.0) -> None:
     for sound in await asyncio.gather(*(hear(ear, seconds) for ear in ears)):
         floor, *booths = tones(sound)
         assert max(booths) < NOT_HEARD * floor
+
+
+async def input_quality(who: Member, room_id: str) -> input_quality_pb2.InputQuality:
+    """How the floor is heard, as somebody in a booth is told next."""
+    async with contextlib.aclosing(who.client.watch(room_id)) as events:
+        async for event in events:
+            if event.HasField("input_quality"):
+                return event.input_quality
+    raise AssertionError("the room is over")
