@@ -156,7 +156,7 @@ class Relay:
         return self._connect(session, now)
 
     def idle(self, session: MediaSession) -> list[Event]:
-        """No sign of life for five seconds: with the event stream gone too, nobody is there."""
+        """No sign of life for seconds: with the event stream gone too, nobody is there."""
         session.idle = True
         if self.seats.stream_gone(session.permit):
             return self._end(session, Cause.EXPIRED)

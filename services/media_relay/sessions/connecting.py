@@ -77,7 +77,7 @@ class Connecting:
             self._handshakes.reachable(handle)
 
     def on_idle(self, handle: int) -> None:
-        """No check and no authenticated packet for five seconds."""
+        """No check and no authenticated packet for five seconds, or for two from who was speaking."""
         session = self._relay.sessions.of_handle(handle)
         if session is not None:
             self._effects.carry_out(self._relay.idle(session))

@@ -237,6 +237,13 @@ class NotInBooth(DomainError):
     reason = "NOT_IN_BOOTH"
 
 
+class AloneInBooth(DomainError):
+    """Nobody else sits in the booth whom the sign could reach."""
+
+    kind = "failed_precondition"
+    reason = "ALONE_IN_BOOTH"
+
+
 class SoundLost(DomainError):
     """No sound comes from the caller's own microphone: nobody would be heard."""
 

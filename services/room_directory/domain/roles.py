@@ -59,6 +59,14 @@ _L, _S, _M, _I, _O = Role.LISTENER, Role.SPEAKER, Role.MODERATOR, Role.INTERPRET
 ON_STAGE = frozenset({_S, _M, _I})
 """The roles that sit on the stage."""
 
+_WHO = {
+    Role.OUTSIDE: "somebody outside",
+    Role.LISTENER: "a listener",
+    Role.SPEAKER: "a speaker",
+    Role.INTERPRETER: "an interpreter",
+    Role.MODERATOR: "a moderator",
+}
+
 ALLOWED: frozenset[tuple[Role, Action]] = frozenset(
     {
         (_L, Action.LISTEN),
@@ -191,6 +199,6 @@ def require_target(action: Action, target: Role) -> None:
     if target not in ON_STAGE and action in UPON_STAGE:
         raise NotOnStage
     raise NotAllowed(
-        f"{action.value} makes no sense for a {target.value}",
+        f"{action.value.replace('_', ' ')} makes no sense for {_WHO[target]}",
         metadata={"target": target.value, "action": action.value},
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from services.room_directory.domain.booths import own_booth_seat
-from services.room_directory.domain.errors import LineInvalid
+from services.room_directory.domain.errors import AloneInBooth, LineInvalid
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.texts import clean_line
@@ -25,6 +25,7 @@ class SignalKind(Enum):
 
 
 _WITH_WORDS = {SignalKind.CHAT, SignalKind.TECHNICIAN}
+_TO_PARTNERS = {SignalKind.FIVE_MINUTES, SignalKind.TWO_MINUTES, SignalKind.TAKE_OVER_PLEASE, SignalKind.CHAT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,13 @@ class Signal:
 
 
 def signal_from(room: Room, actor: Actor, kind: SignalKind, text: str, now: datetime) -> Signal:
-    """The sign that the caller gives from their booth. Raises RoomEnded, NotInBooth, LineInvalid."""
+    """The sign that the caller gives from their booth. Raises RoomEnded, NotInBooth, LineInvalid, AloneInBooth."""
     seat, words = own_booth_seat(room, actor), clean_line(text)
     if words and kind not in _WITH_WORDS:
         raise LineInvalid("this sign says all by itself")
     if not words and kind is SignalKind.CHAT:
         raise LineInvalid("a line needs at least one visible character")
+    if kind in _TO_PARTNERS and len(room.in_booth(seat.booth)) == 1:
+        # Whoever asks to be relieved must not believe that somebody heard it.
+        raise AloneInBooth
     return Signal(room.room_id, room.revision, now, seat.booth, kind, words, actor.user_id, room.term)

@@ -128,6 +128,8 @@ async def test_signs_silence_and_who_listens_to_what_reach_those_who_look_after_
     sign = booth_service_pb2.SendBoothSignalRequest(
         room_id=room_id, kind=booth_pb2.BOOTH_SIGNAL_KIND_CHAT, text="Take the next one?"
     )
+    assert await refusal(world.call("irina", "SendBoothSignal", sign)) == "ALONE_IN_BOOTH"
+    await interpret(world, relay, room_id, "sana", "ru")
     await world.call("irina", "SendBoothSignal", sign)
     await world.until(lambda: bool(world.of_type(booth_events_pb2.BoothSignalled, room_id)))
     told = world.of_type(booth_events_pb2.BoothSignalled, room_id)[0]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest_asyncio
 from majlis.room_directory.v1 import (
     booth_service_pb2,
+    caption_service_pb2,
+    languages_pb2,
     moderation_service_pb2,
     room_events_pb2,
     room_pb2,
@@ -95,6 +97,16 @@ async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was
         "lina", "OfferStage", stage_service_pb2.OfferStageRequest(room_id=room_id, user_id=person("nadia"))
     )
     await first.call("lina", "SetOwnMute", stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=True))
+    await first.call("lina", "OpenBooth", booth_service_pb2.OpenBoothRequest(room_id=room_id, language="ar"))
+    sit = booth_service_pb2.SitInBoothRequest(room_id=room_id, language="ar")
+    seated = await first.call("lina", "SitInBooth", sit)
+    await first.connect("lina", room_id, seated.seat.epoch, pair.relay, stage=True)
+    say = languages_pb2.SetSpokenLanguageRequest(room_id=room_id, user_id=person("lina"), language="ru")
+    await first.call("lina", "SetSpokenLanguage", say)
+    grant = caption_service_pb2.GrantCaptioningRequest(room_id=room_id, user_id=person("omar"), language="ru")
+    await first.call("lina", "GrantCaptioning", grant)
+    before = await first.snapshot(room_id)
+    assert before.booths[0].active_user_id == person("lina")
     remove = moderation_service_pb2.RemovePersonRequest(room_id=room_id, user_id=person("sami"))
     await first.call("lina", "RemovePerson", remove)
     pair.relay.sessions = [each for each in pair.relay.sessions if each.user_id != person("sami")]
@@ -103,11 +115,15 @@ async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was
     snapshot = await second.snapshot(room_id)
     assert snapshot.room.listener_count == 2
     assert snapshot.stage[0].muted
+    assert snapshot.booths == before.booths, "who is heard, and since when"
+    assert list(snapshot.stage) == list(before.stage), "what they speak on the floor, too"
     queue = await second.call("lina", "ListHands", stage_service_pb2.ListHandsRequest(room_id=room_id))
     assert [(hand.person.user_id, hand.question) for hand in queue.hands] == [(person("omar"), "Why?")]
     live = second.parts.rooms.get(room_id)
     assert live is not None
     assert set(live.room.offers) == {person("nadia")}
+    assert live.room.stage[person("lina")].speaks == "ru"
+    assert live.room.captioners[person("omar")].languages == ("ru",)
     assert await refusal(second.join("sami", room_id)) == "REMOVED"
     joined = await second.join("mona", room_id)
     assert (await second.claims(joined.permit))["term"] == 2

@@ -8,16 +8,16 @@ import pytest_asyncio
 
 from services.common.tasks import Background
 from services.room_directory.app.booth_desk import BoothDesk
-from services.room_directory.domain.errors import LineInvalid, NotAllowed, NotInBooth, RateLimited
+from services.room_directory.domain.errors import AloneInBooth, LineInvalid, NotAllowed, NotInBooth, RateLimited
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.signals import Signal, SignalKind
-from tests.unit.room_directory.guarded import LINA, OMAR, House
+from tests.unit.room_directory.guarded import LINA, NADIA, OMAR, House
 
 
 class Desk:
-    """A room with an Arabic booth in which Lina, who leads it, sits."""
+    """A room with an Arabic booth in which Lina, who leads it, sits with Nadia."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -26,6 +26,8 @@ class Desk:
         self.room_id = await self.house.open()
         await self.house.booths.open_booth(LINA, self.room_id, "ar")
         await self.house.booths.sit_in_booth(LINA, self.room_id, "ar")
+        offer = await self.house.booths.offer_booth(LINA, self.room_id, NADIA.user_id, "ar")
+        await self.house.stage.accept_offer(NADIA, self.room_id, offer.offer_id)
         self.told: list[Signal] = []
         self.counted: list[str] = []
         self.relays: dict[str, RelayLoadState] = {}
@@ -82,6 +84,18 @@ async def test_a_line_is_one_to_two_hundred_characters_and_other_signs_have_none
 ) -> None:
     with pytest.raises(LineInvalid):
         await desk.sign(kind, text)
+
+
+async def test_whoever_is_alone_in_a_booth_is_told_that_a_sign_to_partners_reaches_nobody(desk: Desk) -> None:
+    await desk.house.stage.leave_stage(NADIA, desk.room_id)
+    for kind in (SignalKind.TAKE_OVER_PLEASE, SignalKind.TWO_MINUTES, SignalKind.FIVE_MINUTES):
+        with pytest.raises(AloneInBooth):
+            await desk.sign(kind)
+    with pytest.raises(AloneInBooth):
+        await desk.sign(SignalKind.CHAT, "Who takes over?")
+    await desk.sign(SignalKind.SLOWER)
+    await desk.sign(SignalKind.TECHNICIAN, "No sound")
+    assert [each.kind for each in desk.told] == [SignalKind.SLOWER, SignalKind.TECHNICIAN]
 
 
 async def test_signs_are_given_ten_times_a_minute_and_lines_twenty(desk: Desk) -> None:

@@ -65,6 +65,7 @@ const texts = new Set<string>([
   'refused.LINE_INVALID',
   'refused.NOT_IN_BOOTH',
   'refused.SOUND_LOST',
+  'refused.ALONE_IN_BOOTH',
   'refused.NOT_CAPTIONER',
   'refused.CAPTIONER_MUTED',
   'refused.TOO_MANY_CAPTIONERS',
