@@ -16,8 +16,6 @@ from majlis.room_directory.v1 import room_events_pb2 as pb
 from services.common.sight import tracing
 from services.common.sight.log import get_logger
 from services.common.trust.revocations import RevocationList
-from services.room_directory import caption_messages, relay_messages
-from services.room_directory import messages as wire
 from services.room_directory.app.captions import CaptionRings
 from services.room_directory.app.heartbeats import Heartbeats
 from services.room_directory.app.moderation import ModerationCases
@@ -29,6 +27,9 @@ from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.events import Fact
 from services.room_directory.domain.ladder import LadderOrders
 from services.room_directory.domain.signals import Signal
+from services.room_directory.messages import captions as caption_messages
+from services.room_directory.messages import relays as relay_messages
+from services.room_directory.messages import rooms as wire
 
 _MOST_WAITING = 10_000
 _EVERY_RELAY = "everyrelay"

@@ -25,8 +25,6 @@ from majlis.room_directory.v1 import (
 from services.common.rpc.caller import FORWARDED_NETWORK
 from services.common.rpc.client import RemoteError, ServiceChannel, as_user, raise_for
 from services.common.settings import ServiceSettings
-from services.room_directory import messages as wire
-from services.room_directory import relay_messages
 from services.room_directory.app.ownership.ports import GivenSeat
 from services.room_directory.app.ports import RoomPart
 from services.room_directory.app.relay_clocks import RelayClocks
@@ -35,6 +33,8 @@ from services.room_directory.domain.left_places import PlaceLeft
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
+from services.room_directory.messages import relays as relay_messages
+from services.room_directory.messages import rooms as wire
 
 SERVICE = "room_directory"
 _CALL_SECONDS = 2.0

@@ -4,10 +4,10 @@ from majlis.room_directory.v1 import room_pb2
 
 from services.common.errors import FieldInvalid
 from services.common.rpc.server import current_caller
-from services.room_directory import messages
 from services.room_directory.app.people import People
 from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.room import Room
+from services.room_directory.messages import rooms as messages
 
 PAGE = 50
 """Rows of a page for who does not say how many."""

@@ -7,12 +7,12 @@ from majlis.room_directory.v1 import booth_service_pb2 as pb
 
 from services.programme.channels import Channel
 from services.programme.messages import channel_message
-from services.room_directory import messages
 from services.room_directory.app.booth_desk import BoothDesk
 from services.room_directory.app.booths import BoothCases
 from services.room_directory.app.people import People
 from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.room import Room
+from services.room_directory.messages import rooms as messages
 from services.room_directory.rpc.asked import actor, own_seat
 
 _RULES = {number: value for value, number in messages.BOOTH_RULES.items()}

@@ -5,9 +5,9 @@ from typing import Any
 from majlis.room_directory.v1 import caption_service_pb2 as pb
 from majlis.room_directory.v1 import caption_service_pb2_grpc
 
-from services.room_directory import caption_messages as wire
 from services.room_directory.app.captions import CaptionCases
 from services.room_directory.app.people import People
+from services.room_directory.messages import captions as wire
 from services.room_directory.rpc.asked import actor
 
 

@@ -6,13 +6,14 @@ from majlis.room_directory.v1 import fleet_service_pb2 as pb
 from majlis.room_directory.v1 import fleet_service_pb2_grpc, sessions_pb2
 
 from services.common.rpc.server import current_caller
-from services.room_directory import caption_messages, relay_messages
 from services.room_directory.app.captions import CaptionCases
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.keys import Keys
 from services.room_directory.app.ownership.passing import Passing
 from services.room_directory.app.presence import Presence, StreamNews
 from services.room_directory.app.rooms import RoomCases
+from services.room_directory.messages import captions as caption_messages
+from services.room_directory.messages import relays as relay_messages
 from services.room_directory.rpc.snapshots import Snapshots
 
 

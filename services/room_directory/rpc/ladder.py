@@ -11,7 +11,7 @@ from services.common.rpc.server import current_caller
 from services.room_directory.app.ladder import LadderCases
 from services.room_directory.domain.ladder import LadderOrder
 from services.room_directory.domain.placement import RelayLoadState
-from services.room_directory.relay_messages import LADDER_CAUSES, ladder_order
+from services.room_directory.messages.relays import LADDER_CAUSES, ladder_order
 
 
 class LadderServicer(ladder_service_pb2_grpc.LadderServiceServicer):

@@ -7,9 +7,9 @@ from majlis.room_directory.v1 import moderation_service_pb2 as pb
 from majlis.room_directory.v1 import moderation_service_pb2_grpc
 
 from services.common.errors import FieldInvalid
-from services.room_directory import messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
+from services.room_directory.messages import rooms as messages
 from services.room_directory.rpc.asked import PAGE, actor
 
 _REPORT_KINDS = {number: value for value, number in messages.REPORT_KINDS.items()}

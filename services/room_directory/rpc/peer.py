@@ -5,11 +5,11 @@ from typing import Any, Protocol
 from majlis.room_directory.v1 import moderation_service_pb2, peer_service_pb2_grpc
 from majlis.room_directory.v1 import peer_service_pb2 as pb
 
-from services.room_directory import relay_messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.ownership.arrivals import Arrivals
 from services.room_directory.app.ownership.keeper import Ownership
 from services.room_directory.app.waiting import WaitingRoom
+from services.room_directory.messages import relays as relay_messages
 
 
 class Owning(Protocol):

@@ -6,7 +6,6 @@ from majlis.room_directory.v1 import room_pb2, room_service_pb2_grpc
 from majlis.room_directory.v1 import room_service_pb2 as pb
 
 from services.common.rpc.server import current_caller
-from services.room_directory import messages
 from services.room_directory.app.moderation import ModerationCases
 from services.room_directory.app.people import People
 from services.room_directory.app.previews import Previews
@@ -17,6 +16,7 @@ from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.moderation import RoomEdit
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import HandMode, LineOrder, MediaKind, Visibility
+from services.room_directory.messages import rooms as messages
 from services.room_directory.rpc.asked import PAGE, actor, key_for_caller, offset_of, own_seat, token_of
 from services.room_directory.rpc.snapshots import Snapshots
 

@@ -4,10 +4,10 @@ from collections import OrderedDict
 
 from majlis.room_directory.v1 import room_pb2
 
-from services.room_directory import caption_messages
-from services.room_directory import messages as wire
 from services.room_directory.app.live import LiveRoom
 from services.room_directory.app.people import People
+from services.room_directory.messages import captions as caption_messages
+from services.room_directory.messages import rooms as wire
 
 _MOST_KEPT = 256
 

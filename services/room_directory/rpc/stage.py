@@ -6,11 +6,11 @@ from majlis.room_directory.v1 import stage_service_pb2 as pb
 from majlis.room_directory.v1 import stage_service_pb2_grpc
 from majlis.room_directory.v1.languages_pb2 import SetSpokenLanguageRequest, SetSpokenLanguageResponse
 
-from services.room_directory import messages
 from services.room_directory.app.people import People
 from services.room_directory.app.stage import StageCases
 from services.room_directory.domain.languages import Wish
 from services.room_directory.domain.seats import DeedKind
+from services.room_directory.messages import rooms as messages
 from services.room_directory.rpc.asked import actor, own_seat
 
 _DEEDS = {

@@ -14,12 +14,12 @@ from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, caption_pb2, r
 
 from services.common.bus.subject import ids_of, template_of
 from services.common.trust.revocations import RevocationList
-from services.room_directory import messages as wire
 from services.room_directory.bus import auth_handler, event_of, invite_handler, people_in
 from services.room_directory.domain import events
 from services.room_directory.domain.ended import Ended
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.seats import Booth, Captioner, Hand, HandCause, Offer
+from services.room_directory.messages import rooms as wire
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.rooms import START, Hall
 

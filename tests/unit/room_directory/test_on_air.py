@@ -11,7 +11,7 @@ from services.room_directory.domain.errors import NotInBooth, SoundLost
 from services.room_directory.domain.events import BoothCause, BoothChanged
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.seats import SessionState
-from services.room_directory.messages import booth_of
+from services.room_directory.messages.rooms import booth_of
 from tests.unit.room_directory.booth_hall import LINA, active, hall_with, newest, sit
 from tests.unit.room_directory.rooms import START
 

@@ -21,7 +21,7 @@ from services.room_directory.domain.placement import ChannelKey, RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import MediaKind, Seat, SessionState
-from services.room_directory.messages import BOOTH_RULES, MEDIA_KINDS, ROLES, moment
+from services.room_directory.messages.rooms import BOOTH_RULES, MEDIA_KINDS, ROLES, moment
 
 SEAT_ACTIONS = {
     SeatAction.END: relay_pb.SEAT_ACTION_END,

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from majlis.room_directory.v1 import caption_pb2, caption_service_pb2
 
-from services.room_directory import messages as wire
 from services.room_directory.domain.caption_ring import Caption, Words
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.seats import Captioner
+from services.room_directory.messages import rooms as wire
 
 
 def caption(value: Caption) -> caption_pb2.Caption:
