@@ -1,6 +1,7 @@
 """Rows of languages: how soon another channel is heard, how partners change over, how far behind an interpreter is."""
 
 import asyncio
+import math
 import os
 import statistics
 import time
@@ -36,7 +37,7 @@ AFTER_SECONDS = 0.3
 """A gap that a tap makes is there by then."""
 OVER_FLOOR_MS = 20.0
 """An interpreter may be that much further behind than whoever speaks on the floor."""
-LONG_SECONDS = 300.0
+LONG_SECONDS = 240
 PATIENCE_SECONDS = 3.0
 _HOP, _WINDOW = SAMPLE_RATE // 400, SAMPLE_RATE // 100
 
@@ -248,4 +249,7 @@ def _switch_rows(turns: list[list[float]], taps: list[Taps]) -> list[Row]:
 
 
 async def _goes_on(say: Callable[[Samples], Awaitable[None]], hertz: float) -> None:
-    await say(tone(hertz, LONG_SECONDS, LOUD_DBFS))
+    """Says a tone for longer than anything here takes; of whole hertz, so that seconds of it follow without a seam."""
+    at = 2 * math.pi * hertz * np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    # Minutes of sines at once would stop everybody's ears for as long as they take.
+    await say(np.tile((10 ** (LOUD_DBFS / 20) * np.sin(at)).astype(np.float32), LONG_SECONDS))

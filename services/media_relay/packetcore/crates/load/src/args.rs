@@ -241,7 +241,8 @@ pub struct KnockArgs {
 /// Arguments of `rooms`. Standard input has a stage a line, as JSON: `{"rooms": [{"room": ID, "speakers": [TOKEN],
 /// "listeners": [TOKEN]}], "seconds": 20}`. Standard output gets two lines for each: `{"settled": ...}` once all hear,
 /// and `{"measured": ...}` at the end of its seconds. A room is led by its first speaker; a second one comes by a
-/// later stage, with `"first_speaker": 1`, and was brought on stage before.
+/// later stage, with `"first_speaker": 1`, and was brought on stage before. Listeners of a room with `"understands": [TAG]`
+/// hear by these languages.
 #[derive(Debug, Args)]
 pub struct RoomsArgs {
     /// Public origin of the deployment.
