@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
+from tests.e2e.test_accessibility import press
 from tests.e2e.test_pages import PHONE, fits
 from tests.support import story
 from tests.support.axe import findings
@@ -99,6 +100,43 @@ async def asks_the_speaker(vera: Person, lina: Person) -> None:
     await vera.page.keyboard.press("Escape")
 
 
+async def nobody_is_misled(vera: Person, anna: Person, lina: Person) -> None:
+    """Who is on air and mutes is plain to all; taking over twice says why not; without a network the desk says so."""
+    watch = shown(lina, "booth-watch")
+    await press(vera, "sign-five")
+    await expect(shown(anna, "booth-sign")).to_contain_text("five minutes")
+    await vera.page.keyboard.press("t")
+    await expect(vera.page.get_by_text("You are on air already.")).to_have_count(2)
+    await vera.page.keyboard.press("m")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "off")
+    await expect(watch).to_contain_text("is on air with the microphone off")
+    await expect(shown(anna, "booth-state")).to_contain_text("is on air with the microphone off")
+    await look(lina, "booth-watch")
+    await vera.page.keyboard.press("m")
+    await expect(watch.locator("p")).to_have_count(0)
+    await vera.context.set_offline(True)
+    await expect(shown(vera, "status")).to_contain_text("back in a moment")
+    await vera.context.set_offline(False)
+    await expect(shown(vera, "status")).not_to_contain_text("back in a moment")
+    await expect(shown(vera, "booth-desk")).to_have_attribute("data-air", "air")
+
+
+async def one_desk_at_a_time(vera: Person, anna: Person, room: str) -> None:
+    """A second tab takes the desk, the first says so; whoever signs out leaves the air to a partner, who is told."""
+    second = await vera.context.new_page()
+    await second.goto(room)
+    await expect(second.get_by_test_id("booth-desk")).to_have_attribute("data-air", "air")
+    await expect(vera.page.get_by_role("heading", name="You went on in another tab")).to_be_visible()
+    await expect(shown(vera, "booth-desk")).to_have_count(0)
+    await second.get_by_role("link", name="Back to the hallway").click()
+    await expect(second.get_by_test_id("mini-line")).to_contain_text("You are on air")
+    await second.get_by_test_id("nav-profile").click()
+    await second.get_by_test_id("sign-out").click()
+    await expect(shown(anna, "booth-desk")).to_have_attribute("data-air", "air")
+    await expect(shown(anna, "booth-sign")).to_contain_text("has left the booth: you are on air now")
+    await expect(shown(anna, "why-alone")).to_be_visible()
+
+
 async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one_tap(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
@@ -131,6 +169,12 @@ async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one
     await expect(shown(layla, "heard-now")).to_contain_text("Vera Ek")
     await look(layla, "listener-phone")
     await asks_the_speaker(vera, lina)
+    await nobody_is_misled(vera, anna, lina)
+    # What was chosen by hand is there again after a reload.
+    await layla.page.reload()
+    await story.sounding(layla)
+    await expect(shown(layla, "listen-ar").locator("input")).to_be_checked()
+    await hears(layla, 1100)
 
     await shown(lina, "room-menu").click()
     await shown(lina, "open-booths").click()
@@ -141,6 +185,20 @@ async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one
     await expect(shown(lina, "booth")).to_have_count(2)
     await lina.page.keyboard.press("Escape")
     await in_each_language(layla, "listener", "languages")
+    await one_desk_at_a_time(vera, anna, room)
+    # Whoever comes back to a booth that was closed meanwhile hears what there is, and is told.
+    await layla.page.goto("about:blank")
+    await shown(lina, "room-menu").click()
+    await shown(lina, "open-booths").click()
+    booth = shown(lina, "booth").first
+    await booth.get_by_test_id("close-booth").click()
+    await look(lina, "close-booth")
+    await booth.get_by_test_id("confirm-close-booth").click()
+    await expect(shown(anna, "booth-desk")).to_have_count(0)
+    await layla.page.goto(room)
+    await expect(layla.page.get_by_text("The booth was closed")).to_be_visible()
+    await expect(shown(layla, "listen-auto").locator("input")).to_be_checked()
+    await hears(layla, 440)
 
 
 async def test_an_arabic_listener_on_a_phone_hears_a_russian_answer_in_arabic_without_a_tap(
@@ -171,6 +229,39 @@ async def test_an_arabic_listener_on_a_phone_hears_a_russian_answer_in_arabic_wi
     await shown(omar, "mute-toggle").click()
     await shown(lina, "mute-toggle").click()
     await hears(layla, 700)
+
+
+async def is_stopped(lina: Person, sami: Person) -> None:
+    """The moderator stops a writer for a while: they read why they cannot write, until they may again."""
+    await shown(lina, "listener").filter(has_text="Sami").click()
+    await shown(lina, "mute-captioner").click()
+    await expect(shown(sami, "captions-held")).to_be_visible()
+    await expect(shown(sami, "caption-line")).to_have_count(0)
+    await look(sami, "captions-held")
+    await shown(lina, "mute-captioner").click()
+    await expect(shown(sami, "caption-line")).to_be_visible()
+    await lina.page.keyboard.press("Escape")
+
+
+async def rehearses(lina: Person, layla: Person) -> None:
+    """A room that begins with a rehearsal is silent for who listens, until it goes live."""
+    await lina.page.get_by_test_id("room-menu").click()
+    await shown(lina, "end-room").click()
+    await shown(lina, "confirm-end").click()
+    await lina.page.get_by_role("link", name="To the hallway").click()
+    await shown(lina, "start-room").first.click()
+    await shown(lina, "room-title").fill("Before the evening")
+    await shown(lina, "room-languages").select_option("ar")
+    await shown(lina, "room-rehearsal").check()
+    await shown(lina, "create-room").click()
+    await expect(shown(lina, "rehearsal")).to_be_visible()
+    await story.enter(layla, lina.page.url)
+    await expect(shown(layla, "rehearsal")).to_be_visible()
+    await look(layla, "rehearsal-listener")
+    await look(lina, "rehearsal-moderator")
+    await shown(lina, "go-live").click()
+    await expect(shown(layla, "rehearsal")).to_have_count(0)
+    await hears(layla, 440)
 
 
 async def test_a_volunteer_types_captions_that_others_read_as_they_grow(
@@ -204,6 +295,7 @@ async def test_a_volunteer_types_captions_that_others_read_as_they_grow(
     await shown(layla, "captions-size").click()
     await shown(layla, "captions-aloud").click()
     await expect(shown(layla, "caption-list")).to_have_attribute("aria-live", "polite")
+    await is_stopped(lina, sami)
     await look(layla, "captions-phone")
     await look(sami, "captions-writer")
     # Captions that are open stay so over a reload; who comes late reads what was written before, until it is taken out.
@@ -212,3 +304,9 @@ async def test_a_volunteer_types_captions_that_others_read_as_they_grow(
     await shown(lina, "open-captions").click()
     await shown(lina, "hide-caption").click()
     await expect(shown(layla, "caption")).to_have_count(0)
+    await shown(lina, "listener").filter(has_text="Sami").click()
+    await shown(lina, "stop-captioner").click()
+    await expect(shown(sami, "notice")).to_contain_text("You no longer write captions")
+    await expect(shown(sami, "caption-line")).to_have_count(0)
+    await lina.page.keyboard.press("Escape")
+    await rehearses(lina, layla)

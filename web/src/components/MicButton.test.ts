@@ -2,6 +2,8 @@
 // The own microphone: whether one is heard, said in words, and what a press does.
 import { Code } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import en from '../i18n/en.json';
+import { BoothSchema } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { Role, RoomState, RoomSchema } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { create } from '@bufbuild/protobuf';
 import { StageService } from '../gen/majlis/room_directory/v1/stage_service_pb.ts';
@@ -70,4 +72,14 @@ test('what keeps one from being heard is said: no microphone, no session, a clos
   expect(heard(button())).toBe('joining');
   const closed = button(false, RoomState.CLOSING);
   expect([heard(closed), (closed.get('mute-toggle') as HTMLButtonElement).disabled]).toEqual(['closed', true]);
+});
+
+test('whoever sits in a booth reads whether they are on air there, not only that a microphone is on', () => {
+  const own = seat(me, Role.INTERPRETER, { language: 'ar' });
+  const says = (activeUserId: string): string => {
+    const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [own] }), booths: [create(BoothSchema, { language: 'ar', activeUserId, seats: [{ person: own.person, connected: true }] })] };
+    return scene.show(MicButton, { room: scene.room(shown), view: shown, seat: own, small: true }).get('mute-toggle').textContent ?? '';
+  };
+  expect(says('vera00000001')).toContain(en['desk.ready']);
+  expect(says(me)).toContain('You are on air');
 });

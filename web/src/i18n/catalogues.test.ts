@@ -47,7 +47,7 @@ const worded = new Set('name names time date handle email title room reason repo
 const ordinal = new Set(['hand.place']);
 const slot = String.raw`\{\{(\w+)\}\}`;
 /** Beside a count there may stand what agrees with no number: a unit, a preposition, the rest of a sentence. */
-const apart = new Set('of in from ms dB kbit из мс дБ من م كيلوبت'.split(' '));
+const apart = new Set('of in from ms dB kHz кГц kbit из мс дБ من م كيلوبت'.split(' '));
 
 /** Counts in a text that stand right beside a word which has to agree with them. */
 function countsBeside(text: string): string[] {

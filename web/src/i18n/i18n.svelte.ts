@@ -25,6 +25,9 @@ export class Words {
   /** The catalogue in use: every text on the page depends on it. */
   catalogue = $state.raw<Catalogue>({});
   readonly #kept: Partial<Record<Language, Catalogue>> = {};
+  /** What names languages, by the tag it speaks: making one takes longer than all else on a page. */
+  readonly #names: Record<string, Intl.DisplayNames> = {};
+  readonly #numbers: Record<string, Intl.NumberFormat> = {};
 
   get direction(): 'rtl' | 'ltr' {
     return this.code === 'ar' ? 'rtl' : 'ltr';
@@ -56,7 +59,7 @@ export class Words {
     return message(this.catalogue, this.code, key, all);
   };
 
-  readonly number = (value: number): string => new Intl.NumberFormat(this.#tag).format(value);
+  readonly number = (value: number): string => (this.#numbers[this.#tag] ??= new Intl.NumberFormat(this.#tag)).format(value);
 
   /** A number of minutes or hours, as the language says it. */
   readonly unit = (value: number, unit: 'minute' | 'hour'): string => new Intl.NumberFormat(this.#tag, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
@@ -64,7 +67,7 @@ export class Words {
   /** A language's name in the interface's language. */
   readonly languageName = (code: string): string => {
     try {
-      return new Intl.DisplayNames([this.#tag], { type: 'language' }).of(code) ?? code;
+      return (this.#names[this.#tag] ??= new Intl.DisplayNames([this.#tag], { type: 'language' })).of(code) ?? code;
     } catch {
       return code;
     }

@@ -10,6 +10,11 @@ import type { Heard } from './heard.ts';
  */
 export type Air = 'air' | 'rehearsing' | 'off' | 'cough' | 'ready' | 'resting' | 'joining' | 'lost' | 'closed';
 
+/** Whether a sound that was there is gone, so that nobody is heard. */
+export function lostSound(state: string): boolean {
+  return state === 'reconnecting' || state === 'blocked' || state === 'full';
+}
+
 export interface Circumstances {
   coughing: boolean;
   rehearsal: boolean;

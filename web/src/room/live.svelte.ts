@@ -24,6 +24,7 @@ import { Entry, type TicketBox } from './entry.svelte.ts';
 import type { StreamListener } from './events.ts';
 import { Feed, type Change, type Stream } from './feed.svelte.ts';
 import { hearingOf } from './booth-ear.ts';
+import { StageQuality } from './input-quality.svelte.ts';
 import { Listening } from './listening.svelte.ts';
 import { boothOf, type Choice, type Wish } from './hearing.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
@@ -89,6 +90,7 @@ export class LiveRoom {
   readonly listening: Listening;
   readonly signs: BoothSigns;
   readonly captions: Captions;
+  readonly quality: StageQuality;
   readonly #parts: RoomParts;
   readonly #board: NoticeBoard;
 
@@ -101,6 +103,7 @@ export class LiveRoom {
     this.#board = new NoticeBoard(me, clock);
     this.listening = new Listening(() => parts.understands(), { recall: () => choices.of(id).hears, keep: (hears) => choices.set(id, { hears }) });
     this.signs = new BoothSigns(clock);
+    this.quality = new StageQuality(clock);
     this.captions = new Captions((language, listener) => parts.captions(id, language, listener), clock, (chosen) => choices.set(id, chosen));
     this.queue = new HandQueue(() => stage.attendHands({ roomId: id }), clock);
     this.feed = new Feed(me, (listener) => parts.stream(id, listener), clock, {
@@ -234,6 +237,7 @@ export class LiveRoom {
 
   #shown(event: RoomEvent): void {
     if (event.event.case === 'boothSignalled') this.#signalled(event.event.value);
+    if (event.event.case === 'inputQuality') this.quality.take(event.event.value);
     const rose = this.moderating && this.queue.take(event);
     if (!this.moderating) this.queue.clear();
     if (rose) this.#parts.chime();

@@ -6,6 +6,7 @@ import { flushSync } from 'svelte';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BoothSchema, BoothSignalKind, type Booth } from '../../gen/majlis/room_directory/v1/booth_pb.ts';
 import { BoothService } from '../../gen/majlis/room_directory/v1/booth_service_pb.ts';
+import { InputFault, InputVerdict } from '../../gen/majlis/room_directory/v1/input_quality_pb.ts';
 import { Role, type StageSeat } from '../../gen/majlis/room_directory/v1/room_pb.ts';
 import en from '../../i18n/en.json';
 import { event, me, person, seat, start, view } from '../../room/fixtures.ts';
@@ -33,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => scene.strike());
 
-function desk(active: string, own: Partial<StageSeat> = {}, rehearsal = false): Shown {
+function desk(active: string, own: Partial<StageSeat> = {}, rehearsal = false, others: StageSeat[] = []): Shown {
   const mine = seat(me, Role.INTERPRETER, { language: 'ar', speaks: 'ar' });
   Object.assign(mine, own);
   const booth: Booth = create(BoothSchema, {
@@ -41,7 +42,7 @@ function desk(active: string, own: Partial<StageSeat> = {}, rehearsal = false): 
     activeUserId: active,
     seats: [{ person: person(me), member: 1, connected: true }, { person: person(vera), member: 2, connected: true }],
   });
-  const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [mine] }), booths: [booth, create(BoothSchema, { language: 'ru' })] };
+  const shown = { ...view({ role: Role.INTERPRETER, language: 'ar' }, { stage: [mine, ...others] }), booths: [booth, create(BoothSchema, { language: 'ru' })] };
   shown.room.rehearsal = rehearsal;
   room = scene.room(shown);
   // As the room's page gives it: whatever changes in the booth comes as another one.
@@ -143,6 +144,20 @@ test('whoever falls on air reads why', () => {
   room.signs.fallsToMe('lost', vera);
   flushSync();
   expect(shown.get('booth-sign').textContent).toContain(en['desk.turnLost'].split('{{name}}')[1]);
+});
+
+test('how the stage sounds is shown with what to ask for, and how far the booth is behind', () => {
+  const shown = desk(me, {}, false, [seat('omar00000001', Role.SPEAKER, { speaks: 'ru' }), seat('lina00000001', Role.MODERATOR)]);
+  const speakers = [
+    { userId: 'lina00000001', verdict: InputVerdict.GOOD, levelDbov: -22, bandHz: 19_800 },
+    { userId: 'omar00000001', verdict: InputVerdict.POOR, faults: [InputFault.QUIET, InputFault.NARROW_BAND], levelDbov: -44, bandHz: 3_900, lossPercent: 0.25 },
+  ];
+  room.feed.take(event(7n, { case: 'inputQuality', value: { speakers, booths: [{ language: 'ar', delayMs: 2_430 }] } }));
+  const sound = shown.get('stage-sound');
+  expect([sound.dataset['poor'], sound.querySelector('summary')?.textContent?.replace(/\s+/g, ' ').trim()]).toEqual(['1', `omar ${en['quality.quiet']} · ${en['quality.narrow']}`]);
+  expect([...sound.querySelectorAll('dd')].map((one) => one.textContent?.trim())).toEqual(['level -44 dB · up to 3.9 kHz · 0.3% lost', 'level -22 dB · up to 19.8 kHz · 0% lost']);
+  expect(['ask-slower', 'ask-louder', 'ask-repeat'].map((one) => shown.get(one).classList.contains('primary'))).toEqual([false, true, false]);
+  expect(shown.get('behind').textContent).toContain('2.4');
 });
 
 test('the clock of a turn is the server’s: a page that is loaded again goes on with it', () => {
