@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BoothSchema } from '../../gen/majlis/room_directory/v1/booth_pb.ts';
 import { HandMode, HandSchema, Role, RoomSchema, RoomState } from '../../gen/majlis/room_directory/v1/room_pb.ts';
 import { RoomService } from '../../gen/majlis/room_directory/v1/room_service_pb.ts';
 import { StageService } from '../../gen/majlis/room_directory/v1/stage_service_pb.ts';
@@ -64,4 +65,13 @@ test('an empty queue says whether hands are off, and only then offers to let the
   expect(off.text).not.toBe(empty.text);
   await off.press(off.buttons[0] ?? '');
   expect(called).toEqual([`hands ${HandMode.EVERYONE}`]);
+});
+
+test('a hand in a language that those here do not follow says so, where booths are open', () => {
+  const said = (...booths: string[]): [boolean, boolean] => {
+    const asks = create(HandSchema, { ...hand, person: { ...person(omar), spokenLanguages: ['ar'] } });
+    const page = queue({ room: create(RoomSchema, { roomId: 'room00000001', state: RoomState.LIVE, handMode: HandMode.EVERYONE, language: 'en' }), booths: booths.map((language) => create(BoothSchema, { language })) }, [asks]);
+    return [page.find('lacks-booth') !== null, page.find('lacks-listeners') !== null];
+  };
+  expect([said(), said('ar'), said('ru'), said('ar', 'en')]).toEqual([[false, false], [false, true], [true, true], [false, false]]);
 });
