@@ -133,6 +133,22 @@ async def one_desk_at_a_time(vera: Person, anna: Person, room: str) -> None:
     await expect(shown(anna, "why-alone")).to_be_visible()
 
 
+async def comes_back_to_a_closed_booth(layla: Person, anna: Person, lina: Person, room: str) -> None:
+    """Whoever comes back to a booth that was closed meanwhile hears what there is, and is told."""
+    await layla.page.goto("about:blank")
+    await shown(lina, "room-menu").click()
+    await shown(lina, "open-booths").click()
+    booth = shown(lina, "booth").first
+    await booth.get_by_test_id("close-booth").click()
+    await look(lina, "close-booth")
+    await booth.get_by_test_id("confirm-close-booth").click()
+    await expect(shown(anna, "booth-desk")).to_have_count(0)
+    await layla.page.goto(room)
+    await expect(layla.page.get_by_text("The booth was closed")).to_be_visible()
+    await expect(shown(layla, "listen-auto").locator("input")).to_be_checked()
+    await hears(layla, 440)
+
+
 async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one_tap(
     stack: Stack, house: House, tones: dict[int, Path]
 ) -> None:
@@ -182,19 +198,7 @@ async def test_interpreters_hand_over_and_a_listener_hears_their_language_by_one
     await lina.page.keyboard.press("Escape")
     await in_each_language(layla, "listener", "languages")
     await one_desk_at_a_time(vera, anna, room)
-    # Whoever comes back to a booth that was closed meanwhile hears what there is, and is told.
-    await layla.page.goto("about:blank")
-    await shown(lina, "room-menu").click()
-    await shown(lina, "open-booths").click()
-    booth = shown(lina, "booth").first
-    await booth.get_by_test_id("close-booth").click()
-    await look(lina, "close-booth")
-    await booth.get_by_test_id("confirm-close-booth").click()
-    await expect(shown(anna, "booth-desk")).to_have_count(0)
-    await layla.page.goto(room)
-    await expect(layla.page.get_by_text("The booth was closed")).to_be_visible()
-    await expect(shown(layla, "listen-auto").locator("input")).to_be_checked()
-    await hears(layla, 440)
+    await comes_back_to_a_closed_booth(layla, anna, lina, room)
 
 
 async def test_an_arabic_listener_on_a_phone_hears_a_russian_answer_in_arabic_without_a_tap(

@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { OfferCause, StageCause } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
 import { HandCause, Role, RoomSchema, RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { event, me, offer, seat, snapshot, view } from './fixtures.ts';
+import { CaptionerSchema, type CaptionersChanged } from '../gen/majlis/room_directory/v1/caption_pb.ts';
+import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators } from './notices.ts';
 import { reduce, type RoomView } from './reducer.ts';
@@ -113,4 +114,16 @@ describe('a notice goes when its cause passes', () => {
     expect(board.notice).toBeNull();
     expect(happens({ case: 'handRaised', value: { handCount: 1 } })).toBeUndefined();
   });
+});
+
+test('who is let write captions, stopped for a while, or no longer, reads it', () => {
+  const writes = (...mine: { languages: string[]; muted?: boolean }[]): CaptionersChanged['captioners'] => mine.map((one) => create(CaptionerSchema, { person: person(me), ...one }));
+  const change = (was: Parameters<typeof writes>, is: Parameters<typeof writes>): string | undefined =>
+    said({ ...view(), captioners: writes(...was) }, { case: 'captionersChanged', value: { captioners: writes(...is) } })?.key;
+  expect(change([], [{ languages: ['ar'] }])).toBe('notice.captionsLet');
+  expect(change([{ languages: ['ar'] }], [{ languages: ['ar', 'ru'] }])).toBe('notice.captionsLet');
+  expect(change([{ languages: ['ar'] }], [{ languages: ['ar'], muted: true }])).toBe('notice.captionsMuted');
+  expect(change([{ languages: ['ar'], muted: true }], [{ languages: ['ar'] }])).toBe('notice.captionsLet');
+  expect(change([{ languages: ['ar'] }], [])).toBe('notice.captionsStopped');
+  expect(change([{ languages: ['ar'] }], [{ languages: ['ar'] }])).toBeUndefined();
 });

@@ -42,7 +42,7 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
     name: nameIn(before, user),
     revision: event.event.case === 'ownHand' ? event.event.value.queueRevision : event.revision,
     holds: causes[key],
-    stands: key === 'notice.mutedBy' || key === 'notice.captionsMuted',
+    stands: key === 'notice.mutedBy',
   });
   const { event: fact } = event;
   switch (fact.case) {

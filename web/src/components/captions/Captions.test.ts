@@ -40,7 +40,7 @@ function captions(muted = false): Shown {
 test('they open where one writes oneself, and each language says whether somebody writes it', () => {
   const page = captions();
   expect(scene.watched?.language).toBe('ar');
-  expect([...page.root.querySelectorAll('option')].map((one) => one.textContent?.replace(/[\u2068\u2069]/g, ''))).toEqual(['As it is spoken: nobody writes yet', 'Arabic', 'Russian']);
+  expect([...page.root.querySelectorAll('option')].map((one) => one.textContent?.replace(/[\u2068\u2069]/g, ''))).toEqual(['As it is spoken: nobody writes now', 'Arabic', 'Russian']);
 });
 
 test('the reader’s language is kept, and so is that they read', () => {

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { flushSync } from 'svelte';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BoothSchema } from '../../gen/majlis/room_directory/v1/booth_pb.ts';
+import { BoothService } from '../../gen/majlis/room_directory/v1/booth_service_pb.ts';
 import { Role, type StageSeat } from '../../gen/majlis/room_directory/v1/room_pb.ts';
 import en from '../../i18n/en.json';
 import { event, me, person, seat, view } from '../../room/fixtures.ts';
@@ -74,4 +75,22 @@ test('an offered seat in a booth is worded as one, with whom it is heard by', ()
 test('whoever hears nothing because the interpreter is muted is told that', () => {
   const page = shown([russian], Role.LISTENER, true);
   expect(page.get('heard-now').textContent?.replace(/[\u2068\u2069]/g, '')).toBe('anna interprets into Arabic; the microphone is off just now');
+});
+
+test('in a rehearsal a listener, who hears nothing, is not told that they hear something', () => {
+  const now = { ...view({}, { stage: [russian] }), booths: [create(BoothSchema, { language: 'ar' })] };
+  now.room.rehearsal = true;
+  expect(scene.show(Languages, { room: scene.room(now), view: now }).get('heard-now').textContent).toBe('');
+});
+
+test('whoever understands nothing of what is spoken, and has no booth, is told what is spoken', () => {
+  scene.understands = ['de'];
+  expect(shown([russian]).get('heard-now').textContent?.replace(/[\u2068\u2069]/g, '')).toBe('On stage: Russian. Nobody interprets into a language of yours');
+});
+
+test('who moderates sees how many hear each booth, always or in turn with the floor', async () => {
+  scene = new Scene((router) => router.service(BoothService, { listChannels: () => ({ channels: [{ channel: { name: 'floor' }, listeners: 3 }, { channel: { name: 'ar' }, listeners: 2 }, { channel: { name: 'ar-en' }, listeners: 5 }] }) }));
+  const page = shown([russian, seat(me, Role.MODERATOR)], Role.MODERATOR, true);
+  await scene.clock.pass(5_000);
+  expect([page.get('pill-listeners').textContent, page.get('language-booth').dataset['state']]).toEqual(['7 listeners7', 'muted']);
 });
