@@ -4,6 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.gateway.domain.errors import BodyInvalid
+
+LANGUAGE, UNDERSTANDS = "language", "understands"
+"""The words of a query that say it."""
 FLOOR = "floor"
 _MOST = 6
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
@@ -25,13 +29,19 @@ AS_SPOKEN = Wish()
 
 
 def wish_of(query: Mapping[str, bytes]) -> Wish:
-    """The wish of `?language=ar`, `?language=floor` or `?understands=ar,en`. Raises ValueError."""
-    language = query.get("language", b"").decode("latin-1")
-    listed = query.get("understands", b"").decode("latin-1")
-    understands = tuple(listed.split(",")) if listed else ()
+    """The wish of `?language=ar`, `?language=floor` or `?understands=ar,en`; without either what is said as it is.
+
+    Raises ValueError for what is no language, BodyInvalid for both at once: one is chosen by hand or by a list.
+    """
+    chosen = {word: query[word].decode("latin-1") for word in (LANGUAGE, UNDERSTANDS) if word in query}
+    if len(chosen) > 1:
+        raise BodyInvalid("language chooses by hand and understands has the room choose: give one of them")
+    understands = tuple(chosen[UNDERSTANDS].split(",")) if UNDERSTANDS in chosen else ()
     if len(understands) > _MOST:
         raise ValueError(f"at most {_MOST} languages")
-    for each in (*understands, *((language,) if language not in ("", FLOOR) else ())):
-        if not _LANGUAGE.match(each):
-            raise ValueError("a language is two or three small letters")
+    if not all(map(_LANGUAGE.match, understands)):
+        raise ValueError("understands lists languages of two or three small letters, such as ar,en")
+    language = chosen.get(LANGUAGE, "")
+    if LANGUAGE in chosen and language != FLOOR and not _LANGUAGE.match(language):
+        raise ValueError("language is two or three small letters, or floor")
     return Wish(language, understands)

@@ -19,6 +19,8 @@ NetworkOf = Callable[[str, str, str], str]
 
 BODY_DEADLINE_SECONDS = 10.0
 _MOST_PARAMETERS = 32
+_LARGEST_NOTHING = 1024
+"""Of a body where none is wanted so much is read before the request is refused for it."""
 
 
 class Connection(Protocol):
@@ -84,7 +86,7 @@ class Request:
 
     def query(self) -> dict[str, bytes]:
         """The query's parameters, unescaped; of a repeated one the first. Raises BodyInvalid for too many."""
-        pairs = self._scope.get("query_string", b"").replace(b"+", b" ").split(b"&")
+        pairs = self._pairs()
         if len(pairs) > _MOST_PARAMETERS:
             raise BodyInvalid("the query has too many parameters")
         parameters: dict[str, bytes] = {}
@@ -92,9 +94,33 @@ class Request:
             parameters.setdefault(unquote_to_bytes(name).decode("latin-1"), unquote_to_bytes(value))
         return parameters
 
+    def words(self, *known: str) -> dict[str, bytes]:
+        """The query's parameters where each means something. Raises BodyInvalid for an unknown or repeated one.
+
+        Who misspells what they wish would else get something different, and no hint why.
+        """
+        parameters = self.query()
+        names = [name for name in map(_name_in, self._pairs()) if name]
+        for name in names:
+            if name not in known:
+                knows = " and ".join(known) or "nothing"
+                raise BodyInvalid(f"the query of this address knows {knows}, not {name[:40]!r}")
+            if names.count(name) > 1:
+                raise BodyInvalid(f"the query has {name} more than once")
+        return {name: parameters[name] for name in names}
+
+    def _pairs(self) -> list[bytes]:
+        pairs: list[bytes] = self._scope.get("query_string", b"").replace(b"+", b" ").split(b"&")
+        return pairs
+
     def content_type(self) -> str:
         """The media type of the body, without parameters, in lower case."""
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    async def no_body(self) -> None:
+        """Reads a request that has no body to its end. Raises BodyInvalid for a body, and what `body` raises."""
+        if await self.body(_LARGEST_NOTHING):
+            raise BodyInvalid("this request takes no body")
 
     async def body(self, limit: int = LARGEST_REQUEST_BYTES) -> bytes:
         """The whole body. Raises TooLarge, BodyTooSlow after ten seconds, or Disconnected."""
@@ -118,6 +144,10 @@ class Request:
                         return b"".join(parts)
         except TimeoutError:
             raise BodyTooSlow(f"the request's body took over {BODY_DEADLINE_SECONDS:.0f} s") from None
+
+
+def _name_in(pair: bytes) -> str:
+    return unquote_to_bytes(pair.partition(b"=")[0]).decode("latin-1")
 
 
 Header = tuple[bytes, bytes]

@@ -26,7 +26,7 @@ class Captions:
     async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> None:
         """Streams until seat, sign-in, room, client or gateway ends it. Raises only before the first byte."""
         access, room_id = await self.admission.admit(request, _PREFIX)
-        language = request.query().get("language", b"").decode("latin-1")
+        language = request.words("language", "after", "once").get("language", b"").decode("latin-1")
         if not CAPTION_LANGUAGE.match(language):
             raise BodyInvalid("language is two or three small letters, or floor")
         has, asks_once = after(request) or 0, once(request)

@@ -13,7 +13,7 @@ from services.gateway import reasons
 from services.gateway.call.identity import bearer_of
 from services.gateway.call.status import http_status
 from services.gateway.domain.ice import IceServer
-from services.gateway.domain.wish import Wish, wish_of
+from services.gateway.domain.wish import LANGUAGE, UNDERSTANDS, Wish, wish_of
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
 from services.gateway.media.ice import IceServers
@@ -76,10 +76,11 @@ class Media:
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(room_id):
             raise reasons.refuse("ROOM_NOT_FOUND", "no such room")
+        # Nobody on a stage chooses a channel: what they understand says whom they need an interpreter for.
+        wish = _wish(request, UNDERSTANDS) if kind == STAGE else _wish(request, LANGUAGE, UNDERSTANDS)
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem("FIELD_INVALID", "the body is no SDP offer")
-        wish = _wish(request)
         opened = await self.sessions.open(room_id, kind, shown, request.network, offer, wish=wish)
         headers = [
             (b"content-type", SDP.encode()),
@@ -110,11 +111,14 @@ class Media:
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(relay_id) or not is_id(session_id):
             raise no_session()
+        request.words()
         if request.method == "PATCH" and request.content_type() != FRAGMENT:
             return _unsupported(FRAGMENT, b"accept-patch")
         if_match = request.header(b"if-match")
         if request.method == "PATCH" and not if_match:
             return _problem("IF_MATCH_MISSING", "If-Match must carry the session's ETag, or * to restart ICE")
+        if request.method == "DELETE":
+            await request.no_body()
         permit = await self.sessions.permit_of(session_id, sealed, shown, request.network)
         if request.method == "DELETE":
             await self.sessions.delete(relay_id, session_id, permit)
@@ -130,7 +134,8 @@ class Media:
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(relay_id) or not is_id(session_id):
             raise no_session()
-        wish = _wish(request)
+        wish = _wish(request, LANGUAGE, UNDERSTANDS)
+        await request.no_body()
         channel = await self.sessions.change(relay_id, session_id, sealed, shown, request.network, wish=wish)
         return json_response(200, {"channel": channel})
 
@@ -189,9 +194,9 @@ def _parameters(server: IceServer) -> list[str]:
     return [f'username="{server.username}"', f'credential="{server.credential}"', 'credential-type="password"']
 
 
-def _wish(request: Request) -> Wish:
+def _wish(request: Request, *known: str) -> Wish:
     try:
-        return wish_of(request.query())
+        return wish_of(request.words(*known))
     except ValueError as error:
         raise reasons.refuse("LANGUAGE_INVALID", str(error)) from None
 

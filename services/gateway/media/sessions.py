@@ -10,6 +10,7 @@ from services.common.errors import DomainError, NotSignedIn, PartUnavailable
 from services.common.ids import is_id
 from services.common.rpc.errors import RemoteError
 from services.gateway.call.identity import Identities
+from services.gateway.domain.errors import BodyInvalid
 from services.gateway.domain.relays import Relay, RelayTable
 from services.gateway.domain.wish import AS_SPOKEN, Wish
 from services.gateway.media.permits import PermitSeal, read_permit
@@ -84,7 +85,9 @@ class MediaSessions:
         """
         permit, user_id = shown, None
         claims = read_permit(shown)
-        if claims is None:
+        if claims is not None:
+            _says_itself(wish)
+        else:
             permit, user_id = await self._fetch_permit(room_id, kind, shown, network, wish)
             claims = read_permit(permit)
         if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
@@ -131,12 +134,16 @@ class MediaSessions:
         directory and relay.
         """
         permit = shown
-        if read_permit(shown) is None:
+        if read_permit(shown) is not None:
+            _says_itself(wish)
+        else:
             before = read_permit(await self.permit_of(session_id, sealed, shown, network))
             if before is None:
                 raise no_session()
             token = await self._identities.access_token(shown, network)
             kind = STAGE if before.kind == _KIND_NAMES[STAGE] else AUDIENCE
+            if kind == STAGE and wish.language:
+                raise BodyInvalid("nobody on a stage chooses what they hear: say by understands what needs no interpreter")
             await self._identities.verify(token, _SCOPES[kind])
             wish = replace(wish, changing=True)
             permit = await self._directory.permit(before.room_id, kind, token, network, wish)
@@ -210,6 +217,11 @@ class MediaSessions:
     async def _ask_directory(self) -> None:
         for relay in await self._directory.relays():
             self._table.note(relay)
+
+
+def _says_itself(wish: Wish) -> None:
+    if wish != AS_SPOKEN:
+        raise BodyInvalid("a permit says itself what is heard: with one the query says nothing")
 
 
 def no_session() -> RemoteError:

@@ -62,6 +62,8 @@ class Permit:
     """When that one's access token was issued, seconds since the epoch; 0 when it does not say."""
     understands: tuple[str, ...] = ()
     """Languages that its person understands, the best first; none where they chose by hand."""
+    changing: bool = False
+    """Whether it changes what a session hears, and opens none."""
 
     @property
     def choice(self) -> Choice:
@@ -108,6 +110,7 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             sign_in_id=_text(claims, "sign_in_id") if claims.get("sign_in_id") else "",
             issued_at=_number(claims, "signed_in_at", 0),
             understands=_languages(claims.get("understands") or []),
+            changing=claims.get("changing") is True,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error

@@ -66,6 +66,8 @@ class Relay:
 
     def check(self, permit: Permit, now: float) -> None:
         """Raises the reason why this permit opens no session here and now; changes nothing."""
+        if permit.changing:
+            raise PermitInvalid("this permit changes what a session hears: ask for one that opens a session")
         self._check_start(permit)
         if self.draining:
             raise RelayDraining("this relay is being emptied: ask for a new permit", retry_after_seconds=1.0)

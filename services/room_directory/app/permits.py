@@ -36,6 +36,8 @@ class Placed:
     """The name of the channel that is heard."""
     understands: tuple[str, ...] = ()
     """The languages by which the relay chooses what is heard."""
+    changing: bool = False
+    """Whether it changes what a session hears, and opens none."""
 
 
 class Permits:
@@ -83,4 +85,6 @@ class Permits:
             "boot_id": relay.boot_id,
             "home_relay_id": room.home_relay_id,
         }
+        if placed.changing:
+            claims["changing"] = True
         return Permit(self._signer.sign(claims), f"/{_PATHS[kind]}/{room.room_id}", now + self._life)

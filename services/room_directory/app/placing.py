@@ -123,7 +123,8 @@ class Placing:
             expect_session(room, user_id, relay.relay_id)
         # The stage has no channels to choose from: its slots follow what its people understand.
         understands = wish.understands if on_stage else wish.chosen_by_relay
-        return Placed(relay, permit_id, returning, CHANNEL if on_stage else wish.channel, understands)
+        heard = CHANNEL if on_stage else wish.channel
+        return Placed(relay, permit_id, returning, heard, understands, changing=wish.changing)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

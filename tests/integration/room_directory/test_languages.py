@@ -59,6 +59,10 @@ async def test_who_changes_what_a_session_hears_stays_on_its_relay_and_takes_no_
     changed = await world.call("omar", "GetMediaPermit", understanding(room_id, "ru", changing=True))
     claims = await world.claims(changed.permit)
     assert (claims["relay"], claims["epoch"], claims["understands"]) == (relay.relay_id, omar.seat.epoch, ["ru"])
+    assert claims["changing"], "it opens no session"
+    opening = await world.claims((await world.call("omar", "GetMediaPermit", understanding(room_id, "ru"))).permit)
+    assert "changing" not in opening
+    reserved.release((room_id, person("omar")))
     assert (room_id, person("omar")) not in reserved._held
 
 

@@ -51,6 +51,15 @@ async def test_the_same_permit_again_changes_nothing_and_does_not_open_a_session
     assert refused.value.reason == "PERMIT_INVALID"
 
 
+async def test_a_permit_for_a_change_opens_no_session_and_still_makes_its_change() -> None:
+    bench = await bench_with_booths()
+    session_id, permit = await bench.connect(), bench.permit(changing=True, **ARABIC)
+    with pytest.raises(DomainError) as refused:
+        await bench.opening.create_session(permit, offer("firefox_listener"))
+    assert refused.value.reason == "PERMIT_INVALID"
+    assert await bench.changing.change_channel(session_id, permit) == "ar"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
