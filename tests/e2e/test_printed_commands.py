@@ -42,6 +42,8 @@ def typed(stack: Stack, room: str, token: str) -> list[list[str]]:
 
 async def run(guest: Person, arguments: list[str], token: str, stack: Stack, host: Person) -> str:
     """Types one command, does what it waits for, and returns what it said."""
+    if arguments[0] == "interpret":
+        await open_booth(stack, host, arguments[arguments.index("--room") + 1], arguments[arguments.index("--to") + 1])
     process = guest.start(*arguments, cwd=guest.home)
     given: str | None = None
     offering: asyncio.Future[Any] | None = None
@@ -66,10 +68,14 @@ async def run(guest: Person, arguments: list[str], token: str, stack: Stack, hos
     return out
 
 
+async def open_booth(stack: Stack, host: Person, room_id: str, language: str) -> None:
+    async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
+        await client.booths.OpenBooth(booth_service_pb2.OpenBoothRequest(room_id=room_id, language=language))
+
+
 async def offer_booth_to(guest: Person, stack: Stack, host: Person, room_id: str, language: str) -> None:
     """What a moderator does until they are not needed any more: offers somebody a seat in a booth."""
     async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
-        await client.booths.OpenBooth(booth_service_pb2.OpenBoothRequest(room_id=room_id, language=language))
         offer = booth_service_pb2.OfferBoothRequest(room_id=room_id, language=language, user_id=guest.user_id)
         while True:
             try:

@@ -16,7 +16,9 @@ from majlis.auth.v1 import personal_token_service_pb2 as token_rpc
 from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
 from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
 from majlis.room_directory.v1 import (
+    booth_pb2,
     capacity_service_pb2,
+    caption_pb2,
     room_events_pb2,
     room_pb2,
     room_service_pb2,
@@ -28,12 +30,12 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
-from tests.support.fake_booths import BoothDesk
+from tests.support.fake_booths import BoothDesk, CaptionDesk
 from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
 from tests.support.fake_tracks import Silence, Tone
-from tests.support.hall_refusals import NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
+from tests.support.hall_refusals import AccountNotFound, NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
 
@@ -75,10 +77,14 @@ class Hall:
         self.booth = ""
         """The language of the booth in which the person sits."""
         self.booth_calls: list[str] = []
+        self.booths = [booth_pb2.Booth(language=language, floor_level_db=-20) for language in ("ru", "en")]
+        self.captioners: dict[str, caption_pb2.Captioner] = {}
         self.wishes: list[tuple[str, tuple[str, ...], bool]] = []
         """What each permit was asked for: language, languages that are understood, and whether a session changes."""
         self.refuse_changes = ""
         """The reason for which no session hears anything else."""
+        self.understood: list[str] = []
+        """The languages with which the stage was accepted."""
         self.replays: list[room_events_pb2.RoomEvent] = []
         """What every stream begins with, as servers did that told newcomers the past."""
 
@@ -97,7 +103,9 @@ class Hall:
 
     def snapshot(self) -> room_pb2.RoomSnapshot:
         room = room_pb2.Room(room_id=ROOM_ID, title="Evening talk", revision=self.revision)
-        return room_pb2.RoomSnapshot(room=room, revision=self.revision, offers=self.offers)
+        snapshot = room_pb2.RoomSnapshot(room=room, revision=self.revision, offers=self.offers, booths=self.booths)
+        snapshot.captioners.extend(self.captioners.values())
+        return snapshot
 
     def happen(self, **event: Any) -> None:
         """Sends an event to everyone who watches."""
@@ -159,12 +167,18 @@ class FakeAuth(AuthServicer):
         profile = account_pb2.Profile(user_id=user, handle=handle, display_name=f"{handle.title()} ليلى")
         return account_rpc.GetMeResponse(account=account_pb2.Account(profile=profile))
 
+    async def GetProfile(self, request: Any, context: Any) -> Any:
+        if request.handle != "omar":
+            raise AccountNotFound
+        profile = account_pb2.Profile(user_id="user000000000002", handle="omar")
+        return account_rpc.GetProfileResponse(profile=profile)
+
     async def SignOut(self, request: Any, context: Any) -> Any:
         self.hall.left.append("signed out")
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(BoothDesk, LineServicer, LadderServicer, DirectoryServicer):
+class FakeDirectory(BoothDesk, CaptionDesk, LineServicer, LadderServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
@@ -251,6 +265,7 @@ class FakeDirectory(BoothDesk, LineServicer, LadderServicer, DirectoryServicer):
     async def AcceptOffer(self, request: Any, context: Any) -> Any:
         if request.offer_id != "offer00000000001":
             raise OfferGone
+        self.hall.understood = list(request.understands)
         language = self.hall.offers[-1].language
         self.hall.role = room_pb2.ROLE_INTERPRETER if language else room_pb2.ROLE_SPEAKER
         self.hall.booth = language

@@ -43,3 +43,10 @@ class SessionEnded(DomainError):
 
     kind = "unauthenticated"
     reason = "SESSION_ENDED"
+
+
+class AccountNotFound(DomainError):
+    """Nobody has this handle."""
+
+    kind = "not_found"
+    reason = "ACCOUNT_NOT_FOUND"

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 from majlis.room_directory.v1 import caption_pb2, room_pb2, room_service_pb2
 
+from majlis_client import captioners
 from majlis_client.captioning import FLOOR, CaptionTold
 from majlis_client.catalogue import say
 from majlis_client.client import Client
@@ -23,8 +24,14 @@ _LINE_WIDTH = 78
 _LINES_AHEAD = 16
 
 
-def captions(
-    room: RoomOption,
+captions = typer.Typer(help=say("help.captions"), invoke_without_command=True)
+captioners.add_to(captions)
+
+
+@captions.callback()
+def follow_or_write(
+    context: typer.Context,
+    room: RoomOption = "",
     language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.caption_language"))] = FLOOR,
     *,
     write: Annotated[bool, typer.Option("--write", "-w", help=say("help.option.write"))] = False,
@@ -33,6 +40,10 @@ def captions(
     as_json: JsonOption = False,
 ) -> None:
     """Follows captions, or writes them."""
+    if context.invoked_subcommand is not None:
+        return
+    if not room:
+        raise typer.BadParameter(say("captions.needs_room"), param_hint="--room")
     run(_captions(server, room, language.strip().lower(), key, write=write, as_json=as_json))
 
 

@@ -327,7 +327,7 @@ app.command(help=say("help.capacity"))(capacity)
 app.command("interpret", help=say("help.interpret"))(interpret)
 app.command("go-live", help=say("help.go_live"))(go_live)
 app.add_typer(booths, name="booths")
-app.command(help=say("help.captions"))(captions)
+app.add_typer(captions, name="captions")
 app.add_typer(doors, name="doors")
 app.add_typer(ladder, name="ladder")
 

@@ -185,9 +185,11 @@ class Client:
         request = stage_service_pb2.RaiseHandRequest(room_id=room_id, question=question, language=language)
         return (await self.stage.RaiseHand(request)).seat
 
-    async def accept_offer(self, room_id: str, offer_id: str) -> stage_service_pb2.AcceptOfferResponse:
-        """Comes on stage."""
-        request = stage_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offer_id)
+    async def accept_offer(
+        self, room_id: str, offer_id: str, understands: Sequence[str] = ()
+    ) -> stage_service_pb2.AcceptOfferResponse:
+        """Comes on stage; who says what they understand hears interpreters there of what they do not."""
+        request = stage_service_pb2.AcceptOfferRequest(room_id=room_id, offer_id=offer_id, understands=understands)
         return await self.stage.AcceptOffer(request)
 
     async def offer_stage(self, room_id: str, user_id: str) -> room_pb2.StageOffer:

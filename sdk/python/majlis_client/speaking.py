@@ -17,9 +17,18 @@ from majlis_client.player import FileTrack, Said, Turn
 from majlis_client.seats import Entered
 from majlis_client.succession import Succession
 from majlis_client.webrtc import FrameHandler, MediaSession
+from majlis_client.wish import Wish
 
 Step = Literal[
-    "hand_raised", "on_stage", "waiting_for_booth", "in_booth", "speaking", "muted", "unmuted", "reconnecting"
+    "hand_raised",
+    "on_stage",
+    "waiting_for_opening",
+    "waiting_for_booth",
+    "in_booth",
+    "speaking",
+    "muted",
+    "unmuted",
+    "reconnecting",
 ]
 OnStep = Callable[[Step], None]
 
@@ -44,14 +53,21 @@ class Speaker:
     """One person's way to the stage and back."""
 
     def __init__(
-        self, client: Client, room_id: str, on_step: OnStep, *, on_slots: tuple[FrameHandler, ...] = ()
+        self,
+        client: Client,
+        room_id: str,
+        on_step: OnStep,
+        *,
+        on_slots: tuple[FrameHandler, ...] = (),
+        understands: tuple[str, ...] = (),
     ) -> None:
-        """Each of `on_slots` hears another of the others on stage."""
+        """Each of `on_slots` hears another of the others on stage, and an interpreter of what nobody `understands`."""
         self._client = client
         self._room_id = room_id
         self._room_key = self._question = ""
         self._on_step = on_step
         self._on_slots = on_slots
+        self._understands = understands
         self._user_id = ""
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
@@ -70,7 +86,7 @@ class Speaker:
         """Says the track to its end. Raises MajlisError when the stage cannot be reached or the track not read on."""
         self._room_key, self._question = room_key, question
         self._user_id = (await self._client.me()).profile.user_id
-        entered = await self._client.seats.enter(self._room_id, room_key)
+        entered = await self._client.seats.enter(self._room_id, room_key, wish=Wish(understands=self._understands))
         self._was_on_stage = entered.seat.role != room_pb2.ROLE_LISTENER
         watching = asyncio.ensure_future(self._watch())
         try:
@@ -109,7 +125,7 @@ class Speaker:
                     await again()
                 continue
             try:
-                accepted = await self._client.accept_offer(self._room_id, offer.offer_id)
+                accepted = await self._client.accept_offer(self._room_id, offer.offer_id, self._understands)
             except MajlisError as error:
                 if error.reason != "OFFER_GONE":
                     raise
@@ -190,7 +206,9 @@ class Speaker:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _new_permit(self) -> room_pb2.MediaPermit:
-        request = room_service_pb2.GetMediaPermitRequest(room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE)
+        request = room_service_pb2.GetMediaPermitRequest(
+            room_id=self._room_id, kind=room_pb2.MEDIA_KIND_STAGE, understands=self._understands
+        )
         epoch = self._client.seats.epoch(self._room_id)
         try:
             answer = await self._client.rooms.GetMediaPermit(request)
@@ -198,7 +216,8 @@ class Speaker:
             if not error.outside:
                 raise
             # The server lost the seat, not the person; who is on stage there has the place still.
-            entered = await self._client.seats.restore(self._room_id, self._room_key, epoch)
+            wish = Wish(understands=self._understands)
+            entered = await self._client.seats.restore(self._room_id, self._room_key, epoch, wish=wish)
             if entered.permit is None or entered.seat.role == room_pb2.ROLE_LISTENER:
                 raise
             return entered.permit
@@ -296,12 +315,18 @@ async def speak(
     room_key: str = "",
     question: str = "",
     loop: bool = False,
+    understands: tuple[str, ...] = (),
     on_step: OnStep = lambda _: None,
+    on_slots: tuple[FrameHandler, ...] = (),
 ) -> Spoken:
     """Says a file in a room; a listener raises a hand first and waits to be brought on stage.
+
+    Each of `on_slots` (four at most) gets the frames of one voice that is heard on stage. With `understands`, BCP 47
+    primary tags, the best first, the interpreter of who speaks another language is one of these voices.
 
     A connection that is lost, or a server that restarts, is waited for as long as it takes. Raises MajlisError when the
     file cannot be read, also when that shows on the way, or the stage not be reached; the stage is then given back.
     """
     track = FileTrack(path, loop=loop)
-    return await Speaker(client, room_id, on_step).speak(track, room_key, question)
+    speaker = Speaker(client, room_id, on_step, on_slots=on_slots, understands=understands)
+    return await speaker.speak(track, room_key, question)

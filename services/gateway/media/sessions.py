@@ -143,7 +143,9 @@ class MediaSessions:
             token = await self._identities.access_token(shown, network)
             kind = STAGE if before.kind == _KIND_NAMES[STAGE] else AUDIENCE
             if kind == STAGE and wish.language:
-                raise BodyInvalid("nobody on a stage chooses what they hear: say by understands what needs no interpreter")
+                raise BodyInvalid(
+                    "nobody on a stage chooses what they hear: say by understands what needs no interpreter"
+                )
             await self._identities.verify(token, _SCOPES[kind])
             wish = replace(wish, changing=True)
             permit = await self._directory.permit(before.room_id, kind, token, network, wish)
