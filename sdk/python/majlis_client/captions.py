@@ -39,7 +39,7 @@ def follow_or_write(
     server: ServerOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Follows captions, or writes them."""
+    """Without one of the commands below it follows captions, or writes them."""
     if context.invoked_subcommand is not None:
         return
     if not room:
