@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from majlis.auth.v1 import account_service_pb2
 from majlis.room_directory.v1 import booth_pb2, room_pb2, room_service_pb2
 from majlis.room_directory.v1 import booth_service_pb2 as pb
 
 from majlis_client.catalogue import say
-from majlis_client.client import Client
 from majlis_client.errors import MajlisError
 from majlis_client.pasted import room_of
-from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, explain, run, signed_in
+from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, explain, person_of, run, signed_in
 
 LanguageArgument = Annotated[str, typer.Argument(help=say("help.option.booth"), metavar="LANGUAGE")]
 HearArgument = Annotated[str, typer.Argument(help=say("help.option.hear"), metavar="LANGUAGE")]
@@ -209,12 +207,6 @@ async def _offer(server: str, given: str, language: str, handle: str) -> None:
         request = pb.OfferBoothRequest(room_id=link.room_id, user_id=user_id, language=language)
         await client.booths.OfferBooth(request)
     print(say("booths.offered", language=language, handle=handle.removeprefix("@")))
-
-
-async def person_of(client: Client, handle: str) -> str:
-    """The id of whoever has this handle. Raises MajlisError."""
-    answer = await client.accounts.GetProfile(account_service_pb2.GetProfileRequest(handle=handle))
-    return str(answer.profile.user_id)
 
 
 async def _interpret(server: str, given: str, to: str, file: Path | None, *, room_key: str, **how: Any) -> None:

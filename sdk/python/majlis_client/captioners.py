@@ -7,11 +7,10 @@ import typer
 from majlis.room_directory.v1 import caption_service_pb2 as pb
 from majlis.room_directory.v1 import room_service_pb2
 
-from majlis_client.booths import person_of
 from majlis_client.captioning import FLOOR
 from majlis_client.catalogue import say
 from majlis_client.pasted import room_of
-from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, run, signed_in
+from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, person_of, run, signed_in
 
 WriterArgument = Annotated[str, typer.Argument(help=say("help.option.captioner"), metavar="HANDLE")]
 LanguageOption = Annotated[str, typer.Option("--language", "-l", help=say("help.option.caption_language"))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from majlis.auth.v1 import account_service_pb2
 
 from majlis_client.catalogue import has, say
 from majlis_client.client import Client
@@ -77,6 +78,12 @@ async def stored(url: str) -> AsyncIterator[Client]:
     ca_file = Path(sign_in.ca_file) if sign_in.ca_file else None
     async with await Client.connect(sign_in.url, kept.tokens(sign_in.url), ca_file=ca_file) as client:
         yield client
+
+
+async def person_of(client: Client, handle: str) -> str:
+    """The id of whoever has this handle. Raises MajlisError."""
+    answer = await client.accounts.GetProfile(account_service_pb2.GetProfileRequest(handle=handle))
+    return str(answer.profile.user_id)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
