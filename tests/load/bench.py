@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from tests.load.caption_rows import caption_rows
 from tests.load.core_rows import SIZES, mixer_rows, relay_rows
 from tests.load.crowd_rows import crowd_rows, long_packet_rows
 from tests.load.ear_rows import concealed_rows, ear_rows
@@ -101,6 +102,11 @@ GROUPS = (
     ),
     Group(
         "language_crowd", language_crowd_rows, ("languages_5000_drops", "languages_5000_p99_over_one_ms"),
+    ),
+    Group(
+        "captions",
+        caption_rows,
+        ("caption_p95_ms_1", "caption_p95_ms_2000", "gateway_cores_captions", "gateway_kib_per_caption_reader"),
     ),
     Group("second_relay", second_relay_rows, ("second_relay_p99_ms",)),
     Group("concealed", concealed_rows, ("concealed_10", "concealed_20")),

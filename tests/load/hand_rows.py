@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,16 +42,16 @@ class Raised:
 
 
 class Watcher(asyncio.Protocol):
-    """Takes a seat and holds its event stream; a moderator's notes when each hand came."""
+    """Takes a seat and holds a stream; what comes on it goes to `take`."""
 
-    def __init__(self, room_id: str, token: str, raised: Raised | None) -> None:
+    def __init__(self, room_id: str, token: str, path: str, take: Callable[[bytes], None] | None) -> None:
         self.watching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room_id = room_id
         self._token = token
-        self._raised = raised
+        self._path = path
+        self._take = take
         self._rest = b""
         self._joined = False
-        self._seen: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -64,16 +64,32 @@ class Watcher(asyncio.Protocol):
             self._rest += data
             if whole(self._rest):
                 self._joined, self._rest = True, b""
-                path = f"/events/{self._room_id}"
-                self._transport.write(f"GET {path} HTTP/1.1\r\n{head(self._token)}\r\n".encode())
+                self._transport.write(f"GET /{self._path} HTTP/1.1\r\n{head(self._token)}\r\n".encode())
             return
         if not self.watching.done():
             self.watching.set_result(None)
-        if self._raised is not None:
-            self._note(data, self._raised)
+        if self._take is not None:
+            self._take(data)
 
-    def _note(self, data: bytes, raised: Raised) -> None:
-        now, text = time.monotonic(), self._rest + data
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.watching.done():
+            self.watching.set_exception(ConnectionError("a stream ended before it began"))
+
+    def close(self) -> None:
+        self._transport.abort()
+
+
+class Moderator:
+    """Notes when each hand came to one moderator's stream."""
+
+    def __init__(self, raised: Raised) -> None:
+        self._raised = raised
+        self._rest = b""
+        self._seen: set[str] = set()
+
+    def take(self, data: bytes) -> None:
+        """What came on the stream."""
+        raised, now, text = self._raised, time.monotonic(), self._rest + data
         *events, self._rest = text.split(b"\n\n")
         for event in events:
             # Whoever was behind gets the queue whole, in place of what it lacks.
@@ -82,13 +98,6 @@ class Watcher(asyncio.Protocol):
                 self._seen.add(person)
                 if person in raised.asked_at:
                     raised.took.append(now - raised.asked_at[person])
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.watching.done():
-            self.watching.set_exception(ConnectionError("a stream ended before it began"))
-
-    def close(self) -> None:
-        self._transport.abort()
 
 
 def head(token: str) -> str:
@@ -111,15 +120,23 @@ def whole(answer: bytes) -> bool:
 
 
 @asynccontextmanager
-async def watching(house: House, tokens: list[str], raised: Raised | None = None) -> AsyncIterator[None]:
-    """People in the room, each with an event stream."""
+async def watching(
+    house: House,
+    tokens: list[str],
+    raised: Raised | None = None,
+    *,
+    path: str = "",
+    take: Callable[[bytes], None] | None = None,
+) -> AsyncIterator[None]:
+    """People in the room, each with a stream of its events or the one at `path`; with `raised` they moderate."""
     origin, loop = urlsplit(house.stack.url), asyncio.get_running_loop()
     free = asyncio.Semaphore(JOINS_AT_ONCE)
     watchers: list[Watcher] = []
 
     async def come(token: str) -> None:
         async with free:
-            watcher = Watcher(house.room_id, token, raised)
+            taking = take if raised is None else Moderator(raised).take
+            watcher = Watcher(house.room_id, token, path or f"events/{house.room_id}", taking)
             await loop.create_connection(lambda: watcher, origin.hostname or "", origin.port or 0)
             watchers.append(watcher)
             await asyncio.wait_for(watcher.watching, 30)

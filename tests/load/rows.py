@@ -69,6 +69,10 @@ BARS: dict[str, float] = {
     # No sample but zeros.
     "ear_crosstalk_dbfs": -150,
     "ear_level_spread_db": 3,
+    "caption_p95_ms_1": 300,
+    "caption_p95_ms_2000": 300,
+    "gateway_cores_captions": 0.3,
+    "gateway_kib_per_caption_reader": 24,
     "concealed_10": 0.015,
     "concealed_20": 0.05,
     "idle_mib": 600,

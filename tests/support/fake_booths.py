@@ -1,15 +1,8 @@
-"""The booths and captioners of the small server for tests of clients."""
+"""The booths of the small server for tests of clients."""
 
 from typing import Any
 
-from majlis.auth.v1 import account_pb2
-from majlis.room_directory.v1 import (
-    booth_pb2,
-    booth_service_pb2,
-    caption_pb2,
-    caption_service_pb2,
-    room_pb2,
-)
+from majlis.room_directory.v1 import booth_pb2, booth_service_pb2, room_pb2
 
 
 class BoothDesk:
@@ -46,27 +39,3 @@ class BoothDesk:
     async def TakeOver(self, request: Any, context: Any) -> Any:
         self.hall.booth_calls.append("take over")
         return booth_service_pb2.TakeOverResponse(booth=booth_pb2.Booth(language=self.hall.booth))
-
-
-class CaptionDesk:
-    """Keeps who may write captions."""
-
-    hall: Any
-
-    async def GrantCaptioning(self, request: Any, context: Any) -> Any:
-        captioner = self.hall.captioners.setdefault(
-            request.user_id, caption_pb2.Captioner(person=account_pb2.Profile(user_id=request.user_id, handle="omar"))
-        )
-        captioner.languages.append(request.language)
-        return caption_service_pb2.GrantCaptioningResponse(captioner=captioner)
-
-    async def RevokeCaptioning(self, request: Any, context: Any) -> Any:
-        captioner = self.hall.captioners[request.user_id]
-        captioner.languages.remove(request.language)
-        if not captioner.languages:
-            del self.hall.captioners[request.user_id]
-        return caption_service_pb2.RevokeCaptioningResponse()
-
-    async def MuteCaptioner(self, request: Any, context: Any) -> Any:
-        self.hall.captioners[request.user_id].muted = request.muted
-        return caption_service_pb2.MuteCaptionerResponse()

@@ -14,7 +14,8 @@ from majlis.auth.v1 import account_pb2
 from majlis.auth.v1 import account_service_pb2 as account_rpc
 from majlis.auth.v1 import personal_token_service_pb2 as token_rpc
 from majlis.auth.v1 import sign_in_service_pb2 as sign_in_rpc
-from majlis.gateway.v1 import event_service_pb2, event_service_pb2_grpc
+from majlis.gateway.v1 import caption_stream_service_pb2, event_service_pb2, event_service_pb2_grpc
+from majlis.gateway.v1.caption_stream_service_pb2_grpc import add_CaptionStreamServiceServicer_to_server
 from majlis.room_directory.v1 import (
     booth_pb2,
     capacity_service_pb2,
@@ -30,7 +31,8 @@ from services.common.rpc.server import RpcServer, current_caller
 from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
-from tests.support.fake_booths import BoothDesk, CaptionDesk
+from tests.support.fake_booths import BoothDesk
+from tests.support.fake_captions import CaptionDesk, FakeCaptionStreams
 from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
@@ -79,6 +81,9 @@ class Hall:
         self.booth_calls: list[str] = []
         self.booths = [booth_pb2.Booth(language=language, floor_level_db=-20) for language in ("ru", "en")]
         self.captioners: dict[str, caption_pb2.Captioner] = {}
+        self.captions: list[caption_pb2.Caption] = []
+        self.caption_streams: list[asyncio.Queue[caption_pb2.Caption | None]] = []
+        self.caption_refusals: list[DomainError] = []
         self.wishes: list[tuple[str, tuple[str, ...], bool]] = []
         """What each permit was asked for: language, languages that are understood, and whether a session changes."""
         self.refuse_changes = ""
@@ -375,6 +380,7 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     parts: list[tuple[Any, Any, Any]] = [
         *invite_parts(),
         (FakeEvents(hall), event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2),
+        (FakeCaptionStreams(hall), add_CaptionStreamServiceServicer_to_server, caption_stream_service_pb2),
     ]
     for servicer, add, module in parts:
         server.add(servicer, add, next(iter(module.DESCRIPTOR.services_by_name.values())))

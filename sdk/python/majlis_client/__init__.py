@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from majlis_client.captioning import CaptionWriter
+from majlis_client.captioning import CaptionTold, CaptionWriter
 from majlis_client.client import Client
 from majlis_client.credentials import CredentialStore, FixedToken, PersonalToken, StoredSignIn, TokenSource
 from majlis_client.discovery import Server, discover
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from majlis_client.webrtc import MediaSession
 
 __all__ = [
+    "CaptionTold",
     "CaptionWriter",
     "Client",
     "CredentialStore",

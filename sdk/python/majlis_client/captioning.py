@@ -5,7 +5,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,8 +134,32 @@ class CaptionWriter:
             return None
         request = self._request(text, final=True, speaker=speaker, spoken_at=spoken_at)
         self._id, self._shown = secrets.token_urlsafe(9), ""
-        answer = await self._sent(request)
+        answer = await self._sent(self._stub.SendCaption, request)
         return answer.caption if text else None
+
+    async def correct(self, caption: caption_pb2.Caption, text: str) -> None:
+        """Changes the words of a final caption of the last ten minutes; without words it is taken out.
+
+        Raises MajlisError when it may not, CAPTION_UNKNOWN for one that is older or taken out.
+        """
+        if not (text := cut(text)):
+            await self.hide(caption)
+            return
+        request = caption_service_pb2.CorrectCaptionRequest(**self._name(caption), text=text)
+        await self._sent(self._stub.CorrectCaption, request)
+
+    async def hide(self, caption: caption_pb2.Caption) -> None:
+        """Takes a caption of the last ten minutes out, for everybody. Raises MajlisError as `correct` does."""
+        request = caption_service_pb2.HideCaptionRequest(**self._name(caption))
+        await self._sent(self._stub.HideCaption, request)
+
+    def _name(self, caption: caption_pb2.Caption) -> dict[str, str]:
+        return {
+            "room_id": self._room_id,
+            "language": self._language,
+            "writer_id": caption.writer_id,
+            "caption_id": caption.caption_id,
+        }
 
     def _request(
         self, text: str, *, final: bool, speaker: str, spoken_at: float | None
@@ -150,12 +174,12 @@ class CaptionWriter:
             spoken_at=spoken_at,
         )
 
-    async def _sent(self, request: caption_service_pb2.SendCaptionRequest) -> caption_service_pb2.SendCaptionResponse:
+    async def _sent(self, send: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
         backoff = Backoff()
         for attempt in range(1, _FINAL_TRIES + 1):
             epoch = self._seats.epoch(self._room_id)
             try:
-                answer: caption_service_pb2.SendCaptionResponse = await self._stub.SendCaption(request)
+                answer = await send(request)
             except MajlisError as error:
                 if attempt == _FINAL_TRIES or not (backoff.failed(error) or error.outside):
                     raise

@@ -7,8 +7,8 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { CaptionStreamService } from './gen/majlis/gateway/v1/caption_stream_service_pb.js';
 import type { Caption } from './gen/majlis/room_directory/v1/caption_pb.js';
 import type { CaptionService } from './gen/majlis/room_directory/v1/caption_service_pb.js';
-import { backOff } from './pause.js';
-import { passes, reasonOf } from './refusal.js';
+import { backOff, pause, retryMs } from './pause.js';
+import { passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 
 /** A caption as it is now, and whether it was written before one began to watch. */
 export interface CaptionTold {
@@ -31,10 +31,76 @@ export interface Words {
 }
 
 export async function sendCaption(client: Client<typeof CaptionService>, roomId: string, language: string, words: Words): Promise<string> {
-  const { text, final = true, captionId = randomBytes(9).toString('base64url'), speaker = '', spokenAt } = words;
+  const { text, final = true, captionId = newId(), speaker = '', spokenAt } = words;
   const request = { roomId, language, captionId, text, final, speakerUserId: speaker };
   await client.sendCaption(spokenAt ? { ...request, spokenAt: timestampFromDate(spokenAt) } : request);
   return captionId;
+}
+
+/** Longest text of a caption, in characters. */
+const longestText = 500;
+/** Interims come no closer together: a person may send five a second of all their captions. */
+const interimMs = 300;
+const finalTries = 6;
+
+/** Who says a caption, and when. */
+export type Said = Pick<Words, 'speaker' | 'spokenAt'>;
+
+/**
+ * Writes the captions of one language of a room, one after the other: interims of each, then how it stays. It keeps to the pace that the
+ * server allows: interims that come too fast are left out, a final one never; that waits out limits, restarts and a seat the server lost.
+ */
+export class CaptionWriter {
+  readonly #send: (words: Words) => Promise<string>;
+  readonly #sit: () => Promise<unknown>;
+  #id = newId();
+  #nextAt = 0;
+  #shown = '';
+
+  /** `send` writes a caption; `sit` takes the writer's seat again where the server lost it. */
+  constructor(send: (words: Words) => Promise<string>, sit: () => Promise<unknown>) {
+    this.#send = send;
+    this.#sit = sit;
+  }
+
+  /** Shows what is understood so far of the caption that is being said; empty takes it back. */
+  async interim(text: string, said: Said = {}): Promise<void> {
+    const shown = cut(text);
+    const now = performance.now();
+    if (now < this.#nextAt || shown === this.#shown) return;
+    this.#nextAt = now + interimMs;
+    // One that is lost is soon followed by the next.
+    const sent = this.#send({ ...said, text: shown, final: false, captionId: this.#id });
+    await sent.then(() => (this.#shown = shown), () => undefined);
+  }
+
+  /** Ends the caption with these words, and answers with its id; empty where there are none. Throws when it may not. */
+  async final(text: string, said: Said = {}): Promise<string> {
+    const words = { ...said, text: cut(text), final: true, captionId: this.#id };
+    if (!words.text && !this.#shown) return '';
+    this.#id = newId();
+    this.#shown = '';
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#send(words);
+        return words.text ? words.captionId : '';
+      } catch (error) {
+        const outside = refusalOf(error)?.remedy === Remedy.NEW_SEAT;
+        if (attempt + 1 >= finalTries || !(outside || passes(error))) throw error;
+        await (outside ? this.#sit() : pause(retryMs(error)));
+      }
+    }
+  }
+}
+
+function newId(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+/** The text on one line, no longer than a caption may be: of a longer one its end, for that is what is new. */
+function cut(text: string): string {
+  const line = [...text.split(/\s+/).filter(Boolean).join(' ')];
+  return line.length <= longestText ? line.join('') : `…${line.slice(1 - longestText).join('')}`;
 }
 
 export async function* watchCaptions(

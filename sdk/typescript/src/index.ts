@@ -20,7 +20,7 @@ import { ModerationService } from './gen/majlis/room_directory/v1/moderation_ser
 import { RoomService } from './gen/majlis/room_directory/v1/room_service_pb.js';
 import { StageService } from './gen/majlis/room_directory/v1/stage_service_pb.js';
 import type { RoomEvent } from './gen/majlis/room_directory/v1/room_events_pb.js';
-import { type CaptionTold, type Words, sendCaption, watchCaptions } from './captions.js';
+import { type CaptionTold, CaptionWriter, type Words, sendCaption, watchCaptions } from './captions.js';
 import { backOff } from './pause.js';
 import { passes } from './refusal.js';
 
@@ -43,7 +43,7 @@ export * as room from './gen/majlis/room_directory/v1/room_pb.js';
 export * as rooms from './gen/majlis/room_directory/v1/room_service_pb.js';
 export * as signIns from './gen/majlis/auth/v1/sign_in_service_pb.js';
 export * as stage from './gen/majlis/room_directory/v1/stage_service_pb.js';
-export type { CaptionTold, Words } from './captions.js';
+export { type CaptionTold, CaptionWriter, type Said, type Words } from './captions.js';
 export { Ending, passes, reasonOf, refusalOf, Remedy } from './refusal.js';
 export type { RoomEvent };
 export { Hands } from './hands.js';
@@ -91,6 +91,8 @@ export interface MajlisClient {
   watchCaptions(roomId: string, language: string, signal?: AbortSignal): AsyncGenerator<CaptionTold>;
   /** Writes a caption, or with the id of one that is not final changes it; for whom moderators let. Answers with its id. */
   sendCaption(roomId: string, language: string, words: Words): Promise<string>;
+  /** Writes the captions of one language, with interims, at the pace the server allows. */
+  captionWriter(roomId: string, language: string, roomKey?: string): CaptionWriter;
 }
 
 /** Finds the server's native gRPC port and makes a client of it. Throws when there is no Majlis server at the address. */
@@ -131,6 +133,7 @@ function clientOf(transport: Transport): MajlisClient {
   const events = createClient(EventService, transport);
   const captions = createClient(CaptionService, transport);
   const captionStreams = createClient(CaptionStreamService, transport);
+  const rooms = createClient(RoomService, transport);
   return {
     signIns: createClient(SignInService, transport),
     accounts: createClient(AccountService, transport),
@@ -138,7 +141,7 @@ function clientOf(transport: Transport): MajlisClient {
     operators: createClient(OperatorService, transport),
     invites: createClient(InviteService, transport),
     doors: createClient(DoorService, transport),
-    rooms: createClient(RoomService, transport),
+    rooms,
     stage: createClient(StageService, transport),
     booths: createClient(BoothService, transport),
     captions,
@@ -151,6 +154,11 @@ function clientOf(transport: Transport): MajlisClient {
     watch: (roomId, afterRevision = 0n, signal) => watch(events, roomId, afterRevision, signal),
     watchCaptions: (roomId, language, signal) => watchCaptions(captionStreams, roomId, language, signal),
     sendCaption: (roomId, language, words) => sendCaption(captions, roomId, language, words),
+    captionWriter: (roomId, language, roomKey = '') =>
+      new CaptionWriter(
+        (words) => sendCaption(captions, roomId, language, words),
+        () => rooms.joinRoom({ roomId, roomKey, withoutPermit: true }),
+      ),
   };
 }
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from services.gateway.call.local_rpcs import CAPTION_LANGUAGE
 from services.gateway.domain.errors import BodyInvalid
-from services.gateway.http.asgi import Header, Request, Send
+from services.gateway.http.asgi import Connection, Header, Request, Send
 from services.gateway.http.streaming import HEADERS, Admission, after, bound, first_word, last_word, once, part
 from services.gateway.watch.caption_track import Batch
-from services.gateway.watch.captions import CaptionReader
+from services.gateway.watch.captions import CaptionReader, Sink
 from services.gateway.watch.streams import HEARTBEAT_SECONDS, Watching
 from services.gateway.watch.subscriber import LONGEST_WAIT_SECONDS
 
@@ -46,6 +46,7 @@ class Captions:
     async def _stream(self, reader: CaptionReader, request: Request, send: Send) -> None:
         await send(part(first_word()))
         with bound(reader, request.connection):
+            reader.sink = None if request.connection is None else _sink(request.connection)
             while True:
                 try:
                     batch: Batch | None = await asyncio.wait_for(reader.take(), HEARTBEAT_SECONDS)
@@ -63,8 +64,16 @@ class Captions:
                     if request.connection is not None:
                         request.connection.abort()
                     return
+            reader.sink = None
             await send(part(self._last_word(reader)))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _last_word(self, reader: CaptionReader) -> bytes:
         return last_word(reader, is_draining=self.watching.is_draining)
+
+
+def _sink(connection: Connection) -> Sink:
+    def write(batch: Batch) -> bool:
+        return connection.write_chunk(batch.chunk)
+
+    return write

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +15,7 @@ KEPT_SECONDS = 600.0
 UNFINISHED_SECONDS = 10.0
 """An interim caption that nobody changed for so long is over."""
 MOST_KEPT = 500
+_MOST_BUILT = 16
 _SLACK_MICROSECONDS = 2_000_000
 """Owners of a room follow each other; their clocks differ a little."""
 
@@ -29,6 +30,8 @@ class Batch:
     watch: bytes
     """A serialised WatchCaptionsResponse."""
     sse: bytes
+    chunk: bytes
+    """The server-sent event as one chunk of an HTTP/1.1 body (RFC 9112 §7.1)."""
 
 
 class CaptionTrack:
@@ -39,7 +42,7 @@ class CaptionTrack:
         """Rises with every change."""
         self._kept: OrderedDict[tuple[str, str], tuple[int, caption_pb2.Caption]] = OrderedDict()
         """By name, the one that changed last at the end."""
-        self._built: dict[tuple[int, int, bool], Batch] = {}
+        self._built: dict[tuple[int, ...], Batch] = {}
 
     def merge(self, caption: caption_pb2.Caption, now: float) -> bool:
         """Takes a caption in at `now` (epoch seconds), unless it is old; says whether it is news."""
@@ -80,19 +83,25 @@ class CaptionTrack:
     def first(self, after: int, now: float) -> Batch:
         """What a new reader needs: all that is shown, or what changed after a moment (epoch microseconds)."""
         self.expire(now)
+        # A crowd that comes back together has read up to the same caption.
+        return self._shared((self.seen, len(self._kept), after), lambda: self._first(after))
+
+    def news(self, seen: int, until: int) -> Batch:
+        """What changed between two looks; most readers look at the same times, and share it."""
+        return self._shared((seen, until), lambda: _batch(until, self.since(seen), past=False))
+
+    def _first(self, after: int) -> Batch:
         shown = [each for each in self.captions() if after or not each.hidden]
         if after:
             shown = [each for each in shown if micros(each.changed_at) > after - _SLACK_MICROSECONDS]
         return _batch(self.seen, shown, past=True)
 
-    def news(self, seen: int, until: int) -> Batch:
-        """What changed between two looks; most readers look at the same times, and share it."""
-        key = seen, until, False
+    def _shared(self, key: tuple[int, ...], build: Callable[[], Batch]) -> Batch:
         batch = self._built.get(key)
         if batch is None:
-            if len(self._built) > 16:
+            if len(self._built) > _MOST_BUILT:
                 self._built.clear()
-            batch = self._built[key] = _batch(until, self.since(seen), past=False)
+            batch = self._built[key] = build()
         return batch
 
     def __len__(self) -> int:
@@ -118,4 +127,4 @@ def _batch(until: int, captions: list[caption_pb2.Caption], *, past: bool) -> Ba
     newest = max((micros(each.changed_at) for each in captions), default=0)
     identified = b"id: %d\n" % newest if newest else b""
     sse = identified + b"event: captions\ndata: " + to_json(response) + b"\n\n"
-    return Batch(until, len(captions), response.SerializeToString(), sse)
+    return Batch(until, len(captions), response.SerializeToString(), sse, b"%x\r\n%s\r\n" % (len(sse), sse))

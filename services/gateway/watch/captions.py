@@ -25,6 +25,8 @@ _LANGUAGES = 24
 _LEARN_TRIES = 6
 _LEARN_PAUSE_SECONDS = 0.5
 
+Sink = Callable[[Batch], bool]
+"""Writes a batch at once and says True, or says False when it would have to wait."""
 Sync = Callable[[str, list[caption_pb2.Caption]], Awaitable[tuple[Iterable[caption_pb2.Caption], int]]]
 """Of a language: gives the directory what is known here, and gets all there is, with the term of the room's owner."""
 
@@ -45,7 +47,7 @@ class CaptionMetrics:
 class CaptionReader(Reader):
     """Somebody who watches the captions of a language."""
 
-    __slots__ = ("_after", "_began", "_has", "_metrics", "_watched", "language")
+    __slots__ = ("_after", "_began", "_has", "_metrics", "_watched", "language", "sink")
 
     def __init__(
         self, room_id: str, language: str, access: AccessToken, *, epoch: int, after: int, metrics: CaptionMetrics
@@ -58,10 +60,25 @@ class CaptionReader(Reader):
         self._watched: Watched | None = None
         self._began = False
         self._has = 0
+        self.sink: Sink | None = None
+        """The short way to the connection, while it waits in `take` and lacks nothing that was shown before."""
 
     def begin(self, watched: "Watched") -> None:
         """What it reads is there."""
         self._watched = watched
+
+    def show(self) -> None:
+        """There is something new: it goes out at once where nothing is on its way."""
+        watched = self._watched
+        if watched is None or self.ended or self.sink is None or self._waiter is None or self._waiter.done():
+            self.wake()
+            return
+        batch = watched.track.news(self._has, watched.shown)
+        if not self.sink(batch):
+            self.wake()
+            return
+        self._has = batch.until
+        self._metrics.sent.inc(batch.count)
 
     async def take(self) -> Batch | None:
         """What it lacks, once there is any; None once it has ended. The first is the past, be it empty."""
@@ -122,11 +139,11 @@ class Watched:
         before, self.shown = self.shown, self.track.seen
         if not self.readers:
             return
+        for reader in self.readers:
+            reader.show()
         now = wall()
         for caption in self.track.since(before):
             self._metrics.delay.observe(max(0.0, now - micros(caption.changed_at) / 1e6))
-        for reader in self.readers:
-            reader.wake()
 
 
 class CaptionFeed:

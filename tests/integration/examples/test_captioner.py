@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import pytest
 from majlis.room_directory.v1 import caption_pb2, room_events_pb2, room_pb2
+from majlis_client import MajlisError
 from majlis_client.captioning import CaptionTold
 
 from examples.captioner.bot import Ear, Stage, write_all
@@ -44,17 +46,29 @@ class Writer:
         self.finals: list[str] = []
         self.speakers: set[str] = set()
         self.dated: list[float | None] = []
+        self.mended: list[tuple[str, str]] = []
+        """By caption: what it says now, nothing once it is hidden."""
+        self.refuse = ""
         self.wrote = asyncio.Event()
 
     async def interim(self, text: str, *, speaker: str = "", spoken_at: float | None = None) -> None:
         self.interims.append(text)
         self.speakers.add(speaker)
 
-    async def final(self, text: str, *, speaker: str = "", spoken_at: float | None = None) -> None:
+    async def correct(self, caption: caption_pb2.Caption, text: str) -> None:
+        if self.refuse:
+            raise MajlisError("not_found", self.refuse, "gone")
+        self.mended.append((caption.caption_id, text))
+
+    async def hide(self, caption: caption_pb2.Caption) -> None:
+        self.mended.append((caption.caption_id, ""))
+
+    async def final(self, text: str, *, speaker: str = "", spoken_at: float | None = None) -> caption_pb2.Caption:
         self.finals.append(text)
         self.speakers.add(speaker)
         self.dated.append(spoken_at)
         self.wrote.set()
+        return caption_pb2.Caption(writer_id="bot", caption_id=f"own{len(self.finals)}", text=text)
 
 
 @voices.needs_english
@@ -185,12 +199,35 @@ async def test_a_translator_writes_each_final_caption_once_and_says_who_spoke(tm
         (caption("said before", "0", final=True), True),
         (caption("Good", "1"), False),
         (caption("Good evening, Omar", "1", final=True), False),
-        (caption("Good evening, Omar!", "1", final=True, corrected=True), False),
         (caption("", "2", hidden=True), False),
     )
     await translate_captions(room, "room", "en", "ar", Glossary(words))  # type: ignore[arg-type]
     assert room.writer.finals == ["طيب ليل, Omar"]
     assert room.writer.speakers == {"lina"}
+
+
+@pytest.mark.parametrize("refuse", ["", "CAPTION_UNKNOWN"])
+async def test_a_translation_follows_what_is_corrected_and_taken_out(tmp_path: Path, refuse: str) -> None:
+    words = tmp_path / "words.tsv"
+    words.write_text("good\tطيب\nevening\tليل\n")
+
+    def caption(text: str, caption_id: str, **fields: Any) -> caption_pb2.Caption:
+        return caption_pb2.Caption(writer_id="bot", caption_id=caption_id, text=text, final=True, **fields)
+
+    room = Room(
+        (caption("before this program", "0"), True),
+        (caption("Good", "1"), False),
+        (caption("evening", "2"), False),
+        (caption("before this program began", "0", corrected=True), False),
+        (caption("Good evening", "1", corrected=True), False),
+        (caption("", "2", hidden=True), False),
+        (caption("", "0", hidden=True), False),
+    )
+    room.writer.refuse = refuse
+    await translate_captions(room, "room", "en", "ar", Glossary(words))  # type: ignore[arg-type]
+    assert room.writer.finals == ["طيب", "ليل"], "nothing is written anew"
+    corrected = [] if refuse else [("own1", "طيب ليل")]
+    assert room.writer.mended == [*corrected, ("own2", "")], "one that is too old by now holds nothing up"
 
 
 def test_a_recogniser_is_named_by_module_and_attribute() -> None:

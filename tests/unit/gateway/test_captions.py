@@ -13,8 +13,16 @@ from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import SeatEnded
-from services.gateway.watch.caption_track import KEPT_SECONDS, MOST_KEPT, UNFINISHED_SECONDS, CaptionTrack, micros, wall
-from services.gateway.watch.captions import CaptionFeed, CaptionMetrics, CaptionReader, Watched
+from services.gateway.watch.caption_track import (
+    KEPT_SECONDS,
+    MOST_KEPT,
+    UNFINISHED_SECONDS,
+    Batch,
+    CaptionTrack,
+    micros,
+    wall,
+)
+from services.gateway.watch.captions import GATHER_SECONDS, CaptionFeed, CaptionMetrics, CaptionReader, Watched
 
 ROOM = "room000000000001"
 METRICS = CaptionMetrics(Metrics("gateway"))
@@ -119,6 +127,45 @@ async def test_readers_who_look_at_the_same_time_share_one_encoding(scene: Scene
     await scene.tell(caption("to all", at=0.2))
     batches = [await reader.take() for reader in readers]
     assert len({id(batch) for batch in batches}) == 1
+
+
+async def test_a_reader_with_a_short_way_is_sent_what_is_new_at_once_and_nothing_overtakes_what_waits(
+    scene: Scene,
+) -> None:
+    reader, sent, takes = await scene.reader(), [], True
+
+    def sink(batch: Batch) -> bool:
+        if takes:
+            sent.append(batch)
+        return takes
+
+    assert await texts(reader) == []
+    reader.sink = sink
+    await scene.tell(caption("while its first answer is on its way", at=0.1))
+    assert not sent
+    assert await texts(reader) == ["while its first answer is on its way"]
+    waiting = asyncio.ensure_future(reader.take())
+    await asyncio.sleep(GATHER_SECONDS)
+    await scene.tell(caption("at once", "2", at=0.2))
+    await asyncio.sleep(0)
+    assert [batch.chunk for batch in sent] == [b"%x\r\n%s\r\n" % (len(sent[0].sse), sent[0].sse)]
+    assert not waiting.done(), "nobody had to wake up for it"
+    takes = False
+    await asyncio.sleep(GATHER_SECONDS)
+    await scene.tell(caption("too fast for it", "3", at=0.3))
+    batch = await asyncio.wait_for(waiting, 5)
+    assert batch is not None
+    response = caption_stream_service_pb2.WatchCaptionsResponse.FromString(batch.watch)
+    assert [each.text for each in response.captions] == ["too fast for it"], "and nothing comes twice"
+
+
+async def test_a_crowd_that_comes_or_comes_back_together_shares_one_encoding_of_the_past(scene: Scene) -> None:
+    scene.directory.has = [caption("before", "0", at=-60, final=True), caption("lately", "1", at=-1, final=True)]
+    after = int((wall() - 5) * 1e6)
+    for readers in ([await scene.reader() for _ in range(20)], [await scene.reader(after=after) for _ in range(20)]):
+        assert len({id(await reader.take()) for reader in readers}) == 1
+    await scene.tell(caption("", "1", at=0.1, hidden=True))
+    assert await texts(await scene.reader()) == ["before"]
 
 
 async def test_a_reader_hears_one_language_and_nothing_of_another(scene: Scene) -> None:

@@ -66,6 +66,7 @@ class Server:
         self.streams = list(streams)
         self.sent: list[caption_service_pb2.SendCaptionRequest] = []
         self.refusals: list[MajlisError] = []
+        self.mended: list[str] = []
 
     def WatchCaptions(self, request: caption_stream_service_pb2.WatchCaptionsRequest) -> Stream:
         assert (request.room_id, request.language) == (ROOM, "en")
@@ -77,6 +78,16 @@ class Server:
         self.sent.append(request)
         made = caption_pb2.Caption(caption_id=request.caption_id, text=request.text, final=request.final)
         return caption_service_pb2.SendCaptionResponse(caption=made)
+
+    async def CorrectCaption(self, request: caption_service_pb2.CorrectCaptionRequest) -> Any:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.mended.append(f"{request.writer_id} {request.caption_id} {request.language}: {request.text}")
+        return caption_service_pb2.CorrectCaptionResponse()
+
+    async def HideCaption(self, request: caption_service_pb2.HideCaptionRequest) -> Any:
+        self.mended.append(f"{request.writer_id} {request.caption_id} {request.language}")
+        return caption_service_pb2.HideCaptionResponse()
 
 
 def message(*captions: caption_pb2.Caption, past: bool = False) -> Any:
@@ -177,6 +188,20 @@ async def test_a_final_caption_waits_out_a_limit_a_restart_and_a_lost_seat(pause
     assert made.text == "kept"
     assert seats.restored == 1
     assert len(pauses) == 3
+
+
+async def test_a_writer_corrects_and_takes_out_what_is_written_already(pauses: list[float]) -> None:
+    server = Server()
+    server.refusals = [refused("RATE_LIMITED", "resource_exhausted", retry_after_seconds=0.5)]
+    write, wrong = writer(server), caption("good evning", final=True)
+    await write.correct(wrong, " good\nevening ")
+    await write.correct(wrong, "")
+    await write.hide(wrong)
+    assert server.mended == ["omar 1 en: good evening", "omar 1 en", "omar 1 en"]
+    assert pauses, "a limit is waited out"
+    server.refusals = [refused("CAPTION_UNKNOWN", "not_found")]
+    with pytest.raises(MajlisError):
+        await write.correct(wrong, "too late")
 
 
 async def test_a_writer_who_may_not_is_told_at_once() -> None:
