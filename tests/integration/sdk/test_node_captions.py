@@ -27,12 +27,12 @@ async def test_it_writes_interims_at_a_pace_and_finals_in_any_case_and_reads_ove
     )  # fmt: skip
     assert process.stdin is not None
     try:
-        await eventually(lambda: len(hall.caption_streams) == 1)
+        await eventually(lambda: len(hall.caption_streams) == 1, 60)
         process.stdin.write(b"\n")
-        await eventually(lambda: len(hall.captions) == 2)
+        await eventually(lambda: len(hall.captions) == 2, 60)
         hall.caption_refusals = [NotInRoom()]
         process.stdin.write(b"\n")
-        await eventually(lambda: len(hall.captions) == 3)
+        await eventually(lambda: len(hall.captions) == 3, 60)
         cut, *_ = hall.caption_streams
         cut.put_nowait(None)
         await eventually(lambda: len(hall.caption_streams) == 1 and hall.caption_streams[0] is not cut)
