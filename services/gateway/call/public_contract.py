@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from majlis.contract.v1 import options_pb2
 
 from services.common.rpc.policy import policy_of
@@ -14,7 +15,7 @@ from services.gateway.reasons import ENUMS
 
 
 def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.DescriptorPool, list[str]]:
-    """A pool with the RPCs people may call, the messages those need and all reasons, and the names of its services."""
+    """A pool with the RPCs people may call, what those and their refusals need, and the names of its services."""
     kept = [service for service in services if _public_methods(service)]
     needed = _reachable(kept)
     files: dict[str, FileDescriptor] = {}
@@ -22,6 +23,8 @@ def public_pool(services: Iterable[ServiceDescriptor]) -> tuple[descriptor_pool.
         with_imports(service.file, files)
     for reasons in ENUMS:
         with_imports(reasons.file, files)
+    # What every refusal carries, and nothing imports.
+    with_imports(error_details_pb2.DESCRIPTOR, files)
     pool = descriptor_pool.DescriptorPool()
     for file in files.values():
         pool.Add(_pruned(file, needed))

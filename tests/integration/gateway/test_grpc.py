@@ -126,6 +126,12 @@ async def test_reflection_says_what_helps_against_a_refusal(channel: grpc.aio.Ch
     assert not file.service
 
 
+async def test_reflection_describes_what_a_refusal_carries(channel: grpc.aio.Channel) -> None:
+    answer = await reflect(channel, file_containing_symbol="google.rpc.ErrorInfo")
+    file = FileDescriptorProto.FromString(answer.file_descriptor_response.file_descriptor_proto[0])
+    assert {"ErrorInfo", "RetryInfo", "BadRequest"} <= {message.name for message in file.message_type}
+
+
 async def test_the_port_says_that_it_serves(channel: grpc.aio.Channel) -> None:
     response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert response.status == health_pb2.HealthCheckResponse.SERVING
