@@ -13,7 +13,6 @@ from majlis_client import Listener, MajlisError, Wish
 
 from tests.load.crowd import NO_BUDGET
 from tests.load.spare_relay import SPARE_ID, SpareRelay
-from tests.support import load_tool
 from tests.support.assembly import Assembly, assembly
 from tests.support.hearing import hear, until_heard
 from tests.support.members import Member
@@ -131,22 +130,14 @@ async def test_a_language_is_heard_over_the_floor_on_two_relays_and_follows_who_
             await until_heard(ear, FLOOR)
 
 
-@dataclass
-class Partner:
-    """An interpreter whose microphone is a program of its own."""
-
-    who: Member
-    room_id: str
-    process: asyncio.subprocess.Process
-
-    async def taken_over(self) -> None:
-        """She is the one who is heard, as soon as her sound is there."""
-        async with asyncio.timeout(10):
-            while True:
-                with contextlib.suppress(MajlisError):
-                    await self.who.client.booths.TakeOver(booth_service_pb2.TakeOverRequest(room_id=self.room_id))
-                    return
-                await asyncio.sleep(0.1)
+async def take_over(who: Member, room_id: str) -> None:
+    """Somebody in a booth is the one who is heard, as soon as their sound is there."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(MajlisError):
+                await who.client.booths.TakeOver(booth_service_pb2.TakeOverRequest(room_id=room_id))
+                return
+            await asyncio.sleep(0.1)
 
 
 @dataclass
@@ -164,14 +155,6 @@ class Cast:
         """These speak from now on, and all others are quiet."""
         for name, tone in self.tones.items():
             tone.level = 0.3 if name in names else 0.0
-
-    async def sana_comes(self) -> Partner:
-        """Amin's partner sits down beside him."""
-        who, permit = await self.hall.sits("sana", "ar")
-        arguments = ("--whip", f"{self.hall.stack.url}{permit.path}", "--tone", str(SANA), "--amplitude", "0.3")
-        process = await load_tool.start("speak", *arguments, "--seconds", "600", "--quiet", token=permit.permit)
-        self.hall.after.push_async_callback(load_tool.stop, process)
-        return Partner(who, self.hall.room_id, process)
 
 
 @asynccontextmanager
@@ -222,11 +205,11 @@ async def test_a_talk_in_three_languages_is_heard_by_everybody_as_it_is_written(
         unconcerned = ("understands ru, en", "understands en", "understands fr, ru", "floor by hand")
         for name in unconcerned:
             talk.ears[name].forget()
-        sana = await talk.sana_comes()
-        await sana.taken_over()
+        sana, microphone = await talk.hall.interprets_apart("sana", "ar", SANA)
+        await take_over(sana, talk.hall.room_id)
         by_sana = {**RUSSIAN, "understands ar": Hears(SANA, LINA)}
         await script.holds(by_sana, {**ON_STAGE_IN_RUSSIAN, "Omar": {LINA, SANA}})
-        sana.process.kill()
+        microphone.kill()
         await script.holds(RUSSIAN, ON_STAGE_IN_RUSSIAN)
         for name in unconcerned:
             assert script.is_right(talk.ears[name].heard, RUSSIAN[name]), name

@@ -18,6 +18,7 @@ from majlis.room_directory.v1 import (
 from majlis_client import Listener, MajlisError, Wish
 from majlis_client.webrtc import MediaSession
 
+from tests.support import load_tool
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.rtc_client import Ear, Tone
 from tests.support.stack import Stack
@@ -182,6 +183,16 @@ class Assembly:
         offer = booth_service_pb2.OfferBoothRequest(room_id=self.room_id, user_id=who.user_id, language=language)
         offered = (await self.owner.client.booths.OfferBooth(offer)).offer
         return who, await self._accepts(who, offered)
+
+    async def interprets_apart(
+        self, name: str, language: str, hertz: float
+    ) -> tuple[Member, asyncio.subprocess.Process]:
+        """The same by a program of its own, which may die or stand still; it follows nobody to another relay."""
+        who, permit = await self.sits(name, language)
+        arguments = ("--whip", f"{self.stack.url}{permit.path}", "--tone", str(hertz), "--amplitude", "0.3")
+        process = await load_tool.start("speak", *arguments, "--seconds", "600", "--quiet", token=permit.permit)
+        self.after.push_async_callback(load_tool.stop, process)
+        return who, process
 
     async def interprets(self, name: str, language: str, tone: Tone, slots: Sequence[Ear] = ()) -> Member:
         """Somebody sits down in a booth and says a tone there."""

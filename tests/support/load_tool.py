@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,7 +42,9 @@ async def start(*arguments: str, token: str = "", told: bool = False) -> asyncio
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
+    """Whatever state it is in."""
     with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGCONT)
         process.terminate()
     await process.wait()
 
@@ -58,9 +61,11 @@ async def speaking(url: str, room_id: str, token: str, voice: Path) -> AsyncIter
         await stop(process)
 
 
-async def hearing(url: str, room_id: str, token: str, seconds: float, out: Path | None = None) -> dict[str, Any]:
+async def hearing(
+    url: str, room_id: str, token: str, seconds: float, out: Path | None = None, *, query: str = ""
+) -> dict[str, Any]:
     """What a WHEP listener reports after some seconds."""
-    arguments = ["hear", "--whep", f"{url}/whep/{room_id}", "--seconds", str(seconds)]
+    arguments = ["hear", "--whep", f"{url}/whep/{room_id}{query}", "--seconds", str(seconds)]
     if out is not None:
         arguments += ["--out", str(out)]
     return await run(*arguments, token=token, seconds=seconds + 40)
