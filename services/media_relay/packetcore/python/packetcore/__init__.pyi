@@ -91,6 +91,8 @@ class Muxer:
 
         Raises ValueError for what is no Opus packet (RFC 6716 §3), or older than what was written.
         """
+    def cut(self) -> bytes:
+        """What was still waiting; the next packet begins a new piece, which a player may begin with after the head."""
     def end(self) -> bytes:
         """What was still waiting."""
 

@@ -39,6 +39,10 @@ impl Muxer {
         Ok(PyBytes::new(py, &bytes))
     }
 
+    fn cut<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.cut())
+    }
+
     fn end<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.end())
     }

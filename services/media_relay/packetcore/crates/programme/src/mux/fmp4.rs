@@ -92,10 +92,14 @@ impl Mux for Fmp4 {
         Ok(out)
     }
 
-    fn end(&mut self) -> Vec<u8> {
+    fn cut(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         self.close(&mut out);
         out
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        self.cut()
     }
 }
 

@@ -66,6 +66,9 @@ pub trait Mux: fmt::Debug + Send + Sync {
     /// A time later than where the last packet ended is a gap, and plays as silence.
     fn packet(&mut self, at: u64, packet: &[u8]) -> Result<Vec<u8>, MuxError>;
 
+    /// What was still waiting; the next packet begins a new piece, which a listener may begin with after the head.
+    fn cut(&mut self) -> Vec<u8>;
+
     /// What was still waiting; the file is complete, and a next packet begins a new piece.
     fn end(&mut self) -> Vec<u8>;
 }

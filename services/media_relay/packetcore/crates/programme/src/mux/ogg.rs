@@ -6,7 +6,9 @@ use super::{Line, MAX_SAMPLES, Mux, MuxError, SAMPLE_RATE, Sound, samples_of};
 const PAGE_SAMPLES: u64 = SAMPLE_RATE as u64 / 5;
 /// As many lacing values as a page can hold (RFC 3533 §6).
 const MAX_SEGMENTS: usize = 255;
-/// A gap is filled with packets without sound up to here; a longer one is a jump of the position.
+/// The pages before it are the head's.
+const FIRST_PAGE: u32 = 2;
+/// A gap is filled with packets without sound up to here; a longer one, or one before all sound, is a jump of the position.
 const MAX_FILL: u64 = 3600 * SAMPLE_RATE as u64;
 const FIRST: u8 = 2;
 const LAST: u8 = 4;
@@ -27,7 +29,7 @@ impl Ogg {
     /// A stream; `serial` tells it from others in the same file.
     pub fn new(sound: Sound, serial: u32) -> Self {
         let (lacing, body) = (Vec::new(), Vec::new());
-        Self { sound, serial, sequence: 2, line: Line::default(), lacing, body, page_start: 0 }
+        Self { sound, serial, sequence: FIRST_PAGE, line: Line::default(), lacing, body, page_start: 0 }
     }
 
     fn add(&mut self, packet: &[u8]) {
@@ -47,7 +49,8 @@ impl Ogg {
 
     /// Fills a gap as RFC 7845 §4.1 has it: packets of frames without bytes, which decoders play as what was lost.
     fn fill(&mut self, toc: u8, from: u64, gap: u64, out: &mut Vec<u8>) -> Result<(), MuxError> {
-        if gap > MAX_FILL {
+        let begins = self.sequence == FIRST_PAGE && self.lacing.is_empty();
+        if gap > MAX_FILL || begins {
             if !self.lacing.is_empty() {
                 self.close(from, 0, out);
             }
@@ -98,6 +101,14 @@ impl Mux for Ogg {
             self.close(end, 0, &mut out);
         }
         Ok(out)
+    }
+
+    fn cut(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !self.lacing.is_empty() {
+            self.close(self.line.end, 0, &mut out);
+        }
+        out
     }
 
     fn end(&mut self) -> Vec<u8> {

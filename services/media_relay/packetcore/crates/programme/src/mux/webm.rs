@@ -90,9 +90,13 @@ impl Mux for WebM {
         Ok(out)
     }
 
-    fn end(&mut self) -> Vec<u8> {
+    fn cut(&mut self) -> Vec<u8> {
         self.cluster = None;
         Vec::new()
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        self.cut()
     }
 }
 
