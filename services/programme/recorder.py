@@ -1,17 +1,13 @@
 """Writes what is heard of a channel into a file that players play: Ogg, WebM or fragmented MP4, by its name."""
 
-import secrets
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+from services.programme.containers import Container, muxer, new_serial
 from services.programme.listener import Heard
-from services.programme.native import Muxer
 
-Container = Literal["ogg", "webm", "mp4"]
 CONTAINERS: dict[str, Container] = {".ogg": "ogg", ".opus": "ogg", ".webm": "webm", ".mp4": "mp4"}
-PRE_SKIP = 3840
-"""80 ms: what a decoder needs that joins a running stream (RFC 7845 §4.2)."""
 
 
 class Recorder:
@@ -23,7 +19,7 @@ class Recorder:
         except KeyError:
             raise ValueError(f"{path} must end in {', '.join(CONTAINERS)}") from None
         self._path = path
-        self._muxer = Muxer(container, channels=1, pre_skip=PRE_SKIP, serial=secrets.randbits(32))
+        self._muxer = muxer(container, new_serial())
 
     def __enter__(self) -> Self:
         self._file = self._path.open("wb")
