@@ -24,12 +24,20 @@ HEARS: Mapping[str, tuple[str, ...]] = {
         "programme:wanted",
         "room_directory:ladder_orders_stand",
     ),
-    "gateway": ("auth", "room_directory", "room_directory:caption", "media_relay:load", "media_relay:input_quality"),
+    "gateway": (
+        "auth",
+        "room_directory",
+        "room_directory:caption",
+        "media_relay:load",
+        "programme:frame",
+        "media_relay:input_quality",
+    ),
     "canary": ("programme:frame",),
 }
 # And who says what is of no single service.
 SAYS: Mapping[str, tuple[str, ...]] = {
     "media_relay": ("programme:frame", "programme:wanted"),
+    "gateway": ("programme:wanted",),
     "canary": ("programme:wanted",),
 }
 _LIMITS = """max_payload: 1MB

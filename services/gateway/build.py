@@ -11,6 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from services.common.bus.client import Bus
 from services.common.clock import SystemClock
 from services.common.facts.reader import FactReader
+from services.common.ids import new_id
 from services.common.limits import TokenBuckets
 from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
@@ -45,13 +46,16 @@ from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
 from services.gateway.http.landing import Landing
+from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
 from services.gateway.media.ice import IceServers, WithIceServers
+from services.gateway.media.listening import Listening
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import MediaSessions
+from services.gateway.media.tickets import GET_LISTEN_TICKET, Tickets
 from services.gateway.preview.card import Cards
 from services.gateway.preview.previews import LinkPreviews
 from services.gateway.settings import Settings
@@ -59,6 +63,8 @@ from services.gateway.watch.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.watch.seat_checks import SeatChecks
 from services.gateway.watch.stream_reports import StreamReports
 from services.gateway.watch.streams import Watching
+from services.programme.listener import Listener
+from services.programme.wishes import Consumer, Wishes
 
 _DAY_SECONDS = 86_400
 _BUS_WAIT_SECONDS = 1.0
@@ -92,6 +98,8 @@ class Inside:
     door: Door
     identities: Identities
     watching: Watching
+    listening: Listening
+    tickets: Tickets
     media: Media
     site: Landing
     info: ServerInfo
@@ -124,9 +132,11 @@ class Gateway:
         revocations = RevocationList()
         identities = _identities(settings, auth, revocations, metrics)
         self._reports = StreamReports(directory.report_streams)
+        seats = SeatChecks(directory.seat_epochs, self.background)
+        self._wishes = wishes = Wishes(self.bus, Consumer.GATEWAY, new_id(), SystemClock())
         self.watching = Watching(
             settings=settings,
-            seats=SeatChecks(directory.seat_epochs, self.background),
+            seats=seats,
             rooms=directory,
             events=RoomEventsOfBus(self.bus),
             reports=self._reports,
@@ -135,14 +145,26 @@ class Gateway:
             metrics=metrics,
             background=self.background,
         )
+        self._listening = Listening(
+            settings=settings,
+            seats=seats,
+            directory=directory,
+            reports=self._reports,
+            revocations=revocations,
+            source=lambda channel: Listener(self.bus, wishes, channel),
+            metrics=metrics,
+            background=self.background,
+        )
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
+        tickets = Tickets(settings.service_secret())
         info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
         calls = Calls(
             catalogue,
             _owners(outward, catalogue, ice),
             identities,
             local={GET_SERVER_INFO: info.answer},
+            local_of_people={GET_LISTEN_TICKET: tickets.answer},
             local_streams=streams_of(self.watching),
             faults=Faults(),
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
@@ -152,6 +174,8 @@ class Gateway:
             door=door,
             identities=identities,
             watching=self.watching,
+            listening=self._listening,
+            tickets=tickets,
             media=_media(settings, identities, outward, self.relay_table, ice),
             site=_landing(settings, outward),
             info=info,
@@ -166,8 +190,10 @@ class Gateway:
         await follow_relays(self.bus, self.relay_table, self._sparing)
         self.background.spawn("auth facts", self._facts.run, restart=True)
         self.background.spawn("stream reports", self._reports.run, restart=True)
+        self.background.spawn("programme wishes", self._wishes.run, restart=True)
         self.background.spawn("directory connection", self._watch_directory, restart=True)
         self.watching.start()
+        self._listening.start()
         if self._grpc is not None:
             await self._grpc.start()
         # The page and the API do not need the bus: it is waited for only as long as nobody would notice.
@@ -179,7 +205,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new connections, ends the event streams, spread over a while, then both public ports."""
         self.http.stop_accepting()
-        await self.watching.drain()
+        await asyncio.gather(self.watching.drain(), self._listening.drain())
         if self._grpc is not None:
             await self._grpc.drain(self._settings.shutdown_grace_seconds)
         self.http.stop()
@@ -192,6 +218,7 @@ class Gateway:
         await self._outward.close()
 
     async def _bus_is_back(self) -> None:
+        await self._wishes.tell()
         self._reports.resend_all()
         await self.watching.catch_up()
 
@@ -297,6 +324,7 @@ def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics
             streams=ConnectStream(inside.calls, callers),
             events=Events(admission, inside.watching),
             captions=Captions(admission, inside.watching),
+            listen=Listen(callers, inside.identities, inside.listening, inside.tickets),
             media=inside.media,
             site=inside.site,
             info=inside.info.describe,

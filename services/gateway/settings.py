@@ -62,6 +62,12 @@ class Settings(ServiceSettings):
     """Event streams opened a second, so that a crowd that comes back does not stop the rest."""
     stream_queue_events: Annotated[int, Within(1)] = 256
     """Events that may wait for one slow reader before it is cut."""
+    max_listeners: Annotated[int, Within(1)] = 5000
+    """People who may listen over HTTPS here at once, where their networks carry no other sound."""
+    max_listeners_per_network: Annotated[int, Within(1)] = 500
+    """People of one network (of a /24 or /64) who may listen so at once."""
+    max_listeners_per_user: Annotated[int, Within(1)] = 2
+    """Streams of sound over HTTPS that one person may have at once."""
     ring_events: Annotated[int, Within(1)] = 1000
     """Events of a room kept for readers that come back."""
     recheck_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0

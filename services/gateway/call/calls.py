@@ -23,6 +23,7 @@ from services.gateway.messages.reading import as_bytes, parse_proto
 Read = Callable[[], Awaitable[bytes | Message]]
 """Gives the request, as a message or as bytes that are known to be one. Raises BodyInvalid."""
 LocalRpc = Callable[[bytes], Awaitable[bytes]]
+PersonalRpc = Callable[[AccessToken, bytes], Awaitable[bytes]]
 LocalStream = Callable[[AccessToken, bytes], AsyncGenerator[bytes, None]]
 
 
@@ -56,6 +57,8 @@ class Calls:
     identities: Identities
     local: Mapping[str, LocalRpc]
     """RPCs the gateway answers itself, by path."""
+    local_of_people: Mapping[str, PersonalRpc]
+    """Those of them that ask who calls."""
     local_streams: Mapping[str, LocalStream]
     faults: Faults
     crowds: Crowds
@@ -67,6 +70,10 @@ class Calls:
         """
         token = await self._admit(offered, caller)
         request = _with_refresh_token(await read(), offered, caller)
+        personal = self.local_of_people.get(offered.path)
+        if personal is not None:
+            access = await self.identities.verify(token or "", offered.policy.scope)
+            return Answer(await personal(access, as_bytes(request)))
         if not offered.policy.draws_crowds:
             return await self._carried(offered, caller, as_bytes(request), caller.metadata(token), seconds)
         # Read before it has its turn: nobody waits for a body that comes slowly.

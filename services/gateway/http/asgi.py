@@ -39,6 +39,10 @@ class Connection(Protocol):
         """Writes one encoded chunk of the chunked response under way; False when that would have to wait."""
         ...
 
+    def write_newest(self, data: bytes, chunk: bytes, most_waiting: int) -> bool:
+        """Writes a piece of a live stream, as it is or as a chunk; False when more bytes than that wait already."""
+        ...
+
     def limit_buffer(self, size: int) -> None:
         """Makes sending wait once this many bytes are not sent."""
         ...

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import re
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -22,6 +25,7 @@ MOST_KEPT_BRIEFLY = 6000
 """Until there are so many, whoever was given something to read is waited for a moment: what a page asks for next would
 otherwise come by a new connection, which costs more than the answer."""
 _BRIEF_SECONDS = 2
+_NUMBER = bytes(4)
 # uri-host and port of RFC 3986 §3.2; it may be empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z_~-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?")
 
@@ -78,6 +82,8 @@ class GatewayProtocol(HttpToolsProtocol):
     _is_brief = True
     on_lost: Callable[[], None] | None = None
     is_lost = False
+    _descriptor: int | None = None
+    """Of its socket, once it carries a stream."""
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
@@ -191,6 +197,27 @@ class GatewayProtocol(HttpToolsProtocol):
         self._gathering.write_now(chunk)
         return True
 
+    def write_newest(self, data: bytes, chunk: bytes, most_waiting: int) -> bool:
+        """Writes a piece of a live stream, as it is or as a chunk; False when more bytes than that wait already.
+
+        Those that wait are with the system, which tells of them: nothing is left to TLS or the loop to keep, so that
+        nobody hears what was said long ago.
+        """
+        if self.flow.write_paused or self.transport.is_closing() or self._unconfirmed() > most_waiting:
+            return False
+        self._gathering.write_now(data if self.scope["http_version"] == "1.0" else chunk)
+        return True
+
+    def _unconfirmed(self) -> int:
+        """Bytes that the other side has not confirmed, as Linux tells it of a socket; elsewhere what the loop keeps."""
+        if self._descriptor is None:
+            return self.transport.get_write_buffer_size()
+        try:
+            return int.from_bytes(fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, _NUMBER), sys.byteorder)
+        except OSError:
+            # It is being closed.
+            return sys.maxsize
+
     def limit_buffer(self, size: int) -> None:
         """Makes sending wait once `size` bytes are not sent, bounds the kernel's share, and notices dead peers."""
         self._count_out()
@@ -200,6 +227,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.transport.set_write_buffer_limits(high=size)
         raw = self.transport.get_extra_info("socket")
         if raw is not None:
+            self._descriptor = raw.fileno() if sys.platform == "linux" else None
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_SEND_BUFFER_BYTES)
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MILLISECONDS)

@@ -28,6 +28,7 @@ from services.gateway.http.captions import Captions
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
 from services.gateway.http.events import Events
+from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
 from services.gateway.http.wire import refusal
@@ -52,6 +53,7 @@ class Parts:
     streams: ConnectStream
     events: Events
     captions: Captions
+    listen: Listen
     media: Media
     site: Answer
     info: Callable[[], dict[str, object]]
@@ -98,6 +100,9 @@ class Application:
             note_request(request.request_id)
         if route in _STREAMS:
             await self._stream(request, send, route)
+            return
+        if route == "listen":
+            await self._sound(request, send)
             return
         if route == "rpc" and self._parts.streams.serves(request.path):
             await self._rpc_stream(request, send)
@@ -152,6 +157,8 @@ class Application:
             return "events", _unreachable
         if path.startswith("/captions/"):
             return "captions", _unreachable
+        if path.startswith("/listen/"):
+            return "listen", _unreachable
         if path.startswith(("/whip/", "/whep/", "/media/")):
             return "media", self._parts.media
         if path == _INFO:
@@ -190,6 +197,22 @@ class Application:
         response.headers.extend(self._headers)
         self._requests.labels(route, str(response.status)).inc()
         await response.send(send)
+
+    async def _sound(self, request: Request, send: Send) -> None:
+        """A room's programme as a stream; what keeps it from opening is answered as a problem."""
+        try:
+            self._door.admit(request.network or request.peer)
+            status = await self._parts.listen.serve(request, send, self._headers)
+        except DomainError as error:
+            response = refuse(error)
+        except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+            response = refuse(self._faults.note("listen", error))
+        else:
+            self._requests.labels("listen", str(status)).inc()
+            return
+        response.headers.extend(self._headers)
+        self._requests.labels("listen", str(response.status)).inc()
+        await response.send(send, without_body=request.method == "HEAD")
 
     async def _rpc_stream(self, request: Request, send: Send) -> None:
         """A server-streaming RPC."""

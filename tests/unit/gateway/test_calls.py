@@ -75,6 +75,7 @@ class House:
             self.owners,
             identities,
             {GET_SERVER_INFO: self._info},
+            {},
             {WATCH: self._watch},
             Faults(),
             self.crowds,

@@ -1,0 +1,343 @@
+"""Who listens over HTTPS: lets people in, moves them as the languages of their rooms change, and lets them go."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from majlis.room_directory.v1 import room_pb2
+
+from services.common.errors import DomainError, Draining
+from services.common.sight.metrics import Metrics
+from services.common.tasks import Background
+from services.common.trust.revocations import RevocationList
+from services.common.trust.tokens import AccessToken
+from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams
+from services.gateway.domain.listening import ENDINGS, Ending, Languages, is_fixed
+from services.gateway.domain.wish import Wish
+from services.gateway.media.live import Hearer, LiveChannel, LiveMetrics, OpenSource
+from services.gateway.reasons import is_over, refuse
+from services.gateway.settings import Settings
+from services.gateway.watch.stream_reports import StreamReports
+from services.programme.channels import Channel, ChannelKind
+from services.programme.containers import new_serial
+from services.programme.listener import SAMPLE_RATE
+
+ROUND_SECONDS = 1.8
+"""How often seats and sign-ins are looked at, and the languages of rooms: all end within five seconds of their seat."""
+LINGER_SECONDS = 3.0
+"""How long a channel is followed that nobody hears any more."""
+_MISSES_BEFORE_CUT = 2
+_BATCH = 500
+_ROOMS_AT_ONCE = 16
+_COME_BACK_SECONDS = 10.0
+
+
+class Directory(Protocol):
+    """What the directory tells of seats and rooms."""
+
+    async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
+        """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
+        ...
+
+    async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
+        """What everyone sees of a room, and the hand queue, which is not for everyone."""
+        ...
+
+    async def join(self, room_id: str, token: str, network: str, wish: Wish, *, without_permit: bool) -> str:
+        """Seats the bearer of an access token."""
+        ...
+
+
+class Seats(Protocol):
+    async def seat_epoch(self, room_id: str, user_id: str) -> int:
+        """The epoch of the person's seat. Raises what the directory says when they hold none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who may listen."""
+
+    access: AccessToken
+    token: str | None = field(repr=False)
+    """An access token of theirs, to take a seat with; None for the bearer of a ticket, who has one."""
+    network: str
+
+
+class _Room:
+    """What is heard of a room here."""
+
+    def __init__(self, now: float) -> None:
+        self.channels: dict[str, LiveChannel] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.hearers: set[Hearer] = set()
+        self.serial = new_serial()
+        self.languages: Languages | None = None
+        self.begun_at = now
+        """Loop time; the lines of all its channels begin here."""
+
+    @property
+    def follows_languages(self) -> bool:
+        """Whether somebody hears what the languages of the room come to, so that they are looked at in each round."""
+        return any(not is_fixed(hearer.wish) for hearer in self.hearers)
+
+
+class Listening:
+    """Everybody who listens here."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        seats: Seats,
+        directory: Directory,
+        reports: StreamReports,
+        revocations: RevocationList,
+        source: OpenSource,
+        metrics: Metrics,
+        background: Background,
+    ) -> None:
+        self.is_draining = False
+        self._settings = settings
+        self._seats = seats
+        self._directory = directory
+        self._reports = reports
+        self._revocations = revocations
+        self._source = source
+        self._background = background
+        self._rooms: dict[str, _Room] = {}
+        self._hearers: set[Hearer] = set()
+        self._places = 0
+        self._of_user: Counter[str] = Counter()
+        self._of_network: Counter[str] = Counter()
+        self._metrics = LiveMetrics(metrics)
+        self._opens = metrics.counter(
+            "majlis_gateway_listen_opens_total", "Streams of sound over HTTPS asked for.", ("result",)
+        )
+        self._ends = metrics.counter(
+            "majlis_gateway_listen_ends_total", "Streams of sound over HTTPS that ended.", ("reason",)
+        )
+        for ending in ENDINGS:
+            for kind in (ChannelKind.FLOOR, ChannelKind.LANGUAGE):
+                self._metrics.open.labels(ending, kind)
+
+    def start(self) -> None:
+        """Starts to look after seats and languages."""
+        self._background.every("listeners over HTTPS", ROUND_SECONDS, self._round)
+
+    async def open(self, guest: Guest, room_id: str, ending: Ending, wish: Wish) -> Hearer:
+        """Lets somebody in, seating the bearer of a token first if they have no seat; give it back with `leave`.
+
+        Raises TooManyStreams, what the directory says of room and seat, BOOTH_UNKNOWN, SignedOut or Draining.
+        """
+        if self.is_draining:
+            raise Draining("this gateway is stopping")
+        access, network = guest.access, guest.network
+        with self._place(access.user_id, network):
+            epoch = await self._seat(guest, room_id, wish)
+            languages = await self._languages(room_id, wish)
+            if not languages.has(wish):
+                raise refuse("BOOTH_UNKNOWN", "the room has no booth of that language")
+            if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
+                raise SignedOut("the sign-in has ended")
+            hearer = Hearer(room_id, access, epoch, ending=ending, wish=wish, network=network)
+            hearer.channel = languages.heard(wish)
+        self._room(room_id).hearers.add(hearer)
+        self._hearers.add(hearer)
+        self._count(hearer, 1)
+        self._opens.labels("opened").inc()
+        self._reports.opened(room_id, hearer.user_id, epoch)
+        return hearer
+
+    def begin(self, hearer: Hearer) -> bytes:
+        """What a listener gets first; from here on pieces go to its outlet."""
+        return self._channel(hearer).cast(hearer.ending).join(hearer)
+
+    def leave(self, hearer: Hearer) -> None:
+        """Takes a stream back that is over, whoever ended it."""
+        hearer.end()
+        if hearer not in self._hearers:
+            return
+        self._hearers.discard(hearer)
+        room = self._rooms[hearer.room_id]
+        room.hearers.discard(hearer)
+        self._part(room, hearer)
+        if not room.hearers:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._forget, hearer.room_id)
+        self._count(hearer, -1)
+        self._free_place(hearer.user_id, hearer.network)
+        self._ends.labels(hearer.why.reason if hearer.why is not None else "CLOSED").inc()
+        self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch)
+
+    async def drain(self) -> None:
+        """Ends all streams, spread over the time the settings give."""
+        self.is_draining = True
+        hearers = list(self._hearers)
+        slices = max(1, round(self._settings.drain_seconds / 0.1))
+        for first in range(slices):
+            for hearer in hearers[first::slices]:
+                hearer.end()
+            if hearers:
+                await asyncio.sleep(self._settings.drain_seconds / slices)
+
+    @contextmanager
+    def _place(self, user_id: str, network: str) -> Iterator[None]:
+        """Counts a listener before the first wait, so that a crowd cannot slip past the limits."""
+        settings = self._settings
+        full = (
+            (self._places >= settings.max_listeners, "many people listen here just now"),
+            (self._of_network[network] >= settings.max_listeners_per_network, "many people of your network listen"),
+            (self._of_user[user_id] >= settings.max_listeners_per_user, "you listen over HTTPS elsewhere already"),
+        )
+        for is_full, why in full:
+            if is_full:
+                self._opens.labels("too_many").inc()
+                raise TooManyStreams(why, retry_after_seconds=_COME_BACK_SECONDS)
+        self._places += 1
+        self._of_user[user_id] += 1
+        self._of_network[network] += 1
+        try:
+            yield
+        except BaseException:
+            self._free_place(user_id, network)
+            self._opens.labels("refused").inc()
+            raise
+
+    def _free_place(self, user_id: str, network: str) -> None:
+        self._places -= 1
+        for counts, key in ((self._of_user, user_id), (self._of_network, network)):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+
+    async def _seat(self, guest: Guest, room_id: str, wish: Wish) -> int:
+        try:
+            return await self._seats.seat_epoch(room_id, guest.access.user_id)
+        except DomainError as error:
+            if error.reason != "NOT_IN_ROOM" or guest.token is None:
+                raise
+        await self._directory.join(room_id, guest.token, guest.network, wish, without_permit=True)
+        return await self._seats.seat_epoch(room_id, guest.access.user_id)
+
+    async def _languages(self, room_id: str, wish: Wish) -> Languages:
+        if is_fixed(wish):
+            return Languages()
+        room = self._rooms.get(room_id)
+        if room is not None and room.languages is not None and room.follows_languages:
+            return room.languages
+        languages = await self._ask_languages(room_id)
+        self._room(room_id).languages = languages
+        return languages
+
+    async def _ask_languages(self, room_id: str) -> Languages:
+        snapshot, _ = await self._directory.snapshot(room_id)
+        booths = frozenset(booth.language for booth in snapshot.booths)
+        return Languages(booths, frozenset(seat.speaks for seat in snapshot.stage if not seat.language))
+
+    def _room(self, room_id: str) -> _Room:
+        room = self._rooms.get(room_id)
+        if room is None:
+            loop = asyncio.get_running_loop()
+            room = self._rooms[room_id] = _Room(loop.time())
+            # Also where somebody is refused after all.
+            loop.call_later(LINGER_SECONDS, self._forget, room_id)
+        return room
+
+    def _forget(self, room_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None and not room.hearers and not room.channels:
+            del self._rooms[room_id]
+
+    def _channel(self, hearer: Hearer) -> LiveChannel:
+        room = self._room(hearer.room_id)
+        live = room.channels.get(hearer.channel)
+        if live is None:
+            loop = asyncio.get_running_loop()
+
+            def now() -> int:
+                return int((loop.time() - room.begun_at) * SAMPLE_RATE)
+
+            channel = Channel(hearer.room_id, hearer.channel)
+            live = room.channels[hearer.channel] = LiveChannel(channel, room.serial, self._source, now, self._metrics)
+            room.tasks[hearer.channel] = self._background.spawn(f"sound of {channel}", live.run, restart=True)
+        return live
+
+    def _part(self, room: _Room, hearer: Hearer) -> None:
+        live = room.channels.get(hearer.channel)
+        if live is None:
+            return
+        live.cast(hearer.ending).hearers.pop(hearer, None)
+        if not live.is_heard:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._close, hearer.room_id, live)
+
+    def _close(self, room_id: str, live: LiveChannel) -> None:
+        room = self._rooms.get(room_id)
+        if room is None or live.is_heard or room.channels.get(live.channel.name) is not live:
+            return
+        del room.channels[live.channel.name]
+        room.tasks.pop(live.channel.name).cancel()
+        self._forget(room_id)
+
+    def _count(self, hearer: Hearer, step: int) -> None:
+        kind = Channel(hearer.room_id, hearer.channel).kind
+        self._metrics.open.labels(hearer.ending, kind).inc(step)
+
+    async def _round(self) -> None:
+        for hearer in self._hearers:
+            if self._revocations.refuses(hearer.user_id, hearer.sign_in_id, hearer.issued_at):
+                hearer.end(SignedOut("the sign-in has ended"))
+        turns = asyncio.Semaphore(_ROOMS_AT_ONCE)
+
+        async def look(room_id: str, room: _Room) -> None:
+            async with turns:
+                await self._check_seats(room_id, room)
+                if room.follows_languages:
+                    await self._follow_languages(room_id, room)
+
+        await asyncio.gather(*(look(*each) for each in list(self._rooms.items()) if each[1].hearers))
+
+    async def _check_seats(self, room_id: str, room: _Room) -> None:
+        hearers = [each for each in room.hearers if not each.ended]
+        for first in range(0, len(hearers), _BATCH):
+            batch = hearers[first : first + _BATCH]
+            try:
+                found: Sequence[int | DomainError] = await self._directory.seat_epochs(
+                    room_id, [each.user_id for each in batch]
+                )
+            except DomainError as error:
+                found = [error] * len(batch)
+            for hearer, seat in zip(batch, found, strict=True):
+                _judge(hearer, seat)
+
+    async def _follow_languages(self, room_id: str, room: _Room) -> None:
+        with suppress(DomainError):
+            languages = await self._ask_languages(room_id)
+            if languages == room.languages:
+                return
+            room.languages = languages
+            for hearer in list(room.hearers):
+                name = languages.heard(hearer.wish)
+                if name != hearer.channel:
+                    self._move(room, hearer, name)
+
+    def _move(self, room: _Room, hearer: Hearer, name: str) -> None:
+        """Lets a listener hear another channel: the next piece is of that one, on the same line."""
+        self._part(room, hearer)
+        self._count(hearer, -1)
+        hearer.channel = name
+        self._count(hearer, 1)
+        if hearer.outlet is not None:
+            self._channel(hearer).cast(hearer.ending).hearers[hearer] = None
+
+
+def _judge(hearer: Hearer, seat: int | DomainError) -> None:
+    if isinstance(seat, int):
+        hearer.misses = 0
+    elif is_over(seat.reason):
+        # A directory that just restarted may not know a seat yet: only a second miss counts.
+        hearer.misses += 1
+        if hearer.misses >= _MISSES_BEFORE_CUT:
+            hearer.end(SeatEnded("the seat has ended"))
