@@ -49,8 +49,8 @@ class LiveLine:
     """
 
     def __init__(self, now: int) -> None:
-        """Begins at `now`; all times are samples at 48 kHz by one steady clock of this process."""
-        self._end = _whole(now)
+        """Begins with the piece that `now` is in; all times are samples at 48 kHz by one steady clock."""
+        self._end = now // PIECE_SAMPLES * PIECE_SAMPLES
         self._offset: int | None = None
         self._silence = _FULLBAND
 

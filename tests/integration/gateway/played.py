@@ -14,7 +14,7 @@ from majlis.auth.v1 import (
 )
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
 from majlis.media_relay.v1 import media_relay_service_pb2, media_relay_service_pb2_grpc
-from majlis.room_directory.v1 import caption_pb2, fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import booth_pb2, caption_pb2, fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2
 from majlis.room_directory.v1.room_directory_errors_pb2 import RoomDirectoryErrorReason
 
 from services.common.errors import DomainError
@@ -115,6 +115,7 @@ class PlayedDirectory(DirectoryServicer):
         self.revision = 10
         self.snapshots_given = 0
         self.seated_on_stage: list[room_pb2.StageSeat] = []
+        self.booths: list[booth_pb2.Booth] = []
         self.queue = room_pb2.HandQueue()
         self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
@@ -140,7 +141,7 @@ class PlayedDirectory(DirectoryServicer):
 
     def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
         room = room_pb2.Room(room_id=room_id, title="Evening", revision=self.revision)
-        return room_pb2.RoomSnapshot(room=room, revision=self.revision, stage=self.seated_on_stage)
+        return room_pb2.RoomSnapshot(room=room, revision=self.revision, stage=self.seated_on_stage, booths=self.booths)
 
     def sign_permit(self, room_id: str, user_id: str, kind: int, relay: str = "relay00000000001") -> str:
         now = int(time.time())

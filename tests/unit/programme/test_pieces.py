@@ -33,11 +33,18 @@ def packets(stream: bytes) -> list[bytes]:
 
 
 def test_frames_stand_one_after_the_other_from_the_moment_the_first_is_heard() -> None:
-    line = LiveLine(SAMPLE_RATE)
-    first = line.add(123 * FRAME_SAMPLES, SPEECH, SAMPLE_RATE)
-    second = line.add(124 * FRAME_SAMPLES, SPEECH, SAMPLE_RATE + 900)
-    assert begins(first + second) == [SAMPLE_RATE, SAMPLE_RATE + FRAME_SAMPLES]
-    assert {each.opus for each in first + second} == {SPEECH}
+    now = 5 * PIECE_SAMPLES
+    line = LiveLine(now)
+    first = line.add(123 * FRAME_SAMPLES, SPEECH, now)
+    second = line.add(124 * FRAME_SAMPLES, SPEECH, now + 900)
+    assert first + second == [Placed(now, SPEECH), Placed(now + FRAME_SAMPLES, SPEECH)]
+
+
+def test_a_channel_begins_with_a_whole_piece_so_that_who_changes_to_it_misses_none() -> None:
+    line = LiveLine(5 * PIECE_SAMPLES + 7000)
+    placed = line.add(0, SPEECH, 5 * PIECE_SAMPLES + 8000)
+    assert placed[0].at == 5 * PIECE_SAMPLES
+    assert placed[-1] == Placed(5 * PIECE_SAMPLES + 7680, SPEECH)
 
 
 def test_what_was_lost_on_the_way_is_silence_of_the_same_mode() -> None:
