@@ -18,6 +18,7 @@ from tests.load.idle_rows import idle_rows
 from tests.load.interpreter_rows import interpreter_rows
 from tests.load.language_crowd import language_crowd_rows
 from tests.load.language_rows import language_rows
+from tests.load.listen_rows import listen_rows
 from tests.load.naive import naive_rows
 from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
@@ -82,6 +83,14 @@ GROUPS = (
     Group("forwarding", forwarding_rows, ("small_rooms_over_forwarding", "small_rooms_over_gathering")),
     Group("refused", refusal_rows, ("small_rooms_refused", "small_rooms_inside_lost")),
     Group("hands", hand_rows, ("hand_p99_ms", "directory_ms_per_hand", "gateway_cores_hands")),
+    Group(
+        "listen",
+        listen_rows,
+        (
+            "listen_cores", "listen_kib_per_listener", "listen_cores_beside_slow", "listen_missed_percent",
+            "listen_kib_with_slow",
+        ),
+    ),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
     Group(

@@ -16,6 +16,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from majlis_client.interpreting import Interpreter, interpret
     from majlis_client.listening import Listener, Recording, listen
+    from majlis_client.over_https import HttpsListener
     from majlis_client.speaking import Spoken, speak
     from majlis_client.webrtc import MediaSession
 
@@ -26,6 +27,7 @@ __all__ = [
     "CredentialStore",
     "FixedToken",
     "Hands",
+    "HttpsListener",
     "Interpreter",
     "Listener",
     "MajlisError",
@@ -50,6 +52,7 @@ _WITH_SOUND = {
     "Listener": "listening",
     "Recording": "listening",
     "listen": "listening",
+    "HttpsListener": "over_https",
     "Spoken": "speaking",
     "speak": "speaking",
     "MediaSession": "webrtc",

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,6 +188,13 @@ async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
         print(say("create.key", room_key=room.room_key))
 
 
+class Over(StrEnum):
+    """How sound comes."""
+
+    WEBRTC = "webrtc"
+    HTTPS = "https"
+
+
 @app.command(help=say("help.listen"))
 def listen(
     *,
@@ -195,12 +203,13 @@ def listen(
     seconds: Annotated[float | None, typer.Option("--seconds", help=say("help.option.seconds"), min=0.1)] = None,
     language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.heard"))] = "",
     understands: Annotated[str, typer.Option("--understands", help=say("help.option.understands"))] = "",
+    over: Annotated[Over, typer.Option("--over", help=say("help.option.over"))] = Over.WEBRTC,
     key: KeyOption = "",
     server: ServerOption = "",
 ) -> None:
     """Records a room."""
     listed = tuple(each.strip() for each in understands.split(",") if each.strip())
-    run(_listen(server, room, out, key, seconds=seconds, wish=Wish(language, listed)))
+    run(_listen(server, room, out, key, seconds=seconds, wish=Wish(language, listed), over=over.value))
 
 
 async def _listen(server: str, room: str, out: Path, key: str, **how: Any) -> None:

@@ -286,6 +286,10 @@ class Client:
         request = caption_service_pb2.GrantCaptioningRequest(room_id=room_id, user_id=user_id, language=language)
         return (await self.captions.GrantCaptioning(request)).captioner
 
+    async def access_token(self) -> str:
+        """What proves who the caller is, for what is no RPC. Raises MajlisError where nobody is signed in."""
+        return await self._token("")
+
     async def _token(self, refused: str) -> str:
         if self._tokens is None:
             return ""

@@ -1,9 +1,11 @@
 """Plain HTTP requests to the server's public origin, for discovery and for WHIP and WHEP."""
 
 import asyncio
+import contextlib
 import http.client
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,24 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class LiveBody:
+    """A response that goes on: `read` gives what has come, and waits for more; `close` from anywhere ends it."""
+
+    def __init__(self, connection: http.client.HTTPConnection, sock: socket.socket, response: http.client.HTTPResponse):
+        self._connection = connection
+        self._socket = sock
+        self._response = response
+
+    def read(self, size: int) -> bytes:
+        """Blocks; raises OSError when nothing comes for ten seconds."""
+        return self._response.read1(size)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
 
 
 class HttpOrigin:
@@ -67,6 +87,31 @@ class HttpOrigin:
                 return await asyncio.to_thread(self._request, method, where, dict(headers or {}), content)
         except (OSError, http.client.HTTPException) as error:
             raise MajlisError("unavailable", "UNREACHABLE", f"{self.url} does not answer: {error}") from error
+
+    async def open(self, path: str, headers: Mapping[str, str]) -> LiveBody:
+        """GETs what has no end. Raises MajlisError: UNREACHABLE without an answer, or the refusal."""
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS + 1):
+                return await asyncio.to_thread(self._open, path, dict(headers))
+        except (OSError, http.client.HTTPException) as error:
+            raise MajlisError("unavailable", "UNREACHABLE", f"{self.url} does not answer: {error}") from error
+
+    def _open(self, path: str, headers: dict[str, str]) -> LiveBody:
+        connection = self._connection()
+        try:
+            connection.connect()
+            sock = connection.sock
+            connection.request("GET", path, None, headers)
+            answer = connection.getresponse()
+            if answer.status == 200:
+                return LiveBody(connection, sock, answer)
+            content = answer.read(_LARGEST_BODY)
+            told = {name.lower(): value for name, value in answer.getheaders()}
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        raise refusal(Response(answer.status, told, content))
 
     def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
         connection = self._connection()

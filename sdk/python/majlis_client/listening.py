@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from av import AudioFrame
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
@@ -14,12 +15,14 @@ from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
 from majlis_client.line import OnPlace
+from majlis_client.over_https import HttpsListener
 from majlis_client.recorder import Recorder
 from majlis_client.seats import Entered
 from majlis_client.succession import Succession
 from majlis_client.webrtc import MediaSession
 from majlis_client.wish import AS_SPOKEN, Wish
 
+Way = Literal["webrtc", "https"]
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
 
 _KEEP_UP_SECONDS = 1.0
@@ -273,24 +276,34 @@ async def listen(
     on_begin: Callable[[], None] = lambda: None,
     on_place: OnPlace | None = None,
     wish: Wish = AS_SPOKEN,
+    over: Way = "webrtc",
 ) -> Recording:
     """Records a room to a file until it ends, `seconds` in it are over, `stop` is set, or the caller cancels.
+
+    Over "https" sound comes by one plain request, a second or two later: where networks carry nothing else.
 
     The file is complete in every case, and where the disk takes no more it holds what was recorded until then. Raises
     MajlisError before it takes a seat when the file cannot be written at all; `on_begin` is told that it can.
     """
     with Recorder(path) as recorder:
         on_begin()
-        listener = Listener(
-            client,
-            room_id,
-            recorder.write,
-            room_key=room_key,
-            on_session=recorder.begin_session,
-            on_event=on_event,
-            on_place=on_place,
-            wish=wish,
-        )
+        listener: Listener | HttpsListener
+        if over == "https":
+            if room_key:
+                # What is no RPC cannot show the key of a closed room.
+                await client.seats.enter(room_id, room_key, on_place, wish)
+            listener = HttpsListener(client, room_id, recorder.write, on_session=recorder.begin_session, wish=wish)
+        else:
+            listener = Listener(
+                client,
+                room_id,
+                recorder.write,
+                room_key=room_key,
+                on_session=recorder.begin_session,
+                on_event=on_event,
+                on_place=on_place,
+                wish=wish,
+            )
         why = "stopped"
         try:
             why = await _until_stopped(listener, recorder, stop or asyncio.Event(), seconds)
@@ -300,7 +313,9 @@ async def listen(
     return Recording(recorder.seconds, recorder.heard / 48_000, listener.reconnects, why, recorder.failure)
 
 
-async def _until_stopped(listener: Listener, recorder: Recorder, stop: asyncio.Event, seconds: float | None) -> str:
+async def _until_stopped(
+    listener: "Listener | HttpsListener", recorder: Recorder, stop: asyncio.Event, seconds: float | None
+) -> str:
     running, filling = asyncio.ensure_future(listener.run()), asyncio.ensure_future(_until_full(recorder))
     stopping: asyncio.Future[object] = asyncio.ensure_future(stop.wait())
     timing: asyncio.Future[object] = asyncio.ensure_future(_until_over(listener, seconds))
@@ -315,7 +330,7 @@ async def _until_stopped(listener: Listener, recorder: Recorder, stop: asyncio.E
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _until_over(listener: Listener, seconds: float | None) -> None:
+async def _until_over(listener: "Listener | HttpsListener", seconds: float | None) -> None:
     """Until so many seconds have passed in the room: waiting before it does not count."""
     await listener.entered.wait()
     await (asyncio.Event().wait() if seconds is None else asyncio.sleep(seconds))
