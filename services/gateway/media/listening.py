@@ -149,7 +149,7 @@ class Listening:
         self._hearers.add(hearer)
         self._count(hearer, 1)
         self._opens.labels("opened").inc()
-        self._reports.opened(room_id, hearer.user_id, epoch)
+        self._reports.opened(room_id, hearer.user_id, epoch, sound=True)
         return hearer
 
     def begin(self, hearer: Hearer) -> bytes:
@@ -170,7 +170,7 @@ class Listening:
         self._count(hearer, -1)
         self._free_place(hearer.user_id, hearer.network)
         self._ends.labels(hearer.why.reason if hearer.why is not None else "CLOSED").inc()
-        self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch)
+        self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch, sound=True)
 
     async def drain(self) -> None:
         """Ends all streams, spread over the time the settings give."""
@@ -311,6 +311,9 @@ class Listening:
                 found = [error] * len(batch)
             for hearer, seat in zip(batch, found, strict=True):
                 _judge(hearer, seat)
+            if any(hearer.misses for hearer in batch):
+                # A directory that forgot, or a new owner of the room, learns of those whose seats are not given up.
+                self._reports.resend(room_id)
 
     async def _follow_languages(self, room_id: str, room: _Room) -> None:
         with suppress(DomainError):

@@ -1,4 +1,4 @@
-"""Tells the directory which people's event streams opened or went, in batches that are sent until they arrive."""
+"""Tells the directory which people's streams of events or sound opened or went, in batches that are sent until they arrive."""
 
 import asyncio
 from collections import OrderedDict
@@ -26,8 +26,10 @@ _Place = tuple[str, str]
 
 @dataclass(slots=True)
 class _Streams:
-    count: int
     epoch: int
+    count: int = 0
+    sounding: int = 0
+    """How many of them carry sound."""
 
 
 class StreamReports:
@@ -39,33 +41,37 @@ class StreamReports:
         self._waiting: OrderedDict[_Place, sessions_pb2.StreamChange] = OrderedDict()
         self._something = asyncio.Event()
 
-    def opened(self, room_id: str, user_id: str, epoch: int) -> None:
-        """A stream of the seat opened."""
-        streams = self._open.setdefault((room_id, user_id), _Streams(0, epoch))
+    def opened(self, room_id: str, user_id: str, epoch: int, *, sound: bool = False) -> None:
+        """A stream of the seat opened; `sound` for one that carries it."""
+        streams = self._open.setdefault((room_id, user_id), _Streams(epoch))
         streams.count += 1
+        streams.sounding += sound
         streams.epoch = max(streams.epoch, epoch)
-        self._note(room_id, user_id, streams.epoch, is_open=True)
+        self._note(room_id, user_id, streams)
 
-    def closed(self, room_id: str, user_id: str, epoch: int) -> None:
-        """A stream of the seat went; the last one of a person is told."""
+    def closed(self, room_id: str, user_id: str, epoch: int, *, sound: bool = False) -> None:
+        """A stream of the seat went; the last one of a person is told, and the last that carries sound."""
         streams = self._open.get((room_id, user_id))
         if streams is None:
             return
         streams.count -= 1
+        streams.sounding -= sound
         if streams.count == 0:
             del self._open[room_id, user_id]
-            self._note(room_id, user_id, max(epoch, streams.epoch), is_open=False)
+            streams.epoch = max(epoch, streams.epoch)
+        if streams.count == 0 or (sound and streams.sounding == 0):
+            self._note(room_id, user_id, streams)
 
     def resend_all(self) -> None:
         """The directory may have forgotten: tells it all that is open."""
         for (room_id, user_id), streams in self._open.items():
-            self._note(room_id, user_id, streams.epoch, is_open=True)
+            self._note(room_id, user_id, streams)
 
     def resend(self, room_id: str) -> None:
         """Another copy of the directory owns a room, and knows of no stream: tells it those of the room."""
         for (watched_id, user_id), streams in self._open.items():
             if watched_id == room_id:
-                self._note(watched_id, user_id, streams.epoch, is_open=True)
+                self._note(watched_id, user_id, streams)
 
     async def run(self) -> None:
         """Sends for ever."""
@@ -84,8 +90,14 @@ class StreamReports:
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
 
-    def _note(self, room_id: str, user_id: str, epoch: int, *, is_open: bool) -> None:
-        change = sessions_pb2.StreamChange(room_id=room_id, user_id=user_id, epoch=epoch, open=is_open)
+    def _note(self, room_id: str, user_id: str, streams: _Streams) -> None:
+        change = sessions_pb2.StreamChange(
+            room_id=room_id,
+            user_id=user_id,
+            epoch=streams.epoch,
+            open=streams.count > 0,
+            sound=streams.sounding > 0,
+        )
         self._waiting[room_id, user_id] = change
         self._something.set()
 

@@ -27,12 +27,14 @@ _log = get_logger("presence")
 
 @dataclass(frozen=True, slots=True)
 class StreamNews:
-    """An event stream of a seat opened or went."""
+    """A stream of a seat opened or went."""
 
     room_id: str
     user_id: str
     epoch: int
     is_open: bool
+    sound: bool = False
+    """Whether one that is open carries sound."""
 
 
 class Presence:
@@ -71,7 +73,7 @@ class Presence:
                 for each in news:
                     if each.is_open:
                         adopt_stream(room, each.user_id, each.epoch, now)
-                    set_stream(room, each.user_id, each.epoch, each.is_open, now)
+                    set_stream(room, each.user_id, each.epoch, each.is_open, now, sound=each.sound)
                 review(room, now)
 
             if self._rooms.get(room_id) is not None:

@@ -21,15 +21,19 @@ from services.room_directory.domain.stage import (
 )
 
 
-def set_stream(room: Room, user_id: str, epoch: int, is_open: bool, now: datetime) -> None:
-    """Notes that the event stream a person opened with `epoch` is open or gone; news of an older device is void."""
+def set_stream(room: Room, user_id: str, epoch: int, is_open: bool, now: datetime, *, sound: bool = False) -> None:
+    """Notes that the stream a person opened with `epoch` is open or gone; news of an older device is void.
+
+    `sound` says whether it carries sound, of which relays know nothing.
+    """
     seat = room.seats.get(user_id)
     if seat is None or epoch < seat.device_epoch:
         return
     if is_open:
         changed = replace(seat, stream=True, stream_epoch=max(epoch, seat.stream_epoch), stream_lost=False)
+        changed = replace(changed, listens=sound)
     elif seat.stream and epoch >= seat.stream_epoch:
-        changed = replace(seat, stream=False, stream_lost=True)
+        changed = replace(seat, stream=False, stream_lost=True, listens=False)
     else:
         return
     if not is_open:
@@ -118,11 +122,11 @@ def ask_to_move(room: Room, relay_id: str, new_home_id: str, spread_milliseconds
 
 def put_seat(room: Room, seat: Seat, now: datetime) -> None:
     """Keeps a seat and works out since when its person is absent."""
-    if not seat.sounds():
+    if not seat.hears():
         room.note_silence(seat.user_id, now)
     there = seat.in_use()
     absent_since = None if there else (seat.absent_since or now)
-    unheard_since = None if seat.sounds() else seat.unheard_since
+    unheard_since = None if seat.hears() else seat.unheard_since
     room.seats[seat.user_id] = replace(seat, absent_since=absent_since, unheard_since=unheard_since)
 
 

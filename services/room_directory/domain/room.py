@@ -269,14 +269,14 @@ class Room:
     def had_sound(self, user_id: str, now: datetime) -> bool:
         """Whether the person has a media session here, or had one lately: who comes back is no newcomer."""
         seat, until = self.seats.get(user_id), self.sounded.get(user_id)
-        if seat is not None and seat.sounds():
+        if seat is not None and seat.hears():
             return True
         return until is not None and (now - until).total_seconds() <= RETURNING_SECONDS
 
     def note_silence(self, user_id: str, now: datetime) -> None:
         """Remembers somebody whose media session is about to be counted out; nothing for who has none."""
         seat = self.seats.get(user_id)
-        if seat is None or not seat.sounds():
+        if seat is None or not seat.hears():
             return
         self.sounded.pop(user_id, None)
         self.sounded[user_id] = now

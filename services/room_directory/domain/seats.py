@@ -108,6 +108,8 @@ class Seat:
     stream_epoch: int = 0
     stream_lost: bool = False
     """True when an event stream was open and is gone."""
+    listens: bool = False
+    """True while sound comes over HTTPS: no relay knows of it."""
     proof: Proof = UNKNOWN
     """By which sign-in it was taken: when that ends, so does the seat."""
     absent_since: datetime | None = None
@@ -118,6 +120,10 @@ class Seat:
     def sounds(self) -> bool:
         """Whether its media session is connected."""
         return self.session in (SessionState.UP, SessionState.IDLE)
+
+    def hears(self) -> bool:
+        """Whether sound comes to it, by its media session or over HTTPS."""
+        return self.sounds() or self.listens
 
     def in_use(self) -> bool:
         """Whether a device is known to hold this seat now."""

@@ -71,7 +71,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         changes = await self._passing.sort(
             request.changes, _room_of, self._peers.report_streams, passed_on=_is_passed_on()
         )
-        news = [StreamNews(each.room_id, each.user_id, each.epoch, each.open) for each in changes]
+        news = [StreamNews(each.room_id, each.user_id, each.epoch, each.open, each.sound) for each in changes]
         await self._presence.report_streams(news)
         return pb.ReportStreamsResponse()
 

@@ -19,6 +19,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int, bool]] = []
+        self.sounds: list[tuple[str, bool, bool]] = []
         self.batches = 0
         self.away = False
 
@@ -27,6 +28,7 @@ class Directory:
             raise PartUnavailable("away")
         self.batches += 1
         self.told.extend((each.user_id, each.epoch, each.open) for each in changes)
+        self.sounds.extend((each.user_id, each.open, each.sound) for each in changes)
 
 
 @pytest.fixture
@@ -101,3 +103,16 @@ async def test_a_close_without_an_open_is_nothing(reports: StreamReports, direct
     reports.closed(ROOM, "anna", 5)
     reports.opened(ROOM, "boris", 1)
     await eventually(lambda: directory.told == [("boris", 1, True)])
+
+
+async def test_sound_is_told_of_beside_events_and_that_it_went(reports: StreamReports, directory: Directory) -> None:
+    reports.opened(ROOM, "anna", 5)
+    await eventually(lambda: directory.sounds == [("anna", True, False)])
+    reports.opened(ROOM, "anna", 5, sound=True)
+    await eventually(lambda: directory.sounds[1:] == [("anna", True, True)])
+    reports.closed(ROOM, "anna", 5, sound=True)
+    await eventually(lambda: directory.sounds[2:] == [("anna", True, False)])
+    reports.opened(ROOM, "boris", 5, sound=True)
+    await eventually(lambda: directory.sounds[3:] == [("boris", True, True)])
+    reports.closed(ROOM, "boris", 5, sound=True)
+    await eventually(lambda: directory.sounds[4:] == [("boris", False, False)])

@@ -99,9 +99,9 @@ class Hall:
         set_session(self.room, news, self.now)
         review(self.room, self.now)
 
-    def stream(self, name: str, is_open: bool) -> None:
-        """The gateway's news of the person's event stream."""
-        set_stream(self.room, name, self.room.seats[name].epoch, is_open, self.now)
+    def stream(self, name: str, is_open: bool, *, sound: bool = False) -> None:
+        """The gateway's news of the person's streams."""
+        set_stream(self.room, name, self.room.seats[name].epoch, is_open, self.now, sound=sound)
         review(self.room, self.now)
 
     def wait(self, seconds: float, step: float = 0.5) -> None:

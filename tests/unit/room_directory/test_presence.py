@@ -344,6 +344,17 @@ def test_a_seat_without_sound_may_be_kept_where_nobody_wants_it_and_ends_once_so
     assert "sami" not in hall.room.seats
 
 
+def test_who_listens_over_https_has_sound_though_no_relay_knows_of_it() -> None:
+    hall = Hall(rules=Rules(listener_limit=1))
+    hall.join("sami")
+    hall.stream("sami", True, sound=True)
+    hall.wait(300)
+    assert "sami" in hall.room.seats, "a full room takes no seat from who hears it"
+    assert hall.room.had_sound("sami", hall.now)
+    hall.stream("sami", True, sound=False)
+    assert hall.room.had_sound("sami", hall.now), "and who comes back is no newcomer"
+
+
 def test_who_had_sound_and_reads_on_without_it_keeps_their_seat_in_a_full_room() -> None:
     hall = Hall(rules=Rules(listener_limit=1))
     hall.listen("omar")
