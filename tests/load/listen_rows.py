@@ -24,9 +24,9 @@ SLOW = 2000
 WINDOW_SECONDS = 20.0
 SETTLE_SECONDS = 3.0
 COME_AT_ONCE = 20
-SIP_SECONDS = 6.0
+SIP_SECONDS = 4.0
 """How often one who is slow takes what has come: less each time than was said meanwhile."""
-RECEIVE_BYTES = 2048
+RECEIVE_BYTES = 8192
 """What the system holds for one who is slow."""
 
 
@@ -46,7 +46,7 @@ class Listener(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if self._slow:
-            transport.set_read_buffer_limits(RECEIVE_BYTES)  # type: ignore[attr-defined]
+            transport.set_read_buffer_limits(RECEIVE_BYTES // 4)  # type: ignore[attr-defined]
         transport.write(self._request.encode())
 
     def data_received(self, data: bytes) -> None:
@@ -181,7 +181,7 @@ async def listen_rows(folder: Path, listeners: int = LISTENERS, slow: int = SLOW
         alone = await _look(pid, gateway, quick)
         held = (resident_kib(pid) - empty) / listeners
         await stack.enter_async_context(listening(house, gateway, people[listeners:-1], slow=True))
-        await asyncio.sleep(SETTLE_SECONDS + SIP_SECONDS)
+        await asyncio.sleep(2 * SETTLE_SECONDS + 20.0)
         beside = await _look(pid, gateway, quick)
         held_slow = (resident_kib(pid) - empty) / (listeners + slow)
     many, few = f"{listeners} listeners over TLS", f"{slow} slow ones beside them"
