@@ -17,7 +17,7 @@ from majlis.auth.v1 import (
     sign_in_service_pb2,
     sign_in_service_pb2_grpc,
 )
-from majlis.gateway.v1 import caption_stream_service_pb2_grpc, event_service_pb2_grpc
+from majlis.gateway.v1 import caption_stream_service_pb2_grpc, event_service_pb2_grpc, listen_service_pb2_grpc
 from majlis.invite.v1 import (
     door_service_pb2,
     door_service_pb2_grpc,
@@ -57,9 +57,9 @@ class Client:
     """One person's, or nobody's, connection to a server; use it as an async context manager.
 
     `sign_ins`, `accounts`, `personal_tokens`, `operators`, `invites`, `doors`, `rooms`, `stage`, `booths`,
-    `captions`, `caption_streams`, `moderation`, `capacity`, `ladder` and `events` are the generated stubs: every
-    public RPC can be called through them. `seats` are those it holds: watching, listening and speaking in a room share
-    one. Whatever is refused raises MajlisError.
+    `captions`, `caption_streams`, `moderation`, `capacity`, `ladder`, `events` and `listening` are the generated
+    stubs: every public RPC can be called through them. `seats` are those it holds: watching, listening and speaking in
+    a room share one. Whatever is refused raises MajlisError.
     """
 
     def __init__(self, server: Server, tokens: TokenSource | None = None) -> None:
@@ -82,6 +82,7 @@ class Client:
         self.capacity = capacity_service_pb2_grpc.CapacityServiceStub(self._channel)
         self.ladder = ladder_service_pb2_grpc.LadderServiceStub(self._channel)
         self.events = event_service_pb2_grpc.EventServiceStub(self._channel)
+        self.listening = listen_service_pb2_grpc.ListenServiceStub(self._channel)
         self.seats = Seats(self.rooms)
         self._ways_in = sign_in_service_pb2_grpc.SignInServiceStub(self._anonymous)
         self._exchange = personal_token_service_pb2_grpc.PersonalTokenServiceStub(self._anonymous)

@@ -1,4 +1,4 @@
-"""Tells the directory which people's streams of events or sound opened or went, in batches that are sent until they arrive."""
+"""Tells the directory which people's streams of events or sound opened or went, in batches, until they arrive."""
 
 import asyncio
 from collections import OrderedDict
