@@ -79,7 +79,7 @@ class SoundStream:
     def placed(self) -> list[tuple[float, bytes]]:
         """The same, each with the second it begins at."""
         found = []
-        with av.open(io.BytesIO(self.body)) as opened:
+        with av.open(io.BytesIO(self.body), "r") as opened:
             for packet in opened.demux(audio=0):
                 if packet.size:
                     assert packet.pts is not None

@@ -21,7 +21,7 @@ def test_a_ticket_says_whose_it_is_and_what_they_hear_for_a_minute() -> None:
     assert opened.wish == Wish("", ("ru", "en"))
     assert (opened.access.user_id, opened.access.sign_in_id) == (ACCESS.user_id, ACCESS.sign_in_id)
     assert opened.access.issued_at == ACCESS.issued_at, "what ended before the sign-in's token does not end it"
-    assert opened.access.scopes == {"listen"}
+    assert opened.access.scopes == frozenset({"listen"})
     assert not opened.access.operator
 
 

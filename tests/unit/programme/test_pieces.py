@@ -28,7 +28,7 @@ def talk(frames: int, at: int = 0) -> list[Placed]:
 
 
 def packets(stream: bytes) -> list[bytes]:
-    with av.open(io.BytesIO(stream)) as opened:
+    with av.open(io.BytesIO(stream), "r") as opened:
         return [bytes(packet) for packet in opened.demux(audio=0) if packet.size]
 
 
