@@ -133,28 +133,9 @@ class Gateway:
         identities = _identities(settings, auth, revocations, metrics)
         self._reports = StreamReports(directory.report_streams)
         seats = SeatChecks(directory.seat_epochs, self.background)
-        self._wishes = wishes = Wishes(self.bus, Consumer.GATEWAY, new_id(), SystemClock())
-        self.watching = Watching(
-            settings=settings,
-            seats=seats,
-            rooms=directory,
-            events=RoomEventsOfBus(self.bus),
-            reports=self._reports,
-            revocations=revocations,
-            sparing=self._sparing,
-            metrics=metrics,
-            background=self.background,
-        )
-        self._listening = Listening(
-            settings=settings,
-            seats=seats,
-            directory=directory,
-            reports=self._reports,
-            revocations=revocations,
-            source=lambda channel: Listener(self.bus, wishes, channel),
-            metrics=metrics,
-            background=self.background,
-        )
+        self._wishes = Wishes(self.bus, Consumer.GATEWAY, new_id(), SystemClock())
+        self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
+        self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())
@@ -184,6 +165,45 @@ class Gateway:
         self.http = web.HttpServer(app, web_port, settings, certificate)
         rpcs = native.PublicRpcs(calls, door, metrics)
         self._grpc = None if native_port is None else native.PublicGrpcServer(native_port, rpcs, services)
+
+    def _watching_over(
+        self,
+        settings: Settings,
+        directory: DirectoryClient,
+        seats: SeatChecks,
+        revocations: RevocationList,
+        metrics: Metrics,
+    ) -> Watching:
+        return Watching(
+            settings=settings,
+            seats=seats,
+            rooms=directory,
+            events=RoomEventsOfBus(self.bus),
+            reports=self._reports,
+            revocations=revocations,
+            sparing=self._sparing,
+            metrics=metrics,
+            background=self.background,
+        )
+
+    def _listening_over(
+        self,
+        settings: Settings,
+        directory: DirectoryClient,
+        seats: SeatChecks,
+        revocations: RevocationList,
+        metrics: Metrics,
+    ) -> Listening:
+        return Listening(
+            settings=settings,
+            seats=seats,
+            directory=directory,
+            reports=self._reports,
+            revocations=revocations,
+            source=lambda channel: Listener(self.bus, self._wishes, channel),
+            metrics=metrics,
+            background=self.background,
+        )
 
     async def start(self) -> None:
         """Connects to the bus, starts the background work, and serves both public ports."""

@@ -30,7 +30,7 @@ class Asked:
 
 
 def asked_for(path: str) -> Asked | None:
-    """What is asked for; None for a path that is none of these."""
+    """Room, channel and container, or the ticket; None for a path that names none."""
     found = _ASKED.fullmatch(path)
     if found is None:
         return None
