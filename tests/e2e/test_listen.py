@@ -128,6 +128,47 @@ async def test_a_page_hears_it_by_an_audio_element_and_its_cookie(
             assert voices.power_at(await omar.hear(2.0), 1100) > 0.5, ending
 
 
+# Appends the stream as it comes, and stays close to its end.
+BY_MEDIA_SOURCE = """async ([path, type]) => {
+  const source = new MediaSource();
+  const sound = new Audio(URL.createObjectURL(source));
+  await new Promise((done) => source.addEventListener('sourceopen', done, { once: true }));
+  const buffer = source.addSourceBuffer(type);
+  const context = new AudioContext();
+  context.createMediaElementSource(sound).connect(context.destination);
+  const reader = (await fetch(path)).body.getReader();
+  (async () => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      buffer.appendBuffer(value);
+      await new Promise((ready) => buffer.addEventListener('updateend', ready, { once: true }));
+      if (!sound.buffered.length) continue;
+      const end = sound.buffered.end(sound.buffered.length - 1);
+      if (end - sound.currentTime > 1.2) sound.currentTime = end - 0.5;
+      if (sound.paused) sound.play();
+    }
+  })();
+}"""
+
+
+async def test_a_page_hears_it_by_a_media_source(stack: Stack, house: House, tones: dict[int, Path]) -> None:
+    types = {"webm": "audio/webm; codecs=opus", "mp4": 'audio/mp4; codecs="opus"'}
+    async with (
+        hall(stack, "For close pages") as (owner, guest, room_id),
+        load_tool.speaking(stack.url, room_id, owner.access_token, tones[700]),
+    ):
+        for ending, media_type in types.items():
+            omar = await house.arrives("Omar", bypass_csp=True)
+            await omar.context.add_cookies([{"name": "majlis_access", "value": guest.access_token, "url": stack.url}])
+            await omar.page.goto(stack.url)
+            await omar.page.evaluate(BY_MEDIA_SOURCE, [f"/listen/{room_id}.{ending}", media_type])
+            await asyncio.sleep(2.0)
+            assert voices.power_at(await omar.hear(2.0), 700) > 0.5, ending
+            await omar.browser.close()
+            house.people.remove(omar)
+
+
 async def test_a_program_with_the_sdk_hears_it_over_https(stack: Stack, tones: dict[int, Path], tmp_path: Path) -> None:
     said = said_in(tmp_path, tones[440])
     async with (

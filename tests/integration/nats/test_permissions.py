@@ -275,5 +275,5 @@ def test_every_event_of_a_service_is_published_by_it_alone_and_a_programme_by_re
     for subject in (s for s in real_subjects() if not s.startswith("_INBOX")):
         speakers = [user for user in USERS if any(covers(p, subject) for p in TABLE[user]["publish"])]
         owner, fact = subject.split(".")[0], subject.split(".")[3]
-        of_programme = {"frame": ["media_relay"], "wanted": ["media_relay", "canary"]}
+        of_programme = {"frame": ["media_relay"], "wanted": ["media_relay", "gateway", "canary"]}
         assert speakers == (of_programme[fact] if owner == "programme" else [owner])
