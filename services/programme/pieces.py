@@ -11,6 +11,8 @@ PIECE_SAMPLES: Final = 20 * FRAME_SAMPLES
 PIECE_SECONDS: Final = PIECE_SAMPLES / SAMPLE_RATE
 QUIET_SAMPLES: Final = SAMPLE_RATE // 5
 """How far silence stays behind the moment, so that a frame on its way still finds its place."""
+_MOST_MADE_UP = 2 * SAMPLE_RATE
+"""After a longer stand-still of this process, its machine asleep, the line jumps: nobody wants to hear the silence."""
 _EARLY_SAMPLES = SAMPLE_RATE // 5
 _FULLBAND = bytes([31 << 3])
 """A packet without sound before any frame was heard."""
@@ -71,6 +73,8 @@ class LiveLine:
         return self._quiet_until(_whole(now - QUIET_SAMPLES))
 
     def _quiet_until(self, end: int) -> list[Placed]:
+        if end - self._end > _MOST_MADE_UP:
+            self._end = end // PIECE_SAMPLES * PIECE_SAMPLES
         begins = range(self._end, end, FRAME_SAMPLES)
         self._end = max(self._end, end)
         return [Placed(at, self._silence) for at in begins]

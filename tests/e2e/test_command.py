@@ -133,6 +133,10 @@ async def test_people_without_a_browser_talk_and_listen(stack: Stack, tmp_path: 
         await listener.run("listen", "--room", link, "-o", str(tmp_path / "first.ogg"), "--seconds", "6")
         first = heard_in(tmp_path / "first.ogg")
         assert seconds_of(first, 440) > 3
+        # And where the network carries nothing but HTTPS.
+        over_https = ("--over", "https", "--seconds", "6", "-o", str(tmp_path / "plain.ogg"))
+        await listener.run("listen", "--room", room, *over_https)
+        assert seconds_of(heard_in(tmp_path / "plain.ogg"), 440) > 3
 
         listening = asyncio.ensure_future(
             listener.run("listen", "--room", room, "-o", str(tmp_path / "second.ogg"), "--seconds", "14")

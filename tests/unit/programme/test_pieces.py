@@ -67,6 +67,14 @@ def test_while_nobody_speaks_silence_goes_on_a_little_behind_the_moment() -> Non
     assert spoken[-1] == Placed(now, SPEECH), "where it was said, after the silence that was still missing"
 
 
+def test_a_process_that_stood_still_does_not_make_up_for_all_the_silence() -> None:
+    line = LiveLine(0)
+    line.add(0, SPEECH, 0)
+    placed = line.rest(3600 * SAMPLE_RATE)
+    assert len(placed) < 20
+    assert placed[-1].at == 3600 * SAMPLE_RATE - QUIET_SAMPLES - FRAME_SAMPLES
+
+
 def test_what_comes_late_is_heard_all_the_same_and_the_next_silence_makes_good_for_it() -> None:
     line = LiveLine(0)
     line.add(0, SPEECH, 0)
