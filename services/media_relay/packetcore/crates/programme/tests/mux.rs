@@ -115,3 +115,35 @@ fn a_cluster_of_webm_and_a_fragment_of_mp4_begin_anew_after_a_gap() {
     let fragment = mp4.packet(96_000, &packet(1)).unwrap();
     assert_eq!(&fragment[4..8], b"moof");
 }
+
+#[test]
+fn what_follows_a_cut_is_a_piece_of_its_own() {
+    for mut mux in all() {
+        let mut pieces = Vec::new();
+        for piece in 0..3u8 {
+            let mut bytes = Vec::new();
+            for frame in 0..4 {
+                let at = (u64::from(piece) * 4 + frame) * 960;
+                bytes.extend(mux.packet(at, &packet(piece)).unwrap());
+            }
+            bytes.extend(mux.cut());
+            pieces.push(bytes);
+        }
+        let begin = &pieces[0][..4];
+        for (piece, bytes) in pieces.iter().enumerate() {
+            assert_eq!(&bytes[..4], begin, "each begins as the first: a cluster, a fragment, a page");
+            let body = [piece as u8; 300];
+            assert_eq!(bytes.windows(300).filter(|window| *window == body).count(), 4, "and holds its own packets");
+        }
+        assert!(mux.cut().is_empty(), "nothing waits after a cut");
+    }
+}
+
+#[test]
+fn an_ogg_stream_that_begins_late_begins_where_its_sound_does() {
+    let mut mux = Ogg::new(SOUND, 7);
+    let mut bytes = mux.packet(48_000 * 60, &packet(1)).unwrap();
+    bytes.extend(mux.cut());
+    let (_, position, _, packets) = pages(&bytes)[0];
+    assert_eq!((position, packets), (48_000 * 60 + 960, 1), "no minute of silence before it");
+}
