@@ -12,6 +12,8 @@
 //! Who sends what under which key is decided by types: a [`srtp::SealKey`] lives in exactly one place, a session's role,
 //! or the shard that serves it, and each index it gives out is used once ([`srtp::PacketIndex`]).
 //!
+//! [`framing`] carries the same datagrams over TCP.
+//!
 //! Bad input is counted and dropped ([`endpoint::DropReason`]), never an error to the caller and never a panic; a panic
 //! all the same ends one session, is reported, and the thread goes on.
 
@@ -20,6 +22,7 @@
 pub mod demux;
 pub mod endpoint;
 pub mod fanout;
+pub mod framing;
 pub mod ice;
 pub mod limits;
 pub mod replay;

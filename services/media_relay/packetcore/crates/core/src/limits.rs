@@ -83,7 +83,8 @@ impl SourceLimiter {
 /// No source has this key.
 const NOBODY: u64 = u64::MAX >> 1;
 
-fn source_key(source: IpAddr) -> u64 {
+/// What counts as one source: an IPv4 address, or an IPv6 /64.
+pub fn source_key(source: IpAddr) -> u64 {
     match source.to_canonical() {
         IpAddr::V4(ip) => u64::from(u32::from(ip)),
         // The first bit tells it from an IPv4 address; all public ones have it clear (RFC 4291 §2.4: 2000::/3).

@@ -29,10 +29,20 @@ pub struct ChannelId(pub u64);
 /// A local socket and a remote address: what ICE calls a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
-    /// Index of the local socket.
+    /// Index of the local socket; from [`Path::TCP`] on, of the one that takes TCP connections.
     pub socket: u8,
     /// The other side.
     pub remote: SocketAddr,
+}
+
+impl Path {
+    /// The first number of sockets that take TCP connections, of which each path is one.
+    pub const TCP: u8 = 0x80;
+
+    /// Whether datagrams go over a TCP connection.
+    pub fn is_tcp(&self) -> bool {
+        self.socket >= Self::TCP
+    }
 }
 
 /// Turns monotonic time into NTP time (RFC 5905, 32.32).

@@ -93,6 +93,7 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
         sender_threads: 1,
         programme_threads: 1,
         handshakes_per_source_per_second: 50,
+        tcp: None,
     })?;
     relay.start()?;
     let stage = relay.add_stage()?.0;

@@ -164,6 +164,7 @@ fn measure_relay(audiences: &[&[UdpSocket]], tracks: &[Arc<Track>], seconds: u64
         sender_threads: 1,
         programme_threads: 1,
         handshakes_per_source_per_second: 50,
+        tcp: None,
     })?;
     relay.start()?;
     let mut speakers = Vec::new();

@@ -1,7 +1,8 @@
 //! Datagrams in and out in batches: `recvmmsg` and `sendmmsg` over buffers that are allocated once.
 
 use crate::socket::{from_sockaddr, to_sockaddr};
-use crate::sys;
+use crate::sys::{self, EventFd};
+use crate::tcp_ring::RingIn;
 use majlis_core::fanout::Transmit;
 use majlis_core::{MTU, Path};
 use std::io;
@@ -32,6 +33,8 @@ pub struct SendCounters {
     pub unreachable: u64,
     /// Of those, filtered.
     pub forbidden: u64,
+    /// Given up because the TCP thread was behind.
+    pub lost_to_tcp: u64,
 }
 
 impl SendCounters {
@@ -50,9 +53,19 @@ impl SendCounters {
 pub struct SendBatch {
     sockets: Arc<Vec<UdpSocket>>,
     batches: Vec<Batch>,
+    /// Where those of TCP connections go.
+    tcp: Option<TcpOutlet>,
     /// Where a datagram for a socket that does not exist is written, and forgotten.
     nowhere: Box<[u8; MTU]>,
     counters: SendCounters,
+}
+
+/// The way to the TCP thread, which nobody waits for.
+pub struct TcpOutlet {
+    /// What it is to write.
+    pub ring: RingIn,
+    /// Wakes it.
+    pub wake: Arc<EventFd>,
 }
 
 struct Batch {
@@ -62,7 +75,7 @@ struct Batch {
 }
 
 impl SendBatch {
-    /// An empty batch for each of `sockets`.
+    /// An empty batch for each of `sockets`; datagrams of TCP paths go nowhere.
     pub fn new(sockets: Arc<Vec<UdpSocket>>) -> Self {
         let batch = |_| Batch {
             buffers: vec![[0; MTU]; BATCH].into_boxed_slice(),
@@ -72,27 +85,39 @@ impl SendBatch {
         Self {
             batches: sockets.iter().map(batch).collect(),
             sockets,
+            tcp: None,
             nowhere: Box::new([0; MTU]),
             counters: SendCounters::default(),
         }
     }
 
+    /// The same, with a way to the TCP thread if there is one.
+    pub fn with_tcp(self, tcp: Option<TcpOutlet>) -> Self {
+        Self { tcp, ..self }
+    }
+
     /// Totals so far.
     pub fn counters(&self) -> SendCounters {
-        self.counters
+        let lost_to_tcp = self.tcp.as_ref().map_or(0, |tcp| tcp.ring.lost());
+        SendCounters { lost_to_tcp, ..self.counters }
     }
 }
 
 impl Transmit for SendBatch {
     fn buffer(&mut self, path: &Path) -> &mut [u8] {
-        match self.batches.get_mut(usize::from(path.socket)) {
-            Some(batch) => &mut batch.buffers[batch.lengths.len()],
-            None => &mut self.nowhere[..],
+        match (self.batches.get_mut(usize::from(path.socket)), &mut self.tcp) {
+            (Some(batch), _) => &mut batch.buffers[batch.lengths.len()],
+            (None, Some(tcp)) if path.is_tcp() => tcp.ring.buffer(),
+            _ => &mut self.nowhere[..],
         }
     }
 
     fn commit(&mut self, path: &Path, len: usize) {
         let at = usize::from(path.socket);
+        if let Some(tcp) = self.tcp.as_mut().filter(|_| path.is_tcp()) {
+            tcp.ring.commit(path, len);
+            return;
+        }
         let Some(batch) = self.batches.get_mut(at) else { return };
         batch.addresses.push(to_sockaddr(&path.remote));
         batch.lengths.push(len.min(MTU));
@@ -106,6 +131,11 @@ impl Transmit for SendBatch {
             if !batch.lengths.is_empty() {
                 batch.send(socket.as_raw_fd(), &mut self.counters);
             }
+        }
+        if let Some(tcp) = &mut self.tcp
+            && tcp.ring.take_fresh()
+        {
+            tcp.wake.signal();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The numbers operators watch: written by the threads that own them, read by anyone, under the names listed here.
 
 use crate::sys::{CpuClock, cores_of_this_thread};
+use crate::tcp_connections::Closed;
 use majlis_core::Micros;
 use majlis_core::endpoint::DropReason;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: AtomicU64,)*
             /// Dropped datagrams by [`DropReason`], named `dropped_<reason>`.
             pub dropped: [AtomicU64; DropReason::ALL.len()],
+            /// Closed TCP connections by [`Closed`], named `tcp_closed_<reason>`.
+            pub tcp_closed: [AtomicU64; Closed::ALL.len()],
             /// What playout buffers held the last frames.
             pub holds: Holds,
             programmes: Mutex<BTreeMap<usize, ProgrammeGauges>>,
@@ -62,6 +65,28 @@ counters! {
     send_errors_forbidden,
     /// Packets that could not be sealed.
     seal_errors,
+    /// TCP connections taken.
+    tcp_connections_accepted,
+    /// Times that one could not be taken.
+    tcp_accept_errors,
+    /// TCP connections now.
+    tcp_connections_now,
+    /// Sessions whose media goes over one of them.
+    tcp_sessions_now,
+    /// Of those, listeners.
+    tcp_listeners_now,
+    /// Datagrams that came by TCP.
+    tcp_frames_in,
+    /// Those of a connection that sent too many.
+    tcp_frames_policed,
+    /// Datagrams that the system took from us whole for TCP connections.
+    tcp_frames_out,
+    /// Datagrams given up because their connection was slow: its listener was taken forward to now.
+    tcp_frames_skipped,
+    /// Datagrams for connections that were closed.
+    tcp_frames_nowhere,
+    /// Datagrams lost between threads, because one of them was behind.
+    tcp_frames_lost,
     /// Commands lost between threads; above zero is a bug or a stalled thread.
     commands_lost,
     /// Programme frames mixed or played out here.
@@ -173,6 +198,9 @@ impl Counters {
             self.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         for (reason, count) in DropReason::ALL.iter().zip(&self.dropped) {
             all.insert(format!("dropped_{}", reason.as_str()), count.load(Relaxed));
+        }
+        for (why, count) in Closed::ALL.iter().zip(&self.tcp_closed) {
+            all.insert(format!("tcp_closed_{}", why.as_str()), count.load(Relaxed));
         }
         if let Ok(mut clocks) = self.clocks.lock() {
             for (name, clock, last) in clocks.iter_mut() {

@@ -17,13 +17,18 @@ mod relay;
 mod sender_thread;
 pub mod socket;
 pub mod sys;
+mod tcp_connections;
+mod tcp_poll;
+mod tcp_ring;
+mod tcp_socket;
+mod tcp_thread;
 mod threads;
 mod work;
 
 pub use calibrate::self_calibrate;
 pub use majlis_mix::InputReading;
 pub use random::stream_start;
-pub use relay::{Relay, RelayConfig, SessionReport};
+pub use relay::{Relay, RelayConfig, SessionReport, TcpConfig};
 pub use work::{WorkCosts, measure_work};
 
 use thiserror::Error;

@@ -6,8 +6,9 @@ use crate::dump::dump;
 use crate::messages::{Mailbox, Question, ToPacket, ToProgramme, ToSender};
 use crate::outlets::Outlets;
 use crate::sys;
+use crate::tcp_ring::RingOut;
 use majlis_core::endpoint::{Endpoint, Gauges};
-use majlis_core::{Micros, Path, WallClock};
+use majlis_core::{MTU, Micros, Path, WallClock};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// Rounds of [`BATCH`] datagrams taken from one socket before commands are looked at again.
 const ROUNDS: usize = 4;
+/// Datagrams taken from TCP connections in a turn.
+const FRAMES_AT_ONCE: usize = 1024;
 /// Longest sleep: the endpoint's sweep.
 const MAX_SLEEP: Micros = 100_000;
 /// Least time between two looks at the sockets. A crowd's checks and reports come one by one, thousands a second, and
@@ -26,10 +29,12 @@ pub struct PacketThread {
     endpoint: Endpoint,
     sockets: Arc<Vec<UdpSocket>>,
     receive: ReceiveBatch,
+    /// What came by TCP.
+    tcp: Option<RingOut>,
     inbox: Arc<Mailbox<ToPacket>>,
     out: Outlets,
     stop: Arc<AtomicBool>,
-    told: [u64; 7],
+    told: [u64; 8],
 }
 
 impl PacketThread {
@@ -37,11 +42,12 @@ impl PacketThread {
     pub fn new(
         endpoint: Endpoint,
         sockets: Arc<Vec<UdpSocket>>,
+        tcp: Option<RingOut>,
         inbox: Arc<Mailbox<ToPacket>>,
         out: Outlets,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { endpoint, sockets, receive: ReceiveBatch::default(), inbox, out, stop, told: [0; 7] }
+        Self { endpoint, sockets, receive: ReceiveBatch::default(), tcp, inbox, out, stop, told: [0; 8] }
     }
 
     /// Serves until told to stop.
@@ -72,6 +78,7 @@ impl PacketThread {
             for at in 0..self.sockets.len() {
                 more |= self.take_datagrams(at);
             }
+            more |= self.take_frames();
             let now = sys::monotonic_micros();
             if now >= due {
                 self.endpoint.set_clock(WallClock::new(now, sys::ntp_now()));
@@ -104,6 +111,27 @@ impl PacketThread {
             }
             // Answers and forwarded speech do not wait for the whole burst.
             self.out.flush();
+        }
+        true
+    }
+
+    /// Takes what came by TCP; says whether more waits.
+    fn take_frames(&mut self) -> bool {
+        let mut waiting = self.tcp.as_ref().map_or(0, RingOut::waiting);
+        if waiting == 0 {
+            return false;
+        }
+        // What waits was sent before these commands are taken, as above.
+        self.take_commands();
+        let Some(tcp) = &mut self.tcp else { return false };
+        let (now, mut buf) = (sys::monotonic_micros(), [0; MTU]);
+        for _ in 0..FRAMES_AT_ONCE {
+            if waiting == 0 {
+                return false;
+            }
+            let Some((path, len)) = tcp.take(&mut buf) else { return false };
+            waiting = waiting.saturating_sub(RingOut::taken(len));
+            self.endpoint.handle_datagram(path, &mut buf[..len], now, &mut self.out);
         }
         true
     }
@@ -175,6 +203,8 @@ impl PacketThread {
         publish(&counters.connected_now, gauges.connected);
         publish(&counters.stage_sessions_now, gauges.stage_sessions);
         publish(&counters.listeners_now, gauges.listeners);
+        publish(&counters.tcp_sessions_now, gauges.tcp_sessions);
+        publish(&counters.tcp_listeners_now, gauges.tcp_listeners);
         publish(&counters.red_listeners_now, gauges.red_listeners);
         publish(&counters.reporting_now, reporting);
         publish(&counters.loss_ppm_now, mean(gauges.lost_256 * 1_000_000 / 256));
@@ -184,7 +214,7 @@ impl PacketThread {
 }
 
 /// Adds a thread's share of what went out.
-pub fn publish_sent(counters: &Counters, batch: &SendBatch, told: &mut [u64; 7]) {
+pub fn publish_sent(counters: &Counters, batch: &SendBatch, told: &mut [u64; 8]) {
     let sent = batch.counters();
     publish_share(&counters.packets_out, sent.sent, &mut told[0]);
     publish_share(&counters.bytes_out, sent.bytes, &mut told[1]);
@@ -193,4 +223,5 @@ pub fn publish_sent(counters: &Counters, batch: &SendBatch, told: &mut [u64; 7])
     publish_share(&counters.send_errors_too_long, sent.too_long, &mut told[4]);
     publish_share(&counters.send_errors_unreachable, sent.unreachable, &mut told[5]);
     publish_share(&counters.send_errors_forbidden, sent.forbidden, &mut told[6]);
+    publish_share(&counters.tcp_frames_lost, sent.lost_to_tcp, &mut told[7]);
 }

@@ -1,6 +1,9 @@
 //! One relay's media port as its owner uses it: every method may be called from any thread.
 
 mod asking;
+mod port;
+
+pub use port::TcpConfig;
 
 use crate::RelayError;
 use crate::checks::{check_credentials, check_listener_format, check_stage_format};
@@ -8,14 +11,15 @@ use crate::counters::Counters;
 use crate::messages::{EffortRule, Events, Exports, Mailbox, Pushes, ToPacket};
 use crate::random::{random, stream_start};
 use crate::registry::{Registry, thread_of};
+use crate::sys;
 use crate::threads::{self, Threads};
-use crate::{socket, sys};
 use majlis_core::endpoint::{Command, Event, SessionInfo, StageFormat};
 use majlis_core::fanout::ListenerFormat;
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
-use majlis_core::{ChannelId, MTU, SessionId, StageId};
+use majlis_core::{ChannelId, MTU, Path, SessionId, StageId};
 use majlis_mix::BIT_RATES;
 use majlis_programme::{EncoderCosts, MixPlan, PacketLength, ProgrammeCommand, ProgrammeFrame};
+use port::TcpSide;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +42,8 @@ pub struct RelayConfig {
     pub programme_threads: usize,
     /// DTLS handshakes that one source may begin in a second.
     pub handshakes_per_source_per_second: u32,
+    /// The media port's TCP side; none: UDP only.
+    pub tcp: Option<TcpConfig>,
 }
 
 /// The relay. Dropping it closes it.
@@ -51,6 +57,7 @@ pub struct Relay {
     pushes: Vec<Arc<Pushes>>,
     counters: Arc<Counters>,
     sockets: Arc<Vec<UdpSocket>>,
+    tcp: TcpSide,
     config: RelayConfig,
     threads: Mutex<Threads>,
 }
@@ -69,15 +76,15 @@ pub struct SessionReport {
 impl Relay {
     /// Opens the sockets.
     pub fn open(config: RelayConfig) -> Result<Self, RelayError> {
-        if config.bind.is_empty() || config.bind.len() > usize::from(u8::MAX) {
-            return Err(RelayError::Argument("bind needs 1 to 255 addresses".to_owned()));
+        if config.bind.is_empty() || config.bind.len() > usize::from(Path::TCP) {
+            return Err(RelayError::Argument("bind needs 1 to 128 addresses".to_owned()));
         }
         let threads = [("sender_threads", config.sender_threads), ("programme_threads", config.programme_threads)];
         if let Some((name, _)) = threads.iter().find(|(_, count)| !(1..=MAX_THREADS).contains(count)) {
             return Err(RelayError::Argument(format!("{name} must be 1 to {MAX_THREADS}")));
         }
         let pushes = (0..config.programme_threads).map(|_| Ok(Arc::new(Mailbox::new(1024)?)));
-        let sockets = socket::open(&config.bind)?;
+        let (sockets, tcp) = port::open(&config)?;
         let addresses = sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
         Ok(Self {
             addresses,
@@ -88,6 +95,7 @@ impl Relay {
             pushes: pushes.collect::<Result<_, RelayError>>()?,
             counters: Arc::default(),
             sockets: Arc::new(sockets),
+            tcp,
             config,
             threads: Mutex::default(),
         })
@@ -98,10 +106,22 @@ impl Relay {
         &self.addresses
     }
 
+    /// Where TCP connections are taken.
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        self.tcp.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Addresses of the media port whose TCP side could not be opened, and why: media goes on without.
+    pub fn tcp_refused(&self) -> &[(SocketAddr, String)] {
+        &self.tcp.refused
+    }
+
     /// Starts the threads, once.
     pub fn start(&self) -> Result<(), RelayError> {
         let parts = threads::Parts {
             sockets: Arc::clone(&self.sockets),
+            listeners: Arc::clone(&self.tcp.listeners),
+            tcp: port::limits(&self.config),
             inbox: Arc::clone(&self.inbox),
             events: Arc::clone(&self.events),
             exports: Arc::clone(&self.exports),

@@ -40,7 +40,7 @@ pub struct SenderThread {
     /// When the next group is due.
     pub planned: Option<Micros>,
     /// What has been added to the shared counters: packets, drops, seal errors, then what went out.
-    pub told: ([u64; 3], [u64; 7]),
+    pub told: ([u64; 3], [u64; 8]),
 }
 
 impl SenderThread {

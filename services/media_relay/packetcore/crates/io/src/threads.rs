@@ -1,6 +1,6 @@
 //! Starts and stops a relay's threads and lays the queues between them.
 
-use crate::batch::SendBatch;
+use crate::batch::{SendBatch, TcpOutlet};
 use crate::counters::{Counters, RelayShare};
 use crate::listening::Listening;
 use crate::messages::{Events, Exports, Mailbox, Pushes, ToPacket, ToSender};
@@ -9,12 +9,15 @@ use crate::packet_thread::PacketThread;
 use crate::programme_thread::{ProgrammeOutlets, ProgrammeThread, SenderLine};
 use crate::sender_thread::SenderThread;
 use crate::sys::{self, EventFd, Priority};
+use crate::tcp_connections::{Connections, TcpLimits};
+use crate::tcp_ring::{RingOut, ring};
+use crate::tcp_thread::{TcpParts, TcpThread};
 use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
 use majlis_core::fanout::{ProgrammePacket, Shard};
 use majlis_programme::{DEFAULT_COSTS, Effort, Programme};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::channel;
@@ -26,6 +29,8 @@ use std::time::Duration;
 const PROGRAMME_PRIORITY: i32 = 12;
 const PACKET_PRIORITY: i32 = 11;
 const SENDER_PRIORITY: i32 = 10;
+/// Whoever listens by TCP waits for those who do not.
+const TCP_PRIORITY: i32 = 9;
 const STACK: usize = 1 << 20;
 /// How long a new thread may take to begin.
 const START_DEADLINE: Duration = Duration::from_secs(5);
@@ -43,6 +48,10 @@ type SenderEnds = (Line<ToSender>, Vec<SenderLine>);
 pub struct Parts {
     /// The media port.
     pub sockets: Arc<Vec<UdpSocket>>,
+    /// Its TCP side; empty without.
+    pub listeners: Arc<Vec<TcpListener>>,
+    /// How many connections that takes.
+    pub tcp: TcpLimits,
     /// To the packet thread.
     pub inbox: Arc<Mailbox<ToPacket>>,
     /// To Python.
@@ -57,6 +66,31 @@ pub struct Parts {
     pub sender_threads: usize,
     /// DTLS handshakes that one source may begin in a second.
     pub handshakes: u32,
+}
+
+/// What comes out at the TCP thread, while the threads that put it in are made.
+#[derive(Default)]
+struct TcpEnds {
+    /// Wakes it; none without a TCP side.
+    wake: Option<Arc<EventFd>>,
+    outgoing: Vec<RingOut>,
+}
+
+impl TcpEnds {
+    fn new(parts: &Parts) -> Result<Self, RelayError> {
+        if parts.listeners.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self { wake: Some(Arc::new(EventFd::new()?)), outgoing: Vec::new() })
+    }
+
+    /// A way to it for one more thread.
+    fn outlet(&mut self) -> Option<TcpOutlet> {
+        let wake = self.wake.clone()?;
+        let (into, out) = ring();
+        self.outgoing.push(out);
+        Some(TcpOutlet { ring: into, wake })
+    }
 }
 
 /// The running threads.
@@ -81,25 +115,28 @@ impl Threads {
         panics::throttle_reports();
         let cname = format!("{:08x}", random::random()?);
         let clock = WallClock::new(sys::monotonic_micros(), sys::ntp_now());
+        let mut tcp = TcpEnds::new(&parts)?;
         let mut lines = Vec::new();
         let mut rings: Vec<Vec<SenderLine>> = parts.pushes.iter().map(|_| Vec::new()).collect();
         for at in 0..parts.sender_threads {
-            let (line, ends) = self.start_sender(at, &parts, clock, &cname)?;
+            let (line, ends) = self.start_sender(at, &parts, clock, &cname, tcp.outlet())?;
             lines.push(line);
             rings.iter_mut().zip(ends).for_each(|(ring, end)| ring.push(end));
         }
+        let outlet = tcp.outlet();
+        let incoming = self.start_tcp(tcp, &parts)?;
         let programmes = rings.into_iter().enumerate();
         let programmes = programmes.map(|(at, senders)| self.start_programme(at, &parts, clock, senders));
         let outlets = Outlets {
             programmes: programmes.collect::<Result<_, _>>()?,
-            batch: SendBatch::new(Arc::clone(&parts.sockets)),
+            batch: SendBatch::new(Arc::clone(&parts.sockets)).with_tcp(outlet),
             events: parts.events,
             senders: lines,
             counters: Arc::clone(&parts.counters),
             fresh_events: false,
         };
         let endpoint = Endpoint::new(parts.sender_threads, parts.handshakes, clock, &cname);
-        let packet = PacketThread::new(endpoint, parts.sockets, parts.inbox, outlets, Arc::clone(&self.stop));
+        let packet = PacketThread::new(endpoint, parts.sockets, incoming, parts.inbox, outlets, Arc::clone(&self.stop));
         self.spawn("packet", PACKET_PRIORITY, &parts.counters, move || packet.run())
     }
 
@@ -144,6 +181,7 @@ impl Threads {
         parts: &Parts,
         clock: WallClock,
         cname: &str,
+        tcp: Option<TcpOutlet>,
     ) -> Result<SenderEnds, RelayError> {
         let (to_sender, commands) = rtrb::RingBuffer::new(8192);
         let wake = Arc::new(EventFd::new()?);
@@ -157,7 +195,7 @@ impl Threads {
         }
         let sender = SenderThread {
             shard: Shard::new(clock, cname),
-            batch: SendBatch::new(Arc::clone(&parts.sockets)),
+            batch: SendBatch::new(Arc::clone(&parts.sockets)).with_tcp(tcp),
             commands,
             packets,
             wake: Arc::clone(&wake),
@@ -170,6 +208,24 @@ impl Threads {
         };
         self.spawn(&format!("sender_{at}"), SENDER_PRIORITY, &parts.counters, move || sender.run())?;
         Ok((Line::new(to_sender, wake), rings))
+    }
+
+    /// Starts the TCP thread, if there is a TCP side; what comes there comes out of the ring.
+    fn start_tcp(&mut self, ends: TcpEnds, parts: &Parts) -> Result<Option<RingOut>, RelayError> {
+        let Some(wake) = ends.wake else { return Ok(None) };
+        let (incoming, out) = ring();
+        let thread = TcpThread::new(TcpParts {
+            listeners: Arc::clone(&parts.listeners),
+            connections: Connections::new(parts.tcp),
+            outgoing: ends.outgoing,
+            incoming,
+            packet_thread: Arc::clone(&parts.inbox),
+            wake,
+            counters: Arc::clone(&parts.counters),
+            stop: Arc::clone(&self.stop),
+        })?;
+        self.spawn("tcp", TCP_PRIORITY, &parts.counters, move || thread.run())?;
+        Ok(Some(out))
     }
 
     fn spawn(

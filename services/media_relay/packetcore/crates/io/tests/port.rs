@@ -151,6 +151,7 @@ fn several_sender_threads_serve_a_room_like_one() {
             sender_threads: 3,
             programme_threads: 1,
             handshakes_per_source_per_second: 50,
+            tcp: None,
         })
         .expect("loopback");
         relay.start().expect("first start");
@@ -177,6 +178,7 @@ fn rooms_on_several_programme_threads_are_each_heard_by_their_own() {
             sender_threads: 2,
             programme_threads: 3,
             handshakes_per_source_per_second: 50,
+            tcp: None,
         })
         .expect("loopback");
         relay.start().expect("first start");
@@ -243,6 +245,7 @@ fn both_address_families_share_one_port_number() {
             sender_threads: 1,
             programme_threads: 1,
             handshakes_per_source_per_second: 50,
+            tcp: None,
         };
         let relay = Relay::open(config).expect("loopback");
         let [four, six] = relay.addresses() else { panic!("two addresses") };
@@ -252,6 +255,7 @@ fn both_address_families_share_one_port_number() {
             sender_threads: 1,
             programme_threads: 1,
             handshakes_per_source_per_second: 50,
+            tcp: None,
         };
         assert!(matches!(Relay::open(taken), Err(RelayError::Io(_))), "a taken port is said to be taken");
     });

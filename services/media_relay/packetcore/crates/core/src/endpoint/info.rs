@@ -31,6 +31,8 @@ pub struct SessionInfo {
     pub jitter_seconds: f64,
     /// Last report that allows it.
     pub round_trip_seconds: Option<f64>,
+    /// Whether media goes over TCP.
+    pub tcp: bool,
     /// Where media goes.
     pub address: Option<SocketAddr>,
     /// Nominated and keyed.
@@ -50,6 +52,10 @@ pub struct Gauges {
     pub listeners: u64,
     /// Listeners that get RED.
     pub red_listeners: u64,
+    /// Sessions whose media goes over TCP.
+    pub tcp_sessions: u64,
+    /// Of those, listeners.
+    pub tcp_listeners: u64,
     /// Sessions that reported at least once.
     pub reporting: u64,
     /// Sum of their last fractions lost, 1/256.
@@ -64,11 +70,14 @@ impl Gauges {
     pub(super) fn add(&mut self, session: &Session) {
         self.sessions += 1;
         self.connected += u64::from(session.is_connected());
+        let tcp = u64::from(session.agent.nominated().is_some_and(|path| path.is_tcp()));
+        self.tcp_sessions += tcp;
         match &session.role {
             Role::None => {}
             Role::Stage(_) => self.stage_sessions += 1,
             Role::Listener(role) => {
                 self.listeners += 1;
+                self.tcp_listeners += tcp;
                 self.red_listeners += u64::from(role.red > 0);
             }
         }
@@ -97,6 +106,7 @@ impl Endpoint {
             fraction_lost: f64::from(feedback.fraction_lost) / 256.0,
             jitter_seconds: f64::from(feedback.jitter) / 48_000.0,
             round_trip_seconds: feedback.round_trip.map(|trip| f64::from(trip) / 65_536.0),
+            tcp: session.agent.nominated().is_some_and(|path| path.is_tcp()),
             address: session.agent.nominated().map(|path| path.remote),
             connected: session.is_connected(),
             ..SessionInfo::default()

@@ -43,6 +43,7 @@ pub fn relay_on(ip: IpAddr) -> Relay {
         sender_threads: 1,
         programme_threads: 1,
         handshakes_per_source_per_second: 50,
+        tcp: None,
     })
     .expect("loopback can be bound");
     relay.start().expect("first start");
