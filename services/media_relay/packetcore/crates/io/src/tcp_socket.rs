@@ -3,7 +3,7 @@
 use crate::socket::{set_option, to_sockaddr};
 use crate::sys::check;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Connections that wait to be taken; what the system caps is taken as it is.
@@ -41,6 +41,15 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // SAFETY: no pointers; the result is checked.
     check(unsafe { libc::listen(fd.as_raw_fd(), BACKLOG) })?;
     Ok(TcpListener::from(fd))
+}
+
+/// Hands bytes to the system, which takes them or not, at once. What is handed over together stays apart from what comes
+/// later: the system would else fill a packet that waits with tens of thousands of bytes, whatever [`NOT_SENT`] says.
+pub fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_EOR;
+    // SAFETY: the bytes outlive the call and their number is passed with them.
+    let sent = unsafe { libc::send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// Lets this process hold as many descriptors as it may, and says how many that are.

@@ -7,10 +7,11 @@ use crate::sys::{self, EventFd};
 use crate::tcp_connections::{Closed, Connection, Connections};
 use crate::tcp_poll::{Poller, Ready};
 use crate::tcp_ring::{RingIn, RingOut};
+use crate::tcp_socket::send;
 use majlis_core::demux::{Kind, classify};
 use majlis_core::framing::{HEAD, head};
 use majlis_core::{MTU, Micros, Path, SECOND};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -244,7 +245,7 @@ impl TcpThread {
             return;
         }
         connection.took_at = now;
-        match connection.stream.write(frame) {
+        match send(&connection.stream, frame) {
             Ok(written) if written == frame.len() => {
                 self.totals.frames_out += 1;
                 self.totals.bytes_out += frame.len() as u64;
@@ -266,7 +267,7 @@ impl TcpThread {
         let Some(connection) = self.connections.get(token) else { return Ok(()) };
         let Connection { stream, outbox, took_at, .. } = connection;
         while let Some(bytes) = outbox.front(now) {
-            match stream.write(bytes) {
+            match send(stream, bytes) {
                 Ok(written) => {
                     *took_at = now;
                     self.totals.bytes_out += written as u64;

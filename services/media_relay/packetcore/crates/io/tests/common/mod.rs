@@ -8,10 +8,11 @@ use majlis_core::rtp::{self, Header, Packet};
 use majlis_core::srtp::{OpenKey, Profile, SealKey, SendStream};
 use majlis_core::stage::Place;
 use majlis_core::stun;
-use majlis_io::{Relay, RelayConfig, sys};
+use majlis_io::{Relay, RelayConfig, TcpConfig, sys};
 use majlis_programme::MixPlan;
 use std::f32::consts::TAU;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,12 +39,21 @@ pub struct Heard {
 }
 
 pub fn relay_on(ip: IpAddr) -> Relay {
+    relay_with(ip, None)
+}
+
+/// One whose media port takes TCP too.
+pub fn tcp_relay() -> Relay {
+    relay_with(Ipv4Addr::LOCALHOST.into(), Some(TcpConfig { connections: 1000, per_source: 100 }))
+}
+
+fn relay_with(ip: IpAddr, tcp: Option<TcpConfig>) -> Relay {
     let relay = Relay::open(RelayConfig {
         bind: vec![(ip, 0)],
         sender_threads: 1,
         programme_threads: 1,
         handshakes_per_source_per_second: 50,
-        tcp: None,
+        tcp,
     })
     .expect("loopback can be bound");
     relay.start().expect("first start");
@@ -57,6 +67,8 @@ pub fn relay() -> Relay {
 /// One client's socket, credentials and keys.
 pub struct Client {
     pub socket: UdpSocket,
+    /// Instead of that, once it is connected.
+    pub tcp: Option<TcpLink>,
     pub session: u64,
     relay: SocketAddr,
     ufrag: String,
@@ -90,6 +102,7 @@ impl Client {
         let address = relay.addresses()[0];
         Self {
             socket: client_socket(address.ip()),
+            tcp: None,
             session,
             relay: address,
             ufrag: ufrag.to_owned(),
@@ -133,6 +146,11 @@ impl Client {
         client
     }
 
+    /// Goes over a TCP connection from now on, a new one.
+    pub fn connect(&mut self) {
+        self.tcp = Some(TcpLink::to(self.relay));
+    }
+
     /// Moves to another local port.
     pub fn move_socket(&mut self) {
         self.socket = client_socket(self.relay.ip());
@@ -141,13 +159,12 @@ impl Client {
     /// Sends a connectivity check and takes its answer.
     pub fn check(&mut self, nominate: bool) {
         let check = self.check_bytes(nominate);
-        self.socket.send_to(&check, self.relay).expect("loopback");
-        let mut buf = [0; 1500];
+        self.send_raw(&check);
         for _ in 0..200 {
-            let Ok((len, _)) = self.socket.recv_from(&mut buf) else { break };
-            if let Ok(message) = stun::Message::parse(&buf[..len]) {
+            let Some(datagram) = self.receive(false) else { break };
+            if let Ok(message) = stun::Message::parse(&datagram) {
                 assert!(message.is_binding_success() && message.integrity_is_valid(&stun::integrity_key(&self.pwd)));
-                assert_eq!(message.mapped_address(), self.socket.local_addr().ok());
+                assert_eq!(message.mapped_address(), Some(self.local_address()));
                 return;
             }
         }
@@ -165,8 +182,28 @@ impl Client {
         check
     }
 
-    pub fn send_raw(&self, datagram: &[u8]) {
-        self.socket.send_to(datagram, self.relay).expect("loopback");
+    pub fn send_raw(&mut self, datagram: &[u8]) {
+        match &mut self.tcp {
+            Some(tcp) => tcp.send(datagram),
+            None => drop(self.socket.send_to(datagram, self.relay).expect("loopback")),
+        }
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        let address = self.tcp.as_ref().map_or_else(|| self.socket.local_addr(), |tcp| tcp.stream.local_addr());
+        address.expect("a bound socket")
+    }
+
+    /// The next datagram: of what has arrived, or waited for.
+    pub fn receive(&mut self, arrived: bool) -> Option<Vec<u8>> {
+        if let Some(tcp) = &mut self.tcp {
+            return tcp.receive(arrived);
+        }
+        let mut buf = [0; 1500];
+        self.socket.set_nonblocking(arrived).expect("socket");
+        let received = self.socket.recv_from(&mut buf);
+        self.socket.set_nonblocking(false).expect("socket");
+        received.ok().map(|(len, _)| buf[..len].to_vec())
     }
 
     /// Encodes and sends the next 20 ms of the tone.
@@ -202,18 +239,68 @@ impl Client {
 
     /// Everything that has arrived and is RTP.
     pub fn hear(&mut self) -> Vec<Heard> {
-        self.socket.set_nonblocking(true).expect("socket");
         let mut heard = Vec::new();
-        let mut buf = [0; 1500];
-        while let Ok((len, _)) = self.socket.recv_from(&mut buf) {
-            if !(128..192).contains(&buf[0]) || (192..224).contains(&buf[1]) {
+        while let Some(mut datagram) = self.receive(true) {
+            if !(128..192).contains(&datagram[0]) || (192..224).contains(&datagram[1]) {
                 continue;
             }
-            let (len, _) = self.open.open_rtp(&mut buf[..len]).expect("what the relay sends opens and is no replay");
-            heard.push(to_heard(&Packet::parse(&buf[..len]).expect("RTP")));
+            let (len, _) = self.open.open_rtp(&mut datagram).expect("what the relay sends opens and is no replay");
+            heard.push(to_heard(&Packet::parse(&datagram[..len]).expect("RTP")));
         }
-        self.socket.set_nonblocking(false).expect("socket");
         heard
+    }
+}
+
+/// A TCP connection to the media port, whose datagrams are framed by hand.
+pub struct TcpLink {
+    pub stream: TcpStream,
+    come: Vec<u8>,
+}
+
+impl TcpLink {
+    pub fn to(relay: SocketAddr) -> Self {
+        let stream = TcpStream::connect(relay).expect("the media port takes TCP");
+        stream.set_nodelay(true).expect("socket");
+        stream.set_read_timeout(Some(Duration::from_secs(2))).expect("socket");
+        Self { stream, come: Vec::new() }
+    }
+
+    pub fn send(&mut self, datagram: &[u8]) {
+        let framed = [&(datagram.len() as u16).to_be_bytes(), datagram].concat();
+        // The other side may have closed it: tests see that by reading.
+        drop(self.stream.write_all(&framed));
+    }
+
+    /// The next datagram: of what has arrived, or waited for; none at the end too.
+    pub fn receive(&mut self, arrived: bool) -> Option<Vec<u8>> {
+        self.stream.set_nonblocking(arrived).expect("socket");
+        let mut buf = [0; 4096];
+        loop {
+            if let Some((head, rest)) = self.come.split_first_chunk::<2>() {
+                let len = usize::from(u16::from_be_bytes(*head));
+                if rest.len() >= len {
+                    return Some(self.come.drain(..2 + len).skip(2).collect());
+                }
+            }
+            match self.stream.read(&mut buf) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.come.extend_from_slice(&buf[..count]),
+            }
+        }
+    }
+
+    /// Waits until the relay closes it; says whether it did, within some seconds.
+    pub fn is_closed_within(&mut self, limit: Duration) -> bool {
+        self.stream.set_nonblocking(false).expect("socket");
+        self.stream.set_read_timeout(Some(limit)).expect("socket");
+        let mut buf = [0; 4096];
+        loop {
+            match self.stream.read(&mut buf) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+            }
+        }
     }
 }
 
