@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.media_relay.domain.errors import FragmentInvalid, OfferInvalid
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.answer import IceLocal, plan_session, write_answer
 from services.media_relay.sessions.sdp.fragment import parse_fragment, write_restart
@@ -17,7 +18,7 @@ from services.programme.channels import FLOOR
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "support" / "offers"
 FINDINGS = ROOT / "var" / "fuzz"
-ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", [("192.0.2.1", 5004)])
+ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", MediaAddresses([("192.0.2.1", 5004)], [("192.0.2.1", 5004)]))
 FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
 SLOWEST_SECONDS = 1.0
 """An offer of this size that takes longer stops the relay's calls for as long."""

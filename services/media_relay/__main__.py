@@ -21,7 +21,7 @@ async def main(stop: Stop) -> None:
     try:
         await service.start()
         metrics_port = await metrics.serve(settings.metrics_listen)
-        ports = {"grpc": service.server.port, "metrics": metrics_port, "media": service.addresses[0][1]}
+        ports = {"grpc": service.server.port, "metrics": metrics_port, "media": service.addresses.udp[0][1]}
         write_ready_file(settings.ready_file, ports)
         await stop.wait()
         await service.drain()

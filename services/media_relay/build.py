@@ -33,6 +33,7 @@ from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.events import Cause
 from services.media_relay.domain.ladder import LadderOrders, Shape
 from services.media_relay.domain.leaving import OtherRelays
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.domain.relay import Relay
 from services.media_relay.fleet.drain import Drain
 from services.media_relay.fleet.ladder import LOOK_SECONDS, Shedding
@@ -89,7 +90,7 @@ class RelayService:
     settings: Settings
     metrics: Metrics
     core: Core
-    addresses: list[tuple[str, int]]
+    addresses: MediaAddresses
     relay: Relay
     rooms: RoomMediaTable
     bridge: ProgrammeBridge
@@ -114,7 +115,7 @@ class RelayService:
     async def open(cls, settings: Settings, metrics: Metrics) -> "RelayService":
         """Opens the media port and builds the parts; nothing runs yet. Raises PortTaken, SettingsError."""
         core, relay = _media_port(settings), _rules(settings)
-        addresses = media_addresses(settings.advertise, core.addresses)
+        addresses = media_addresses(settings.advertise, core.addresses, core.tcp_addresses)
         clock, background, bus = SystemClock(), Background(), Bus(settings, metrics)
         directory = ServiceChannel("media_relay", settings.room_directory_address, settings, has_copies=True)
         stub = fleet_service_pb2_grpc.FleetServiceStub(directory.channel)
@@ -201,7 +202,13 @@ class RelayService:
         spawn("bus", self.bus.connect)
         spawn("heartbeat", self.heartbeat.run, restart=True)
         spawn("work budget", self._measure)
-        _log.info("relay open", relay=self.relay.relay_id, boot=self.relay.boot_id, media=self.addresses)
+        _log.info(
+            "relay open",
+            relay=self.relay.relay_id,
+            boot=self.relay.boot_id,
+            media=self.addresses.udp,
+            tcp=self.addresses.tcp,
+        )
         counters = self.core.counters()
         _log.info(
             "packet threads run",
@@ -246,6 +253,7 @@ def _media_port(settings: Settings) -> Core:
         sender_threads=sender_threads(cores(), settings.sender_threads),
         programme_threads=programme_threads(cores(), settings.programme_threads),
         handshakes_per_source_per_second=settings.handshakes_per_source_per_second,
+        tcp_connections_per_source=settings.tcp_connections_per_source if settings.tcp == "on" else None,
     )
 
 
@@ -297,7 +305,7 @@ def _sessions(
     *,
     observers: tuple[Observer, ...],
     verify: VerifyPermit,
-    addresses: list[tuple[str, int]],
+    addresses: MediaAddresses,
 ) -> Sessions:
     clock, randomness = SystemClock(), SystemRandomness()
     effects = Effects(core, rooms, handshakes, observers, clock)

@@ -46,22 +46,36 @@ trim_memory = packetcore.trim_memory
 
 
 def open_core(
-    bind: Sequence[str], *, sender_threads: int, programme_threads: int, handshakes_per_source_per_second: int
+    bind: Sequence[str],
+    *,
+    sender_threads: int,
+    programme_threads: int,
+    handshakes_per_source_per_second: int,
+    tcp_connections_per_source: int | None,
 ) -> Core:
-    """Opens the media port. Raises PortTaken. An address family this machine lacks is left out, if another is there."""
+    """Opens the media port. Raises PortTaken. An address family this machine lacks is left out, if another is there.
+
+    Where its number is taken on TCP it goes on with UDP, and says so.
+    """
     addresses = [split_address(text) for text in bind]
     usable = [address for address in addresses if _exists(address[0])] or addresses
     for host, _ in set(addresses) - set(usable):
         _log.warning("this machine has no such address; media will not use it", address=host)
     try:
-        return Core(
+        core = Core(
             bind=usable,
             sender_threads=sender_threads,
             programme_threads=programme_threads,
             handshakes_per_source_per_second=handshakes_per_source_per_second,
+            tcp_connections_per_source=tcp_connections_per_source,
         )
     except OSError as error:
         raise PortTaken(", ".join(bind), error) from error
+    for host, port, why in core.tcp_refused:
+        _log.warning(
+            "media takes no TCP connections here: who has no UDP hears nothing", address=host, port=port, why=why
+        )
+    return core
 
 
 def _exists(host: str) -> bool:

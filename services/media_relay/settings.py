@@ -12,6 +12,7 @@ from services.common.net import split_address
 from services.common.settings import ServiceSettings, SettingsError, Within, WrongSetting
 from services.media_relay.domain.capacity import MAX_ENCODER_EFFORT, MAX_PROGRAMME_THREADS, MAX_SENDER_THREADS
 from services.media_relay.domain.ladder import LadderSetting
+from services.media_relay.domain.media import MediaAddresses
 
 PREFIX = "MEDIA_RELAY"
 
@@ -21,7 +22,7 @@ class Settings(ServiceSettings):
     relay_id: str = "relay00000"
     """Name of this relay in the fleet: 10 to 32 of a-z and 0-9, the same at each start, different for each relay."""
     bind: Annotated[tuple[str, ...], LISTEN] = ("127.0.0.1:0",)
-    """Addresses of the one UDP port for media, host:port each; port 0 lets the system choose."""
+    """Addresses of the one port for media, host:port each; port 0 lets the system choose."""
     advertise: tuple[str, ...] = ()
     """Where clients reach that port, preferred first: IP or name, with :port where it differs. Default: as bound."""
     grpc_advertise: Annotated[str, OWN_ADDRESS] = ""
@@ -44,6 +45,10 @@ class Settings(ServiceSettings):
     """Threads that mix and play out programmes, 1 to 16; default: as many as send to audiences by default."""
     encoder_effort: Annotated[int, Within(0, MAX_ENCODER_EFFORT)] = 10
     """How hard encoders may work, 0 to 10; while there is much to do they are let work less hard by themselves."""
+    tcp: Literal["on", "off"] = "on"
+    """Whether the media port's number takes TCP connections too (RFC 6544), from people whose network blocks UDP."""
+    tcp_connections_per_source: Annotated[int, Within(1)] = 1024
+    """Such connections from one source (an IPv4 address or an IPv6 /64) at a time."""
     handshakes_per_source_per_second: Annotated[int, Within(1)] = 200
     """New sessions' handshakes taken from one source (an IPv4 address or an IPv6 /64) in a second."""
     half_open_sessions: Annotated[int, Within(1)] = 256
@@ -60,18 +65,24 @@ class Settings(ServiceSettings):
             raise WrongSetting("needs at least one address", "bind")
 
 
-def media_addresses(advertise: Sequence[str], bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The addresses clients are told, preferred first. Raises SettingsError when none can be told."""
+def media_addresses(
+    advertise: Sequence[str], bound: Sequence[tuple[str, int]], tcp: Sequence[tuple[str, int]] = ()
+) -> MediaAddresses:
+    """The addresses clients are told, preferred first. Raises SettingsError when none can be told.
+
+    `tcp` are those of `bound` that take TCP connections: clients are told so where there is one of the same family.
+    """
     if not advertise:
         known = [(host, port) for host, port in bound if not ipaddress.ip_address(host).is_unspecified]
         if not known:
             raise SettingsError("MEDIA_RELAY_ADVERTISE must be set: the media port is bound to every address")
-        return known
+        return MediaAddresses(known, [each for each in known if each in tcp])
     addresses: list[tuple[str, int]] = []
     for text in advertise:
         host, port = _advertised(text, bound[0][1])
         addresses += [pair for pair in _resolve(host, port) if pair not in addresses]
-    return addresses
+    families = {ipaddress.ip_address(host).version for host, _ in tcp}
+    return MediaAddresses(addresses, [each for each in addresses if ipaddress.ip_address(each[0]).version in families])
 
 
 def _advertised(text: str, default_port: int) -> tuple[str, int]:

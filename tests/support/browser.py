@@ -110,11 +110,12 @@ class House:
         scheme: str = "light",
         loopback_sound: bool = True,
         extra_flags: tuple[str, ...] = (),
+        program: str = "",
         **context_options: Any,
     ) -> Person:
         """A person with a browser, a language and a voice; without `loopback_sound` as people's own browsers are."""
         arguments = [*flags(voice, loopback_sound=loopback_sound), *extra_flags]
-        browser = await self.playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        browser = await self.playwright.chromium.launch(executable_path=program or chromium(), args=arguments)
         context = await browser.new_context(
             locale=locale,
             viewport={"width": viewport[0], "height": viewport[1]},

@@ -11,7 +11,14 @@ from services.media_relay.domain.booths import BoothPart, Mix
 from services.media_relay.domain.capacity import Capacity
 from services.media_relay.domain.errors import PermitInvalid
 from services.media_relay.domain.events import Cause, Event, SessionConnected, SessionEnded, SessionIdle, SessionOpened
-from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, SrtpKeys, StageSeat
+from services.media_relay.domain.media import (
+    ListenerFormat,
+    MediaAddresses,
+    MicrophoneFormat,
+    SlotFormat,
+    SrtpKeys,
+    StageSeat,
+)
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.rooms import RoomPart
 from services.media_relay.fleet.permit_keys import PERMIT
@@ -294,7 +301,7 @@ class RelayBench:
         told = Told(self.switches.append, self.relay.capacity.export)
         self.rooms = RoomMediaTable(self.core, self.bridge, self.relay.rooms, self.relay.sessions, told)
         self.claims: dict[str, Mapping[str, Any]] = {}
-        addresses = [("192.0.2.1", 5004), ("2001:db8::1", 5004)]
+        addresses = MediaAddresses([("192.0.2.1", 5004), ("2001:db8::1", 5004)])
         randomness, doors = CountingRandomness(), doors or Doors(100)
         effects = Effects(self.core, self.rooms, self.handshakes, (self.recorder, doors), self.clock)
         self.ending = Ending(self.relay, effects)

@@ -1,5 +1,6 @@
 """What a session's media are, in the terms of RTP: formats of what comes and goes, and the keys that seal it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,15 @@ class SrtpKeys:
     """Of what is sent."""
     remote: bytes
     """Of what comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaAddresses:
+    """Where clients reach the media port, preferred first."""
+
+    udp: Sequence[tuple[str, int]]
+    tcp: Sequence[tuple[str, int]] = ()
+    """Of those, the ones that take TCP connections too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Sessions open: a permit and an offer become an answer and a session that waits for its handshake."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.common.clock import Clock
 from services.common.sight import log
 from services.media_relay.domain.errors import PermitSpent
 from services.media_relay.domain.events import PermitRefused
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.domain.permits import Kind, Permit, permit_from_claims, proof_of
 from services.media_relay.domain.relay import Relay
 from services.media_relay.domain.sessions import MediaSession
@@ -44,7 +44,7 @@ class Opening:
         doors: Doors,
         randomness: Randomness,
         clock: Clock,
-        addresses: Sequence[tuple[str, int]],
+        addresses: MediaAddresses,
     ) -> None:
         self._relay = relay
         self._core = core

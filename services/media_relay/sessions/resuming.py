@@ -1,8 +1,8 @@
 """Sessions come back on another path: ICE restarts, and everything else stays (RFC 9725 §4.3.2)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.domain.permits import proof_of
 from services.media_relay.domain.relay import Relay
 from services.media_relay.sessions.ports import PacketCore, Randomness
@@ -21,9 +21,7 @@ class Patched:
 class Resuming:
     """Takes the fragments that clients send."""
 
-    def __init__(
-        self, relay: Relay, core: PacketCore, randomness: Randomness, addresses: Sequence[tuple[str, int]]
-    ) -> None:
+    def __init__(self, relay: Relay, core: PacketCore, randomness: Randomness, addresses: MediaAddresses) -> None:
         self._relay = relay
         self._core = core
         self._random = randomness

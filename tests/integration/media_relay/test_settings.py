@@ -9,7 +9,7 @@ BOUND = [("0.0.0.0", 5004), ("::", 5004)]
 
 
 def test_a_name_is_resolved_since_candidates_are_addresses() -> None:
-    assert ("127.0.0.1", 5004) in media_addresses(("localhost",), BOUND)
+    assert ("127.0.0.1", 5004) in media_addresses(("localhost",), BOUND).udp
 
 
 @pytest.mark.parametrize("text", ["no such host.invalid", "host.invalid"])

@@ -3,6 +3,7 @@
 import pytest
 
 from services.media_relay.domain.errors import FragmentInvalid
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.sessions.sdp.answer import IceLocal
 from services.media_relay.sessions.sdp.fragment import parse_fragment, write_restart
 
@@ -26,12 +27,13 @@ def test_new_credentials_restart() -> None:
 
 
 def test_the_answer_to_a_restart_has_our_new_credentials_for_the_same_m_line() -> None:
-    ice = IceLocal("mine", "my-password-of-22-characters", [("192.0.2.1", 5004)])
+    ice = IceLocal("mine", "my-password-of-22-characters", MediaAddresses([("192.0.2.1", 5004)], [("192.0.2.1", 5004)]))
     text = write_restart(ice, parse_fragment(RESTART))
     assert "a=ice-ufrag:mine\r\n" in text
     assert "a=ice-pwd:my-password-of-22-characters\r\n" in text
     assert "a=mid:mic\r\n" in text
     assert "a=candidate:1 1 udp" in text
+    assert " 192.0.2.1 5004 typ host tcptype passive\r\n" in text
     assert text.endswith("a=end-of-candidates\r\n")
 
 

@@ -6,12 +6,15 @@ import pytest
 from aiortc.sdp import SessionDescription
 
 from services.media_relay.domain.errors import OfferInvalid
+from services.media_relay.domain.media import MediaAddresses
 from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.answer import IceLocal, plan_session, write_answer
 from services.media_relay.sessions.sdp.offer import parse_offer
 from tests.support.relay_fakes import FINGERPRINT, offer
 
-ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", [("192.0.2.1", 5004), ("2001:db8::1", 5006)])
+BOTH = [("192.0.2.1", 5004), ("2001:db8::1", 5006)]
+ADDRESSES = MediaAddresses(BOTH, BOTH)
+ICE = IceLocal("ufrag1", "password-of-twenty-two-chars", ADDRESSES)
 LISTENERS = ("chromium_listener", "firefox_listener", "safari_listener", "pion_listener", "aiortc_listener")
 SPEAKERS = ("chromium_stage", "ffmpeg_speaker", "gstreamer_speaker", "str0m_stage")
 BEGUN_BY_US = ("ffmpeg_speaker",)
@@ -65,8 +68,12 @@ def test_every_answer_has_as_many_m_lines_as_its_offer_and_is_an_ice_lite_end_wi
         assert media.dtls is not None
         assert media.dtls.role == ("client" if client in BEGUN_BY_US else "server")
         assert media.rtcp_mux or "a=rtcp-mux" in text
-        assert [(c.ip, c.port) for c in media.ice_candidates] == [("192.0.2.1", 5004), ("2001:db8::1", 5006)]
-        assert media.ice_candidates[0].priority > media.ice_candidates[1].priority
+        assert [(c.protocol, c.ip, c.port) for c in media.ice_candidates] == [
+            (protocol, *address) for protocol in ("udp", "tcp") for address in BOTH
+        ]
+        priorities = [candidate.priority for candidate in media.ice_candidates]
+        assert priorities == sorted(set(priorities), reverse=True), "UDP before TCP, the preferred address first"
+        assert {candidate.tcpType for candidate in media.ice_candidates[2:]} == {"passive"}
         assert media.ice is not None
         assert (media.ice.usernameFragment, media.ice.password) == (ICE.ufrag, ICE.pwd)
 

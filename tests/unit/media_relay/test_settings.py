@@ -43,7 +43,7 @@ def test_a_setting_that_cannot_be_is_refused_with_its_name(name: str, value: str
 
 def test_advertised_addresses_take_the_bound_port_unless_they_bring_their_own() -> None:
     told = media_addresses(("203.0.113.5", "[2001:db8::1]:3478", "2001:db8::2"), BOUND)
-    assert told == [("203.0.113.5", 5004), ("2001:db8::1", 3478), ("2001:db8::2", 5004)]
+    assert told.udp == [("203.0.113.5", 5004), ("2001:db8::1", 3478), ("2001:db8::2", 5004)]
 
 
 def test_a_port_bound_to_every_address_needs_one_to_tell() -> None:
@@ -52,7 +52,17 @@ def test_a_port_bound_to_every_address_needs_one_to_tell() -> None:
 
 
 def test_without_more_ado_clients_are_told_what_is_bound() -> None:
-    assert media_addresses((), [("127.0.0.1", 5004), ("::1", 5004)]) == [("127.0.0.1", 5004), ("::1", 5004)]
+    bound = [("127.0.0.1", 5004), ("::1", 5004)]
+    told = media_addresses((), bound)
+    assert (told.udp, told.tcp) == (bound, [])
+
+
+def test_clients_are_told_of_tcp_where_it_can_be_had() -> None:
+    bound = [("127.0.0.1", 5004), ("::1", 5004)]
+    assert media_addresses((), bound, bound[:1]).tcp == bound[:1]
+    told = media_addresses(("203.0.113.5", "[2001:db8::1]:3478"), BOUND, BOUND[:1])
+    assert told.tcp == [("203.0.113.5", 5004)]
+    assert media_addresses(("203.0.113.5",), BOUND).tcp == []
 
 
 @pytest.mark.parametrize("text", ["203.0.113.5:70000", "[2001:db8::1]:70000"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.media_relay.domain.errors import OfferInvalid
-from services.media_relay.domain.media import ListenerFormat, MicrophoneFormat, SlotFormat, StageSeat
+from services.media_relay.domain.media import ListenerFormat, MediaAddresses, MicrophoneFormat, SlotFormat, StageSeat
 from services.media_relay.domain.permits import Kind
 from services.media_relay.sessions.sdp.offer import (
     CAPTURE_TIME_URI,
@@ -23,6 +23,10 @@ MICROPHONE_BITRATE = 40_000
 
 # Of an offer only what cannot become a line of its own is repeated.
 _PARAMETERS = re.compile(r"[A-Za-z0-9=;,/+ ._-]{1,200}\Z")
+_UDP_HOST, _TCP_HOST = 126, 90
+"""Type preferences (RFC 8445 §5.1.2.2; RFC 6544 §4.2 wants TCP's lower)."""
+_PASSIVE = 4
+"""Direction preference of who is connected to (RFC 6544 §4.2)."""
 _SENDS = frozenset({"sendonly", "sendrecv"})
 _RECEIVES = frozenset({"recvonly", "sendrecv"})
 
@@ -85,11 +89,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class IceLocal:
-    """Our side of an ICE session: credentials, and the addresses that reach the one UDP port."""
+    """Our side of an ICE session: credentials, and the addresses that reach the one port."""
 
     ufrag: str
     pwd: str
-    addresses: Sequence[tuple[str, int]]
+    addresses: MediaAddresses
 
 
 def plan_session(offer: Offer, kind: Kind) -> Plan:
@@ -197,7 +201,7 @@ def _taken(plan: Plan) -> set[int]:
 
 
 def _head(media: OfferedMedia, formats: Sequence[int | str], ice: IceLocal) -> list[str]:
-    host, port = ice.addresses[0]
+    host, port = ice.addresses.udp[0]
     version = ipaddress.ip_address(host).version
     return [
         f"m={media.kind} {port} {media.profile} {' '.join(map(str, formats))}",
@@ -269,10 +273,17 @@ def _refused(media: OfferedMedia) -> list[str]:
     ]
 
 
-def candidate_lines(addresses: Sequence[tuple[str, int]]) -> list[str]:
-    """One host candidate for each address, the first preferred (RFC 8839 §5.1), and the end of the list."""
+def candidate_lines(addresses: MediaAddresses) -> list[str]:
+    """One host candidate for each address, the first preferred (RFC 8839 §5.1), and the end of the list.
+
+    TCP ones come after all of UDP, to be connected to (RFC 6544 §4.5): who can have UDP shall.
+    """
     lines = []
-    for at, (host, port) in enumerate(addresses):
-        priority = (126 << 24) + ((65535 - at) << 8) + 255
+    for at, (host, port) in enumerate(addresses.udp):
+        priority = (_UDP_HOST << 24) + ((65535 - at) << 8) + 255
         lines.append(f"a=candidate:{at + 1} 1 udp {priority} {host} {port} typ host")
+    for at, (host, port) in enumerate(addresses.tcp):
+        priority = (_TCP_HOST << 24) + (((_PASSIVE << 13) + 8191 - at) << 8) + 255
+        foundation = len(addresses.udp) + at + 1
+        lines.append(f"a=candidate:{foundation} 1 tcp {priority} {host} {port} typ host tcptype passive")
     return [*lines, "a=end-of-candidates"]

@@ -2,7 +2,7 @@
 
 use majlis_core::rtp::Header;
 use majlis_core::srtp::{Profile, SealKey};
-use majlis_core::{rtcp, stun};
+use majlis_core::{framing, rtcp, stun};
 use majlis_programme::{Csrcs, Payload, ProgrammeFrame};
 
 /// Credentials of the session that the endpoint target has.
@@ -38,8 +38,15 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             ]
             .concat(),
         ],
+        "framing" => {
+            vec![framed(&[&check(), &dtls(), &plain_rtp()]), framed(&[&[9; 1500], &[1]]), b"GET / HTTP/1.1".to_vec()]
+        }
         _ => Vec::new(),
     }
+}
+
+fn framed(datagrams: &[&[u8]]) -> Vec<u8> {
+    datagrams.iter().flat_map(|datagram| [&framing::head(datagram.len())[..], datagram].concat()).collect()
 }
 
 /// A nominating check for the endpoint target's session.

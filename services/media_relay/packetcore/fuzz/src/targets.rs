@@ -2,6 +2,7 @@
 
 use majlis_core::endpoint::{Command, Endpoint, Event, Sink, StageFact, StageFormat, StageMedia};
 use majlis_core::fanout::{self, Transmit};
+use majlis_core::framing::{Deframer, FrameError, MAX_WAITING, Outbox};
 use majlis_core::srtp::{OpenKey, Profile, SealKey};
 use majlis_core::stage::{FLOOR, Place, Stage};
 use majlis_core::{MTU, Path, SessionId, StageId, WallClock, rtcp, rtp, stun};
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "opus_packet", run: run_opus_packet },
     Target { name: "mux", run: run_mux },
     Target { name: "stage", run: run_stage },
+    Target { name: "framing", run: run_framing },
 ];
 
 /// Each four bytes are somebody who comes on a stage, goes, hears something else, is muted, or says something.
@@ -68,6 +70,50 @@ fn run_stage(input: &[u8]) {
         }
         assert!(stage.take_turn().flatten().is_none_or(|holder| stage.has_member(holder)));
     }
+}
+
+/// The input as a stream, whole and in pieces as its own bytes say: the same datagrams, or the same refusal. What was
+/// found then goes through an outbox that takes as it likes, and comes out whole.
+fn run_framing(input: &[u8]) {
+    let read = |pieces: &[&[u8]]| {
+        let (mut deframer, mut found) = (Deframer::default(), Vec::new());
+        let mut take = |datagram: &[u8]| {
+            assert!((1..=MTU).contains(&datagram.len()));
+            found.push(datagram.to_vec());
+            Ok::<(), FrameError>(())
+        };
+        let ended = pieces.iter().try_for_each(|piece| deframer.take(piece, &mut take));
+        (found, ended)
+    };
+    let (found, ended) = read(&[input]);
+    let (mut pieces, mut rest) = (Vec::new(), input);
+    while let Some(first) = rest.first() {
+        let (piece, tail) = rest.split_at(rest.len().min(usize::from(first % 9) + 1));
+        pieces.push(piece);
+        rest = tail;
+    }
+    assert_eq!(read(&pieces), (found.clone(), ended), "however it is cut");
+    let (mut outbox, mut stream, mut now) = (Outbox::default(), Vec::new(), 0);
+    for (datagram, step) in found.iter().zip(input.iter().cycle()) {
+        now += u64::from(*step) * 1_000;
+        outbox.put(datagram, now);
+        assert!(outbox.waiting() <= MAX_WAITING);
+        if step % 3 == 0
+            && let Some(bytes) = outbox.front(now)
+        {
+            let taken = bytes.len().min(usize::from(*step) + 1);
+            stream.extend_from_slice(&bytes[..taken]);
+            outbox.advance(taken);
+        }
+    }
+    while let Some(bytes) = outbox.front(now) {
+        let all = bytes.len();
+        stream.extend_from_slice(bytes);
+        outbox.advance(all);
+    }
+    let (sent, ended) = read(&[&stream[..]]);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(sent.len() + outbox.take_skipped() as usize, found.len(), "each is sent or given up");
 }
 
 fn run_stun(input: &[u8]) {

@@ -15,7 +15,7 @@ SrtpProfile: TypeAlias = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128
 
 Event: TypeAlias = (
     tuple[Literal["dtls"], Session, bytes]
-    | tuple[Literal["nominated"], Session, str, int]
+    | tuple[Literal["nominated"], Session, str, int, bool]
     | tuple[Literal["media"], Session]
     | tuple[Literal["idle"], Session]
     | tuple[Literal["active"], Session]
@@ -126,6 +126,8 @@ class SessionStats:
     round_trip_seconds: Final[float | None]
     address: Final[tuple[str, int] | None]
     """Where media goes: the nominated address."""
+    tcp: Final[bool]
+    """Whether it goes there over a TCP connection."""
     connected: Final[bool]
     """Nominated and keyed."""
 
@@ -156,9 +158,11 @@ class Core:
         sender_threads: int = 1,
         programme_threads: int = 1,
         handshakes_per_source_per_second: int = 50,
+        tcp_connections_per_source: int | None = None,
     ) -> None:
         """Opens one UDP port on each address; port 0 in the second and later ones means the first one's port.
 
+        With `tcp_connections_per_source` it takes TCP connections on the same number too, where that is free.
         A source is an IPv4 address or an IPv6 /64. Raises OSError when an address cannot be bound, CoreError on a bad
         argument.
         """
@@ -166,6 +170,14 @@ class Core:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """The bound addresses in the order of bind."""
+
+    @property
+    def tcp_addresses(self) -> list[tuple[str, int]]:
+        """Those of them that take TCP connections (RFC 6544) too."""
+
+    @property
+    def tcp_refused(self) -> list[tuple[str, int, str]]:
+        """Those that should and cannot, and why not."""
 
     def start(self) -> None:
         """Starts the threads; may be called once. Sessions, stages and channels may be added before or after."""

@@ -6,12 +6,12 @@ use majlis_core::SECOND;
 use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::srtp::Profile;
 use majlis_core::stage::Place;
-use majlis_io::{Relay, RelayConfig, RelayError};
+use majlis_io::{Relay, RelayConfig, RelayError, TcpConfig};
 use majlis_programme::{DEFAULT_COSTS, MixPlan};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One relay's media port.
@@ -36,12 +36,13 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (*, bind, sender_threads = 1, programme_threads = 1, handshakes_per_source_per_second = 50))]
+    #[pyo3(signature = (*, bind, sender_threads = 1, programme_threads = 1, handshakes_per_source_per_second = 50, tcp_connections_per_source = None))]
     fn new(
         bind: Vec<(String, u16)>,
         sender_threads: usize,
         programme_threads: usize,
         handshakes_per_source_per_second: u32,
+        tcp_connections_per_source: Option<usize>,
     ) -> PyResult<Self> {
         let parse = |(ip, port): (String, u16)| match ip.parse::<IpAddr>() {
             Ok(ip) => Ok((ip, port)),
@@ -52,6 +53,7 @@ impl Core {
             sender_threads,
             programme_threads,
             handshakes_per_source_per_second,
+            tcp: tcp_connections_per_source.map(|per_source| TcpConfig { per_source, ..TcpConfig::default() }),
         };
         let relay = Relay::open(config).map_err(refused)?;
         Ok(Self { relay: Mutex::new(Some(Arc::new(relay))) })
@@ -60,7 +62,18 @@ impl Core {
     #[getter]
     fn addresses(&self) -> PyResult<Vec<(String, u16)>> {
         let relay = self.relay()?;
-        Ok(relay.addresses().iter().map(|address| (address.ip().to_string(), address.port())).collect())
+        Ok(relay.addresses().iter().map(host_and_port).collect())
+    }
+
+    #[getter]
+    fn tcp_addresses(&self) -> PyResult<Vec<(String, u16)>> {
+        Ok(self.relay()?.tcp_addresses().iter().map(host_and_port).collect())
+    }
+
+    #[getter]
+    fn tcp_refused(&self) -> PyResult<Vec<(String, u16, String)>> {
+        let told = |(address, why): &(SocketAddr, String)| (address.ip().to_string(), address.port(), why.clone());
+        Ok(self.relay()?.tcp_refused().iter().map(told).collect())
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -281,11 +294,15 @@ impl Core {
     }
 }
 
+fn host_and_port(address: &SocketAddr) -> (String, u16) {
+    (address.ip().to_string(), address.port())
+}
+
 fn event_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     match event {
         Event::Dtls(session, datagram) => ("dtls", session.0, PyBytes::new(py, &datagram)).into_pyobject(py),
         Event::Nominated(session, path) => {
-            ("nominated", session.0, path.remote.ip().to_string(), path.remote.port()).into_pyobject(py)
+            ("nominated", session.0, path.remote.ip().to_string(), path.remote.port(), path.is_tcp()).into_pyobject(py)
         }
         Event::Media(session) => ("media", session.0).into_pyobject(py),
         Event::Idle(session) => ("idle", session.0).into_pyobject(py),

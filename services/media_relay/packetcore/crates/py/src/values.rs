@@ -59,6 +59,7 @@ pub struct SessionStats {
     jitter_seconds: f64,
     round_trip_seconds: Option<f64>,
     address: Option<(String, u16)>,
+    tcp: bool,
     connected: bool,
 }
 
@@ -73,6 +74,7 @@ impl From<SessionReport> for SessionStats {
             jitter_seconds: info.jitter_seconds,
             round_trip_seconds: info.round_trip_seconds,
             address: info.address.map(|address| (address.ip().to_string(), address.port())),
+            tcp: info.tcp,
             connected: info.connected,
         }
     }

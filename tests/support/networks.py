@@ -1,0 +1,88 @@
+"""A network of a test's own behind a wall that drops what the test says, made of namespaces; nothing else is touched.
+
+The machine has one end of a cable, a router the other, and behind the router is the place where people sit. What the
+router drops is gone without a word, as in networks that block calls.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_NUMBERS = itertools.count(os.getpid() % 200)
+
+
+@dataclass(frozen=True)
+class Walled:
+    """The place behind the wall."""
+
+    name: str
+    machine: str
+    """The address at which this machine is reached from there."""
+
+    def command(self, *command: str) -> list[str]:
+        """A command to be run there."""
+        return ["ip", "netns", "exec", f"{self.name}-in", *command]
+
+    def wrapper(self, program: str, path: Path) -> Path:
+        """A program that runs another one there, with the arguments it gets."""
+        path.write_text(f'#!/bin/sh\nexec {" ".join(self.command(program))} "$@"\n')
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    def drop_udp(self) -> None:
+        """From now on no UDP passes, in either direction."""
+        _run("ip", "-n", f"{self.name}-wall", "rule", "add", "pref", "10", "ipproto", "udp", "blackhole")
+
+    def pass_udp(self) -> None:
+        """It passes again."""
+        _run("ip", "-n", f"{self.name}-wall", "rule", "del", "pref", "10")
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=10)
+
+
+@contextlib.contextmanager
+def walled_network() -> Iterator[Walled]:
+    """Such a network; the test is skipped where it cannot be made (only root may, on Linux)."""
+    number = next(_NUMBERS) % 250
+    name, base = f"mj{os.getpid() % 10_000}n{number}", f"10.213.{number}"
+    if os.geteuid() or not shutil.which("ip"):
+        pytest.skip("a network of the test's own needs root, and Debian's iproute2")
+    wall, place = f"{name}-wall", f"{name}-in"
+    steps = (
+        f"ip netns add {wall}",
+        f"ip netns add {place}",
+        f"ip link add {name}a type veth peer name {name}b netns {wall}",
+        f"ip -n {wall} link add {name}c type veth peer name {name}d netns {place}",
+        f"ip addr add {base}.1/30 dev {name}a",
+        f"ip -n {wall} addr add {base}.2/30 dev {name}b",
+        f"ip -n {wall} addr add {base}.5/30 dev {name}c",
+        f"ip -n {place} addr add {base}.6/30 dev {name}d",
+        f"ip link set {name}a up",
+        f"ip -n {wall} link set {name}b up",
+        f"ip -n {wall} link set {name}c up",
+        f"ip -n {place} link set {name}d up",
+        f"ip -n {place} link set lo up",
+        f"ip netns exec {wall} sh -c echo\t1\t>/proc/sys/net/ipv4/ip_forward",
+        f"ip -n {place} route add default via {base}.5",
+        f"ip route add {base}.4/30 via {base}.2",
+    )
+    try:
+        for step in steps:
+            command = step.split(" ")
+            _run(*(word.replace("\t", " ") for word in command))
+        yield Walled(name, f"{base}.1")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this machine lets no network be made: {error.cmd} {error.stderr.decode()}")
+    finally:
+        for each in (place, wall):
+            subprocess.run(["ip", "netns", "del", each], check=False, capture_output=True, timeout=10)
