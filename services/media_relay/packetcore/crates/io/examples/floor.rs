@@ -7,22 +7,19 @@
 mod support;
 
 use majlis_core::Path;
-use majlis_core::endpoint::{SlotFormat, StageFormat};
-use majlis_core::fanout::{StreamStart, Transmit};
+use majlis_core::fanout::Transmit;
 use majlis_core::rtp::{FIXED_HEADER, Header};
 use majlis_core::srtp::{SealKey, SendStream};
-use majlis_core::stage::Place;
 use majlis_io::batch::SendBatch;
 use majlis_io::{Relay, RelayConfig, socket, sys};
 use majlis_programme::MixPlan;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{
-    Cost, LOOPBACK, Outcome, PROFILE, Polling, Watch, key_salt, listener_format, open_session, raise_file_limit,
+    Cost, LOOPBACK, Outcome, PROFILE, Polling, Speaker, key_salt, listener_format, measure_while_speaking,
+    open_session, raise_file_limit, stage_format,
 };
-
-const FRAME: u64 = 20_000;
 
 fn main() -> Outcome<()> {
     let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
@@ -112,74 +109,4 @@ fn measure_relay(sockets: &[UdpSocket], seconds: u64, packet_ms: u32) -> Outcome
     }
     let speaker = Speaker::new(session, microphone, relay.addresses()[0])?;
     measure_while_speaking(&relay, speaker, seconds)
-}
-
-fn measure_while_speaking(relay: &Relay, mut speaker: Speaker, seconds: u64) -> Outcome<Cost> {
-    let begin = sys::monotonic_micros();
-    let mut watch = None;
-    for frame in 0..(seconds + 1) * 50 {
-        if frame == 50 {
-            watch = Some(Watch::begin(relay));
-        }
-        speaker.speak()?;
-        let next = begin + (frame + 1) * FRAME;
-        std::thread::sleep(Duration::from_micros(next.saturating_sub(sys::monotonic_micros())));
-    }
-    Ok(watch.ok_or("too short")?.end(relay))
-}
-
-fn stage_format() -> StageFormat {
-    let start = StreamStart { sequence: 1, timestamp: 1 };
-    StageFormat {
-        member: 7,
-        payload_type: 111,
-        level_extension_id: None,
-        slots: vec![SlotFormat { ssrc: 2, payload_type: 111, start }],
-        place: Place::default(),
-    }
-}
-
-/// A microphone with a voice-like sound: a tone that swells and fades.
-struct Speaker {
-    socket: UdpSocket,
-    relay: SocketAddr,
-    key: SealKey,
-    stream: SendStream,
-    encoder: opus::Encoder,
-    samples: u64,
-}
-
-impl Speaker {
-    fn new(session: u64, socket: UdpSocket, relay: SocketAddr) -> Outcome<Self> {
-        let mut key = SealKey::new(PROFILE, &key_salt(session, 0x80))?;
-        Ok(Self {
-            stream: key.open_stream(1, 1)?,
-            key,
-            socket,
-            relay,
-            encoder: opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip)?,
-            samples: 0,
-        })
-    }
-
-    fn speak(&mut self) -> Outcome<()> {
-        let timestamp = self.samples as u32;
-        let sound: Vec<f32> = (0..960).map(|at| voice((self.samples + at) as f32 / 48_000.0)).collect();
-        self.samples += 960;
-        let payload = self.encoder.encode_vec_float(&sound, 400)?;
-        let mut buf = [0; 1500];
-        let header = Header { payload_type: 111, timestamp, ..Header::default() };
-        let at = header.write(&mut buf);
-        buf[at..at + payload.len()].copy_from_slice(&payload);
-        let index = self.stream.claim_next().ok_or("index")?;
-        let len = self.key.seal_rtp(index, &mut buf, at, at + payload.len())?;
-        self.socket.send_to(&buf[..len], self.relay)?;
-        Ok(())
-    }
-}
-
-fn voice(seconds: f32) -> f32 {
-    let turns = std::f32::consts::TAU * seconds;
-    let harmonics: f32 = (1..8).map(|n| (turns * 140.0 * n as f32).sin() / n as f32).sum();
-    0.2 * harmonics * (0.6 + 0.4 * (turns * 4.0).sin())
 }

@@ -108,6 +108,12 @@ pub struct ListenArgs {
     /// Offers redundant audio.
     #[arg(long)]
     pub red: bool,
+    /// Media goes over TCP connections to the media port (RFC 6544), one each.
+    #[arg(long)]
+    pub tcp: bool,
+    /// Nobody reads anything any more once they hear: a network that stalls (with --tcp).
+    #[arg(long, requires = "tcp")]
+    pub stall: bool,
     /// Ends all sessions with DELETE at the end.
     #[arg(long)]
     pub leave: bool,

@@ -141,7 +141,8 @@ fn people(plan: &RoomPlan) -> impl Iterator<Item = (&RoomPlan, &str, Option<usiz
 }
 
 async fn come(http: Client, door: Door, speaks: Option<usize>, tries: u32, bind: Option<IpAddr>) -> Result<Arrived> {
-    let wanted = Wanted { speaks: speaks.is_some(), hears: usize::from(speaks.is_none()), red: false };
+    let wanted =
+        Wanted { speaks: speaks.is_some(), hears: usize::from(speaks.is_none()), red: false, ..Wanted::default() };
     let entered = enter_within(tries, &http, &door, wanted, bind).await?;
     let Door::Room { room, .. } = door else { anyhow::bail!("people come into rooms") };
     Ok(Arrived { peer: entered.peer, room, speaks })

@@ -120,7 +120,7 @@ impl Following {
                     number,
                     door,
                     events: self.api.join(&format!("/events/{}", plan.room))?,
-                    wanted: Wanted { speaks, hears: usize::from(!speaks), red: false },
+                    wanted: Wanted { speaks, hears: usize::from(!speaks), red: false, ..Wanted::default() },
                     bind: self.bind,
                     http: self.http.clone(),
                     streaming: self.streaming.clone(),

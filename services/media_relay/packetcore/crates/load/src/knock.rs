@@ -235,7 +235,7 @@ impl Street {
     async fn open(&self, number: usize, joined: &Value) -> Result<Option<(Url, String)>> {
         let permit = joined["permit"]["permit"].as_str().context("no permit")?;
         let url = self.plan.api.join(joined["permit"]["path"].as_str().context("the permit names no path")?)?;
-        let wanted = Wanted { hears: 1, red: false, speaks: false };
+        let wanted = Wanted { hears: 1, red: false, speaks: false, ..Wanted::default() };
         let offered = offer(wanted, local_ip(&url, self.plan.bind).await?)?;
         let (answer, session) = post(1, &self.http, &url, permit, &offered).await?;
         let gone = Instant::now() + self.plan.stay + Duration::from_secs(1);

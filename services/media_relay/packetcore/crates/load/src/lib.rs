@@ -17,6 +17,7 @@ pub mod follow;
 pub mod followers;
 pub mod hear;
 pub mod knock;
+pub mod link;
 pub mod listen;
 pub mod mouth;
 pub mod peer;

@@ -41,6 +41,10 @@ pub struct Plan {
     pub events: Option<Url>,
     /// Offers RFC 2198.
     pub red: bool,
+    /// Media goes over TCP.
+    pub tcp: bool,
+    /// Reads nothing any more once it hears.
+    pub stall: bool,
     /// Local address of all sockets.
     pub bind: Option<IpAddr>,
     /// Ends the sessions with DELETE.
@@ -121,7 +125,7 @@ async fn join_all(
     let (http, streaming) = (client()?, crate::events::client()?);
     let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / plan.rate.max(0.1)));
     let mut joins = JoinSet::new();
-    let wanted = Wanted { hears: 1, red: plan.red, speaks: false };
+    let wanted = Wanted { hears: 1, red: plan.red, speaks: false, tcp: plan.tcp, stalls: plan.stall };
     let mut endings = Vec::with_capacity(plan.doors.len());
     for (started, door) in plan.doors.iter().cloned().enumerate() {
         pace.tick().await;

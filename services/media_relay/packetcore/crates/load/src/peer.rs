@@ -1,15 +1,15 @@
 //! One WebRTC session of the load tool: str0m for ICE, DTLS and SRTP over a socket that is polled, never waited on.
 
 use crate::count::StreamCount;
-use crate::receive::{Receiver, open};
+use crate::link::{Link, Parts};
+use crate::receive::Receiver;
 use crate::wire::{Protocol, RtpView, protocol};
 use anyhow::{Context, Result, anyhow};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
-use str0m::net::{Protocol as Transport, Receive};
+use str0m::net::{Receive, TcpType};
 use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
@@ -27,6 +27,10 @@ pub struct Wanted {
     pub hears: usize,
     /// Offers RFC 2198.
     pub red: bool,
+    /// Media goes over TCP.
+    pub tcp: bool,
+    /// Reads nothing any more once it hears.
+    pub stalls: bool,
 }
 
 /// Where a session is.
@@ -52,8 +56,9 @@ pub trait Sink {
 pub struct Offered {
     rtc: Rtc,
     pending: SdpPendingOffer,
-    socket: UdpSocket,
-    local: SocketAddr,
+    /// None until it is known where a TCP connection leads.
+    link: Option<Link>,
+    stalls: bool,
     /// The microphone's m-line.
     microphone: Option<Mid>,
     /// The offer.
@@ -63,10 +68,12 @@ pub struct Offered {
 /// A session under way.
 pub struct Peer {
     rtc: Rtc,
-    /// Shared only with itself: reading it must not borrow the whole session.
-    socket: Arc<UdpSocket>,
+    link: Link,
+    parts: Parts,
     local: SocketAddr,
     remote: SocketAddr,
+    /// Reads nothing any more once it hears.
+    stalls: bool,
     microphone: Option<Mid>,
     wake: Instant,
     /// Where it is.
@@ -84,10 +91,9 @@ pub struct Peer {
     pub heard: Option<Instant>,
 }
 
-/// Builds an offer on a socket of its own on `ip`.
+/// Builds an offer; over UDP on a socket of its own on `ip`.
 pub fn offer(wanted: Wanted, ip: IpAddr) -> Result<Offered> {
-    let socket = open(ip)?;
-    let local = socket.local_addr()?;
+    let link = if wanted.tcp { None } else { Some(Link::udp(ip)?) };
     let mut rtc = Rtc::builder()
         .clear_codecs()
         .enable_opus(true, wanted.red)
@@ -99,7 +105,9 @@ pub fn offer(wanted: Wanted, ip: IpAddr) -> Result<Offered> {
         .set_send_buffer_audio(50)
         .set_rtcp_report_interval_audio(Duration::from_secs(1))
         .build(Instant::now());
-    rtc.add_local_candidate(Candidate::host(local, "udp")?);
+    if let Some(link) = &link {
+        rtc.add_local_candidate(Candidate::host(link.local()?, "udp")?);
+    }
     let mut change = rtc.sdp_api();
     let audio = MediaKind::Audio;
     let microphone = wanted.speaks.then(|| change.add_media(audio, Direction::SendOnly, None, None, None));
@@ -107,21 +115,33 @@ pub fn offer(wanted: Wanted, ip: IpAddr) -> Result<Offered> {
         change.add_media(audio, Direction::RecvOnly, None, None, None);
     }
     let (offer, pending) = change.apply().context("an offer without media")?;
-    Ok(Offered { sdp: offer.to_sdp_string(), rtc, pending, socket, local, microphone })
+    Ok(Offered { sdp: offer.to_sdp_string(), rtc, pending, link, stalls: wanted.stalls, microphone })
 }
 
 impl Offered {
     /// Takes the answer and starts.
     pub fn accept(mut self, answer: &str) -> Result<Peer> {
-        let remote = candidate(answer).context("the answer names no UDP candidate of our address family")?;
+        let (protocol, named) = if self.link.is_some() { ("udp", "UDP") } else { ("tcp", "TCP") };
+        let remote = candidate(answer, protocol).with_context(|| format!("the answer names no {named} candidate"))?;
         let parsed = SdpAnswer::from_sdp_string(answer).map_err(|error| anyhow!("the answer is not SDP: {error}"))?;
         self.rtc.sdp_api().accept_answer(self.pending, parsed).context("the answer does not fit the offer")?;
+        let link = match self.link {
+            Some(link) => link,
+            None => {
+                let link = Link::tcp(remote)?;
+                let active = Candidate::builder().tcp().host(link.local()?).tcptype(TcpType::Active).build()?;
+                self.rtc.add_local_candidate(active);
+                link
+            }
+        };
         let now = Instant::now();
         Ok(Peer {
             rtc: self.rtc,
-            socket: Arc::new(self.socket),
-            local: self.local,
+            local: link.local()?,
+            link,
+            parts: Parts::default(),
             remote,
+            stalls: self.stalls,
             microphone: self.microphone,
             wake: now,
             state: State::Connecting,
@@ -135,13 +155,13 @@ impl Offered {
     }
 }
 
-/// Address of the answer's first host candidate over UDP.
-fn candidate(sdp: &str) -> Option<SocketAddr> {
+/// Address of the answer's first candidate over this protocol.
+fn candidate(sdp: &str, protocol: &str) -> Option<SocketAddr> {
     sdp.lines().filter_map(|line| line.strip_prefix("a=candidate:")).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let udp = fields.get(2)?.eq_ignore_ascii_case("udp");
+        let fits = fields.get(2)?.eq_ignore_ascii_case(protocol);
         let ip: IpAddr = fields.get(4)?.parse().ok()?;
-        udp.then_some(SocketAddr::new(ip, fields.get(5)?.parse().ok()?))
+        fits.then_some(SocketAddr::new(ip, fields.get(5)?.parse().ok()?))
     })
 }
 
@@ -161,8 +181,18 @@ impl Peer {
         if matches!(self.state, State::Ended(_)) {
             return;
         }
-        let socket = Arc::clone(&self.socket);
-        receiver.drain(&socket, |datagram, arrival| self.take(datagram, arrival, now, sink));
+        if self.stalls && self.heard.is_some() {
+            return;
+        }
+        // A copy: reading must not borrow the whole session.
+        match self.link.clone() {
+            Link::Udp(socket) => receiver.drain(&socket, |datagram, arrival| self.take(datagram, arrival, now, sink)),
+            Link::Tcp(stream) => {
+                let mut come = std::mem::take(&mut self.parts.come);
+                come.drain(&stream, |datagram, arrival| self.take(datagram, arrival, now, sink));
+                self.parts.come = come;
+            }
+        }
         if self.wake <= now {
             self.input(Input::Timeout(now), sink);
         }
@@ -181,7 +211,7 @@ impl Peer {
             }
         }
         let Ok(contents) = datagram.try_into() else { return };
-        let receive = Receive { proto: Transport::Udp, source: self.remote, destination: self.local, contents };
+        let receive = Receive { proto: self.link.protocol(), source: self.remote, destination: self.local, contents };
         self.input(Input::Receive(now, receive), sink);
     }
 
@@ -200,7 +230,10 @@ impl Peer {
                     return;
                 }
                 // A full socket buffer or a closed port is the network's loss; ICE notices if it lasts.
-                Ok(Output::Transmit(packet)) => drop(self.socket.send_to(&packet.contents, packet.destination)),
+                Ok(Output::Transmit(packet)) => match &self.link {
+                    Link::Udp(socket) => drop(socket.send_to(&packet.contents, packet.destination)),
+                    Link::Tcp(stream) => self.parts.to_go.send(stream, &packet.contents),
+                },
                 Ok(Output::Event(event)) => self.event(event, sink),
                 Err(error) => {
                     self.state = State::Ended(error.to_string());

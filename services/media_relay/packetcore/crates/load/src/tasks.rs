@@ -48,6 +48,8 @@ pub async fn listen(args: ListenArgs) -> Result<()> {
         sample: args.sample,
         events,
         red: args.red,
+        tcp: args.tcp,
+        stall: args.stall,
         bind: args.door.bind,
         leave: args.leave,
     };
@@ -75,7 +77,7 @@ async fn start_speakers(args: &ListenArgs, stop: &Arc<AtomicBool>) -> Result<Opt
     let http = client()?;
     let mut voices = Vec::new();
     for (number, door) in doors.iter().enumerate() {
-        let wanted = Wanted { speaks: true, hears: 0, red: false };
+        let wanted = Wanted { speaks: true, hears: 0, red: false, ..Wanted::default() };
         let sound = match &args.file {
             Some(file) => Sound::file(file)?,
             None => Sound::tone(TONES[number % TONES.len()], 0.15)?,
@@ -92,7 +94,7 @@ pub async fn hear_alone(args: HearArgs) -> Result<()> {
     let mut doors = args.door.doors(1)?;
     exchange_all(&mut doors, args.door.personal).await?;
     let http = client()?;
-    let wanted = Wanted { hears: 1, red: args.red, speaks: false };
+    let wanted = Wanted { hears: 1, red: args.red, speaks: false, ..Wanted::default() };
     let entered = enter(&http, &doors[0], wanted, args.door.bind).await?;
     let loss = Loss { share: args.loss / 100.0, seed: args.seed, settle: Duration::from_secs_f64(args.settle) };
     let (red, length, out) = (entered.peer.red(), Duration::from_secs_f64(args.seconds), args.out);
@@ -110,7 +112,7 @@ pub async fn speak_alone(args: SpeakArgs) -> Result<()> {
     let mut doors = args.door.doors(1)?;
     exchange_all(&mut doors, args.door.personal).await?;
     let http = client()?;
-    let wanted = Wanted { speaks: true, hears: args.slots, red: false };
+    let wanted = Wanted { speaks: true, hears: args.slots, red: false, ..Wanted::default() };
     let sound = match &args.file {
         Some(file) => Sound::file(file)?,
         None => Sound::tone(args.tone, args.amplitude)?,

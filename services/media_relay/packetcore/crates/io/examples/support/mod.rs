@@ -2,14 +2,18 @@
 
 #![allow(dead_code, reason = "each example uses its part")]
 
-use majlis_core::fanout::ListenerFormat;
-use majlis_core::srtp::Profile;
+use majlis_core::endpoint::{SlotFormat, StageFormat};
+use majlis_core::fanout::{ListenerFormat, StreamStart};
+use majlis_core::rtp::Header;
+use majlis_core::srtp::{Profile, SealKey, SendStream};
+use majlis_core::stage::Place;
 use majlis_core::stun;
 use majlis_io::batch::ReceiveBatch;
 use majlis_io::{Relay, sys};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -18,6 +22,8 @@ use std::time::Duration;
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 pub const PROFILE: Profile = Profile::AeadAes128Gcm;
+const FRAME: u64 = 20_000;
+
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What delivering packets cost.
@@ -75,6 +81,13 @@ pub fn raise_file_limit() {
 
 /// Adds a session with keys and nominates the socket's address.
 pub fn open_session(relay: &Relay, ufrag: &str, socket: &UdpSocket) -> Outcome<u64> {
+    let (session, check) = session_and_check(relay, ufrag)?;
+    socket.send_to(&check, relay.addresses()[0])?;
+    Ok(session)
+}
+
+/// A session with keys, and a check that nominates where it comes from.
+fn session_and_check(relay: &Relay, ufrag: &str) -> Outcome<(u64, Vec<u8>)> {
     const PWD: &str = "apasswordoftwentytwocharacters";
     let session = relay.add_session(ufrag, PWD)?.0;
     relay.set_keys(session, PROFILE, &key_salt(session, 0), &key_salt(session, 0x80))?;
@@ -82,7 +95,13 @@ pub fn open_session(relay: &Relay, ufrag: &str, socket: &UdpSocket) -> Outcome<u
     transaction[..8].copy_from_slice(&session.to_be_bytes());
     let mut check = Vec::new();
     stun::write_check(&mut check, &transaction, &format!("{ufrag}:far"), true, &stun::integrity_key(PWD));
-    socket.send_to(&check, relay.addresses()[0])?;
+    Ok((session, check))
+}
+
+/// The same over a TCP connection.
+pub fn open_session_by_tcp(relay: &Relay, ufrag: &str, stream: &mut TcpStream) -> Outcome<u64> {
+    let (session, check) = session_and_check(relay, ufrag)?;
+    stream.write_all(&[&(check.len() as u16).to_be_bytes(), &check[..]].concat())?;
     Ok(session)
 }
 
@@ -133,4 +152,77 @@ impl Watch {
                 .sum(),
         }
     }
+}
+
+/// Lets a speaker speak for so long, and a second before; what the relay spent and sent.
+pub fn measure_while_speaking(relay: &Relay, mut speaker: Speaker, seconds: u64) -> Outcome<Cost> {
+    let begin = sys::monotonic_micros();
+    let mut watch = None;
+    for frame in 0..(seconds + 1) * 50 {
+        if frame == 50 {
+            watch = Some(Watch::begin(relay));
+        }
+        speaker.speak()?;
+        let next = begin + (frame + 1) * FRAME;
+        std::thread::sleep(Duration::from_micros(next.saturating_sub(sys::monotonic_micros())));
+    }
+    Ok(watch.ok_or("too short")?.end(relay))
+}
+
+/// A microphone with one slot.
+pub fn stage_format() -> StageFormat {
+    let start = StreamStart { sequence: 1, timestamp: 1 };
+    StageFormat {
+        member: 7,
+        payload_type: 111,
+        level_extension_id: None,
+        slots: vec![SlotFormat { ssrc: 2, payload_type: 111, start }],
+        place: Place::default(),
+    }
+}
+
+/// A microphone with a voice-like sound: a tone that swells and fades.
+pub struct Speaker {
+    socket: UdpSocket,
+    relay: SocketAddr,
+    key: SealKey,
+    stream: SendStream,
+    encoder: opus::Encoder,
+    samples: u64,
+}
+
+impl Speaker {
+    pub fn new(session: u64, socket: UdpSocket, relay: SocketAddr) -> Outcome<Self> {
+        let mut key = SealKey::new(PROFILE, &key_salt(session, 0x80))?;
+        Ok(Self {
+            stream: key.open_stream(1, 1)?,
+            key,
+            socket,
+            relay,
+            encoder: opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip)?,
+            samples: 0,
+        })
+    }
+
+    /// The next 20 ms.
+    pub fn speak(&mut self) -> Outcome<()> {
+        let timestamp = self.samples as u32;
+        let sound: Vec<f32> = (0..960).map(|at| voice((self.samples + at) as f32 / 48_000.0)).collect();
+        self.samples += 960;
+        let payload = self.encoder.encode_vec_float(&sound, 400)?;
+        let mut buf = [0; 1500];
+        let header = Header { payload_type: 111, timestamp, ..Header::default() };
+        let at = header.write(&mut buf);
+        buf[at..at + payload.len()].copy_from_slice(&payload);
+        let index = self.stream.claim_next().ok_or("index")?;
+        let len = self.key.seal_rtp(index, &mut buf, at, at + payload.len())?;
+        self.socket.send_to(&buf[..len], self.relay)?;
+        Ok(())
+    }
+}
+
+fn voice(seconds: f32) -> f32 {
+    let turns = std::f32::consts::TAU * seconds;
+    let harmonics: f32 = (1..8).map(|n| (turns * 140.0 * n as f32).sin() / n as f32).sum();
+    0.2 * harmonics * (0.6 + 0.4 * (turns * 4.0).sin())
 }
