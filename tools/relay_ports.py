@@ -1,4 +1,4 @@
-"""Writes the Services that give each relay's pod a public UDP port: ordinals 0 to the autoscaler's maximum."""
+"""Writes the Services that give each relay's pod a public port, for UDP and TCP: ordinals 0 to the autoscaler's maximum."""
 
 import argparse
 import re
@@ -20,6 +20,7 @@ spec:
   selector: {{statefulset.kubernetes.io/pod-name: media-relay-{ordinal}}}
   ports:
     - {{name: media, port: 8082, targetPort: media, nodePort: {port}, protocol: UDP}}
+    - {{name: media-tcp, port: 8082, targetPort: media-tcp, nodePort: {port}, protocol: TCP}}
 """
 
 

@@ -340,7 +340,7 @@ def _core_events(core: Core, handshakes: Handshakes, sessions: Sessions) -> Core
         core,
         {
             "dtls": handshakes.feed,
-            "nominated": lambda handle, *_address: connecting.on_nominated(handle),
+            "nominated": lambda handle, _ip, _port, tcp: connecting.on_nominated(handle, tcp=tcp),
             "idle": connecting.on_idle,
             "active": connecting.on_active,
             "expired": functools.partial(gone, cause=Cause.EXPIRED),

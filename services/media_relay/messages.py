@@ -139,6 +139,7 @@ def room_load(room: RoomCount, silent: Mapping[str, datetime]) -> pb.RoomLoad:
         stage=room.stage,
         channels=channels,
         silent_booths=[_silent_booth(*each) for each in silent.items()],
+        listeners_over_tcp=room.over_tcp,
     )
 
 

@@ -28,6 +28,8 @@ MIXED_SHARE: Final = 0.3
 """Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
 MIXED_VOICES: Final = 2
 """Voices that a channel decodes while it mixes."""
+OVER_TCP: Final = 2
+"""What a listener over TCP costs in listeners: no system sends to many connections at once, as it does by UDP."""
 LEAST_BUDGET: Final = 1000
 
 
@@ -154,6 +156,8 @@ class Part:
     home: bool
     """Whether the room's stage is there: its channels are mixed there, elsewhere they are handed on."""
     listeners: int = 0
+    over_tcp: int = 0
+    """Of the listeners, those over TCP."""
     stage: int = 0
     channels: int = 0
     """Channels of the floor that somebody hears there, or speaks in."""
@@ -201,7 +205,8 @@ class Tariff:
         """A relay's whole part in a room."""
         floor = self.channel(home=part.home) * part.channels
         languages = self.channel(home=part.home, language=True) * part.languages
-        return self.listener() * part.listeners + self.stage(part.stage) + floor + languages
+        listeners = part.listeners + (OVER_TCP - 1) * part.over_tcp
+        return self.listener() * listeners + self.stage(part.stage) + floor + languages
 
     def join(self) -> int:
         """One person coming in: work that is done once."""

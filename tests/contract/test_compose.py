@@ -60,6 +60,7 @@ def test_the_world_reaches_only_what_is_meant_for_it() -> None:
     published = {f"{name} {port}" for name, part in PARTS.items() for port in part.get("ports", [])}
     assert published == {
         "media-relay 8082:8082/udp",
+        "media-relay 8082:8082",
         "gateway 127.0.0.1:8080:8080",
         "gateway 127.0.0.1:8081:8081",
         "grafana 127.0.0.1:3000:3000",

@@ -32,6 +32,8 @@ class _Room:
     """Listeners by what they chose: the same choice hears the same channel."""
     spoken: Counter[str] = field(default_factory=Counter)
     """People on stage by the channel they speak in."""
+    over_tcp: int = 0
+    """Of the listeners, those over TCP."""
     work: Work = NOTHING
     """What is promised for it."""
 
@@ -130,6 +132,13 @@ class Capacity:
         room.change(permit, -1, before)
         self._settle(permit.room_id, room)
 
+    def carry_over_tcp(self, permit: Permit, number: int) -> None:
+        """Counts a session that is counted already as one over TCP, or (-1) no longer as one."""
+        room = self._rooms[permit.room_id]
+        if permit.kind is Kind.AUDIENCE:
+            room.over_tcp += number
+            self._settle(permit.room_id, room)
+
     def release(self, permit: Permit, choice: Choice) -> None:
         """Counts a session out; `choice` is what it chose last."""
         room = self._rooms[permit.room_id]
@@ -170,6 +179,7 @@ class Capacity:
         return Part(
             home=room.home,
             listeners=room.heard.total(),
+            over_tcp=room.over_tcp,
             stage=room.spoken.total(),
             channels=len(names) - languages,
             languages=languages,
@@ -177,7 +187,7 @@ class Capacity:
 
     def _more(self, permit: Permit, home: bool) -> Work:
         known = self._rooms.get(permit.room_id)
-        after = _Room(home, Counter(known.heard), Counter(known.spoken)) if known else _Room(home)
+        after = _Room(home, Counter(known.heard), Counter(known.spoken), known.over_tcp) if known else _Room(home)
         after.change(permit, 1, permit.choice)
         more = self.tariff.room(self._part(permit.room_id, after))
         return more - known.work if known else more

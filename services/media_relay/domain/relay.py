@@ -147,9 +147,10 @@ class Relay:
         """Whether a microphone is shut: by its own mute, because its place is gone, or because the stage is closed."""
         return session.muted or session.silenced or self.rooms.stage_closed(session.permit.room_id)
 
-    def nominated(self, session: MediaSession, now: float) -> list[Event]:
-        """A media address was chosen."""
+    def nominated(self, session: MediaSession, now: float, *, tcp: bool = False) -> list[Event]:
+        """A media address was chosen, over TCP or UDP."""
         session.nominated = True
+        self._count_tcp(session, tcp=tcp)
         return self._connect(session, now)
 
     def keyed(self, session: MediaSession, now: float) -> list[Event]:
@@ -315,6 +316,11 @@ class Relay:
                 events.append(MuteChanged(session, self.audible_mute(session)))
         return events
 
+    def _count_tcp(self, session: MediaSession, *, tcp: bool) -> None:
+        if session.tcp != tcp:
+            session.tcp = tcp
+            self.capacity.carry_over_tcp(session.permit, 1 if tcp else -1)
+
     def _end_all(self, sessions: list[MediaSession], cause: Cause) -> list[Event]:
         return [event for session in sessions for event in self._end(session, cause)]
 
@@ -323,5 +329,6 @@ class Relay:
             return []
         session.ended = True
         self.sessions.remove(session)
+        self._count_tcp(session, tcp=False)
         self.capacity.release(session.permit, session.choice)
         return [SessionEnded(session, cause)]

@@ -32,6 +32,8 @@ class MediaSession:
     """Which session of this start of the relay it is, from 1."""
     keyed: bool = False
     nominated: bool = False
+    tcp: bool = False
+    """Its media goes over TCP."""
     connected: bool = False
     """Media flows, or did until it went idle."""
     idle: bool = False
@@ -67,6 +69,8 @@ class RoomCount:
     stage: int
     channels: dict[str, int]
     """Listeners by the name of the channel they hear."""
+    over_tcp: int = 0
+    """Of the listeners, those over TCP."""
 
 
 @dataclass(slots=True)
@@ -115,7 +119,8 @@ class SessionTable:
             connected = [session for session in sessions.values() if session.connected]
             channels = Counter(session.channel for session in connected if session.kind is Kind.AUDIENCE)
             listeners = channels.total()
-            counts.append(RoomCount(room_id, listeners, len(connected) - listeners, channels))
+            over_tcp = sum(session.tcp and session.kind is Kind.AUDIENCE for session in connected)
+            counts.append(RoomCount(room_id, listeners, len(connected) - listeners, channels, over_tcp))
         return counts
 
     def add(self, session: MediaSession) -> None:

@@ -69,11 +69,11 @@ class Connecting:
         self._core.set_keys(session.handle, keys)
         self._effects.carry_out(self._relay.keyed(session, self._clock.monotonic()))
 
-    def on_nominated(self, handle: int) -> None:
-        """The client chose its address, for the first time or again."""
+    def on_nominated(self, handle: int, *, tcp: bool = False) -> None:
+        """The client chose its address, for the first time or again, over TCP or UDP."""
         session = self._relay.sessions.of_handle(handle)
         if session is not None:
-            self._effects.carry_out(self._relay.nominated(session, self._clock.monotonic()))
+            self._effects.carry_out(self._relay.nominated(session, self._clock.monotonic(), tcp=tcp))
             self._handshakes.reachable(handle)
 
     def on_idle(self, handle: int) -> None:

@@ -18,6 +18,7 @@ SAMPLED_AT_ONCE = 50
 
 _PREFIX = "majlis_media_relay_"
 _DROPPED = "dropped_"
+_CLOSED = "tcp_closed_"
 _CPU = "cpu_nanoseconds_"
 _BASE_UNITS = {"_us": ("_seconds", 1e-6), "_ms": ("_seconds", 1e-3), "_ppm": ("_ratio", 1e-6)}
 """The core counts in whole numbers; metrics are in base units."""
@@ -126,6 +127,14 @@ class RelayMetrics:
             for connected in (True, False):
                 state = "connected" if connected else "opening"
                 sessions.labels(kind.value, state).set_function(self._counting(kind, connected))
+        transports = metrics.gauge(
+            f"{_PREFIX}transport_sessions",
+            "Connected media sessions, by what their media goes over.",
+            ("kind", "transport"),
+        )
+        for kind in Kind:
+            for tcp in (True, False):
+                transports.labels(kind.value, "tcp" if tcp else "udp").set_function(self._counting_transport(kind, tcp))
         _show_work(metrics, relay)
         metrics.registry.register(CoreCollector(core.counters))
 
@@ -185,6 +194,10 @@ class RelayMetrics:
         # Called by the thread that serves /metrics: iterating takes a copy.
         return lambda: sum(1 for each in self._relay.sessions if each.kind is kind and each.connected == connected)
 
+    def _counting_transport(self, kind: Kind, tcp: bool) -> Callable[[], float]:
+        sessions = self._relay.sessions
+        return lambda: sum(1 for each in sessions if each.kind is kind and each.connected and each.tcp == tcp)
+
 
 def _show_work(metrics: Metrics, relay: Relay) -> None:
     """What is promised and done, beside what may be: by what binds first, newcomers are refused from 0.9 of it on.
@@ -228,7 +241,7 @@ def in_base_units(counted: str, number: int) -> tuple[str, float]:
 class CoreCollector(Collector):
     """Shows the packet core's counters when they are asked for, in base units.
 
-    Those named `dropped_…` become one, by cause; the time of threads becomes one, by thread.
+    Those named `dropped_…` and `tcp_closed_…` become one each, by cause; the time of threads becomes one, by thread.
     """
 
     def __init__(self, counters: Callable[[], dict[str, int]]) -> None:
@@ -241,10 +254,15 @@ class CoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One family for each name."""
         dropped = CounterMetricFamily(f"{_PREFIX}core_dropped", "Datagrams dropped, by cause.", labels=("cause",))
+        closed = CounterMetricFamily(
+            f"{_PREFIX}core_tcp_closed", "TCP connections closed, by cause.", labels=("cause",)
+        )
         spent = CounterMetricFamily(f"{_PREFIX}core_cpu_seconds", "CPU time, by thread.", labels=("thread",))
         for counted, number in sorted(self._counters().items()):
             if counted.startswith(_DROPPED):
                 dropped.add_metric((counted.removeprefix(_DROPPED),), number)
+            elif counted.startswith(_CLOSED):
+                closed.add_metric((counted.removeprefix(_CLOSED),), number)
             elif counted.startswith(_CPU):
                 spent.add_metric((counted.removeprefix(_CPU),), number / 1e9)
             else:
@@ -252,4 +270,5 @@ class CoreCollector(Collector):
                 family = GaugeMetricFamily if counted.endswith("_now") else CounterMetricFamily
                 yield family(f"{_PREFIX}core_{name}", "Of the packet core.", value)
         yield dropped
+        yield closed
         yield spent

@@ -145,7 +145,7 @@ pub async fn ear(args: EarArgs) -> Result<()> {
     for (number, door) in doors.iter().enumerate() {
         // On stage a session has a microphone, used or not.
         let speaks = number == 0 || args.stage;
-        let wanted = Wanted { speaks, hears: if number == 0 { 0 } else { 1 }, red: false };
+        let wanted = Wanted { speaks, hears: if number == 0 { 0 } else { 1 }, red: false, ..Wanted::default() };
         sessions.push(enter(&http, door, wanted, args.door.bind).await?);
     }
     let (endings, mut peers): (Vec<_>, Vec<_>) =
