@@ -1,4 +1,4 @@
-"""Writes the Services that give each relay's pod a public port, for UDP and TCP: ordinals 0 to the autoscaler's maximum."""
+"""Writes the Services that give each relay's pod a public port, UDP and TCP: ordinals 0 to the autoscaler's maximum."""
 
 import argparse
 import re

@@ -22,6 +22,7 @@ mod tcp_poll;
 mod tcp_ring;
 mod tcp_socket;
 mod tcp_thread;
+mod tcp_write;
 mod threads;
 mod work;
 

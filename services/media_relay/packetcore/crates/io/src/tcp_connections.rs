@@ -107,6 +107,12 @@ pub struct Connection {
     pub deframer: Deframer,
     /// What waits for it.
     pub outbox: Outbox,
+    /// A packet of sound that waits for the next one, framed.
+    pub held: Vec<u8>,
+    /// Since when it does.
+    pub held_at: Micros,
+    /// When sound was last to be sent.
+    pub sound_at: Micros,
     /// What it may send.
     pub bucket: TokenBucket,
     /// It is watched for taking bytes.
@@ -186,6 +192,9 @@ impl Connections {
             path,
             deframer: Deframer::default(),
             outbox: Outbox::default(),
+            held: Vec::new(),
+            held_at: 0,
+            sound_at: 0,
             bucket: TokenBucket::new(FRAMES_PER_SECOND, FRAMES_BURST, now),
             wants_write: false,
             proven: false,

@@ -7,10 +7,11 @@ use crate::sys::{self, EventFd};
 use crate::tcp_connections::{Closed, Connection, Connections};
 use crate::tcp_poll::{Poller, Ready};
 use crate::tcp_ring::{RingIn, RingOut};
-use crate::tcp_socket::send;
+use crate::tcp_write::{HOLD, Written, may_go_on};
 use majlis_core::demux::{Kind, classify};
 use majlis_core::framing::{HEAD, head};
 use majlis_core::{MTU, Micros, Path, SECOND};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::AsRawFd;
@@ -43,11 +44,16 @@ struct Totals {
     accept_errors: u64,
     frames_in: u64,
     frames_policed: u64,
-    frames_out: u64,
-    bytes_out: u64,
-    /// Given up for slow readers.
-    skipped: u64,
+    written: Written,
     nowhere: u64,
+}
+
+/// Datagrams that another thread sends.
+pub struct Outgoing {
+    /// Where they come out.
+    pub ring: RingOut,
+    /// They are listeners', of a sender thread.
+    pub to_listeners: bool,
 }
 
 /// The TCP thread's whole state.
@@ -55,8 +61,9 @@ pub struct TcpThread {
     listeners: Arc<Vec<TcpListener>>,
     poller: Poller,
     connections: Connections,
-    /// From the packet thread and each sender thread.
-    outgoing: Vec<RingOut>,
+    outgoing: Vec<Outgoing>,
+    /// Connections for which sound is held, each with since when, the oldest first.
+    holding: VecDeque<(Micros, u64)>,
     /// To the packet thread.
     incoming: RingIn,
     packet_thread: Arc<Mailbox<ToPacket>>,
@@ -75,7 +82,7 @@ pub struct TcpParts {
     /// Nobody yet.
     pub connections: Connections,
     /// From the packet thread and each sender thread.
-    pub outgoing: Vec<RingOut>,
+    pub outgoing: Vec<Outgoing>,
     /// To the packet thread.
     pub incoming: RingIn,
     /// Whom to wake for that.
@@ -101,6 +108,7 @@ impl TcpThread {
             poller,
             connections: parts.connections,
             outgoing: parts.outgoing,
+            holding: VecDeque::new(),
             incoming: parts.incoming,
             packet_thread: parts.packet_thread,
             wake: parts.wake,
@@ -117,8 +125,10 @@ impl TcpThread {
         let mut buffer = vec![0; READ_AT_ONCE].into_boxed_slice();
         let (mut looked, mut swept): (Micros, Micros) = (0, 0);
         while !self.stop.load(Relaxed) {
-            let more = self.outgoing.iter().any(|ring| ring.waiting() > 0);
-            ready.extend(self.poller.wait(if more { Duration::ZERO } else { MAX_SLEEP }));
+            let more = self.outgoing.iter().any(|each| each.ring.waiting() > 0);
+            let held = self.holding.front().map(|(since, _)| (since + HOLD).saturating_sub(sys::monotonic_micros()));
+            let sleep = held.map_or(MAX_SLEEP, |held| Duration::from_micros(held).min(MAX_SLEEP));
+            ready.extend(self.poller.wait(if more { Duration::ZERO } else { sleep }));
             let early = (looked + TURN).saturating_sub(sys::monotonic_micros());
             if early > 0 && !more {
                 std::thread::sleep(Duration::from_micros(early));
@@ -132,6 +142,7 @@ impl TcpThread {
             }
             self.write_outgoing();
             let now = sys::monotonic_micros();
+            self.release_held(now);
             if now.saturating_sub(swept) >= SWEEP_INTERVAL {
                 swept = now;
                 self.connections.sweep(now);
@@ -211,73 +222,59 @@ impl TcpThread {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         let now = sys::monotonic_micros();
         let mut frame = [0; HEAD + MTU];
-        for ring in &mut outgoing {
+        for each in &mut outgoing {
             for _ in 0..FRAMES_AT_ONCE {
                 let Some((_, datagram)) = frame.split_first_chunk_mut::<HEAD>() else { break };
-                let Some((path, len)) = datagram.first_chunk_mut().and_then(|place| ring.take(place)) else { break };
+                let taken = datagram.first_chunk_mut().and_then(|place| each.ring.take(place));
+                let Some((path, len)) = taken else { break };
                 frame[..HEAD].copy_from_slice(&head(len));
-                self.send(&path, &frame[..HEAD + len], now);
+                self.send(&path, &frame[..HEAD + len], each.to_listeners, now);
             }
         }
         self.outgoing = outgoing;
     }
 
-    fn send(&mut self, path: &Path, frame: &[u8], now: Micros) {
-        let Some(token) = self.connections.at(path) else {
+    fn send(&mut self, path: &Path, frame: &[u8], to_listeners: bool, now: Micros) {
+        let Some(token) = self.token_at(path, &frame[HEAD..]) else {
             self.totals.nowhere += 1;
             return;
         };
-        let datagram = &frame[HEAD..];
         let Some(connection) = self.connections.get(token) else { return };
-        if !connection.proven {
+        match connection.send(frame, to_listeners, now, &mut self.totals.written) {
+            Ok(true) => self.holding.push_back((now, token)),
+            Ok(false) => self.watch(token),
+            Err(why) => self.connections.close(token, why),
+        }
+    }
+
+    /// The connection to which a datagram goes. An answer to a check proves it; nothing else goes where none has: that
+    /// would be for whoever had the same address before.
+    fn token_at(&mut self, path: &Path, datagram: &[u8]) -> Option<u64> {
+        let token = self.connections.at(path)?;
+        if self.connections.get(token).is_some_and(|connection| !connection.proven) {
             if classify(datagram) != Kind::Stun {
-                // For whoever had this address before.
-                self.totals.nowhere += 1;
-                return;
+                return None;
             }
             self.connections.prove(token);
         }
-        let Some(connection) = self.connections.get(token) else { return };
-        connection.used_at = now;
-        if !connection.outbox.is_empty() {
-            connection.outbox.put(datagram, now);
-            self.totals.skipped += connection.outbox.take_skipped();
-            return;
-        }
-        connection.took_at = now;
-        match send(&connection.stream, frame) {
-            Ok(written) if written == frame.len() => {
-                self.totals.frames_out += 1;
-                self.totals.bytes_out += frame.len() as u64;
-                return;
-            }
-            Ok(written) => {
-                self.totals.bytes_out += written as u64;
-                connection.outbox.put_rest(datagram, written);
-            }
-            Err(error) if may_go_on(&error) => connection.outbox.put(datagram, now),
-            Err(_) => return self.connections.close(token, Closed::Reset),
-        }
-        self.watch(token);
+        Some(token)
     }
 
-    /// Writes what waits for a connection, as far as it is taken.
-    fn write_waiting(&mut self, token: u64) -> Result<(), Closed> {
-        let now = sys::monotonic_micros();
-        let Some(connection) = self.connections.get(token) else { return Ok(()) };
-        let Connection { stream, outbox, took_at, .. } = connection;
-        while let Some(bytes) = outbox.front(now) {
-            match send(stream, bytes) {
-                Ok(written) => {
-                    *took_at = now;
-                    self.totals.bytes_out += written as u64;
-                    self.totals.frames_out += u64::from(outbox.advance(written));
-                }
-                Err(error) if may_go_on(&error) => break,
-                Err(_) => return Err(Closed::Reset),
+    /// Sends sound whose next packet has not come in time.
+    fn release_held(&mut self, now: Micros) {
+        while let Some((since, token)) = self.holding.front().copied().filter(|(since, _)| since + HOLD <= now) {
+            self.holding.pop_front();
+            let Some(connection) = self.connections.get(token) else { continue };
+            match connection.release_held(since, now, &mut self.totals.written) {
+                Ok(()) => self.watch(token),
+                Err(why) => self.connections.close(token, why),
             }
         }
-        self.totals.skipped += outbox.take_skipped();
+    }
+
+    fn write_waiting(&mut self, token: u64) -> Result<(), Closed> {
+        let Some(connection) = self.connections.get(token) else { return Ok(()) };
+        connection.write_waiting(sys::monotonic_micros(), &mut self.totals.written)?;
         self.watch(token);
         Ok(())
     }
@@ -301,20 +298,16 @@ impl TcpThread {
         publish(&counters.tcp_accept_errors, totals.accept_errors);
         publish(&counters.tcp_frames_in, totals.frames_in);
         publish(&counters.tcp_frames_policed, totals.frames_policed);
-        publish(&counters.tcp_frames_out, totals.frames_out);
-        publish(&counters.tcp_frames_skipped, totals.skipped);
+        publish(&counters.tcp_frames_out, totals.written.frames);
+        publish(&counters.tcp_frames_skipped, totals.written.skipped);
         publish(&counters.tcp_frames_nowhere, totals.nowhere);
         publish_share(&counters.tcp_frames_lost, self.incoming.lost(), &mut self.told[2]);
-        publish_share(&counters.packets_out, totals.frames_out, &mut self.told[0]);
-        publish_share(&counters.bytes_out, totals.bytes_out, &mut self.told[1]);
+        publish_share(&counters.packets_out, totals.written.frames, &mut self.told[0]);
+        publish_share(&counters.bytes_out, totals.written.bytes, &mut self.told[1]);
         for (counter, total) in counters.tcp_closed.iter().zip(self.connections.closed()) {
             publish(counter, *total);
         }
     }
-}
-
-fn may_go_on(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 /// The flow label may change on one path, and a path is a key of maps.

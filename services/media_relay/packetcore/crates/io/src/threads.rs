@@ -11,7 +11,7 @@ use crate::sender_thread::SenderThread;
 use crate::sys::{self, EventFd, Priority};
 use crate::tcp_connections::{Connections, TcpLimits};
 use crate::tcp_ring::{RingOut, ring};
-use crate::tcp_thread::{TcpParts, TcpThread};
+use crate::tcp_thread::{Outgoing, TcpParts, TcpThread};
 use crate::{RelayError, panics, random};
 use majlis_core::WallClock;
 use majlis_core::endpoint::Endpoint;
@@ -73,7 +73,7 @@ pub struct Parts {
 struct TcpEnds {
     /// Wakes it; none without a TCP side.
     wake: Option<Arc<EventFd>>,
-    outgoing: Vec<RingOut>,
+    outgoing: Vec<Outgoing>,
 }
 
 impl TcpEnds {
@@ -85,10 +85,10 @@ impl TcpEnds {
     }
 
     /// A way to it for one more thread.
-    fn outlet(&mut self) -> Option<TcpOutlet> {
+    fn outlet(&mut self, to_listeners: bool) -> Option<TcpOutlet> {
         let wake = self.wake.clone()?;
         let (into, out) = ring();
-        self.outgoing.push(out);
+        self.outgoing.push(Outgoing { ring: out, to_listeners });
         Some(TcpOutlet { ring: into, wake })
     }
 }
@@ -119,11 +119,11 @@ impl Threads {
         let mut lines = Vec::new();
         let mut rings: Vec<Vec<SenderLine>> = parts.pushes.iter().map(|_| Vec::new()).collect();
         for at in 0..parts.sender_threads {
-            let (line, ends) = self.start_sender(at, &parts, clock, &cname, tcp.outlet())?;
+            let (line, ends) = self.start_sender(at, &parts, clock, &cname, tcp.outlet(true))?;
             lines.push(line);
             rings.iter_mut().zip(ends).for_each(|(ring, end)| ring.push(end));
         }
-        let outlet = tcp.outlet();
+        let outlet = tcp.outlet(false);
         let incoming = self.start_tcp(tcp, &parts)?;
         let programmes = rings.into_iter().enumerate();
         let programmes = programmes.map(|(at, senders)| self.start_programme(at, &parts, clock, senders));

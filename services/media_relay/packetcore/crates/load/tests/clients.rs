@@ -13,7 +13,7 @@ use majlis_load::voice::{Voice, speak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const LISTENS: Wanted = Wanted { speaks: false, hears: 1, red: false };
+const LISTENS: Wanted = Wanted { speaks: false, hears: 1, red: false, tcp: false, stalls: false };
 
 fn door(address: &str, token: &str) -> Door {
     Door::Endpoint { url: format!("{address}/whep").parse().unwrap(), token: token.into() }
@@ -75,7 +75,7 @@ async fn what_the_network_loses_is_counted_as_lost_and_concealed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_speaker_is_heard_by_the_server_at_an_even_pace() {
     let (address, seen) = support::serve(|_| false);
-    let speaks = Wanted { speaks: true, hears: 2, red: false };
+    let speaks = Wanted { speaks: true, hears: 2, ..LISTENS };
     let entered = enter(&client().unwrap(), &door(&address, "good"), speaks, None).await.unwrap();
     let voice = Voice::new(entered.peer, Sound::tone(880.0, 0.3).unwrap(), false);
     let until = Instant::now() + Duration::from_secs(3);
@@ -126,6 +126,8 @@ async fn a_crowd_is_let_in_through_the_room_counted_and_taken_out_again() {
         sample: 5,
         events: None,
         red: false,
+        tcp: false,
+        stall: false,
         bind: None,
         leave: true,
     };
