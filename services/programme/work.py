@@ -28,8 +28,10 @@ MIXED_SHARE: Final = 0.3
 """Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
 MIXED_VOICES: Final = 2
 """Voices that a channel decodes while it mixes."""
-OVER_TCP: Final = 2
-"""What a listener over TCP costs in listeners: no system sends to many connections at once, as it does by UDP."""
+TCP_WRITES: Final = 25
+"""Times a second at most that something is written to a listener over TCP: packets of 20 ms go out in twos."""
+TCP_WRITE: Final = 2.2
+"""What one costs, in packets: no system writes to many connections in one call, as it sends by UDP."""
 LEAST_BUDGET: Final = 1000
 
 
@@ -180,6 +182,12 @@ class Tariff:
         packets = -(-1000 // self.packet_ms)
         return Work(usual=packets, sending=packets)
 
+    def over_tcp(self) -> Work:
+        """What a listener costs more over TCP than over UDP."""
+        packets = self.listener().usual
+        more = max(0, round(TCP_WRITE * min(packets, TCP_WRITES)) - packets)
+        return Work(usual=more, sending=more)
+
     def stage(self, people: int) -> Work:
         """So many on one stage: usually one of them speaks, at most all that others have slots for."""
         microphones = self._packets(people * FRAMES * self.costs.microphone)
@@ -205,8 +213,8 @@ class Tariff:
         """A relay's whole part in a room."""
         floor = self.channel(home=part.home) * part.channels
         languages = self.channel(home=part.home, language=True) * part.languages
-        listeners = part.listeners + (OVER_TCP - 1) * part.over_tcp
-        return self.listener() * listeners + self.stage(part.stage) + floor + languages
+        listeners = self.listener() * part.listeners + self.over_tcp() * part.over_tcp
+        return listeners + self.stage(part.stage) + floor + languages
 
     def join(self) -> int:
         """One person coming in: work that is done once."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.load.caption_rows import caption_rows
-from tests.load.core_rows import SIZES, mixer_rows, relay_rows
+from tests.load.core_rows import SIZES, mixer_rows, relay_rows, tcp_rows
 from tests.load.crowd_rows import crowd_rows, long_packet_rows
 from tests.load.ear_rows import concealed_rows, ear_rows
 from tests.load.hand_rows import hand_rows
@@ -49,6 +49,10 @@ async def _relay(_: Path) -> list[Row]:
     return await relay_rows()
 
 
+async def _tcp(_: Path) -> list[Row]:
+    return await tcp_rows()
+
+
 async def _mixer(_: Path) -> list[Row]:
     return await mixer_rows()
 
@@ -62,6 +66,7 @@ EAR_QUALITY = ("band_low_hz", "band_high_hz", "thdn_percent", "noise_dbfs")
 
 GROUPS = (
     Group("relay", _relay, _relay_names()),
+    Group("tcp", _tcp, ("tcp_over_udp_500", "tcp_stalls_udp_lost")),
     Group("mixer", _mixer, (*(f"mixer_core_share_{count}_speakers" for count in (1, 3, 10)), "language_core_share")),
     Group(
         "crowd",

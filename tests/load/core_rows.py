@@ -45,6 +45,17 @@ async def relay_rows() -> list[Row]:
     return rows
 
 
+async def tcp_rows() -> list[Row]:
+    """Listeners over TCP beside as many over UDP, and what these lose while a hundred of those read nothing."""
+    (measured,) = await example("majlis-io", "tcp", 500, 8, 100)
+    context = f"{measured['tcp_us']:.2f} us a packet over TCP, {measured['udp_us']:.2f} over UDP"
+    skipped = f"{measured['tcp_skipped']} skipped for {measured['stalled']} over TCP who read nothing"
+    return [
+        row("tcp_over_udp_500", measured["ratio"], "ratio", context),
+        row("tcp_stalls_udp_lost", measured["udp_lost"] + measured["drops"], "packets", f"of {measured['udp_sent']}; {skipped}"),
+    ]
+
+
 async def mixer_rows() -> list[Row]:
     """CPU of one channel's mixer as a share of a core."""
     measured = await example("majlis-mix", "mixer_cost")

@@ -35,6 +35,8 @@ BARS: dict[str, float] = {
     "relay_drops_20ms_5000": 0,
     "forward_p99_ms_20ms_5000": 25,
     "relay_cores_60ms_5000": 0.3,
+    "tcp_over_udp_500": 2,
+    "tcp_stalls_udp_lost": 0,
     "small_rooms_100x10_cores": 0.5,
     "small_rooms_100x10_two": 0.8,
     "small_rooms_drops": 0,

@@ -181,7 +181,7 @@ async def test_a_browser_that_restarts_ice_goes_on_hearing(fleet: Fleet, page: P
     after = await inbound(page)
     assert after["packetsReceived"] - before["packetsReceived"] > 40
     old = dict(re.findall(r"(a=ice-ufrag|a=ice-pwd):(\S+)", opened.answer_sdp))
-    with checker(relay.addresses[0]) as here:
+    with checker(relay.addresses.udp[0]) as here:
         # A browser that was quicker than the answer may have paired its new port with the old credentials, and stays
         # with what works; once it nominates a pair of the new ones, the old ones are gone (RFC 8445 §4.2).
         for _ in range(10):

@@ -73,7 +73,7 @@ async def test_an_ice_restart_keeps_the_old_pair_until_a_new_one_is_nominated(fl
     new = ice_of(patched.fragment)
     assert new != old
     assert patched.etag not in {"", listener.etag}
-    with checker(relay.addresses[0]) as here:
+    with checker(relay.addresses.udp[0]) as here:
         assert await here.check(*old), "the old credentials still work"
         assert await here.check(*new)
         assert await here.media_packets(0.3) == 0, "a check alone moves no media"
@@ -97,7 +97,7 @@ async def test_a_deleted_session_is_gone_from_the_port_and_reported(fleet: Fleet
     credentials = ice_of(listener.client.pc.remoteDescription.sdp)
     request = pb.DeleteSessionRequest(session_id=listener.session_id, permit=listener.permit)
     await fleet.gateway(relay).DeleteSession(request)
-    with checker(relay.addresses[0]) as here:
+    with checker(relay.addresses.udp[0]) as here:
         assert not await here.check(*credentials)
     assert fleet.directory.told(listener.session_id) == ["opened", "connected", "ended: deleted"]
     assert await reason_of(fleet.gateway(relay).DeleteSession(request)) == "SESSION_NOT_FOUND"

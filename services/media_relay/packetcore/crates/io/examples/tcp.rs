@@ -1,6 +1,6 @@
 //! Prints what listeners over TCP cost beside listeners over UDP, and what those over UDP lose while some over TCP stall.
 //!
-//! `cargo run --release --example tcp [listeners] [seconds] [stalled]` prints one JSON object. Three runs of one process:
+//! `cargo run --release --example tcp [listeners] [seconds] [stalled] [packet_ms]` prints one JSON object. Three runs of one process:
 //! all listeners over UDP; all over TCP; as many of each, of which some over TCP read nothing. Sockets are on loopback and
 //! polled on a timer.
 
@@ -10,6 +10,7 @@ use majlis_io::{Relay, RelayConfig, TcpConfig};
 use majlis_programme::MixPlan;
 use std::io::{ErrorKind, Read};
 use std::net::{TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -24,10 +25,11 @@ const POLL: Duration = Duration::from_millis(60);
 fn main() -> Outcome<()> {
     let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
     let (listeners, seconds, stalled) = (number(1, 500)? as usize, number(2, 8)?, number(3, 100)? as usize);
+    let packet_ms = number(4, 20)? as u32;
     raise_file_limit();
-    let udp = measure(listeners, 0, 0, seconds)?;
-    let tcp = measure(0, listeners, 0, seconds)?;
-    let both = measure(listeners, listeners, stalled, seconds)?;
+    let udp = measure(listeners, 0, 0, seconds, packet_ms)?;
+    let tcp = measure(0, listeners, 0, seconds, packet_ms)?;
+    let both = measure(listeners, listeners, stalled, seconds, packet_ms)?;
     println!(
         r#"{{"listeners":{listeners},"udp_us":{:.3},"tcp_us":{:.3},"ratio":{:.3},"udp_cores":{:.4},"tcp_cores":{:.4},"tcp_frames":{},"stalled":{stalled},"udp_sent":{},"udp_lost":{},"tcp_skipped":{},"drops":{}}}"#,
         udp.cost.micros_per_packet,
@@ -53,7 +55,7 @@ struct Measured {
     skipped: u64,
 }
 
-fn measure(udp: usize, tcp: usize, stalled: usize, seconds: u64) -> Outcome<Measured> {
+fn measure(udp: usize, tcp: usize, stalled: usize, seconds: u64, packet_ms: u32) -> Outcome<Measured> {
     let relay = Relay::open(RelayConfig {
         bind: vec![(LOOPBACK, 0)],
         sender_threads: 1,
@@ -65,6 +67,7 @@ fn measure(udp: usize, tcp: usize, stalled: usize, seconds: u64) -> Outcome<Meas
     let stage = relay.add_stage()?.0;
     let channel = relay.add_channel(Some(stage))?.0;
     relay.set_mix(channel, MixPlan::of([stage_format().member]))?;
+    relay.set_packet_ms(channel, packet_ms)?;
     let (mut sockets, mut streams) = (Vec::new(), Vec::new());
     for at in 0..udp {
         let socket = UdpSocket::bind((LOOPBACK, 0))?;
@@ -79,6 +82,9 @@ fn measure(udp: usize, tcp: usize, stalled: usize, seconds: u64) -> Outcome<Meas
         let session = open_session_by_tcp(&relay, &format!("bytcp{at}"), &mut stream)?;
         relay.attach_listener(session, channel, listener_format())?;
         stream.set_nonblocking(true)?;
+        if at < stalled {
+            take_little(&stream)?;
+        }
         streams.push(stream);
         if at % 32 == 31 {
             // So many may be unproven at a time of one source.
@@ -92,13 +98,25 @@ fn measure(udp: usize, tcp: usize, stalled: usize, seconds: u64) -> Outcome<Meas
     while relay.counters().snapshot()["connected_now"] <= (udp + tcp) as u64 {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let readers = Readers::start(sockets, streams.split_off(stalled.min(streams.len())));
+    let reading = streams.split_off(stalled.min(streams.len()));
+    let readers = Readers::start(sockets, reading);
     let speaker = Speaker::new(session, microphone, relay.addresses()[0])?;
     let cost = measure_while_speaking(&relay, speaker, seconds)?;
     let skipped = relay.counters().snapshot()["tcp_frames_skipped"];
     std::thread::sleep(2 * POLL);
     let (read, udp_lost) = readers.end();
     Ok(Measured { cost, read, udp_lost, skipped })
+}
+
+/// A stalled network shows at once where the system of the other side takes little.
+fn take_little(stream: &TcpStream) -> Outcome<()> {
+    let bytes: libc::c_int = 2048;
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the value outlives the call and its length is passed with it.
+    let done = unsafe {
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, (&raw const bytes).cast(), len)
+    };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
 
 /// A thread that reads all who do not stall.
