@@ -30,7 +30,9 @@ LEFT: Mapping[str, tuple[str, ...]] = {
         "MEDIA_RELAY_SENDER_THREADS",
         "MEDIA_RELAY_PROGRAMME_THREADS", "MEDIA_RELAY_ENCODER_EFFORT",
         "MEDIA_RELAY_HANDSHAKES_PER_SOURCE_PER_SECOND", "MEDIA_RELAY_HALF_OPEN_SESSIONS",
+        "MEDIA_RELAY_TCP_CONNECTIONS_PER_SOURCE",
     ),
+    "on unless the number is somebody else's on TCP": ("MEDIA_RELAY_TCP",),
     "the bus is signed by the services' own authority": ("NATS_CA_FILE",),
     "one hall a namespace or machine: the name it has by itself": ("DEPLOYMENT", "DATABASE_SCHEMA"),
     "of make run: it starts the processes, and the gateway serves TLS itself there": (

@@ -52,7 +52,12 @@ async def tcp_rows() -> list[Row]:
     skipped = f"{measured['tcp_skipped']} skipped for {measured['stalled']} over TCP who read nothing"
     return [
         row("tcp_over_udp_500", measured["ratio"], "ratio", context),
-        row("tcp_stalls_udp_lost", measured["udp_lost"] + measured["drops"], "packets", f"of {measured['udp_sent']}; {skipped}"),
+        row(
+            "tcp_stalls_udp_lost",
+            measured["udp_lost"] + measured["drops"],
+            "packets",
+            f"of {measured['udp_sent']}; {skipped}",
+        ),
     ]
 
 

@@ -30,6 +30,13 @@ def test_drops_are_one_counter_by_cause() -> None:
     assert 'majlis_media_relay_core_dropped_total{cause="replay"} 1.0' in text
 
 
+def test_closed_tcp_connections_are_one_counter_by_cause() -> None:
+    text = shown({"tcp_closed_ended": 3, "tcp_closed_no_check": 1, "tcp_connections_now": 7})
+    assert text.count("# TYPE majlis_media_relay_core_tcp_closed_total counter") == 1
+    assert 'majlis_media_relay_core_tcp_closed_total{cause="no_check"} 1.0' in text
+    assert "majlis_media_relay_core_tcp_connections_now 7.0" in text
+
+
 def test_times_and_shares_are_in_base_units() -> None:
     text = shown(
         {"send_lag_us_now": 1500, "playout_depth_ms_now": 20, "loss_ppm_now": 5000, "playout_held_us": 2_500_000}

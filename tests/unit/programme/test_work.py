@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.programme.work import MIXED_SHARE, NOTHING, Costs, Limits, Part, Tariff, Work
+from services.programme.work import MIXED_SHARE, NOTHING, TCP_WRITE, Costs, Limits, Part, Tariff, Work
 
 COSTS = Costs(packet=2.0, microphone=4.0, decode=10.0, encode_least=60.0, encode_best=180.0, passed=10.0, join=3000.0)
 TARIFF = Tariff(COSTS)
@@ -14,6 +14,13 @@ TARIFF = Tariff(COSTS)
 def test_a_listener_costs_as_many_packets_as_their_sound_is_cut_into() -> None:
     for packet_ms, packets in ((20, 50), (40, 25), (60, 17)):
         assert Tariff(COSTS, packet_ms).listener() == Work(packets, packets, 0)
+
+
+def test_a_listener_over_tcp_costs_what_is_written_to_them_and_short_packets_go_out_in_twos() -> None:
+    for packet_ms, writes in ((20, 25), (40, 25), (60, 17)):
+        tariff = Tariff(COSTS, packet_ms)
+        udp, tcp = (tariff.room(Part(home=False, listeners=3, over_tcp=count, channels=1)) for count in (0, 3))
+        assert tcp.sending - udp.sending == 3 * (round(writes * TCP_WRITE) - tariff.listener().sending) > 0
 
 
 def test_a_channel_at_home_may_have_to_mix_and_elsewhere_is_handed_on() -> None:
