@@ -1,4 +1,4 @@
-"""Whether the addresses that relays advertise are reached by UDP from here, proved by an answer of the relay.
+"""Whether the addresses that relays advertise are reached from here, by UDP and TCP, proved by an answer of the relay.
 
 A relay answers a connectivity check (RFC 8445 §7) only of somebody it has invited, so the doctor opens a room of its
 own, asks for a microphone as any client does, checks each address in the answer, and ends the room.
@@ -42,6 +42,8 @@ class Invitation:
     fragment: str
     """Username of our checks: theirs, a colon, ours."""
     password: str
+    tcp: tuple[tuple[str, int], ...] = ()
+    """Of the addresses, those that take TCP connections too."""
 
 
 async def relays(url: str, token: str, ca_file: Path | None = None) -> list[Finding]:
@@ -51,7 +53,8 @@ async def relays(url: str, token: str, ca_file: Path | None = None) -> list[Find
             if not invitation.addresses:
                 return [Finding("media", False, "the relay names no address: set MEDIA_RELAY_ADVERTISE")]
             local = is_local(urlsplit(url).hostname or "")
-            return [await address(each, invitation, local=local) for each in invitation.addresses]
+            found = [await address(each, invitation, local=local) for each in invitation.addresses]
+            return found + [await tcp_address(each, invitation) for each in invitation.tcp]
     except MajlisError as error:
         return [Finding("media", False, f"no session with a relay: {error}")]
     except TimeoutError:
@@ -79,6 +82,17 @@ async def address(
     else:
         do = f"open UDP port {port} in the firewall, forward it if the server is behind NAT, and check the address"
     return Finding(what, False, f"the relay does not answer by UDP: {do}")
+
+
+async def tcp_address(place: tuple[str, int], invitation: Invitation) -> Finding:
+    """Whether one advertised address answers by TCP, for people whose network blocks UDP."""
+    host, port = place
+    what = f"media {host}:{port} by TCP"
+    seconds = await _check_tcp(place, invitation)
+    if seconds is not None:
+        return Finding(what, True, f"the relay answers by TCP from here, in {seconds * 1000:.0f} ms")
+    do = f"open port {port} for TCP too and forward it, or people whose network blocks UDP hear nothing"
+    return Finding(what, False, f"the relay does not answer by TCP: {do} (MEDIA_RELAY_TCP=off if that is meant)")
 
 
 @asynccontextmanager
@@ -118,9 +132,14 @@ def read(offer: str, answer: str) -> Invitation:
     ours, theirs = SessionDescription.parse(offer).media[0], SessionDescription.parse(answer).media[0]
     if ours.ice is None or theirs.ice is None or not (theirs.ice.usernameFragment and theirs.ice.password):
         raise MajlisError("internal", "ANSWER_INVALID", "the relay's answer lets no check in")
-    places = dict.fromkeys((each.ip, each.port) for each in theirs.ice_candidates if each.protocol.lower() == "udp")
+    udp, tcp = (
+        tuple(
+            dict.fromkeys((each.ip, each.port) for each in theirs.ice_candidates if each.protocol.lower() == protocol)
+        )
+        for protocol in ("udp", "tcp")
+    )
     fragment = f"{theirs.ice.usernameFragment}:{ours.ice.usernameFragment}"
-    return Invitation(tuple(places), fragment, theirs.ice.password)
+    return Invitation(udp, fragment, theirs.ice.password, tcp)
 
 
 class _Probe(asyncio.DatagramProtocol):
@@ -140,14 +159,39 @@ class _Probe(asyncio.DatagramProtocol):
         """A refused port is as good as silence: the next try may get through."""
 
 
-async def _check(place: tuple[str, int], invitation: Invitation) -> float | None:
-    """Seconds until the relay answered a check at this address, or None."""
-    transaction, began = secrets.token_bytes(12), time.monotonic()
+def _message(invitation: Invitation, transaction: bytes) -> bytes:
+    """A check as the relay takes it from whom it has invited."""
     message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, transaction_id=transaction)
     message.attributes["USERNAME"] = invitation.fragment
     message.attributes["PRIORITY"] = 1
     message.attributes["ICE-CONTROLLING"] = secrets.randbits(64)
     message.add_message_integrity(invitation.password.encode())
+    return bytes(message)
+
+
+async def _check_tcp(place: tuple[str, int], invitation: Invitation) -> float | None:
+    """Seconds until the relay answered a check over a TCP connection to this address, or None."""
+    transaction, began = secrets.token_bytes(12), time.monotonic()
+    check = _message(invitation, transaction)
+    try:
+        async with asyncio.timeout(TRIES * TRY_SECONDS):
+            reader, writer = await asyncio.open_connection(*place)
+            try:
+                writer.write(len(check).to_bytes(2) + check)
+                answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+            finally:
+                writer.close()
+        message = stun.parse_message(answer)
+    except (TimeoutError, OSError, EOFError, ValueError):
+        return None
+    good = message.message_class == stun.Class.RESPONSE and message.transaction_id == transaction
+    return time.monotonic() - began if good else None
+
+
+async def _check(place: tuple[str, int], invitation: Invitation) -> float | None:
+    """Seconds until the relay answered a check at this address, or None."""
+    transaction, began = secrets.token_bytes(12), time.monotonic()
+    message = _message(invitation, transaction)
     try:
         transport, probe = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Probe(transaction), remote_addr=place
@@ -157,7 +201,7 @@ async def _check(place: tuple[str, int], invitation: Invitation) -> float | None
     try:
         for _ in range(TRIES):
             began = time.monotonic()
-            transport.sendto(bytes(message))
+            transport.sendto(message)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TRY_SECONDS):
                     await asyncio.shield(probe.answered)

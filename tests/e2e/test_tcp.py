@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import story
+from tests.support.assembly import assembly_in
 from tests.support.browser import House, Person, chromium
+from tests.support.gst import needs_gstreamer, recording
+from tests.support.members import friend_of
 from tests.support.networks import Walled, walled_network
+from tests.support.rtc_client import Tone
 from tests.support.stack import Stack
 from tests.support.voices import power_at
 
@@ -48,6 +52,12 @@ def hall(network: Walled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     assert asyncio.run(running.stop()) == 0
 
 
+@pytest.fixture(autouse=True)
+def no_udp(network: Walled) -> None:
+    """None passes as a test begins."""
+    network.drop_udp()
+
+
 async def arrives_behind_the_wall(house: House, name: str, voice: Path, network: Walled, folder: Path) -> Person:
     program = network.wrapper(chromium(), folder / f"browser-{name[:4]}")
     rules = f"--host-resolver-rules=MAP localhost {network.machine}"
@@ -70,7 +80,6 @@ async def ways(person: Person) -> list[str]:
 async def test_people_whose_network_drops_udp_speak_and_listen_in_their_browsers(
     hall: Stack, network: Walled, house: House, tones: dict[int, Path], tmp_path: Path
 ) -> None:
-    network.drop_udp()
     lina = await house.arrives("Lina Haddad", voice=tones[OWNER])
     omar = await arrives_behind_the_wall(house, "Omar Aziz", tones[GUEST], network, tmp_path)
     await story.arrive_together(hall, lina, omar)
@@ -106,3 +115,18 @@ async def test_a_listener_whose_network_begins_to_drop_udp_hears_on_over_tcp(
         await asyncio.sleep(1.0)
     await hears(omar, OWNER)
     assert await ways(omar) == ["tcp"], await omar.sound_report()
+
+
+@needs_gstreamer
+async def test_gstreamer_whose_network_drops_udp_records_over_tcp(hall: Stack, network: Walled, tmp_path: Path) -> None:
+    async with assembly_in(hall) as assembly:
+        await assembly.leads(Tone(OWNER))
+        guest = await friend_of(hall, assembly.owner, "recorder")
+        assembly.after.push_async_callback(guest.leave_for_good)
+        endpoint = f"http://{network.machine}:{hall.port}/whep/{assembly.room_id}"
+        async with recording(endpoint, guest.access_token, tmp_path / "heard.raw", network) as recorder:
+            for _ in range(TRIES):
+                await asyncio.sleep(2.0)
+                if power_at(recorder.lately(1.0), OWNER) > PRESENT:
+                    break
+            assert power_at(recorder.lately(1.0), OWNER) > PRESENT

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.networks import Walled
 from tests.support.voices import SAMPLE_RATE, Samples
 from tools.debian import has_gstreamer
 
@@ -37,11 +38,11 @@ class Recorder:
 
 
 @asynccontextmanager
-async def recording(endpoint: str, token: str, out: Path) -> AsyncIterator[Recorder]:
-    """Records one WHEP endpoint to a file of raw samples."""
-    process = await asyncio.create_subprocess_exec(
-        DEBIANS_PYTHON, str(SCRIPT), endpoint, token, str(out), stdout=asyncio.subprocess.PIPE
-    )
+async def recording(endpoint: str, token: str, out: Path, network: Walled | None = None) -> AsyncIterator[Recorder]:
+    """Records one WHEP endpoint to a file of raw samples, here or behind the wall of a network."""
+    command = [DEBIANS_PYTHON, str(SCRIPT), endpoint, token, str(out)]
+    command = network.command(*command, network.inside) if network else [*command, "127.0.0.1"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         async with asyncio.timeout(20):

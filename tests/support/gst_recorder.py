@@ -1,7 +1,7 @@
 """A recorder made of GStreamer alone: hears one WHEP endpoint and writes raw sound, 48 kHz mono, until it is stopped.
 
-It runs with the interpreter of Debian's python3-gi, which knows nothing of this repository: endpoint, token, output.
-What it says on standard output is the address of its session, once sound flows.
+It runs with the interpreter of Debian's python3-gi, which knows nothing of this repository: endpoint, token, output,
+own address. What it says on standard output is the address of its session, once sound flows.
 """
 
 import sys
@@ -23,16 +23,16 @@ RECORD = "rtpopusdepay ! opusdec plc=true ! audioconvert ! audioresample"
 class Recorder:
     """One pipeline."""
 
-    def __init__(self, endpoint: str, token: str, out: str) -> None:
+    def __init__(self, endpoint: str, token: str, out: str, local: str) -> None:
         self._endpoint, self._token, self._out = endpoint, token, out
         self._session = ""
         self._pipeline = Gst.Pipeline()
         self._peer = Gst.ElementFactory.make("webrtcbin")
         self._peer.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
         self._pipeline.add(self._peer)
-        # The servers of a test are on this machine, whose loopback libnice leaves out. Kept, for it would go otherwise.
+        # The servers of most tests are on this machine, whose loopback libnice leaves out. Kept, or it would go.
         self._ice = self._peer.get_property("ice-agent")
-        self._ice.emit("add-local-ip-address", "127.0.0.1")
+        self._ice.emit("add-local-ip-address", local)
         self._peer.connect("notify::ice-gathering-state", self._gathered)
         self._peer.connect("pad-added", self._sounds)
 

@@ -26,6 +26,8 @@ class Walled:
     name: str
     machine: str
     """The address at which this machine is reached from there."""
+    inside: str
+    """The address of whoever is there."""
 
     def command(self, *command: str) -> list[str]:
         """A command to be run there."""
@@ -39,11 +41,13 @@ class Walled:
 
     def drop_udp(self) -> None:
         """From now on no UDP passes, in either direction."""
+        self.pass_udp()
         _run("ip", "-n", f"{self.name}-wall", "rule", "add", "pref", "10", "ipproto", "udp", "blackhole")
 
     def pass_udp(self) -> None:
-        """It passes again."""
-        _run("ip", "-n", f"{self.name}-wall", "rule", "del", "pref", "10")
+        """It passes (again)."""
+        command = ["ip", "-n", f"{self.name}-wall", "rule", "del", "pref", "10"]
+        subprocess.run(command, check=False, capture_output=True, timeout=10)
 
 
 def _run(*command: str) -> None:
@@ -80,7 +84,7 @@ def walled_network() -> Iterator[Walled]:
         for step in steps:
             command = step.split(" ")
             _run(*(word.replace("\t", " ") for word in command))
-        yield Walled(name, f"{base}.1")
+        yield Walled(name, f"{base}.1", f"{base}.6")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"this machine lets no network be made: {error.cmd} {error.stderr.decode()}")
     finally:

@@ -288,6 +288,24 @@ async def test_an_address_that_a_relay_answers_at_is_good_and_only_with_the_righ
     assert wrong.good is False
 
 
+async def test_an_address_that_answers_by_tcp_is_good_and_a_closed_one_says_what_to_open() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        check = stun.parse_message(await reader.readexactly(int.from_bytes(await reader.readexactly(2))))
+        reply = bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=check.transaction_id))
+        writer.write(len(reply).to_bytes(2) + reply)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    place = server.sockets[0].getsockname()[:2]
+    good = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
+    server.close()
+    await server.wait_closed()
+    closed = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
+    assert good.good is True
+    assert closed.good is False
+    assert f"open port {place[1]} for TCP" in closed.say
+
+
 @pytest.mark.parametrize(
     ("host", "local", "do"),
     [
