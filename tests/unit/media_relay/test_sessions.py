@@ -30,24 +30,6 @@ async def test_a_session_connects_once_it_has_keys_and_an_address_in_either_orde
     assert handle in bench.core.listening
 
 
-async def test_a_listener_whose_sound_moves_to_tcp_is_counted_and_costs_as_one_until_it_moves_back_or_ends() -> None:
-    bench = RelayBench()
-    session_id, other = await bench.connect(), await bench.connect(sub="user000002")
-    udp = bench.relay.capacity.promised
-    handle = bench.handle(session_id)
-    for end in (bench.connecting.on_nominated, lambda handle: bench.ending.on_gone(handle, Cause.EXPIRED)):
-        bench.connecting.on_nominated(handle, tcp=True)
-        bench.connecting.on_nominated(handle, tcp=True)
-        [count] = bench.relay.sessions.room_counts()
-        assert (count.listeners, count.over_tcp) == (2, 1)
-        assert bench.relay.capacity.promised.sending > udp.sending
-        end(handle)
-        [count] = bench.relay.sessions.room_counts()
-        assert count.over_tcp == 0
-        assert bench.relay.capacity.promised.sending <= udp.sending
-    assert bench.handle(other)
-
-
 async def test_a_moved_address_connects_nobody_a_second_time() -> None:
     bench = RelayBench()
     session_id = await bench.connect()

@@ -1,6 +1,12 @@
 //! A client on real loopback sockets whose keys are set directly: checks, microphone, ear.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+mod link;
+mod time;
+
+pub use link::TcpLink;
+pub use time::on_time;
 
 use majlis_core::endpoint::{Event, SlotFormat, StageFormat};
 use majlis_core::fanout::{ListenerFormat, StreamStart};
@@ -11,12 +17,7 @@ use majlis_core::stun;
 use majlis_io::{Relay, RelayConfig, TcpConfig, sys};
 use majlis_programme::MixPlan;
 use std::f32::consts::TAU;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 pub const PROFILE: Profile = Profile::AeadAes128Gcm;
@@ -251,59 +252,6 @@ impl Client {
     }
 }
 
-/// A TCP connection to the media port, whose datagrams are framed by hand.
-pub struct TcpLink {
-    pub stream: TcpStream,
-    come: Vec<u8>,
-}
-
-impl TcpLink {
-    pub fn to(relay: SocketAddr) -> Self {
-        let stream = TcpStream::connect(relay).expect("the media port takes TCP");
-        stream.set_nodelay(true).expect("socket");
-        stream.set_read_timeout(Some(Duration::from_secs(2))).expect("socket");
-        Self { stream, come: Vec::new() }
-    }
-
-    pub fn send(&mut self, datagram: &[u8]) {
-        let framed = [&(datagram.len() as u16).to_be_bytes(), datagram].concat();
-        // The other side may have closed it: tests see that by reading.
-        drop(self.stream.write_all(&framed));
-    }
-
-    /// The next datagram: of what has arrived, or waited for; none at the end too.
-    pub fn receive(&mut self, arrived: bool) -> Option<Vec<u8>> {
-        self.stream.set_nonblocking(arrived).expect("socket");
-        let mut buf = [0; 4096];
-        loop {
-            if let Some((head, rest)) = self.come.split_first_chunk::<2>() {
-                let len = usize::from(u16::from_be_bytes(*head));
-                if rest.len() >= len {
-                    return Some(self.come.drain(..2 + len).skip(2).collect());
-                }
-            }
-            match self.stream.read(&mut buf) {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => self.come.extend_from_slice(&buf[..count]),
-            }
-        }
-    }
-
-    /// Waits until the relay closes it; says whether it did, within some seconds.
-    pub fn is_closed_within(&mut self, limit: Duration) -> bool {
-        self.stream.set_nonblocking(false).expect("socket");
-        self.stream.set_read_timeout(Some(limit)).expect("socket");
-        let mut buf = [0; 4096];
-        loop {
-            match self.stream.read(&mut buf) {
-                Ok(0) => return true,
-                Ok(_) => {}
-                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
-            }
-        }
-    }
-}
-
 fn to_heard(packet: &Packet<'_>) -> Heard {
     Heard {
         at: sys::monotonic_micros(),
@@ -419,52 +367,4 @@ pub fn wait_for(relay: &Relay, wanted: impl Fn(&Event) -> bool) -> Event {
         sys::wait_readable([relay.event_fd()], Duration::from_millis(10));
     }
     panic!("the event did not come");
-}
-
-/// A machine that takes longer than this from a sleeping thread gives no sound its time.
-const STALL: Duration = Duration::from_millis(10);
-const ATTEMPTS: usize = 5;
-
-/// Runs a test of what happens in real time. A failure counts only when the machine gave the test its time: while
-/// others had the processors for longer than a frame can wait, it is run again.
-pub fn on_time(test: impl Fn()) {
-    for attempt in 1..=ATTEMPTS {
-        let watch = Watch::start();
-        let result = catch_unwind(AssertUnwindSafe(&test));
-        let stalled = watch.longest() > STALL;
-        match result {
-            Ok(()) => return,
-            Err(_) if stalled && attempt < ATTEMPTS => {}
-            Err(failure) => resume_unwind(failure),
-        }
-    }
-}
-
-/// Measures how late a thread wakes that wants to wake every two milliseconds.
-struct Watch {
-    ended: Arc<AtomicBool>,
-    thread: JoinHandle<Duration>,
-}
-
-impl Watch {
-    fn start() -> Self {
-        let ended = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&ended);
-        let thread = std::thread::spawn(move || {
-            let (pause, mut longest) = (Duration::from_millis(2), Duration::ZERO);
-            while !until.load(Ordering::Relaxed) {
-                let began = sys::monotonic_micros();
-                std::thread::sleep(pause);
-                let slept = Duration::from_micros(sys::monotonic_micros() - began);
-                longest = longest.max(slept.saturating_sub(pause));
-            }
-            longest
-        });
-        Self { ended, thread }
-    }
-
-    fn longest(self) -> Duration {
-        self.ended.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the watch only sleeps")
-    }
 }
