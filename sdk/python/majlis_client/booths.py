@@ -11,7 +11,17 @@ from majlis.room_directory.v1 import booth_service_pb2 as pb
 from majlis_client.catalogue import say
 from majlis_client.errors import MajlisError
 from majlis_client.pasted import room_of
-from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, explain, person_of, run, signed_in
+from majlis_client.terminal import (
+    JsonOption,
+    KeyOption,
+    RoomOption,
+    ServerOption,
+    about,
+    explain,
+    person_of,
+    run,
+    signed_in,
+)
 
 LanguageArgument = Annotated[str, typer.Argument(help=say("help.option.booth"), metavar="LANGUAGE")]
 HearArgument = Annotated[str, typer.Argument(help=say("help.option.hear"), metavar="LANGUAGE")]
@@ -201,12 +211,13 @@ async def _close(server: str, given: str, language: str) -> None:
 
 
 async def _offer(server: str, given: str, language: str, handle: str) -> None:
-    link = room_of(given)
+    link, handle = room_of(given), handle.removeprefix("@")
     async with signed_in(server, link.server) as client:
-        user_id = await person_of(client, handle.removeprefix("@"))
+        user_id = await person_of(client, handle)
         request = pb.OfferBoothRequest(room_id=link.room_id, user_id=user_id, language=language)
-        await client.booths.OfferBooth(request)
-    print(say("booths.offered", language=language, handle=handle.removeprefix("@")))
+        with about(handle):
+            await client.booths.OfferBooth(request)
+    print(say("booths.offered", language=language, handle=handle))
 
 
 async def _interpret(server: str, given: str, to: str, file: Path | None, *, room_key: str, **how: Any) -> None:

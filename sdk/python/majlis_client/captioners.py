@@ -10,7 +10,7 @@ from majlis.room_directory.v1 import room_service_pb2
 from majlis_client.captioning import FLOOR
 from majlis_client.catalogue import say
 from majlis_client.pasted import room_of
-from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, person_of, run, signed_in
+from majlis_client.terminal import JsonOption, KeyOption, RoomOption, ServerOption, about, person_of, run, signed_in
 
 WriterArgument = Annotated[str, typer.Argument(help=say("help.option.captioner"), metavar="HANDLE")]
 LanguageOption = Annotated[str, typer.Option("--language", "-l", help=say("help.option.caption_language"))]
@@ -74,7 +74,8 @@ async def _mute(server: str, given: str, handle: str, *, muted: bool) -> None:
     async with signed_in(server, link.server) as client:
         user_id = await person_of(client, handle)
         request = pb.MuteCaptionerRequest(room_id=link.room_id, user_id=user_id, muted=muted)
-        await client.captions.MuteCaptioner(request)
+        with about(handle):
+            await client.captions.MuteCaptioner(request)
     print(say("captions.muted", handle=handle) if muted else say("captions.unmuted", handle=handle))
 
 

@@ -104,12 +104,19 @@ async def _write(client: Client, room_id: str, language: str, key: str) -> None:
             except MajlisError as error:
                 if error.reason != "NOT_CAPTIONER":
                     raise
-                # Whoever leads the room lets themselves.
-                await client.grant_captioning(room_id, (await client.me()).profile.user_id, language)
+                await let_oneself(client, room_id, language, error)
                 await writer.final(text)
     finally:
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
+
+
+async def let_oneself(client: Client, room_id: str, language: str, refused: MajlisError) -> None:
+    """Whoever leads the room lets themselves write; to all others the first refusal says whom to ask."""
+    try:
+        await client.grant_captioning(room_id, (await client.me()).profile.user_id, language)
+    except MajlisError as error:
+        raise (refused if error.kind == "permission_denied" else error) from error
 
 
 async def typed(stream: TextIO) -> AsyncIterator[str]:

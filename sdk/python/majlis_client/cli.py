@@ -149,13 +149,21 @@ async def _rooms(server: str, as_json: bool) -> None:
         found = await client.list_rooms()
     if as_json:
         fields = [
-            {"room_id": r.room_id, "title": r.title, "people": r.people_count, "listeners": r.listener_count}
+            {
+                "room_id": r.room_id,
+                "title": r.title,
+                "people": r.people_count,
+                "listeners": r.listener_count,
+                "rehearsal": r.rehearsal,
+            }
             for r in found
         ]
         print(json.dumps(fields, ensure_ascii=False))
         return
     for room in found:
-        print(say("rooms.line", room_id=room.room_id, people=room.people_count, title=room.title))
+        line = say("rooms.line", room_id=room.room_id, people=room.people_count, title=room.title)
+        rehearsal = say("rooms.rehearsal")
+        print(f"{line}  {rehearsal}" if room.rehearsal else line)
     if not found:
         print(say("rooms.none"))
 
@@ -183,7 +191,8 @@ async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
     if as_json:
         print(json.dumps({"room_id": room.room_id, "room_key": room.room_key}))
         return
-    print(say("create.done", title=room.title, room_id=room.room_id))
+    named = {"title": room.title, "room_id": room.room_id}
+    print(say("create.rehearsal", **named) if room.rehearsal else say("create.done", **named))
     if room.room_key:
         print(say("create.key", room_key=room.room_key))
 

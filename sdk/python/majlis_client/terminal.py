@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +84,18 @@ async def person_of(client: Client, handle: str) -> str:
     """The id of whoever has this handle. Raises MajlisError."""
     answer = await client.accounts.GetProfile(account_service_pb2.GetProfileRequest(handle=handle))
     return str(answer.profile.user_id)
+
+
+@contextlib.contextmanager
+def about(handle: str) -> Iterator[None]:
+    """A refusal for what somebody else is not says so of them: its own words would tell it of who asks."""
+    try:
+        yield
+    except MajlisError as error:
+        if not has(f"error.THEY_ARE_{error.reason}"):
+            raise
+        told = {**error.metadata, "handle": handle}
+        raise MajlisError(error.kind, f"THEY_ARE_{error.reason}", error.message, metadata=told) from error
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

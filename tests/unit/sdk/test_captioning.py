@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from majlis.auth.v1 import account_pb2
 from majlis.gateway.v1 import caption_stream_service_pb2
 from majlis.room_directory.v1 import caption_pb2, caption_service_pb2
 from majlis_client import captioning
 from majlis_client.captioning import CaptionTold, CaptionWriter, cut, watch_captions
-from majlis_client.captions import Page, typed
+from majlis_client.captions import Page, let_oneself, typed
 from majlis_client.errors import MajlisError
 
 ROOM = "room000000000001"
@@ -266,3 +267,45 @@ def test_programs_get_each_change_as_json() -> None:
 
 async def test_typed_lines_come_one_by_one_until_the_end() -> None:
     assert [line async for line in typed(io.StringIO("one\ntwo\n"))] == ["one\n", "two\n"]
+
+
+class Leads:
+    """A client of somebody whom the server lets write, or not."""
+
+    def __init__(self, refusal: MajlisError | None) -> None:
+        self._refusal = refusal
+        self.granted: list[tuple[str, str, str]] = []
+
+    async def me(self) -> Any:
+        return account_pb2.Account(profile=account_pb2.Profile(user_id="omar"))
+
+    async def grant_captioning(self, *grant: str) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.granted.append(grant)
+
+
+NO_CAPTIONER = MajlisError("permission_denied", "NOT_CAPTIONER", "a moderator lets people")
+
+
+async def test_who_leads_the_room_lets_themselves_write() -> None:
+    leads: Any = Leads(None)
+    await let_oneself(leads, ROOM, "en", NO_CAPTIONER)
+    assert leads.granted == [(ROOM, "omar", "en")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "told"),
+    [
+        ("permission_denied", "SCOPE_MISSING", "NOT_CAPTIONER"),
+        ("permission_denied", "NOT_ALLOWED", "NOT_CAPTIONER"),
+        ("resource_exhausted", "TOO_MANY_CAPTIONERS", "TOO_MANY_CAPTIONERS"),
+    ],
+)
+async def test_who_may_not_write_reads_whom_to_ask_and_not_that_they_may_not_let_themselves(
+    kind: str, reason: str, told: str
+) -> None:
+    others: Any = Leads(MajlisError(kind, reason, "in words"))
+    with pytest.raises(MajlisError) as refused:
+        await let_oneself(others, ROOM, "en", NO_CAPTIONER)
+    assert refused.value.reason == told

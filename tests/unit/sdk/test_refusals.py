@@ -4,9 +4,11 @@ import json
 
 import pytest
 from majlis_client.backoff import Backoff
+from majlis_client.catalogue import say
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import Response, refusal
 from majlis_client.reasons import kind_of
+from majlis_client.terminal import about
 
 
 def refused(reason: str, kind: str = "") -> MajlisError:
@@ -51,3 +53,16 @@ def test_a_refusal_over_http_is_of_the_same_kind_as_over_grpc() -> None:
     assert refusal(answer(409, reason="PERMIT_SPENT")).kind == "failed_precondition"
     assert refusal(answer(502)).passing
     assert not refusal(answer(418)).passing
+
+
+@pytest.mark.parametrize("reason", ["NOT_IN_ROOM", "NOT_CAPTIONER"])
+def test_a_command_about_somebody_else_says_of_them_what_they_are_not(reason: str) -> None:
+    with pytest.raises(MajlisError) as told, about("omar"):
+        raise refused(reason)
+    assert "@omar" in say(f"error.{told.value.reason}", **told.value.metadata)
+
+
+def test_what_a_command_about_somebody_else_is_refused_for_its_own_sake_stays_as_it_is() -> None:
+    with pytest.raises(MajlisError) as told, about("omar"):
+        raise refused("BOOTH_FULL")
+    assert told.value.reason == "BOOTH_FULL"
