@@ -274,7 +274,7 @@ class Leads:
 
     def __init__(self, refusal: MajlisError | None) -> None:
         self._refusal = refusal
-        self.granted: list[tuple[str, str, str]] = []
+        self.granted: list[tuple[str, ...]] = []
 
     async def me(self) -> Any:
         return account_pb2.Account(profile=account_pb2.Profile(user_id="omar"))
