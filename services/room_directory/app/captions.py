@@ -16,7 +16,7 @@ from services.room_directory.domain.errors import RateLimited, RoomMoves
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
 from services.room_directory.domain.seats import Captioner
-from services.room_directory.domain.texts import clean_caption
+from services.room_directory.domain.texts import clean_caption, clean_correction
 
 _MOST_RINGS = 10_000
 """Of all rooms together: a few for each live room that has captions."""
@@ -144,7 +144,7 @@ class CaptionCases:
             captions.require_editor(room, actor, name[0], language)
             self._pace(actor)
             ring = self.rings.of(room_id, language)
-            caption, is_news = ring.correct(name, clean_caption(text), self._clock.now())
+            caption, is_news = ring.correct(name, clean_correction(text), self._clock.now())
         if is_news:
             self._counters.captioned("corrected")
             _log.info("caption corrected", room_id=room_id, by=actor.user_id, writer=name[0])

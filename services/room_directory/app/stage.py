@@ -147,7 +147,9 @@ class StageCases:
         )
 
     async def set_own_mute(self, actor: Actor, room_id: str, muted: bool) -> Room:
-        """Switches the caller's own microphone. Raises NotAllowed, StageClosed."""
+        """Switches the caller's own microphone. Raises NotAllowed, StageClosed, RateLimited for switching on."""
+        if not muted:
+            self._pace.keep(actor)
         now = self._clock.now()
         act = Act(actor.user_id, "set_own_mute", room_id, {"muted": str(muted).lower()}, goes_on=True)
         return (

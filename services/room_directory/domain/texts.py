@@ -1,5 +1,6 @@
 """The texts people give a room, by the one rule for what people write."""
 
+from services.common.errors import FieldInvalid
 from services.common.text.written import Refused, Space, line, line_field, lines_field
 from services.room_directory.domain.errors import LineInvalid, TitleInvalid
 
@@ -36,6 +37,14 @@ def clean_question(text: str) -> str:
 def clean_caption(text: str) -> str:
     """The words of a caption, at most 500 characters on one line. Raises FieldInvalid."""
     return line_field("text", text, CAPTION)
+
+
+def clean_correction(text: str) -> str:
+    """What a caption should have said: a caption with no words is taken out instead. Raises FieldInvalid."""
+    words = clean_caption(text)
+    if not words:
+        raise FieldInvalid(fields=(("text", "needs at least one visible character: HideCaption takes a caption out"),))
+    return words
 
 
 def clean_report(name: str, text: str) -> str:

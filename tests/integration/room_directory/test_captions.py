@@ -120,6 +120,7 @@ async def test_every_refusal_says_why(world: World) -> None:
     await scene.write("done", final=True)
     assert await refusal(scene.write("done otherwise", final=True)) == "CAPTION_FINAL"
     assert await refusal(scene.correct("x", "unknown")) == "CAPTION_UNKNOWN"
+    assert await refusal(scene.correct("\u200b \u00a0")) == "FIELD_INVALID", "that would be an empty line for everybody"
     assert await refusal(scene.hide("unknown")) == "CAPTION_UNKNOWN"
     assert await refusal(scene.hide(by="nadia")) == "NOT_ALLOWED"
     request = caption_service_pb2.SendCaptionRequest(room_id=scene.room_id, language="en", caption_id="9", text="x")

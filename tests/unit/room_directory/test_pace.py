@@ -64,6 +64,19 @@ async def test_what_everybody_is_told_of_is_changed_twenty_times_at_once_and_the
         await call(house, room_id, 0)
 
 
+async def test_a_microphone_goes_on_so_often_too_and_off_always(house: House) -> None:
+    room_id = await in_booth(house)
+    for _ in range(MOST_AT_ONCE):
+        await house.stage.set_own_mute(LINA, room_id, muted=True)
+        await house.stage.set_own_mute(LINA, room_id, muted=False)
+    for _ in range(MOST_AT_ONCE):
+        await house.stage.set_own_mute(LINA, room_id, muted=True)
+    with pytest.raises(RateLimited):
+        await house.stage.set_own_mute(LINA, room_id, muted=False)
+    house.clock.advance(0.5)
+    assert not (await house.stage.set_own_mute(LINA, room_id, muted=False)).stage["lina"].muted
+
+
 @pytest.mark.parametrize("what", sorted(CALLS.keys() - {"sit down"}))
 async def test_a_call_that_changes_nothing_tells_nobody(house: House, what: str) -> None:
     room_id, call = await in_booth(house), CALLS[what]
