@@ -85,7 +85,7 @@ def container_findings(container: Manifest, host_ports: bool) -> Iterator[str]:
         if probe not in container:
             yield f"has no {probe}"
     yield from probe_findings(container)
-    allowed = {"media"} if host_ports else set()
+    allowed = {"media", "media-tcp"} if host_ports else set()
     for port in container.get("ports", []):
         if port.get("hostPort") and port["name"] not in allowed:
             yield f"takes the node's port {port['hostPort']} for {port['name']}"
