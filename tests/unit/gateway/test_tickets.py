@@ -27,7 +27,7 @@ def test_a_ticket_says_whose_it_is_and_what_they_hear_for_a_minute() -> None:
 
 def test_a_ticket_opens_nothing_else() -> None:
     sealed, _ = Tickets("secret", lambda: NOW).seal(ACCESS, ROOM, Wish())
-    other = ("A" if sealed[-1] != "A" else "B") + sealed[1:]
+    other = ("A" if sealed[0] != "A" else "B") + sealed[1:]
     for tickets, shown, room in (
         (Tickets("secret", lambda: NOW), sealed, "room000000000002"),
         (Tickets("another", lambda: NOW), sealed, ROOM),
