@@ -82,8 +82,8 @@ rust: ## Tests of the packet core
 	@$(READY)
 	$(BIN)/python -m tools.rust test
 
-web-test: ## Tests of the web client
-	@$(READY)
+web-test: ## Tests of the web client and the TypeScript SDK
+	@$(READY) python gen web sdk
 	$(BIN)/python -m tools.node npm test --silent
 
 ##@ Longer
