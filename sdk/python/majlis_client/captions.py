@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import textwrap
 import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, TextIO
@@ -12,7 +13,7 @@ import typer
 from majlis.room_directory.v1 import caption_pb2, room_pb2, room_service_pb2
 
 from majlis_client import captioners
-from majlis_client.captioning import FLOOR, CaptionTold
+from majlis_client.captioning import FLOOR, LONGEST_TEXT, CaptionTold
 from majlis_client.catalogue import say
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
@@ -97,18 +98,22 @@ async def _write(client: Client, room_id: str, language: str, key: str) -> None:
     holding = asyncio.ensure_future(_hold(client, room_id, language))
     try:
         async for line in typed(sys.stdin):
-            if not (text := line.strip()):
-                continue
-            try:
-                await writer.final(text)
-            except MajlisError as error:
-                if error.reason != "NOT_CAPTIONER":
-                    raise
-                await let_oneself(client, room_id, language, error)
-                await writer.final(text)
+            for text in captions_of(line):
+                try:
+                    await writer.final(text)
+                except MajlisError as error:
+                    if error.reason != "NOT_CAPTIONER":
+                        raise
+                    await let_oneself(client, room_id, language, error)
+                    await writer.final(text)
     finally:
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
+
+
+def captions_of(line: str) -> list[str]:
+    """A line in as many captions as it needs, cut between words where they let it."""
+    return textwrap.wrap(line, LONGEST_TEXT, break_on_hyphens=False)
 
 
 async def let_oneself(client: Client, room_id: str, language: str, refused: MajlisError) -> None:

@@ -103,7 +103,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(work)
     except MajlisError as error:
-        key = f"error.{error.reason}"
+        # A relay that was lost a moment ago is no full hall.
+        key = "error.RELAYS_AWAY" if error.metadata.get("relays") == "away" else f"error.{error.reason}"
         values = {**error.metadata, "message": error.message, "reason": error.reason}
         line = say(key if has(key) else "error.other", **values)
         print(line, file=sys.stderr)

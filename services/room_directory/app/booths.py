@@ -25,7 +25,8 @@ class BoothCases:
         self._pace = Pace(clock)
 
     async def open_booth(self, actor: Actor, room_id: str, language: str) -> Room:
-        """Opens one. Raises NotAllowed, LanguageInvalid, TooManyBooths, StageClosed."""
+        """Opens one. Raises NotAllowed, LanguageInvalid, TooManyBooths, StageClosed, RateLimited."""
+        self._pace.keep(actor)
         now, act = self._clock.now(), Act(actor.user_id, "open_booth", room_id, {"language": language})
         changed: Changed[None] = await self._rooms.enforce(
             room_id, act, lambda room, _: booths.open_booth(room, actor, language, now)

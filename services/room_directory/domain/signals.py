@@ -22,6 +22,8 @@ class SignalKind(Enum):
     LOUDER = "louder"
     REPEAT = "repeat"
     TECHNICIAN = "technician"
+    SOFTER = "softer"
+    MICROPHONE = "microphone"
 
 
 _WITH_WORDS = {SignalKind.CHAT, SignalKind.TECHNICIAN}

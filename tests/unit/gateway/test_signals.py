@@ -59,6 +59,8 @@ class House:
         (K.BOOTH_SIGNAL_KIND_SLOWER, {"lina", "sana"}),
         (K.BOOTH_SIGNAL_KIND_LOUDER, {"lina", "sana"}),
         (K.BOOTH_SIGNAL_KIND_REPEAT, {"lina", "sana"}),
+        (K.BOOTH_SIGNAL_KIND_SOFTER, {"lina", "sana"}),
+        (K.BOOTH_SIGNAL_KIND_MICROPHONE, {"lina", "sana"}),
         (K.BOOTH_SIGNAL_KIND_TECHNICIAN, {"lina"}),
     ],
 )

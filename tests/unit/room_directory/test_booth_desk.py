@@ -93,9 +93,11 @@ async def test_whoever_is_alone_in_a_booth_is_told_that_a_sign_to_partners_reach
             await desk.sign(kind)
     with pytest.raises(AloneInBooth):
         await desk.sign(SignalKind.CHAT, "Who takes over?")
-    await desk.sign(SignalKind.SLOWER)
+    lamps = [SignalKind.SLOWER, SignalKind.SOFTER, SignalKind.MICROPHONE]
+    for kind in lamps:
+        await desk.sign(kind)
     await desk.sign(SignalKind.TECHNICIAN, "No sound")
-    assert [each.kind for each in desk.told] == [SignalKind.SLOWER, SignalKind.TECHNICIAN]
+    assert [each.kind for each in desk.told] == [*lamps, SignalKind.TECHNICIAN]
 
 
 async def test_signs_are_given_ten_times_a_minute_and_lines_twenty(desk: Desk) -> None:

@@ -21,6 +21,7 @@ async def set_booth(house: House, room_id: str, time: int) -> None:
 
 
 CALLS: dict[str, Call] = {
+    "open booth": lambda house, room_id, _: house.booths.open_booth(LINA, room_id, "ar"),
     "take over": lambda house, room_id, _: house.booths.take_over(LINA, room_id),
     "sit down": lambda house, room_id, time: house.booths.sit_in_booth(LINA, room_id, ("ar", "ru")[time % 2]),
     "set booth": set_booth,

@@ -11,7 +11,7 @@ from majlis.gateway.v1 import caption_stream_service_pb2
 from majlis.room_directory.v1 import caption_pb2, caption_service_pb2
 from majlis_client import captioning
 from majlis_client.captioning import CaptionTold, CaptionWriter, cut, watch_captions
-from majlis_client.captions import Page, let_oneself, typed
+from majlis_client.captions import Page, captions_of, let_oneself, typed
 from majlis_client.errors import MajlisError
 
 ROOM = "room000000000001"
@@ -267,6 +267,15 @@ def test_programs_get_each_change_as_json() -> None:
 
 async def test_typed_lines_come_one_by_one_until_the_end() -> None:
     assert [line async for line in typed(io.StringIO("one\ntwo\n"))] == ["one\n", "two\n"]
+
+
+def test_a_line_that_is_too_long_for_one_caption_makes_several_and_loses_no_word() -> None:
+    line = "word " * 150 + "x" * 600
+    made = captions_of(line)
+    assert all(0 < len(each) <= 500 for each in made)
+    assert "".join(made).replace(" ", "") == line.replace(" ", "")
+    assert captions_of("short\n") == ["short"]
+    assert captions_of("  \n") == []
 
 
 class Leads:

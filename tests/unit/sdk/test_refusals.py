@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import typer
+from majlis.room_directory.v1 import room_directory_errors_pb2
 from majlis_client.backoff import Backoff
-from majlis_client.catalogue import say
+from majlis_client.catalogue import has, say
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import Response, refusal
 from majlis_client.reasons import kind_of
-from majlis_client.terminal import about
+from majlis_client.terminal import about, run
 
 
 def refused(reason: str, kind: str = "") -> MajlisError:
@@ -31,6 +33,22 @@ def test_a_spent_permit_and_a_lost_seat_are_had_anew() -> None:
     for reason in ("PERMIT_SPENT", "SEAT_STALE", "WRONG_RELAY", "NOT_IN_ROOM"):
         assert refused(reason).wants_seat
         assert Backoff().failed(refused(reason))
+
+
+def test_relays_that_were_lost_a_moment_ago_are_not_said_as_a_full_server(capsys: pytest.CaptureFixture[str]) -> None:
+    async def refuse(metadata: dict[str, str]) -> None:
+        raise MajlisError("unavailable", "NO_RELAY", "in words", metadata=metadata)
+
+    for metadata, words in (({"relays": "away"}, "RELAYS_AWAY"), ({}, "NO_RELAY")):
+        with pytest.raises(typer.Exit):
+            run(refuse(metadata))
+        assert capsys.readouterr().err.strip() == say(f"error.{words}")
+
+
+def test_every_refusal_of_the_directory_has_words() -> None:
+    reasons = room_directory_errors_pb2.RoomDirectoryErrorReason.keys()
+    names = {name.removeprefix("ROOM_DIRECTORY_ERROR_REASON_") for name in reasons} - {"UNSPECIFIED"}
+    assert not [name for name in names if not has(f"error.{name}") and not has(f"why.{name}")]
 
 
 def test_an_old_token_is_refreshed_but_not_for_what_its_bearer_may_not_do() -> None:

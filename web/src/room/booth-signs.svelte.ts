@@ -34,7 +34,7 @@ const mostLines = 50;
 /** How long a lamp burns, and a sign stands. */
 const lampFor = 8_000;
 const signFor = 20_000;
-const lamps: readonly BoothSignalKind[] = [BoothSignalKind.SLOWER, BoothSignalKind.LOUDER, BoothSignalKind.REPEAT];
+const lamps: readonly BoothSignalKind[] = [BoothSignalKind.SLOWER, BoothSignalKind.LOUDER, BoothSignalKind.SOFTER, BoothSignalKind.REPEAT, BoothSignalKind.MICROPHONE];
 
 export class BoothSigns {
   chat = $state.raw<readonly ChatLine[]>([]);

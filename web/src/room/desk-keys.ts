@@ -1,6 +1,6 @@
 // Keys of the interpreter's desk: by where they lie, so that every layout has them. Pure.
 
-export type DeskAct = 'takeOver' | 'microphone' | 'cough' | 'hearFloor' | 'hearNext' | 'five' | 'two' | 'handOver' | 'slower' | 'louder' | 'repeat' | 'write' | 'help';
+export type DeskAct = 'takeOver' | 'microphone' | 'cough' | 'hearFloor' | 'hearNext' | 'five' | 'two' | 'handOver' | 'slower' | 'louder' | 'softer' | 'repeat' | 'betterMicrophone' | 'write' | 'help';
 
 /** What each key does, in the order in which the help has them; `sign` is what is printed on it. */
 export const deskKeyList: readonly { code: string; sign: string; act: DeskAct }[] = [
@@ -14,7 +14,9 @@ export const deskKeyList: readonly { code: string; sign: string; act: DeskAct }[
   { code: 'KeyH', sign: 'H', act: 'handOver' },
   { code: 'KeyS', sign: 'S', act: 'slower' },
   { code: 'KeyL', sign: 'L', act: 'louder' },
+  { code: 'KeyD', sign: 'D', act: 'softer' },
   { code: 'KeyA', sign: 'A', act: 'repeat' },
+  { code: 'KeyB', sign: 'B', act: 'betterMicrophone' },
   { code: 'KeyW', sign: 'W', act: 'write' },
   { code: 'Slash', sign: '?', act: 'help' },
 ];
