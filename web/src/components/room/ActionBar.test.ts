@@ -74,6 +74,11 @@ test('on stage one steps down, unless nobody else would lead', async () => {
   expect(bar(view({ role: Role.MODERATOR }, { stage: [seat(me, Role.MODERATOR)] })).find('leave-stage')).toBeNull();
 });
 
+test('whoever sits in a booth has the microphone in reach below as well, said once only', () => {
+  const page = bar(view({ role: Role.INTERPRETER }, { stage: [seat('lina00000001', Role.MODERATOR), seat(me, Role.INTERPRETER, { language: 'ar' })] }));
+  expect([page.find('mute-toggle') !== null, page.root.querySelector('[role=status]')]).toEqual([true, null]);
+});
+
 test('who leaves goes home; who leads alone and thinks better of it stays', async () => {
   const page = bar(view());
   await page.press('leave-room');
