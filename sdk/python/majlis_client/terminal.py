@@ -103,14 +103,18 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(work)
     except MajlisError as error:
-        # A relay that was lost a moment ago is no full hall.
-        key = "error.RELAYS_AWAY" if error.metadata.get("relays") == "away" else f"error.{error.reason}"
-        values = {**error.metadata, "message": error.message, "reason": error.reason}
-        line = say(key if has(key) else "error.other", **values)
-        print(line, file=sys.stderr)
+        print(in_words(error), file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def in_words(error: MajlisError) -> str:
+    """A refusal as a sentence in the reader's language."""
+    # A relay that was lost a moment ago is no full hall.
+    key = "error.RELAYS_AWAY" if error.metadata.get("relays") == "away" else f"error.{error.reason}"
+    values = {**error.metadata, "message": error.message, "reason": error.reason}
+    return say(key if has(key) else "error.other", **values)
 
 
 def explain(why: str, expected: str, detail: str = "") -> None:

@@ -3,14 +3,13 @@
 import json
 
 import pytest
-import typer
 from majlis.room_directory.v1 import room_directory_errors_pb2
 from majlis_client.backoff import Backoff
 from majlis_client.catalogue import has, say
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import Response, refusal
 from majlis_client.reasons import kind_of
-from majlis_client.terminal import about, run
+from majlis_client.terminal import about, in_words
 
 
 def refused(reason: str, kind: str = "") -> MajlisError:
@@ -35,14 +34,10 @@ def test_a_spent_permit_and_a_lost_seat_are_had_anew() -> None:
         assert Backoff().failed(refused(reason))
 
 
-def test_relays_that_were_lost_a_moment_ago_are_not_said_as_a_full_server(capsys: pytest.CaptureFixture[str]) -> None:
-    async def refuse(metadata: dict[str, str]) -> None:
-        raise MajlisError("unavailable", "NO_RELAY", "in words", metadata=metadata)
-
-    for metadata, words in (({"relays": "away"}, "RELAYS_AWAY"), ({}, "NO_RELAY")):
-        with pytest.raises(typer.Exit):
-            run(refuse(metadata))
-        assert capsys.readouterr().err.strip() == say(f"error.{words}")
+def test_relays_that_were_lost_a_moment_ago_are_not_said_as_a_full_server() -> None:
+    lost = MajlisError("unavailable", "NO_RELAY", "in words", metadata={"relays": "away"})
+    assert in_words(lost) == say("error.RELAYS_AWAY")
+    assert in_words(refused("NO_RELAY")) == say("error.NO_RELAY")
 
 
 def test_every_refusal_of_the_directory_has_words() -> None:
