@@ -127,7 +127,13 @@ async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [f"room{number:012}" for number in (1, 2, 3)]
     _, out, _ = await signed_in.run("rooms", "--json")
-    assert json.loads(out)[2] == {"room_id": "room000000000003", "title": "Room 3", "people": 5, "listeners": 3}
+    assert json.loads(out)[2] == {
+        "room_id": "room000000000003",
+        "title": "Room 3",
+        "people": 5,
+        "listeners": 3,
+        "rehearsal": False,
+    }
 
 
 async def test_who_is_on_stage_counts_among_the_people_of_a_room(signed_in: Terminal) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from majlis.room_directory.v1 import booth_events_pb2, booth_pb2, room_events_pb2, room_pb2
 from majlis_client import Client, Listener, MajlisError, Wish, interpret, listen, speak
+from majlis_client.catalogue import say
 
 from tests.integration.sdk.test_command import Terminal, signed_in, terminal
 from tests.integration.sdk.test_media import write_tone
@@ -139,7 +140,7 @@ async def test_an_interpreter_is_told_that_no_such_booth_is_open_and_which_are(
     code, _, err = await signed_in.run("interpret", "--room", ROOM_ID, "--to", "ar")
     assert (code, err.split(".")[0]) == (1, "No booth is open in this room")
     code, _, err = await signed_in.run("interpret", "--room", ROOM_ID, "--to", "Arabic", "--wait")
-    assert (code, err) == (1, "This is no language code: two or three small letters, such as ar.\n")
+    assert (code, err) == (1, f"{say('error.LANGUAGE_INVALID')}\n")
 
 
 async def test_a_booth_that_is_not_open_yet_is_waited_for_when_asked(hall: Hall, client: Client) -> None:
