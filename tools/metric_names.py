@@ -72,6 +72,7 @@ def _of_packet_core() -> Iterator[str]:
         shown, _ = in_base_units(name, 0)
         yield f"majlis_media_relay_core_{shown}" + ("" if name.endswith("_now") else "_total")
     yield "majlis_media_relay_core_dropped_total"
+    yield "majlis_media_relay_core_tcp_closed_total"
     yield "majlis_media_relay_core_cpu_seconds_total"
 
 
