@@ -44,6 +44,7 @@ from services.gateway.http.caller import Callers
 from services.gateway.http.captions import Captions
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
+from services.gateway.http.embed import EmbedState
 from services.gateway.http.events import Events
 from services.gateway.http.landing import Landing
 from services.gateway.http.listen import Listen
@@ -56,6 +57,7 @@ from services.gateway.media.listening import Listening
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import MediaSessions
 from services.gateway.media.tickets import GET_LISTEN_TICKET, Tickets
+from services.gateway.media.web import OpenRooms
 from services.gateway.preview.card import Cards
 from services.gateway.preview.previews import LinkPreviews
 from services.gateway.settings import Settings
@@ -201,6 +203,7 @@ class Gateway:
             reports=self._reports,
             revocations=revocations,
             source=lambda channel: Listener(self.bus, self._wishes, channel),
+            open_rooms=OpenRooms(settings, directory.snapshot, metrics),
             metrics=metrics,
             background=self.background,
         )
@@ -346,6 +349,7 @@ def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics
             captions=Captions(admission, inside.watching),
             listen=Listen(callers, inside.identities, inside.listening, inside.tickets),
             media=inside.media,
+            embed=EmbedState(inside.listening.open_rooms),
             site=inside.site,
             info=inside.info.describe,
         ),

@@ -68,6 +68,10 @@ class Settings(ServiceSettings):
     """People of one network (of a /24 or /64) who may listen so at once."""
     max_listeners_per_user: Annotated[int, Within(1)] = 2
     """Streams of sound over HTTPS that one person may have at once."""
+    max_web_listeners: Annotated[int, Within(1)] = 2000
+    """People who may hear rooms open to the web here at once without signing in; they take nobody else's place."""
+    max_web_listeners_per_network: Annotated[int, Within(1)] = 200
+    """Of them, people of one network (of a /24 or /64)."""
     ring_events: Annotated[int, Within(1)] = 1000
     """Events of a room kept for readers that come back."""
     recheck_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0

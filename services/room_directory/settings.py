@@ -42,6 +42,8 @@ class Settings(ServiceSettings):
     """How many people may be on one stage."""
     listener_limit: Annotated[int, Within(1)] = 5000
     """How many people may listen in one room."""
+    web_listener_limit: Annotated[int, Within(0, 1_000_000)] = 1000
+    """How many may hear one room over the web that its moderators opened to it; 0 lets no room be opened."""
     waiting_limit: Annotated[int, Within(1)] = 50_000
     """How many people may wait before full rooms, in all of them together: about half a kilobyte each."""
     entries_per_second: Annotated[float, Within(1)] = 250.0
@@ -103,6 +105,7 @@ class Settings(ServiceSettings):
             offer_seconds=self.offer_seconds,
             stage_limit=self.stage_limit,
             listener_limit=self.listener_limit,
+            web_listener_limit=self.web_listener_limit,
             lost_seconds=self.lost_seconds,
             hold_seconds=self.hold_seconds,
             closing_seconds=self.closing_seconds,

@@ -64,3 +64,17 @@ class BodyInvalid(DomainError):
 
     kind = "invalid_argument"
     reason = "FIELD_INVALID"
+
+
+class WebClosed(DomainError):
+    """The room is not open to the web, or not any more."""
+
+    kind = "permission_denied"
+    reason = "WEB_CLOSED"
+
+
+class WebFull(DomainError):
+    """As many hear the room over the web without signing in as may."""
+
+    kind = "resource_exhausted"
+    reason = "WEB_FULL"

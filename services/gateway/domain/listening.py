@@ -12,7 +12,7 @@ ENDINGS: Final[tuple[Ending, ...]] = ("webm", "mp4", "ogg")
 PREFIX: Final = "/listen/"
 
 _ASKED = re.compile(
-    r"/listen/(?:t/(?P<ticket>[A-Za-z0-9_-]{1,1024})/)?(?P<room>[a-z0-9]{10,32})(?:/(?P<channel>[a-z]{2,8}))?"
+    r"/listen/(?:t/(?P<ticket>[A-Za-z0-9_-]{1,1024})/|(?P<web>w/))?(?P<room>[a-z0-9]{10,32})(?:/(?P<channel>[a-z]{2,8}))?"
     r"\.(?P<ending>webm|mp4|ogg)"
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -27,6 +27,8 @@ class Asked:
     language: str = ""
     """Chosen in the path: a language, or `floor`; empty where it says nothing."""
     ticket: str = field(default="", repr=False)
+    nameless: bool = False
+    """Whether it is asked for as somebody who is not signed in, whatever the browser shows."""
 
 
 def asked_for(path: str) -> Asked | None:
@@ -38,7 +40,7 @@ def asked_for(path: str) -> Asked | None:
     if channel and (found["ticket"] or (channel != FLOOR and not _LANGUAGE.fullmatch(channel))):
         return None
     ending = next(each for each in ENDINGS if each == found["ending"])
-    return Asked(found["room"], ending, channel, found["ticket"] or "")
+    return Asked(found["room"], ending, channel, found["ticket"] or "", bool(found["web"]))
 
 
 @dataclass(frozen=True, slots=True)

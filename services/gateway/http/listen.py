@@ -36,7 +36,7 @@ _PREFLIGHT: tuple[Header, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Serves GET /listen/<room>[/<channel>].<webm|mp4|ogg>, also below /listen/t/<ticket>."""
+    """Serves GET /listen/<room>[/<channel>].<webm|mp4|ogg>, also below /listen/t/<ticket>/ and /listen/w/."""
 
     callers: Callers
     identities: Identities
@@ -64,6 +64,8 @@ class Listen:
             *headers,
         ]
         if request.method == "HEAD":
+            if guest.access is None:
+                await self.listening.open_rooms.require(asked.room_id, guest.network)
             await send({"type": "http.response.start", "status": 200, "headers": start})
             await send({"type": "http.response.body", "body": b""})
             return 200
@@ -97,9 +99,14 @@ class Listen:
         if asked.ticket:
             ticket = self.tickets.open(asked.ticket, asked.room_id)
             return asked, Guest(ticket.access, None, request.network), ticket.wish
+        if asked.nameless:
+            return asked, Guest(None, None, request.network or request.peer), _wish(request, asked)
         caller = self.callers.identify(request)
         if caller.shown is None:
-            raise NotSignedIn("sound is for people who are signed in")
+            if caller.is_browser:
+                # A page of ours, whose sign-in wants to be refreshed.
+                raise NotSignedIn("sound is for people who are signed in")
+            return asked, Guest(None, None, request.network or request.peer), _wish(request, asked)
         token = await self.identities.access_token(caller.shown, caller.network)
         access = await self.identities.verify(token, SCOPE)
         return asked, Guest(access, token, request.network), _wish(request, asked)

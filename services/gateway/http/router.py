@@ -27,6 +27,7 @@ from services.gateway.http.asgi import (
 from services.gateway.http.captions import Captions
 from services.gateway.http.connect import Connect
 from services.gateway.http.connect_stream import ConnectStream
+from services.gateway.http.embed import is_state
 from services.gateway.http.events import Events
 from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media, refuse
@@ -55,6 +56,8 @@ class Parts:
     captions: Captions
     listen: Listen
     media: Media
+    embed: Answer
+    """How rooms stand that are open to the web."""
     site: Answer
     info: Callable[[], dict[str, object]]
     """The deployment in a few words, for programs."""
@@ -161,6 +164,8 @@ class Application:
             return "listen", _unreachable
         if path.startswith(("/whip/", "/whep/", "/media/")):
             return "media", self._parts.media
+        if is_state(path):
+            return "embed", self._parts.embed
         if path == _INFO:
             return "info", self._info
         return "site", self._parts.site
@@ -236,7 +241,7 @@ class Application:
 def _refusal(request: Request, route: str, error: DomainError) -> Response:
     if route == "rpc":
         return refusal(request.content_type(), status_from(error))
-    return refuse(error) if route == "media" else problem(error)
+    return refuse(error) if route in ("media", "embed") else problem(error)
 
 
 async def _unreachable(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _LARGEST_FILE_BYTES = 8 * 1024 * 1024
 _MOST_FILES = 2000
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
+_FRAMES = ("/index.html", "/embed.html")
+"""Files that are shown at other addresses than their own."""
+_EMBED = re.compile(r"/embed/[a-z0-9]{10,32}/?")
 _MISSING_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Majlis</title>
 <h1>The web client is not built</h1>
 <p>The server runs, but its folder with the web client is empty.</p>
@@ -40,21 +44,28 @@ def security_headers(*, is_secure: bool) -> tuple[Header, ...]:
     return tuple(headers)
 
 
-def page_headers(trusted_types: tuple[str, ...]) -> list[Header]:
-    """What keeps a page of ours from running or loading anything that is not ours."""
+def page_headers(trusted_types: tuple[str, ...], *, framed: bool = False) -> list[Header]:
+    """What keeps a page of ours from running or loading anything that is not ours.
+
+    `framed`: other sites may show it, and it has no way to a microphone.
+    """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "font-src 'self'; media-src 'self'; manifest-src 'self'; worker-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors "
     )
+    policy += "*" if framed else "'none'"
     if trusted_types:
         policy += f"; require-trusted-types-for 'script'; trusted-types {' '.join(trusted_types)}"
     return [
         (b"content-security-policy", policy.encode()),
         (b"cross-origin-opener-policy", b"same-origin"),
-        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"cross-origin" if framed else b"same-origin"),
         (b"referrer-policy", b"no-referrer"),
-        (b"permissions-policy", b"microphone=(self), camera=(), geolocation=(), payment=(), usb=()"),
+        (
+            b"permissions-policy",
+            b"microphone=%b, camera=(), geolocation=(), payment=(), usb=()" % (b"()" if framed else b"(self)"),
+        ),
     ]
 
 
@@ -64,6 +75,7 @@ class StaticSite:
     def __init__(self, settings: Settings) -> None:
         self._directory = settings.web_directory
         self._page_headers = page_headers(settings.trusted_types_policies)
+        self._framed_headers = page_headers(settings.trusted_types_policies, framed=True)
         self._built_at = -1
         self._files: dict[str, File] = {}
 
@@ -72,18 +84,16 @@ class StaticSite:
         if request.method not in ("GET", "HEAD"):
             return method_not_allowed("GET", "HEAD")
         self._load_when_changed()
+        if _EMBED.fullmatch(request.path):
+            return self._page(request, "/embed.html", self._framed_headers)
         file = self._files.get(request.path)
-        if file is not None and request.path != "/index.html":
-            return self._answer(request, file, is_asset=request.path.startswith("/assets/"))
+        if file is not None and request.path not in _FRAMES:
+            return self._answer(request, file, self._page_headers, is_asset=request.path.startswith("/assets/"))
         is_page = request.path == "/index.html" or page_of(request.path)[0] != "missing"
         if not is_page and _asks_for_file(request):
             return Response(404, [(b"content-type", b"text/plain; charset=utf-8")], b"no such file\n")
-        page = self._files.get("/index.html")
-        if page is None:
-            headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
-            return Response(503, [*headers, *self._page_headers], _MISSING_PAGE.encode())
         # An unknown address has a page as well: it says so, in the person's language.
-        return self._answer(request, page, is_asset=False, status=200 if is_page else 404)
+        return self._page(request, "/index.html", self._page_headers, status=200 if is_page else 404)
 
     def with_head(self, request: Request, tags: str) -> Response:
         """The client's page with more tags in its head."""
@@ -94,13 +104,22 @@ class StaticSite:
         headers = [(b"content-type", page.content_type), (b"cache-control", b"no-cache"), *self._page_headers]
         return Response(200, headers, page.body.replace(b"</head>", tags.encode() + b"</head>", 1))
 
-    def _answer(self, request: Request, file: File, *, is_asset: bool, status: int = 200) -> Response:
+    def _page(self, request: Request, name: str, own: list[Header], *, status: int = 200) -> Response:
+        page = self._files.get(name)
+        if page is None:
+            headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+            return Response(503, [*headers, *own], _MISSING_PAGE.encode())
+        return self._answer(request, page, own, is_asset=False, status=status)
+
+    def _answer(
+        self, request: Request, file: File, own: list[Header], *, is_asset: bool, status: int = 200
+    ) -> Response:
         cache = b"public, max-age=31536000, immutable" if is_asset else b"no-cache"
         coding = preferred(request.header(b"accept-encoding"), tuple(file.encoded))
         # One tag for each coding: their bytes differ (RFC 9110 §8.8.3).
         etag = file.etag if coding is None else b'%s-%s"' % (file.etag[:-1], coding.encode())
         headers: list[Header] = [(b"cache-control", cache), (b"etag", etag), (b"vary", b"accept-encoding")]
-        headers.extend(self._page_headers)
+        headers.extend(own)
         if status == 200 and is_current(request.header(b"if-none-match"), etag.decode()):
             return Response(304, headers)
         headers.append((b"content-type", file.content_type))

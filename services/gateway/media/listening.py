@@ -14,10 +14,11 @@ from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import AccessToken
-from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams
+from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams, WebClosed
 from services.gateway.domain.listening import ENDINGS, Ending, Languages, is_fixed
 from services.gateway.domain.wish import Wish
-from services.gateway.media.live import Hearer, LiveChannel, LiveMetrics, OpenSource
+from services.gateway.media.live import ANYBODY, Hearer, LiveChannel, LiveMetrics, OpenSource
+from services.gateway.media.web import OpenRooms
 from services.gateway.reasons import is_over, refuse
 from services.gateway.settings import Settings
 from services.gateway.watch.stream_reports import StreamReports
@@ -61,7 +62,8 @@ class Seats(Protocol):
 class Guest:
     """Somebody who may listen."""
 
-    access: AccessToken
+    access: AccessToken | None
+    """None for somebody who shows nothing, and hears what is open to the web."""
     token: str | None = field(repr=False)
     """An access token of theirs, to take a seat with; None for the bearer of a ticket, who has one."""
     network: str
@@ -97,10 +99,12 @@ class Listening:
         reports: StreamReports,
         revocations: RevocationList,
         source: OpenSource,
+        open_rooms: OpenRooms,
         metrics: Metrics,
         background: Background,
     ) -> None:
         self.is_draining = False
+        self.open_rooms = open_rooms
         self._settings = settings
         self._seats = seats
         self._directory = directory
@@ -131,10 +135,13 @@ class Listening:
     async def open(self, guest: Guest, room_id: str, ending: Ending, wish: Wish) -> Hearer:
         """Lets somebody in, seating the bearer of a token first if they have no seat; give it back with `leave`.
 
-        Raises TooManyStreams, what the directory says of room and seat, BOOTH_UNKNOWN, SignedOut or Draining.
+        Raises TooManyStreams, what the directory says of room and seat, BOOTH_UNKNOWN, SignedOut or Draining; for
+        somebody who shows nothing WebClosed or WebFull.
         """
         if self.is_draining:
             raise Draining("this gateway is stopping")
+        if guest.access is None:
+            return await self._open_to_anybody(guest.network, room_id, ending, wish)
         access, network = guest.access, guest.network
         with self._place(access.user_id, network):
             epoch = await self._seat(guest, room_id, wish)
@@ -150,6 +157,24 @@ class Listening:
         self._count(hearer, 1)
         self._opens.labels("opened").inc()
         self._reports.opened(room_id, hearer.user_id, epoch, sound=True)
+        return hearer
+
+    async def _open_to_anybody(self, network: str, room_id: str, ending: Ending, wish: Wish) -> Hearer:
+        try:
+            languages = (await self.open_rooms.admit(room_id, network)).languages
+        except DomainError:
+            self._opens.labels("refused").inc()
+            raise
+        if not languages.has(wish):
+            self.open_rooms.leave(room_id, network)
+            self._opens.labels("refused").inc()
+            raise refuse("BOOTH_UNKNOWN", "the room has no booth of that language")
+        hearer = Hearer(room_id, ANYBODY, 0, ending=ending, wish=wish, network=network)
+        hearer.channel = languages.heard(wish)
+        self._room(room_id).hearers.add(hearer)
+        self._hearers.add(hearer)
+        self._count(hearer, 1)
+        self._opens.labels("opened").inc()
         return hearer
 
     def begin(self, hearer: Hearer) -> bytes:
@@ -168,8 +193,11 @@ class Listening:
         if not room.hearers:
             asyncio.get_running_loop().call_later(LINGER_SECONDS, self._forget, hearer.room_id)
         self._count(hearer, -1)
-        self._free_place(hearer.user_id, hearer.network)
         self._ends.labels(hearer.why.reason if hearer.why is not None else "CLOSED").inc()
+        if hearer.is_anybody:
+            self.open_rooms.leave(hearer.room_id, hearer.network)
+            return
+        self._free_place(hearer.user_id, hearer.network)
         self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch, sound=True)
 
     async def drain(self) -> None:
@@ -214,6 +242,7 @@ class Listening:
                 del counts[key]
 
     async def _seat(self, guest: Guest, room_id: str, wish: Wish) -> int:
+        assert guest.access is not None
         try:
             return await self._seats.seat_epoch(room_id, guest.access.user_id)
         except DomainError as error:
@@ -287,20 +316,21 @@ class Listening:
 
     async def _round(self) -> None:
         for hearer in self._hearers:
-            if self._revocations.refuses(hearer.user_id, hearer.sign_in_id, hearer.issued_at):
+            if not hearer.is_anybody and self._revocations.refuses(hearer.user_id, hearer.sign_in_id, hearer.issued_at):
                 hearer.end(SignedOut("the sign-in has ended"))
         turns = asyncio.Semaphore(_ROOMS_AT_ONCE)
 
         async def look(room_id: str, room: _Room) -> None:
             async with turns:
                 await self._check_seats(room_id, room)
+                await self._check_open(room_id, room)
                 if room.follows_languages:
                     await self._follow_languages(room_id, room)
 
         await asyncio.gather(*(look(*each) for each in list(self._rooms.items()) if each[1].hearers))
 
     async def _check_seats(self, room_id: str, room: _Room) -> None:
-        hearers = [each for each in room.hearers if not each.ended]
+        hearers = [each for each in room.hearers if not (each.ended or each.is_anybody)]
         for first in range(0, len(hearers), _BATCH):
             batch = hearers[first : first + _BATCH]
             try:
@@ -314,6 +344,15 @@ class Listening:
             if any(hearer.misses for hearer in batch):
                 # A directory that forgot, or a new owner of the room, learns of those whose seats are not given up.
                 self._reports.resend(room_id)
+
+    async def _check_open(self, room_id: str, room: _Room) -> None:
+        """Ends the streams of those who showed nothing, once the room is not open to the web any more."""
+        if not self.open_rooms.counts.get(room_id):
+            return
+        with suppress(DomainError):
+            if not await self.open_rooms.stays_open(room_id):
+                for hearer in [each for each in room.hearers if each.is_anybody]:
+                    hearer.end(WebClosed("the room is not open to the web any more"))
 
     async def _follow_languages(self, room_id: str, room: _Room) -> None:
         with suppress(DomainError):

@@ -33,6 +33,10 @@ class Outlet(Protocol):
         ...
 
 
+ANYBODY: Final = AccessToken("", "", False, frozenset({"listen"}), 0, 0)
+"""Stands for the access token of people who show none."""
+
+
 class Hearer(Reader):
     """Somebody who listens over HTTPS."""
 
@@ -50,6 +54,11 @@ class Hearer(Reader):
         self.heard_until = 0
         """Where on the room's line the last piece ended: what begins before is not sent."""
         self.outlet: Outlet | None = None
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether nobody knows who it is: they hear what is open to the web, and have no seat."""
+        return not self.user_id
 
     async def over(self) -> None:
         """Returns when it ended."""

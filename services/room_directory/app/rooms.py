@@ -174,15 +174,19 @@ class RoomCases:
             return Removed()
         return room.seats.get(user_id) or NotInRoom()
 
-    async def update_room(self, actor: Actor, room_id: str, edit: RoomEdit) -> Room:
-        """Changes a room's settings. Raises NotAllowed, TitleInvalid."""
+    async def update_room(self, actor: Actor, room_id: str, edit: RoomEdit) -> tuple[Room, bool]:
+        """Changes a room's settings; and whether that could not be written. Raises NotAllowed, TitleInvalid.
+
+        A room is closed to the web also while nothing can be written.
+        """
         now, new_key = self._clock.now(), self._ids.new_id()
+        detail = {} if edit.open_to_web is None else {"open_to_web": "yes" if edit.open_to_web else "no"}
         changed = await self._rooms.change(
             room_id,
-            Act(actor.user_id, "update_room", room_id),
+            Act(actor.user_id, "update_room", room_id, detail, goes_on=edit.only_closes_to_web),
             lambda room, _: update_room(room, actor, edit, new_key=new_key, now=now),
         )
-        return changed.room
+        return changed.room, changed.unsaved
 
     async def go_live(self, actor: Actor, room_id: str) -> Room:
         """Ends a rehearsal; relays let the audience hear when it returns. Raises NotAllowed."""

@@ -298,3 +298,10 @@ class CaptionUnknown(DomainError):
 
     kind = "not_found"
     reason = "CAPTION_UNKNOWN"
+
+
+class WebNotAllowed(DomainError):
+    """Only an open room that does not rehearse may be opened to the web, and only where the operator allows it."""
+
+    kind = "failed_precondition"
+    reason = "WEB_NOT_ALLOWED"

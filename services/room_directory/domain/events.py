@@ -75,6 +75,8 @@ class RoomCard:
     """Of its booths, in the order of their opening."""
     rehearsal: bool = False
     """Whether its audience hears nothing yet."""
+    open_to_web: bool = False
+    web_listener_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

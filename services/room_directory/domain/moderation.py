@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.room_directory.domain import captions
-from services.room_directory.domain.errors import NotAllowed
+from services.room_directory.domain.errors import NotAllowed, WebNotAllowed
 from services.room_directory.domain.events import OfferCause, PersonRemoved, RoomEnded, RoomUpdated, StageCause
 from services.room_directory.domain.hands import drop_all_hands, drop_hand, tell_raised
 from services.room_directory.domain.people import Actor
@@ -25,12 +25,20 @@ class RoomEdit:
     hand_mode: HandMode | None = None
     visibility: Visibility | None = None
     line_order: LineOrder | None = None
+    open_to_web: bool | None = None
+    web_listener_limit: int | None = None
+
+    @property
+    def only_closes_to_web(self) -> bool:
+        """Whether it takes away and gives nothing, so that it must not wait for a disk."""
+        return self == RoomEdit(open_to_web=False)
 
 
 def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: datetime) -> None:
     """Changes settings; hands off lowers all hands, and a room that closes gets `new_key`.
 
-    The order of the line is for whoever started the room alone. Raises NotAllowed, TitleInvalid, FieldInvalid.
+    The order of the line is for whoever started the room alone. A room that closes is closed to the web as well.
+    Raises NotAllowed, TitleInvalid, FieldInvalid, WebNotAllowed.
     """
     room.require(actor, Action.UPDATE_ROOM)
     line_order = edit.line_order or room.line_order
@@ -39,16 +47,33 @@ def update_room(room: Room, actor: Actor, edit: RoomEdit, *, new_key: str, now: 
     title = room.title if edit.title is None else clean_title(edit.title)
     description = room.description if edit.description is None else clean_description(edit.description)
     hand_mode, visibility = edit.hand_mode or room.hand_mode, edit.visibility or room.visibility
+    open_to_web = _open_to_web(room, edit, visibility)
+    limit = room.web_listener_limit if edit.web_listener_limit is None else edit.web_listener_limit
     before = (room.title, room.description, room.hand_mode, room.visibility, room.line_order)
-    if before == (title, description, hand_mode, visibility, line_order):
+    web = (room.open_to_web, room.web_listener_limit)
+    if before == (title, description, hand_mode, visibility, line_order) and web == (open_to_web, limit):
         return
     if visibility is not room.visibility:
         room.room_key = new_key if visibility is Visibility.CLOSED else ""
     room.title, room.description, room.hand_mode, room.visibility = title, description, hand_mode, visibility
     room.line_order = line_order
+    room.open_to_web, room.web_listener_limit = open_to_web, limit
     room.tell(RoomUpdated, now)
     if hand_mode is HandMode.OFF:
         drop_all_hands(room, now)
+
+
+def _open_to_web(room: Room, edit: RoomEdit, visibility: Visibility) -> bool:
+    """Whether the room is open to the web after the edit. Raises WebNotAllowed."""
+    if not edit.open_to_web:
+        return room.open_to_web and edit.open_to_web is None and visibility is Visibility.OPEN
+    if visibility is not Visibility.OPEN:
+        raise WebNotAllowed("a closed room is not for the web: open it to the community first")
+    if room.rehearsal:
+        raise WebNotAllowed("the room rehearses: go live first")
+    if not room.rules.web_listener_limit:
+        raise WebNotAllowed("the operator of this deployment lets no room be opened to the web")
+    return True
 
 
 def go_live(room: Room, actor: Actor, now: datetime) -> None:
@@ -79,6 +104,7 @@ def close_down(room: Room, now: datetime) -> None:
     room.floors.clear()
     room.booths.clear()
     room.captioners.clear()
+    room.open_to_web = False
     room.tell(RoomEnded, now)
 
 

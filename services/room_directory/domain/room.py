@@ -90,6 +90,10 @@ class Room:
     """By language, first opened first."""
     rehearsal: bool = False
     """Whether stage and booths hear, and the audience nothing."""
+    open_to_web: bool = False
+    """Whether its moderators opened it to the web; `is_open_to_web` says whether it is."""
+    web_listener_limit: int = 0
+    """As moderators chose it; 0 where they did not."""
     silent: dict[str, datetime] = field(default_factory=dict)
     """Since when nothing is heard from a booth although somebody speaks on the floor, as its relay says it."""
     captioners: dict[str, Captioner] = field(default_factory=dict)
@@ -185,7 +189,20 @@ class Room:
             revision=self.revision,
             languages=tuple(self.booths),
             rehearsal=self.rehearsal,
+            open_to_web=self.is_open_to_web,
+            web_listener_limit=self.most_over_web,
         )
+
+    @property
+    def is_open_to_web(self) -> bool:
+        """Whether anybody may hear it without signing in; never where the operator does not allow it (any more)."""
+        return self.open_to_web and self.rules.web_listener_limit > 0
+
+    @property
+    def most_over_web(self) -> int:
+        """How many may hear it so: what moderators chose, and never more than the operator allows."""
+        most = self.rules.web_listener_limit
+        return min(self.web_listener_limit or most, most)
 
     @property
     def spoken(self) -> frozenset[str]:

@@ -68,6 +68,8 @@ class Rules:
     offer_seconds: float = 30.0
     stage_limit: int = 50
     listener_limit: int = 5000
+    web_listener_limit: int = 1000
+    """How many may hear one room over the web without signing in; 0 lets no room be opened to it."""
     lost_seconds: float = 60.0
     """How long a seat outlives its connection."""
     parted_seconds: float = 5.0

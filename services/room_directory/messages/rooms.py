@@ -210,6 +210,8 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         revision=card.revision,
         languages=card.languages,
         rehearsal=card.rehearsal,
+        open_to_web=card.open_to_web,
+        web_listener_limit=card.web_listener_limit,
     )
 
 

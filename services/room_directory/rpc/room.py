@@ -125,9 +125,11 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             hand_mode=_HAND_MODES.get(request.hand_mode),
             visibility=_VISIBILITIES.get(request.visibility),
             line_order=_LINE_ORDERS.get(request.line_order),
+            open_to_web=request.open_to_web if request.HasField("open_to_web") else None,
+            web_listener_limit=request.web_listener_limit if request.HasField("web_listener_limit") else None,
         )
-        room = await self._rooms.update_room(actor(), request.room_id, edit)
-        return pb.UpdateRoomResponse(room=await self._room(room))
+        room, unsaved = await self._rooms.update_room(actor(), request.room_id, edit)
+        return pb.UpdateRoomResponse(room=await self._room(room), unsaved=unsaved)
 
     async def GoLive(self, request: pb.GoLiveRequest, context: Any) -> pb.GoLiveResponse:
         room = await self._rooms.go_live(actor(), request.room_id)

@@ -37,6 +37,9 @@ rooms = Table(
     Column("line_order", String(16), nullable=False, server_default="arrival"),
     # Of release 0.3: rooms of an older one beside it do not rehearse.
     Column("rehearsal", Boolean, nullable=False, server_default=false()),
+    # Of release 0.3: what an older one beside it writes is not open to the web.
+    Column("open_to_web", Boolean, nullable=False, server_default=false()),
+    Column("web_listener_limit", Integer, nullable=False, server_default="0"),
     Column("room_key", String(64), nullable=False),
     Column("home_relay_id", _ID, nullable=False),
     Column("state", String(16), nullable=False),

@@ -116,6 +116,8 @@ class PlayedDirectory(DirectoryServicer):
         self.snapshots_given = 0
         self.seated_on_stage: list[room_pb2.StageSeat] = []
         self.booths: list[booth_pb2.Booth] = []
+        self.room = room_pb2.Room(title="Evening")
+        self.ended = False
         self.queue = room_pb2.HandQueue()
         self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
@@ -140,7 +142,8 @@ class PlayedDirectory(DirectoryServicer):
         self.seats[room_id, user_id] = epoch
 
     def snapshot(self, room_id: str) -> room_pb2.RoomSnapshot:
-        room = room_pb2.Room(room_id=room_id, title="Evening", revision=self.revision)
+        room = room_pb2.Room(room_id=room_id, revision=self.revision)
+        room.MergeFrom(self.room)
         return room_pb2.RoomSnapshot(room=room, revision=self.revision, stage=self.seated_on_stage, booths=self.booths)
 
     def sign_permit(self, room_id: str, user_id: str, kind: int, relay: str = "relay00000000001") -> str:
@@ -207,6 +210,8 @@ class PlayedDirectory(DirectoryServicer):
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:
         self.snapshots_given += 1
+        if self.ended:
+            raise Refused("failed_precondition", "ROOM_ENDED")
         return fleet_service_pb2.GetSnapshotResponse(snapshot=self.snapshot(request.room_id), queue=self.queue)
 
     async def SyncCaptions(self, request: Any, context: Any) -> Any:

@@ -51,6 +51,7 @@ const texts = new Set<string>([
   'refused.OFFER_GONE',
   'refused.STAGE_FULL',
   'refused.STAGE_CLOSED',
+  'refused.WEB_NOT_ALLOWED',
   'refused.LAST_MODERATOR',
   'refused.SEAT_TAKEN_OVER',
   'refused.NO_RELAY',
