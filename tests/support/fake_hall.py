@@ -1,7 +1,6 @@
 """A small server with the public contract of the real one, for tests of clients: gRPC, discovery, WHIP and WHEP."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,6 +39,7 @@ from tests.support.fake_tracks import Silence, Tone
 from tests.support.hall_refusals import AccountNotFound, NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
+from tests.support.stream_server import StreamServer
 
 ROOM_ID = "room000000000001"
 
@@ -322,9 +322,6 @@ class HttpPart:
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content.encode())}", "Connection: close", *more]
         writer.write(("\r\n".join(lines) + "\r\n\r\n" + content).encode())
         await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
     async def answer(self, method: str, path: str, body: str) -> tuple[int, list[str], str]:
         if path == "/.well-known/majlis.json":
@@ -389,12 +386,14 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     for add, service in DIRECTORY:
         server.add(rooms, add, service)
     await server.start()
-    web = await asyncio.start_server(HttpPart(hall).serve, "127.0.0.1", 0)
+    web = StreamServer(HttpPart(hall).serve)
+    await web.start()
     hall.grpc_address = f"127.0.0.1:{server.port}"
-    hall.url = f"http://127.0.0.1:{web.sockets[0].getsockname()[1]}"
+    hall.url = f"http://127.0.0.1:{web.address[1]}"
     try:
         yield hall
     finally:
-        web.close()
+        # A session that is being opened finds sockets after its peer was closed, so that comes first.
+        await web.stop()
         await asyncio.gather(*(peer.close() for peer in hall.peers))
         await server.drain()

@@ -10,6 +10,7 @@ from typing import Any
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 
 from services.common.errors import DomainError
+from tests.support.stream_server import stream_server
 
 
 @dataclass
@@ -35,7 +36,6 @@ class WhipDoor:
         lines = [f"HTTP/1.1 {status}", *more, f"Content-Length: {len(content.encode())}", "Connection: close"]
         writer.write(("\r\n".join(lines) + "\r\n\r\n" + content).encode())
         await writer.drain()
-        writer.close()
 
     async def _answer(self, method: str, path: str, headers: dict[str, str], body: str) -> tuple[str, list[str], str]:
         if method == "DELETE":
@@ -63,9 +63,6 @@ class WhipDoor:
 async def whip_door(relay: Any) -> AsyncIterator[WhipDoor]:
     """The door, open."""
     door = WhipDoor(relay)
-    server = await asyncio.start_server(door.serve, "127.0.0.1", 0)
-    door.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/whip"
-    try:
+    async with stream_server(door.serve) as server:
+        door.url = f"http://127.0.0.1:{server.address[1]}/whip"
         yield door
-    finally:
-        server.close()

@@ -22,6 +22,7 @@ from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
 from tests.support.fake_bus import eventually
 from tests.support.fake_clock import FakeClock
+from tests.support.stream_server import StreamServer
 
 
 class SmtpSink:
@@ -31,16 +32,14 @@ class SmtpSink:
         self.letters: list[Message] = []
         self.refusals = 0
         self.port = 0
-        self._server: asyncio.Server | None = None
+        self._server = StreamServer(self._talk)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.start()
+        self.port = self._server.address[1]
 
     async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
+        await self._server.stop()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refusals:
@@ -50,7 +49,6 @@ class SmtpSink:
             writer.write(b"220 sink\r\n")
             await self._session(reader, writer)
         await writer.drain()
-        writer.close()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():

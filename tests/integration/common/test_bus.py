@@ -19,6 +19,7 @@ from services.common.sight.metrics import Metrics
 from tests.support.fake_bus import eventually
 from tests.support.nats_server import NatsServer
 from tests.support.rpc_harness import test_settings
+from tests.support.stream_server import stream_server
 
 USER = "user000000000001"
 
@@ -308,17 +309,15 @@ async def test_a_reconnection_that_comes_to_nothing_is_closed_before_the_next_tr
             while await reader.read(1024):
                 pass
         open_now -= 1
-        writer.close()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    part = Part(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path)
-    await part.bus.connect()
-    assert part.bus.connected
-    over.set()
-    await eventually(lambda: len(open_at_each_try) >= 3, 15)
-    await part.bus.close()
-    await eventually(lambda: open_now == 0)
-    server.close()
+    async with stream_server(accept) as server:
+        part = Part(f"nats://127.0.0.1:{server.address[1]}", tmp_path)
+        await part.bus.connect()
+        assert part.bus.connected
+        over.set()
+        await eventually(lambda: len(open_at_each_try) >= 3, 15)
+        await part.bus.close()
+        await eventually(lambda: open_now == 0)
     assert not any(open_at_each_try)
 
 

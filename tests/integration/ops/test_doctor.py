@@ -27,6 +27,7 @@ from services.common.store.database import Database
 from services.common.store.migrations import migrate
 from tests.support.certificates import Authority
 from tests.support.nats_server import secured_server
+from tests.support.stream_server import stream_server
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 MAJLIS = {"version": "0.1.0", "grpc": "127.0.0.1:1"}
@@ -293,13 +294,10 @@ async def test_an_address_that_answers_by_tcp_is_good_and_a_closed_one_says_what
         check = stun.parse_message(await reader.readexactly(int.from_bytes(await reader.readexactly(2))))
         reply = bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=check.transaction_id))
         writer.write(len(reply).to_bytes(2) + reply)
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    place = server.sockets[0].getsockname()[:2]
-    good = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
-    server.close()
-    await server.wait_closed()
+    async with stream_server(answer) as server:
+        place = server.address
+        good = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
     closed = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
     assert good.good is True
     assert closed.good is False
