@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -53,6 +54,7 @@ from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
 from services.gateway.media.ice import IceServers, WithIceServers
+from services.gateway.media.listener_reports import REPORT_SECONDS, ListenerReports
 from services.gateway.media.listening import Listening
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.sessions import MediaSessions
@@ -135,9 +137,11 @@ class Gateway:
         identities = _identities(settings, auth, revocations, metrics)
         self._reports = StreamReports(directory.report_streams)
         seats = SeatChecks(directory.seat_epochs, self.background)
-        self._wishes = Wishes(self.bus, Consumer.GATEWAY, new_id(), SystemClock())
+        gateway_id = new_id()
+        self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
+        self._listeners = ListenerReports(self._listening.heard, partial(directory.report_listeners, gateway_id))
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())
@@ -217,6 +221,7 @@ class Gateway:
         self.background.spawn("directory connection", self._watch_directory, restart=True)
         self.watching.start()
         self._listening.start()
+        self.background.every("listeners told", REPORT_SECONDS, self._listeners.tell)
         if self._grpc is not None:
             await self._grpc.start()
         # The page and the API do not need the bus: it is waited for only as long as nobody would notice.

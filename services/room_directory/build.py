@@ -39,7 +39,7 @@ from services.common.settings import SettingsError
 from services.common.sight.metrics import Metrics
 from services.common.store.audit import SEAL_EVERY_SECONDS
 from services.common.store.database import Database
-from services.common.store.retention import Keeping, Retention
+from services.common.store.retention import Retention
 from services.common.tasks import Background
 from services.common.trust.claims import ACCESS, TokenKind, TokenSigner
 from services.common.trust.revocations import RevocationList
@@ -102,7 +102,6 @@ CAPTION_SECONDS = 5.0
 LADDER_SECONDS = 3.0
 _KEY_CHECK_SECONDS = 3600.0
 _SETTLE_SECONDS = 2.0
-_RELAY_DAYS = 30
 
 PERMIT = TokenKind.of(tokens_pb2.PermitClaims.DESCRIPTOR)
 
@@ -181,7 +180,7 @@ async def build(
         waiting=waiting(rooms, fleet, seats, tickets, blocks, ids=ids, clock=clock, limits=limits),
         stage=StageCases(rooms, placing, people, ids=ids, clock=clock, limits=limits),
         booths=BoothCases(rooms, placing, people, ids=ids, clock=clock),
-        desk=BoothDesk(rooms, fleet.relays, announcer.signal, clock=clock, count=counters.signalled),
+        desk=BoothDesk(rooms, fleet, announcer.signal, clock=clock, count=counters.signalled),
         captions=CaptionCases(rooms, people, facts.caption_teller(bus.publish), counters, clock=clock, limits=limits),
         moderation=moderation(rooms, ledger, people, blocks, ended, ids=ids, clock=clock, limits=limits),
         presence=Presence(rooms, fleet, people, announcer, ended, clock=clock, limits=limits, counters=counters),
@@ -211,7 +210,7 @@ async def build(
         auth_facts=_auth_facts(app, auth, bus, database, revocations),
         invite_facts=_invite_facts(app, invite, bus, database),
         heartbeats=Heartbeats(fleet, clocks, relays, background, clock=clock, gave_way=counters.load_gave_way),
-        retention=Retention(_keepings(settings, database, clock), clock, metrics),
+        retention=Retention(old.keepings(settings, database, clock), clock, metrics),
     )
 
 
@@ -251,15 +250,6 @@ def _invite_facts(app: UseCases, invite: InviteClient | None, bus: Bus, database
         return None
     handle, cursor = facts.invite_handler(app.moderation), fact_cursors.of(database)
     return FactReader("invite", bus, facts.INVITE_FACTS, invite.list_facts, handle, cursor)
-
-
-def _keepings(settings: Settings, database: Database, clock: Clock) -> list[Keeping]:
-    return [
-        Keeping("rooms", settings.ended_room_days, lambda before: old.delete_ended_rooms(database, before)),
-        Keeping("reports", settings.resolved_report_days, lambda before: old.delete_resolved_reports(database, before)),
-        Keeping("relays", _RELAY_DAYS, lambda before: old.delete_silent_relays(database, before)),
-        Keeping("audit", settings.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
-    ]
 
 
 def serve(parts: Parts, server: RpcServer) -> None:

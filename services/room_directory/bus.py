@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any
 
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 from majlis.auth.v1 import auth_facts_pb2
 from majlis.invite.v1 import invite_facts_pb2
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import booth_events_pb2, caption_pb2, ladder_pb2
+from majlis.room_directory.v1 import booth_events_pb2, caption_pb2, ladder_pb2, room_pb2
 from majlis.room_directory.v1 import room_events_pb2 as pb
 
 from services.common.sight import tracing
@@ -166,6 +167,8 @@ def _pulse(pulse: Pulse) -> pb.RoomPulse:
         queue_revision=pulse.queue_revision,
         term=pulse.term,
         audience_sample=[wire.profile(person) for person in pulse.sample or ()],
+        rungs=room_pb2.ListenerRungs(**asdict(pulse.rungs)) if pulse.rungs is not None else None,
+        web_listener_count=pulse.web,
     )
 
 

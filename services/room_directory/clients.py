@@ -128,6 +128,11 @@ class PeerClients:
         request = fleet_service_pb2.ReportStreamsRequest(changes=changes)
         await (await self._fleet(address)).ReportStreams(request, timeout=_CALL_SECONDS)
 
+    async def report_listeners(self, address: str, gateway_id: str, rooms: list[sessions_pb2.RoomListeners]) -> None:
+        """Passes on who listens over HTTPS at a gateway."""
+        request = fleet_service_pb2.ReportListenersRequest(gateway_id=gateway_id, rooms=rooms)
+        await (await self._fleet(address)).ReportListeners(request, timeout=_CALL_SECONDS)
+
     async def report_sessions(
         self, address: str, relay_id: str, boot_id: str, changes: list[sessions_pb2.SessionChange]
     ) -> None:

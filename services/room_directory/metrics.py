@@ -1,6 +1,7 @@
 """What operators want to count, and how far clocks are apart."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from services.common.clock import Clock
@@ -10,6 +11,7 @@ from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.ownership.keeper import Ownership
 from services.room_directory.app.waiting import WaitingRoom
 from services.room_directory.domain.events import BoothCause, BoothChanged, Fact
+from services.room_directory.domain.rungs import Downgrade, Rungs
 
 _SKEW_SECONDS = 10.0
 
@@ -70,6 +72,19 @@ class PrometheusCounters:
             "Changes of rooms that were written.",
             ("action",),
         )
+        self._rungs = metrics.gauge(
+            "majlis_room_directory_rung_listeners",
+            "People in audiences by the way they hear: calls over udp or tcp, https, text without any sound.",
+            ("rung",),
+        )
+        self._downgrades = metrics.counter(
+            "majlis_room_directory_downgrades_total",
+            "People whose sound began to come over HTTPS and who had asked for a call, by what was known of that: it "
+            "never_connected, went_silent, ended, or stood as far as its relay knew.",
+            ("cause",),
+        )
+        for why in Downgrade:
+            self._downgrades.labels(why.value)
         self._signals = metrics.counter(
             "majlis_room_directory_booth_signals_total",
             "Signs given from booths, and calls for a technician among them.",
@@ -102,6 +117,15 @@ class PrometheusCounters:
     def sounding(self, seconds: float) -> None:
         """Notes how long somebody waited for sound."""
         self._join_seconds.observe(seconds)
+
+    def downgraded(self, why: Downgrade) -> None:
+        """Counts somebody who went from a call to HTTPS."""
+        self._downgrades.labels(why.value).inc()
+
+    def rungs(self, rungs: Rungs) -> None:
+        """Shows by which way people hear."""
+        for rung, many in asdict(rungs).items():
+            self._rungs.labels(rung).set(many)
 
     def changed(self, action: str) -> None:
         """Counts a change that was written."""

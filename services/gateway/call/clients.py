@@ -157,6 +157,13 @@ class DirectoryClient:
         """Which people's event streams opened or went."""
         await self._fleet.ReportStreams(fleet_service_pb2.ReportStreamsRequest(changes=changes))
 
+    async def report_listeners(self, gateway_id: str, rooms: list[sessions_pb2.RoomListeners]) -> None:
+        """How many hear what over HTTPS here."""
+        await self._fleet.ReportListeners(
+            fleet_service_pb2.ReportListenersRequest(gateway_id=gateway_id, rooms=rooms),
+            timeout=DEFAULT_DEADLINE_SECONDS,
+        )
+
     async def relays(self) -> list[Relay]:
         response = await self._fleet.ListRelays(fleet_service_pb2.ListRelaysRequest())
         return [Relay(each.relay_id, each.boot_id, each.grpc_address) for each in response.relays]

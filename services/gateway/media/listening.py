@@ -200,6 +200,14 @@ class Listening:
         self._free_place(hearer.user_id, hearer.network)
         self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch, sound=True)
 
+    def heard(self) -> dict[str, Counter[str]]:
+        """For each room how many people with seats hear each channel."""
+        heard: dict[str, Counter[str]] = {}
+        for hearer in self._hearers:
+            if hearer.user_id:
+                heard.setdefault(hearer.room_id, Counter())[hearer.channel] += 1
+        return heard
+
     async def drain(self) -> None:
         """Ends all streams, spread over the time the settings give."""
         self.is_draining = True

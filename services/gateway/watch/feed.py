@@ -298,7 +298,7 @@ class Feed:
             self._watch_gap()
 
     def _take_pulse(self, pulse: room_events_pb2.RoomPulse) -> None:
-        self._hands.expect(pulse.queue_revision)
+        self._hands.hear(pulse)
         if pulse.revision > self._ring.revision:
             self._watch_gap()
         elif self._hands.is_behind:

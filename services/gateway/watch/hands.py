@@ -1,4 +1,4 @@
-"""The hand queue of one room: whole for who moderates, hand and place for whose it is, and nothing for others."""
+"""What is not for everybody: hand queue and ways of hearing for who moderates, hand and place for whose it is."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 from majlis.room_directory.v1 import room_events_pb2, room_pb2
 
-from services.gateway.watch.frames import Frame, of_fact, of_own_hand, of_queue
+from services.gateway.watch.frames import Frame, of_fact, of_own_hand, of_queue, of_rungs
 from services.gateway.watch.subscriber import Readers, Subscriber
 
 PLACES_SECONDS = 1.0
@@ -41,6 +41,8 @@ class HandFeed:
         self._told_at = float("-inf")
         self._whole: Frame | None = None
         self._down: Frame | None = None
+        self._rungs: room_pb2.ListenerRungs | None = None
+        """By which way people hear, as was told last."""
         self._rewound = False
         """Whether the queue went back, until everybody was told: what shows an older state counts then."""
 
@@ -71,6 +73,9 @@ class HandFeed:
         """Who moderates, all told; who begins to gets the queue."""
         new, self._moderators = moderators - self._moderators, moderators
         self._tell_whole(new)
+        to = self._leading(new)
+        for frame in self._of_rungs():
+            self._push(to, frame)
 
     def seated(self, user_id: str, *, moderates: bool) -> None:
         """What somebody is from now on; who begins to moderate gets the queue."""
@@ -84,6 +89,20 @@ class HandFeed:
         self.expect(fact.queue_revision)
         self.catch_up()
 
+    def hear(self, pulse: room_events_pb2.RoomPulse) -> None:
+        """Takes from a pulse by which way people hear, and tells moderators when that changed."""
+        self.expect(pulse.queue_revision)
+        if not pulse.HasField("rungs"):
+            return
+        rungs = room_pb2.ListenerRungs()
+        rungs.CopyFrom(pulse.rungs)
+        pulse.ClearField("rungs")
+        if rungs != self._rungs:
+            self._rungs = rungs
+            to = self._leading(self._moderators)
+            if to:
+                self._push(to, of_rungs(self._reached(), rungs))
+
     def catch_up(self) -> None:
         """Takes what came early and now fits."""
         for revision in [each for each in self._ahead if each <= self.revision]:
@@ -94,8 +113,9 @@ class HandFeed:
 
     def first(self, subscriber: Subscriber) -> list[Frame]:
         """What a stream begins with: the queue for a moderator, and for everybody their own hand."""
-        whole = [self._queue()] if subscriber.may_lead and subscriber.user_id in self._moderators else []
-        return [*whole, self._own(subscriber.user_id)]
+        own = self._own(subscriber.user_id)
+        leads = subscriber.may_lead and subscriber.user_id in self._moderators
+        return [self._queue(), *self._of_rungs(), own] if leads else [own]
 
     def close(self) -> None:
         """Ends its timer."""
@@ -152,6 +172,9 @@ class HandFeed:
         to = self._leading(moderators)
         if to:
             self._push(to, self._queue())
+
+    def _of_rungs(self) -> list[Frame]:
+        return [of_rungs(self._reached(), self._rungs)] if self._rungs is not None else []
 
     def _leading(self, moderators: set[str]) -> list[Subscriber]:
         return [reader for user_id in moderators for reader in self._readers.of(user_id) if reader.may_lead]

@@ -1,13 +1,15 @@
 """The desk of a booth: signs that are given from it, who listens to what, and whether anything is heard from it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from services.common.clock import Clock
 from services.common.errors import DomainError
 from services.common.limits import TokenBuckets
 from services.common.sight.log import get_logger
+from services.room_directory.app.listeners import Listeners
 from services.room_directory.app.live import LiveRoom, LiveRooms
 from services.room_directory.app.ports import Act
 from services.room_directory.domain.booths import hear_silence
@@ -24,13 +26,20 @@ _LINES_A_MINUTE = 20
 _log = get_logger("booths")
 
 
+class Heard(Protocol):
+    """What relays and gateways tell."""
+
+    relays: dict[str, RelayLoadState]
+    listeners: Listeners
+
+
 class BoothDesk:
     """Use cases of interpreters at work, and of those who look after them."""
 
     def __init__(
         self,
         rooms: LiveRooms,
-        relays: Mapping[str, RelayLoadState],
+        fleet: Heard,
         tell: Callable[[Signal], None],
         *,
         clock: Clock,
@@ -38,7 +47,7 @@ class BoothDesk:
     ) -> None:
         """`count` hears the kind of each sign that is given."""
         self._rooms = rooms
-        self._relays = relays
+        self._fleet = fleet
         self._tell = tell
         self._clock = clock
         self._count = count
@@ -62,11 +71,8 @@ class BoothDesk:
         """The names of the room's channels and how many hear each, the floor first. Raises NotAllowed."""
         room = (await self._rooms.find(room_id)).room
         room.require(actor, Action.LIST_CHANNELS)
-        now = self._clock.monotonic()
         heard = Counter(dict.fromkeys((CHANNEL, *room.booths), 0))
-        for relay in self._relays.values():
-            if relay.is_fresh(now):
-                heard.update({name: many for (room_of, name), many in relay.heard.items() if room_of == room_id})
+        heard.update(self._fleet.listeners.channels(room_id))
         return sorted(heard.items(), key=lambda each: (each[0] != CHANNEL, each[0]))
 
     async def hear_silences(self) -> None:
@@ -84,7 +90,7 @@ class BoothDesk:
 
     def _silent_in(self, live: LiveRoom) -> dict[str, datetime]:
         room = live.room
-        home = self._relays.get(room.home_relay_id)
+        home = self._fleet.relays.get(room.home_relay_id)
         if not room.booths or home is None:
             return {}
         ahead, now = timedelta(seconds=home.clock_difference), self._clock.now()

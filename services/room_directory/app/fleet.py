@@ -11,6 +11,7 @@ from services.common.knock import refuses
 from services.common.sight.log import get_logger
 from services.programme.hearing import mixes
 from services.room_directory.app.dispatch import Dispatch
+from services.room_directory.app.listeners import Listeners
 from services.room_directory.app.live import LiveRoom, LiveRooms, TakeEpoch
 from services.room_directory.app.ports import Act, Limits, RelayClient, RelayClients, RelayMemory, RoomPart, StoredRelay
 from services.room_directory.app.promises import Promises
@@ -63,6 +64,7 @@ class Fleet:
         self._clock = clock
         self._limits = limits
         self.relays: dict[str, RelayLoadState] = {}
+        self.listeners = Listeners(self.relays, clock)
         self.promises = Promises(self.relays, rooms, chance, clock=clock, limits=limits)
         self._clients: dict[str, RelayClient] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

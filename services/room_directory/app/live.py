@@ -26,6 +26,7 @@ from services.room_directory.domain.adoption import restore_seats
 from services.room_directory.domain.errors import RoomEnded, RoomMoves, RoomNotFound
 from services.room_directory.domain.people import Person
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.rungs import Rungs
 from services.room_directory.domain.seats import RoomState, Rules, Visibility
 from services.room_directory.domain.waiting import SETTLE_SECONDS, Line
 
@@ -70,6 +71,8 @@ class LiveRoom:
     saved: Room | None = None
     """What rows say, while changes wait to be written; None when that is the room itself."""
     deeds: list[Deed] = field(default_factory=list)
+    rungs: Rungs = field(default_factory=Rungs)
+    """By which way its audience heard it when that was counted last."""
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
     waiting: list[Waiting] = field(default_factory=list)

@@ -14,6 +14,7 @@ from services.room_directory.domain.people import Person
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.rungs import Downgrade, Rungs
 from services.room_directory.domain.seats import Booth
 
 
@@ -106,6 +107,10 @@ class Pulse:
     sample: tuple[Person, ...] | None
     queue_revision: int
     term: int = 1
+    rungs: Rungs | None = None
+    """None where they were not counted again."""
+    web: int = 0
+    """How many listen from the web without a seat."""
 
 
 class RoomStore(Protocol):
@@ -322,6 +327,14 @@ class Counters(Protocol):
 
     def sounding(self, seconds: float) -> None:
         """Somebody's sound came so long after they took their seat."""
+        ...
+
+    def downgraded(self, why: Downgrade) -> None:
+        """Somebody's sound comes over HTTPS who had asked for a call."""
+        ...
+
+    def rungs(self, rungs: Rungs) -> None:
+        """By which way people hear now."""
         ...
 
     def changed(self, action: str) -> None:

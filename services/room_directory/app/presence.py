@@ -18,9 +18,12 @@ from services.room_directory.domain.adoption import adopt_sessions, adopt_stream
 from services.room_directory.domain.ended import EndedSignIns
 from services.room_directory.domain.presence import SessionNews, is_due, review, set_session, set_stream, tick
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.rungs import Downgrade, Rungs, downgrade
 from services.room_directory.domain.seats import SessionState
 
 _LONGEST_JOIN_SECONDS = 60.0
+_RUNGS_EVERY = 2
+"""Every how manyth pulse tells by which way people hear: all seats are looked at for it."""
 
 _log = get_logger("presence")
 
@@ -69,15 +72,23 @@ class Presence:
         now = self._clock.now()
         for room_id, news in by_room.items():
 
-            def decide(room: Room, _: TakeEpoch, news: list[StreamNews] = news) -> None:
+            def decide(room: Room, _: TakeEpoch, news: list[StreamNews] = news) -> list[Downgrade]:
+                went: list[Downgrade] = []
                 for each in news:
                     if each.is_open:
                         adopt_stream(room, each.user_id, each.epoch, now)
+                    seat = room.seats.get(each.user_id)
                     set_stream(room, each.user_id, each.epoch, each.is_open, now, sound=each.sound)
+                    if seat is not None and room.seats[each.user_id].listens and (why := downgrade(seat)) is not None:
+                        went.append(why)
                 review(room, now)
+                return went
 
             if self._rooms.get(room_id) is not None:
-                await self._rooms.change(room_id, Act("gateway", "report_streams", room_id, goes_on=True), decide)
+                act = Act("gateway", "report_streams", room_id, goes_on=True)
+                changed = await self._rooms.change(room_id, act, decide)
+                for why in changed.result:
+                    self._counters.downgraded(why)
 
     async def report_sessions(self, relay_id: str, boot_id: str, changes: Iterable[tuple[str, SessionNews]]) -> None:
         """Takes in what became of media sessions; news of an older start of the relay is void."""
@@ -135,14 +146,17 @@ class Presence:
     async def pulse(self) -> None:
         """Sends each room's counts, with the sample of its audience when that, or a profile in it, changed."""
         listeners = hands = booths = interpreting = silent = 0
+        rungs = Rungs()
         for live in self._rooms:
             if self._rooms.may_go_on(live):
                 self._pulse(live)
+            rungs += live.rungs
             listeners += live.room.listener_count()
             hands += len(live.room.hands)
             booths += len(live.room.booths)
             silent += len(live.room.silent)
             interpreting += sum(bool(seat.booth) for seat in live.room.stage.values())
+        self._counters.rungs(rungs)
         self._counters.counted(
             rooms=len(self._rooms),
             listeners=listeners,
@@ -158,6 +172,9 @@ class Presence:
         sample = tuple((room.seats[user_id].epoch, people[user_id]) for user_id in live.sample if user_id in room.seats)
         changed = sample != live.sample_told
         live.sample_told = sample
+        counted = live.pulses % _RUNGS_EVERY == 0
+        if counted:
+            live.rungs = self._fleet.listeners.rungs(room)
         live.pulses += 1
         self._announcer.pulse(
             Pulse(
@@ -169,6 +186,8 @@ class Presence:
                 tuple(person for _, person in sample) if changed else None,
                 room.queue_revision,
                 room.term,
+                live.rungs if counted else None,
+                self._fleet.listeners.web(room.room_id),
             )
         )
 

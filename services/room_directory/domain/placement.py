@@ -159,6 +159,8 @@ class RelayLoadState:
     """Channels that somebody hears or feeds there."""
     heard: Mapping[ChannelKey, int] = field(default_factory=dict)
     """How many hear each channel there."""
+    over_tcp: Mapping[str, int] = field(default_factory=dict)
+    """How many of each room's listeners there hear it over TCP."""
     silent: Mapping[ChannelKey, datetime] = field(default_factory=dict)
     """Since when, by its clock, it hears nothing from a booth although somebody speaks on the floor."""
     region: str = ""

@@ -13,6 +13,7 @@ from services.common.errors import DomainError
 from services.programme.channels import FLOOR, Channel
 from services.programme.messages import channel_message
 from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
+from services.room_directory.app.listeners import Told
 from services.room_directory.app.ports import BoothPart, RoomPart
 from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.ladder import Footing, LadderCause, LadderOrder
@@ -69,6 +70,7 @@ def relay_load(load: relay_pb.RelayLoad) -> RelayLoadState:
         tariff=_tariff(load),
         carried=_carried(load),
         heard={(room.room_id, each.channel.name): each.listeners for room in load.rooms for each in room.channels},
+        over_tcp={room.room_id: room.listeners_over_tcp for room in load.rooms if room.listeners_over_tcp},
         silent={
             (room.room_id, each.language): each.since.ToDatetime(tzinfo=UTC)
             for room in load.rooms
@@ -206,6 +208,11 @@ def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> l
         )
         for each in seats
     ]
+
+
+def told_listeners(rooms: Iterable[sessions_pb2.RoomListeners]) -> list[Told]:
+    """Who listens where at a gateway."""
+    return [Told(each.room_id, {one.channel: one.listeners for one in each.channels}, each.web) for each in rooms]
 
 
 def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:

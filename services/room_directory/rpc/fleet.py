@@ -24,6 +24,10 @@ class Peers(Protocol):
         """Passes on which event streams opened or went."""
         ...
 
+    async def report_listeners(self, address: str, gateway_id: str, rooms: list[sessions_pb2.RoomListeners]) -> None:
+        """Passes on who listens over HTTPS at a gateway."""
+        ...
+
     async def report_sessions(
         self, address: str, relay_id: str, boot_id: str, changes: list[sessions_pb2.SessionChange]
     ) -> None:
@@ -75,6 +79,14 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         await self._presence.report_streams(news)
         return pb.ReportStreamsResponse()
 
+    async def ReportListeners(self, request: pb.ReportListenersRequest, context: Any) -> pb.ReportListenersResponse:
+        async def pass_on(address: str, rooms: list[sessions_pb2.RoomListeners]) -> None:
+            await self._peers.report_listeners(address, request.gateway_id, rooms)
+
+        mine = await self._passing.sort(request.rooms, _room_of, pass_on, passed_on=_is_passed_on())
+        self._fleet.listeners.report(request.gateway_id, relay_messages.told_listeners(mine))
+        return pb.ReportListenersResponse()
+
     async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:
         async def pass_on(address: str, changes: list[sessions_pb2.SessionChange]) -> None:
             await self._peers.report_sessions(address, request.relay_id, request.boot_id, changes)
@@ -106,7 +118,7 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
         return pb.GetKeySetResponse(jwks_json=await self._keys.published())
 
 
-def _room_of(change: sessions_pb2.StreamChange | sessions_pb2.SessionChange) -> str:
+def _room_of(change: sessions_pb2.StreamChange | sessions_pb2.SessionChange | sessions_pb2.RoomListeners) -> str:
     return change.room_id
 
 

@@ -1,13 +1,16 @@
 """Deletes rooms that are over, reports that are settled and relays that are gone, after their time."""
 
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import and_
 
+from services.common.clock import Clock
 from services.common.store.database import Database
-from services.common.store.retention import delete_rows
+from services.common.store.retention import Keeping, delete_rows
 from services.room_directory.domain.seats import RoomState
 from services.room_directory.storage.tables import (
+    audit,
     booths,
     captioners,
     floors,
@@ -22,6 +25,30 @@ from services.room_directory.storage.tables import (
 from services.room_directory.storage.tables import stage_seats as seats
 
 ROOM_PARTS = tuple(table.c.room_id for table in (seats, hands, offers, guests, removals, floors, booths, captioners))
+_RELAY_DAYS = 30
+
+
+class Days(Protocol):
+    """How long operators keep what."""
+
+    @property
+    def ended_room_days(self) -> int: ...
+
+    @property
+    def resolved_report_days(self) -> int: ...
+
+    @property
+    def audit_days(self) -> int: ...
+
+
+def keepings(days: Days, database: Database, clock: Clock) -> list[Keeping]:
+    """All that is deleted after its time."""
+    return [
+        Keeping("rooms", days.ended_room_days, lambda before: delete_ended_rooms(database, before)),
+        Keeping("reports", days.resolved_report_days, lambda before: delete_resolved_reports(database, before)),
+        Keeping("relays", _RELAY_DAYS, lambda before: delete_silent_relays(database, before)),
+        Keeping("audit", days.audit_days, lambda before: audit.delete_before(database, before, clock.now())),
+    ]
 
 
 async def delete_ended_rooms(database: Database, before: datetime) -> int:

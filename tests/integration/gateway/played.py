@@ -121,6 +121,7 @@ class PlayedDirectory(DirectoryServicer):
         self.queue = room_pb2.HandQueue()
         self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
+        self.listeners: list[dict[str, sessions_pb2.RoomListeners]] = []
         self.relays: dict[str, str] = {}
         self.joined: list[str] = []
         self.waited: list[int] = []
@@ -221,6 +222,10 @@ class PlayedDirectory(DirectoryServicer):
     async def ReportStreams(self, request: Any, context: Any) -> Any:
         self.reported.extend(request.changes)
         return fleet_service_pb2.ReportStreamsResponse()
+
+    async def ReportListeners(self, request: Any, context: Any) -> Any:
+        self.listeners.append({room.room_id: room for room in request.rooms})
+        return fleet_service_pb2.ReportListenersResponse()
 
     async def ListRelays(self, request: Any, context: Any) -> Any:
         return fleet_service_pb2.ListRelaysResponse(

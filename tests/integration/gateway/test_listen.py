@@ -236,6 +236,20 @@ async def test_a_third_stream_of_one_person_is_refused_and_its_place_comes_back(
         assert again.status == 200
 
 
+async def test_the_directory_is_told_how_many_hear_what_and_when_the_last_one_went(origin: Origin) -> None:
+    origin.directory.booths = [booth_pb2.Booth(language="ar")]
+    told = origin.directory.listeners
+
+    def channels() -> dict[str, int]:
+        return {each.channel: each.listeners for each in told[-1][ROOM].channels} if told and ROOM in told[-1] else {}
+
+    async with listening(origin) as one, listening(origin, f"/listen/{ROOM}/ar.ogg", BORIS) as two:
+        await one.chunk()
+        await two.chunk()
+        await eventually(lambda: channels() == {"floor": 1, "ar": 1}, seconds=5)
+    await eventually(lambda: not told[-1][ROOM].channels, seconds=5)
+
+
 async def test_players_that_ask_first_are_answered(origin: Origin) -> None:
     origin.directory.seat(ANNA)
     head = await origin.client.head(f"/listen/{ROOM}.ogg", headers=origin.bearer(ANNA))

@@ -20,6 +20,7 @@ from majlis.room_directory.v1 import (
 from services.common.ids import new_id
 from services.room_directory.domain.leases import LEASE_SECONDS
 from services.room_directory.storage.leases import SqlLeases
+from tests.integration.room_directory.test_rungs import heard, tell
 from tests.integration.room_directory.world import FakeRelay, World, refusal, refused_with
 from tests.support.fake_auth import person
 from tests.support.nats_server import NatsServer
@@ -82,6 +83,14 @@ async def test_what_relays_and_gateways_report_to_any_copy_arrives_at_the_owner(
     seat = live.room.seats[person("omar")]
     assert seat.sounds()
     assert seat.stream
+
+
+async def test_who_listens_over_https_is_told_to_any_copy_and_counted_by_the_owner_alone(pair: Pair) -> None:
+    room_id, other_id = [(await copy.create("lina")).room_id for copy in (pair.first, pair.second)]
+    await tell(pair.second, heard(room_id, floor=7, web=3), heard(other_id, floor=1))
+    mine, other = pair.first.parts.app.fleet.listeners, pair.second.parts.app.fleet.listeners
+    assert (dict(mine.channels(room_id)), mine.web(room_id)) == ({"floor": 7}, 3)
+    assert (dict(other.channels(other_id)), dict(other.channels(room_id))) == ({"floor": 1}, {})
 
 
 async def test_a_room_whose_owner_is_gone_goes_on_at_the_other_with_all_that_was(pair: Pair) -> None:

@@ -294,3 +294,34 @@ async def test_every_stream_begins_with_the_own_hand_for_an_answer_may_have_been
     assert (up.position, up.queue_revision) == (2, 3)
     (down,) = [event.own_hand for event in await events(await hall.open(SANA)) if event.HasField("own_hand")]
     assert (down.HasField("hand"), down.queue_revision) == (False, 3)
+
+
+def counted(**rungs: int) -> pb.RoomPulse:
+    return pb.RoomPulse(room_id=ROOM, revision=10, queue_revision=3, rungs=room_pb2.ListenerRungs(**rungs))
+
+
+async def test_by_which_way_people_hear_is_told_to_moderators_alone_and_when_it_changes(hall: Hall) -> None:
+    lina, omar, sana = [await hall.watch(name) for name in (LINA, OMAR, SANA)]
+    await hall.feed.take(counted(udp=7, https=2))
+    rungs, pulse = await events(lina)
+    assert rungs.listener_rungs == room_pb2.ListenerRungs(udp=7, https=2)
+    assert not pulse.pulse.HasField("rungs")
+    for reader in (omar, sana):
+        (only,) = await events(reader)
+        assert not only.pulse.HasField("rungs")
+    await hall.feed.take(counted(udp=7, https=2))
+    assert await told(lina) == ["pulse"]
+    await hall.feed.take(pb.RoomPulse(room_id=ROOM, revision=10, queue_revision=3))
+    assert await told(lina) == ["pulse"], "a pulse that says nothing of it changes nothing"
+
+
+async def test_who_begins_to_moderate_or_comes_back_is_told_by_which_way_people_hear(hall: Hall) -> None:
+    sana = await hall.watch(SANA)
+    await hall.feed.take(counted(tcp=3))
+    await events(sana)
+    await hall.feed.take(pb.StageSeatChanged(room_id=ROOM, revision=11, seat=seat(SANA, room_pb2.ROLE_MODERATOR)))
+    assert [each.listener_rungs.tcp for each in await events(sana) if each.HasField("listener_rungs")] == [3]
+    lina = await hall.open(LINA, after=11)
+    assert "listener_rungs" in await told(lina)
+    listening_only = await hall.open(LINA, frozenset({"listen"}), after=11)
+    assert "listener_rungs" not in await told(listening_only)

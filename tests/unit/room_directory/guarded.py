@@ -31,6 +31,7 @@ from services.room_directory.domain.people import Actor, Proof
 from services.room_directory.domain.placement import RelayLoadState
 from services.room_directory.domain.presence import SessionNews
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.rungs import Downgrade, Rungs
 from services.room_directory.domain.seats import HandMode, MediaKind, Rules, SessionState, Visibility
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.test_dispatch import Latency, Relay
@@ -90,6 +91,7 @@ class GuardedAnnouncer:
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
         self.facts: list[Fact] = []
+        self.pulses: list[Pulse] = []
 
     def tell(self, facts: Iterable[Fact]) -> None:
         self._outside.touched()
@@ -97,6 +99,7 @@ class GuardedAnnouncer:
 
     def pulse(self, pulse: Pulse) -> None:
         self._outside.touched()
+        self.pulses.append(pulse)
 
 
 class GuardedCounters:
@@ -105,6 +108,7 @@ class GuardedCounters:
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
         self.sounds: list[float] = []
+        self.downgrades: list[str] = []
 
     def joined(self, result: str, user_id: str) -> None:
         self._outside.touched()
@@ -112,6 +116,13 @@ class GuardedCounters:
     def sounding(self, seconds: float) -> None:
         self._outside.touched()
         self.sounds.append(seconds)
+
+    def downgraded(self, why: Downgrade) -> None:
+        self._outside.touched()
+        self.downgrades.append(why.value)
+
+    def rungs(self, rungs: Rungs) -> None:
+        self._outside.touched()
 
     def changed(self, action: str) -> None:
         self._outside.touched()
@@ -241,8 +252,16 @@ class House:
         self.moderation = ModerationCases(
             self.rooms, ledger, people, blocks, ended, ids=self.ids, clock=clock, limits=limits
         )
+        self.listeners = self.fleet.listeners
         self.presence = Presence(
-            self.rooms, self.fleet, people, announcer, ended, clock=clock, limits=limits, counters=self.counters
+            self.rooms,
+            self.fleet,
+            people,
+            announcer,
+            ended,
+            clock=clock,
+            limits=limits,
+            counters=self.counters,
         )
 
     async def open(self) -> str:

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from services.common.tasks import Background
 from services.room_directory.app.booth_desk import BoothDesk
+from services.room_directory.app.listeners import Listeners, Told
 from services.room_directory.domain.errors import AloneInBooth, LineInvalid, NotAllowed, NotInBooth, RateLimited
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.placement import RelayLoadState
@@ -31,8 +32,9 @@ class Desk:
         self.told: list[Signal] = []
         self.counted: list[str] = []
         self.relays: dict[str, RelayLoadState] = {}
+        self.listeners = Listeners(self.relays, self.house.clock)
         self.desk = BoothDesk(
-            self.house.rooms, self.relays, self.told.append, clock=self.house.clock, count=self.counted.append
+            self.house.rooms, self, self.told.append, clock=self.house.clock, count=self.counted.append
         )
         return self
 
@@ -116,6 +118,11 @@ async def test_moderators_see_how_many_hear_each_channel_over_all_relays(desk: D
     desk.relay("relay1", heard={"floor": 40, "ar": 3, "ar-en": 2})
     desk.relay("relay2", heard={"floor": 10, "ar": 4})
     assert await desk.desk.list_channels(LINA, desk.room_id) == [("floor", 50), ("ar", 7), ("ar-en", 2)]
+    desk.listeners.report("gateway1", [Told(desk.room_id, {"floor": 5, "ar": 1})])
+    assert await desk.desk.list_channels(LINA, desk.room_id) == [("floor", 55), ("ar", 8), ("ar-en", 2)], (
+        "over HTTPS too"
+    )
+    desk.listeners.report("gateway1", [Told(desk.room_id)])
     desk.relays.clear()
     assert await desk.desk.list_channels(LINA, desk.room_id) == [("floor", 0), ("ar", 0)]
     with pytest.raises(NotAllowed):

@@ -19,6 +19,7 @@ from services.room_directory.domain.events import RoomEnded as RoomIsOver
 from services.room_directory.domain.moderation import end_room
 from services.room_directory.domain.people import Actor
 from services.room_directory.domain.room import Room
+from services.room_directory.domain.rungs import Downgrade, Rungs
 from services.room_directory.domain.seats import Rules
 from tests.support.fake_clock import FakeClock
 from tests.unit.room_directory.rooms import Hall
@@ -94,6 +95,12 @@ class Counters:
 
     def sounding(self, seconds: float) -> None:
         raise AssertionError("nobody listens here")
+
+    def downgraded(self, why: Downgrade) -> None:
+        raise AssertionError("nobody listens here")
+
+    def rungs(self, rungs: Rungs) -> None:
+        raise AssertionError("nobody counts here")
 
     def changed(self, action: str) -> None:
         self.actions.append(action)

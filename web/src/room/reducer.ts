@@ -4,7 +4,7 @@ import type { Profile } from '../gen/majlis/auth/v1/account_pb.ts';
 import type { Captioner } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import type { Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { StageCause, type RoomEvent } from '../gen/majlis/room_directory/v1/room_events_pb.ts';
-import { OwnSeatSchema, Role, RoomState, type OwnHand, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
+import { OwnSeatSchema, Role, RoomState, type ListenerRungs, type OwnHand, type OwnSeat, type Room, type RoomSnapshot, type StageOffer, type StageSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 
 /** Why a person is no longer in the room. */
 export type Gone = 'removed' | 'ended' | 'taken_over' | 'left';
@@ -20,6 +20,8 @@ export interface RoomView {
   captioners: Captioner[];
   listeners: number;
   hands: number;
+  /** By which way the audience hears, as moderators are told; null while that is not known. */
+  rungs: ListenerRungs | null;
   revision: bigint;
   own: OwnSeat;
   gone: Gone | null;
@@ -38,6 +40,7 @@ export function begin(snapshot: RoomSnapshot, own: OwnSeat | undefined, me: stri
     captioners: [],
     listeners: 0,
     hands: 0,
+    rungs: null,
     revision: 0n,
     own: own ?? create(OwnSeatSchema, { role: Role.LISTENER }),
     gone: null,
@@ -63,7 +66,7 @@ export function answered(own: OwnSeat, answer: OwnSeat): OwnSeat {
 }
 
 /** What repeats the room's revision instead of bringing the next one: counts, the stream's status, and hands, which are counted apart. */
-const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality']);
+const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality', 'listenerRungs']);
 
 /** Whether an event is one of the room's numbered facts, or a snapshot in place of some. */
 export function isFact({ event: fact }: RoomEvent): boolean {
@@ -78,6 +81,7 @@ export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
   const { event: fact } = event;
   if (fact.case === 'snapshot') return event.revision > view.revision || event.rewound ? withSnapshot(view, fact.value, me, view.own) : view;
   if (fact.case === 'streamStatus' || fact.case === 'boothSignalled' || fact.case === 'inputQuality') return view;
+  if (fact.case === 'listenerRungs') return { ...view, rungs: fact.value };
   if (fact.case === 'pulse') {
     const sample = fact.value.audienceSample;
     return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };

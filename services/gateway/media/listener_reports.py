@@ -1,0 +1,57 @@
+"""Tells the directory every two seconds how many hear what over HTTPS here: all of it, counted afresh."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from majlis.room_directory.v1 import sessions_pb2
+
+from services.common.errors import DomainError
+from services.common.sight.log import get_logger
+
+REPORT_SECONDS = 2.0
+_BATCH = 500
+
+Heard = Callable[[], Mapping[str, Mapping[str, int]]]
+"""For each room how many people with seats hear each channel."""
+Web = Callable[[], Mapping[str, int]]
+"""For each room how many hear it without a seat."""
+Send = Callable[[list[sessions_pb2.RoomListeners]], Awaitable[None]]
+
+_log = get_logger("listeners")
+
+
+class ListenerReports:
+    """Nothing waits to be sent again: the next report says how things stand then."""
+
+    def __init__(self, heard: Heard, send: Send, *, web: Web = dict) -> None:
+        self._heard = heard
+        self._web = web
+        self._send = send
+        self._told: set[str] = set()
+        """Rooms of the last report: one that nobody hears any more is told once more."""
+        self._fails = False
+
+    async def tell(self) -> None:
+        """Sends one report; call it every two seconds."""
+        heard, web = self._heard(), self._web()
+        present = heard.keys() | web.keys()
+        rooms = [
+            sessions_pb2.RoomListeners(
+                room_id=room_id,
+                channels=[
+                    sessions_pb2.ChannelListeners(channel=name, listeners=many)
+                    for name, many in heard.get(room_id, {}).items()
+                ],
+                web=web.get(room_id, 0),
+            )
+            for room_id in sorted(present | self._told)
+        ]
+        self._told = set(present)
+        try:
+            for first in range(0, len(rooms), _BATCH):
+                await self._send(rooms[first : first + _BATCH])
+        except DomainError as error:
+            if not self._fails:
+                _log.info("who listens over HTTPS was not told", reason=error.reason, rooms=len(rooms))
+            self._fails = True
+        else:
+            self._fails = False

@@ -1,0 +1,58 @@
+"""What the directory is told of those who listen over HTTPS here."""
+
+from majlis.room_directory.v1 import sessions_pb2
+
+from services.common.errors import PartUnavailable
+from services.gateway.media.listener_reports import ListenerReports
+
+
+class Hall:
+    """Who listens, and what was told of it."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, dict[str, int]] = {}
+        self.web: dict[str, int] = {}
+        self.told: list[list[sessions_pb2.RoomListeners]] = []
+        self.is_away = False
+        self.reports = ListenerReports(lambda: self.heard, self.send, web=lambda: self.web)
+
+    async def send(self, rooms: list[sessions_pb2.RoomListeners]) -> None:
+        if self.is_away:
+            raise PartUnavailable("the directory is away")
+        self.told.append(rooms)
+
+    async def tell(self) -> list[tuple[str, dict[str, int], int]]:
+        self.told.clear()
+        await self.reports.tell()
+        return [
+            (room.room_id, {each.channel: each.listeners for each in room.channels}, room.web)
+            for rooms in self.told
+            for room in rooms
+        ]
+
+
+async def test_each_room_is_told_with_how_many_hear_what_and_an_emptied_one_once_more() -> None:
+    hall = Hall()
+    hall.heard, hall.web = {"room1": {"floor": 3, "ar": 1}}, {"room1": 20, "room2": 4}
+    assert await hall.tell() == [("room1", {"floor": 3, "ar": 1}, 20), ("room2", {}, 4)]
+    hall.heard, hall.web = {}, {"room2": 4}
+    assert await hall.tell() == [("room1", {}, 0), ("room2", {}, 4)]
+    assert await hall.tell() == [("room2", {}, 4)]
+    hall.web = {}
+    await hall.tell()
+    assert await hall.tell() == []
+
+
+async def test_a_directory_that_is_away_is_told_how_things_stand_when_it_is_back() -> None:
+    hall = Hall()
+    hall.heard, hall.is_away = {"room1": {"floor": 3}}, True
+    assert await hall.tell() == []
+    hall.heard, hall.is_away = {"room1": {"floor": 5}}, False
+    assert await hall.tell() == [("room1", {"floor": 5}, 0)]
+
+
+async def test_many_rooms_go_in_several_messages() -> None:
+    hall = Hall()
+    hall.heard = {f"room{number:04}": {"floor": 1} for number in range(1100)}
+    assert len(await hall.tell()) == 1100
+    assert max(map(len, hall.told)) <= 1000
