@@ -12,8 +12,9 @@ from tests.support.fake_hall import ROOM_ID, open_hall
 
 async def test_a_hall_that_closes_while_a_session_is_being_opened_leaves_no_socket(tmp_path: Path) -> None:
     async with open_hall(tmp_path) as hall, await Client.connect(hall.url, FixedToken(hall.mint.token())) as client:
+        hall.media_open.clear()
         listening = asyncio.ensure_future(listen(client, ROOM_ID, tmp_path / "heard.wav", seconds=60))
-        await eventually(lambda: len(hall.peers) == 1)
+        await eventually(lambda: any(method == "POST" for method, _, _ in hall.requests))
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     gc.collect()
