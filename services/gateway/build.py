@@ -141,7 +141,7 @@ class Gateway:
         self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
-        self._listeners = ListenerReports(self._listening.heard, partial(directory.report_listeners, gateway_id))
+        self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id))
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())

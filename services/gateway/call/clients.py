@@ -31,6 +31,7 @@ from services.common.errors import DomainError
 from services.common.rpc.caller import AUTHORIZATION, FORWARDED_NETWORK
 from services.common.rpc.client import DEFAULT_DEADLINE_SECONDS, ServiceChannel
 from services.gateway.call.owners import ANY, Copies, RoomOwners
+from services.gateway.domain.held_seat import HeldSeat
 from services.gateway.domain.preview import Preview
 from services.gateway.domain.relays import Relay
 from services.gateway.domain.wish import Wish
@@ -135,9 +136,17 @@ class DirectoryClient:
 
     async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
         """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
+        found = await self.held_seats(room_id, user_ids)
+        return [each.epoch if isinstance(each, HeldSeat) else each for each in found]
+
+    async def held_seats(self, room_id: str, user_ids: Sequence[str]) -> list[HeldSeat | DomainError]:
+        """The same, with which device holds each."""
         request = fleet_service_pb2.AuthorizeWatchersRequest(room_id=room_id, user_ids=user_ids)
         response = await self._of_room(room_id, lambda at, left: at.fleet.AuthorizeWatchers(request, timeout=left))
-        return [each.epoch if not each.refusal else _no_seat(each.refusal) for each in response.decisions]
+        return [
+            HeldSeat(each.epoch, each.device_epoch) if not each.refusal else _no_seat(each.refusal)
+            for each in response.decisions
+        ]
 
     async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
         """What everyone sees of a room, and the hand queue, which is not for everyone."""

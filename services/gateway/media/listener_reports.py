@@ -1,6 +1,7 @@
 """Tells the directory every two seconds how many hear what over HTTPS here: all of it, counted afresh."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from majlis.room_directory.v1 import sessions_pb2
 
@@ -10,11 +11,20 @@ from services.common.sight.log import get_logger
 REPORT_SECONDS = 2.0
 _BATCH = 500
 
-Heard = Callable[[], Mapping[str, Mapping[str, int]]]
-"""For each room how many people with seats hear each channel."""
-Web = Callable[[], Mapping[str, int]]
-"""For each room how many hear it without a seat."""
 Send = Callable[[list[sessions_pb2.RoomListeners]], Awaitable[None]]
+
+
+class Hall(Protocol):
+    """Who listens here."""
+
+    def heard(self) -> Mapping[str, Mapping[str, int]]:
+        """For each room how many people with seats hear each channel."""
+        ...
+
+    def web(self) -> Mapping[str, int]:
+        """For each room how many hear it without a seat."""
+        ...
+
 
 _log = get_logger("listeners")
 
@@ -22,9 +32,8 @@ _log = get_logger("listeners")
 class ListenerReports:
     """Nothing waits to be sent again: the next report says how things stand then."""
 
-    def __init__(self, heard: Heard, send: Send, *, web: Web = dict) -> None:
-        self._heard = heard
-        self._web = web
+    def __init__(self, hall: Hall, send: Send) -> None:
+        self._hall = hall
         self._send = send
         self._told: set[str] = set()
         """Rooms of the last report: one that nobody hears any more is told once more."""
@@ -32,7 +41,7 @@ class ListenerReports:
 
     async def tell(self) -> None:
         """Sends one report; call it every two seconds."""
-        heard, web = self._heard(), self._web()
+        heard, web = self._hall.heard(), self._hall.web()
         present = heard.keys() | web.keys()
         rooms = [
             sessions_pb2.RoomListeners(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +15,7 @@ from services.common.tasks import Background
 from services.common.trust.revocations import RevocationList
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams, WebClosed
+from services.gateway.domain.held_seat import HeldSeat
 from services.gateway.domain.listening import ENDINGS, Ending, Languages, is_fixed
 from services.gateway.domain.wish import Wish
 from services.gateway.media.live import ANYBODY, Hearer, LiveChannel, LiveMetrics, OpenSource
@@ -39,8 +40,8 @@ _COME_BACK_SECONDS = 10.0
 class Directory(Protocol):
     """What the directory tells of seats and rooms."""
 
-    async def seat_epochs(self, room_id: str, user_ids: Sequence[str]) -> list[int | DomainError]:
-        """For each person the epoch of their seat, or why they hold none. Raises what keeps everybody out."""
+    async def held_seats(self, room_id: str, user_ids: Sequence[str]) -> list[HeldSeat | DomainError]:
+        """For each person their seat, or why they hold none. Raises what keeps everybody out."""
         ...
 
     async def snapshot(self, room_id: str) -> tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]:
@@ -204,9 +205,13 @@ class Listening:
         """For each room how many people with seats hear each channel."""
         heard: dict[str, Counter[str]] = {}
         for hearer in self._hearers:
-            if hearer.user_id:
+            if not hearer.is_anybody:
                 heard.setdefault(hearer.room_id, Counter())[hearer.channel] += 1
         return heard
+
+    def web(self) -> Mapping[str, int]:
+        """For each room how many hear it without a seat."""
+        return self.open_rooms.counts
 
     async def drain(self) -> None:
         """Ends all streams, spread over the time the settings give."""
@@ -342,7 +347,7 @@ class Listening:
         for first in range(0, len(hearers), _BATCH):
             batch = hearers[first : first + _BATCH]
             try:
-                found: Sequence[int | DomainError] = await self._directory.seat_epochs(
+                found: Sequence[HeldSeat | DomainError] = await self._directory.held_seats(
                     room_id, [each.user_id for each in batch]
                 )
             except DomainError as error:
@@ -383,9 +388,11 @@ class Listening:
             self._channel(hearer).cast(hearer.ending).hearers[hearer] = None
 
 
-def _judge(hearer: Hearer, seat: int | DomainError) -> None:
-    if isinstance(seat, int):
+def _judge(hearer: Hearer, seat: HeldSeat | DomainError) -> None:
+    if isinstance(seat, HeldSeat):
         hearer.misses = 0
+        if hearer.epoch < seat.device_epoch:
+            hearer.end(SeatEnded("another device holds the seat now"))
     elif is_over(seat.reason):
         # A directory that just restarted may not know a seat yet: only a second miss counts.
         hearer.misses += 1

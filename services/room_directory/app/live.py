@@ -73,6 +73,8 @@ class LiveRoom:
     deeds: list[Deed] = field(default_factory=list)
     rungs: Rungs = field(default_factory=Rungs)
     """By which way its audience heard it when that was counted last."""
+    web: int = 0
+    """How many listened from the web without a seat at the last pulse."""
     pulses: int = 0
     """How many pulses went out: counts in a snapshot are as fresh as the last one."""
     waiting: list[Waiting] = field(default_factory=list)

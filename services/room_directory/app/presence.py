@@ -175,6 +175,7 @@ class Presence:
         counted = live.pulses % _RUNGS_EVERY == 0
         if counted:
             live.rungs = self._fleet.listeners.rungs(room)
+        live.web = self._fleet.listeners.web(room.room_id)
         live.pulses += 1
         self._announcer.pulse(
             Pulse(
@@ -187,7 +188,7 @@ class Presence:
                 room.queue_revision,
                 room.term,
                 live.rungs if counted else None,
-                self._fleet.listeners.web(room.room_id),
+                live.web,
             )
         )
 

@@ -218,6 +218,7 @@ def told_listeners(rooms: Iterable[sessions_pb2.RoomListeners]) -> list[Told]:
 def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:
     """Whether the holder of a seat, or somebody without one, may watch the room."""
     if isinstance(seat, Seat):
-        return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=ROLES[room.role_of(seat.user_id)])
+        role = ROLES[room.role_of(seat.user_id)]
+        return fleet_service_pb2.WatchDecision(epoch=seat.epoch, role=role, device_epoch=seat.device_epoch)
     reason = f"ROOM_DIRECTORY_ERROR_REASON_{seat.reason}"
     return fleet_service_pb2.WatchDecision(refusal=RoomDirectoryErrorReason.Value(reason))

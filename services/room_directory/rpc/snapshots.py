@@ -33,6 +33,7 @@ class Snapshots:
         shown = [user_id for user_id in live.sample if user_id in room.seats and user_id not in room.stage]
         people = self._people.known([*room.stage, *shown, *room.captioners, room.creator_id])
         snapshot = wire.snapshot(room, shown, people)
+        snapshot.room.web_listener_count = live.web
         snapshot.captioners.extend(caption_messages.captioners(room.captioners.values(), people))
         self._kept[room.room_id] = (state, snapshot)
         self._kept.move_to_end(room.room_id)

@@ -121,6 +121,7 @@ class PlayedDirectory(DirectoryServicer):
         self.queue = room_pb2.HandQueue()
         self.watch_questions = 0
         self.reported: list[sessions_pb2.StreamChange] = []
+        self.device_epochs: dict[str, int] = {}
         self.listeners: list[dict[str, sessions_pb2.RoomListeners]] = []
         self.relays: dict[str, str] = {}
         self.joined: list[str] = []
@@ -206,7 +207,12 @@ class PlayedDirectory(DirectoryServicer):
         for user_id in request.user_ids:
             epoch = self.seats.get((request.room_id, user_id))
             refusal = 0 if epoch else RoomDirectoryErrorReason.ROOM_DIRECTORY_ERROR_REASON_NOT_IN_ROOM
-            response.decisions.add(epoch=epoch or 0, role=room_pb2.ROLE_LISTENER, refusal=refusal)
+            response.decisions.add(
+                epoch=epoch or 0,
+                role=room_pb2.ROLE_LISTENER,
+                refusal=refusal,
+                device_epoch=self.device_epochs.get(user_id, 0),
+            )
         return response
 
     async def GetSnapshot(self, request: Any, context: Any) -> Any:

@@ -236,6 +236,22 @@ async def test_a_third_stream_of_one_person_is_refused_and_its_place_comes_back(
         assert again.status == 200
 
 
+async def test_a_seat_that_another_device_takes_over_ends_its_stream_here_and_one_brought_on_stage_goes_on(
+    origin: Origin, floor: PlayedProgramme
+) -> None:
+    async with floor.speaking(said), listening(origin) as phone, listening(origin, user_id=BORIS) as boris:
+        await phone.until_packet(VOICE)
+        await boris.until_packet(VOICE)
+        origin.directory.seats[ROOM, BORIS] = 8
+        origin.directory.device_epochs[BORIS] = 5
+        origin.directory.seats[ROOM, ANNA] = origin.directory.device_epochs[ANNA] = 7
+        await phone.until_over(5.0)
+        had = len(boris.packets())
+        await boris.read_for(1.0)
+        assert len(boris.packets()) > had
+    assert counted(origin, "majlis_gateway_listen_ends_total", reason="SEAT_ENDED") == 1
+
+
 async def test_the_directory_is_told_how_many_hear_what_and_when_the_last_one_went(origin: Origin) -> None:
     origin.directory.booths = [booth_pb2.Booth(language="ar")]
     told = origin.directory.listeners

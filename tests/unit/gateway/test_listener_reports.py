@@ -10,11 +10,17 @@ class Hall:
     """Who listens, and what was told of it."""
 
     def __init__(self) -> None:
-        self.heard: dict[str, dict[str, int]] = {}
-        self.web: dict[str, int] = {}
+        self.here: dict[str, dict[str, int]] = {}
+        self.anybody: dict[str, int] = {}
         self.told: list[list[sessions_pb2.RoomListeners]] = []
         self.is_away = False
-        self.reports = ListenerReports(lambda: self.heard, self.send, web=lambda: self.web)
+        self.reports = ListenerReports(self, self.send)
+
+    def heard(self) -> dict[str, dict[str, int]]:
+        return self.here
+
+    def web(self) -> dict[str, int]:
+        return self.anybody
 
     async def send(self, rooms: list[sessions_pb2.RoomListeners]) -> None:
         if self.is_away:
@@ -33,26 +39,26 @@ class Hall:
 
 async def test_each_room_is_told_with_how_many_hear_what_and_an_emptied_one_once_more() -> None:
     hall = Hall()
-    hall.heard, hall.web = {"room1": {"floor": 3, "ar": 1}}, {"room1": 20, "room2": 4}
+    hall.here, hall.anybody = {"room1": {"floor": 3, "ar": 1}}, {"room1": 20, "room2": 4}
     assert await hall.tell() == [("room1", {"floor": 3, "ar": 1}, 20), ("room2", {}, 4)]
-    hall.heard, hall.web = {}, {"room2": 4}
+    hall.here, hall.anybody = {}, {"room2": 4}
     assert await hall.tell() == [("room1", {}, 0), ("room2", {}, 4)]
     assert await hall.tell() == [("room2", {}, 4)]
-    hall.web = {}
+    hall.anybody = {}
     await hall.tell()
     assert await hall.tell() == []
 
 
 async def test_a_directory_that_is_away_is_told_how_things_stand_when_it_is_back() -> None:
     hall = Hall()
-    hall.heard, hall.is_away = {"room1": {"floor": 3}}, True
+    hall.here, hall.is_away = {"room1": {"floor": 3}}, True
     assert await hall.tell() == []
-    hall.heard, hall.is_away = {"room1": {"floor": 5}}, False
+    hall.here, hall.is_away = {"room1": {"floor": 5}}, False
     assert await hall.tell() == [("room1", {"floor": 5}, 0)]
 
 
 async def test_many_rooms_go_in_several_messages() -> None:
     hall = Hall()
-    hall.heard = {f"room{number:04}": {"floor": 1} for number in range(1100)}
+    hall.here = {f"room{number:04}": {"floor": 1} for number in range(1100)}
     assert len(await hall.tell()) == 1100
     assert max(map(len, hall.told)) <= 1000
