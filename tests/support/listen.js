@@ -29,8 +29,16 @@
   };
   const audible = () => {
     for (const element of document.querySelectorAll('audio')) elements.add(element);
-    return [...elements].filter((e) => e.srcObject && !e.paused && !e.muted && e.volume > 0);
+    return [...elements].filter((e) => (e.srcObject || e.currentSrc) && !e.paused && !e.muted && e.volume > 0);
   };
+  // What an element sounds that plays a stream it was not given as one: a page that listens over HTTPS.
+  const captured = new WeakMap();
+  const tracksOf = (e) => {
+    if (e.srcObject) return e.srcObject.getAudioTracks();
+    if (!captured.has(e)) captured.set(e, e.captureStream());
+    return captured.get(e).getAudioTracks();
+  };
+  let beganAt = 0;
   window.majlisTest = {
     // What comes out of this page's loudspeaker for some seconds: 48 kHz mono, 16 bit, base64.
     async record(seconds) {
@@ -41,7 +49,7 @@
       const chunks = [];
       let connected = new Map();
       const follow = () => {
-        const wanted = new Set(audible().flatMap((e) => e.srcObject.getAudioTracks().filter((t) => t.readyState === 'live' && t.enabled)));
+        const wanted = new Set(audible().flatMap((e) => tracksOf(e).filter((t) => t.readyState === 'live' && t.enabled)));
         for (const { context: played, track } of exits) if (played.state === 'running') wanted.add(track);
         for (const [track, source] of connected) if (!wanted.has(track)) { source.disconnect(); connected.delete(track); }
         for (const track of wanted) {
@@ -52,8 +60,10 @@
         }
       };
       follow();
+      beganAt = 0;
       mix.onaudioprocess = (event) => {
         follow();
+        beganAt ||= Date.now() - event.inputBuffer.duration * 1000;
         chunks.push(new Float32Array(event.inputBuffer.getChannelData(0)));
       };
       mix.connect(context.destination);
@@ -69,6 +79,8 @@
       for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
       return btoa(text);
     },
+    // When the first sample of the last recording was heard: milliseconds since 1970.
+    beganAt: () => beganAt,
     // Inbound audio statistics of every connected peer connection.
     async stats() {
       const rows = [];

@@ -51,7 +51,7 @@ def page_headers(trusted_types: tuple[str, ...], *, framed: bool = False) -> lis
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; media-src 'self'; manifest-src 'self'; worker-src 'self'; "
+        "font-src 'self'; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors "
     )
     policy += "*" if framed else "'none'"

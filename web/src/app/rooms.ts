@@ -13,12 +13,18 @@ import { understood } from '../room/hearing.ts';
 import { Chime } from '../media/chime.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
+import { openSink } from '../media/sink.ts';
+import { isFinal, WebSession, type WebParts } from '../media/web-session.ts';
 import { RoomActions } from '../room/actions.ts';
 import { RoomEvents } from '../room/events.ts';
+import { listenPath, openListening } from '../room/listen-path.ts';
 import { LiveRoom, type RoomParts } from '../room/live.svelte.ts';
 import { opensRooms } from '../room/open.ts';
 import { placeLocks } from '../room/place-locks.ts';
+import { RungHint } from '../room/rungs.ts';
+import type { SoundSource } from '../room/sound-parts.ts';
 import { Sound } from '../room/sound.svelte.ts';
+import type { StreamParts } from '../room/sse-follower.ts';
 import { takeSlot } from '../room/stream-slots.ts';
 import type { Parts, RoomSide } from './parts.ts';
 
@@ -26,6 +32,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
   const microphone = new Microphone();
   const chime = new Chime(clock);
   const ear = new StageEar(() => openEar(), clock);
+  const hint = new RungHint({ recall: () => recall('rung'), keep: (text) => keep('rung', text), network: kindOfNetwork, now: Date.now });
   const streams = { ask, renew: () => api.renewSignIn(), slot: () => takeSlot(), clock, waits, network };
   const room: RoomParts = {
     rooms: api.rooms,
@@ -33,8 +40,19 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
     stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
     captions: (roomId, language, listener) => followCaptions(roomId, language, listener, streams),
-    sound: (source) =>
-      new Sound(source, { session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers), microphone, levels, ear, clock, waits, network, random: Math.random }),
+    sound: (source, roomId) =>
+      new Sound(source, {
+        session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers),
+        web: (kind, tell) => new WebSession(kind, tell, listeningTo(roomId, source, streams)),
+        microphone,
+        levels,
+        ear,
+        clock,
+        waits,
+        network,
+        hint,
+        random: Math.random,
+      }),
     microphone,
     chime: (urgent) => chime.ring(urgent),
     toasts,
@@ -57,6 +75,25 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     microphone,
     chime,
   };
+}
+
+/** What a stream over HTTPS of a room is opened with, and played by. */
+function listeningTo(roomId: string, source: Pick<SoundSource, 'listening'>, streams: StreamParts): WebParts {
+  const { clock, waits } = streams;
+  let path = '';
+  return {
+    open: (ending, signal) => source.listening((wish) => openListening(streams, (path = listenPath(roomId, wish, ending)), signal)),
+    address: () => path,
+    sink: openSink,
+    isFinal,
+    clock,
+    waits,
+  };
+}
+
+/** What the browser says of the network it is on; most say nothing. */
+function kindOfNetwork(): string {
+  return (navigator as { connection?: { type?: string } }).connection?.type ?? '';
 }
 
 /** An ear with a context of its own, which ends with it. Throws where the browser lets no sound be worked on before a tap, or at all. */

@@ -61,8 +61,8 @@ export class Words {
 
   readonly number = (value: number): string => (this.#numbers[this.#tag] ??= new Intl.NumberFormat(this.#tag)).format(value);
 
-  /** A number of minutes or hours, as the language says it. */
-  readonly unit = (value: number, unit: 'minute' | 'hour'): string => new Intl.NumberFormat(this.#tag, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
+  /** A number of seconds, minutes or hours, as the language says it. */
+  readonly unit = (value: number, unit: 'second' | 'minute' | 'hour'): string => new Intl.NumberFormat(this.#tag, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
 
   /** A language's name in the interface's language. */
   readonly languageName = (code: string): string => {

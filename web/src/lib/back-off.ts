@@ -22,6 +22,8 @@ export const paces = {
   turn: { first: 3_000, longest: 3_000, chance: 2 / 3 },
   /** A session that failed. A relay that restarts is back within seconds: some tries come quickly before they spread wider. */
   sound: { first: 2_000, longest: 20_000, chance: 1, prompt: 4, least: 300 },
+  /** Listening over HTTPS: a gateway that was exchanged is back at once, and its listeners come spread. */
+  live: { first: 600, longest: 10_000, chance: 1, prompt: 3, least: 100 },
   /** A room that is full or away. */
   door: { first: 2_000, longest: 30_000, chance: 0.5 },
   /** Who uses this page: nobody waits for more than some ten seconds. */

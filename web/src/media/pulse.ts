@@ -31,9 +31,12 @@ export class Pulse {
 }
 
 /** The counters of interest among a connection's statistics (W3C webrtc-stats). */
-export function countedIn(report: Iterable<Record<string, unknown>>): Counted {
+export function countedIn(rows: readonly Record<string, unknown>[]): Counted {
   const counted: Counted = { heard: 0, asked: undefined };
-  for (const one of report) {
+  // Another pair that is answered carries no sound until the browser takes it, seconds later.
+  const taken = pairOf(rows)?.['id'];
+  for (const one of rows) {
+    if (one['type'] === 'candidate-pair' && taken !== undefined && one['id'] !== taken) continue;
     const count = (name: string): number => (typeof one[name] === 'number' ? one[name] : 0);
     if (one['type'] === 'inbound-rtp') counted.heard += count('packetsReceived');
     else if (one['type'] === 'remote-outbound-rtp') counted.heard += count('reportsSent');
@@ -43,4 +46,21 @@ export function countedIn(report: Iterable<Record<string, unknown>>): Counted {
     }
   }
   return counted;
+}
+
+/** How sound comes: straight by UDP, by TCP, or not yet. */
+export type Way = '' | 'udp' | 'tcp';
+
+/** The way that the browser has taken. */
+export function wayIn(rows: readonly Record<string, unknown>[]): Way {
+  const pair = pairOf(rows);
+  const local = pair && rows.find((one) => one['id'] === pair['localCandidateId']);
+  if (!local) return '';
+  const protocol = local['relayProtocol'] ?? local['protocol'];
+  return protocol === 'udp' ? 'udp' : 'tcp';
+}
+
+function pairOf(rows: readonly Record<string, unknown>[]): Record<string, unknown> | undefined {
+  const chosen = rows.find((one) => one['type'] === 'transport')?.['selectedCandidatePairId'];
+  return rows.find((one) => one['type'] === 'candidate-pair' && (chosen === undefined ? one['selected'] === true : one['id'] === chosen));
 }

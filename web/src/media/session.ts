@@ -1,7 +1,7 @@
 // One media session with a relay: WHEP for the audience (one stream), WHIP for the stage (microphone out, four slots in).
 import type { Clock, Stop } from '../lib/clock.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
-import { countedIn, Pulse } from './pulse.ts';
+import { countedIn, Pulse, wayIn, type Way } from './pulse.ts';
 import { withDtx, withRed } from './sdp.ts';
 
 export type SessionKind = 'audience' | 'stage';
@@ -42,6 +42,9 @@ const answerWithin = 10_000;
 
 export class MediaSession {
   readonly kind: SessionKind;
+  readonly rung = 'call';
+  /** Nobody is behind in a call. */
+  readonly behind = 0;
   readonly #pc: RTCPeerConnection;
   readonly #players: HTMLAudioElement[] = [];
   readonly #incoming: Incoming[] = [];
@@ -55,6 +58,7 @@ export class MediaSession {
   #stopWaiting: Stop = () => undefined;
   #stopLooking: Stop = () => undefined;
   #counting = false;
+  #way: Way = '';
 
   /** With `iceServers` the browser also tries the way through them, and takes it where UDP is blocked (RFC 8445). */
   constructor(kind: SessionKind, onState: (state: SessionState) => void, clock: Clock, iceServers: readonly IceServer[] = []) {
@@ -74,6 +78,11 @@ export class MediaSession {
   /** The relay that serves this session, from its address. */
   get relay(): string {
     return /\/media\/([^/]+)\//.exec(this.#location)?.[1] ?? '';
+  }
+
+  /** How its sound comes. */
+  get way(): Way {
+    return this.#way;
   }
 
   get receivers(): RTCRtpReceiver[] {
@@ -198,6 +207,7 @@ export class MediaSession {
     this.#counting = false;
     if (!report || (this.#state !== 'connected' && this.#state !== 'lost')) return;
     const rows = [...(report as unknown as ReadonlyMap<string, Record<string, unknown>>).values()];
+    this.#way = wayIn(rows);
     if (this.#pulse.isLost(countedIn(rows), this.#clock.now())) this.#lose();
     else if (this.#state === 'lost') this.#look();
   }

@@ -33,7 +33,8 @@ import type { PlaceLocks } from './place-locks.ts';
 import { HandQueue } from './queue.svelte.ts';
 import type { Gone, RoomView } from './reducer.ts';
 import { SoundFollower, type Voice } from './sound-follower.ts';
-import type { Sound, SoundSource } from './sound.svelte.ts';
+import type { SoundSource } from './sound-parts.ts';
+import type { Sound } from './sound.svelte.ts';
 
 /** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
 function whyGone(reason: string): Gone {
@@ -56,7 +57,7 @@ export interface RoomParts {
   /** Gives a seat up while the page goes away: nothing waits for the answer. */
   leaveAndGo(roomId: string, epoch: bigint): void;
   stream(roomId: string, listener: StreamListener): Stream;
-  sound(source: SoundSource): Sound;
+  sound(source: SoundSource, roomId: string): Sound;
   microphone: Voice;
   /** A hand went up; `urgent`: something that an interpreter must not miss. */
   chime(urgent?: boolean): void;
@@ -136,7 +137,10 @@ export class LiveRoom {
       permit: (kind, changing) => this.entry.permit(kind, changing),
       member: () => this.view?.own.member ?? 0,
       refused: (reason) => this.#over(whyGone(reason)),
-    });
+      // In a booth one hears the stage, to speak after it.
+      listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [] }) : this.#wishing(open)),
+      muffled: () => this.view?.captioners.length && !this.captions.language && this.read(),
+    }, id);
     this.follower = new SoundFollower(me, () => this.feed.view, this.sound, parts.microphone);
   }
 

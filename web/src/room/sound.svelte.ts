@@ -1,26 +1,13 @@
-// The sound of a room: which media session plays, and how another takes its place without a gap.
-import { paces, type BackOff, type Waits } from '../lib/back-off.ts';
-import type { Clock, Network, Stop } from '../lib/clock.ts';
-import type { Levels } from '../media/levels.ts';
-import type { StageEar } from '../media/stage-ear.ts';
-import type { Farewell, IceServer, MediaSession, Permit, SessionKind, SessionState } from '../media/session.ts';
+// The sound of a room: on which rung of the ladder it is heard, which session plays, and how another takes its place without a gap.
+import { paces, type BackOff } from '../lib/back-off.ts';
+import type { Stop } from '../lib/clock.ts';
+import type { Way } from '../media/pulse.ts';
+import type { Farewell, Permit, SessionKind, SessionState } from '../media/session.ts';
 import { endsSeat } from '../lib/reasons.ts';
 import { lacksRoom, reasonOf } from '../lib/refusal.ts';
-
-/**
- * `tap`: the browser wants a tap before it plays. `reconnecting`: the sound is lost and comes again by itself. `blocked`: the
- * network lets no calls through. `full`: no relay has room.
- */
-export type SoundState = 'off' | 'connecting' | 'on' | 'tap' | 'reconnecting' | 'blocked' | 'full' | 'closed';
-
-export interface SoundSource {
-  /** A permit for a session, or for another channel of the one that plays; the room re-joins when the seat is gone. Throws when refused. */
-  permit(kind: SessionKind, changing?: boolean): Promise<Permit>;
-  /** The person's member number on stage, or 0. */
-  member(): number;
-  /** No session will be had any more: the room looks why. */
-  refused(reason: string): void;
-}
+import type { Cause, Chosen, Rung } from './rungs.ts';
+import type { Session, SoundParts, SoundSource, SoundState } from './sound-parts.ts';
+import { WebSide } from './web-side.ts';
 
 /** A connection that was there and broke is made anew within this time. */
 const soon = 2_000;
@@ -32,45 +19,63 @@ const silent = 1_000;
 /** How often a new session is asked for its sound: both play for no longer than this. */
 const ask = 20;
 
-/** The part of a media session that is used. */
-export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers' | 'voices' | 'heard' | 'open' | 'change' | 'send' | 'sound' | 'silence' | 'close'>;
-
-export interface SoundParts {
-  /** Makes a session that tells its state. */
-  session(kind: SessionKind, tell: (state: SessionState) => void, iceServers?: readonly IceServer[]): Session;
-  microphone: { readonly track: MediaStreamTrack | null; level(): number };
-  levels: Pick<Levels, 'start' | 'stop'>;
-  ear: Pick<StageEar, 'follow' | 'rest'>;
-  clock: Clock;
-  waits: Waits;
-  network: Network;
-  random: () => number;
-}
+/** So long after a relay's answer a call that brings nothing is not waited for in silence. */
+const callWithin = 2_000;
+/** All listeners of a relay that dies fall at once: their streams are opened spread over so long. */
+const fall = 500;
+/** From below a call is tried again after so long: at least, and by chance that much more. */
+const climb = 40_000;
+const spread = 10_000;
+/** How often it is looked how the sound comes. */
+const look = 500;
+/** What is said of the delay changes only by more than this, in seconds. */
+const steady = 0.8;
 
 export class Sound {
   state = $state<SoundState>('off');
   kind = $state<SessionKind>('audience');
   /** The relay that serves what plays now. */
   relay = $state('');
+  /** What is heard now, or comes. */
+  rung = $state<Rung>('call');
+  /** How a call comes. */
+  way = $state<Way>('');
+  /** Why it is not a call. */
+  cause = $state<Cause>('blocked');
+  /** Seconds behind who speaks, whole ones. */
+  behind = $state(0);
+  chosen = $state<Chosen>('auto');
   readonly #source: SoundSource;
   readonly #parts: SoundParts;
   readonly #again: BackOff;
-  readonly #deaf: Stop;
+  readonly #webAgain: BackOff;
+  readonly #web: WebSide;
+  readonly #stops: Stop[];
   #playing: Session | null = null;
   #coming: Session | null = null;
+  /** The call that played until nothing was heard of it any more: it may come back. */
+  #lost: Session | null = null;
   #stopRenewal: Stop | null = null;
   #stopAsking: Stop | null = null;
+  #stopWaiting: Stop | null = null;
   #round = 0;
+  #blocked = false;
 
   constructor(source: SoundSource, parts: SoundParts) {
     this.#source = source;
     this.#parts = parts;
     this.#again = parts.waits(paces.sound);
+    this.#webAgain = parts.waits(paces.sound);
+    this.#web = new WebSide(parts, {
+      sounds: (session) => this.#webSounds(session),
+      stalls: (session) => this.#webStalls(session),
+      failed: (error) => this.#webFailed(error),
+    });
     parts.levels.start(
       () => this.#playing?.receivers ?? [],
       () => (this.kind === 'stage' ? { member: source.member(), level: parts.microphone.level() } : null),
     );
-    this.#deaf = parts.network.whenBack(() => this.#retryNow());
+    this.#stops = [parts.network.whenBack(() => this.#elsewhere()), parts.clock.every(look, () => this.#look())];
   }
 
   /** Brings a session of a kind up; what plays now goes on until the new one sounds. */
@@ -78,20 +83,33 @@ export class Sound {
     // Who has left is not brought back by an answer that was still on its way.
     if (this.state === 'closed') return;
     this.#abandon();
+    const moved = this.kind !== kind;
     this.kind = kind;
+    if (kind === 'stage') this.chosen = 'auto';
+    else this.#parts.uplink?.down();
+    if (this.chosen === 'text') return;
     const round = this.#round;
     // What is wrong stays on show while it is tried again.
-    if (this.state === 'off') this.state = 'connecting';
+    if (this.state === 'off' || this.state === 'text') this.state = 'connecting';
     else if (this.state === 'on' && this.#playing?.state !== 'connected') this.state = 'reconnecting';
+    this.#alongside(moved);
     try {
       const usable = permit ?? (await this.#source.permit(kind));
       if (round !== this.#round) return;
       const session = this.#parts.session(kind, (state) => this.#changed(session, state), usable.iceServers);
       this.#coming = session;
       await session.open(usable, kind === 'stage' ? this.#parts.microphone.track : null);
+      if (round === this.#round && session === this.#coming) this.#stopWaiting = this.#parts.clock.after(callWithin, () => this.#late(session));
     } catch (error) {
       if (round === this.#round) this.#failed(error);
     }
+  }
+
+  /** Streams end with the seat that they were opened for; and where calls were blocked lately none is waited for. */
+  #alongside(moved: boolean): void {
+    if (this.#playing?.rung === 'https' || this.#web.comes) {
+      if (moved) this.#web.begin(this.kind);
+    } else if (!this.#playing && this.#parts.hint.low) this.#descend('blocked');
   }
 
   /** A new session of the same kind, after a random wait within `spread` milliseconds; a stage is small and does not wait. */
@@ -105,7 +123,9 @@ export class Sound {
   async change(): Promise<void> {
     const { kind } = this;
     const playing = this.#playing;
-    if (this.state === 'closed') return;
+    if (this.state === 'closed' || this.state === 'text') return;
+    if (playing?.rung === 'https' || this.#web.comes) this.#web.begin(kind);
+    if (playing?.rung === 'https') return;
     if (playing?.kind !== kind || playing.state !== 'connected') return this.start(kind);
     this.#abandon();
     const round = this.#round;
@@ -116,6 +136,16 @@ export class Sound {
       return this.#failed(error);
     }
     await this.start(kind);
+  }
+
+  /** Nothing but text from now on, or sound again by itself. */
+  choose(chosen: Chosen): void {
+    if (this.chosen === chosen || this.state === 'closed') return;
+    this.chosen = chosen;
+    if (chosen === 'auto') return this.retry();
+    this.#hush('here');
+    this.rung = 'text';
+    this.state = 'text';
   }
 
   /** Sends the microphone as it is now: after it was opened late or given back. */
@@ -133,23 +163,34 @@ export class Sound {
   /** Tries again at once: somebody pressed the button, or the network came back. */
   retry(): void {
     this.#again.reset();
-    this.state = 'connecting';
+    this.#webAgain.reset();
+    if (this.#playing?.state !== 'connected') this.state = 'connecting';
     void this.start(this.kind);
   }
 
   stop(how: Farewell): void {
-    this.#abandon();
-    this.#deaf();
-    this.#playing?.close(how);
-    this.#playing = null;
-    this.#parts.ear.rest();
-    this.relay = '';
+    this.#hush(how);
+    for (const stop of this.#stops) stop();
     this.#parts.levels.stop();
     this.state = 'closed';
   }
 
-  #retryNow(): void {
-    if (this.state === 'reconnecting' || this.state === 'blocked' || this.state === 'full') this.retry();
+  #hush(how: Farewell): void {
+    this.#abandon();
+    this.#web.drop();
+    this.#webAgain.stop();
+    this.#lost?.close(how);
+    this.#playing?.close(how);
+    this.#lost = this.#playing = null;
+    this.#parts.uplink?.down();
+    this.#parts.ear.rest();
+    this.relay = this.way = '';
+  }
+
+  /** Another network, or the same one again: nothing is known of it. */
+  #elsewhere(): void {
+    this.#parts.hint.forget();
+    if (this.state === 'reconnecting' || this.state === 'blocked' || this.state === 'full' || this.#playing?.rung === 'https') this.retry();
   }
 
   /** What waits to be begun is not begun. */
@@ -162,14 +203,16 @@ export class Sound {
     this.#round++;
     this.#rest();
     this.#stopAsking?.();
+    this.#stopWaiting?.();
     this.#coming?.close('here');
     this.#coming = null;
   }
 
   #changed(session: Session, state: SessionState): void {
+    if (session === this.#lost) return this.#lostChanged(session, state);
     if (state === 'connected' && session === this.#coming) this.#whenHeard(session);
     else if (state === 'connected' && session === this.#playing) void this.#isBack(session);
-    else if (state === 'lost' && session === this.#playing) this.state = 'reconnecting';
+    else if (state === 'lost' && session === this.#playing) this.#broke();
     else if (state === 'failed' && session === this.#coming) this.#failed(null);
     else if (state === 'failed' && session === this.#playing && !this.#coming) {
       this.state = 'reconnecting';
@@ -177,10 +220,107 @@ export class Sound {
     }
   }
 
+  /** A call that nothing is heard of: what is below is brought up at once, for it may be the network. */
+  #broke(): void {
+    this.state = 'reconnecting';
+    if (!this.#web.comes) this.#descend('broke', fall);
+  }
+
+  /** The call that had broken came back by itself, or did not. */
+  #lostChanged(session: Session, state: SessionState): void {
+    if (state === 'connected') {
+      this.#lost = null;
+      session.silence(false);
+      return void this.#takeOver(session);
+    }
+    if (state !== 'failed') return;
+    session.close('here');
+    this.#lost = null;
+    if (!this.#coming) this.renew(soon);
+  }
+
   /** What was lost sounds again by itself; whether the browser wants a tap is asked again. */
   async #isBack(session: Session): Promise<void> {
+    this.#web.drop();
     const sounds = await session.sound();
     if (session === this.#playing && session.state === 'connected') this.state = sounds ? 'on' : 'tap';
+  }
+
+  /** The relay has answered and nothing comes of it: that is the network between. */
+  #late(session: Session): void {
+    if (session !== this.#coming || session.state === 'connected') return;
+    this.#isBlocked();
+    if (this.#playing?.state !== 'connected' && !this.#web.comes) this.#descend('blocked');
+  }
+
+  /** The network is what blocks: what plays below is what there is. */
+  #isBlocked(): void {
+    this.#blocked = true;
+    if (this.#playing?.rung !== 'https') return;
+    this.cause = 'blocked';
+    this.#parts.hint.note('https');
+    if (this.state === 'reconnecting' && this.#playing.state === 'connected') this.state = 'on';
+  }
+
+  #descend(cause: Cause, within = 0): void {
+    this.cause = cause;
+    this.#blocked = cause !== 'broke';
+    this.#webAgain.stop();
+    this.#web.begin(this.kind, within);
+  }
+
+  #webSounds(session: Session): void {
+    if (session === this.#playing) return void this.#webPlays(session);
+    const call = this.#playing?.rung === 'call' ? this.#playing : null;
+    // The call has won meanwhile.
+    if (call?.state === 'connected') return session.close('here');
+    const before = this.#playing;
+    if (call?.state === 'lost') this.#lost = call;
+    this.#playing = session;
+    this.relay = this.way = '';
+    this.rung = 'https';
+    this.#webAgain.reset();
+    this.#parts.ear.rest();
+    void this.#webPlays(session).then(() => {
+      if (before === this.#lost) before?.silence();
+      else before?.close('here');
+    });
+    if (this.kind === 'stage') this.#parts.uplink?.up();
+    this.#look();
+  }
+
+  async #webPlays(session: Session): Promise<void> {
+    const sounds = await session.sound();
+    if (session !== this.#playing || session.state !== 'connected') return;
+    if (this.cause === 'blocked') this.#parts.hint.note('https');
+    // A relay that stands still brings silence this way, too: then it is not the network, and nothing is heard.
+    if (!sounds) this.state = 'tap';
+    else if (this.#blocked || session.heard) this.state = 'on';
+  }
+
+  #webStalls(session: Session): void {
+    if (session !== this.#playing) return;
+    this.state = 'reconnecting';
+    if (!this.#coming) this.renew(soon);
+  }
+
+  #webFailed(error: unknown): void {
+    const reason = reasonOf(error);
+    if (endsSeat(reason)) return this.#source.refused(reason);
+    if (this.#playing?.state === 'connected') {
+      if (this.#playing.rung === 'https') this.#webAgain.again(() => this.#web.begin(this.kind));
+      return;
+    }
+    if (this.#playing?.rung === 'https') {
+      this.#playing.close('here');
+      this.#playing = null;
+    }
+    if (this.#blocked && this.cause === 'blocked') {
+      this.state = 'blocked';
+      if (this.rung !== 'text') this.#source.muffled();
+      this.rung = 'text';
+    }
+    this.#webAgain.again(() => this.#web.begin(this.kind));
   }
 
   /** Takes over once the new session carries sound: what plays goes on until then. */
@@ -200,10 +340,18 @@ export class Sound {
 
   async #takeOver(session: Session): Promise<void> {
     this.#coming = null;
+    this.#stopWaiting?.();
+    this.#web.drop();
+    this.#webAgain.stop();
     const before = this.#playing;
     this.#playing = session;
     this.relay = session.relay;
+    this.rung = 'call';
+    this.#parts.hint.note('call');
+    this.#parts.uplink?.down();
     this.#again.reset();
+    this.#lost?.close('here');
+    this.#lost = null;
     before?.silence();
     if (session.kind === 'stage') this.#parts.ear.follow(session);
     else this.#parts.ear.rest();
@@ -213,17 +361,33 @@ export class Sound {
   }
 
   #failed(error: unknown): void {
+    this.#stopWaiting?.();
     this.#coming?.close('here');
     this.#coming = null;
     const reason = reasonOf(error);
     if (endsSeat(reason)) return this.#source.refused(reason);
-    if (this.#playing?.state !== 'connected') {
-      if (lacksRoom(error)) this.state = 'full';
-      // Negotiated but never connected: that is the network between, not the server.
-      else if (error === null) this.state = 'blocked';
-      else this.state = 'reconnecting';
-    }
+    const full = lacksRoom(error);
+    // Negotiated but never connected: that is the network between, not the server.
+    if (error === null) this.#isBlocked();
     this.#rest();
+    if (this.#playing?.state === 'connected' && this.#playing.rung === 'https' && error === null) {
+      this.#stopRenewal = this.#parts.clock.after(climb + this.#parts.random() * spread, () => void this.start(this.kind));
+      return;
+    }
+    if (this.#playing?.state !== 'connected') {
+      if (error !== null) this.state = full ? 'full' : 'reconnecting';
+      if ((full || error === null) && !this.#web.comes) this.#descend(full ? 'full' : 'blocked');
+    }
     this.#again.again(() => void this.start(this.kind));
+  }
+
+  /** How the sound comes, for the sign; and whether somebody is heard to speak where it was not sure that anything is. */
+  #look(): void {
+    const playing = this.#playing;
+    if (!playing) return;
+    if (this.way !== playing.way) this.way = playing.way;
+    if (playing.rung !== 'https') return;
+    if (Math.abs(playing.behind - this.behind) > steady) this.behind = Math.max(1, Math.round(playing.behind));
+    if (this.state === 'reconnecting' && playing.state === 'connected' && playing.heard) this.state = 'on';
   }
 }

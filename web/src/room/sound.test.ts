@@ -1,96 +1,31 @@
 // How the sound of a room moves from one session to the next, with sessions that tests play.
 import { Code } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { refusedWith } from '../testing/server.ts';
-import type { Farewell, IceServer, Permit, SessionKind, SessionState } from '../media/session.ts';
-import { FakeClock, FakeNetwork, settled } from '../testing/clock.ts';
-import { Sound, type Session } from './sound.svelte.ts';
+import { settled, type FakeClock, type FakeNetwork } from '../testing/clock.ts';
+import { SoundScene, type FakeSession, type FakeWeb } from '../testing/sound.ts';
+import type { Sound } from './sound.svelte.ts';
 
-class FakeSession implements Session {
-  state: SessionState = 'connecting';
-  relay = 'relay0000001';
-  receivers = [];
-  heard = false;
-  silenced = false;
-  voices = [];
-  changes = false;
-  readonly changed: Permit[] = [];
-  playable = true;
-  farewell = '';
-
-  constructor(
-    readonly kind: SessionKind,
-    private readonly tell: (state: SessionState) => void,
-    readonly iceServers?: readonly IceServer[],
-  ) {}
-
-  open = async (): Promise<void> => undefined;
-  send = async (): Promise<void> => undefined;
-  change = async (permit: Permit): Promise<boolean> => (this.changed.push(permit), this.changes);
-  sound = async (): Promise<boolean> => this.playable;
-  silence = (): void => void (this.silenced = true);
-  close = (how: Farewell): void => {
-    this.state = 'closed';
-    this.farewell = how;
-  };
-  become(state: SessionState): void {
-    this.state = state;
-    this.tell(state);
-  }
-}
-
+let scene: SoundScene;
 let all: FakeSession[];
-/** Each permit that is asked for is refused by the next of these, as long as there are any. */
+let webs: FakeWeb[];
 let refusals: Error[];
-let asked: SessionKind[];
+let asked: string[];
 let refused: string[];
-/** How each session that took over is heard. */
 let heardBy: string[];
 let clock: FakeClock;
 let network: FakeNetwork;
 let sound: Sound;
+let playing: () => Promise<FakeSession>;
 
 beforeEach(() => {
-  [all, refusals, asked, refused, heardBy] = [[], [], [], [], []];
-  clock = new FakeClock();
-  network = new FakeNetwork();
-  const source = {
-    permit: async (kind: SessionKind): Promise<Permit> => {
-      asked.push(kind);
-      const refusal = refusals.shift();
-      if (refusal) throw refusal;
-      return { permit: 'p', path: '/whep/room00000001' };
-    },
-    member: () => 0,
-    refused: (reason: string) => void refused.push(reason),
-  };
-  sound = new Sound(source, {
-    session: (kind, tell, servers) => {
-      const session = new FakeSession(kind, tell, servers);
-      all.push(session);
-      return session;
-    },
-    microphone: { track: null, level: () => 0 },
-    levels: { start: () => undefined, stop: () => undefined },
-    ear: { follow: () => void heardBy.push('ear'), rest: () => void heardBy.push('plain') },
-    clock,
-    waits: waitsBy(clock, () => 1),
-    network,
-    random: () => 1,
-  });
+  scene = new SoundScene();
+  ({ all, webs, refusals, asked, refused, heardBy, clock, network, sound } = scene);
+  playing = () => scene.playing();
 });
 
 afterEach(() => sound.stop('here'));
-
-async function playing(): Promise<FakeSession> {
-  await sound.start('audience');
-  const session = all.at(-1) as FakeSession;
-  session.become('connected');
-  await settled();
-  return session;
-}
 
 test('a session that connects sounds', async () => {
   await playing();
@@ -147,7 +82,8 @@ test('a moved session takes over where nobody speaks, and at once where the old 
 test('a network that lets nothing through is said, stays said while it is tried again, and clears', async () => {
   await sound.start('audience');
   all[0]?.become('failed');
-  expect(sound.state).toBe('blocked');
+  webs[0]?.fails();
+  expect([sound.state, sound.rung, scene.muffled]).toEqual(['blocked', 'text', 1]);
   await clock.pass(3_000);
   expect(all).toHaveLength(2);
   expect(sound.state).toBe('blocked');
@@ -267,3 +203,4 @@ test('a stage is heard by the ear, an audience plainly', async () => {
   await settled();
   expect(heardBy).toEqual(['plain', 'ear']);
 });
+

@@ -10,6 +10,7 @@ import type { StreamListener } from '../room/events.ts';
 import type { Stream } from '../room/feed.svelte.ts';
 import type { PlaceLocks } from '../room/place-locks.ts';
 import type { Sounding, Voice } from '../room/sound-follower.ts';
+import type { Cause, Chosen, Rung } from '../room/rungs.ts';
 import type { Refusal } from '../lib/refusal.ts';
 
 export class FakeMicrophone implements Voice {
@@ -34,6 +35,12 @@ export class FakeMicrophone implements Voice {
 export class FakeSound implements Sounding {
   kind: SessionKind = 'audience';
   relay = 'relay1';
+  rung: Rung = 'call';
+  way = 'udp';
+  cause: Cause = 'blocked';
+  behind = 0;
+  chosen: Chosen = 'auto';
+  choose = (chosen: Chosen): void => void (this.chosen = chosen);
   readonly started: { kind: SessionKind; permit: Permit | undefined }[] = [];
   readonly renewed: number[] = [];
   sent = 0;
