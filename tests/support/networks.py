@@ -49,6 +49,22 @@ class Walled:
         command = ["ip", "-n", f"{self.name}-wall", "rule", "del", "pref", "10"]
         subprocess.run(command, check=False, capture_output=True, timeout=10)
 
+    def pass_only_tcp_to(self, port: int) -> None:
+        """From now on nothing passes but TCP to one port of the machine and what it answers."""
+        self.pass_all()
+        self._rule("add", "pref", "5", "ipproto", "tcp", "dport", str(port), "lookup", "main")
+        self._rule("add", "pref", "6", "ipproto", "tcp", "sport", str(port), "lookup", "main")
+        self._rule("add", "pref", "7", "blackhole")
+
+    def pass_all(self) -> None:
+        """Everything passes (again)."""
+        for pref in ("5", "6", "7", "10"):
+            self._rule("del", "pref", pref, check=False)
+
+    def _rule(self, *words: str, check: bool = True) -> None:
+        command = ["ip", "-n", f"{self.name}-wall", "rule", *words]
+        subprocess.run(command, check=check, capture_output=True, timeout=10)
+
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=10)

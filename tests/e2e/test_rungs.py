@@ -1,0 +1,126 @@
+"""People whose network passes nothing but HTTPS to the page's own address: the page finds by itself how it is heard."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.async_api import expect
+
+from tests.support import story
+from tests.support.assembly import Assembly, assembly_in
+from tests.support.browser import House, Person, chromium
+from tests.support.networks import Walled, walled_network
+from tests.support.rtc_client import Tone
+from tests.support.stack import Stack
+from tests.support.voices import Samples, loudness_at, power_at
+
+OWNER = 440
+PHONE = (390, 844)
+PERIOD = 4.0
+"""A beep each so many seconds of the clock, on the second."""
+STEP = 0.02
+
+
+class Beeps(Tone):
+    """A tone whose beginnings everybody knows by the clock, and a hum between, so that somebody always speaks."""
+
+    async def recv(self) -> av.AudioFrame:
+        frame = await super().recv()
+        if time.time() % PERIOD > 0.5:
+            quiet = (frame.to_ndarray() * 0.03).astype(np.int16)
+            quieter = av.AudioFrame.from_ndarray(quiet, format="s16", layout="mono")
+            quieter.sample_rate, quieter.pts, quieter.time_base = frame.sample_rate, frame.pts, frame.time_base
+            return quieter
+        return frame
+
+
+def delays(heard: Samples, began: float, hertz: int = OWNER) -> list[float]:
+    """How long after it was said each beep was heard; `began` is when the recording did."""
+    loud = loudness_at(heard, hertz, STEP) > 0.08
+    risen = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
+    found = [began + float(at) * STEP for at in risen if not loud[max(0, at - 25) : at].any() and at > 25]
+    return [at % PERIOD for at in found]
+
+
+def gaps(heard: Samples) -> float:
+    """The longest silence, in seconds."""
+    quiet, longest = 0, 0
+    for level in loudness_at(heard, OWNER, STEP):
+        quiet = 0 if level > 0.002 else quiet + 1
+        longest = max(longest, quiet)
+    return longest * STEP
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Walled]:
+    with walled_network() as walled:
+        yield walled
+
+
+@pytest.fixture(scope="module")
+def hall(network: Walled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole system, reached from behind the wall as well."""
+    running = Stack(
+        tmp_path_factory.mktemp("majlis"),
+        ["--listen", f"127.0.0.1,{network.machine}"],
+        media_address=f"127.0.0.1,{network.machine}",
+    )
+    asyncio.run(running.start())
+    yield running
+    assert asyncio.run(running.stop()) == 0
+
+
+@pytest.fixture(autouse=True)
+def open_wall(network: Walled) -> None:
+    """Everything passes as a test begins."""
+    network.pass_all()
+
+
+async def arrives_behind_the_wall(house: House, name: str, network: Walled, folder: Path, **more: object) -> Person:
+    program = network.wrapper(chromium(), folder / f"browser-{len(house.people)}")
+    rules = f"--host-resolver-rules=MAP localhost {network.machine}"
+    return await house.arrives(name, extra_flags=(rules,), program=str(program), **more)  # type: ignore[arg-type]
+
+
+def room_of(hall: Stack, assembly: Assembly) -> str:
+    return f"{hall.url}/r/{assembly.room_id}"
+
+
+async def until_heard(person: Person, seconds: float) -> float:
+    """How long it takes until the speaker is heard, from now."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if power_at(await person.hear(0.3), OWNER) > 0.5:
+            return time.monotonic() - began
+    raise AssertionError(f"{await person.sound_report()}\n{person.name} hears nothing")
+
+
+async def rung(person: Person) -> str:
+    return await story.shown(person, "status").get_attribute("data-rung") or ""
+
+
+async def test_where_only_https_passes_the_page_is_heard_over_it_and_goes_up_once_the_block_is_lifted(
+    hall: Stack, network: Walled, house: House, tmp_path: Path
+) -> None:
+    omar = await arrives_behind_the_wall(house, "عمر عزيز", network, tmp_path, locale="ar", viewport=PHONE)
+    await story.arrive(omar, hall, "omar")
+    async with assembly_in(hall) as assembly:
+        await assembly.leads(Beeps(OWNER))
+        network.pass_only_tcp_to(hall.port)
+        began = time.monotonic()
+        await omar.page.goto(room_of(hall, assembly))
+        await until_heard(omar, 15.0)
+        first = time.monotonic() - began
+        await expect(story.shown(omar, "rung")).to_contain_text("شبكتك تمنع المكالمات")
+        await omar.page.screenshot(path=tmp_path / "phone-ar.png")
+        heard = await omar.hear(20.0)
+        late = delays(heard, await omar.page.evaluate("() => window.majlisTest.beganAt()") / 1000)
+        assert first <= 5.5
+        assert np.percentile(late, 95) <= 2.0, late
+        assert gaps(heard) < 0.5
+        network.pass_all()
+        await expect(story.shown(omar, "status")).to_have_attribute("data-rung", "call", timeout=70_000)
