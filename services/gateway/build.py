@@ -50,6 +50,7 @@ from services.gateway.http.events import Events
 from services.gateway.http.landing import Landing
 from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media
+from services.gateway.http.reach import Reach
 from services.gateway.http.router import Application, Parts
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
@@ -57,6 +58,7 @@ from services.gateway.media.ice import IceServers, WithIceServers
 from services.gateway.media.listener_reports import REPORT_SECONDS, ListenerReports
 from services.gateway.media.listening import Listening
 from services.gateway.media.permits import PermitSeal
+from services.gateway.media.reach import trials_of
 from services.gateway.media.sessions import MediaSessions
 from services.gateway.media.tickets import GET_LISTEN_TICKET, Tickets
 from services.gateway.media.web import OpenRooms
@@ -105,6 +107,7 @@ class Inside:
     listening: Listening
     tickets: Tickets
     media: Media
+    reach: Reach
     site: Landing
     info: ServerInfo
 
@@ -164,6 +167,7 @@ class Gateway:
             listening=self._listening,
             tickets=tickets,
             media=_media(settings, identities, outward, self.relay_table, ice),
+            reach=Reach(trials_of(settings, outward, self.relay_table, metrics), _ice_offer(settings)),
             site=_landing(settings, outward),
             info=info,
         )
@@ -355,6 +359,7 @@ def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics
             listen=Listen(callers, inside.identities, inside.listening, inside.tickets),
             media=inside.media,
             embed=EmbedState(inside.listening.open_rooms),
+            reach=inside.reach,
             site=inside.site,
             info=inside.info.describe,
         ),

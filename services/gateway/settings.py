@@ -72,6 +72,9 @@ class Settings(ServiceSettings):
     """People who may hear rooms open to the web here at once without signing in; they take nobody else's place."""
     max_web_listeners_per_network: Annotated[int, Within(1)] = 200
     """Of them, people of one network (of a /24 or /64)."""
+    max_trials: Annotated[int, Within(0)] = 8
+    """People who may try at once whether their network lets sound through (/reach), without a sign-in, one a network; 0
+    lets nobody."""
     ring_events: Annotated[int, Within(1)] = 1000
     """Events of a room kept for readers that come back."""
     recheck_seconds: Annotated[float, Within(1, LONGEST_SECONDS)] = 60.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
+from majlis.media_relay.v1 import reach_service_pb2, reach_service_pb2_grpc
 from majlis.room_directory.v1 import fleet_service_pb2_grpc
 
 from services.common.bus.client import Bus
@@ -51,7 +52,7 @@ from services.media_relay.programme.input_watch import LOOK_SECONDS as INPUT_SEC
 from services.media_relay.programme.input_watch import InputWatch
 from services.media_relay.programme.metrics import show_channels, switches
 from services.media_relay.programme.room_media import RoomMediaTable, Told
-from services.media_relay.rpc import MediaRelayRpc, UseCases
+from services.media_relay.rpc import MediaRelayRpc, ReachRpc, UseCases
 from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
@@ -64,6 +65,7 @@ from services.media_relay.sessions.orders import Orders
 from services.media_relay.sessions.ports import Observer, PacketCore, VerifyPermit
 from services.media_relay.sessions.randomness import SystemRandomness
 from services.media_relay.sessions.resuming import Resuming
+from services.media_relay.sessions.trying import Trying
 from services.media_relay.sessions.upkeep import SWEEP_SECONDS, TICK_SECONDS, TRIM_SECONDS, Upkeep
 from services.media_relay.settings import Settings, media_addresses
 from services.programme.wish_ear import WishEar
@@ -110,6 +112,7 @@ class RelayService:
     wishes: WishEar
     shedding: Shedding
     background: Background
+    trying: Trying
 
     @classmethod
     async def open(cls, settings: Settings, metrics: Metrics) -> "RelayService":
@@ -144,9 +147,8 @@ class RelayService:
             verify=keys.verify,
             addresses=addresses,
         )
-        service = pb.DESCRIPTOR.services_by_name["MediaRelayService"]
-        rpc = MediaRelayRpc(relay, made.app, meter, watch.count_join)
-        server.add(rpc, pb_grpc.add_MediaRelayServiceServicer_to_server, service)
+        trying = _trials(relay, adapter, handshakes, doors, addresses=addresses, metrics=metrics)
+        _offer(server, MediaRelayRpc(relay, made.app, meter, watch.count_join), ReachRpc(trying))
         return cls(
             settings=settings,
             metrics=metrics,
@@ -158,7 +160,7 @@ class RelayService:
             handshakes=handshakes,
             app=made.app,
             upkeep=Upkeep(relay, rooms, made.effects, handshakes, trim=trim_memory, clock=clock),
-            events=_core_events(core, handshakes, made),
+            events=_core_events(core, handshakes, made, trying),
             bus=bus,
             heartbeat=heartbeat,
             server=server,
@@ -171,6 +173,7 @@ class RelayService:
             wishes=wishes,
             shedding=_shedding(settings, relay, adapter, meter, orders, metrics=metrics),
             background=background,
+            trying=trying,
         )
 
     async def start(self) -> None:
@@ -230,6 +233,7 @@ class RelayService:
         await self.bus.close()
         await self.directory.close()
         self.events.stop()
+        self.trying.close()
         self.handshakes.close()
         self.core.close()
 
@@ -334,13 +338,43 @@ def _sessions(
     return Sessions(app=app, connecting=connecting, effects=effects)
 
 
-def _core_events(core: Core, handshakes: Handshakes, sessions: Sessions) -> CoreEvents:
-    connecting, gone = sessions.connecting, sessions.app.ending.on_gone
+def _trials(
+    relay: Relay,
+    core: CoreAdapter,
+    handshakes: Handshakes,
+    doors: Doors,
+    *,
+    addresses: MediaAddresses,
+    metrics: Metrics,
+) -> Trying:
+    clock, randomness = SystemClock(), SystemRandomness()
+    return Trying(
+        relay, core, handshakes, doors, randomness=randomness, clock=clock, addresses=addresses, metrics=metrics
+    )
+
+
+def _offer(server: RpcServer, sessions: MediaRelayRpc, reach: ReachRpc) -> None:
+    services, trials = pb.DESCRIPTOR.services_by_name, reach_service_pb2.DESCRIPTOR.services_by_name
+    server.add(sessions, pb_grpc.add_MediaRelayServiceServicer_to_server, services["MediaRelayService"])
+    server.add(reach, reach_service_pb2_grpc.add_ReachServiceServicer_to_server, trials["ReachService"])
+
+
+def _core_events(core: Core, handshakes: Handshakes, sessions: Sessions, trying: Trying) -> CoreEvents:
+    connecting, ending = sessions.connecting, sessions.app.ending
+
+    def nominated(handle: int, _ip: str, _port: int, tcp: bool) -> None:
+        connecting.on_nominated(handle, tcp=tcp)
+        trying.on_nominated(handle, tcp=tcp)
+
+    def gone(handle: int, cause: Cause) -> None:
+        ending.on_gone(handle, cause)
+        trying.end(handle)
+
     return CoreEvents(
         core,
         {
             "dtls": handshakes.feed,
-            "nominated": lambda handle, _ip, _port, tcp: connecting.on_nominated(handle, tcp=tcp),
+            "nominated": nominated,
             "idle": connecting.on_idle,
             "active": connecting.on_active,
             "expired": functools.partial(gone, cause=Cause.EXPIRED),

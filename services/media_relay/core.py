@@ -137,6 +137,7 @@ class CoreAdapter:
         self.remove_stage = core.remove_stage
         self.set_hearing = core.set_hearing
         self.set_export = core.set_export
+        self.push_programme = core.push_programme
         self.switch_channels = core.switch_channels
         self.set_muted = core.set_muted
         self.set_paused = core.set_paused

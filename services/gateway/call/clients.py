@@ -15,7 +15,7 @@ from majlis.auth.v1 import (
     personal_token_service_pb2_grpc,
 )
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
-from majlis.media_relay.v1 import media_relay_service_pb2_grpc
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc, reach_service_pb2_grpc
 from majlis.room_directory.v1 import (
     caption_pb2,
     fleet_service_pb2,
@@ -269,6 +269,11 @@ class RelayClients:
             _, oldest = self._clients.popitem(last=False)
             await oldest.channel.close()
         return client.stub
+
+    async def reach_at(self, address: str) -> "reach_service_pb2_grpc.ReachServiceAsyncStub":
+        """The relay at host:port, for trials of the network."""
+        await self.at(address)
+        return reach_service_pb2_grpc.ReachServiceStub(self._clients[address].channel.channel)
 
     async def close(self) -> None:
         """Closes all channels."""

@@ -32,6 +32,10 @@ class RelayTable:
         """The relay with that id, if it was ever heard of."""
         return self._relays.get(relay_id)
 
+    def newest(self, most: int) -> list[Relay]:
+        """Those that were heard of last."""
+        return list(self._relays.values())[-most:]
+
     def __len__(self) -> int:
         return len(self._relays)
 

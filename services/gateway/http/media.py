@@ -72,7 +72,7 @@ class Media:
         if request.method != "POST":
             return method_not_allowed("POST", "OPTIONS")
         if request.content_type() != SDP:
-            return _unsupported(SDP, b"accept-post")
+            return unsupported(SDP, b"accept-post")
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(room_id):
             raise reasons.refuse("ROOM_NOT_FOUND", "no such room")
@@ -113,7 +113,7 @@ class Media:
             raise no_session()
         request.words()
         if request.method == "PATCH" and request.content_type() != FRAGMENT:
-            return _unsupported(FRAGMENT, b"accept-patch")
+            return unsupported(FRAGMENT, b"accept-patch")
         if_match = request.header(b"if-match")
         if request.method == "PATCH" and not if_match:
             return _problem("IF_MATCH_MISSING", "If-Match must carry the session's ETag, or * to restart ICE")
@@ -166,7 +166,8 @@ def _options(methods: str, *headers: Header) -> Response:
     return Response(204, [(b"allow", allow), (b"access-control-allow-methods", allow), *_PREFLIGHT, *headers])
 
 
-def _unsupported(media_type: str, header: bytes) -> Response:
+def unsupported(media_type: str, header: bytes) -> Response:
+    """415 with the type that is wanted, in the header that names it."""
     response = _problem("MEDIA_TYPE_UNSUPPORTED", f"the body must be {media_type}")
     response.headers.append((header, media_type.encode()))
     return response

@@ -9,6 +9,7 @@ PAGES = {
     "invitations": r"/invitations",
     "profile": r"/profile",
     "console": r"/console",
+    "reach": r"/reach",
     "setup": r"/setup",
     "sign-in": r"/sign-in",
     "room": r"/r/([a-z0-9]{10,32})",

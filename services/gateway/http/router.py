@@ -32,6 +32,7 @@ from services.gateway.http.events import Events
 from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
+from services.gateway.http.reach import Reach
 from services.gateway.http.wire import refusal
 
 _log = get_logger("http")
@@ -41,6 +42,7 @@ _INFO = "/.well-known/majlis.json"
 # Streams last for hours and files are nobody's question: only these begin a trace.
 _TRACED = {"rpc", "media"}
 _STREAMS = {"events", "captions"}
+_SOUND = {"listen", "reach"}
 _METHODS = {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -58,6 +60,7 @@ class Parts:
     media: Media
     embed: Answer
     """How rooms stand that are open to the web."""
+    reach: Reach
     site: Answer
     info: Callable[[], dict[str, object]]
     """The deployment in a few words, for programs."""
@@ -104,8 +107,8 @@ class Application:
         if route in _STREAMS:
             await self._stream(request, send, route)
             return
-        if route == "listen":
-            await self._sound(request, send)
+        if route in _SOUND:
+            await self._sound(request, send, route)
             return
         if route == "rpc" and self._parts.streams.serves(request.path):
             await self._rpc_stream(request, send)
@@ -162,6 +165,8 @@ class Application:
             return "captions", _unreachable
         if path.startswith("/listen/"):
             return "listen", _unreachable
+        if path.startswith("/reach/") and path != "/reach/":
+            return "reach", _unreachable
         if path.startswith(("/whip/", "/whep/", "/media/")):
             return "media", self._parts.media
         if is_state(path):
@@ -203,20 +208,21 @@ class Application:
         self._requests.labels(route, str(response.status)).inc()
         await response.send(send)
 
-    async def _sound(self, request: Request, send: Send) -> None:
-        """A room's programme as a stream; what keeps it from opening is answered as a problem."""
+    async def _sound(self, request: Request, send: Send, route: str) -> None:
+        """A room's programme as a stream, or a trial; what keeps it from opening is answered as a problem."""
         try:
             self._door.admit(request.network or request.peer)
-            status = await self._parts.listen.serve(request, send, self._headers)
+            part = self._parts.listen if route == "listen" else self._parts.reach
+            status = await part.serve(request, send, self._headers)
         except DomainError as error:
             response = refuse(error)
         except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
-            response = refuse(self._faults.note("listen", error))
+            response = refuse(self._faults.note(route, error))
         else:
-            self._requests.labels("listen", str(status)).inc()
+            self._requests.labels(route, str(status)).inc()
             return
         response.headers.extend(self._headers)
-        self._requests.labels("listen", str(response.status)).inc()
+        self._requests.labels(route, str(response.status)).inc()
         await response.send(send, without_body=request.method == "HEAD")
 
     async def _rpc_stream(self, request: Request, send: Send) -> None:

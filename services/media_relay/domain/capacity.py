@@ -118,6 +118,15 @@ class Capacity:
                 retry_after_seconds=FULL_SECONDS,
             )
 
+    def check_trials(self, most: int) -> None:
+        """Raises RelayFull unless so many who only try whether they hear leave newcomers a place."""
+        more = self.tariff.room(Part(home=False, listeners=most, over_tcp=most, channels=1))
+        if not self.limits.allow(self.committed + more, 1.0 - KEPT_BACK):
+            raise RelayFull(
+                "this relay has room only for people who come to listen: try again later",
+                retry_after_seconds=FULL_SECONDS,
+            )
+
     def promise(self, permit: Permit, *, home: bool) -> None:
         """Counts a session in."""
         room = self._rooms.setdefault(permit.room_id, _Room(home))
