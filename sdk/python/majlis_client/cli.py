@@ -27,6 +27,7 @@ from majlis_client.hands import Hands
 from majlis_client.in_line import InLine
 from majlis_client.ladder import ladder
 from majlis_client.pasted import RoomLink, room_of
+from majlis_client.reach import reach
 from majlis_client.redeeming import Wait, invitation_of
 from majlis_client.terminal import (
     JsonOption,
@@ -344,6 +345,7 @@ async def _invite(server: str, note: str, room: str, as_json: bool) -> None:
 app.command(help=say("help.capacity"))(capacity)
 app.command("interpret", help=say("help.interpret"))(interpret)
 app.command("go-live", help=say("help.go_live"))(go_live)
+app.command(help=say("help.reach"))(reach)
 app.add_typer(booths, name="booths")
 app.add_typer(captions, name="captions")
 app.add_typer(doors, name="doors")

@@ -64,6 +64,11 @@ class HttpOrigin:
         self._port = port
 
     @property
+    def port(self) -> int:
+        """The port of the address, or its scheme's."""
+        return self._port or (443 if self.secure else 80)
+
+    @property
     def on_this_machine(self) -> bool:
         """Whether the origin is a loopback address or its name."""
         if self.host == "localhost" or self.host.endswith(".localhost"):

@@ -139,7 +139,7 @@ class MediaSession:
         try:
             self._prefer_opus()
             if self._origin.on_this_machine:
-                _offer_loopback(self._connection())
+                offer_loopback(self._connection())
             await _to_its_end(self._peer.setLocalDescription(await self._peer.createOffer()))
             answer = await self._post(path)
             await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -251,7 +251,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     raise asyncio.CancelledError
 
 
-def _offer_loopback(connection: aioice.Connection) -> None:
+def offer_loopback(connection: aioice.Connection) -> None:
     """A server on this machine may be reachable over loopback alone, which aioice skips: this connection offers it."""
     gather = connection.get_component_candidates
 
