@@ -10,6 +10,7 @@ export type Route =
   | { page: 'invitations' }
   | { page: 'profile' }
   | { page: 'console' }
+  | { page: 'reach' }
   | { page: 'missing' };
 
 const simple: Record<string, Route> = {
@@ -17,6 +18,7 @@ const simple: Record<string, Route> = {
   '/invitations': { page: 'invitations' },
   '/profile': { page: 'profile' },
   '/console': { page: 'console' },
+  '/reach': { page: 'reach' },
 };
 
 /** The page an address stands for; what the sentence around a link added is cut. The gateway answers the same ones with 200. */
