@@ -1,4 +1,4 @@
-"""*Can I hear?*, by the command: what it says of somebody's way to the hall is what is so."""
+"""*Can I hear?*, by the command and in browsers: what it says of somebody's way to the hall is what is so."""
 
 import asyncio
 import json
@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
+from tests.support.browser import House, Person, chromium
 from tests.support.networks import Walled, walled_network
 from tests.support.stack import Stack
+from tests.support.story import shown
+from tests.support.voices import power_at
+
+PHONE = (360, 780)
+NOTES = (660, 880)
+PRESENT = 0.2
+SECONDS = 40_000
+"""Milliseconds until a page has a verdict: a trial takes ten seconds, and waits for another of its network before."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +81,18 @@ async def test_who_has_an_open_network_is_told_that_calls_work(hall: Stack) -> N
     assert "You can listen and speak: calls work." in said
 
 
+async def test_the_streams_of_a_network_that_passes_only_the_web_are_all_that_is_left(
+    hall: Stack, network: Walled
+) -> None:
+    network.pass_only_tcp_to(hall.port)
+    status, found = await tried(f"http://{network.machine}:{hall.port}", tuple(network.command()))
+    network.pass_all()
+    assert (status, found["verdict"]) == (3, "web"), found
+    assert [found[rung] for rung in ("udp", "tcp", "https", "events")] == ["nothing", "nothing", "works", "works"]
+    _, said = await command("--explain", found["code"], language="ar")
+    assert "شبكتك تحجب المكالمات" in said
+
+
 async def test_who_has_no_udp_is_told_that_calls_work_by_tcp(hall: Stack, network: Walled) -> None:
     network.drop_udp()
     before = tuple(network.command())
@@ -106,3 +128,72 @@ async def test_a_misspelt_code_is_told(hall: Stack) -> None:
     status, said = await command("--explain", wrong)
     assert status == 1
     assert "misspelt" in said
+
+
+async def tries(person: Person, url: str) -> None:
+    """Opens the page without a sign-in and presses its button."""
+    await person.page.goto(f"{url}/reach")
+    await shown(person, "reach-start").click()
+
+
+async def says(person: Person, verdict: str, folder: Path, **rungs: str) -> None:
+    """The verdict, each rung by itself, and a code that says the same to an operator."""
+    await expect(shown(person, "reach-verdict")).to_have_attribute("data-why", verdict, timeout=SECONDS)
+    for rung, outcome in rungs.items():
+        await expect(shown(person, f"reach-{rung}")).to_have_attribute("data-why", outcome)
+    if pictures := os.environ.get("MAJLIS_PICTURES"):
+        await person.page.screenshot(path=Path(pictures) / f"reach-{folder.name}.png", full_page=True)
+    code = await shown(person, "reach-code").inner_text()
+    status, said = await command("--explain", code, "--json")
+    found = json.loads(said)
+    assert (status, found["came"], found["verdict"]) == (0, "page", verdict)
+    assert {rung: found[rung] for rung in rungs} == rungs
+
+
+async def test_somebody_without_an_account_tries_in_a_browser_and_hears_the_notes(
+    hall: Stack, house: House, tmp_path: Path
+) -> None:
+    person = await house.arrives("Nora", scheme="dark")
+    await person.page.goto(f"{hall.url}/sign-in")
+    await shown(person, "to-reach").click()
+    await shown(person, "reach-start").click()
+    await expect(shown(person, "reach-udp")).to_be_visible()
+    heard = await person.hear(4.0)
+    assert max(power_at(heard, each) for each in NOTES) > PRESENT, await person.sound_report()
+    await says(person, "calls", tmp_path, udp="works", tcp="works", https="works", events="works")
+    await shown(person, "reach-copy").click()
+    copied = await person.page.evaluate("navigator.clipboard.readText()")
+    assert copied == await shown(person, "reach-code").inner_text()
+    assert not [each for each in person.errors if "RefreshSession" not in each]
+
+
+async def behind(house: House, name: str, network: Walled, folder: Path, **how: Any) -> Person:
+    program = network.wrapper(chromium(), folder / "browser")
+    rules = f"--host-resolver-rules=MAP localhost {network.machine}"
+    return await house.arrives(name, extra_flags=(rules,), program=str(program), **how)
+
+
+async def test_an_arabic_phone_whose_network_drops_udp_is_told_that_calls_work_by_tcp(
+    hall: Stack, house: House, network: Walled, tmp_path: Path
+) -> None:
+    network.drop_udp()
+    person = await behind(house, "Layla", network, tmp_path, locale="ar", viewport=PHONE)
+    await tries(person, hall.url)
+    await says(person, "calls_tcp", tmp_path, udp="nothing", tcp="works", https="works", events="works")
+    await expect(shown(person, "reach-verdict")).to_contain_text("المكالمات تعمل عبر TCP")
+    assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    network.pass_udp()
+
+
+async def test_a_russian_page_whose_network_passes_only_the_web_is_told_so_and_plays_what_came(
+    hall: Stack, house: House, network: Walled, tmp_path: Path
+) -> None:
+    network.pass_only_tcp_to(hall.port)
+    person = await behind(house, "Anna", network, tmp_path, locale="ru", viewport=PHONE)
+    await tries(person, hall.url)
+    await says(person, "web", tmp_path, udp="nothing", tcp="nothing", https="works", events="works")
+    await shown(person, "reach-again").click()
+    await expect(shown(person, "reach-again")).to_have_attribute("aria-busy", "true")
+    await expect(shown(person, "reach-again")).to_have_attribute("aria-busy", "false")
+    assert not [each for each in person.errors if "RefreshSession" not in each]
+    network.pass_all()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from aioice import stun
+from majlis_client import checks
 from sqlalchemy import text
 
 from ops.__main__ import main as majlis
@@ -282,8 +283,8 @@ async def test_an_address_that_a_relay_answers_at_is_good_and_only_with_the_righ
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Relay, local_addr=("127.0.0.1", 0))
     place = transport.get_extra_info("sockname")[:2]
-    good = await reach.address(place, reach.Invitation((place,), "theirs:ours", "password"), local=True)
-    wrong = await reach.address(place, reach.Invitation((place,), "theirs:ours", "guessed"), local=True)
+    good = await reach.address(place, checks.Invitation((place,), "theirs:ours", "password"), local=True)
+    wrong = await reach.address(place, checks.Invitation((place,), "theirs:ours", "guessed"), local=True)
     transport.close()
     assert good.good is True
     assert wrong.good is False
@@ -297,8 +298,8 @@ async def test_an_address_that_answers_by_tcp_is_good_and_a_closed_one_says_what
 
     async with stream_server(answer) as server:
         place = server.address
-        good = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
-    closed = await reach.tcp_address(place, reach.Invitation((), "theirs:ours", "password"))
+        good = await reach.tcp_address(place, checks.Invitation((), "theirs:ours", "password"))
+    closed = await reach.tcp_address(place, checks.Invitation((), "theirs:ours", "password"))
     assert good.good is True
     assert closed.good is False
     assert f"open port {place[1]} for TCP" in closed.say
@@ -317,17 +318,17 @@ async def test_an_address_nobody_answers_at_says_what_to_do(host: str, local: bo
     async def silence(*_: object) -> None:
         return None
 
-    finding = await reach.address((host, 8082), reach.Invitation((), "", ""), local=local, check=silence)
+    finding = await reach.address((host, 8082), checks.Invitation((), "", ""), local=local, check=silence)
     assert finding.good is False
     assert do in finding.say
 
 
 async def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "TRY_SECONDS", 0.01)
+    monkeypatch.setattr(checks, "TRY_SECONDS", 0.01)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         place = silent.getsockname()[:2]
-        assert await reach._check(place, reach.Invitation((place,), "theirs:ours", "password")) is None
+        assert await checks.check_udp(place, checks.Invitation((place,), "theirs:ours", "password")) is None
 
 
 def test_the_command_says_what_is_wrong_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
