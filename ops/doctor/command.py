@@ -14,7 +14,7 @@ from ops.errors import OperatorError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `doctor`: each thing is looked at when it is named."""
-    parser.add_argument("url", nargs="?", help="public address, https://hall.example: page, TLS, clock, native gRPC")
+    parser.add_argument("url", nargs="?", help="public address, https://hall.example: page, TLS, clock, native gRPC, ways of sound")
     parser.add_argument("--public-url", dest="url_too", help=argparse.SUPPRESS)
     parser.add_argument(
         "--token-file",
@@ -41,7 +41,10 @@ def look(options: argparse.Namespace) -> Iterator[Finding]:
     """Everything that was asked about."""
     url = options.url or options.url_too
     if url:
-        yield from public_origin(url, options.ca)
+        seen = list(public_origin(url, options.ca))
+        yield from seen
+        if any(each.what == "page" and each.good for each in seen):
+            yield from _rungs(url, options)
     if options.token_file:
         yield from _reach(url, options.token_file, options.ca)
     if options.grpc:
@@ -59,6 +62,12 @@ def look(options: argparse.Namespace) -> Iterator[Finding]:
     if options.state:
         yield from parts(options.state)
         yield disk(options.state)
+
+
+def _rungs(url: str, options: argparse.Namespace) -> Iterator[Finding]:
+    from ops.doctor.rungs import rungs
+
+    return rungs(url, options.ca, without_media=options.token_file is not None)
 
 
 def _reach(url: str | None, token_file: Path, ca_file: Path | None) -> list[Finding]:

@@ -14,7 +14,6 @@ from services.common.clock import SystemClock
 from services.common.facts.reader import FactReader
 from services.common.ids import new_id
 from services.common.limits import TokenBuckets
-from services.common.rpc.client import ServiceChannel
 from services.common.settings import SettingsError, read_secret
 from services.common.sight.metrics import Metrics
 from services.common.tasks import Background
@@ -23,15 +22,14 @@ from services.common.trust.revocations import RevocationList
 from services.common.trust.tls import certificate_files
 from services.common.trust.tokens import TokenVerifier, refusal_counter
 from services.gateway.call.calls import Calls, Owners
-from services.gateway.call.clients import AuthClient, DirectoryClient, InviteClient, RelayClients
+from services.gateway.call.clients import AuthClient, DirectoryClient
 from services.gateway.call.crowds import Crowds
 from services.gateway.call.door import Door
 from services.gateway.call.faults import Faults
-from services.gateway.call.forwarder import Forwarder, host_of, region_of
 from services.gateway.call.identity import Identities
 from services.gateway.call.local_rpcs import GET_SERVER_INFO, ServerInfo, streams_of
 from services.gateway.call.offered import REFRESH, Catalogue, contract_services
-from services.gateway.call.owners import RoomOwners
+from services.gateway.call.outward import Outward, connect
 from services.gateway.call.slips import Slips
 from services.gateway.call.turnstile import Rank, Turnstile
 from services.gateway.domain.cookies import CookieJar
@@ -77,26 +75,6 @@ _BUS_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outward:
-    """What asks the other services."""
-
-    auth: AuthClient
-    directory: DirectoryClient
-    invite: InviteClient
-    relays: RelayClients
-    forwarder: Forwarder
-    channels: tuple[ServiceChannel, ...]
-    """Those under the clients."""
-
-    async def close(self) -> None:
-        await self.forwarder.close()
-        await self.relays.close()
-        await self.directory.close()
-        for channel in self.channels:
-            await channel.close()
-
-
-@dataclass(frozen=True, slots=True)
 class Inside:
     """What the edges lead to."""
 
@@ -129,7 +107,7 @@ class Gateway:
         services = contract_services() if services is None else services
         catalogue = Catalogue(services)
         ice = IceServers(_ice_offer(settings), SystemClock())
-        self._outward = outward = _connect(settings, catalogue, metrics)
+        self._outward = outward = connect(settings, catalogue, metrics)
         door = Door(_proxies(settings), _limits(settings))
         # What is wrong with the settings is known by now: nothing is left bound.
         web_port = web.bind(settings.listen)
@@ -278,39 +256,6 @@ def _grpc_address(settings: Settings, port: int) -> str:
         return settings.grpc_public_address
     host = urlsplit(settings.public_url).hostname or "localhost"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _connect(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> Outward:
-    addresses = {
-        "auth": settings.auth_address,
-        "invite": settings.invite_address,
-        "room_directory": settings.room_directory_address,
-    }
-    for owner, address in addresses.items():
-        if not address:
-            raise SettingsError(f"GATEWAY_{owner.upper()}_ADDRESS must be set")
-    unreachable = catalogue.owners() - addresses.keys() - {"gateway"}
-    if unreachable:
-        raise SettingsError(f"the contracts offer RPCs of {min(unreachable)}, which has no address here")
-    auth = ServiceChannel("gateway", settings.auth_address, settings)
-    directory = ServiceChannel("gateway", settings.room_directory_address, settings, has_copies=True)
-    owners, known_as = RoomOwners(), host_of(settings.room_directory_address)
-    invite = ServiceChannel("gateway", settings.invite_address, settings, waits=False)
-    return Outward(
-        AuthClient(auth),
-        DirectoryClient(
-            directory,
-            owners,
-            lambda address: ServiceChannel(
-                "gateway", address, settings, waits=False, known_as=known_as, has_copies=True
-            ),
-            region=region_of(settings),
-        ),
-        InviteClient(invite),
-        RelayClients(settings),
-        Forwarder(addresses, settings, metrics, owners),
-        (auth, directory, invite),
-    )
 
 
 def _owners(outward: Outward, catalogue: Catalogue, ice: IceServers) -> Owners:

@@ -30,6 +30,7 @@ HELD_BY: dict[str, str] = {
     r"majlis captions\b": CAPTIONS,
     r"(MAJLIS_SERVER=\S+ MAJLIS_TOKEN=\S+ )?python -m examples\.captioner\b": CAPTIONS,
     r"majlis capacity\b": "tests/integration/sdk/test_command.py",
+    r"(\.venv/bin/)?majlis reach\b": "tests/e2e/test_reach.py",
     r"majlis doors\b": "tests/integration/sdk/test_doors_command.py",
     r"majlis ladder\b": "tests/integration/sdk/test_ladder_command.py",
     r"majlis doctor\b": "tests/integration/ops/test_doctor.py",
