@@ -14,7 +14,7 @@ from ops.errors import OperatorError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `doctor`: each thing is looked at when it is named."""
-    parser.add_argument("url", nargs="?", help="public address, https://hall.example: page, TLS, clock, native gRPC, ways of sound")
+    parser.add_argument("url", nargs="?", help="public address, https://hall.example: page, TLS, clock, gRPC, sound")
     parser.add_argument("--public-url", dest="url_too", help=argparse.SUPPRESS)
     parser.add_argument(
         "--token-file",
