@@ -15,6 +15,7 @@ NAMES = {
     "tcp": "calls by TCP",
     "turn": "TURN server",
     "https": "sound over HTTPS",
+    "socket": "speaking over WebSockets",
     "events": "event stream",
 }
 _BUFFERED = "something between holds streams back: let the proxy pass on what comes as it comes (no buffering)"
@@ -32,6 +33,7 @@ DO = {
     ): "the TURN server does not answer by TCP or TLS: is it up, its port open, its name right?",
     ("https", Outcome.LATE): _BUFFERED,
     ("https", Outcome.NOTHING): "no stream comes through: look at the proxy's time-outs and what it passes on",
+    ("socket", Outcome.NOTHING): "no WebSocket passes: let the proxy upgrade /speak/; people speak in pieces meanwhile",
     ("events", Outcome.LATE): _BUFFERED,
     ("events", Outcome.NOTHING): "no events come through: captions, hands and states of rooms will not either",
 }

@@ -114,7 +114,8 @@ class Reached:
             if outcome is Outcome.WORKS:
                 return verdict
         if self.https is Outcome.WORKS:
-            return "web_both" if self.socket is Outcome.WORKS else "web"
+            # Where WebSockets are blocked people speak in pieces, by requests such as the page's own.
+            return "web" if self.socket in (Outcome.UNTRIED, Outcome.CANNOT) else "web_both"
         if self.events is Outcome.WORKS:
             return "text"
         return "busy" if Outcome.REFUSED in (self.udp, self.tcp, self.https, self.events) else "none"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from majlis_client import checks
+from majlis_client import checks, socket_check
 from majlis_client.errors import MajlisError
 from majlis_client.http_origin import HttpOrigin, LiveBody, refusal
 from majlis_client.reach_code import Came, Clock, Name, Outcome, Reached, Secure, step
@@ -96,6 +96,7 @@ async def try_reach(url: str, ca_file: Path | None = None, say: Say = lambda _ru
         "tcp": _tcp(origin, slip, found),
         "turn": _turn([str(each) for each in begun["ice_urls"]]),
         "https": _https(origin, slip, found),
+        "socket": _socket(origin, str(begun["speak"])),
         "events": _events(origin, slip),
     }
 
@@ -154,7 +155,7 @@ async def _begin(origin: HttpOrigin, found: Found) -> dict[str, Any] | None:
             try:
                 told = json.loads(answer.body)
                 found.skew_seconds = (before + after) / 2 - float(told["now_ms"]) / 1000
-                return {"trial": str(told["trial"]), "ice_urls": list(told["ice_urls"])}
+                return {"trial": str(told["trial"]), "ice_urls": list(told["ice_urls"]), "speak": told.get("speak", "")}
             except (ValueError, KeyError, TypeError):
                 break
         refused = refusal(answer)
@@ -269,6 +270,17 @@ async def _https(origin: HttpOrigin, slip: dict[str, str], found: Found) -> Outc
     if gap > LATE_SECONDS:
         return Outcome.LATE
     return Outcome.WORKS if sum(sizes) >= LEAST_BYTES else Outcome.LATE
+
+
+async def _socket(origin: HttpOrigin, path: str) -> Outcome:
+    """Whether a WebSocket passes; where there is nothing behind it, it is not offered."""
+    if not path.startswith("/"):
+        return Outcome.CANNOT
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return Outcome.WORKS if await socket_check.answers(origin, path) else Outcome.NOTHING
+    except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+        return Outcome.NOTHING
 
 
 async def _events(origin: HttpOrigin, slip: dict[str, str]) -> Outcome:

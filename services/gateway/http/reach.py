@@ -37,6 +37,8 @@ class Reach:
 
     trials: Trials
     ice: IceOffer
+    speak: str = ""
+    """Below which path people speak over the web; empty where they cannot."""
 
     async def serve(self, request: Request, send: Send, headers: tuple[Header, ...]) -> int:
         """Answers; returns the status. Raises only before the first byte."""
@@ -69,7 +71,12 @@ class Reach:
             return unsupported(_JSON, b"accept-post")
         await request.body(_LARGEST_NOTE)
         slip = self.trials.begin(request.network or request.peer)
-        told = {"trial": slip, "now_ms": round(time.time() * 1000), "ice_urls": [*self.ice.stun, *self.ice.turn]}
+        told = {
+            "trial": slip,
+            "now_ms": round(time.time() * 1000),
+            "ice_urls": [*self.ice.stun, *self.ice.turn],
+            "speak": self.speak,
+        }
         return json_response(200, told)
 
     async def _whep(self, request: Request) -> Response:

@@ -78,7 +78,8 @@ export function verdictOf(reached: Reached): Verdict {
   if (reached.udp === 'works') return 'calls';
   if (reached.tcp === 'works') return 'calls_tcp';
   if (reached.turn === 'works') return 'calls_turn';
-  if (reached.https === 'works') return reached.socket === 'works' ? 'web_both' : 'web';
+  // Where WebSockets are blocked people speak in pieces, by requests such as the page's own.
+  if (reached.https === 'works') return ['untried', 'cannot'].includes(reached.socket) ? 'web' : 'web_both';
   if (reached.events === 'works') return 'text';
   return [reached.udp, reached.tcp, reached.https, reached.events].includes('refused') ? 'busy' : 'none';
 }

@@ -2,6 +2,7 @@
 import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { tryCall, tryTurn, type Called } from './calls.ts';
 import { nothingYet, skewOf, type Outcome, type Reached, type Rung } from './code.ts';
+import { trySocket } from './socket.ts';
 import { arrivals, ending, judgedEvents, judgedSound, longestGap, whole } from './streams.ts';
 
 const allWithin = 15_000;
@@ -15,6 +16,8 @@ export type Stage = 'ready' | 'waiting' | 'trying' | 'done' | 'away';
 interface Slip {
   headers: { Authorization: string };
   iceUrls: string[];
+  /** Where people speak over the web; empty where the hall has nothing for that. */
+  speak: string;
 }
 
 export class Trial {
@@ -42,6 +45,7 @@ export class Trial {
       this.#try('tcp', () => this.#call(post, 'tcp')),
       this.#try('turn', () => tryTurn(slip.iceUrls)),
       this.#try('https', () => this.#sound(slip)),
+      this.#try('socket', () => trySocket(slip.speak)),
       this.#try('events', () => this.#events(slip)),
     ]);
     void fetch('/reach/trial', { method: 'DELETE', headers: slip.headers, credentials: 'omit' }).catch(() => undefined);
@@ -63,9 +67,9 @@ export class Trial {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}', credentials: 'omit', signal: AbortSignal.timeout(answerWithin),
       }).catch(() => null);
       if (response?.ok) {
-        const told = (await response.json()) as { trial: string; now_ms: number; ice_urls: string[] };
+        const told = (await response.json()) as { trial: string; now_ms: number; ice_urls: string[]; speak?: string };
         this.reached.clock = skewOf((before + Date.now()) / 2 - told.now_ms);
-        return { headers: { Authorization: `Bearer ${told.trial}` }, iceUrls: told.ice_urls };
+        return { headers: { Authorization: `Bearer ${told.trial}` }, iceUrls: told.ice_urls, speak: told.speak ?? '' };
       }
       const wait = 1000 * Number(response?.headers.get('Retry-After'));
       if (last || !response || !busy.has(await reasonIn(response)) || !(wait > 0)) {
