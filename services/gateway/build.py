@@ -50,6 +50,7 @@ from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media
 from services.gateway.http.reach import Reach
 from services.gateway.http.router import Application, Parts
+from services.gateway.http.speak import Speak
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
 from services.gateway.media.ice import IceServers, WithIceServers
@@ -58,6 +59,7 @@ from services.gateway.media.listening import Listening
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.reach import trials_of
 from services.gateway.media.sessions import MediaSessions
+from services.gateway.media.speaking import Speakers
 from services.gateway.media.tickets import GET_LISTEN_TICKET, Tickets
 from services.gateway.media.web import OpenRooms
 from services.gateway.preview.card import Cards
@@ -86,6 +88,7 @@ class Inside:
     tickets: Tickets
     media: Media
     reach: Reach
+    speakers: Speakers
     site: Landing
     info: ServerInfo
 
@@ -102,10 +105,8 @@ class Gateway:
         self._settings = settings
         self.background = Background()
         self.bus = Bus(settings, metrics)
-        self.relay_table = RelayTable()
-        self._sparing = SparingRelays()
-        services = contract_services() if services is None else services
-        catalogue = Catalogue(services)
+        self.relay_table, self._sparing = RelayTable(), SparingRelays()
+        catalogue = Catalogue(services := contract_services() if services is None else services)
         ice = IceServers(_ice_offer(settings), SystemClock())
         self._outward = outward = connect(settings, catalogue, metrics)
         door = Door(_proxies(settings), _limits(settings))
@@ -113,18 +114,17 @@ class Gateway:
         web_port = web.bind(settings.listen)
         native_port = native.bind(settings.grpc_public_listen, certificate) if settings.grpc_public_listen else None
         self.grpc_port = 0 if native_port is None else native_port.port
-        auth, directory = outward.auth, outward.directory
-        revocations = RevocationList()
-        identities = _identities(settings, auth, revocations, metrics)
+        directory = outward.directory
+        revocations, seats = RevocationList(), SeatChecks(directory.seat_epochs, self.background)
+        identities = _identities(settings, outward.auth, revocations, metrics)
         self._reports = StreamReports(directory.report_streams)
-        seats = SeatChecks(directory.seat_epochs, self.background)
         gateway_id = new_id()
         self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
         self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id))
         self.bus.on_reconnect(self._bus_is_back)
-        self._facts: FactReader = sign_outs(self.bus, auth.list_facts, self.watching)
+        self._facts: FactReader = sign_outs(self.bus, outward.auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())
         info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
         calls = Calls(
@@ -137,6 +137,8 @@ class Gateway:
             faults=Faults(),
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
+        media = _media(settings, identities, outward, self.relay_table, ice)
+        self._speakers = Speakers(media.sessions, outward.relays, self.background, metrics)
         inside = Inside(
             calls=calls,
             door=door,
@@ -144,12 +146,13 @@ class Gateway:
             watching=self.watching,
             listening=self._listening,
             tickets=tickets,
-            media=_media(settings, identities, outward, self.relay_table, ice),
             reach=Reach(trials_of(settings, outward, self.relay_table, metrics), _ice_offer(settings)),
+            media=media,
+            speakers=self._speakers,
             site=_landing(settings, outward),
             info=info,
         )
-        app = _application(settings, inside, web_port.port, metrics)
+        app = _application(settings, inside, web_port.port, self.background, metrics)
         self.http = web.HttpServer(app, web_port, settings, certificate)
         rpcs = native.PublicRpcs(calls, door, metrics)
         self._grpc = None if native_port is None else native.PublicGrpcServer(native_port, rpcs, services)
@@ -215,7 +218,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new connections, ends the event streams, spread over a while, then both public ports."""
         self.http.stop_accepting()
-        await asyncio.gather(self.watching.drain(), self._listening.drain())
+        await asyncio.gather(self.watching.drain(), self._listening.drain(), self._speakers.drain())
         if self._grpc is not None:
             await self._grpc.drain(self._settings.shutdown_grace_seconds)
         self.http.stop()
@@ -290,7 +293,9 @@ def _crowds(
     )
 
 
-def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics) -> Application:
+def _application(
+    settings: Settings, inside: Inside, port: int, background: Background, metrics: Metrics
+) -> Application:
     """The web edge; `port` is its own."""
     jar = _cookie_jar(settings, inside.calls.catalogue)
     callers = Callers(jar, Origins(settings.public_url, settings.extra_origins, (port,)))
@@ -302,6 +307,7 @@ def _application(settings: Settings, inside: Inside, port: int, metrics: Metrics
             events=Events(admission, inside.watching),
             captions=Captions(admission, inside.watching),
             listen=Listen(callers, inside.identities, inside.listening, inside.tickets),
+            speak=Speak(callers, inside.speakers, inside.door, background=background, faults=inside.calls.faults),
             media=inside.media,
             embed=EmbedState(inside.listening.open_rooms),
             reach=inside.reach,

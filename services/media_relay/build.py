@@ -4,9 +4,6 @@ import asyncio
 import functools
 from dataclasses import dataclass, replace
 
-from majlis.media_relay.v1 import media_relay_service_pb2 as pb
-from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
-from majlis.media_relay.v1 import reach_service_pb2, reach_service_pb2_grpc
 from majlis.room_directory.v1 import fleet_service_pb2_grpc
 
 from services.common.bus.client import Bus
@@ -52,7 +49,8 @@ from services.media_relay.programme.input_watch import LOOK_SECONDS as INPUT_SEC
 from services.media_relay.programme.input_watch import InputWatch
 from services.media_relay.programme.metrics import show_channels, switches
 from services.media_relay.programme.room_media import RoomMediaTable, Told
-from services.media_relay.rpc import MediaRelayRpc, ReachRpc, UseCases
+from services.media_relay.rpc.media_relay import MediaRelayRpc, UseCases
+from services.media_relay.rpc.offered import QUIET, offer
 from services.media_relay.sessions.changing import Changing
 from services.media_relay.sessions.connecting import Connecting
 from services.media_relay.sessions.doors import Doors
@@ -65,6 +63,8 @@ from services.media_relay.sessions.orders import Orders
 from services.media_relay.sessions.ports import Observer, PacketCore, VerifyPermit
 from services.media_relay.sessions.randomness import SystemRandomness
 from services.media_relay.sessions.resuming import Resuming
+from services.media_relay.sessions.speaking import SWEEP_SECONDS as VOICES_SECONDS
+from services.media_relay.sessions.speaking import Speaking, Voices
 from services.media_relay.sessions.trying import Trying
 from services.media_relay.sessions.upkeep import SWEEP_SECONDS, TICK_SECONDS, TRIM_SECONDS, Upkeep
 from services.media_relay.settings import Settings, media_addresses
@@ -125,8 +125,7 @@ class RelayService:
         keys = PermitKeys(stub, settings.deployment, refusal_counter(metrics))
         reports = SessionReports(stub, relay.relay_id, relay.boot_id, metrics)
         watch = RelayMetrics(metrics, relay, core)
-        server = RpcServer("media_relay", settings, metrics, logged_fields=("session_id",))
-
+        server = RpcServer("media_relay", settings, metrics, logged_fields=("session_id",), quiet=QUIET)
         adapter = CoreAdapter(core, _shape(settings))
         bridge = ProgrammeBridge(core, settings, metrics, relay.relay_id)
         rooms = RoomMediaTable(adapter, bridge, relay.rooms, relay.sessions, _told(relay, metrics))
@@ -148,7 +147,8 @@ class RelayService:
             addresses=addresses,
         )
         trying = _trials(relay, adapter, handshakes, doors, addresses=addresses, metrics=metrics)
-        _offer(server, MediaRelayRpc(relay, made.app, meter, watch.count_join), ReachRpc(trying))
+        sessions = MediaRelayRpc(relay, made.app, meter, watch.count_join)
+        offer(server, sessions, trying, made.app.speaking, watch.count_join)
         return cls(
             settings=settings,
             metrics=metrics,
@@ -187,6 +187,7 @@ class RelayService:
         spawn("session reports", self.reports.run, restart=True)
         every("ticks", TICK_SECONDS, self.upkeep.tick)
         every("sweep", SWEEP_SECONDS, self.upkeep.sweep)
+        every("voices over gateways", VOICES_SECONDS, self.app.speaking.sweep)
         every("loop lag", LAG_TICK_SECONDS, self.shedding.loop_lag.tick)
         silence = BoothSilence(self.relay, self.rooms, self.core.speaking, SystemClock())
         every("booth silence", SILENCE_SECONDS, silence.look)
@@ -312,7 +313,8 @@ def _sessions(
     addresses: MediaAddresses,
 ) -> Sessions:
     clock, randomness = SystemClock(), SystemRandomness()
-    effects = Effects(core, rooms, handshakes, observers, clock)
+    voices = Voices()
+    effects = Effects(core, rooms, handshakes, (*observers, voices), clock)
     ending = Ending(relay, effects)
     connecting = Connecting(relay, core, rooms, handshakes, effects, ending=ending, clock=clock)
     opening = Opening(
@@ -328,12 +330,24 @@ def _sessions(
         clock=clock,
         addresses=addresses,
     )
+    speaking = Speaking(
+        relay,
+        core,
+        rooms,
+        effects,
+        ending=ending,
+        voices=voices,
+        verify=verify,
+        randomness=randomness,
+        clock=clock,
+    )
     app = UseCases(
         opening=opening,
         resuming=Resuming(relay, core, randomness, addresses),
         changing=Changing(relay, rooms, verify=verify, clock=clock),
         ending=ending,
         orders=Orders(relay, core, rooms, effects, clock),
+        speaking=speaking,
     )
     return Sessions(app=app, connecting=connecting, effects=effects)
 
@@ -351,12 +365,6 @@ def _trials(
     return Trying(
         relay, core, handshakes, doors, randomness=randomness, clock=clock, addresses=addresses, metrics=metrics
     )
-
-
-def _offer(server: RpcServer, sessions: MediaRelayRpc, reach: ReachRpc) -> None:
-    services, trials = pb.DESCRIPTOR.services_by_name, reach_service_pb2.DESCRIPTOR.services_by_name
-    server.add(sessions, pb_grpc.add_MediaRelayServiceServicer_to_server, services["MediaRelayService"])
-    server.add(reach, reach_service_pb2_grpc.add_ReachServiceServicer_to_server, trials["ReachService"])
 
 
 def _core_events(core: Core, handshakes: Handshakes, sessions: Sessions, trying: Trying) -> CoreEvents:

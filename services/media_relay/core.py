@@ -131,6 +131,8 @@ class CoreAdapter:
         """Those that are there, and whether each is mixed here."""
         self._native = core
         self.add_session = core.add_session
+        self.add_outside_session = core.add_outside_session
+        self.speak = core.speak
         self.restart_ice = core.restart_ice
         self.remove_session = core.remove_session
         self.add_stage = core.add_stage

@@ -214,6 +214,10 @@ def change_of(event: Event) -> sessions_pb2.SessionChange | None:
     )
 
 
+def session_cause(cause: Cause) -> "sessions_pb2.SessionCause.ValueType":
+    return _CAUSES[cause]
+
+
 def _refusal(permit: Permit) -> sessions_pb2.SessionChange:
     return sessions_pb2.SessionChange(
         room_id=permit.room_id,

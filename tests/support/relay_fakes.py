@@ -33,10 +33,12 @@ from services.media_relay.sessions.orders import Orders
 from services.media_relay.sessions.ports import Outcome
 from services.media_relay.sessions.resuming import Resuming
 from services.media_relay.sessions.sdp.offer import Fingerprint
+from services.media_relay.sessions.speaking import Speaking, Voices
 from services.media_relay.sessions.upkeep import Upkeep
 from services.programme.channels import FLOOR, Channel
 from services.programme.wishes import Consumer, Wish
 from services.programme.work import PACKETS_ONLY, Limits, Tariff
+from tests.support.counting import CountingRandomness
 from tests.support.fake_clock import FakeClock
 
 RELAY, BOOT, ROOM, USER = "relay00000", "boot000001", "room000001", "user000001"
@@ -93,6 +95,7 @@ class FakeCore:
     open_with_keys: set[int] = field(default_factory=set)
     """Microphones that could be heard from the moment their keys were there."""
     paused: dict[int, bool] = field(default_factory=dict)
+    spoken: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
     settlings: int = 0
     switches: int = 0
     """Calls that moved listeners."""
@@ -102,6 +105,13 @@ class FakeCore:
         handle = next(self._numbers)
         self.sessions[handle] = (ufrag, pwd)
         return int(handle)
+
+    def add_outside_session(self) -> int:
+        return self.add_session("", "")
+
+    def speak(self, session: int, packets: Sequence[tuple[int, bytes]], /) -> None:
+        assert session in self.on_stage
+        self.spoken.setdefault(session, []).extend(packets)
 
     def restart_ice(self, session: int, ufrag: str, pwd: str, /) -> None:
         assert session in self.sessions
@@ -238,26 +248,6 @@ class FakeBridge:
         self.outgoing.pop(handle, None)
 
 
-class CountingRandomness:
-    """Values that count up."""
-
-    def __init__(self) -> None:
-        self._numbers = count(1)
-
-    def session_id(self) -> str:
-        return f"session{next(self._numbers):019d}"
-
-    def ice_credentials(self) -> tuple[str, str]:
-        number = next(self._numbers)
-        return f"ufrag{number}", f"password-of-22-chars-{number:04d}"
-
-    def ssrcs(self, count: int) -> list[int]:
-        return [1000 + next(self._numbers) for _ in range(count)]
-
-    def etag(self) -> str:
-        return f'"tag{next(self._numbers)}"'
-
-
 @dataclass
 class Recorder:
     """What the directory would be told."""
@@ -303,8 +293,11 @@ class RelayBench:
         self.claims: dict[str, Mapping[str, Any]] = {}
         addresses = MediaAddresses([("192.0.2.1", 5004), ("2001:db8::1", 5004)])
         randomness, doors = CountingRandomness(), doors or Doors(100)
-        effects = Effects(self.core, self.rooms, self.handshakes, (self.recorder, doors), self.clock)
+        voices = Voices()
+        effects = Effects(self.core, self.rooms, self.handshakes, (self.recorder, doors, voices), self.clock)
         self.ending = Ending(self.relay, effects)
+        seams = {"ending": self.ending, "voices": voices, "verify": self._verify, "clock": self.clock}
+        self.speaking = Speaking(self.relay, self.core, self.rooms, effects, randomness=randomness, **seams)  # type: ignore[arg-type]
         self.connecting = Connecting(
             self.relay, self.core, self.rooms, self.handshakes, effects, ending=self.ending, clock=self.clock
         )

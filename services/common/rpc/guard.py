@@ -78,12 +78,17 @@ class Guard(grpc.aio.ServerInterceptor):
         *,
         strict: bool,
         logged_fields: tuple[str, ...] = (),
+        quiet: frozenset[str] = frozenset(),
     ) -> None:
-        """`logged_fields` of requests are ids that each log line of the call carries, if the request has them."""
+        """`logged_fields` of requests are ids that each log line of the call carries, if the request has them.
+
+        Of the methods in `quiet` a line is worth writing only where they are refused: they carry sound.
+        """
         self._identity = identity
         self._verifier = verifier
         self._strict = strict
         self._logged_fields = logged_fields
+        self._quiet = quiet
         self._policies: dict[str, MethodPolicy] = {}
         self._reasons: dict[str, Refusal] = {}
         # Bound once: the logger of a module is looked up anew for each line.
@@ -212,7 +217,7 @@ class Guard(grpc.aio.ServerInterceptor):
         fields = {"method": policy.path, "code": code, "milliseconds": round(seconds * 1000, 1)}
         if refusal is not None:
             self._say_refused(policy, refusal.reason, fields)
-        elif policy.no_side_effects:
+        elif policy.no_side_effects or policy.method in self._quiet:
             self._log.debug("RPC served", **fields)
         else:
             self._log.info("RPC served", **fields)

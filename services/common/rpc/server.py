@@ -98,6 +98,7 @@ class RpcServer:
         verifier: TokenVerifier | None = None,
         strict: bool = False,
         logged_fields: tuple[str, ...] = (),
+        quiet: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.port = 0
@@ -111,7 +112,7 @@ class RpcServer:
             self.certificates.show("service", files)
         peers = None if files is None else PeerIdentities(files, settings.deployment)
         identity = ServiceIdentity(settings.service_secret(), peers)
-        self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields)
+        self._guard = Guard(identity, verifier, metrics, strict=strict, logged_fields=logged_fields, quiet=quiet)
         self._server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
         self._carried = Carried(self._handler_of, identity.prove, LARGEST_MESSAGE_BYTES)
         self._server.add_generic_rpc_handlers((self._carried,))

@@ -15,7 +15,7 @@ from majlis.auth.v1 import (
     personal_token_service_pb2_grpc,
 )
 from majlis.invite.v1 import invite_service_pb2, invite_service_pb2_grpc
-from majlis.media_relay.v1 import media_relay_service_pb2_grpc, reach_service_pb2_grpc
+from majlis.media_relay.v1 import media_relay_service_pb2_grpc, reach_service_pb2_grpc, uplink_service_pb2_grpc
 from majlis.room_directory.v1 import (
     caption_pb2,
     fleet_service_pb2,
@@ -248,6 +248,7 @@ class InviteClient:
 class _RelayClient:
     channel: ServiceChannel
     stub: "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub"
+    uplink: "uplink_service_pb2_grpc.UplinkServiceAsyncStub"
 
 
 class RelayClients:
@@ -259,16 +260,24 @@ class RelayClients:
 
     async def at(self, address: str) -> "media_relay_service_pb2_grpc.MediaRelayServiceAsyncStub":
         """The relay at host:port."""
+        return (await self._client(address)).stub
+
+    async def uplink_at(self, address: str) -> "uplink_service_pb2_grpc.UplinkServiceAsyncStub":
+        """Where the relay at host:port takes microphones."""
+        return (await self._client(address)).uplink
+
+    async def _client(self, address: str) -> _RelayClient:
         client = self._clients.get(address)
         if client is None:
             channel = ServiceChannel("gateway", address, self._settings, waits=False)
             stub = media_relay_service_pb2_grpc.MediaRelayServiceStub(channel.channel)
-            client = self._clients[address] = _RelayClient(channel, stub)
+            uplink = uplink_service_pb2_grpc.UplinkServiceStub(channel.channel)
+            client = self._clients[address] = _RelayClient(channel, stub, uplink)
         self._clients.move_to_end(address)
         if len(self._clients) > _MOST_RELAY_CHANNELS:
             _, oldest = self._clients.popitem(last=False)
             await oldest.channel.close()
-        return client.stub
+        return client
 
     async def reach_at(self, address: str) -> "reach_service_pb2_grpc.ReachServiceAsyncStub":
         """The relay at host:port, for trials of the network."""

@@ -59,6 +59,20 @@ class BodyTooSlow(DomainError):
     reason = "TOO_SLOW"
 
 
+class SoundRefused(DomainError):
+    """What was sent is no sound that can be spoken here."""
+
+    kind = "invalid_argument"
+    reason = "SOUND_INVALID"
+
+
+class PieceMissing(DomainError):
+    """A piece of sound before this one did not come."""
+
+    kind = "failed_precondition"
+    reason = "PIECE_MISSING"
+
+
 class BodyInvalid(DomainError):
     """The request's body cannot be read as the message it should be."""
 

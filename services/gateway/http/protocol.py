@@ -26,6 +26,8 @@ MOST_KEPT_BRIEFLY = 6000
 otherwise come by a new connection, which costs more than the answer."""
 _BRIEF_SECONDS = 2
 _NUMBER = bytes(4)
+SOCKETS = b"/speak/"
+"""Where paths begin that WebSockets are taken at."""
 # uri-host and port of RFC 3986 §3.2; it may be empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z_~-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?")
 
@@ -124,6 +126,11 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self._stop_timer()
+                self._count_out()
+                self.handle_websocket_upgrade()
+                return
             # Offers of another protocol are passed over: the request was answered, and nothing follows it here.
             return
         except httptools.HttpParserError as error:
@@ -157,8 +164,14 @@ class GatewayProtocol(HttpToolsProtocol):
             # It would take the interim response for the response (RFC 9110 §10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
         if self.parser.should_upgrade() or (self.brief_now > MOST_KEPT_OPEN and not self._is_waited_for()):
             self.cycle.keep_alive = False
+
+    def _should_upgrade(self) -> bool:
+        """Only who speaks is offered a WebSocket; to others it is passed over."""
+        return self.url.startswith(SOCKETS) and super()._should_upgrade()
 
     def _is_waited_for(self) -> bool:
         if self.parser.get_method() != b"GET" or self.brief_now > MOST_KEPT_BRIEFLY:

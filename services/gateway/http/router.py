@@ -33,6 +33,7 @@ from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media, refuse
 from services.gateway.http.problem import problem
 from services.gateway.http.reach import Reach
+from services.gateway.http.speak import Speak
 from services.gateway.http.wire import refusal
 
 _log = get_logger("http")
@@ -57,6 +58,7 @@ class Parts:
     events: Events
     captions: Captions
     listen: Listen
+    speak: Speak
     media: Media
     embed: Answer
     """How rooms stand that are open to the web."""
@@ -98,6 +100,10 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        if scope["type"] == "websocket":
+            await self._parts.speak.socket(scope, receive, send)
+            self._requests.labels("speak", "101").inc()
+            return
         if scope["type"] != "http":
             return
         route, answer = self._route(scope["path"])
@@ -167,6 +173,8 @@ class Application:
             return "listen", _unreachable
         if path.startswith("/reach/") and path != "/reach/":
             return "reach", _unreachable
+        if path.startswith("/speak/"):
+            return "speak", self._parts.speak
         if path.startswith(("/whip/", "/whep/", "/media/")):
             return "media", self._parts.media
         if is_state(path):
@@ -247,7 +255,7 @@ class Application:
 def _refusal(request: Request, route: str, error: DomainError) -> Response:
     if route == "rpc":
         return refusal(request.content_type(), status_from(error))
-    return refuse(error) if route in ("media", "embed") else problem(error)
+    return refuse(error) if route in ("media", "embed", "speak") else problem(error)
 
 
 async def _unreachable(request: Request) -> Response:

@@ -25,6 +25,8 @@ _ACCEPTED_A_TURN = 8
 and what overflows the backlog meanwhile is tried again by the other side's system only after one, three and seven
 seconds. So each socket is listened to by so many descriptors."""
 _IDLE_SECONDS = 60
+LARGEST_MESSAGE = 16 * 1024
+_PING_SECONDS = 5.0
 _UNACKED = struct.Struct("=24xI")
 _START_SECONDS = 10.0
 
@@ -85,7 +87,11 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=GatewayProtocol,
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_ping_interval=_PING_SECONDS,
+            ws_ping_timeout=_PING_SECONDS,
+            ws_per_message_deflate=False,
             lifespan="off",
             loop="none",
             log_config=None,

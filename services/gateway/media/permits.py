@@ -25,6 +25,8 @@ class PermitClaims:
     room_id: str
     relay_id: str
     kind: str
+    user_id: str = ""
+    booth: str = ""
 
 
 def read_permit(token: str) -> PermitClaims | None:
@@ -32,7 +34,7 @@ def read_permit(token: str) -> PermitClaims | None:
     said = read_token(token)
     if said is None or said.type != _PERMIT.type:
         return None
-    return PermitClaims(*said.texts(_PERMIT, "room_id", "relay_id", "kind"))
+    return PermitClaims(*said.texts(_PERMIT, "room_id", "relay_id", "kind", "user_id", "booth"))
 
 
 class PermitSeal:

@@ -12,8 +12,8 @@ from services.common.rpc.errors import RemoteError
 from services.gateway.call.identity import Identities
 from services.gateway.domain.errors import BodyInvalid
 from services.gateway.domain.relays import Relay, RelayTable
-from services.gateway.domain.wish import AS_SPOKEN, Wish
-from services.gateway.media.permits import PermitSeal, read_permit
+from services.gateway.domain.wish import AS_SPOKEN, UNDERSTANDS, Wish, wish_of
+from services.gateway.media.permits import PermitClaims, PermitSeal, read_permit
 from services.gateway.reasons import refuse
 
 AUDIENCE = room_pb2.MEDIA_KIND_AUDIENCE
@@ -83,6 +83,34 @@ class MediaSessions:
         A token's bearer hears what they wish; a permit says itself what is heard.
         Raises the refusals of the directory and the relay.
         """
+        permit, claims, user_id = await self._permit(room_id, kind, shown, network, wish)
+        request = media_relay_service_pb2.CreateSessionRequest(permit=permit, offer_sdp=offer_sdp)
+        session = await self._create(claims.relay_id, request)
+        location = f"/media/{claims.relay_id}/{session.session_id}"
+        if user_id is not None:
+            location += "/" + self._seal.seal(permit, session.session_id, user_id)
+        return Opened(location, session.answer_sdp, session.etag)
+
+    async def stage_permit(self, room_id: str, shown: str, network: str, understands: str) -> tuple[str, PermitClaims]:
+        """A permit for the stage: the one shown, or one for the bearer of the token shown.
+
+        Raises LANGUAGE_INVALID and the refusals of the directory.
+        """
+        try:
+            wish = wish_of({UNDERSTANDS: understands.encode()} if understands else {})
+        except ValueError as error:
+            raise refuse("LANGUAGE_INVALID", str(error)) from None
+        permit, claims, _ = await self._permit(room_id, STAGE, shown, network, wish)
+        return permit, claims
+
+    async def address_of(self, relay_id: str) -> str:
+        """Where a relay is reached, host:port."""
+        return (await self._find(relay_id)).grpc_address
+
+    async def _permit(
+        self, room_id: str, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str, wish: Wish
+    ) -> tuple[str, PermitClaims, str | None]:
+        """The permit shown, or one for the bearer of a token, who is then known."""
         permit, user_id = shown, None
         claims = read_permit(shown)
         if claims is not None:
@@ -92,12 +120,7 @@ class MediaSessions:
             claims = read_permit(permit)
         if claims is None or claims.room_id != room_id or claims.kind != _KIND_NAMES[kind]:
             raise refuse("PERMIT_INVALID", "the permit is for another room or another kind of session")
-        request = media_relay_service_pb2.CreateSessionRequest(permit=permit, offer_sdp=offer_sdp)
-        session = await self._create(claims.relay_id, request)
-        location = f"/media/{claims.relay_id}/{session.session_id}"
-        if user_id is not None:
-            location += "/" + self._seal.seal(permit, session.session_id, user_id)
-        return Opened(location, session.answer_sdp, session.etag)
+        return permit, claims, user_id
 
     async def may_open(self, kind: "room_pb2.MediaKind.ValueType", shown: str, network: str) -> bool:
         """True for an access or personal token good for such sessions, False for a permit, which is not checked here.

@@ -16,6 +16,14 @@ class PacketCore(StageCore, Protocol):
         """A session with these local ICE credentials."""
         ...
 
+    def add_outside_session(self) -> int:
+        """A session without a transport, whose microphone is what `speak` gives it."""
+        ...
+
+    def speak(self, session: int, packets: Sequence[tuple[int, bytes]], /) -> None:
+        """Opus packets of such a microphone, in order, each with its timestamp at 48 kHz."""
+        ...
+
     def restart_ice(self, session: int, ufrag: str, pwd: str, /) -> None:
         """New credentials; the old pair stays until one of the new is nominated."""
         ...

@@ -25,7 +25,7 @@ from services.media_relay.domain.events import Cause, Event
 from services.media_relay.domain.ladder import LadderOrders
 from services.media_relay.fleet.load import LoadMeter
 from services.media_relay.fleet.reports import SessionReports
-from services.media_relay.rpc import MediaRelayRpc, UseCases
+from services.media_relay.rpc.media_relay import MediaRelayRpc, UseCases
 from services.programme.work import Costs, Limits, Tariff, Work
 from tests.integration.room_directory.world import FakeRelay, World, refusal
 from tests.support.fake_auth import person
@@ -60,6 +60,7 @@ class RuledRelay(FakeRelay):
             changing=bench.changing,
             ending=bench.ending,
             orders=bench.orders,
+            speaking=bench.speaking,
         )
         self.rpc = MediaRelayRpc(bench.relay, app, self.meter, lambda _: None)
         self.world = world

@@ -16,8 +16,9 @@ from services.media_relay.sessions.trying import LONGEST_SECONDS, MOST_AT_ONCE, 
 from services.programme.native import ProgrammeFrame
 from services.programme.tone import tone
 from services.programme.work import PACKETS_ONLY, WAITING_STEP, Limits, Tariff
+from tests.support.counting import CountingRandomness
 from tests.support.fake_clock import FakeClock
-from tests.support.relay_fakes import BOOT, KEYS, RELAY, CountingRandomness, FakeCore, FakeHandshakes, offer
+from tests.support.relay_fakes import BOOT, KEYS, RELAY, FakeCore, FakeHandshakes, offer
 
 OFFER = offer("chromium_listener")
 

@@ -194,6 +194,13 @@ class Core:
     def add_session(self, ufrag: str, pwd: str) -> Session:
         """A new ICE-lite session with these local credentials (4 to 256 and 22 to 256 characters, RFC 8839)."""
 
+    def add_outside_session(self) -> Session:
+        """A session without a transport: once on a stage it is the microphone of what `speak` gives it."""
+    def speak(self, session: Session, packets: Sequence[tuple[int, bytes]]) -> None:
+        """Packets of such a microphone, in order, each with its timestamp at 48 kHz, modulo 2**32.
+
+        They are given out by their timestamps; what came over a second late is left out, and at most two seconds wait.
+        """
     def restart_ice(self, session: Session, ufrag: str, pwd: str) -> None:
         """New credentials; the old ones and the old pair stay valid until a pair of the new ones is nominated."""
 

@@ -25,6 +25,7 @@ pub mod fanout;
 pub mod framing;
 pub mod ice;
 pub mod limits;
+pub mod pacer;
 pub mod replay;
 pub mod rewrite;
 pub mod rtcp;

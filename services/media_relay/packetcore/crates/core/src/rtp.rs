@@ -55,6 +55,11 @@ impl<'a> Packet<'a> {
         })
     }
 
+    /// A packet that never was a datagram: no more than what a microphone's packet needs.
+    pub fn bare(payload_type: u8, (sequence, timestamp, ssrc): (u16, u32, u32), payload: &'a [u8]) -> Self {
+        Self { marker: false, payload_type, sequence, timestamp, ssrc, csrcs: &[], extension: None, payload }
+    }
+
     /// Contributing sources.
     pub fn csrcs(&self) -> impl Iterator<Item = u32> + 'a {
         self.csrcs.as_chunks::<4>().0.iter().map(|csrc| u32::from_be_bytes(*csrc))

@@ -62,7 +62,8 @@ impl PacketThread {
         let (mut due, mut looked, mut more): (Micros, Micros, bool) = (0, 0, false);
         while !self.stop.load(Relaxed) {
             let now = sys::monotonic_micros();
-            let sleep = due.saturating_sub(now).min(MAX_SLEEP);
+            let next = self.endpoint.speech_due().map_or(due, |speech| due.min(speech));
+            let sleep = next.saturating_sub(now).min(MAX_SLEEP);
             sys::poll(&mut polled, Duration::from_micros(sleep));
             let early = (looked + LOOK_INTERVAL).saturating_sub(sys::monotonic_micros());
             if early > 0 && !more {
@@ -80,6 +81,7 @@ impl PacketThread {
             }
             more |= self.take_frames();
             let now = sys::monotonic_micros();
+            self.endpoint.handle_outside(now, &mut self.out);
             if now >= due {
                 self.endpoint.set_clock(WallClock::new(now, sys::ntp_now()));
                 due = self.endpoint.handle_time(now, &mut self.out);

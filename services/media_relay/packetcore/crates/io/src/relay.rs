@@ -1,6 +1,7 @@
 //! One relay's media port as its owner uses it: every method may be called from any thread.
 
 mod asking;
+mod outside;
 mod port;
 
 pub use port::TcpConfig;

@@ -104,6 +104,14 @@ impl Core {
         self.call(py, |relay| relay.add_session(ufrag, pwd)).map(|session| session.0)
     }
 
+    fn add_outside_session(&self, py: Python<'_>) -> PyResult<u64> {
+        self.call(py, Relay::add_outside_session).map(|session| session.0)
+    }
+
+    fn speak(&self, py: Python<'_>, session: u64, packets: Vec<(u32, Vec<u8>)>) -> PyResult<()> {
+        self.call(py, |relay| relay.speak(session, packets))
+    }
+
     fn restart_ice(&self, py: Python<'_>, session: u64, ufrag: &str, pwd: &str) -> PyResult<()> {
         self.call(py, |relay| relay.restart_ice(session, ufrag, pwd))
     }

@@ -22,6 +22,8 @@ impl Endpoint {
     fn apply(&mut self, command: Command, now: Micros, sink: &mut impl Sink) {
         match command {
             Command::AddSession { session, ufrag, pwd } => self.add_session(session, &ufrag, &pwd, now, sink),
+            Command::AddOutside(session) => self.add_outside(session, now),
+            Command::Speak(session, packets) => self.speak(session, packets, now, sink),
             Command::RestartIce { session, ufrag, pwd } => self.restart_ice(session, &ufrag, &pwd, sink),
             Command::SetKeys { session, seal, open } => self.set_keys(session, *seal, *open, sink),
             Command::SendDtls(session, datagram) => self.send_dtls(session, &datagram, sink),
@@ -123,8 +125,13 @@ impl Endpoint {
     }
 
     fn set_muted(&mut self, id: SessionId, muted: bool, sink: &mut impl Sink) {
-        let Some(Role::Stage(role)) = self.sessions.get_mut(&id).map(|session| &mut session.role) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Role::Stage(role) = &mut session.role else { return };
         role.muted = muted;
+        if let Some(pacer) = &mut session.outside {
+            // What was said while the microphone was shut is not heard once it is open.
+            pacer.forget_waiting();
+        }
         if let Some(stage) = self.stages.get_mut(&role.stage) {
             stage.set_muted(id, muted);
             // A session that was replaced is shut, perhaps after its successor came: the person is heard all the same.

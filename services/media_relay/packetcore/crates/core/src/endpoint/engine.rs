@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub(super) round: Sweep,
     pub(super) gauges: super::Gauges,
     handshakes: SourceLimiter,
+    /// Sessions whose microphones come from outside.
+    pub(super) outside: Vec<SessionId>,
     /// The session being processed, to know whom a panic concerns.
     pub(super) current: Option<SessionId>,
 }
@@ -51,6 +53,7 @@ impl Endpoint {
             round: Sweep::default(),
             gauges: super::Gauges::default(),
             handshakes: SourceLimiter::new(handshakes_per_source_per_second),
+            outside: Vec::new(),
             current: None,
         }
     }
@@ -216,6 +219,7 @@ impl Endpoint {
     /// Ends a session: nothing of it remains.
     pub(super) fn close(&mut self, id: SessionId, sink: &mut impl Sink) {
         let Some(session) = self.sessions.remove(&id) else { return };
+        self.outside.retain(|other| *other != id);
         for ufrag in session.agent.ufrags() {
             if self.ufrags.get(ufrag.as_bytes()) == Some(&id) {
                 self.ufrags.remove(ufrag.as_bytes());

@@ -50,6 +50,19 @@ impl Endpoint {
             sink.event(Event::Active(id));
         }
         let packet = Packet::parse(&datagram[..len]).ok_or(DropReason::Malformed)?;
+        self.hear(id, packet, index, now, sink)
+    }
+
+    /// Takes a microphone's packet that is known to be its own.
+    pub(super) fn hear(
+        &mut self,
+        id: SessionId,
+        packet: Packet<'_>,
+        index: u64,
+        now: Micros,
+        sink: &mut impl Sink,
+    ) -> Result<(), DropReason> {
+        let session = self.sessions.get_mut(&id).ok_or(DropReason::NotValidated)?;
         let speech = admit(session, packet, index, now)?;
         if !std::mem::replace(&mut session.media_seen, true) {
             sink.event(Event::Media(id));

@@ -12,6 +12,7 @@ mod reception;
 mod reports;
 mod session;
 mod timers;
+mod uplink;
 
 pub use engine::Endpoint;
 pub use info::{Gauges, SessionInfo};
@@ -35,6 +36,10 @@ pub enum Command {
         /// Local password.
         pwd: String,
     },
+    /// A new session whose microphone comes from outside, and not over the media port: nothing is sent to it.
+    AddOutside(SessionId),
+    /// Packets of such a microphone, in order, each with its RTP timestamp.
+    Speak(SessionId, Vec<(u32, Vec<u8>)>),
     /// New credentials.
     RestartIce {
         /// Which session.
@@ -110,6 +115,8 @@ impl Command {
             | Self::RestartIce { session, .. }
             | Self::SetKeys { session, .. }
             | Self::SendDtls(session, _)
+            | Self::AddOutside(session)
+            | Self::Speak(session, _)
             | Self::Remove(session)
             | Self::Join { session, .. }
             | Self::SetMuted(session, _)
@@ -251,11 +258,13 @@ pub enum DropReason {
     Policed,
     /// Sent while muted, or by nobody on a stage.
     Muted,
+    /// Came over a stream when its time was long over.
+    Late,
 }
 
 impl DropReason {
     /// All, in order of their counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unknown,
         Self::StunMalformed,
         Self::StunNotRequest,
@@ -271,6 +280,7 @@ impl DropReason {
         Self::Payload,
         Self::Policed,
         Self::Muted,
+        Self::Late,
     ];
 
     /// As metrics spell it.
@@ -291,6 +301,7 @@ impl DropReason {
             Self::Payload => "payload",
             Self::Policed => "policed",
             Self::Muted => "muted",
+            Self::Late => "late",
         }
     }
 }

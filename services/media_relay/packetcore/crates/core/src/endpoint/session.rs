@@ -4,6 +4,7 @@ use super::reception::Reception;
 use super::{SlotFormat, StageFormat};
 use crate::ice::LiteAgent;
 use crate::limits::{Ear, Policer, TokenBucket};
+use crate::pacer::Pacer;
 use crate::rewrite::Rewriter;
 use crate::srtp::{OpenKey, SealKey, SendStream};
 use crate::types::{ChannelId, Micros, Path, SECOND, StageId};
@@ -38,6 +39,8 @@ pub(super) struct Session {
     pub ear: Ear,
     /// DTLS datagrams, which Python reads.
     pub dtls: TokenBucket,
+    /// Of one whose microphone comes from outside.
+    pub outside: Option<Box<Pacer>>,
 }
 
 pub(super) enum Role {
@@ -102,11 +105,17 @@ impl Session {
             feedback: Feedback::default(),
             ear: Ear::new(REPORTS_PER_SECOND, 2 * REPORTS_PER_SECOND, SECOND, now),
             dtls: TokenBucket::new(DTLS_PER_SECOND, DTLS_BURST, now),
+            outside: None,
         }
     }
 
+    /// One whose microphone comes from outside: no check can ever be one of its own.
+    pub fn outside(now: Micros) -> Self {
+        Self { outside: Some(Box::default()), ..Self::new("", "", now) }
+    }
+
     pub fn is_connected(&self) -> bool {
-        self.open.is_some() && self.agent.nominated().is_some()
+        self.outside.is_some() || self.open.is_some() && self.agent.nominated().is_some()
     }
 
     /// Whether RTP is worth decrypting now.

@@ -1,4 +1,4 @@
-"""The relay's RPCs: contract in, use case, contract out."""
+"""Media sessions, orders of the directory, and the load: contract in, use case, contract out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from majlis.media_relay.v1 import media_relay_service_pb2 as pb
 from majlis.media_relay.v1 import media_relay_service_pb2_grpc as pb_grpc
-from majlis.media_relay.v1 import reach_service_pb2, reach_service_pb2_grpc
 
 from services.common.errors import DomainError
 from services.media_relay.domain.relay import Relay
@@ -20,7 +19,7 @@ from services.media_relay.sessions.ending import Ending
 from services.media_relay.sessions.opening import Opening
 from services.media_relay.sessions.orders import Orders
 from services.media_relay.sessions.resuming import Resuming
-from services.media_relay.sessions.trying import Trying
+from services.media_relay.sessions.speaking import Speaking
 
 PAGE = 500
 
@@ -37,6 +36,7 @@ class UseCases:
     changing: Changing
     ending: Ending
     orders: Orders
+    speaking: Speaking
 
 
 class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
@@ -94,14 +94,3 @@ class MediaRelayRpc(pb_grpc.MediaRelayServiceServicer):
     async def GetLoad(self, _request: pb.GetLoadRequest, _context: Context) -> pb.GetLoadResponse:
         """The load as the heartbeat has it."""
         return pb.GetLoadResponse(load=self._meter.load())
-
-
-class ReachRpc(reach_service_pb2_grpc.ReachServiceServicer):
-    def __init__(self, trying: Trying) -> None:
-        self._trying = trying
-
-    async def TryReach(
-        self, request: reach_service_pb2.TryReachRequest, _context: Context
-    ) -> reach_service_pb2.TryReachResponse:
-        """Lets somebody hear the tone."""
-        return reach_service_pb2.TryReachResponse(answer_sdp=self._trying.open(request.offer_sdp))

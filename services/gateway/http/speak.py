@@ -1,0 +1,280 @@
+"""Speaking over HTTPS: a WebSocket, pieces by POST where these are blocked, and one long upload for programs."""
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from services.common.errors import DomainError, NotSignedIn
+from services.common.ids import is_id, new_id
+from services.common.limits import TokenBuckets
+from services.common.tasks import Background
+from services.common.text.strict_json import read_json
+from services.gateway.call.door import Door
+from services.gateway.call.faults import Faults
+from services.gateway.domain.errors import BodyInvalid, BodyTooSlow, PieceMissing, RateLimited, SoundRefused
+from services.gateway.domain.wish import UNDERSTANDS
+from services.gateway.http.asgi import Receive, Request, Response, Scope, Send, json_response, method_not_allowed
+from services.gateway.http.caller import Callers
+from services.gateway.http.problem import problem
+from services.gateway.media.speaking import Speakers, Uplink
+from services.gateway.reasons import refuse
+from services.programme.sounds import READERS, Form, Lengths, Reader, SoundInvalid
+
+PREFIX: Final = "/speak/"
+LARGEST_PIECE: Final = 64 * 1024
+SILENT_SECONDS: Final = 5.0
+"""Who sends pieces and sends none for so long has gone."""
+_HELLO_SECONDS: Final = 5.0
+_BYTES_A_SECOND: Final = 64 * 1024
+_BURST_BYTES: Final = 512 * 1024
+_MESSAGES_A_SECOND: Final = 200
+_BURST_MESSAGES: Final = 2000
+"""Of who was stalled for ten seconds all comes at once."""
+_REMEMBERED: Final = 1000
+"""Sessions by pieces that ended, whose senders may still ask why."""
+
+
+def _flow() -> TokenBuckets:
+    """What one speaker may send, in messages; many bytes count as several."""
+    return TokenBuckets(_BURST_MESSAGES, _MESSAGES_A_SECOND, max_keys=1)
+
+
+@dataclass(slots=True)
+class _Mouth:
+    """A session with what reads its sound."""
+
+    uplink: Uplink
+    reader: Reader
+    flow: TokenBuckets = field(default_factory=_flow)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Raises SoundRefused, RateLimited, and why the session is over."""
+        cost = max(1.0, len(data) * _MESSAGES_A_SECOND / _BYTES_A_SECOND)
+        if self.flow.take("", now, cost) > 0:
+            raise RateLimited("more came than anybody says in that time")
+        try:
+            self.uplink.put(self.reader.read(data))
+        except SoundInvalid as error:
+            raise SoundRefused(str(error)) from None
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """A session whose sound comes in numbered pieces."""
+
+    mouth: _Mouth
+    next: int = 0
+    heard_at: float = 0.0
+
+
+class Speak:
+    """Serves /speak/<room>, and below it /pieces/<session>/<number>."""
+
+    def __init__(
+        self,
+        callers: Callers,
+        speakers: Speakers,
+        door: Door,
+        *,
+        background: Background,
+        faults: Faults,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._callers = callers
+        self._speakers = speakers
+        self._door = door
+        self._background = background
+        self._faults = faults
+        self._now = now
+        self._pieces: OrderedDict[str, _Pieces] = OrderedDict()
+
+    # --- a WebSocket
+
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One WebSocket, from its opening to its end."""
+        # Like a request that changes something: with cookies it needs the Origin of a page of ours.
+        request = Request({**scope, "method": "POST"}, receive, self._door.network_of, has_id=True)
+        uplink: Uplink | None = None
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            self._door.admit(request.network or request.peer)
+            room_id = request.path.removeprefix(PREFIX)
+            permit, form = _hello(await self._first(receive))
+            shown, understands = permit or self._shown(request), _understands(request)
+            uplink = await self._speakers.open(_room(room_id), shown, request.network, understands)
+            await _tell(send, {"opened": {"session_id": uplink.session_id, "muted": uplink.muted}})
+            await self._hear(_Mouth(uplink, READERS[form]()), receive, send)
+        except DomainError as error:
+            await self._over(uplink, error, send)
+        except Exception as error:  # noqa: BLE001 (logged; the client learns only that it happened)
+            await self._over(uplink, self._faults.note("speak", error), send)
+        finally:
+            if uplink is not None:
+                self._speakers.close(uplink)
+
+    async def _first(self, receive: Receive) -> str:
+        try:
+            async with asyncio.timeout(_HELLO_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow("the first message says what is sent, and comes within five seconds") from None
+        if message["type"] != "websocket.receive" or message.get("text") is None:
+            raise BodyInvalid("the first message is text, and says what is sent")
+        return str(message["text"])
+
+    async def _hear(self, mouth: _Mouth, receive: Receive, send: Send) -> None:
+        """Until the client goes, or the session is over. Raises why it is over."""
+        uplink = mouth.uplink
+        news = self._background.spawn("news for a speaker", lambda: _tell_news(uplink, send))
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                mouth.take(cast("bytes", message.get("bytes")) or b"", self._now())
+        finally:
+            news.cancel()
+
+    async def _over(self, uplink: Uplink | None, why: DomainError, send: Send) -> None:
+        if uplink is not None:
+            self._speakers.close(uplink, why)
+        with suppress(Exception):
+            await _tell(send, {"ended": {"reason": why.reason, "message": why.message}})
+            await send({"type": "websocket.close", "code": 1000})
+
+    # --- pieces by POST
+
+    async def __call__(self, request: Request) -> Response:
+        """A request of who sends pieces."""
+        room_id, *parts = request.path.removeprefix(PREFIX).split("/")
+        if parts == ["pieces"]:
+            return await self._open_pieces(request, room_id) if request.method == "POST" else method_not_allowed("POST")
+        if parts[:1] == ["pieces"] and len(parts) == 3 and parts[2].isdecimal() and len(parts[2]) < 10:
+            if request.method != "POST":
+                return method_not_allowed("POST")
+            return await self._piece(request, room_id, parts[1], int(parts[2]))
+        if parts[:1] == ["pieces"] and len(parts) == 2:
+            return (
+                await self._end(request, room_id, parts[1])
+                if request.method == "DELETE"
+                else method_not_allowed("DELETE")
+            )
+        raise refuse("SESSION_NOT_FOUND", f"the address is {PREFIX}, a room's id, and /pieces")
+
+    async def _open_pieces(self, request: Request, room_id: str) -> Response:
+        words = request.words("form", UNDERSTANDS)
+        form = _form(words.get("form", b"opus").decode("latin-1"))
+        await request.no_body()
+        uplink = await self._speakers.open(
+            _room(room_id), self._shown(request), request.network, words.get(UNDERSTANDS, b"").decode("latin-1")
+        )
+        key = new_id()
+        mouth = _Mouth(uplink, Lengths() if form == "opus" else READERS[form]())
+        self._pieces[key] = pieces = _Pieces(mouth, heard_at=self._now())
+        self._background.spawn("pieces of a speaker", lambda: self._watch(pieces))
+        self._forget()
+        location = f"{PREFIX}{room_id}/pieces/{key}".encode()
+        told = {"session_id": uplink.session_id, "muted": uplink.muted}
+        return json_response(201, told, (b"location", location))
+
+    async def _piece(self, request: Request, room_id: str, key: str, number: int) -> Response:
+        pieces = self._find(room_id, key)
+        uplink = pieces.mouth.uplink
+        body = await request.body(LARGEST_PIECE)
+        pieces.heard_at = self._now()
+        if uplink.ended is not None:
+            return problem(uplink.ended, status_code=410)
+        if number > pieces.next:
+            raise PieceMissing(f"the next piece is {pieces.next}")
+        if number == pieces.next:
+            pieces.next += 1
+            try:
+                pieces.mouth.take(body, self._now())
+            except DomainError as error:
+                self._speakers.close(uplink, error)
+                return problem(error, status_code=410)
+        return json_response(200, {"next": pieces.next, "muted": uplink.muted})
+
+    async def _end(self, request: Request, room_id: str, key: str) -> Response:
+        await request.no_body()
+        self._speakers.close(self._find(room_id, key).mouth.uplink)
+        del self._pieces[key]
+        return json_response(200, {})
+
+    def _find(self, room_id: str, key: str) -> _Pieces:
+        pieces = self._pieces.get(key)
+        if pieces is None or pieces.mouth.uplink.room_id != room_id:
+            raise refuse("SESSION_NOT_FOUND", "no such session over this gateway: it has ended, or never was here")
+        return pieces
+
+    async def _watch(self, pieces: _Pieces) -> None:
+        uplink = pieces.mouth.uplink
+        while uplink.ended is None:
+            await asyncio.sleep(SILENT_SECONDS / 5)
+            if self._now() - pieces.heard_at > SILENT_SECONDS:
+                self._speakers.close(uplink, BodyTooSlow("no piece came for five seconds"))
+
+    def _forget(self) -> None:
+        """Those that ended first are forgotten first."""
+        ended = [key for key, pieces in self._pieces.items() if pieces.mouth.uplink.ended is not None]
+        for key in ended[: max(0, len(ended) - _REMEMBERED)]:
+            del self._pieces[key]
+
+    # --- what all have alike
+
+    def _shown(self, request: Request) -> str:
+        shown = self._callers.identify(request).shown
+        if shown is None:
+            raise NotSignedIn("speaking is for people who are signed in, or have a permit")
+        return shown
+
+
+def _room(room_id: str) -> str:
+    if not is_id(room_id):
+        raise refuse("ROOM_NOT_FOUND", "no such room")
+    return room_id
+
+
+def _form(text: Any) -> Form:
+    if text not in READERS:
+        raise BodyInvalid(f"the form of what is sent is one of {', '.join(READERS)}")
+    return cast("Form", text)
+
+
+def _understands(request: Request) -> str:
+    return request.words(UNDERSTANDS).get(UNDERSTANDS, b"").decode("latin-1")
+
+
+def _hello(text: str) -> tuple[str | None, Form]:
+    """What the first message says: the permit, if it brings one, and the form of what follows. Raises BodyInvalid."""
+    try:
+        said = read_json(text.encode())
+    except ValueError:
+        said = None
+    opening = said.get("open") if isinstance(said, dict) else None
+    if not isinstance(opening, dict):
+        raise BodyInvalid('the first message is {"open": {"permit": "…", "form": "opus"}}')
+    permit = opening.get("permit")
+    if permit is not None and not isinstance(permit, str):
+        raise BodyInvalid("a permit is text")
+    return permit or None, _form(opening.get("form", "opus"))
+
+
+async def _tell(send: Send, what: dict[str, object]) -> None:
+    await send({"type": "websocket.send", "text": json.dumps(what, ensure_ascii=False, separators=(",", ":"))})
+
+
+async def _tell_news(uplink: Uplink, send: Send) -> None:
+    """Says what becomes of a session until it is over; then closes the socket, which ends who reads it."""
+    muted = uplink.muted
+    while uplink.ended is None:
+        await uplink.news()
+        if uplink.muted != muted and uplink.ended is None:
+            muted = uplink.muted
+            await _tell(send, {"muted": muted})
+    with suppress(Exception):
+        await _tell(send, {"ended": {"reason": uplink.ended.reason, "message": uplink.ended.message}})
+        await send({"type": "websocket.close", "code": 1000})

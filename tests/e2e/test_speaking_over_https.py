@@ -1,0 +1,123 @@
+"""Who has nothing but HTTPS speaks: by a WebSocket, by pieces, by an upload; heard, muted, and told when it is over."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+from av import AudioFrame
+from majlis.room_directory.v1 import stage_service_pb2
+from majlis_client import Client, FixedToken
+from majlis_client.listening import Listener
+from websockets.asyncio.client import connect
+
+from tests.support import voices
+from tests.support.hearing import until_heard
+from tests.support.members import Member, friend_of, owner_of
+from tests.support.opus_voice import spoken
+from tests.support.rtc_client import Ear
+from tests.support.stack import Stack
+
+Say = Callable[[list[tuple[int, bytes]]], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def hall(stack: Stack, title: str) -> AsyncIterator[tuple[Member, Member, str]]:
+    """A room, whoever leads it, and somebody in the audience."""
+    owner = await owner_of(stack)
+    guest = await friend_of(stack, owner, "omar")
+    yield owner, guest, (await owner.client.create_room(title)).room_id
+    await owner.leave_for_good()
+    await guest.leave_for_good()
+
+
+@asynccontextmanager
+async def listening(stack: Stack, guest: Member, room_id: str) -> AsyncIterator[Ear]:
+    """Somebody who listens by UDP."""
+    ear = Ear()
+
+    def hear(frame: AudioFrame) -> None:
+        ear.take(frame)
+
+    async with await Client.connect(stack.url, FixedToken(guest.access_token)) as client:
+        task = asyncio.ensure_future(Listener(client, room_id, hear).run())
+        try:
+            yield ear
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def say(hertz: int, say_it: Say, milliseconds: int = 20) -> None:
+    async for due in spoken(hertz, milliseconds):
+        await say_it(due)
+
+
+@asynccontextmanager
+async def saying(hertz: int, say_it: Say, milliseconds: int = 20) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(say(hertz, say_it, milliseconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+async def test_a_websocket_is_heard_by_udp_muted_at_once_and_told_when_its_person_is_removed(stack: Stack) -> None:
+    async with hall(stack, "By a socket") as (owner, guest, room_id), listening(stack, guest, room_id) as ear:
+        url = f"{stack.url.replace('http', 'ws', 1)}/speak/{room_id}"
+        await owner.client.join(room_id, without_permit=True)
+        async with connect(url, additional_headers={"Authorization": f"Bearer {owner.access_token}"}) as socket:
+            await socket.send(json.dumps({"open": {}}))
+            opened = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            assert opened["opened"]["muted"] is False, opened
+
+            async def send(due: list[tuple[int, bytes]]) -> None:
+                for at, packet in due:
+                    await socket.send(at.to_bytes(4, "big") + packet)
+
+            async with saying(440, send):
+                await until_heard(ear, 440.0, 20)
+                mute = stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=True)
+                await owner.client.stage.SetOwnMute(mute)
+                assert json.loads(await asyncio.wait_for(socket.recv(), 5)) == {"muted": True}
+                await asyncio.sleep(0.5)
+                ear.forget()
+                await asyncio.sleep(1.0)
+                assert voices.rms(ear.heard) < 0.01
+
+
+async def test_pieces_are_heard_and_a_repeated_one_is_not_said_twice(stack: Stack) -> None:
+    async with hall(stack, "By pieces") as (owner, guest, room_id), listening(stack, guest, room_id) as ear:
+        await owner.client.join(room_id, without_permit=True)
+        async with httpx.AsyncClient(base_url=stack.url) as http:
+            header = {"Authorization": f"Bearer {owner.access_token}"}
+            opened = await http.post(f"/speak/{room_id}/pieces", headers=header)
+            assert opened.status_code == 201, opened.text
+            location, number, waiting = opened.headers["location"], 0, []
+
+            async def send(due: list[tuple[int, bytes]]) -> None:
+                nonlocal number
+                waiting.extend(due)
+                if len(waiting) < 10:
+                    return
+                body = b"".join(
+                    (len(packet) + 4).to_bytes(2, "big") + at.to_bytes(4, "big") + packet for at, packet in waiting
+                )
+                waiting.clear()
+                for _ in range(1 + number % 2):
+                    answer = await http.post(f"{location}/{number}", content=body)
+                    assert answer.json() == {"next": number + 1, "muted": False}
+                number += 1
+
+            async with saying(440, send):
+                await until_heard(ear, 440.0, 20)
+            missing = await http.post(f"{location}/{number + 5}", content=b"")
+            assert (missing.status_code, missing.json()["reason"]) == (409, "PIECE_MISSING")
+            assert (await http.delete(location)).status_code == 200
+            gone = await http.post(f"{location}/{number}", content=b"")
+            assert (gone.status_code, gone.json()["reason"]) == (404, "SESSION_NOT_FOUND")
