@@ -138,7 +138,7 @@ class Gateway:
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
-        self._speakers = Speakers(media.sessions, outward.relays, self.background, metrics)
+        self._speakers = _speakers(media, outward, self._listening, self.background, metrics)
         inside = Inside(
             calls=calls,
             door=door,
@@ -275,6 +275,15 @@ def _identities(settings: Settings, auth: AuthClient, revocations: RevocationLis
 def _media(settings: Settings, identities: Identities, outward: Outward, relays: RelayTable, ice: IceServers) -> Media:
     seal = PermitSeal(settings.service_secret())
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
+
+
+def _speakers(
+    media: Media, outward: Outward, listening: Listening, background: Background, metrics: Metrics
+) -> Speakers:
+    speakers = Speakers(media.sessions, outward.relays, background, metrics)
+    # Nobody hears themselves a second late.
+    listening.voices, speakers.changed = speakers.member, listening.follow_voice
+    return speakers
 
 
 def _crowds(

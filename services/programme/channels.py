@@ -8,6 +8,7 @@ FLOOR = "floor"
 """The name of the channel that carries the talk as it is spoken."""
 THRIFT = "thrift"
 """The name of the one that carries it in few bits."""
+_WITHOUT = re.compile(r"without([0-9a-f]{8})\Z")
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 _ROOM = re.compile(r"[a-z0-9]{10,32}\Z")
@@ -25,11 +26,19 @@ class ChannelKind(StrEnum):
     FLOOR = "floor"
     LANGUAGE = "language"
     THRIFT = "thrift"
+    WITHOUT = "without"
 
 
 def kind_of(name: str) -> ChannelKind:
-    """What a channel of that name carries; one that is neither the floor's nor the thrifty one's is a language's."""
+    """What a channel of that name carries; one that is none of the others is a language's."""
+    if _WITHOUT.match(name):
+        return ChannelKind.WITHOUT
     return {FLOOR: ChannelKind.FLOOR, THRIFT: ChannelKind.THRIFT}.get(name, ChannelKind.LANGUAGE)
+
+
+def without(member: int) -> str:
+    """The name of the channel that carries the floor without one member's voice."""
+    return f"without{member:08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,12 @@ class Channel:
     def clear(self) -> frozenset[str]:
         """Languages in which who has the floor is heard instead of the booth."""
         return frozenset(self.name.split("-")[1:]) if self.kind is ChannelKind.LANGUAGE else frozenset()
+
+    @property
+    def leaves_out(self) -> int | None:
+        """The member whose voice is not in it, if there is one."""
+        found = _WITHOUT.match(self.name)
+        return int(found[1], 16) if found else None
 
     def mixes(self, booth: str) -> bool:
         """Whether those who speak in a booth are heard here."""

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
+import pytest
 from av import AudioFrame
 from majlis.room_directory.v1 import stage_service_pb2
 from majlis_client import Client, FixedToken
 from majlis_client.listening import Listener
+from majlis_client.over_https import HttpsListener
 from websockets.asyncio.client import connect
 
 from tests.support import voices
@@ -121,3 +124,51 @@ async def test_pieces_are_heard_and_a_repeated_one_is_not_said_twice(stack: Stac
             assert (await http.delete(location)).status_code == 200
             gone = await http.post(f"{location}/{number}", content=b"")
             assert (gone.status_code, gone.json()["reason"]) == (404, "SESSION_NOT_FOUND")
+
+
+async def test_who_speaks_over_https_hears_the_others_and_not_themselves(stack: Stack) -> None:
+    async with hall(stack, "Both ways") as (owner, guest, room_id):
+        await owner.client.join(room_id, without_permit=True)
+        url = f"{stack.url.replace('http', 'ws', 1)}/speak/{room_id}"
+        header = {"Authorization": f"Bearer {owner.access_token}"}
+        async with (
+            listening(stack, guest, room_id) as ear,
+            connect(url, additional_headers=header) as socket,
+            await Client.connect(stack.url, FixedToken(owner.access_token)) as client,
+        ):
+            await socket.send(json.dumps({"open": {}}))
+            assert "opened" in json.loads(await asyncio.wait_for(socket.recv(), 10))
+
+            async def send(due: list[tuple[int, bytes]]) -> None:
+                for at, packet in due:
+                    await socket.send(at.to_bytes(4, "big") + packet)
+
+            own = Ear()
+            task = asyncio.ensure_future(HttpsListener(client, room_id, own.take).run())
+            async with saying(440, send):
+                await until_heard(ear, 440.0, 20)
+                await asyncio.sleep(4)
+                assert voices.rms(own.heard[-48_000:]) < 0.01, "nobody else speaks"
+                assert voices.power_at(ear.heard[-48_000:], 440.0) > 0.9, "and others hear it"
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg here")
+@pytest.mark.parametrize("form", ["webm", "ogg"])
+async def test_ffmpeg_speaks_by_one_long_upload(stack: Stack, form: str) -> None:
+    async with hall(stack, "For programs") as (owner, guest, room_id), listening(stack, guest, room_id) as ear:
+        await owner.client.join(room_id, without_permit=True)
+        sound = ("-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-c:a", "libopus", "-b:a", "32k")
+        flush = ("-cluster_time_limit", "100", "-flush_packets", "1") if form == "webm" else ("-page_duration", "20000")
+        header = ("-headers", f"Authorization: Bearer {owner.access_token}\r\n", "-content_type", f"audio/{form}")
+        target = ("-f", form, "-method", "POST", *header, f"{stack.url}/speak/{room_id}")
+        process = await asyncio.create_subprocess_exec("ffmpeg", "-loglevel", "error", *sound, *flush, *target)
+        try:
+            await until_heard(ear, 440.0, 20)
+            await asyncio.sleep(2)
+            assert voices.power_at(ear.heard[-48_000:], 440.0) > 0.9
+        finally:
+            process.kill()
+            await process.wait()

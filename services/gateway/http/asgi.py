@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -125,6 +125,20 @@ class Request:
         """Reads a request that has no body to its end. Raises BodyInvalid for a body, and what `body` raises."""
         if await self.body(_LARGEST_NOTHING):
             raise BodyInvalid("this request takes no body")
+
+    async def parts(self, seconds: float) -> AsyncIterator[bytes]:
+        """The body as it comes, however long. Raises BodyTooSlow where nothing comes for so long, and Disconnected."""
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(seconds):
+                    message = await self._receive()
+            except TimeoutError:
+                raise BodyTooSlow(f"nothing came for {seconds:.0f} s") from None
+            if message["type"] != "http.request":
+                raise Disconnected
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
 
     async def body(self, limit: int = LARGEST_REQUEST_BYTES) -> bytes:
         """The whole body. Raises TooLarge, BodyTooSlow after ten seconds, or Disconnected."""

@@ -26,6 +26,7 @@ from services.gateway.reasons import refuse
 from services.programme.sounds import READERS, Form, Lengths, Reader, SoundInvalid
 
 PREFIX: Final = "/speak/"
+_TYPES: Final[dict[str, Form]] = {"audio/webm": "webm", "audio/ogg": "ogg"}
 LARGEST_PIECE: Final = 64 * 1024
 SILENT_SECONDS: Final = 5.0
 """Who sends pieces and sends none for so long has gone."""
@@ -150,6 +151,8 @@ class Speak:
     async def __call__(self, request: Request) -> Response:
         """A request of who sends pieces."""
         room_id, *parts = request.path.removeprefix(PREFIX).split("/")
+        if not parts:
+            return await self._upload(request, room_id)
         if parts == ["pieces"]:
             return await self._open_pieces(request, room_id) if request.method == "POST" else method_not_allowed("POST")
         if parts[:1] == ["pieces"] and len(parts) == 3 and parts[2].isdecimal() and len(parts[2]) < 10:
@@ -163,6 +166,25 @@ class Speak:
                 else method_not_allowed("DELETE")
             )
         raise refuse("SESSION_NOT_FOUND", f"the address is {PREFIX}, a room's id, and /pieces")
+
+    async def _upload(self, request: Request, room_id: str) -> Response:
+        """One long body; the answer says why it is over."""
+        if request.method != "POST":
+            return method_not_allowed("POST")
+        form = _TYPES.get(request.content_type())
+        if form is None:
+            raise refuse("MEDIA_TYPE_UNSUPPORTED", f"the body is {' or '.join(_TYPES)}")
+        uplink = await self._speakers.open(_room(room_id), self._shown(request), request.network, _understands(request))
+        mouth = _Mouth(uplink, READERS[form]())
+        try:
+            async for data in request.parts(SILENT_SECONDS):
+                mouth.take(data, self._now())
+        except DomainError as error:
+            self._speakers.close(uplink, error)
+            return problem(error)
+        finally:
+            self._speakers.close(uplink)
+        return json_response(200, {"ended": {"reason": "", "message": "all was said"}})
 
     async def _open_pieces(self, request: Request, room_id: str) -> Response:
         words = request.words("form", UNDERSTANDS)

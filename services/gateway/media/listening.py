@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,13 +18,12 @@ from services.gateway.domain.errors import SeatEnded, SignedOut, TooManyStreams,
 from services.gateway.domain.held_seat import HeldSeat
 from services.gateway.domain.listening import ENDINGS, Ending, Languages, is_fixed
 from services.gateway.domain.wish import Wish
-from services.gateway.media.live import ANYBODY, Hearer, LiveChannel, LiveMetrics, OpenSource
+from services.gateway.media.live import ANYBODY, Hearer, LiveChannel, LiveMetrics, LiveRoom, OpenSource
 from services.gateway.media.web import OpenRooms
 from services.gateway.reasons import is_over, refuse
 from services.gateway.settings import Settings
 from services.gateway.watch.stream_reports import StreamReports
-from services.programme.channels import Channel, ChannelKind
-from services.programme.containers import new_serial
+from services.programme.channels import FLOOR, Channel, ChannelKind, without
 from services.programme.listener import SAMPLE_RATE
 
 ROUND_SECONDS = 1.8
@@ -70,24 +69,6 @@ class Guest:
     network: str
 
 
-class _Room:
-    """What is heard of a room here."""
-
-    def __init__(self, now: float) -> None:
-        self.channels: dict[str, LiveChannel] = {}
-        self.tasks: dict[str, asyncio.Task[None]] = {}
-        self.hearers: set[Hearer] = set()
-        self.serial = new_serial()
-        self.languages: Languages | None = None
-        self.begun_at = now
-        """Loop time; the lines of all its channels begin here."""
-
-    @property
-    def follows_languages(self) -> bool:
-        """Whether somebody hears what the languages of the room come to, so that they are looked at in each round."""
-        return any(not is_fixed(hearer.wish) for hearer in self.hearers)
-
-
 class Listening:
     """Everybody who listens here."""
 
@@ -106,6 +87,8 @@ class Listening:
     ) -> None:
         self.is_draining = False
         self.open_rooms = open_rooms
+        self.voices: Callable[[str, str], int | None] = lambda _room_id, _user_id: None
+        """The member number of somebody who speaks over HTTPS on the floor of a room."""
         self._settings = settings
         self._seats = seats
         self._directory = directory
@@ -113,7 +96,7 @@ class Listening:
         self._revocations = revocations
         self._source = source
         self._background = background
-        self._rooms: dict[str, _Room] = {}
+        self._rooms: dict[str, LiveRoom] = {}
         self._hearers: set[Hearer] = set()
         self._places = 0
         self._of_user: Counter[str] = Counter()
@@ -152,7 +135,7 @@ class Listening:
             if self._revocations.refuses(access.user_id, access.sign_in_id, access.issued_at):
                 raise SignedOut("the sign-in has ended")
             hearer = Hearer(room_id, access, epoch, ending=ending, wish=wish, network=network)
-            hearer.channel = languages.heard(wish)
+            hearer.channel = self._heard(hearer, languages)
         self._room(room_id).hearers.add(hearer)
         self._hearers.add(hearer)
         self._count(hearer, 1)
@@ -177,6 +160,20 @@ class Listening:
         self._count(hearer, 1)
         self._opens.labels("opened").inc()
         return hearer
+
+    def follow_voice(self, room_id: str, user_id: str) -> None:
+        """Somebody began or ended speaking over HTTPS: they hear the others without themselves meanwhile."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return
+        for hearer in [each for each in room.hearers if each.user_id == user_id]:
+            name = self._heard(hearer, room.languages or Languages())
+            if name != hearer.channel:
+                self._move(room, hearer, name)
+
+    def _heard(self, hearer: Hearer, languages: Languages) -> str:
+        name, member = languages.heard(hearer.wish), self.voices(hearer.room_id, hearer.user_id)
+        return name if member is None or name != FLOOR else without(member)
 
     def begin(self, hearer: Hearer) -> bytes:
         """What a listener gets first; from here on pieces go to its outlet."""
@@ -279,11 +276,11 @@ class Listening:
         booths = frozenset(booth.language for booth in snapshot.booths)
         return Languages(booths, frozenset(seat.speaks for seat in snapshot.stage if not seat.language))
 
-    def _room(self, room_id: str) -> _Room:
+    def _room(self, room_id: str) -> LiveRoom:
         room = self._rooms.get(room_id)
         if room is None:
             loop = asyncio.get_running_loop()
-            room = self._rooms[room_id] = _Room(loop.time())
+            room = self._rooms[room_id] = LiveRoom(loop.time())
             # Also where somebody is refused after all.
             loop.call_later(LINGER_SECONDS, self._forget, room_id)
         return room
@@ -307,7 +304,7 @@ class Listening:
             room.tasks[hearer.channel] = self._background.spawn(f"sound of {channel}", live.run, restart=True)
         return live
 
-    def _part(self, room: _Room, hearer: Hearer) -> None:
+    def _part(self, room: LiveRoom, hearer: Hearer) -> None:
         live = room.channels.get(hearer.channel)
         if live is None:
             return
@@ -333,7 +330,7 @@ class Listening:
                 hearer.end(SignedOut("the sign-in has ended"))
         turns = asyncio.Semaphore(_ROOMS_AT_ONCE)
 
-        async def look(room_id: str, room: _Room) -> None:
+        async def look(room_id: str, room: LiveRoom) -> None:
             async with turns:
                 await self._check_seats(room_id, room)
                 await self._check_open(room_id, room)
@@ -342,7 +339,7 @@ class Listening:
 
         await asyncio.gather(*(look(*each) for each in list(self._rooms.items()) if each[1].hearers))
 
-    async def _check_seats(self, room_id: str, room: _Room) -> None:
+    async def _check_seats(self, room_id: str, room: LiveRoom) -> None:
         hearers = [each for each in room.hearers if not (each.ended or each.is_anybody)]
         for first in range(0, len(hearers), _BATCH):
             batch = hearers[first : first + _BATCH]
@@ -358,7 +355,7 @@ class Listening:
                 # A directory that forgot, or a new owner of the room, learns of those whose seats are not given up.
                 self._reports.resend(room_id)
 
-    async def _check_open(self, room_id: str, room: _Room) -> None:
+    async def _check_open(self, room_id: str, room: LiveRoom) -> None:
         """Ends the streams of those who showed nothing, once the room is not open to the web any more."""
         if not self.open_rooms.counts.get(room_id):
             return
@@ -367,18 +364,18 @@ class Listening:
                 for hearer in [each for each in room.hearers if each.is_anybody]:
                     hearer.end(WebClosed("the room is not open to the web any more"))
 
-    async def _follow_languages(self, room_id: str, room: _Room) -> None:
+    async def _follow_languages(self, room_id: str, room: LiveRoom) -> None:
         with suppress(DomainError):
             languages = await self._ask_languages(room_id)
             if languages == room.languages:
                 return
             room.languages = languages
             for hearer in list(room.hearers):
-                name = languages.heard(hearer.wish)
+                name = self._heard(hearer, languages)
                 if name != hearer.channel:
                     self._move(room, hearer, name)
 
-    def _move(self, room: _Room, hearer: Hearer, name: str) -> None:
+    def _move(self, room: LiveRoom, hearer: Hearer, name: str) -> None:
         """Lets a listener hear another channel: the next piece is of that one, on the same line."""
         self._part(room, hearer)
         self._count(hearer, -1)

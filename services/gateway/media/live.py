@@ -8,10 +8,11 @@ from typing import Final, Protocol
 
 from services.common.sight.metrics import Metrics
 from services.common.trust.tokens import AccessToken
-from services.gateway.domain.listening import Ending
+from services.gateway.domain.listening import Ending, Languages, is_fixed
 from services.gateway.domain.wish import Wish
 from services.gateway.watch.reader import Reader
 from services.programme.channels import Channel
+from services.programme.containers import new_serial
 from services.programme.listener import Heard
 from services.programme.pieces import LiveLine, Piece, Pieces, Placed
 
@@ -181,3 +182,21 @@ class LiveChannel:
                 continue
             if piece is not None:
                 await cast.send(piece)
+
+
+class LiveRoom:
+    """What is heard of a room here."""
+
+    def __init__(self, now: float) -> None:
+        self.channels: dict[str, LiveChannel] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.hearers: set[Hearer] = set()
+        self.serial = new_serial()
+        self.languages: Languages | None = None
+        self.begun_at = now
+        """Loop time; the lines of all its channels begin here."""
+
+    @property
+    def follows_languages(self) -> bool:
+        """Whether somebody hears what the languages of the room come to, so that they are looked at in each round."""
+        return any(not is_fixed(hearer.wish) for hearer in self.hearers)

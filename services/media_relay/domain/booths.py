@@ -84,7 +84,7 @@ def mix_of(
     """
     here = frozenset(member for member, booth in speaking.items() if channel.mixes(booth))
     if channel.kind is not ChannelKind.LANGUAGE:
-        return Mix(voices=here)
+        return Mix(voices=here - {channel.leaves_out})
     part = booths.get(channel.booth)
     if part is None:
         return Mix(booth=channel.booth)

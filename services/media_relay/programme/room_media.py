@@ -340,8 +340,11 @@ class RoomMediaTable:
             if session.kind is Kind.STAGE and not session.silenced
         }
         room_id = channel.room_id
-        if self._rooms.rehearses(room_id):
+        # Who speaks hears the others on stage in a rehearsal too, by whatever way it comes.
+        if self._rooms.rehearses(room_id) and channel.leaves_out is None:
             return Mix(channel.booth)
+        if channel.leaves_out is not None and channel.leaves_out not in speaking:
+            return Mix()
         return mix_of(channel, speaking, self._rooms.booths(room_id), self._rooms.speaks(room_id))
 
     def _export(self, channels: Iterable[Channel]) -> None:

@@ -8,7 +8,7 @@ from majlis.room_directory.v1 import booth_pb2
 
 from services.media_relay.domain.booths import BoothPart, BoothRule, Mix, Place, mix_of, place_of
 from services.media_relay.messages import room_part
-from services.programme.channels import FLOOR, THRIFT, Channel
+from services.programme.channels import FLOOR, THRIFT, Channel, without
 
 ROOM = "room000001"
 ARABIC = Channel(ROOM, "ar")
@@ -123,3 +123,9 @@ def test_a_part_in_a_room_tells_its_booths() -> None:
         BoothPart("ar", 10, -100, BoothRule.FLOOR, 5, ((10, "ru"),)),
         BoothPart("ru", 0, 0, BoothRule.SILENCE, 0),
     )
+
+
+def test_who_speaks_over_https_hears_the_floor_without_their_own_voice() -> None:
+    speaking = {1: "", 2: "", 3: "ar"}
+    assert mix_of(Channel("room000001", without(2)), speaking, {}, {}).voices == {1}
+    assert mix_of(Channel("room000001", without(9)), speaking, {}, {}).voices == {1, 2}
