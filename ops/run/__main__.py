@@ -96,7 +96,13 @@ async def until_open(processes: list[Process]) -> bool:
 def announce(options: Options) -> str:
     """The address and, until it has been used, the owner link."""
     link = options.state / "owner-link"
-    lines = ["", f"  Majlis is open at  {options.url}"]
+    page, media = options.port, options.port + 2
+    lines = [
+        "",
+        f"  Majlis is open at  {options.url}",
+        f"  For people outside open TCP {page} (the page, and sound where nothing else passes)",
+        f"  and UDP and TCP {media} (sound)",
+    ]
     with contextlib.suppress(OSError):
         lines += [f"  You own it: open   {link.read_text().strip()}", "  (this link works once)"]
     return "\n".join([*lines, "  Ctrl-C stops everything", ""])

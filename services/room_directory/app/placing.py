@@ -110,8 +110,12 @@ class Placing:
         if user_id not in room.seats:
             # Somebody on stage whose seat is lost: there is nothing a session could serve.
             return None
-        # A seat alone makes nobody a returning listener: everyone who knocks gets one first.
-        returning, permit_id = room.had_sound(user_id, self._clock.now()), self._permits.new_id()
+        # A seat alone makes nobody a returning listener: everyone who knocks gets one first. Nor does sound over HTTPS,
+        # of which relays had no part: else those who wait for one would be overtaken.
+        seat = room.seats[user_id]
+        never_called = seat.listens and not seat.relay_id
+        returning = room.had_sound(user_id, self._clock.now()) and not never_called
+        permit_id = self._permits.new_id()
         kind, on_stage = kind_for(room, user_id), room.stage.get(user_id)
         # Who interprets is the reason for a channel, whoever hears it: it is mixed where the stage is.
         channel = (on_stage.booth or CHANNEL) if on_stage else wish.heard_in(room.booths, room.spoken)

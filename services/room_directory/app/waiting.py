@@ -131,7 +131,7 @@ class WaitingRoom:
         before = goes_before(live.room, actor.user_id, self._clock.now())
         is_offered = line is not None and line.is_offered(actor.user_id)
         is_newcomer = not (is_offered or before)
-        if is_newcomer and self._has_to_wait(live, ticket, now):
+        if is_newcomer and self._has_to_wait(actor, live, knock, ticket, now):
             return self._wait(actor, live, knock, ticket, RoomFull("others wait for a seat before this room"))
         try:
             return await self._take_seat(actor, live, knock)
@@ -221,7 +221,9 @@ class WaitingRoom:
             left -= 1
             yield live, line, waiter
 
-    def _has_to_wait(self, live: LiveRoom, ticket: Ticket | None, now: float) -> bool:
+    def _has_to_wait(self, actor: Actor, live: LiveRoom, knock: Knock, ticket: Ticket | None, now: float) -> bool:
+        if knock.without_permit and self._takes_nobodys_seat(actor, live, now):
+            return self._door.take("", now) > 0
         # Without a line this copy may just have got the room: where it, or the fleet, is well filled, some may have
         # waited before it.
         relays, share = self._fleet.relays.values(), self._limits.relay_share
@@ -231,6 +233,16 @@ class WaitingRoom:
         if self._is_short or self._line_of(live).keeps_out(ticket, now, likely=likely):
             return True
         return self._door.take("", now) > 0
+
+    @staticmethod
+    def _takes_nobodys_seat(actor: Actor, live: LiveRoom, now: float) -> bool:
+        """Whether there is a seat for all before them in line, too: those wait for relays, which HTTPS does not need."""
+        if now < live.settles_until:
+            return False
+        line = live.line
+        waiter = line.of(actor.user_id) if line is not None else None
+        others = 0 if line is None else len(line) if waiter is None else line.position(waiter) - 1
+        return live.room.listener_count() + others < live.room.rules.listener_limit
 
     async def _take_seat(self, actor: Actor, live: LiveRoom, knock: Knock) -> Seated:
         room_id, line = live.room.room_id, live.line

@@ -8,6 +8,7 @@ import pytest
 from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
 
 from services.common.rpc.errors import raise_for
+from tests.integration.room_directory.test_rungs import stream_of_sound
 from tests.integration.room_directory.world import World, on_both_databases, refusal, refused_with
 from tests.support.fake_auth import person
 
@@ -233,6 +234,29 @@ async def test_who_waits_for_a_fleet_that_has_its_hands_full_is_told_that_and_no
     assert place.relays_busy
     relay.load |= {"ladder_step": 5, "packets_per_second_budget": 400_000}
     await _until_in(world, "omar", room_id, place.ticket)
+
+
+async def test_who_listens_over_https_waits_for_no_relay_and_takes_nobodys_seat(world: World) -> None:
+    await world.crash()
+    world.changes = {"listener_limit": 3}
+    await world.start()
+    relay = await world.relay()
+    room_id = (await world.create("lina")).room_id
+    relay.load |= {"ladder_step": 7, "packets_per_second_budget": 1}
+    await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].footing.step == 7)
+    place = await _wait(world, "omar", room_id)
+    assert place.relays_busy
+    nadia = await world.join("nadia", room_id, without_permit=True)
+    assert nadia.seat.epoch, "there are seats, and it is relays that are missing"
+    assert not nadia.permit.permit
+    await stream_of_sound(world, "nadia", room_id, nadia.seat.epoch)
+    asked = room_service_pb2.GetMediaPermitRequest(room_id=room_id, kind=room_pb2.MEDIA_KIND_AUDIENCE)
+    assert await refusal(world.call("nadia", "GetMediaPermit", asked)) == "NO_RELAY", "as a newcomer to relays"
+    await world.join("sana", room_id, without_permit=True)
+    late = await world.join("walid", room_id, without_permit=True, may_wait=True)
+    assert late.HasField("place"), "the last seat is for who waits in line"
+    omar = await world.join("omar", room_id, without_permit=True, ticket=place.ticket)
+    assert omar.seat.epoch, "whoever waits may listen over HTTPS instead"
 
 
 async def test_a_room_that_is_over_is_named_to_who_comes_late_unless_it_was_closed(world: World) -> None:
