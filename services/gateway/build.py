@@ -56,6 +56,7 @@ from services.gateway.http.streaming import Admission
 from services.gateway.media.ice import IceServers, WithIceServers
 from services.gateway.media.listener_reports import REPORT_SECONDS, ListenerReports
 from services.gateway.media.listening import Listening
+from services.gateway.media.machine import within
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.reach import trials_of
 from services.gateway.media.sessions import MediaSessions
@@ -102,7 +103,7 @@ class Gateway:
         Raises SettingsError, and PortTaken for the public ports, which are taken here and served by `start`.
         """
         self.certificate = certificate = public_certificate(settings)
-        self._settings = settings
+        self._settings = settings = within(settings)
         self.background = Background()
         self.bus = Bus(settings, metrics)
         self.relay_table, self._sparing = RelayTable(), SparingRelays()
@@ -122,7 +123,7 @@ class Gateway:
         self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
-        self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id))
+        self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id), settings)
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, outward.auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())

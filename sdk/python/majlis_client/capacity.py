@@ -87,12 +87,26 @@ def _print(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityResponse)
         # Above the table: a table's own title breaks where the table is narrow.
         console.print(say("capacity.fleet"), markup=False)
         _print_fleet(console, told)
+    for each in told.gateways:
+        console.print(_gateway(each), markup=False)
     if not asked.rooms and told.fleet:
         return
     if told.verdict != pb.CAPACITY_VERDICT_NO_RELAY:
         console.print(say("capacity.plan", rooms=asked.rooms, listeners=asked.listeners), markup=False)
         console.print(_plan(told))
     console.print(_verdict(asked, told), markup=False)
+
+
+def _gateway(each: pb.GatewayCapacity) -> str:
+    return say(
+        "capacity.gateway",
+        listeners=each.listeners,
+        limit=each.listener_limit,
+        more=each.listeners_more,
+        cores=f"{each.cores:.2f}",
+        mebibytes=f"{each.mebibytes:.0f}",
+        megabits=f"{each.megabits_per_second:.1f}",
+    )
 
 
 def _table(*heads: str) -> "Table":

@@ -166,10 +166,12 @@ class DirectoryClient:
         """Which people's event streams opened or went."""
         await self._fleet.ReportStreams(fleet_service_pb2.ReportStreamsRequest(changes=changes))
 
-    async def report_listeners(self, gateway_id: str, rooms: list[sessions_pb2.RoomListeners]) -> None:
+    async def report_listeners(
+        self, gateway_id: str, rooms: list[sessions_pb2.RoomListeners], load: sessions_pb2.GatewayLoad | None = None
+    ) -> None:
         """How many hear what over HTTPS here."""
         await self._fleet.ReportListeners(
-            fleet_service_pb2.ReportListenersRequest(gateway_id=gateway_id, rooms=rooms),
+            fleet_service_pb2.ReportListenersRequest(gateway_id=gateway_id, rooms=rooms, load=load),
             timeout=DEFAULT_DEADLINE_SECONDS,
         )
 

@@ -7,6 +7,7 @@ from services.common.clock import Clock
 from services.programme.forecast import Forecast, Plan, Room, for_newcomers, forecast, listeners_on, rooms_on
 from services.programme.work import NOTHING, Work
 from services.room_directory.app.fleet import Fleet
+from services.room_directory.app.listeners import GatewayLoad
 from services.room_directory.app.ports import Limits
 from services.room_directory.domain.placement import RelayLoadState
 
@@ -51,6 +52,8 @@ class Outlook:
 
     fleet: list[RelayOutlook]
     forecast: Forecast | None
+    gateways: list[tuple[str, GatewayLoad]]
+    """Those that told what they carry over HTTPS."""
 
 
 class CapacityCases:
@@ -77,9 +80,10 @@ class CapacityCases:
             if relay.is_fresh(now) and relay.limits.usual
         ]
         fleet.sort(key=lambda each: (each.state.ordinal, each.state.relay_id))
+        gateways = self._fleet.listeners.loads()
         takers = [each.room for each in fleet if each.accepting]
         if not takers:
-            return Outlook(fleet=fleet, forecast=None)
+            return Outlook(fleet=fleet, forecast=None, gateways=gateways)
         largest = max(takers, key=lambda room: room.limits.usual)
         kind = Room(NOTHING, largest.limits, largest.tariff, self._share)
         # Copies: laying out takes while it lasts, and the relays themselves stay as they are.
@@ -90,4 +94,4 @@ class CapacityCases:
         if plan.listeners > most:
             fits = None if told.listeners_carried is None else min(told.listeners_carried, int(most))
             told = replace(told, listeners_carried=fits, rooms_carried=0)
-        return Outlook(fleet=fleet, forecast=told)
+        return Outlook(fleet=fleet, forecast=told, gateways=gateways)

@@ -26,8 +26,21 @@ class Told:
     """People without."""
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayLoad:
+    """What a gateway does for those who listen over HTTPS."""
+
+    listeners: int
+    limit: int
+    more: int
+    bits_per_second: int = 0
+    millicores: int = 0
+    memory_bytes: int = 0
+
+
 @dataclass(slots=True)
 class _Gateway:
+    load: GatewayLoad | None = None
     rooms: OrderedDict[str, tuple[Told, float]] = field(default_factory=OrderedDict)
     """The rooms told of last stand last, each with the monotonic seconds of that."""
     heard_at: float = 0.0
@@ -41,12 +54,13 @@ class Listeners:
         self._clock = clock
         self._gateways: OrderedDict[str, _Gateway] = OrderedDict()
 
-    def report(self, gateway_id: str, rooms: Iterable[Told]) -> None:
+    def report(self, gateway_id: str, rooms: Iterable[Told], load: GatewayLoad | None = None) -> None:
         """Takes in what a gateway tells."""
         now = self._clock.monotonic()
         gateway = self._gateways.setdefault(gateway_id, _Gateway())
         self._gateways.move_to_end(gateway_id)
         gateway.heard_at = now
+        gateway.load = load or gateway.load
         for told in rooms:
             gateway.rooms[told.room_id] = (told, now)
             gateway.rooms.move_to_end(told.room_id)
@@ -70,6 +84,11 @@ class Listeners:
     def web(self, room_id: str) -> int:
         """How many listen from the web without a seat."""
         return sum(told.web for told in self._told(room_id))
+
+    def loads(self) -> list[tuple[str, GatewayLoad]]:
+        """What each gateway does that told it lately."""
+        known = self._gateways.items()
+        return sorted((name, each.load) for name, each in known if each.load and not self._is_old(each.heard_at))
 
     def rungs(self, room: Room) -> Rungs:
         """By which way a room's audience hears it."""

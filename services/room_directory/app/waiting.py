@@ -236,7 +236,7 @@ class WaitingRoom:
 
     @staticmethod
     def _takes_nobodys_seat(actor: Actor, live: LiveRoom, now: float) -> bool:
-        """Whether there is a seat for all before them in line, too: those wait for relays, which HTTPS does not need."""
+        """Whether there is a seat for all before them in line, too: those wait for relays, and HTTPS needs none."""
         if now < live.settles_until:
             return False
         line = live.line

@@ -13,7 +13,7 @@ from services.common.errors import DomainError
 from services.programme.channels import FLOOR, Channel
 from services.programme.messages import channel_message
 from services.programme.work import FRAMES, PACKETS_ONLY, Costs, Limits, Tariff, Work
-from services.room_directory.app.listeners import Told
+from services.room_directory.app.listeners import GatewayLoad, Told
 from services.room_directory.app.ports import BoothPart, RoomPart
 from services.room_directory.domain.events import SeatAction
 from services.room_directory.domain.ladder import Footing, LadderCause, LadderOrder
@@ -213,6 +213,18 @@ def given_seats(seats: Iterable[peer_service_pb2.GivenSeat], now: datetime) -> l
 def told_listeners(rooms: Iterable[sessions_pb2.RoomListeners]) -> list[Told]:
     """Who listens where at a gateway."""
     return [Told(each.room_id, {one.channel: one.listeners for one in each.channels}, each.web) for each in rooms]
+
+
+def gateway_load(load: sessions_pb2.GatewayLoad) -> GatewayLoad:
+    """What a gateway does for those who listen over HTTPS."""
+    return GatewayLoad(
+        listeners=load.listeners,
+        limit=load.listener_limit,
+        more=load.listeners_more,
+        bits_per_second=load.bits_per_second,
+        millicores=load.millicores,
+        memory_bytes=load.bytes,
+    )
 
 
 def watch_decision(room: Room, seat: Seat | DomainError) -> fleet_service_pb2.WatchDecision:

@@ -7,6 +7,7 @@ from majlis.room_directory.v1 import capacity_service_pb2_grpc
 
 from services.programme.forecast import Forecast, Plan
 from services.room_directory.app.capacity import CapacityCases, RelayOutlook
+from services.room_directory.app.listeners import GatewayLoad
 
 _MOST = 2**32 - 1
 
@@ -27,9 +28,10 @@ class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
         )
         outlook = await self._capacity.forecast(plan)
         fleet = [_relay(each) for each in outlook.fleet]
+        gateways = [_gateway(*each) for each in outlook.gateways]
         told = outlook.forecast
         if told is None:
-            return pb.ForecastCapacityResponse(verdict=pb.CAPACITY_VERDICT_NO_RELAY, fleet=fleet)
+            return pb.ForecastCapacityResponse(verdict=pb.CAPACITY_VERDICT_NO_RELAY, fleet=fleet, gateways=gateways)
         return pb.ForecastCapacityResponse(
             verdict=_verdict(plan, told),
             rooms_carried=told.rooms_carried,
@@ -41,6 +43,7 @@ class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
             relays=told.relays,
             fleet=fleet,
             listeners_carried=told.listeners_carried,
+            gateways=gateways,
         )
 
 
@@ -48,6 +51,18 @@ def _verdict(plan: Plan, told: Forecast) -> "pb.CapacityVerdict.ValueType":
     if told.rooms_carried == plan.rooms:
         return pb.CAPACITY_VERDICT_CARRIED
     return pb.CAPACITY_VERDICT_MORE_RELAYS if told.relays else pb.CAPACITY_VERDICT_BIGGER_RELAYS
+
+
+def _gateway(gateway_id: str, load: GatewayLoad) -> pb.GatewayCapacity:
+    return pb.GatewayCapacity(
+        gateway_id=gateway_id,
+        listeners=load.listeners,
+        listener_limit=load.limit,
+        listeners_more=load.more,
+        megabits_per_second=load.bits_per_second / 1e6,
+        cores=load.millicores / 1000,
+        mebibytes=load.memory_bytes / 2**20,
+    )
 
 
 def _relay(outlook: RelayOutlook) -> pb.RelayCapacity:

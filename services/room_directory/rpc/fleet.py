@@ -84,7 +84,8 @@ class FleetServicer(fleet_service_pb2_grpc.FleetServiceServicer):
             await self._peers.report_listeners(address, request.gateway_id, rooms)
 
         mine = await self._passing.sort(request.rooms, _room_of, pass_on, passed_on=_is_passed_on())
-        self._fleet.listeners.report(request.gateway_id, relay_messages.told_listeners(mine))
+        load = relay_messages.gateway_load(request.load) if request.HasField("load") else None
+        self._fleet.listeners.report(request.gateway_id, relay_messages.told_listeners(mine), load)
         return pb.ReportListenersResponse()
 
     async def ReportSessions(self, request: pb.ReportSessionsRequest, context: Any) -> pb.ReportSessionsResponse:

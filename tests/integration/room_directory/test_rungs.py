@@ -2,7 +2,7 @@
 
 from google.protobuf.message import Message
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import booth_service_pb2, fleet_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import booth_service_pb2, capacity_service_pb2, fleet_service_pb2, sessions_pb2
 
 from services.common.ids import new_id
 from tests.integration.room_directory.world import World, refusal
@@ -66,3 +66,17 @@ async def test_moderators_see_who_hears_a_channel_over_https_too_and_nobody_but_
     assert await refusal(relays) == "CALLER_NOT_ALLOWED"
     hostile = fleet_service_pb2.ReportListenersRequest(gateway_id="gateway0000001", rooms=[heard("no room")])
     assert await refusal(world.stub.ReportListeners(hostile, metadata=world.as_service("gateway"))) == "FIELD_INVALID"
+
+
+async def test_operators_see_what_gateways_carry_over_https_and_how_many_more_they_take(world: World) -> None:
+    await world.relay()
+    load = sessions_pb2.GatewayLoad(
+        listeners=35, listener_limit=40, listeners_more=5, bits_per_second=1_400_000, millicores=4, bytes=2**21
+    )
+    request = fleet_service_pb2.ReportListenersRequest(gateway_id="gateway0000001", load=load)
+    await world.stub.ReportListeners(request, metadata=world.as_service("gateway"))
+    await tell(world)
+    asked = capacity_service_pb2.ForecastCapacityRequest(rooms=1, listeners=1)
+    (gateway,) = (await world.call("lina", "ForecastCapacity", asked, operator=True)).gateways
+    assert (gateway.listeners, gateway.listeners_more, gateway.megabits_per_second) == (35, 5, 1.4)
+    assert (gateway.cores, gateway.mebibytes) == (0.004, 2.0)

@@ -13,8 +13,10 @@ class Hall:
         self.here: dict[str, dict[str, int]] = {}
         self.anybody: dict[str, int] = {}
         self.told: list[list[sessions_pb2.RoomListeners]] = []
-        self.is_away = False
-        self.reports = ListenerReports(self, self.send)
+        self.is_away = self.is_draining = False
+        self.max_listeners = 40
+        self.loads: list[sessions_pb2.GatewayLoad | None] = []
+        self.reports = ListenerReports(self, self.send, self)
 
     def heard(self) -> dict[str, dict[str, int]]:
         return self.here
@@ -22,10 +24,11 @@ class Hall:
     def web(self) -> dict[str, int]:
         return self.anybody
 
-    async def send(self, rooms: list[sessions_pb2.RoomListeners]) -> None:
+    async def send(self, rooms: list[sessions_pb2.RoomListeners], load: sessions_pb2.GatewayLoad | None) -> None:
         if self.is_away:
             raise PartUnavailable("the directory is away")
         self.told.append(rooms)
+        self.loads.append(load)
 
     async def tell(self) -> list[tuple[str, dict[str, int], int]]:
         self.told.clear()
@@ -62,3 +65,17 @@ async def test_many_rooms_go_in_several_messages() -> None:
     hall.here = {f"room{number:04}": {"floor": 1} for number in range(1100)}
     assert len(await hall.tell()) == 1100
     assert max(map(len, hall.told)) <= 1000
+
+
+async def test_each_report_says_once_what_the_gateway_carries_and_how_many_more_it_lets_in() -> None:
+    hall = Hall()
+    hall.here, hall.anybody = {"room1": {"floor": 30}}, {"room1": 5}
+    await hall.tell()
+    (load,) = hall.loads
+    assert load is not None
+    assert (load.listeners, load.listener_limit, load.listeners_more) == (35, 40, 10)
+    assert load.bits_per_second > 35 * 32_000
+    hall.is_draining = True
+    await hall.tell()
+    assert hall.loads[-1] is not None
+    assert (hall.loads[-1].listeners_more, hall.loads[-1].draining) == (0, True)
