@@ -9,7 +9,7 @@ import { shell } from './build/shell.ts';
 import { slimContracts } from './build/contracts.ts';
 
 const backend = process.env['MAJLIS_URL'] ?? 'http://localhost:8080';
-const proxied = ['^/majlis\\.', '^/events/', '^/captions/', '^/whip/', '^/whep/', '^/media/', '^/\\.well-known/'];
+const proxied = ['^/majlis\\.', '^/events/', '^/captions/', '^/whip/', '^/whep/', '^/media/', '^/speak/', '^/\\.well-known/'];
 
 export default defineConfig({
   plugins: [slimContracts(), svelte(), icons(), shell(), card(), pwa(), compress()],

@@ -36,6 +36,8 @@ _BURST_BYTES: Final = 512 * 1024
 _MESSAGES_A_SECOND: Final = 200
 _BURST_MESSAGES: Final = 2000
 """Of who was stalled for ten seconds all comes at once."""
+_CONFIRM_SECONDS: Final = 0.5
+"""Systems on the way hold far more than anybody wants to be late by: who speaks is told what has come."""
 _REMEMBERED: Final = 1000
 """Sessions by pieces that ended, whose senders may still ask why."""
 
@@ -52,6 +54,8 @@ class _Mouth:
     uplink: Uplink
     reader: Reader
     flow: TokenBuckets = field(default_factory=_flow)
+    newest: int | None = None
+    """When the sound that came last was said, where that is known."""
 
     def take(self, data: bytes, now: float) -> None:
         """Raises SoundRefused, RateLimited, and why the session is over."""
@@ -59,9 +63,12 @@ class _Mouth:
         if self.flow.take("", now, cost) > 0:
             raise RateLimited("more came than anybody says in that time")
         try:
-            self.uplink.put(self.reader.read(data))
+            sounds = self.reader.read(data)
+            self.uplink.put(sounds)
         except SoundInvalid as error:
             raise SoundRefused(str(error)) from None
+        if sounds:
+            self.newest = sounds[-1][0]
 
 
 @dataclass(slots=True)
@@ -133,11 +140,13 @@ class Speak:
         """Until the client goes, or the session is over. Raises why it is over."""
         uplink = mouth.uplink
         news = self._background.spawn("news for a speaker", lambda: _tell_news(uplink, send))
+        came = self._background.spawn("what came of a speaker", lambda: _tell_heard(mouth, send))
         try:
             while (message := await receive())["type"] == "websocket.receive":
                 mouth.take(cast("bytes", message.get("bytes")) or b"", self._now())
         finally:
             news.cancel()
+            came.cancel()
 
     async def _over(self, uplink: Uplink | None, why: DomainError, send: Send) -> None:
         if uplink is not None:
@@ -300,3 +309,15 @@ async def _tell_news(uplink: Uplink, send: Send) -> None:
     with suppress(Exception):
         await _tell(send, {"ended": {"reason": uplink.ended.reason, "message": uplink.ended.message}})
         await send({"type": "websocket.close", "code": 1000})
+
+
+async def _tell_heard(mouth: _Mouth, send: Send) -> None:
+    """Says what has come, as long as more comes: until it is cancelled, or the socket is gone."""
+    told = None
+    while mouth.uplink.ended is None:
+        await asyncio.sleep(_CONFIRM_SECONDS)
+        if mouth.newest == told or mouth.uplink.ended is not None:
+            continue
+        told = mouth.newest
+        with suppress(Exception):
+            await _tell(send, {"heard": told})

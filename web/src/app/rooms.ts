@@ -15,6 +15,8 @@ import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
 import { openSink } from '../media/sink.ts';
 import { isFinal, WebSession, type WebParts } from '../media/web-session.ts';
+import { Passage, Uplink } from '../media/uplink/uplink.ts';
+import { openVoice } from '../media/uplink/voice.ts';
 import { RoomActions } from '../room/actions.ts';
 import { RoomEvents } from '../room/events.ts';
 import { listenPath, openListening } from '../room/listen-path.ts';
@@ -26,11 +28,13 @@ import type { SoundSource } from '../room/sound-parts.ts';
 import { Sound } from '../room/sound.svelte.ts';
 import type { StreamParts } from '../room/sse-follower.ts';
 import { takeSlot } from '../room/stream-slots.ts';
+import { WebSpeaker } from '../room/web-speaker.svelte.ts';
 import type { Parts, RoomSide } from './parts.ts';
 
 export function buildRooms({ api, choices, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
   const microphone = new Microphone();
   const chime = new Chime(clock);
+  const passage = new Passage();
   const ear = new StageEar(() => openEar(), clock);
   const hint = new RungHint({ recall: () => recall('rung'), keep: (text) => keep('rung', text), network: kindOfNetwork, now: Date.now });
   const streams = { ask, renew: () => api.renewSignIn(), slot: () => takeSlot(), clock, waits, network };
@@ -40,7 +44,13 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
     stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
     captions: (roomId, language, listener) => followCaptions(roomId, language, listener, streams),
-    sound: (source, roomId) =>
+    speaker: (source, opened) =>
+      new WebSpeaker(
+        source,
+        { uplink: (events) => new Uplink({ clock, voice: openVoice, socket: openSocket, fetch: (input, init) => fetch(input, init), passage }, events), microphone, waits, network },
+        opened,
+      ),
+    sound: (source, roomId, uplink) =>
       new Sound(source, {
         session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers),
         web: (kind, tell) => new WebSession(kind, tell, listeningTo(roomId, source, streams)),
@@ -51,6 +61,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
         waits,
         network,
         hint,
+        uplink,
         random: Math.random,
       }),
     microphone,
@@ -116,4 +127,11 @@ async function openEar(): Promise<Hears> {
     void context.close();
     throw error;
   }
+}
+
+/** A WebSocket to a path of this origin. */
+function openSocket(path: string): WebSocket {
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return new WebSocket(address);
 }

@@ -11,7 +11,8 @@ import type { Heard } from './heard.ts';
 export type Air = 'air' | 'rehearsing' | 'off' | 'cough' | 'ready' | 'resting' | 'joining' | 'lost' | 'closed';
 
 /** Whether a sound that was there is gone, so that nobody is heard. */
-export function lostSound(state: string): boolean {
+export function lostSound({ state, rung, voice }: { state: string; rung?: string; voice?: string }): boolean {
+  if (rung === 'https') return voice === 'lost' || voice === 'full';
   return state === 'reconnecting' || state === 'blocked' || state === 'full';
 }
 

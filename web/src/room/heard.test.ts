@@ -1,7 +1,7 @@
 // Am I heard? Never "live" while nobody hears.
 import { expect, test } from 'vitest';
 import { RoomState } from '../gen/majlis/room_directory/v1/room_pb.ts';
-import { heard } from './heard.ts';
+import { heard, heardWord } from './heard.ts';
 
 const seat = { muted: false };
 const microphone = { state: 'live', held: false };
@@ -30,4 +30,25 @@ test('a session that is not up yet, or away, is not live', () => {
 
 test('on a closed stage nobody is live', () => {
   expect(heard(seat, RoomState.CLOSING, microphone, sound)).toBe('closed');
+});
+
+test('over the web it is the voice’s own way that counts, whatever becomes of the ears', () => {
+  const web = { state: 'on', kind: 'stage', rung: 'https', voice: 'on' };
+  expect(heard(seat, RoomState.LIVE, microphone, web)).toBe('live');
+  expect(heard(seat, RoomState.LIVE, microphone, { ...web, state: 'reconnecting' })).toBe('live');
+  for (const voice of ['off', 'connecting', 'lost', 'full']) expect(heard(seat, RoomState.LIVE, microphone, { ...web, voice }), voice).toBe('joining');
+  expect(heard(seat, RoomState.LIVE, microphone, { ...web, voice: 'unable' })).toBe('unheard');
+  expect(heard({ muted: true }, RoomState.LIVE, microphone, web)).toBe('muted');
+});
+
+test('a call that is back carries the voice, whatever the web did', () => {
+  expect(heard(seat, RoomState.LIVE, microphone, { ...sound, rung: 'call', voice: 'lost' })).toBe('live');
+});
+
+test('who speaks over the web is told that they are heard later, and a rehearsal is told before that', () => {
+  const web = { ...sound, rung: 'https', voice: 'on' };
+  expect(heardWord('live', false, web)).toBe('heard.web');
+  expect(heardWord('live', true, web)).toBe('heard.rehearsing');
+  expect(heardWord('live', false, sound)).toBe('heard.live');
+  expect(heardWord('joining', false, web)).toBe('heard.joining');
 });

@@ -12,16 +12,33 @@ export interface Microphone {
   held: boolean;
 }
 
+/** How the sound of a room goes, and the voice beside it. */
+export interface Carried {
+  state: string;
+  kind: string;
+  rung?: string;
+  /** As SpeakerState has it. */
+  voice?: string;
+}
+
 /** What becomes of the voice of somebody on stage. */
-export function heard(seat: { muted: boolean }, room: RoomState, microphone: Microphone, sound: { state: string; kind: string }): Heard {
+export function heard(seat: { muted: boolean }, room: RoomState, microphone: Microphone, sound: Carried): Heard {
   if (room === RoomState.CLOSING) return 'closed';
   if (seat.muted || microphone.held) return 'muted';
   if (microphone.state !== 'live') return 'unheard';
-  const connected = sound.kind === 'stage' && (sound.state === 'on' || sound.state === 'tap');
-  return connected ? 'live' : 'joining';
+  if (sound.kind !== 'stage') return 'joining';
+  // Over the web the voice has a way of its own, whatever becomes of the ears.
+  if (sound.rung === 'https') return sound.voice === 'unable' ? 'unheard' : sound.voice === 'on' ? 'live' : 'joining';
+  return sound.state === 'on' || sound.state === 'tap' ? 'live' : 'joining';
 }
 
-export const heardWords: Record<Heard, Key> = {
+/** What is said of it. */
+export function heardWord(mine: Heard, rehearsal: boolean, { rung }: Carried): Key {
+  if (mine !== 'live') return heardWords[mine];
+  return rehearsal ? 'heard.rehearsing' : rung === 'https' ? 'heard.web' : heardWords.live;
+}
+
+const heardWords: Record<Heard, Key> = {
   live: 'heard.live',
   muted: 'heard.muted',
   unheard: 'heard.unheard',

@@ -26,6 +26,7 @@ import { Feed, type Change, type Stream } from './feed.svelte.ts';
 import { hearingOf } from './booth-ear.ts';
 import { StageQuality } from './input-quality.svelte.ts';
 import { Listening } from './listening.svelte.ts';
+import type { Carried } from './heard.ts';
 import { boothOf, type Choice, type Wish } from './hearing.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
@@ -33,8 +34,9 @@ import type { PlaceLocks } from './place-locks.ts';
 import { HandQueue } from './queue.svelte.ts';
 import type { Gone, RoomView } from './reducer.ts';
 import { SoundFollower, type Voice } from './sound-follower.ts';
-import type { SoundSource } from './sound-parts.ts';
+import type { SoundSource, Uplink } from './sound-parts.ts';
 import type { Sound } from './sound.svelte.ts';
+import type { SpeakerSource, WebSpeaker } from './web-speaker.svelte.ts';
 
 /** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
 function whyGone(reason: string): Gone {
@@ -57,7 +59,8 @@ export interface RoomParts {
   /** Gives a seat up while the page goes away: nothing waits for the answer. */
   leaveAndGo(roomId: string, epoch: bigint): void;
   stream(roomId: string, listener: StreamListener): Stream;
-  sound(source: SoundSource, roomId: string): Sound;
+  sound(source: SoundSource, roomId: string, uplink: Uplink): Sound;
+  speaker(source: SpeakerSource, opened: () => void): WebSpeaker;
   microphone: Voice;
   /** A hand went up; `urgent`: something that an interpreter must not miss. */
   chime(urgent?: boolean): void;
@@ -85,6 +88,7 @@ export class LiveRoom {
   /** The hands that are up, for who moderates. */
   readonly queue: HandQueue;
   readonly sound: Sound;
+  readonly speaker: WebSpeaker;
   readonly entry: Entry;
   readonly feed: Feed;
   readonly follower: SoundFollower;
@@ -133,14 +137,19 @@ export class LiveRoom {
       parts.tickets(id, key),
       parts.places(id),
     );
-    this.sound = parts.sound({
-      permit: (kind, changing) => this.entry.permit(kind, changing),
-      member: () => this.view?.own.member ?? 0,
+    const source: SpeakerSource & Pick<SoundSource, 'permit'> = {
+      permit: (kind, changing?: boolean) => this.entry.permit(kind, changing),
       refused: (reason) => this.#over(whyGone(reason)),
+    };
+    // Nobody hears themselves a second later: from when the voice goes up the stream is another one.
+    this.speaker = parts.speaker(source, () => void this.sound.change());
+    this.sound = parts.sound({
+      ...source,
+      member: () => this.view?.own.member ?? 0,
       // In a booth one hears the stage, to speak after it.
       listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [] }) : this.#wishing(open)),
       muffled: () => this.view?.captioners.length && !this.captions.language && this.read(),
-    }, id);
+    }, id, this.speaker);
     this.follower = new SoundFollower(me, () => this.feed.view, this.sound, parts.microphone);
   }
 
@@ -151,6 +160,12 @@ export class LiveRoom {
   /** What happened to the person and still holds. */
   get notice(): Notice | null {
     return this.#board.notice;
+  }
+
+  /** How the sound goes, and the voice beside it. */
+  get carried(): Carried {
+    const { kind, rung, state } = this.sound;
+    return { kind, rung, state, voice: this.speaker.state };
   }
 
   get onStage(): boolean {
@@ -225,6 +240,7 @@ export class LiveRoom {
     this.feed.adopt(seat);
     this.signs.clear();
     this.#listen();
+    this.speaker.renew();
     await this.follower.climb(permit);
   }
 
@@ -271,7 +287,10 @@ export class LiveRoom {
     if (this.moderating && fact.case === 'boothChanged' && fact.value.booth) this.#boothChanged(from, fact.value.booth);
     const gone = from.booths.some((booth) => !after.booths.some(({ language }) => language === booth.language) && this.#boothClosed(booth.language));
     if (gone && !this.onStage) void this.sound.change();
-    if (from.own.language !== after.own.language) this.signs.clear();
+    if (from.own.language !== after.own.language) {
+      this.signs.clear();
+      this.speaker.renew();
+    }
     this.#listen();
   }
 

@@ -9,7 +9,7 @@ import { HandCause, HandSchema, OwnSeatSchema, Role } from '../gen/majlis/room_d
 import { waitsBy } from '../lib/back-off.ts';
 import { Refusal } from '../lib/refusal.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
+import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeSpeaker, FakeStream, FakeToasts, plainWords } from '../testing/room.ts';
 import { fakeClient, refusedWith } from '../testing/server.ts';
 import { BoothCause } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
 import { BoothSchema, BoothSignalKind, type Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
@@ -17,6 +17,7 @@ import { CaptionerSchema } from '../gen/majlis/room_directory/v1/caption_pb.ts';
 import { Choices } from './choices.ts';
 import { event, me, offer, person, seat, snapshot, view } from './fixtures.ts';
 import { LiveRoom } from './live.svelte.ts';
+import type { WebSpeaker } from './web-speaker.svelte.ts';
 import type { Sound } from './sound.svelte.ts';
 
 const id = 'room00000001';
@@ -58,6 +59,7 @@ function live(): LiveRoom {
     leaveAndGo: (_room, epoch) => void leftBehind.push(epoch),
     stream: (_room, listener) => (stream = new FakeStream(listener)),
     sound: () => sound as unknown as Sound,
+    speaker: () => new FakeSpeaker() as unknown as WebSpeaker,
     microphone,
     chime: (urgent) => void (rang += urgent ? 100 : 1),
     toasts,

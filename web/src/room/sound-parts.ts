@@ -41,6 +41,8 @@ export interface Uplink {
   up(): void;
   /** A call carries the voice again, or nobody is on stage. */
   down(): void;
+  /** The microphone is another one, or none. */
+  sendMicrophone(): void;
 }
 
 /** Makes a session over HTTPS that tells its state, with what refused it. */

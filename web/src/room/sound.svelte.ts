@@ -108,6 +108,8 @@ export class Sound {
   /** Streams end with the seat that they were opened for; and where calls were blocked lately none is waited for. */
   #alongside(moved: boolean): void {
     if (this.#playing?.rung === 'https' || this.#web.comes) {
+      // The voice does not wait for the ears.
+      if (this.kind === 'stage' && this.rung === 'https') this.#parts.uplink?.up();
       if (moved) this.#web.begin(this.kind);
     } else if (!this.#playing && this.#parts.hint.low) this.#descend('blocked');
   }
@@ -153,6 +155,7 @@ export class Sound {
     for (const session of [this.#playing, this.#coming]) {
       if (session?.kind === 'stage') await session.send(this.#parts.microphone.track);
     }
+    this.#parts.uplink?.sendMicrophone();
   }
 
   /** The person tapped: browsers now let the sound play. */

@@ -30,27 +30,30 @@ export class WebSpeaker {
   readonly #source: SpeakerSource;
   readonly #parts: SpeakerParts;
   readonly #again: BackOff;
-  readonly #deaf: Stop;
+  readonly #opened: () => void;
+  #deaf: Stop | null = null;
   #up: Up | null = null;
   #round = 0;
 
-  constructor(source: SpeakerSource, parts: SpeakerParts) {
-    [this.#source, this.#parts] = [source, parts];
+  /** `opened` is told each time the voice goes up: from then on the room is to be heard without it. */
+  constructor(source: SpeakerSource, parts: SpeakerParts, opened: () => void) {
+    [this.#source, this.#parts, this.#opened] = [source, parts, opened];
     this.#again = parts.waits(paces.sound);
-    this.#deaf = parts.network.whenBack(() => this.#again.hurry());
   }
 
   /** The voice goes over the web from now on. Asked for again it changes nothing. */
   up(): void {
     if (this.state !== 'off') return;
     this.#again.reset();
+    this.#deaf = this.#parts.network.whenBack(() => this.#again.hurry());
     this.state = 'connecting';
     void this.#begin();
   }
 
   /** It does no more: the call is back, the place on stage is gone, or the room. */
-  down(leaving = false): void {
-    this.#end(leaving);
+  down(): void {
+    this.#end();
+    this.#deaf?.();
     this.state = 'off';
   }
 
@@ -62,20 +65,15 @@ export class WebSpeaker {
   /** Another place on the same stage: with a permit for it. */
   renew(): void {
     if (this.state === 'off') return;
-    this.#end(false);
+    this.#end();
     this.state = 'connecting';
     void this.#begin();
   }
 
-  close(leaving: boolean): void {
-    this.down(leaving);
-    this.#deaf();
-  }
-
-  #end(leaving: boolean): void {
+  #end(): void {
     this.#round++;
     this.#again.stop();
-    this.#up?.close(leaving);
+    this.#up?.close();
     this.#up = null;
   }
 
@@ -91,6 +89,7 @@ export class WebSpeaker {
       });
       this.#up = up;
       await up.open(permit, this.#parts.microphone.track);
+      if (mine()) this.#opened();
     } catch (error) {
       if (mine()) this.#failed(error);
     }
@@ -104,10 +103,10 @@ export class WebSpeaker {
   }
 
   #failed(error: unknown): void {
-    this.#end(false);
+    this.#end();
     const reason = reasonOf(error);
     if (endsSeat(reason)) {
-      this.state = 'off';
+      this.down();
       return this.#source.refused(reason);
     }
     if (this.state !== 'unable') this.state = lacksRoom(error) ? 'full' : this.state === 'connecting' ? 'connecting' : 'lost';

@@ -29,9 +29,10 @@ import { Player } from '../room/player.svelte.ts';
 import type { CaptionListener } from '../room/captions.svelte.ts';
 import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
+import type { WebSpeaker } from '../room/web-speaker.svelte.ts';
 import { createRouterTransport, type ConnectRouter } from '@connectrpc/connect';
 import { FakeClock, FakeNetwork, settled } from './clock.ts';
-import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeStream } from './room.ts';
+import { FakeBox, FakeEar, FakeLocks, FakeMicrophone, FakeSound, FakeSpeaker, FakeStream } from './room.ts';
 
 /** A router that only writes down where it was sent. */
 class FakeRouter extends Router {
@@ -58,6 +59,7 @@ export class Scene {
   readonly router = new FakeRouter();
   readonly microphone = new ShownMicrophone();
   readonly sound = new FakeSound();
+  readonly speaker = new FakeSpeaker();
   readonly parts: Parts;
   readonly rooms: RoomSide;
   readonly ear = new FakeEar();
@@ -112,6 +114,7 @@ export class Scene {
       stream: (_id, listener) => new FakeStream(listener),
       captions: (_id, language, listener) => ((this.watched = { language, listener }), { close: () => void (this.watched = null) }),
       sound: () => this.sound as unknown as Sound,
+      speaker: () => this.speaker as unknown as WebSpeaker,
       microphone: this.microphone,
       chime: () => undefined,
       toasts,

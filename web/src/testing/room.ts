@@ -10,6 +10,8 @@ import type { StreamListener } from '../room/events.ts';
 import type { Stream } from '../room/feed.svelte.ts';
 import type { PlaceLocks } from '../room/place-locks.ts';
 import type { Sounding, Voice } from '../room/sound-follower.ts';
+import type { Uplink } from '../room/sound-parts.ts';
+import type { SpeakerState } from '../room/web-speaker.svelte.ts';
 import type { Cause, Chosen, Rung } from '../room/rungs.ts';
 import type { Refusal } from '../lib/refusal.ts';
 
@@ -55,6 +57,16 @@ export class FakeSound implements Sounding {
   renew = (spread: number): void => void this.renewed.push(spread);
   sendMicrophone = async (): Promise<void> => void this.sent++;
   stop = (how: Farewell): void => void (this.stopped ??= how);
+}
+
+/** A voice over the web that only keeps what was asked of it. */
+export class FakeSpeaker implements Uplink {
+  state: SpeakerState = 'off';
+  readonly did: string[] = [];
+  up = (): void => void this.did.push('up');
+  down = (): void => void this.did.push('down');
+  renew = (): void => void this.did.push('renew');
+  sendMicrophone = (): void => void this.did.push('microphone');
 }
 
 /** An event stream that brings what a test says. */

@@ -95,7 +95,7 @@ export class SoundScene {
       {
         session: (kind, tell, servers) => kept(this.all, new FakeSession(kind, tell, servers)),
         web: (kind, tell) => kept(this.webs, new FakeWeb(kind, tell)),
-        uplink: { up: () => void uplink.push('up'), down: () => void uplink.push('down') },
+        uplink: { up: () => void uplink.push('up'), down: () => void uplink.push('down'), sendMicrophone: () => void uplink.push('microphone') },
         hint,
         microphone: { track: null, level: () => 0 },
         levels: { start: () => undefined, stop: () => undefined },

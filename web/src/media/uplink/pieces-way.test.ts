@@ -103,10 +103,10 @@ test('a mute that the relay tells is passed on, once', async () => {
 test('who stops speaking says so; who stopped before it was open as well', async () => {
   const scene = new Scene();
   await settled();
-  scene.way.close(true);
+  scene.way.close();
   expect(scene.server.deleted).toEqual([{ location: '/speak/room00000001/pieces/1', leaving: true }]);
   const early = new Scene();
-  early.way.close(false);
+  early.way.close();
   await settled();
   expect(early.server.deleted).toHaveLength(1);
   expect(early.told).toEqual([]);

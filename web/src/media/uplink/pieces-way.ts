@@ -42,7 +42,7 @@ export class PiecesWay implements Way {
   async #open(path: string, permit: string): Promise<void> {
     const response = await this.#ask(path, { method: 'POST', headers: { Authorization: `Bearer ${permit}` } }, openWithin);
     const location = response?.headers.get('Location') ?? '';
-    if (this.#over) return void (location && this.#delete(location, false));
+    if (this.#over) return void (location && this.#delete(location));
     if (response && !response.ok) return this.#end(await reasonIn(response));
     if (!location) return this.#break();
     this.#location = location;
@@ -120,7 +120,7 @@ export class PiecesWay implements Way {
 
   #break(): void {
     if (this.#over) return;
-    this.close(false);
+    this.close();
     this.#events.broken(true);
   }
 
@@ -129,14 +129,14 @@ export class PiecesWay implements Way {
     this.#stopLooking();
   }
 
-  close(leaving: boolean): void {
+  close(): void {
     if (this.#over) return;
     this.#rest();
-    if (this.#location) this.#delete(this.#location, leaving);
+    if (this.#location) this.#delete(this.#location);
   }
 
-  #delete(location: string, leaving: boolean): void {
-    this.#fetch(location, { method: 'DELETE', credentials: 'omit', keepalive: leaving }).catch(() => {
+  #delete(location: string): void {
+    this.#fetch(location, { method: 'DELETE', credentials: 'omit', keepalive: true }).catch(() => {
       // The server ends it by itself when nothing comes any more.
     });
   }

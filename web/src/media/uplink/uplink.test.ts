@@ -89,11 +89,11 @@ test('where no WebSocket passes it goes up in pieces, with the same permit, and 
   await says(voices[0] as FakeVoice, 600);
   await clock.pass(400);
   expect(server.played).toHaveLength(30);
-  up.close(false);
+  up.close();
   const again = uplink();
   await again.open(permit, null);
   expect([sockets.length, server.opened]).toEqual([1, 2]);
-  again.close(false);
+  again.close();
 });
 
 test('a socket that was taken and then swallowed spends the permit: another one goes up in pieces', async () => {
@@ -158,7 +158,7 @@ test('a browser that makes no Opus is told so, and stays on stage to listen', as
 
 test('who leaves sends nothing more, whatever is still on its way', async () => {
   const { up, socket, voice } = await open();
-  up.close(true);
+  up.close();
   voice.hearer.packet({ at: 0, opus: Uint8Array.of(1) });
   socket.says({ ended: { reason: 'ROOM_ENDED' } });
   await clock.pass(10_000);

@@ -155,10 +155,10 @@ export class Uplink {
     this.#backlog.clear();
   }
 
-  close(leaving: boolean): void {
+  close(): void {
     if (this.#state === 'closed') return;
     this.#rest();
-    this.#way?.close(leaving);
+    this.#way?.close();
     this.#state = 'closed';
   }
 }

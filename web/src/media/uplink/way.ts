@@ -19,7 +19,8 @@ export interface WayEvents {
 export interface Way {
   /** Something waits to be sent. */
   pump(): void;
-  close(leaving: boolean): void;
+  /** Says so while the page goes away, too. */
+  close(): void;
 }
 
 /** What is taken from what waits. */
