@@ -53,6 +53,7 @@ HELD_BY: dict[str, str] = {
     r"docker |alias hall=|hall |majlis\(\) \{ docker": NO_DOCKER,
     r"mkdir -p var|head -c 32 /dev/urandom": "test_what_a_shell_can_do_anywhere_it_does",
     r"openssl req\b": "test_what_a_shell_can_do_anywhere_it_does",
+    r"ffmpeg -re .*/speak/ROOM": "tests/e2e/test_speaking_over_https.py",
     r"https://hall\.example/listen/|ffplay\b|vlc\b": "tests/e2e/test_listen.py",
     r"curl (-N|-s) -H": "tests/integration/gateway/test_listen.py",
     r"ffmpeg\b.* -f whip\b": "tests/integration/media_relay/test_whip_muxer.py",
