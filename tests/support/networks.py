@@ -10,12 +10,28 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+_SNIFF = """
+import socket, sys
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+wire.bind((sys.argv[1], 0))
+print('ready', flush=True)
+seen = set()
+while True:
+    data, (_, kind, direction, *_) = wire.recvfrom(256)
+    if kind != 0x800 or direction == socket.PACKET_OUTGOING:
+        continue
+    to = socket.inet_ntoa(data[30:34])
+    if to not in seen and not 224 <= data[30] < 240:
+        seen.add(to)
+        print(to, flush=True)
+"""
 _NUMBERS = itertools.count(os.getpid() % 200)
 
 
@@ -38,6 +54,20 @@ class Walled:
         path.write_text(f'#!/bin/sh\nexec {" ".join(self.command(program))} "$@"\n')
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return path
+
+    @contextlib.contextmanager
+    def noting_who_is_spoken_to(self) -> Iterator[set[str]]:
+        """The addresses that anything there sends to meanwhile, filled in at the end; multicast is none."""
+        found: set[str] = set()
+        command = ["ip", "netns", "exec", f"{self.name}-wall", sys.executable, "-c", _SNIFF, f"{self.name}c"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sniffer:
+            assert sniffer.stdout is not None
+            assert sniffer.stdout.readline() == "ready\n"
+            try:
+                yield found
+            finally:
+                sniffer.terminate()
+                found.update(sniffer.stdout.read().split())
 
     def drop_udp(self) -> None:
         """From now on no UDP passes, in either direction."""
