@@ -43,7 +43,8 @@ class Beeps(Tone):
 
 def delays(heard: Samples, began: float, hertz: int = OWNER) -> list[float]:
     """How long after it was said each beep was heard; `began` is when the recording did."""
-    loud = loudness_at(heard, hertz, STEP) > 0.08
+    # The mixer raises the hum while nothing else is said: a beep is well above.
+    loud = loudness_at(heard, hertz, STEP) > 0.25
     risen = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
     found = [began + float(at) * STEP for at in risen if not loud[max(0, at - 25) : at].any() and at > 25]
     return [at % PERIOD for at in found]

@@ -41,3 +41,16 @@ test('a room in rehearsal is not called live', () => {
   expect(page.get('standing').textContent).toContain(en['room.rehearsalShort']);
   expect(page.get('standing').dataset['live']).toBe('false');
 });
+
+test('a sound that does not come the best way is said in one sentence, politely', () => {
+  const said = (more: object): string => {
+    Object.assign(scene.sound, { state: 'on', ...more });
+    const room = scene.room();
+    const sign = scene.show(RoomHeader, { room, view: view(), onmenu: () => undefined }).get('rung');
+    expect(sign.getAttribute('role')).toBe('status');
+    return (sign.textContent ?? '').replace(/[\u2068\u2069]/g, '');
+  };
+  expect(said({ rung: 'https', behind: 2 })).toContain('listening over the web, 2 seconds behind');
+  expect(said({ rung: 'call', way: 'tcp' })).toBe(en['sound.tcp']);
+  expect(said({ rung: 'call', way: 'udp' })).toBe('');
+});

@@ -77,3 +77,11 @@ test('a browser that wants a tap first gets one large button', async () => {
   await line(scene.room()).press('tap-to-hear');
   expect(taps).toBe(1);
 });
+
+test('who chose nothing but text can turn the sound on again', async () => {
+  Object.assign(scene.sound, { state: 'text', rung: 'text', chosen: 'text' });
+  const page = line(scene.room());
+  expect(page.text).toContain(en['sound.textOnly']);
+  await page.press('sound-on');
+  expect(scene.sound.chosen).toBe('auto');
+});
