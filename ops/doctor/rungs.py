@@ -52,7 +52,8 @@ def rungs(url: str, ca_file: Path | None = None, *, without_media: bool = False)
     if not found.outcomes:
         # The page does not answer either, and that has been said.
         return
-    for rung, outcome in found.outcomes.items():
+    for rung in NAMES:
+        outcome = found.outcomes.get(rung, Outcome.CANNOT)
         if outcome is not Outcome.CANNOT and not (without_media and rung in ("udp", "tcp")):
             yield finding(rung, outcome, found)
 
