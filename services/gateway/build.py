@@ -50,6 +50,7 @@ from services.gateway.http.listen import Listen
 from services.gateway.http.media import Media
 from services.gateway.http.reach import Reach
 from services.gateway.http.router import Application, Parts
+from services.gateway.http.speak import PREFIX as SPEAK_PREFIX
 from services.gateway.http.speak import Speak
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
@@ -147,7 +148,7 @@ class Gateway:
             watching=self.watching,
             listening=self._listening,
             tickets=tickets,
-            reach=Reach(trials_of(settings, outward, self.relay_table, metrics), _ice_offer(settings)),
+            reach=Reach(trials_of(settings, outward, self.relay_table, metrics), _ice_offer(settings), SPEAK_PREFIX),
             media=media,
             speakers=self._speakers,
             site=_landing(settings, outward),

@@ -87,7 +87,7 @@ async def test_the_streams_of_a_network_that_passes_only_the_web_are_all_that_is
     network.pass_only_tcp_to(hall.port)
     status, found = await tried(f"http://{network.machine}:{hall.port}", tuple(network.command()))
     network.pass_all()
-    assert (status, found["verdict"]) == (3, "web"), found
+    assert (status, found["verdict"], found["socket"]) == (0, "web_both", "works"), found
     assert [found[rung] for rung in ("udp", "tcp", "https", "events")] == ["nothing", "nothing", "works", "works"]
     _, said = await command("--explain", found["code"], language="ar")
     assert "شبكتك تحجب المكالمات" in said
@@ -218,7 +218,7 @@ async def test_a_russian_page_whose_network_passes_only_the_web_is_told_so_and_p
     network.pass_only_tcp_to(hall.port)
     person = await behind(house, "Anna", network, tmp_path, locale="ru", viewport=PHONE)
     await tries(person, hall.url)
-    await says(person, "web", tmp_path, udp="nothing", tcp="nothing", https="works", events="works")
+    await says(person, "web_both", tmp_path, tcp="nothing", https="works", socket="works", events="works")
     await shown(person, "reach-again").click()
     await expect(shown(person, "reach-again")).to_have_attribute("aria-busy", "true")
     await expect(shown(person, "reach-again")).to_have_attribute("aria-busy", "false")
