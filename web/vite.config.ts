@@ -9,11 +9,11 @@ import { shell } from './build/shell.ts';
 import { slimContracts } from './build/contracts.ts';
 
 const backend = process.env['MAJLIS_URL'] ?? 'http://localhost:8080';
-const proxied = ['^/majlis\\.', '^/events/', '^/captions/', '^/whip/', '^/whep/', '^/media/', '^/speak/', '^/\\.well-known/'];
+const proxied = ['^/majlis\\.', '^/events/', '^/captions/', '^/whip/', '^/whep/', '^/media/', '^/speak/', '^/listen/', '^/embed/.*/state$', '^/\\.well-known/'];
 
 export default defineConfig({
   plugins: [slimContracts(), svelte(), icons(), shell(), card(), pwa(), compress()],
-  build: { target: 'es2022', assetsInlineLimit: 0, cssCodeSplit: false, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400 },
+  build: { target: 'es2022', assetsInlineLimit: 0, cssCodeSplit: false, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 400, rollupOptions: { input: ['index.html', 'embed.html'] } },
   server: {
     proxy: Object.fromEntries(proxied.map((path) => [path, { target: backend, changeOrigin: true }])),
   },

@@ -32,9 +32,9 @@ export function pwa(): Plugin {
     name: 'pwa',
     apply: 'build',
     enforce: 'post',
-    transformIndexHtml: () => [
-      { tag: 'link', attrs: { rel: 'manifest', href: '/manifest.webmanifest' }, injectTo: 'head' },
-    ],
+    // What other sites show is not for installing.
+    transformIndexHtml: (_html, { filename }) =>
+      filename.endsWith('embed.html') ? [] : [{ tag: 'link', attrs: { rel: 'manifest', href: '/manifest.webmanifest' }, injectTo: 'head' }],
     generateBundle: {
       order: 'post',
       handler(_options, bundle) {

@@ -25,7 +25,7 @@ function parts(bundle: NonNullable<IndexHtmlTransformContext['bundle']>): HtmlTa
   const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
   const client = chunks.find((chunk) => chunk.facadeModuleId?.endsWith('/src/client.ts'));
   const names = client ? [client.fileName, ...client.imports] : [];
-  const already = new Set(chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [chunk.fileName, ...chunk.imports]));
+  const already = new Set(chunks.filter((chunk) => chunk.isEntry && !chunk.facadeModuleId?.endsWith('/embed.html')).flatMap((chunk) => [chunk.fileName, ...chunk.imports]));
   return names
     .filter((name) => !already.has(name))
     .map((name) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, fetchpriority: 'low', href: `/${name}` }, injectTo: 'head' }));
@@ -54,7 +54,7 @@ export function shell(): Plugin {
       order: 'post',
       handler: (html, context) => ({
         html: html.replace('<!--boot-->', boot()).replace('<!--theme-->', theme(context.bundle)),
-        tags: context.bundle ? parts(context.bundle) : [],
+        tags: context.bundle && !context.filename.endsWith('embed.html') ? parts(context.bundle) : [],
       }),
     },
   };

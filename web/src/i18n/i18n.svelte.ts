@@ -92,7 +92,8 @@ export function isLanguage(text: string | null | undefined): Language | null {
   return languages.find((code) => code === text) ?? null;
 }
 
-function preferred(): Language {
+/** The first of the browser's languages that we have. */
+export function preferred(): Language {
   for (const tag of navigator.languages) {
     const code = isLanguage(tag.slice(0, 2).toLowerCase());
     if (code) return code;

@@ -154,6 +154,15 @@ export class RoomActions {
     return (await this.#toasts.attempt(() => this.#rooms.updateRoom({ roomId: room.id, title, description, visibility, lineOrder }))) !== undefined;
   }
 
+  /** Lets anybody hear the room without signing in, or nobody any more; said at once where that could not be written. */
+  async openToWeb(room: LiveRoom, openToWeb: boolean): Promise<void> {
+    await this.#enforce(() => this.#rooms.updateRoom({ roomId: room.id, openToWeb }));
+  }
+
+  async limitWeb(room: LiveRoom, webListenerLimit: number): Promise<boolean> {
+    return (await this.#toasts.attempt(() => this.#rooms.updateRoom({ roomId: room.id, webListenerLimit }))) !== undefined;
+  }
+
   async addGuest(room: LiveRoom, handle: string): Promise<boolean> {
     const answer = await this.#toasts.attempt(() => this.#rooms.addGuest({ roomId: room.id, handle: handle.replace(/^@/, '') }));
     if (answer) this.#toasts.say('room.guestAdded', { name: handle });

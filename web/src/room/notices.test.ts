@@ -57,6 +57,15 @@ test('a room that goes on after being held is said', () => {
   expect(said(view({}, { room: held }), { case: 'roomUpdated', value: { room: live } })?.key).toBe('notice.live');
 });
 
+test('everybody is told when the room is opened to the web, and when it is not any more', () => {
+  const closed = create(RoomSchema, { roomId: 'room00000001', state: RoomState.LIVE });
+  const open = create(RoomSchema, { roomId: 'room00000001', state: RoomState.LIVE, openToWeb: true });
+  expect(said(view({}, { room: closed }), { case: 'roomUpdated', value: { room: open } })?.key).toBe('notice.web');
+  expect(said(view({}, { room: open }), { case: 'roomUpdated', value: { room: closed } })?.key).toBe('notice.webOver');
+  expect(said(view({}, { room: open }), { case: 'roomUpdated', value: { room: open } })).toBeNull();
+  expect(said(view({}, { room: closed }), { case: 'snapshot', value: { ...snapshot({ room: open, revision: 8n }) } })?.key).toBe('notice.web');
+});
+
 test('who moderates learns whose hand fell, who declined and who did not answer', () => {
   const omar = 'omar00000001';
   const told = (fact: Parameters<typeof event>[1]): ReturnType<typeof forModerators> => forModerators(event(8n, fact), me);

@@ -32,6 +32,8 @@ const causes = {
   'notice.captionsLet': (view, me) => writerIn(view, me)?.muted === false,
   'notice.captionsMuted': (view, me) => writerIn(view, me)?.muted === true,
   'notice.captionsStopped': (view, me) => !writerIn(view, me),
+  'notice.web': (view) => view.room.openToWeb,
+  'notice.webOver': (view) => !view.room.openToWeb,
   'notice.live': (view) => view.room.state === RoomState.LIVE,
 } satisfies Partial<Record<Key, Holds>>;
 
@@ -70,11 +72,12 @@ export function announce(before: RoomView, after: RoomView, event: RoomEvent, me
       return fact.value.cause === OfferCause.EXPIRED || fact.value.cause === OfferCause.WITHDRAWN ? say('notice.offerGone') : null;
     case 'roomUpdated':
       if (before.room.state !== RoomState.LIVE && after.room.state === RoomState.LIVE) return say('notice.live');
-      return null;
+      return before.room.openToWeb === after.room.openToWeb ? null : say(after.room.openToWeb ? 'notice.web' : 'notice.webOver');
     case 'snapshot': {
       // In place of events that were lost: what became of the person is known, by whom is not.
       const was = ownStageSeat(before, me);
-      return was && !was.mutedByModerator && ownStageSeat(after, me)?.mutedByModerator ? say('notice.mutedBy') : null;
+      if (was && !was.mutedByModerator && ownStageSeat(after, me)?.mutedByModerator) return say('notice.mutedBy');
+      return !before.room.openToWeb && after.room.openToWeb ? say('notice.web') : null;
     }
     default:
       return null;

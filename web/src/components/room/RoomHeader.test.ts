@@ -54,3 +54,14 @@ test('a sound that does not come the best way is said in one sentence, politely'
   expect(said({ rung: 'call', way: 'tcp' })).toBe(en['sound.tcp']);
   expect(said({ rung: 'call', way: 'udp' })).toBe('');
 });
+
+test('a room that is open to the web says so to everybody, and how many hear it there', () => {
+  const shown = view();
+  const page = scene.show(RoomHeader, { room: scene.room(shown), view: shown, onmenu: () => undefined });
+  expect(page.get('facts').textContent).not.toContain(en['web.sign']);
+  shown.room.openToWeb = true;
+  shown.room.webListenerCount = 120;
+  const open = scene.show(RoomHeader, { room: scene.room(shown), view: shown, onmenu: () => undefined });
+  expect(open.get('facts').textContent).toContain(en['web.sign']);
+  expect(open.get('web-count').textContent).toBe('and 120 over the web');
+});
