@@ -144,9 +144,11 @@ class CoreAdapter:
         self.set_muted = core.set_muted
         self.set_paused = core.set_paused
 
-    def add_channel(self, stage: int | None) -> int:
-        """A programme with this relay's packet length and bit rate."""
-        channel = self._native.add_channel(stage)
+    def add_channel(self, stage: int | None, *, thrift: bool = False) -> int:
+        """A programme with this relay's packet length and bit rate; a thrifty one has its own."""
+        channel = self._native.add_channel(stage, thrift=thrift)
+        if thrift:
+            return channel
         self._channels[channel] = stage is not None
         self._give_shape(channel)
         return channel

@@ -9,6 +9,9 @@ FLOOR = "floor"
 THRIFT = "thrift"
 """The name of the one that carries it in few bits."""
 _WITHOUT = re.compile(r"without([0-9a-f]{8})\Z")
+_MARK = "qtt"
+"""What ends the name of any other channel in few bits: a tag that nobody speaks (ISO 639-2 keeps qaa to qtz for private
+use), so that a relay of an older release takes it for a language too many, and sends the channel in full."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 _ROOM = re.compile(r"[a-z0-9]{10,32}\Z")
@@ -31,9 +34,23 @@ class ChannelKind(StrEnum):
 
 def kind_of(name: str) -> ChannelKind:
     """What a channel of that name carries; one that is none of the others is a language's."""
+    if plain(name) != name:
+        return ChannelKind.THRIFT
     if _WITHOUT.match(name):
         return ChannelKind.WITHOUT
-    return {FLOOR: ChannelKind.FLOOR, THRIFT: ChannelKind.THRIFT}.get(name, ChannelKind.LANGUAGE)
+    return ChannelKind.FLOOR if name == FLOOR else ChannelKind.LANGUAGE
+
+
+def thrifty(name: str) -> str:
+    """The name of the channel that carries the same in few bits; who speaks saves none."""
+    if kind_of(name) in (ChannelKind.THRIFT, ChannelKind.WITHOUT):
+        return name
+    return THRIFT if name == FLOOR else f"{name}-{_MARK}"
+
+
+def plain(name: str) -> str:
+    """The name of the channel that carries the same in full."""
+    return FLOOR if name == THRIFT else name.removesuffix(f"-{_MARK}")
 
 
 def without(member: int) -> str:
@@ -61,14 +78,20 @@ class Channel:
         return kind_of(self.name)
 
     @property
+    def is_thrifty(self) -> bool:
+        """Whether it carries few bits, in long frames, whatever it carries."""
+        return self.kind is ChannelKind.THRIFT
+
+    @property
     def booth(self) -> str:
         """The booth whose people are heard here; the floor speaks in the one without a name."""
-        return self.name.partition("-")[0] if self.kind is ChannelKind.LANGUAGE else ""
+        name = plain(self.name)
+        return name.partition("-")[0] if kind_of(name) is ChannelKind.LANGUAGE else ""
 
     @property
     def clear(self) -> frozenset[str]:
         """Languages in which who has the floor is heard instead of the booth."""
-        return frozenset(self.name.split("-")[1:]) if self.kind is ChannelKind.LANGUAGE else frozenset()
+        return frozenset(plain(self.name).split("-")[1:])
 
     @property
     def leaves_out(self) -> int | None:

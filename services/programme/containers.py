@@ -15,6 +15,6 @@ def new_serial() -> int:
     return secrets.randbits(32)
 
 
-def muxer(container: Container, serial: int) -> Muxer:
-    """One that begins a stream of a programme's frames."""
-    return Muxer(container, channels=1, pre_skip=PRE_SKIP, serial=serial)
+def muxer(container: Container, serial: int, *, longest: int | None = None) -> Muxer:
+    """One that begins a stream of a programme's frames; `longest` is how many samples a piece of it may last."""
+    return Muxer(container, channels=1, pre_skip=PRE_SKIP, serial=serial, longest=longest)

@@ -15,6 +15,8 @@ from services.programme.wishes import Wishes
 
 SAMPLE_RATE = 48_000
 FRAME_SAMPLES = 960
+THRIFT_SAMPLES = 3 * FRAME_SAMPLES
+"""Of a frame of a channel in few bits."""
 MOST_WAITING = 500
 """Frames kept for a reader that is slow: ten seconds; then the oldest give way."""
 REMEMBERED_STREAMS = 4

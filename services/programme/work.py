@@ -28,6 +28,8 @@ MIXED_SHARE: Final = 0.3
 """Share of its time in which a channel mixes instead of passing a lone speaker on, as a talk usually goes."""
 MIXED_VOICES: Final = 2
 """Voices that a channel decodes while it mixes."""
+THRIFT_PACKET_MS: Final = 120
+"""Milliseconds of sound in each packet to who hears a channel in few bits."""
 TCP_WRITES: Final = 25
 """Times a second at most that something is written to a listener over TCP: packets of 20 ms go out in twos."""
 TCP_WRITE: Final = 2.2
@@ -160,11 +162,15 @@ class Part:
     listeners: int = 0
     over_tcp: int = 0
     """Of the listeners, those over TCP."""
+    on_thrift: int = 0
+    """Of the listeners, those who hear a channel in few bits."""
     stage: int = 0
     channels: int = 0
     """Channels of the floor that somebody hears there, or speaks in."""
     languages: int = 0
     """The same of languages."""
+    thrifty: int = 0
+    """The same of channels in few bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,11 @@ class Tariff:
     def listener(self) -> Work:
         """One more who hears a channel that is there already."""
         packets = -(-1000 // self.packet_ms)
+        return Work(usual=packets, sending=packets)
+
+    def thrifty_listener(self) -> Work:
+        """One more who hears a channel in few bits that is there already."""
+        packets = -(-1000 // THRIFT_PACKET_MS)
         return Work(usual=packets, sending=packets)
 
     def over_tcp(self) -> Work:
@@ -202,6 +213,7 @@ class Tariff:
         """A channel, whoever hears it.
 
         Who interprets speaks while the floor does, which is heard below: a language mixes where the floor would pass.
+        What is made in few bits is mixed always, too.
         """
         passed = self._packets(FRAMES * self.costs.passed)
         if not home:
@@ -212,9 +224,10 @@ class Tariff:
     def room(self, part: Part) -> Work:
         """A relay's whole part in a room."""
         floor = self.channel(home=part.home) * part.channels
-        languages = self.channel(home=part.home, language=True) * part.languages
-        listeners = self.listener() * part.listeners + self.over_tcp() * part.over_tcp
-        return listeners + self.stage(part.stage) + floor + languages
+        mixed = self.channel(home=part.home, language=True) * (part.languages + part.thrifty)
+        listeners = self.listener() * (part.listeners - part.on_thrift) + self.over_tcp() * part.over_tcp
+        thrift = self.thrifty_listener() * part.on_thrift
+        return listeners + thrift + self.stage(part.stage) + floor + mixed
 
     def join(self) -> int:
         """One person coming in: work that is done once."""

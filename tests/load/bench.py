@@ -24,6 +24,7 @@ from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
 from tests.load.second_relay import second_relay_rows
 from tests.load.small_rooms import forwarding_rows, small_rooms_rows
+from tests.load.thrift_rows import thrift_rows
 from tests.support.stack import ROOT
 
 LATEST = ROOT / "var" / "bench" / "latest.json"
@@ -96,6 +97,7 @@ GROUPS = (
             "listen_kib_with_slow",
         ),
     ),
+    Group("thrift", thrift_rows, ("thrift_udp_mb", "thrift_https_mb", "thrift_full_mb")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
     Group(

@@ -76,7 +76,7 @@ class Listener(asyncio.Protocol):
 class SecureGateway:
     """A gateway of a house that speaks TLS itself, beside its own."""
 
-    def __init__(self, house: House, folder: Path) -> None:
+    def __init__(self, house: House, folder: Path, host: str = "127.0.0.1") -> None:
         authority = Authority(folder / "authority")
         certificate, key = authority.issue("localhost", identity="")
         self.port, metrics = free_port(), free_port()
@@ -85,7 +85,7 @@ class SecureGateway:
         self._ready, self._log = folder / "gateway.json", folder / "gateway.log"
         self._env = {
             **environment(house.stack.pid("gateway")),
-            "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
+            "GATEWAY_LISTEN": f"{host}:{self.port}",
             "GATEWAY_GRPC_PUBLIC_LISTEN": "",
             "GATEWAY_GRPC_LISTEN": "127.0.0.1:0",
             "GATEWAY_METRICS_LISTEN": f"127.0.0.1:{metrics}",

@@ -52,6 +52,8 @@ BARS: dict[str, float] = {
     "hand_p99_ms": 200,
     "directory_ms_per_hand": 2,
     "gateway_cores_hands": 0.3,
+    "thrift_udp_mb": 7,
+    "thrift_https_mb": 7,
     "listen_cores": 0.5,
     "listen_kib_per_listener": 64,
     "listen_cores_beside_slow": 0.55,

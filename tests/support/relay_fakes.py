@@ -85,9 +85,9 @@ class FakeCore:
     stages: set[int] = field(default_factory=set)
     channels: dict[int, int | None] = field(default_factory=dict)
     exported: set[int] = field(default_factory=set)
+    thrifty: set[int] = field(default_factory=set)
     mixes: dict[int, Mix] = field(default_factory=dict)
-    mixed_booths: dict[int, int] = field(default_factory=dict)
-    """The number of the booth in which a channel's voices speak."""
+    mixed_booths: dict[int, int] = field(default_factory=dict)  # the number of that in which a channel's voices speak
     seats: dict[int, StageSeat] = field(default_factory=dict)
     on_stage: dict[int, tuple[int, int, list[int]]] = field(default_factory=dict)
     listening: dict[int, int] = field(default_factory=dict)
@@ -97,8 +97,7 @@ class FakeCore:
     paused: dict[int, bool] = field(default_factory=dict)
     spoken: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
     settlings: int = 0
-    switches: int = 0
-    """Calls that moved listeners."""
+    switches: int = 0  # calls that moved listeners
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def add_session(self, ufrag: str, pwd: str, /) -> int:
@@ -137,10 +136,11 @@ class FakeCore:
     def remove_stage(self, stage: int, /) -> None:
         self.stages.remove(stage)
 
-    def add_channel(self, stage: int | None, /) -> int:
+    def add_channel(self, stage: int | None, /, *, thrift: bool = False) -> int:
         assert stage is None or stage in self.stages
         channel = int(next(self._numbers))
         self.channels[channel] = stage
+        self.thrifty |= {channel} if thrift else set()
         return channel
 
     def remove_channel(self, channel: int, /) -> None:

@@ -213,13 +213,13 @@ def listen(
     seconds: Annotated[float | None, typer.Option("--seconds", help=say("help.option.seconds"), min=0.1)] = None,
     language: Annotated[str, typer.Option("--language", "-l", help=say("help.option.heard"))] = "",
     understands: Annotated[str, typer.Option("--understands", help=say("help.option.understands"))] = "",
+    thrift: Annotated[bool, typer.Option("--thrift", help=say("help.option.thrift"))] = False,
     over: Annotated[Over, typer.Option("--over", help=say("help.option.over"))] = Over.WEBRTC,
     key: KeyOption = "",
     server: ServerOption = "",
 ) -> None:
-    """Records a room."""
     listed = tuple(each.strip() for each in understands.split(",") if each.strip())
-    run(_listen(server, room, out, key, seconds=seconds, wish=Wish(language, listed), over=over.value))
+    run(_listen(server, room, out, key, seconds=seconds, wish=Wish(language, listed, thrift), over=over.value))
 
 
 async def _listen(server: str, room: str, out: Path, key: str, **how: Any) -> None:

@@ -250,6 +250,7 @@ class Listener:
             kind=room_pb2.MEDIA_KIND_AUDIENCE,
             language=self._wish.language,
             understands=self._wish.understands,
+            thrift=self._wish.thrift,
             changing=changing,
         )
 

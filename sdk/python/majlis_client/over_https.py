@@ -94,6 +94,6 @@ class HttpsListener:
 
 
 def _path(room_id: str, wish: Wish) -> str:
-    said = {"language": wish.language, "understands": ",".join(wish.understands)}
+    said = {"language": wish.language, "understands": ",".join(wish.understands), "thrift": "1" if wish.thrift else ""}
     query = urlencode({name: value for name, value in said.items() if value}, safe=",")
     return f"/listen/{room_id}.webm" + (f"?{query}" if query else "")

@@ -150,6 +150,7 @@ class Seats:
                 slip=slip,
                 language=wish.language,
                 understands=wish.understands,
+                thrift=wish.thrift,
             )
             return await self._knock(request)
 

@@ -15,6 +15,8 @@ class Wish:
     """BCP 47 primary tag of an open booth, or "floor"; empty where nobody chose."""
     understands: tuple[str, ...] = ()
     """BCP 47 primary tags, the best first; at most six."""
+    thrift: bool = False
+    """The same in few bits, for who pays by the megabyte: some seven megabytes an hour."""
 
 
 AS_SPOKEN = Wish()

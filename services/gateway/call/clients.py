@@ -189,6 +189,7 @@ class DirectoryClient:
             language=wish.language,
             understands=wish.understands,
             changing=wish.changing,
+            thrift=wish.thrift,
         )
         caller = _as(token, network) + self._region
         response = await self._of_room(
@@ -199,7 +200,11 @@ class DirectoryClient:
     async def join(self, room_id: str, token: str, network: str, wish: Wish, *, without_permit: bool) -> str:
         """Seats the bearer of an access token; returns the permit of their role's session, empty without one."""
         request = room_service_pb2.JoinRoomRequest(
-            room_id=room_id, without_permit=without_permit, language=wish.language, understands=wish.understands
+            room_id=room_id,
+            without_permit=without_permit,
+            language=wish.language,
+            understands=wish.understands,
+            thrift=wish.thrift,
         )
         caller = _as(token, network) + self._region
         response = await self._of_room(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from services.gateway.domain.wish import FLOOR, Wish
+from services.programme.channels import thrifty
 from services.programme.hearing import heard_by
 
 Ending = Literal["webm", "mp4", "ogg"]
@@ -57,9 +58,12 @@ class Languages:
 
     def heard(self, wish: Wish) -> str:
         """The name of the channel; the floor for a language whose booth was closed."""
+        name = FLOOR
         if wish.language:
-            return wish.language if wish.language in self.booths else FLOOR
-        return heard_by(wish.understands, self.booths, self.spoken) if wish.understands else FLOOR
+            name = wish.language if wish.language in self.booths else FLOOR
+        elif wish.understands:
+            name = heard_by(wish.understands, self.booths, self.spoken)
+        return thrifty(name) if wish.thrift else name
 
 
 def is_fixed(wish: Wish) -> bool:

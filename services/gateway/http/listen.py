@@ -6,7 +6,7 @@ from typing import Final
 from services.common.errors import NotSignedIn, PartUnavailable
 from services.gateway.call.identity import Identities
 from services.gateway.domain.listening import PREFIX, Asked, Ending, asked_for
-from services.gateway.domain.wish import LANGUAGE, UNDERSTANDS, Wish, wish_of
+from services.gateway.domain.wish import LANGUAGE, THRIFT, UNDERSTANDS, Wish, is_thrifty, wish_of
 from services.gateway.http.asgi import Header, Request, Response, Send, method_not_allowed
 from services.gateway.http.caller import Callers
 from services.gateway.http.streaming import SCOPE, bound, part
@@ -114,11 +114,10 @@ class Listen:
 
 def _wish(request: Request, asked: Asked) -> Wish:
     if asked.language:
-        # The path says it, and the query nothing.
-        request.words()
-        return Wish(asked.language)
+        # The path says which, and the query nothing of it.
+        return Wish(asked.language, thrift=is_thrifty(request.words(THRIFT)))
     try:
-        return wish_of(request.words(LANGUAGE, UNDERSTANDS))
+        return wish_of(request.words(LANGUAGE, UNDERSTANDS, THRIFT))
     except ValueError as error:
         raise refuse("LANGUAGE_INVALID", str(error)) from None
 

@@ -13,7 +13,7 @@ from services.gateway import reasons
 from services.gateway.call.identity import bearer_of
 from services.gateway.call.status import http_status
 from services.gateway.domain.ice import IceServer
-from services.gateway.domain.wish import LANGUAGE, UNDERSTANDS, Wish, wish_of
+from services.gateway.domain.wish import LANGUAGE, THRIFT, UNDERSTANDS, Wish, wish_of
 from services.gateway.http.asgi import Header, Request, Response, json_response, method_not_allowed
 from services.gateway.http.problem import PROBLEM, problem
 from services.gateway.media.ice import IceServers
@@ -77,7 +77,7 @@ class Media:
         if not is_id(room_id):
             raise reasons.refuse("ROOM_NOT_FOUND", "no such room")
         # Nobody on a stage chooses a channel: what they understand says whom they need an interpreter for.
-        wish = _wish(request, UNDERSTANDS) if kind == STAGE else _wish(request, LANGUAGE, UNDERSTANDS)
+        wish = _wish(request, UNDERSTANDS) if kind == STAGE else _wish(request, LANGUAGE, UNDERSTANDS, THRIFT)
         offer = _text(await request.body(_LARGEST_SDP))
         if len(offer) < 10:
             return _problem("FIELD_INVALID", "the body is no SDP offer")
@@ -134,7 +134,7 @@ class Media:
         shown = shown_token(bearer_of(request.header(b"authorization")))
         if not is_id(relay_id) or not is_id(session_id):
             raise no_session()
-        wish = _wish(request, LANGUAGE, UNDERSTANDS)
+        wish = _wish(request, LANGUAGE, UNDERSTANDS, THRIFT)
         await request.no_body()
         channel = await self.sessions.change(relay_id, session_id, sealed, shown, request.network, wish=wish)
         return json_response(200, {"channel": channel})

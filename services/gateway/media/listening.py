@@ -23,7 +23,7 @@ from services.gateway.media.web import OpenRooms
 from services.gateway.reasons import is_over, refuse
 from services.gateway.settings import Settings
 from services.gateway.watch.stream_reports import StreamReports
-from services.programme.channels import FLOOR, Channel, ChannelKind, without
+from services.programme.channels import FLOOR, Channel, ChannelKind, plain, without
 from services.programme.listener import SAMPLE_RATE
 
 ROUND_SECONDS = 1.8
@@ -109,7 +109,7 @@ class Listening:
             "majlis_gateway_listen_ends_total", "Streams of sound over HTTPS that ended.", ("reason",)
         )
         for ending in ENDINGS:
-            for kind in (ChannelKind.FLOOR, ChannelKind.LANGUAGE):
+            for kind in ChannelKind:
                 self._metrics.open.labels(ending, kind)
 
     def start(self) -> None:
@@ -173,7 +173,7 @@ class Listening:
 
     def _heard(self, hearer: Hearer, languages: Languages) -> str:
         name, member = languages.heard(hearer.wish), self.voices(hearer.room_id, hearer.user_id)
-        return name if member is None or name != FLOOR else without(member)
+        return name if member is None or plain(name) != FLOOR else without(member)
 
     def begin(self, hearer: Hearer) -> bytes:
         """What a listener gets first; from here on pieces go to its outlet."""

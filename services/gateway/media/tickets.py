@@ -18,7 +18,7 @@ from services.common.errors import FieldInvalid
 from services.common.ids import is_id
 from services.common.trust.tokens import AccessToken
 from services.gateway.domain.listening import PREFIX
-from services.gateway.domain.wish import LANGUAGE, UNDERSTANDS, Wish, wish_of
+from services.gateway.domain.wish import LANGUAGE, THRIFT, UNDERSTANDS, Wish, wish_of
 from services.gateway.reasons import refuse
 
 GET_LISTEN_TICKET = "/majlis.gateway.v1.ListenService/GetListenTicket"
@@ -51,6 +51,8 @@ class Tickets:
         """A ticket, and the epoch second until which it opens."""
         until = int(self._now()) + OPENS_SECONDS
         said = [access.user_id, access.sign_in_id, access.issued_at, until, wish.language, *wish.understands]
+        if wish.thrift:
+            said.append(True)
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, json.dumps(said).encode(), room_id.encode())
         return base64.urlsafe_b64encode(sealed).decode().rstrip("="), until
@@ -62,11 +64,11 @@ class Tickets:
             plain = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], room_id.encode())
         except (ValueError, InvalidTag):
             raise refuse("PERMIT_INVALID", "this ticket opens nothing here") from None
-        user_id, sign_in_id, issued_at, until, language, *understands = json.loads(plain)
+        user_id, sign_in_id, issued_at, until, language, *rest = json.loads(plain)
         if until < self._now():
             raise refuse("PERMIT_INVALID", "this ticket is over: ask for another")
         access = AccessToken(user_id, sign_in_id, False, frozenset({"listen"}), issued_at, until)
-        return Ticket(access, Wish(language, tuple(understands)))
+        return Ticket(access, Wish(language, tuple(each for each in rest if each is not True), thrift=True in rest))
 
     async def answer(self, access: AccessToken, request: bytes) -> bytes:
         """GetListenTicket, as bytes. Raises FieldInvalid, BodyInvalid for two wishes at once, and LANGUAGE_INVALID."""
@@ -87,4 +89,5 @@ class Tickets:
 
 
 def _chosen(asked: pb.GetListenTicketRequest) -> dict[str, str]:
-    return {LANGUAGE: asked.language, UNDERSTANDS: ",".join(asked.understands)}
+    thrift = "1" if asked.thrift else ""
+    return {LANGUAGE: asked.language, UNDERSTANDS: ",".join(asked.understands), THRIFT: thrift}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.programme.channels import Channel, ChannelKind
+from services.programme.channels import Channel
 
 FLOOR_BOOTH = ""
 """The booth of those who speak on the floor."""
@@ -83,7 +83,7 @@ def mix_of(
     `speaking` says of each member on the stage in which booth they speak, `speaks` the language of those on the floor.
     """
     here = frozenset(member for member, booth in speaking.items() if channel.mixes(booth))
-    if channel.kind is not ChannelKind.LANGUAGE:
+    if not channel.booth:
         return Mix(voices=here - {channel.leaves_out})
     part = booths.get(channel.booth)
     if part is None:

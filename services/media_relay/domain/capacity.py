@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.media_relay.domain.errors import RelayFull
 from services.media_relay.domain.permits import Choice, Kind, Permit
-from services.programme.channels import FLOOR, ChannelKind, kind_of
+from services.programme.channels import FLOOR, ChannelKind, kind_of, thrifty
 from services.programme.work import KEPT_BACK, NOTHING, WAITING_STEP, Limits, Part, Tariff, Work
 
 PacketMs = Literal[20, 40, 60]
@@ -49,7 +49,7 @@ class _Room:
 
 def _channel_of(_: str, choice: Choice) -> str:
     """What a choice comes to where nothing is known of its room."""
-    return choice.channel
+    return thrifty(choice.channel) if choice.thrift else choice.channel
 
 
 class Capacity:
@@ -184,14 +184,16 @@ class Capacity:
         names = {self.heard(room_id, choice) for choice in room.heard} | room.spoken.keys()
         if room.home:
             names |= self._exported.get(room_id, frozenset())
-        languages = sum(kind_of(name) is ChannelKind.LANGUAGE for name in names)
+        kinds = Counter(map(kind_of, names))
         return Part(
             home=room.home,
             listeners=room.heard.total(),
             over_tcp=room.over_tcp,
             stage=room.spoken.total(),
-            channels=len(names) - languages,
-            languages=languages,
+            on_thrift=sum(number for choice, number in room.heard.items() if choice.thrift),
+            channels=kinds[ChannelKind.FLOOR] + kinds[ChannelKind.WITHOUT],
+            languages=kinds[ChannelKind.LANGUAGE],
+            thrifty=kinds[ChannelKind.THRIFT],
         )
 
     def _more(self, permit: Permit, home: bool) -> Work:

@@ -30,6 +30,8 @@ class Choice:
     """The name of a channel."""
     understands: tuple[str, ...] = ()
     """Languages by which another may be heard instead, the best first; none where the channel was chosen by hand."""
+    thrift: bool = False
+    """Whether it is to be the same in few bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,13 @@ class Permit:
     """Languages that its person understands, the best first; none where they chose by hand."""
     changing: bool = False
     """Whether it changes what a session hears, and opens none."""
+    thrift: bool = False
+    """Whether an audience session hears the channel in few bits."""
 
     @property
     def choice(self) -> Choice:
         """What is heard by it."""
-        return Choice(self.channel, self.understands)
+        return Choice(self.channel, self.understands, self.thrift)
 
     @property
     def seat(self) -> tuple[str, str]:
@@ -111,6 +115,7 @@ def permit_from_claims(claims: Mapping[str, Any]) -> Permit:
             issued_at=_number(claims, "signed_in_at", 0),
             understands=_languages(claims.get("understands") or []),
             changing=claims.get("changing") is True,
+            thrift=kind is Kind.AUDIENCE and claims.get("thrift") is True,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PermitInvalid(f"the permit lacks a claim or has a wrong one: {error}") from error

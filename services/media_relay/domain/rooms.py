@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.media_relay.domain.booths import BoothPart
 from services.media_relay.domain.errors import ChannelUnknown, SeatStale, WrongRelay
 from services.media_relay.domain.permits import REMEMBERED_SECONDS, Choice, Kind, Permit
+from services.programme.channels import thrifty
 from services.programme.hearing import heard_by
 
 
@@ -71,9 +72,10 @@ class RoomBook:
 
     def heard(self, room_id: str, choice: Choice) -> str:
         """The name of the channel that a choice comes to, by what is open and spoken in the room."""
-        if not choice.understands:
-            return choice.channel
-        return heard_by(choice.understands, self.booths(room_id), set(self.speaks(room_id).values()))
+        name = choice.channel
+        if choice.understands:
+            name = heard_by(choice.understands, self.booths(room_id), set(self.speaks(room_id).values()))
+        return thrifty(name) if choice.thrift else name
 
     def stage_closed(self, room_id: str) -> bool:
         """Whether nobody on the room's stage may be heard."""

@@ -36,8 +36,8 @@ class StageCore(Protocol):
         """Its members hear nothing more."""
         ...
 
-    def add_channel(self, stage: int | None, /) -> int:
-        """A programme fed by a stage here, or by the bridge."""
+    def add_channel(self, stage: int | None, /, *, thrift: bool = False) -> int:
+        """A programme fed by a stage here, or by the bridge; in few bits if it is to be thrifty."""
         ...
 
     def remove_channel(self, channel: int, /) -> None:
@@ -285,7 +285,8 @@ class RoomMediaTable:
         channel = media.channels.get(name)
         if channel is None:
             named = Channel(media.room_id, name)
-            channel = media.channels[name] = ChannelMedia(self._core.add_channel(media.stage))
+            handle = self._core.add_channel(media.stage, thrift=named.is_thrifty)
+            channel = media.channels[name] = ChannelMedia(handle)
             if media.stage is None:
                 self._bridge.carry_in(named, channel.handle)
             else:

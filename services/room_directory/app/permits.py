@@ -38,6 +38,8 @@ class Placed:
     """The languages by which the relay chooses what is heard."""
     changing: bool = False
     """Whether it changes what a session hears, and opens none."""
+    thrift: bool = False
+    """Whether the channel is heard in few bits."""
 
 
 class Permits:
@@ -87,4 +89,6 @@ class Permits:
         }
         if placed.changing:
             claims["changing"] = True
+        if placed.thrift:
+            claims["thrift"] = True
         return Permit(self._signer.sign(claims), f"/{_PATHS[kind]}/{room.room_id}", now + self._life)

@@ -128,7 +128,8 @@ class Placing:
         # The stage has no channels to choose from: its slots follow what its people understand.
         understands = wish.understands if on_stage else wish.chosen_by_relay
         heard = CHANNEL if on_stage else wish.channel
-        return Placed(relay, permit_id, returning, heard, understands, changing=wish.changing)
+        thrift = wish.thrift and not on_stage
+        return Placed(relay, permit_id, returning, heard, understands, changing=wish.changing, thrift=thrift)
 
     def _seated(self, live: LiveRoom, room: Room, actor: Actor, placed: Placed | None) -> Seated:
         if placed is None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from services.programme.channels import thrifty
 from services.programme.hearing import heard_by
 from services.room_directory.domain.channels import CHANNEL
 from services.room_directory.domain.errors import LanguageInvalid
@@ -41,13 +42,15 @@ class Wish:
     """The languages they understand, the best first."""
     changing: bool = False
     """Whether the session that they have is to hear it."""
+    thrift: bool = False
+    """Whether it is to come in few bits."""
 
     @classmethod
-    def of(cls, language: str, understands: Sequence[str], *, changing: bool = False) -> "Wish":
+    def of(cls, language: str, understands: Sequence[str], *, changing: bool = False, thrift: bool = False) -> "Wish":
         """As a request says it. Raises LanguageInvalid."""
         if len(understands) > MOST_UNDERSTOOD:
             raise LanguageInvalid(f"at most {MOST_UNDERSTOOD} languages")
-        return cls(language, tuple(dict.fromkeys(map(check_tag, understands))), changing)
+        return cls(language, tuple(dict.fromkeys(map(check_tag, understands))), changing, thrift)
 
     @property
     def channel(self) -> str:
@@ -66,7 +69,8 @@ class Wish:
 
     def heard_in(self, booths: Collection[str], spoken: Collection[str]) -> str:
         """The name of the channel that is heard in a room of these booths and spoken languages, as relays choose it."""
-        return heard_by(self.chosen_by_relay, booths, spoken) if self.chosen_by_relay else self.channel
+        name = heard_by(self.chosen_by_relay, booths, spoken) if self.chosen_by_relay else self.channel
+        return thrifty(name) if self.thrift else name
 
 
 AS_SPOKEN = Wish()

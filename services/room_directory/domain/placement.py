@@ -19,6 +19,8 @@ RESERVED_SECONDS = 10.0
 CONFIRMED_SECONDS = 2.0
 """How long a confirmed one still counts: until the relay's own report shows it."""
 
+_MIXED = frozenset({ChannelKind.LANGUAGE, ChannelKind.THRIFT})
+"""Channels that are mixed all the time."""
 _ORDINAL = re.compile(r"\d+$")
 
 SeatKey = tuple[str, str]
@@ -227,7 +229,7 @@ class RelayLoadState:
         return Wanted(self.tariff.seat(0) + self.tariff.listener(), (room_id, channel), self.tariff.channel(home=True))
 
     def _channel_work(self, channel: ChannelKey, home: bool) -> Work:
-        return self.tariff.channel(home=home, language=kind_of(channel[1]) is ChannelKind.LANGUAGE)
+        return self.tariff.channel(home=home, language=kind_of(channel[1]) in _MIXED)
 
     def has_room(self, wanted: "Wanted", share: float, now: float, seat: SeatKey | None = None) -> bool:
         """Whether that much more stays within `share` of every limit; a seat's own promise is replaced."""

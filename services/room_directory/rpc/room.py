@@ -90,7 +90,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
             ticket=request.ticket,
             may_wait=request.may_wait,
             without_permit=request.without_permit,
-            wish=Wish.of(request.language, request.understands),
+            wish=Wish.of(request.language, request.understands, thrift=request.thrift),
             waited=current_caller().waited,
         )
         seated = await self._waiting.knock(actor(), request.room_id, knock)
@@ -113,7 +113,7 @@ class RoomServicer(room_service_pb2_grpc.RoomServiceServicer):
 
     async def GetMediaPermit(self, request: pb.GetMediaPermitRequest, context: Any) -> pb.GetMediaPermitResponse:
         kind = messages.MEDIA_KINDS.get(request.kind, MediaKind.AUDIENCE)
-        wish = Wish.of(request.language, request.understands, changing=request.changing)
+        wish = Wish.of(request.language, request.understands, changing=request.changing, thrift=request.thrift)
         seated = await self._seats.get_media_permit(actor(), request.room_id, kind, wish)
         seat, permit = own_seat(seated.room, self._people), messages.media_permit(seated.permit)
         return pb.GetMediaPermitResponse(permit=permit, seat=seat)

@@ -157,3 +157,14 @@ async def test_signs_silence_and_who_listens_to_what_reach_those_who_look_after_
     assert [(each.channel.name, each.listeners) for each in listed.channels] == [("floor", 0), ("ru", 12)]
     relay.load["rooms"] = []
     await world.until(lambda: not silent_since())
+
+
+@on_both_databases
+async def test_a_permit_says_whose_sound_is_to_come_in_few_bits_and_on_stage_nobodys(world: World) -> None:
+    _, room_id = await led_room(world)
+    joined = await world.claims((await world.join("omar", room_id, thrift=True)).permit)
+    assert (joined["thrift"], joined["channel"]) == (True, "floor")
+    full = await world.call("omar", "GetMediaPermit", understanding(room_id, "ru"))
+    assert "thrift" not in await world.claims(full.permit)
+    stage = await world.call("lina", "GetMediaPermit", understanding(room_id, kind=STAGE, thrift=True))
+    assert "thrift" not in await world.claims(stage.permit)

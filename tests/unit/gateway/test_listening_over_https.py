@@ -50,6 +50,8 @@ def test_a_wish_comes_to_the_channel_that_relays_come_to() -> None:
     assert room.heard(Wish("ar")) == "ar"
     assert room.heard(Wish(understands=("ru", "en"))) == "ru-en"
     assert room.heard(Wish(understands=("en", "fr"))) == "floor"
+    assert room.heard(Wish(thrift=True)) == "thrift"
+    assert room.heard(Wish("ar", thrift=True)) == "ar-qtt"
 
 
 def test_a_language_is_there_while_its_booth_is_open_and_the_floor_is_heard_afterwards() -> None:

@@ -25,6 +25,13 @@ def test_a_ticket_says_whose_it_is_and_what_they_hear_for_a_minute() -> None:
     assert not opened.access.operator
 
 
+def test_a_ticket_for_few_bits_says_so_and_one_of_before_does_not() -> None:
+    tickets = Tickets("secret", lambda: NOW)
+    for wish in (Wish("", ("ru", "en"), thrift=True), Wish("ar", thrift=True), Wish("ar")):
+        sealed, _ = tickets.seal(ACCESS, ROOM, wish)
+        assert tickets.open(sealed, ROOM).wish == wish
+
+
 def test_a_ticket_opens_nothing_else() -> None:
     sealed, _ = Tickets("secret", lambda: NOW).seal(ACCESS, ROOM, Wish())
     other = ("A" if sealed[0] != "A" else "B") + sealed[1:]

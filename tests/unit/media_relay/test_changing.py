@@ -115,3 +115,28 @@ async def test_a_session_that_has_no_keys_yet_hears_the_other_channel_once_it_ha
     await bench.changing.change_channel(session_id, bench.permit(**ARABIC))
     bench.handshakes.succeed(bench.handle(session_id))
     assert heard(bench, session_id) == bench.rooms.channel(ROOM, "ar")
+
+
+async def test_somebody_who_saves_data_hears_the_same_in_few_bits_and_goes_back() -> None:
+    bench = await bench_with_booths()
+    await bench.connect("stage", member=1)
+    session_id, other = await bench.connect(sub="another000000001"), await bench.connect(sub="another000000002")
+    full = bench.core.mixes[heard(bench, other)]
+    few = bench.permit(sub="another000000001", thrift=True, changing=True)
+    assert await bench.changing.change_channel(session_id, few) == "thrift"
+    assert heard(bench, session_id) != heard(bench, other)
+    assert bench.core.mixes[heard(bench, session_id)] == full
+    assert bench.core.thrifty == {heard(bench, session_id)}
+    arabic = bench.permit(sub="another000000001", thrift=True, changing=True, **ARABIC)
+    assert await bench.changing.change_channel(session_id, arabic) == "ar-qtt"
+    back = bench.permit(sub="another000000001", changing=True)
+    assert await bench.changing.change_channel(session_id, back) == "floor"
+    assert heard(bench, session_id) == heard(bench, other)
+
+
+async def test_on_stage_nobody_saves_data() -> None:
+    bench = await bench_with_booths()
+    session_id = await bench.connect("stage", member=1, thrift=True)
+    session = bench.relay.sessions.get(session_id)
+    assert session is not None
+    assert not session.choice.thrift

@@ -15,6 +15,7 @@ import { Levels } from '../media/levels.ts';
 import { Choices } from '../room/choices.ts';
 import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
+import { savesData, Thrift } from '../room/thrift.svelte.ts';
 import type { Parts } from './parts.ts';
 
 /** Texts and theme come first: the page is shown in them before the rest is there. */
@@ -48,6 +49,7 @@ export function build(words: Words, theme: Theme): Parts {
       now,
     }),
     choices: new Choices({ recall: () => recall('choices', 'session'), keep: (text) => keep('choices', text, 'session'), me: () => session.me }),
+    thrift: new Thrift({ recall: () => recall('thrift'), keep: (text) => keep('thrift', text), asked: () => savesData(navigator) }),
     network: new BrowserNetwork(),
     waits: waitsBy(clock, Math.random),
     now,

@@ -20,6 +20,7 @@ import type { Choices } from '../room/choices.ts';
 import type { Desk } from '../room/desk.svelte.ts';
 import type { KeptPlaces } from '../room/kept-places.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
+import type { Thrift } from '../room/thrift.svelte.ts';
 import type { Player } from '../room/player.svelte.ts';
 
 /** What others see of a class: anything of this shape will do in its place. */
@@ -39,6 +40,8 @@ export interface Parts {
   places: KeptPlaces;
   /** What was chosen by hand in the rooms of this tab. */
   choices: Choices;
+  /** Whether this browser hears rooms in few bits. */
+  thrift: Thrift;
   clock: Clock;
   network: Network;
   waits: Waits;

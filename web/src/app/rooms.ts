@@ -13,6 +13,7 @@ import { understood } from '../room/hearing.ts';
 import { Chime } from '../media/chime.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
+import { longer } from '../media/live-edge.ts';
 import { openSink } from '../media/sink.ts';
 import { isFinal, WebSession, type WebParts } from '../media/web-session.ts';
 import { Passage, Uplink } from '../media/uplink/uplink.ts';
@@ -31,7 +32,7 @@ import { takeSlot } from '../room/stream-slots.ts';
 import { WebSpeaker } from '../room/web-speaker.svelte.ts';
 import type { Parts, RoomSide } from './parts.ts';
 
-export function buildRooms({ api, choices, clock, levels, network, places, player, session, sharing, toasts, waits, words }: Parts): RoomSide {
+export function buildRooms({ api, choices, clock, levels, network, places, player, session, sharing, thrift, toasts, waits, words }: Parts): RoomSide {
   const microphone = new Microphone();
   const chime = new Chime(clock);
   const passage = new Passage();
@@ -53,7 +54,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     sound: (source, roomId, uplink) =>
       new Sound(source, {
         session: (kind, tell, servers) => new MediaSession(kind, tell, clock, servers),
-        web: (kind, tell) => new WebSession(kind, tell, listeningTo(roomId, source, streams)),
+        web: (kind, tell) => new WebSession(kind, tell, listeningTo(roomId, source, streams, () => thrift.on)),
         microphone,
         levels,
         ear,
@@ -73,6 +74,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     tickets: (roomId, roomKey) => places.box(roomId, roomKey),
     understands: () => understood(session.account?.profile?.spokenLanguages ?? [], navigator.languages),
     choices,
+    thrift,
     ear,
     places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };
@@ -89,13 +91,13 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
 }
 
 /** What a stream over HTTPS of a room is opened with, and played by. */
-function listeningTo(roomId: string, source: Pick<SoundSource, 'listening'>, streams: StreamParts): WebParts {
+function listeningTo(roomId: string, source: Pick<SoundSource, 'listening'>, streams: StreamParts, thrift: () => boolean): WebParts {
   const { clock, waits } = streams;
   let path = '';
   return {
     open: (ending, signal) => source.listening((wish) => openListening(streams, (path = listenPath(roomId, wish, ending)), signal)),
     address: () => path,
-    sink: openSink,
+    sink: (clock) => openSink(clock, thrift() ? longer : 0),
     isFinal,
     clock,
     waits,

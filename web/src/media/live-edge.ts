@@ -28,10 +28,20 @@ const late = 1.0;
 /** What was heard is not kept for longer. */
 const kept = 10;
 
+/** Pieces of a channel in few bits last so much longer. */
+export const longer = 0.8;
+
 export class LiveEdge {
-  #wanted = calm;
+  readonly #more: number;
+  #wanted: number;
   #rate = 1;
   #since = 0;
+
+  /** `more` seconds are to be ahead than for pieces of 0.4 s. */
+  constructor(more = 0) {
+    this.#more = more;
+    this.#wanted = calm + more;
+  }
 
   /** Seconds that are to be ahead just after a piece came. */
   get wanted(): number {
@@ -40,7 +50,7 @@ export class LiveEdge {
 
   /** The player ran dry. */
   stalled(now: number): void {
-    this.#wanted = Math.min(most, this.#wanted + step);
+    this.#wanted = Math.min(most + this.#more, this.#wanted + step);
     this.#since = now;
   }
 
@@ -53,7 +63,7 @@ export class LiveEdge {
   /** Just after a piece came, with the player at a place. */
   follow(ranges: readonly Stretch[], at: number, now: number): Course {
     if (now - this.#since > patience) {
-      this.#wanted = Math.max(calm, this.#wanted - step / 2);
+      this.#wanted = Math.max(calm + this.#more, this.#wanted - step / 2);
       this.#since = now;
     }
     const last = ranges.at(-1);

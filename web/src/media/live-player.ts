@@ -33,6 +33,8 @@ const look = 250;
 const under = 0.4;
 /** Bytes a second beyond which what comes is more than the packets that stand for silence, which take some 600. */
 const voiced = 1_000;
+/** What carries a piece: two segments, their confirmation, and a record. */
+const wrapped = 190;
 
 export class LivePlayer {
   readonly #parts: LiveParts;
@@ -42,6 +44,7 @@ export class LivePlayer {
   #stream = new AbortController();
   #came = 0;
   #bytes = 0;
+  #all = 0;
   #second = 0;
   #heard = false;
   #since = 0;
@@ -128,7 +131,13 @@ export class LivePlayer {
     if (!signal.aborted) this.#reopen();
   }
 
+  /** All that came, with what HTTP, TLS, TCP and IP add to a piece. */
+  get bytes(): number {
+    return this.#all;
+  }
+
   #note(bytes: number): void {
+    this.#all += bytes + wrapped;
     const now = this.#parts.clock.now();
     this.#came = now;
     this.#bytes += bytes;

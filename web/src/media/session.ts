@@ -2,6 +2,7 @@
 import type { Clock, Stop } from '../lib/clock.ts';
 import { reasonIn, Refusal } from '../lib/refusal.ts';
 import { countedIn, Pulse, wayIn, type Way } from './pulse.ts';
+import { bytesIn } from './bytes.ts';
 import { withDtx, withRed } from './sdp.ts';
 
 export type SessionKind = 'audience' | 'stage';
@@ -59,6 +60,7 @@ export class MediaSession {
   #stopLooking: Stop = () => undefined;
   #counting = false;
   #way: Way = '';
+  #bytes = 0;
 
   /** With `iceServers` the browser also tries the way through them, and takes it where UDP is blocked (RFC 8445). */
   constructor(kind: SessionKind, onState: (state: SessionState) => void, clock: Clock, iceServers: readonly IceServer[] = []) {
@@ -83,6 +85,11 @@ export class MediaSession {
   /** How its sound comes. */
   get way(): Way {
     return this.#way;
+  }
+
+  /** All that went over the network for it, as last counted. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get receivers(): RTCRtpReceiver[] {
@@ -208,6 +215,7 @@ export class MediaSession {
     if (!report || (this.#state !== 'connected' && this.#state !== 'lost')) return;
     const rows = [...(report as unknown as ReadonlyMap<string, Record<string, unknown>>).values()];
     this.#way = wayIn(rows);
+    this.#bytes = bytesIn(rows);
     if (this.#pulse.isLost(countedIn(rows), this.#clock.now())) this.#lose();
     else if (this.#state === 'lost') this.#look();
   }

@@ -57,10 +57,10 @@ async function plays(element: HTMLMediaElement): Promise<boolean> {
   }
 }
 
-/** The best sink that this browser has. */
-export function openSink(clock: Clock, abilities: Abilities = globalThis as Abilities): Sink {
+/** The best sink that this browser has; `more` seconds are to be ahead where pieces are longer. */
+export function openSink(clock: Clock, more = 0, abilities: Abilities = globalThis as Abilities): Sink {
   const kind = kindOf(abilities);
-  return kind ? new SourceSink(clock, kind) : new PlainSink();
+  return kind ? new SourceSink(clock, more, kind) : new PlainSink();
 }
 
 class SourceSink implements Sink {
@@ -70,13 +70,14 @@ class SourceSink implements Sink {
   readonly #element = new Audio();
   readonly #address: string;
   readonly #opened: Promise<SourceBuffer>;
-  readonly #edge = new LiveEdge();
+  readonly #edge: LiveEdge;
   #buffer: SourceBuffer | null = null;
   #fresh = true;
   #begun = false;
 
-  constructor(clock: Clock, { make, managed, ending, type }: NonNullable<ReturnType<typeof kindOf>>) {
+  constructor(clock: Clock, more: number, { make, managed, ending, type }: NonNullable<ReturnType<typeof kindOf>>) {
     this.#clock = clock;
+    this.#edge = new LiveEdge(more);
     this.ending = ending;
     const source = new make();
     // A managed source is refused to elements that may play elsewhere.

@@ -28,6 +28,10 @@ export class WebSession {
     return this.#player.heard;
   }
 
+  get bytes(): number {
+    return this.#player.bytes;
+  }
+
   get behind(): number {
     return this.#player.behind;
   }

@@ -27,9 +27,9 @@ test('what somebody understands is in their profile, else in their browser, prim
 });
 
 test('a choice by hand goes before what one understands', () => {
-  expect(wish('auto', ['ar'])).toEqual({ language: '', understands: ['ar'] });
-  expect(wish('floor', ['ar'])).toEqual({ language: 'floor', understands: [] });
-  expect(wish('ru', ['ar'])).toEqual({ language: 'ru', understands: [] });
+  expect(wish('auto', ['ar'])).toEqual({ language: '', understands: ['ar'], thrift: false });
+  expect(wish('floor', ['ar'])).toEqual({ language: 'floor', understands: [], thrift: false });
+  expect(wish('ru', ['ar'])).toEqual({ language: 'ru', understands: [], thrift: false });
 });
 
 test('an Arabic listener hears the booth while Russian is spoken, and the floor where Arabic is', () => {

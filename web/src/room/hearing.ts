@@ -9,6 +9,8 @@ export type Choice = 'auto' | 'floor' | (string & {});
 export interface Wish {
   language: string;
   understands: string[];
+  /** In few bits. */
+  thrift: boolean;
 }
 
 /** So many languages count, the first ones. */
@@ -21,8 +23,8 @@ export function understood(spoken: readonly string[], browser: readonly string[]
 }
 
 /** A choice by hand goes before the list. */
-export function wish(choice: Choice, understands: string[]): Wish {
-  return choice === 'auto' ? { language: '', understands } : { language: choice, understands: [] };
+export function wish(choice: Choice, understands: string[], thrift = false): Wish {
+  return choice === 'auto' ? { language: '', understands, thrift } : { language: choice, understands: [], thrift };
 }
 
 /** What somebody hears. `floor`: as it is said. `booth`: its interpreter. `turns`: the floor while it speaks what they understand, else the booth. */

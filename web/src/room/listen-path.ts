@@ -5,9 +5,9 @@ import type { Wish } from './hearing.ts';
 import type { StreamParts } from './sse-follower.ts';
 
 /** The address of what is wished for, in a container. */
-export function listenPath(roomId: string, { language, understands }: Wish, ending: LiveEnding): string {
-  if (language) return `/listen/${roomId}/${language}.${ending}`;
-  return `/listen/${roomId}.${ending}${understands.length > 0 ? `?understands=${understands.join(',')}` : ''}`;
+export function listenPath(roomId: string, { language, understands, thrift }: Wish, ending: LiveEnding): string {
+  const asked = [!language && understands.length > 0 ? `understands=${understands.join(',')}` : '', thrift ? 'thrift=1' : ''].filter(Boolean).join('&');
+  return `/listen/${roomId}${language ? `/${language}` : ''}.${ending}${asked ? `?${asked}` : ''}`;
 }
 
 /** Opens it as who is signed in, renewing an expired sign-in once. Throws what refuses it. */

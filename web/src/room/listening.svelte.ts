@@ -11,9 +11,11 @@ export class Listening {
   #choice = $state<Choice>('auto');
   readonly #understands: () => string[];
   readonly #box: ChoiceBox;
+  readonly #thrift: () => boolean;
 
-  /** `understands` gives the languages the person understands, the best first. */
-  constructor(understands: () => string[], box: ChoiceBox) {
+  /** `understands` gives the languages the person understands, the best first; `thrift`: whether they hear in few bits. */
+  constructor(understands: () => string[], box: ChoiceBox, thrift: () => boolean = () => false) {
+    this.#thrift = thrift;
     this.#understands = understands;
     this.#box = box;
     this.#choice = box.recall();
@@ -29,7 +31,7 @@ export class Listening {
   }
 
   get wish(): Wish {
-    return wish(this.choice, this.understands);
+    return wish(this.choice, this.understands, this.#thrift());
   }
 
   choose(choice: Choice): void {

@@ -77,6 +77,8 @@ export interface RoomParts {
   captions(roomId: string, language: string, listener: CaptionListener): CaptionStream;
   /** What was chosen by hand in this tab. */
   choices: Pick<Choices, 'of' | 'set'>;
+  /** Whether the person hears in few bits. */
+  thrift: { readonly on: boolean };
   /** How voices on stage are heard. */
   ear: Pick<StageEar, 'hear'>;
 }
@@ -106,7 +108,7 @@ export class LiveRoom {
     this.me = me;
     this.#parts = parts;
     this.#board = new NoticeBoard(me, clock);
-    this.listening = new Listening(() => parts.understands(), { recall: () => choices.of(id).hears, keep: (hears) => choices.set(id, { hears }) });
+    this.listening = new Listening(() => parts.understands(), { recall: () => choices.of(id).hears, keep: (hears) => choices.set(id, { hears }) }, () => parts.thrift.on);
     this.signs = new BoothSigns(clock);
     this.quality = new StageQuality(clock);
     this.captions = new Captions((language, listener) => parts.captions(id, language, listener), clock, (chosen) => choices.set(id, chosen));
@@ -147,7 +149,7 @@ export class LiveRoom {
       ...source,
       member: () => this.view?.own.member ?? 0,
       // In a booth one hears the stage, to speak after it.
-      listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [] }) : this.#wishing(open)),
+      listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [], thrift: false }) : this.#wishing(open)),
       muffled: () => this.view?.captioners.length && !this.captions.language && this.read(),
     }, id, this.speaker);
     this.follower = new SoundFollower(me, () => this.feed.view, this.sound, parts.microphone);

@@ -71,6 +71,7 @@ function live(): LiveRoom {
     captions: () => ({ close: () => undefined }),
     understands: () => understands,
     choices: new Choices({ recall: () => chosen, keep: (text) => void (chosen = text), me: () => me }),
+    thrift: { on: false },
     ear,
   });
 }

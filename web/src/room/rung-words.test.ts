@@ -29,9 +29,11 @@ test('that calls are blocked is remembered of this network, for half a day', () 
 });
 
 test('a language by hand is in the path, a list in the query', () => {
-  expect(listenPath('room00000001', { language: 'ar', understands: [] }, 'webm')).toBe('/listen/room00000001/ar.webm');
-  expect(listenPath('room00000001', { language: '', understands: ['ar', 'en'] }, 'mp4')).toBe('/listen/room00000001.mp4?understands=ar,en');
-  expect(listenPath('room00000001', { language: '', understands: [] }, 'webm')).toBe('/listen/room00000001.webm');
+  expect(listenPath('room00000001', { language: 'ar', understands: [], thrift: false }, 'webm')).toBe('/listen/room00000001/ar.webm');
+  expect(listenPath('room00000001', { language: '', understands: ['ar', 'en'], thrift: false }, 'mp4')).toBe('/listen/room00000001.mp4?understands=ar,en');
+  expect(listenPath('room00000001', { language: '', understands: [], thrift: false }, 'webm')).toBe('/listen/room00000001.webm');
+  expect(listenPath('room00000001', { language: 'ar', understands: [], thrift: true }, 'webm')).toBe('/listen/room00000001/ar.webm?thrift=1');
+  expect(listenPath('room00000001', { language: '', understands: ['ar'], thrift: true }, 'mp4')).toBe('/listen/room00000001.mp4?understands=ar&thrift=1');
 });
 
 test('an expired sign-in is renewed once, and what is refused then says why', async () => {

@@ -33,6 +33,8 @@ export type Session = Pick<MediaSession, 'kind' | 'state' | 'relay' | 'receivers
   readonly way: Way;
   /** Seconds behind who speaks. */
   readonly behind: number;
+  /** All that went over the network for it, where that is counted. */
+  readonly bytes?: number;
 };
 
 /** Who speaks while the stage is heard over HTTPS does so another way. */

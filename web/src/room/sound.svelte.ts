@@ -78,6 +78,9 @@ export class Sound {
     this.#stops = [parts.network.whenBack(() => this.#elsewhere()), parts.clock.every(look, () => this.#look())];
   }
 
+  /** What came and went over the network for what plays now. */
+  readonly spent = (): number => this.#playing?.bytes ?? 0;
+
   /** Brings a session of a kind up; what plays now goes on until the new one sounds. */
   async start(kind: SessionKind, permit?: Permit): Promise<void> {
     // Who has left is not brought back by an answer that was still on its way.

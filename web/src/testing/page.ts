@@ -26,6 +26,7 @@ import { me, person, start, view } from '../room/fixtures.ts';
 import { LiveRoom } from '../room/live.svelte.ts';
 import { KeptPlaces } from '../room/kept-places.svelte.ts';
 import { Player } from '../room/player.svelte.ts';
+import { Thrift } from '../room/thrift.svelte.ts';
 import type { CaptionListener } from '../room/captions.svelte.ts';
 import type { RoomView } from '../room/reducer.ts';
 import type { Sound } from '../room/sound.svelte.ts';
@@ -70,6 +71,8 @@ export class Scene {
   readonly opened: string[] = [];
   /** What was chosen by hand in this tab. */
   chosen: string | null = null;
+  /** Whether few bits were chosen. */
+  saves: string | null = null;
   /** What other tabs noted of places in lines. */
   noted: string | null = null;
   readonly #shown: { root: HTMLElement; component: Record<string, unknown> }[] = [];
@@ -87,7 +90,8 @@ export class Scene {
     const now = (): number => start;
     const places = new KeptPlaces({ recall: () => null, keep: () => undefined, recallAll: () => this.noted, keepAll: (text) => void (this.noted = text), me: () => session.me, leaveLine: (roomId, ticket) => api.rooms.leaveLine({ roomId, ticket }), clock, now });
     const choices = new Choices({ recall: () => this.chosen, keep: (text) => void (this.chosen = text), me: () => session.me });
-    this.parts = { api, choices, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
+    const thrift = new Thrift({ recall: () => this.saves, keep: (text) => void (this.saves = text), asked: () => false });
+    this.parts = { api, choices, thrift, router, toasts, words, session, sharing, clock, network, waits, places, player, theme: new Theme(), levels: new Levels(clock), now };
     this.rooms = {
       actions: new RoomActions({ api, toasts, words, sharing, microphone: this.microphone }),
       microphone: this.microphone,
@@ -125,6 +129,7 @@ export class Scene {
       places: () => new FakeLocks(),
       understands: () => this.understands,
       choices,
+      thrift: this.parts.thrift,
       ear: this.ear,
     });
     room.feed.view = shown;

@@ -89,7 +89,7 @@ export class SoundScene {
         permit: (kind) => this.#permit(kind),
         member: () => 0,
         refused: (reason) => void this.refused.push(reason),
-        listening: <T>(open: (wish: Wish) => Promise<T>) => open({ language: '', understands: [] }),
+        listening: <T>(open: (wish: Wish) => Promise<T>) => open({ language: '', understands: [], thrift: false }),
         muffled: () => void this.muffled++,
       },
       {

@@ -79,8 +79,18 @@ class Muxer:
     plays as silence.
     """
 
-    def __init__(self, container: Literal["ogg", "webm", "mp4"], channels: int, pre_skip: int, serial: int = 0) -> None:
+    def __init__(
+        self,
+        container: Literal["ogg", "webm", "mp4"],
+        channels: int,
+        pre_skip: int,
+        serial: int = 0,
+        *,
+        longest: int | None = None,
+    ) -> None:
         """For 1 or 2 channels; pre_skip is samples to decode and not to play; serial tells Ogg streams apart.
+
+        `longest` is how many samples a page, cluster or fragment lasts before it closes by itself.
 
         Raises ValueError.
         """
@@ -250,7 +260,7 @@ class Core:
         Of somebody on the floor: the booth that is heard too while another has the floor who is not one of clear.
         """
 
-    def add_channel(self, stage: Stage | None) -> Channel:
+    def add_channel(self, stage: Stage | None, *, thrift: bool = False) -> Channel:
         """A stage: fed by people on it, those of set_mix (home relay). None: by push_programme (audience relay)."""
 
     def remove_channel(self, channel: Channel) -> None:

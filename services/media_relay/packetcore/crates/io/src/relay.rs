@@ -247,6 +247,13 @@ impl Relay {
         Ok(channel)
     }
 
+    /// Adds a channel in few bits and long packets, which is otherwise like any other.
+    pub fn add_thrift_channel(&self, stage: Option<u64>) -> Result<ChannelId, RelayError> {
+        let channel = self.add_channel(stage)?;
+        self.tell(ToPacket::Programme(ProgrammeCommand::Thrift(channel)))?;
+        Ok(channel)
+    }
+
     /// Removes a channel.
     pub fn remove_channel(&self, channel: u64) -> Result<(), RelayError> {
         let channel = lock(&self.registry).remove_channel(channel)?;

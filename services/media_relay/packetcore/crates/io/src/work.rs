@@ -108,6 +108,7 @@ impl<'a> Bench<'a> {
             first_timestamp: 0,
             bits_per_second: DEFAULT_BITRATE,
             complexity: DEFAULT_COMPLEXITY,
+            thrift: false,
         };
         let mut mixer = Mixer::new(config, 0)?;
         for member in 0..speakers {

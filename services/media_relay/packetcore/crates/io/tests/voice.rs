@@ -184,3 +184,32 @@ fn packets_grow_to_sixty_milliseconds_and_back_without_a_gap() {
         }
     });
 }
+
+#[test]
+fn who_hears_in_few_bits_gets_two_long_frames_in_a_packet_and_nothing_that_sound_does_without() {
+    on_time(|| {
+        let relay = relay();
+        let stage = relay.add_stage().expect("stage").0;
+        let full = floor(&relay, stage);
+        let few = relay.add_thrift_channel(Some(stage)).expect("channel").0;
+        relay.set_mix(few, MixPlan::of(1..20)).expect("a home channel");
+        // What relays shed under load leaves it as it is.
+        relay.set_packet_ms(few, 20).expect("channel");
+        relay.set_bitrate(few, 32_000).expect("channel");
+        let mut speaker = Client::on_stage(&relay, "speaker5", stage, 7, 4, 440.0);
+        let mut saving = Client::listener(&relay, "listener5", few);
+        let mut other = Client::listener(&relay, "listener6", full);
+        let heard = run(150, &mut [&mut speaker], &mut [&mut saving, &mut other]);
+        let long = &heard[0];
+        assert!((20..=26).contains(&long.len()), "{} packets in three seconds", long.len());
+        assert!(long.iter().all(|packet| rtp::opus_samples(&packet.payload) == Some(5760)), "120 ms each");
+        assert!(long.iter().all(|packet| packet.payload_type == OPUS && packet.csrcs == [7]));
+        assert_continuous(long);
+        assert!(amplitude(&decode(&long[3..]), 440.0) > 0.05);
+        let bytes: usize = long.iter().map(|packet| packet.payload.len()).sum();
+        assert!(bytes * 8 / long.len() < 1560, "12 kbit/s are 1440 bits each 120 ms: {bytes} bytes");
+        let (few, full) = (relay.session_report(saving.session), relay.session_report(other.session));
+        let (few, full) = (few.expect("known").bytes_sent, full.expect("known").bytes_sent);
+        assert!(few * 3 < full, "{few} bytes beside {full}");
+    });
+}

@@ -1,6 +1,7 @@
 //! libopus as the mixer uses it: 48 kHz mono decoders for speakers and one encoder for the programme.
 
 use crate::limiter::LOOK_AHEAD;
+use crate::parcel::LONG_FRAME;
 use majlis_programme::{FRAME_SAMPLES, MAX_PAYLOAD};
 use thiserror::Error;
 
@@ -119,6 +120,21 @@ impl ProgrammeEncoder {
         encoder.set_complexity(complexity);
         encoder.set_bitrate(bits_per_second)?;
         Ok(encoder)
+    }
+
+    /// Codes speech in wide band and holds each frame to the bit rate: what is saved is what it is for. Only so is a frame of
+    /// 60 ms one frame (RFC 6716 §2.1.4).
+    pub fn be_thrifty(&mut self) -> Result<(), CodecError> {
+        self.inner.set_vbr_constraint(true)?;
+        self.inner.set_max_bandwidth(opus::Bandwidth::Wideband)?;
+        self.prefer(Some(Coding::Speech));
+        Ok(())
+    }
+
+    /// Encodes one frame of 60 ms; never more than [`MAX_PAYLOAD`] bytes.
+    pub fn encode_long(&mut self, pcm: &[f32; LONG_FRAME]) -> Result<&[u8], CodecError> {
+        let len = self.inner.encode_float(pcm, &mut self.scratch)?;
+        Ok(&self.scratch[..len])
     }
 
     /// Forgets the past.

@@ -2,6 +2,7 @@
 
 use crate::codec::{CodecError, Coding, FRAME, ProgrammeEncoder};
 use crate::limiter::Limiter;
+use crate::parcel::LONG_FRAME;
 use majlis_programme::Payload;
 
 /// Limiter and encoder of a programme.
@@ -10,19 +11,27 @@ pub struct Desk {
     encoder: ProgrammeEncoder,
     /// The next frame follows on frames of another encoder.
     alone: bool,
+    /// Its frames alone are heard, and no other encoder's: there is no seam, and nothing begins anew.
+    thrift: bool,
     coding: Option<Coding>,
 }
 
 impl Desk {
     /// A desk that was never used.
-    pub fn new(bits_per_second: u32, complexity: u8) -> Result<Self, CodecError> {
-        let encoder = ProgrammeEncoder::new(bits_per_second, complexity)?;
-        Ok(Self { limiter: Limiter::new(), encoder, alone: true, coding: None })
+    pub fn new(bits_per_second: u32, complexity: u8, thrift: bool) -> Result<Self, CodecError> {
+        let mut encoder = ProgrammeEncoder::new(bits_per_second, complexity)?;
+        if thrift {
+            encoder.be_thrifty()?;
+        }
+        Ok(Self { limiter: Limiter::new(), encoder, alone: true, thrift, coding: None })
     }
 
     /// Forgets the past.
     pub fn begin(&mut self) {
         self.limiter = Limiter::new();
+        if self.thrift {
+            return;
+        }
         self.encoder.reset();
         self.alone = true;
     }
@@ -30,6 +39,9 @@ impl Desk {
     /// Takes sound that listeners had by another way.
     pub fn prime(&mut self, mut mix: [f32; FRAME]) {
         self.limiter.process(&mut mix);
+        if self.thrift {
+            return;
+        }
         // A refusal leaves the encoder as it was: a seam that is less smooth.
         let _ = self.encoder.encode(&mix);
     }
@@ -52,6 +64,11 @@ impl Desk {
         let alone = std::mem::take(&mut self.alone);
         let encoded = if alone { self.encoder.encode_alone(mix) } else { self.encoder.encode(mix) };
         Payload::new(encoded.ok()?).ok()
+    }
+
+    /// The next frame of 60 ms.
+    pub fn encode_long(&mut self, mix: &[f32; LONG_FRAME]) -> Option<Payload> {
+        Payload::new(self.encoder.encode_long(mix).ok()?).ok()
     }
 
     /// Takes effect with the next frame.

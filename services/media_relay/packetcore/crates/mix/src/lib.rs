@@ -1,4 +1,4 @@
-//! The programme of a channel, sans-IO: speakers' Opus packets in, one Opus frame each 20 ms out.
+//! The programme of a channel, sans-IO: speakers' Opus packets in, one Opus frame each 20 ms out (60 ms where it is thrifty).
 //!
 //! No socket, no clock, no thread, no randomness: time is an argument ([`majlis_core::Micros`]), numbers that
 //! must differ between instances ([`majlis_programme::MixerConfig`]) too. The caller's real-time thread runs one loop:
@@ -23,6 +23,7 @@ mod limiter;
 mod mixer;
 mod mixing;
 mod parts;
+mod parcel;
 mod pass;
 mod recent;
 mod record;
@@ -36,6 +37,7 @@ pub use codec::{BIT_RATES, CodecError, ENCODER_LAG, FRAME, ProgrammeEncoder, Spe
 pub use input::{InputReading, Inputs};
 pub use jitter::Inserted;
 pub use level::TARGET_DBOV;
+pub use parcel::LONG_FRAME;
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};
 pub use mixer::{Mixer, TICK};
 pub use mixing::SpeakerReport;

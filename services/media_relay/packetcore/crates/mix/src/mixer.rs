@@ -1,10 +1,13 @@
-//! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks.
+//! The programme mixer of one channel: speakers' packets in, one Opus frame each 20 ms out while anyone speaks, or each
+//! 60 ms where it is to be thrifty.
 
 use crate::bed::Balance;
 use crate::codec::{CodecError, FRAME};
 use crate::desk::Desk;
 use crate::jitter::Inserted;
 use crate::level::{dbov, rfc6464};
+use crate::parcel::Parcel;
+use crate::pass::Reason;
 use crate::speaker::Speaker;
 use crate::talk::Talk;
 use crate::ways::{Seams, Way};
@@ -38,6 +41,7 @@ pub struct Mixer {
     pub(crate) followed: u32,
     pub(crate) seams: Seams,
     pub(crate) desk: Desk,
+    pub(crate) parcel: Parcel,
     talk: Talk,
     /// Frames left of the rise from silence, or of the fall to it when `finishing`.
     pub(crate) fade: u32,
@@ -60,7 +64,8 @@ impl Mixer {
             alone: None,
             followed: 0,
             seams: Seams::default(),
-            desk: Desk::new(config.bits_per_second, config.complexity)?,
+            desk: Desk::new(config.bits_per_second, config.complexity, config.thrift)?,
+            parcel: Parcel::default(),
             talk: Talk::Silent,
             fade: FADE_FRAMES,
             finishing: false,
@@ -145,7 +150,7 @@ impl Mixer {
         let now = samples(at);
         self.balance.next(self.is_voiced(), at);
         self.listen(now);
-        if self.way == Way::Mixing {
+        if self.way == Way::Mixing && !self.config.thrift {
             self.try_passing(now);
         }
         let mixed = (self.way == Way::Mixing).then(|| {
@@ -157,9 +162,19 @@ impl Mixer {
         let over = self.finishing && self.fade == 0;
         self.talk = before.next(!csrcs.as_slice().is_empty(), self.finishing, over);
         let frame = match self.talk {
-            Talk::Silent | Talk::Closing(_) => {
+            Talk::Silent => {
                 self.rest();
-                (self.talk != Talk::Silent).then(|| self.closing_frame(capture_ntp)).flatten()
+                None
+            }
+            Talk::Closing(left) => {
+                self.rest();
+                if self.config.thrift { self.wind_up(left == 1, capture_ntp) } else { self.closing_frame(capture_ntp) }
+            }
+            Talk::Talking | Talk::Ending(_) if self.config.thrift => {
+                let mix = self.mixed_sound(now, mixed);
+                // Whoever speaks again while it closes may begin after a hole.
+                let begins = matches!(before, Talk::Silent | Talk::Closing(_));
+                self.gather(&mix, &csrcs, begins, capture_ntp)
             }
             Talk::Talking | Talk::Ending(_) => self.sound(now, mixed, csrcs).map(|(payload, level, csrcs)| {
                 self.toc = payload.as_slice()[0];
@@ -172,7 +187,7 @@ impl Mixer {
 
     /// A frame's payload, its level (dBov) and who speaks in it.
     fn sound(&mut self, now: i64, mixed: Option<[f32; FRAME]>, csrcs: Csrcs) -> Option<(Payload, f32, Csrcs)> {
-        let mut mix = match mixed {
+        let mixed = match mixed {
             Some(mix) => mix,
             None => match self.pass(now, &csrcs) {
                 Ok((payload, level)) => return Some((payload, level, csrcs)),
@@ -182,10 +197,24 @@ impl Mixer {
                 }
             },
         };
-        self.desk.limit(&mut mix);
-        self.shape(&mut mix);
+        let mix = self.finished(mixed);
         let payload = self.desk.encode(&mix)?;
         Some((payload, dbov(&mix), csrcs))
+    }
+
+    /// A tick's sound where nobody is passed.
+    fn mixed_sound(&mut self, now: i64, mixed: Option<[f32; FRAME]>) -> [f32; FRAME] {
+        let mixed = mixed.unwrap_or_else(|| {
+            self.begin_mixing(now, Reason::BitRate);
+            self.mix(now)
+        });
+        self.finished(mixed)
+    }
+
+    fn finished(&mut self, mut mix: [f32; FRAME]) -> [f32; FRAME] {
+        self.desk.limit(&mut mix);
+        self.shape(&mut mix);
+        mix
     }
 
     /// Raises the first frames of a programme, lowers the last, and fades out of every talk.
@@ -216,9 +245,24 @@ impl Mixer {
         payload: Payload,
         capture_ntp: u64,
     ) -> ProgrammeFrame {
+        self.frame_at(self.ticks, start_of_talk, end_of_talk, level, csrcs, payload, capture_ntp)
+    }
+
+    /// A frame that begins with a tick.
+    #[expect(clippy::too_many_arguments, reason = "what a frame has")]
+    pub(crate) fn frame_at(
+        &mut self,
+        tick: u64,
+        start_of_talk: bool,
+        end_of_talk: bool,
+        level: u8,
+        csrcs: Csrcs,
+        payload: Payload,
+        capture_ntp: u64,
+    ) -> ProgrammeFrame {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
-        let timestamp = self.config.first_timestamp.wrapping_add((self.ticks as u32).wrapping_mul(FRAME_SAMPLES));
+        let timestamp = self.config.first_timestamp.wrapping_add((tick as u32).wrapping_mul(FRAME_SAMPLES));
         let stream = self.config.stream;
         ProgrammeFrame { start_of_talk, end_of_talk, level, stream, sequence, timestamp, capture_ntp, csrcs, payload }
     }

@@ -4,7 +4,7 @@ mod home;
 mod line;
 
 use crate::frame::ProgrammeFrame;
-use crate::mixing::{MixTotals, Mixing, RtpIn};
+use crate::mixing::{MixTotals, Mixing, RtpIn, THRIFT_BITRATE};
 use crate::plan::{Members, MixPlan};
 use crate::playout::{Playout, Pushed};
 use crate::repacketise::{PacketLength, Repacketiser};
@@ -34,6 +34,7 @@ pub struct Channel<M> {
     source: Source<M>,
     export: bool,
     audience: bool,
+    thrift: bool,
     length: PacketLength,
     joiner: Repacketiser,
     line: Line,
@@ -50,9 +51,23 @@ impl<M: Mixing> Channel<M> {
             },
             export: false,
             audience: false,
+            thrift: false,
             length: PacketLength::Ms20,
             joiner: Repacketiser::new(PacketLength::Ms20),
             line: Line::new(id),
+        }
+    }
+
+    /// Makes it a thrifty one, before anything else happens to it: few bits, long frames, long packets, no repetitions. It
+    /// stays that way, however relays shed load.
+    pub fn be_thrifty(&mut self) {
+        self.thrift = true;
+        self.length = PacketLength::Ms120;
+        self.joiner = Repacketiser::new(self.length);
+        self.line.be_thrifty();
+        if let Source::Home(home) = &mut self.source {
+            home.stop();
+            (home.thrift, home.bitrate, home.settled) = (true, THRIFT_BITRATE, false);
         }
     }
 
@@ -121,8 +136,11 @@ impl<M: Mixing> Channel<M> {
         !matches!(&self.source, Source::Home(home) if !home.settled)
     }
 
-    /// Changes the length of listeners' packets.
+    /// Changes the length of listeners' packets; those of a thrifty channel stay long.
     pub fn set_packet_length(&mut self, length: PacketLength, now: Micros, out: &mut impl Output) {
+        if self.thrift {
+            return;
+        }
         self.length = length;
         let (line, audience) = (&mut self.line, self.audience);
         self.joiner.set_length(length, |media| line.send(media, now, audience, out));
@@ -130,12 +148,14 @@ impl<M: Mixing> Channel<M> {
 
     /// Whether listeners who asked for redundancy get it; without it they get plain packets.
     pub fn set_redundancy(&mut self, wanted: bool) {
-        self.line.redundancy = wanted;
+        self.line.redundancy = wanted && !self.thrift;
     }
 
-    /// Changes the encoder's target.
+    /// Changes the encoder's target; that of a thrifty channel stays low.
     pub fn set_bitrate(&mut self, bits_per_second: u32) {
-        if let Source::Home(home) = &mut self.source {
+        if let Source::Home(home) = &mut self.source
+            && !self.thrift
+        {
             home.bitrate = bits_per_second;
             if let Some(mixer) = &mut home.mixer {
                 // The range is checked where the call came in; a refusal leaves the old rate.
@@ -232,7 +252,7 @@ impl<M: Mixing> Channel<M> {
                 )
             }
         };
-        let (id, ms) = (self.id.0, self.length.frames() * 20);
+        let (id, ms) = (self.id.0, self.length.ms());
         let (export, audience, packets) = (self.export, self.audience, self.line.next);
         format!(
             r#"{{"channel":{id},"packet_ms":{ms},"export":{export},"audience":{audience},"packets":{packets},{source}}}"#

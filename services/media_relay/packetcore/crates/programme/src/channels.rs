@@ -21,6 +21,8 @@ pub enum ProgrammeCommand {
     /// A channel fed by a stage here, or, without one, by pushed frames. The number is random: it begins the names of
     /// the channel's mixer instances.
     Add(ChannelId, Option<StageId>, u32),
+    /// A channel that was just added is to be a thrifty one.
+    Thrift(ChannelId),
     /// The end of a channel.
     Remove(ChannelId),
     /// Whom a home channel mixes, and nobody else; a new one mixes nobody.
@@ -40,6 +42,7 @@ impl ProgrammeCommand {
     pub fn channel(&self) -> ChannelId {
         match self {
             Self::Add(id, ..)
+            | Self::Thrift(id)
             | Self::Remove(id)
             | Self::Mix(id, _)
             | Self::Export(id, _)
@@ -187,6 +190,10 @@ impl<M: Mixing> Programme<M> {
                 if let Some(stage) = stage {
                     self.fed.entry(stage).or_default().push(id);
                 }
+                self.refresh(id, now);
+            }
+            ProgrammeCommand::Thrift(id) => {
+                self.with(id, now, Channel::be_thrifty);
                 self.refresh(id, now);
             }
             ProgrammeCommand::Remove(id) => self.remove(id),

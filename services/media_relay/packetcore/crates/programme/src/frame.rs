@@ -28,6 +28,8 @@ pub const MAX_PAYLOAD: usize = 400;
 pub const MAX_FRAME: usize = HEADER_LEN + 4 * MAX_CSRCS + MAX_PAYLOAD;
 /// Samples in a programme frame (20 ms at 48 kHz).
 pub const FRAME_SAMPLES: u32 = 960;
+/// Samples in a frame of a thrifty programme (60 ms).
+pub const THRIFT_SAMPLES: u32 = 3 * FRAME_SAMPLES;
 
 const FLAG_START: u8 = 1;
 const FLAG_END: u8 = 2;

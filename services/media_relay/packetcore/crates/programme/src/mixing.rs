@@ -5,6 +5,9 @@ use crate::plan::{Bed, Part};
 use majlis_core::Micros;
 use std::collections::BTreeMap;
 
+/// Bit rate of a thrifty programme, bit/s: speech in wide band.
+pub const THRIFT_BITRATE: u32 = 11_200;
+
 /// Default bit rate of a programme, bit/s.
 pub const DEFAULT_BITRATE: u32 = 32_000;
 
@@ -40,6 +43,8 @@ pub struct MixerConfig {
     pub bits_per_second: u32,
     /// How hard the encoder works, 0 to 10.
     pub complexity: u8,
+    /// Frames of 60 ms at few bits, and nobody's packets as they are.
+    pub thrift: bool,
 }
 
 /// What a mixer did since it began.
@@ -53,7 +58,7 @@ pub struct MixTotals {
     pub to_mixing: u64,
 }
 
-/// Speakers' packets in, one frame each 20 ms out.
+/// Speakers' packets in, one frame each 20 ms out, or each 60 ms of a thrifty programme.
 pub trait Mixing: Sized {
     /// A mixer whose first tick is at `now`; none without memory.
     fn begin(config: MixerConfig, now: Micros) -> Option<Self>;

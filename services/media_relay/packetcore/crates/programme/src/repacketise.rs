@@ -1,10 +1,11 @@
-//! Joins a programme's 20 ms frames into listeners' packets of 20, 40 or 60 ms (RFC 6716 §3.2), never re-encoding.
+//! Joins a programme's 20 ms frames into listeners' packets of 20, 40 or 60 ms (RFC 6716 §3.2), and the 60 ms frames of a
+//! thrifty one in twos; never re-encoding.
 
-use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, MAX_PAYLOAD, ProgrammeFrame};
+use crate::frame::{Csrcs, FRAME_SAMPLES, MAX_CSRCS, MAX_PAYLOAD, ProgrammeFrame, THRIFT_SAMPLES};
 use crate::opus_packet::{OpusPacket, pack};
 use majlis_core::Micros;
 
-/// Most frames in a packet (60 ms).
+/// Most frames in a packet.
 pub const MAX_JOINED: usize = 3;
 /// Longest payload of a listener's packet, bytes: with its headers it fits 1,200, which no path cuts.
 pub const MAX_PACKET_PAYLOAD: usize = 1120;
@@ -24,6 +25,8 @@ pub enum PacketLength {
     Ms40,
     /// Three frames: a third of the packets.
     Ms60,
+    /// Two frames of 60 ms: what a thrifty channel has, where headers would cost as much as the sound.
+    Ms120,
 }
 
 impl PacketLength {
@@ -37,9 +40,19 @@ impl PacketLength {
         }
     }
 
-    /// Frames in a full packet.
-    pub fn frames(self) -> usize {
-        self as usize + 1
+    /// Samples in a full packet.
+    pub fn samples(self) -> u32 {
+        match self {
+            Self::Ms20 => FRAME_SAMPLES,
+            Self::Ms40 => 2 * FRAME_SAMPLES,
+            Self::Ms60 => 3 * FRAME_SAMPLES,
+            Self::Ms120 => 2 * THRIFT_SAMPLES,
+        }
+    }
+
+    /// Milliseconds in a full packet.
+    pub fn ms(self) -> u32 {
+        self.samples() / 48
     }
 }
 
@@ -60,6 +73,8 @@ pub struct MediaPacket {
     pub timestamp: u32,
     /// Its duration, samples.
     pub samples: u32,
+    /// How many frames of the programme it holds.
+    pub frames: u32,
     /// Capture time of its first sample, NTP 32.32.
     pub capture_ntp: u64,
     /// Who speaks in it.
@@ -98,7 +113,7 @@ impl Repacketiser {
     /// Changes the length; what waits goes out at once when it already fills the new one.
     pub fn set_length(&mut self, length: PacketLength, out: impl FnMut(&MediaPacket)) {
         self.length = length;
-        if self.count >= length.frames() {
+        if self.held() >= length.samples() {
             self.flush(out);
         }
     }
@@ -107,9 +122,10 @@ impl Repacketiser {
     /// it, when it would grow too long, when its coding differs (RFC 6716 allows one configuration per packet) or when
     /// the talk ends.
     pub fn push(&mut self, frame: &ProgrammeFrame, now: Micros, mut out: impl FnMut(&MediaPacket)) {
-        let single = OpusPacket::parse(frame.payload.as_slice())
-            .is_ok_and(|packet| packet.frames().len() == 1 && packet.samples() == FRAME_SAMPLES);
-        if frame.end_of_talk || !single || !self.continues(frame) || !self.has_room(frame) {
+        let samples = samples_of(frame);
+        let single = joins(frame) && samples <= self.length.samples();
+        let too_long = self.held() + samples > self.length.samples() || self.count == MAX_JOINED;
+        if frame.end_of_talk || !single || too_long || !self.continues(frame) || !self.has_room(frame) {
             self.flush(&mut out);
         }
         if self.count == 0 {
@@ -117,7 +133,7 @@ impl Repacketiser {
         }
         self.waiting[self.count] = Some(*frame);
         self.count += 1;
-        if frame.end_of_talk || !single || self.count >= self.length.frames() {
+        if frame.end_of_talk || !single || self.held() >= self.length.samples() {
             self.flush(out);
         }
     }
@@ -131,13 +147,20 @@ impl Repacketiser {
 
     /// When [`Repacketiser::poll`] must be called, if anything waits.
     pub fn deadline(&self) -> Option<Micros> {
-        (self.count > 0).then(|| self.since + (self.length.frames() as Micros - 1) * 20_000 + PATIENCE)
+        let first = self.waiting[0].as_ref().filter(|_| self.count > 0)?;
+        let rest = self.length.samples().saturating_sub(samples_of(first));
+        Some(self.since + Micros::from(rest) * 1000 / 48 + PATIENCE)
+    }
+
+    /// Samples that wait.
+    fn held(&self) -> u32 {
+        self.waiting[..self.count].iter().flatten().map(samples_of).sum()
     }
 
     fn continues(&self, frame: &ProgrammeFrame) -> bool {
         let Some(last) = self.waiting[..self.count].last().copied().flatten() else { return true };
         last.stream == frame.stream
-            && last.timestamp.wrapping_add(FRAME_SAMPLES) == frame.timestamp
+            && last.timestamp.wrapping_add(samples_of(&last)) == frame.timestamp
             && last.payload.as_slice()[0] & 0xfc == frame.payload.as_slice()[0] & 0xfc
     }
 
@@ -156,6 +179,18 @@ impl Repacketiser {
     }
 }
 
+/// How long a frame lasts.
+fn samples_of(frame: &ProgrammeFrame) -> u32 {
+    OpusPacket::parse(frame.payload.as_slice()).map_or(FRAME_SAMPLES, |packet| packet.samples())
+}
+
+/// Whether others may stand in a packet with it.
+fn joins(frame: &ProgrammeFrame) -> bool {
+    OpusPacket::parse(frame.payload.as_slice()).is_ok_and(|packet| {
+        packet.frames().len() == 1 && matches!(packet.samples(), FRAME_SAMPLES | THRIFT_SAMPLES)
+    })
+}
+
 fn join(first: &ProgrammeFrame, frames: &[Option<ProgrammeFrame>]) -> MediaPacket {
     let all = || frames.iter().flatten();
     let mut packet = MediaPacket {
@@ -165,14 +200,14 @@ fn join(first: &ProgrammeFrame, frames: &[Option<ProgrammeFrame>]) -> MediaPacke
         stream: first.stream,
         first_sequence: first.sequence,
         timestamp: first.timestamp,
-        samples: FRAME_SAMPLES * frames.len() as u32,
+        samples: all().map(samples_of).sum(),
+        frames: frames.len() as u32,
         capture_ntp: first.capture_ntp,
         csrcs: union(frames),
         payload: [0; MAX_PACKET_PAYLOAD],
         len: 0,
     };
     if frames.len() == 1 {
-        packet.samples = OpusPacket::parse(first.payload.as_slice()).map_or(FRAME_SAMPLES, |opus| opus.samples());
         packet.put(first.payload.as_slice());
         return packet;
     }

@@ -42,7 +42,7 @@ fn every_length_decodes_to_the_same_samples() {
     for length in [PacketLength::Ms40, PacketLength::Ms60] {
         let packets = join(&frames, |_| length);
         assert!(decode(&packets) == plain, "{length:?} changes the sound");
-        assert!(packets.len() <= frames.len() / length.frames() + 6, "{length:?}: {} packets", packets.len());
+        assert!(packets.len() <= frames.len() / (length.ms() / 20) as usize + 6, "{length:?}: {} packets", packets.len());
     }
 }
 
@@ -145,4 +145,44 @@ fn malformed_opus_packets_are_refused_by_requirement() {
     assert_eq!(refused(&[&[0x78][..], &[0; 1276]].concat()), OpusError::FrameTooLong);
     let padded = OpusPacket::parse(&[0x7b, 0x42, 1, 7, 8, 0]).map(|packet| packet.frames().to_vec());
     assert_eq!(padded, Ok(vec![&[7u8][..], &[8u8][..]]));
+}
+
+/// Frames of a thrifty mixer that one voice speaks into.
+fn thrifty(ticks: usize) -> Vec<ProgrammeFrame> {
+    let config = majlis_programme::MixerConfig {
+        stream: 3,
+        first_sequence: 0,
+        first_timestamp: 0,
+        bits_per_second: majlis_programme::THRIFT_BITRATE,
+        complexity: 5,
+        thrift: true,
+    };
+    let mut mixer = majlis_mix::Mixer::new(config, 0).unwrap();
+    mixer.add_member(1).unwrap();
+    run(&mut mixer, steady(&mut Voice::tone(1, 400.0, 0.2), 1, 0, ticks), ticks as u64).into_iter().flatten().collect()
+}
+
+#[test]
+fn frames_of_a_thrifty_programme_travel_in_twos_and_what_waits_for_none_goes_alone() {
+    let frames = thrifty(150);
+    let packets = join(&frames, |_| PacketLength::Ms120);
+    assert!(frames.len() > 40 && packets.len() <= frames.len() / 2 + 2, "{} packets", packets.len());
+    assert!(packets[..packets.len() - 1].iter().all(|packet| (packet.samples, packet.frames) == (5760, 2)));
+    let alone = decode(&join(&frames, |_| PacketLength::Ms20));
+    assert!(decode(&packets) == alone, "joining changes the sound");
+    let mut joiner = Repacketiser::new(PacketLength::Ms120);
+    let mut late = Vec::new();
+    joiner.push(&frames[0], 0, |_| panic!("it waits for another"));
+    let deadline = joiner.deadline().expect("it waits");
+    assert!((60_000..100_000).contains(&deadline), "until {deadline} µs");
+    joiner.poll(deadline, |packet| late.push(*packet));
+    assert_eq!(late.iter().map(|packet| (packet.samples, packet.frames)).collect::<Vec<_>>(), [(2880, 1)]);
+}
+
+#[test]
+fn frames_of_twenty_milliseconds_from_an_older_relay_are_joined_in_a_thrifty_channel_too() {
+    let frames = programme(100);
+    let packets = join(&frames, |_| PacketLength::Ms120);
+    assert!(packets.len() < frames.len() / 2, "{} packets of {} frames", packets.len(), frames.len());
+    assert!(decode(&packets) == decode(&join(&frames, |_| PacketLength::Ms20)));
 }

@@ -189,9 +189,10 @@ impl Core {
         self.call(py, |relay| relay.set_hearing(session, hears, leads, clear))
     }
 
-    #[pyo3(signature = (stage))]
-    fn add_channel(&self, py: Python<'_>, stage: Option<u64>) -> PyResult<u64> {
-        self.call(py, |relay| relay.add_channel(stage)).map(|channel| channel.0)
+    #[pyo3(signature = (stage, *, thrift = false))]
+    fn add_channel(&self, py: Python<'_>, stage: Option<u64>, thrift: bool) -> PyResult<u64> {
+        let add = if thrift { Relay::add_thrift_channel } else { Relay::add_channel };
+        self.call(py, |relay| add(relay, stage)).map(|channel| channel.0)
     }
 
     fn remove_channel(&self, py: Python<'_>, channel: u64) -> PyResult<()> {

@@ -15,16 +15,16 @@ pub struct Muxer {
 #[pymethods]
 impl Muxer {
     #[new]
-    #[pyo3(signature = (container, channels, pre_skip, serial = 0))]
-    fn new(container: &str, channels: u8, pre_skip: u16, serial: u32) -> PyResult<Self> {
+    #[pyo3(signature = (container, channels, pre_skip, serial = 0, *, longest = None))]
+    fn new(container: &str, channels: u8, pre_skip: u16, serial: u32, longest: Option<u32>) -> PyResult<Self> {
         if !(1..=2).contains(&channels) {
             return Err(PyValueError::new_err("one channel or two"));
         }
         let sound = Sound { channels, pre_skip };
         let inner: Box<dyn Mux> = match container {
-            "ogg" => Box::new(Ogg::new(sound, serial)),
-            "webm" => Box::new(WebM::new(sound)),
-            "mp4" => Box::new(Fmp4::new(sound)),
+            "ogg" => Box::new(Ogg::new(sound, serial).with_longest(longest)),
+            "webm" => Box::new(WebM::new(sound).with_longest(longest)),
+            "mp4" => Box::new(Fmp4::new(sound).with_longest(longest)),
             other => return Err(PyValueError::new_err(format!("no container is called {other}"))),
         };
         Ok(Self { inner })

@@ -126,8 +126,8 @@ impl Listener {
             payload_type,
             timestamp: placed.timestamp,
             csrcs: packet.csrcs(),
-            level: self.format.level_extension_id.map(|id| (id, packet.level)),
-            capture_time: self.format.abs_capture_time_id.map(|id| (id, packet.capture_ntp)),
+            level: self.format.level_extension_id.filter(|_| !packet.bare).map(|id| (id, packet.level)),
+            capture_time: self.format.abs_capture_time_id.filter(|_| !packet.bare).map(|id| (id, packet.capture_ntp)),
         };
         let at = header.write(buf);
         let payload = &mut buf[at..at + body.len()];

@@ -51,6 +51,8 @@ pub struct ProgrammePacket {
     pub level: u8,
     /// Capture time of the first sample, NTP 32.32.
     pub capture_ntp: u64,
+    /// Without header extensions, level and capture time: each byte counts for those who hear it.
+    pub bare: bool,
     /// Member numbers of who speaks; the first `csrc_count` count.
     pub csrcs: [u32; crate::rtp::MAX_CSRCS],
     /// How many.
@@ -71,6 +73,7 @@ impl ProgrammePacket {
             marker: false,
             level: 127,
             capture_ntp: 0,
+            bare: false,
             csrcs: [0; crate::rtp::MAX_CSRCS],
             csrc_count: 0,
             plain: Body::default(),

@@ -132,6 +132,7 @@ pub fn mixer(members: impl IntoIterator<Item = u32>) -> Mixer {
         first_timestamp: u32::MAX - 5000,
         bits_per_second: 32_000,
         complexity: 10,
+        thrift: false,
     };
     let mut mixer = Mixer::new(config, 0).unwrap();
     for member in members {

@@ -17,6 +17,7 @@ pub(super) struct Home<M> {
     muted: BTreeSet<u32>,
     pub bitrate: u32,
     pub complexity: u8,
+    pub thrift: bool,
     /// What the mixers before this one did.
     ended: MixTotals,
     seed: u32,
@@ -36,6 +37,7 @@ impl<M: Mixing> Home<M> {
             muted: BTreeSet::new(),
             bitrate: DEFAULT_BITRATE,
             complexity: DEFAULT_COMPLEXITY,
+            thrift: false,
             ended: MixTotals::default(),
             seed,
             instances: 0,
@@ -53,6 +55,7 @@ impl<M: Mixing> Home<M> {
             first_timestamp: stream.rotate_left(16),
             bits_per_second: self.bitrate,
             complexity: self.complexity,
+            thrift: self.thrift,
         };
         self.mixer = M::begin(config, now);
         self.settled = self.mixer.is_some();

@@ -38,9 +38,15 @@ impl Line {
         }
     }
 
+    /// Sends nothing from now on that sound does without.
+    pub fn be_thrifty(&mut self) {
+        self.redundancy = false;
+        self.packet.bare = true;
+    }
+
     /// Places a packet on the line and gives it out when anybody listens.
     pub fn send(&mut self, media: &MediaPacket, now: Micros, audience: bool, out: &mut impl Output) {
-        let frames = (media.samples / FRAME_SAMPLES).max(1);
+        let frames = media.frames;
         let (lost, offset) = self.follow(media, frames, now);
         let packet = &mut *self.packet;
         packet.sequence = self.next + u64::from(lost);

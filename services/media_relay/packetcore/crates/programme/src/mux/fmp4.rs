@@ -2,7 +2,7 @@
 
 use super::{Line, Mux, MuxError, SAMPLE_RATE, Sound};
 
-/// A fragment closes when its sound lasts this long.
+/// A fragment closes when its sound lasts this long, unless it is told otherwise.
 const FRAGMENT_SAMPLES: u64 = SAMPLE_RATE as u64 / 2;
 /// Of an ISO matrix that changes nothing.
 const UNITY: [u32; 9] = [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000];
@@ -11,6 +11,7 @@ const UNITY: [u32; 9] = [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000
 #[derive(Debug)]
 pub struct Fmp4 {
     sound: Sound,
+    longest: u64,
     line: Line,
     sequence: u32,
     /// Where the fragment begins that is filling.
@@ -23,7 +24,14 @@ pub struct Fmp4 {
 impl Fmp4 {
     /// A live stream: an initialisation segment, then fragments.
     pub fn new(sound: Sound) -> Self {
-        Self { sound, line: Line::default(), sequence: 0, start: 0, runs: Vec::new(), data: Vec::new() }
+        let (longest, line) = (FRAGMENT_SAMPLES, Line::default());
+        Self { sound, longest, line, sequence: 0, start: 0, runs: Vec::new(), data: Vec::new() }
+    }
+
+    /// The same with fragments of so many samples.
+    pub fn with_longest(mut self, samples: Option<u32>) -> Self {
+        self.longest = samples.map_or(self.longest, u64::from);
+        self
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
@@ -86,7 +94,7 @@ impl Mux for Fmp4 {
         }
         self.runs.push((place.samples, packet.len() as u32));
         self.data.extend(packet);
-        if self.line.end - self.start >= FRAGMENT_SAMPLES {
+        if self.line.end - self.start >= self.longest {
             self.close(&mut out);
         }
         Ok(out)

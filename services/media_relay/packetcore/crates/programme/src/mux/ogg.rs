@@ -2,7 +2,7 @@
 
 use super::{Line, MAX_SAMPLES, Mux, MuxError, SAMPLE_RATE, Sound, samples_of};
 
-/// A page closes when its sound lasts this long: a listener of a live stream waits for no more.
+/// A page closes when its sound lasts this long: a listener of a live stream waits for no more, unless it is told otherwise.
 const PAGE_SAMPLES: u64 = SAMPLE_RATE as u64 / 5;
 /// As many lacing values as a page can hold (RFC 3533 §6).
 const MAX_SEGMENTS: usize = 255;
@@ -18,6 +18,7 @@ const LAST: u8 = 4;
 pub struct Ogg {
     sound: Sound,
     serial: u32,
+    longest: u64,
     sequence: u32,
     line: Line,
     lacing: Vec<u8>,
@@ -28,8 +29,14 @@ pub struct Ogg {
 impl Ogg {
     /// A stream; `serial` tells it from others in the same file.
     pub fn new(sound: Sound, serial: u32) -> Self {
-        let (lacing, body) = (Vec::new(), Vec::new());
-        Self { sound, serial, sequence: FIRST_PAGE, line: Line::default(), lacing, body, page_start: 0 }
+        let (lacing, body, longest) = (Vec::new(), Vec::new(), PAGE_SAMPLES);
+        Self { sound, serial, longest, sequence: FIRST_PAGE, line: Line::default(), lacing, body, page_start: 0 }
+    }
+
+    /// The same with pages of so many samples.
+    pub fn with_longest(mut self, samples: Option<u32>) -> Self {
+        self.longest = samples.map_or(self.longest, u64::from);
+        self
     }
 
     fn add(&mut self, packet: &[u8]) {
@@ -97,7 +104,7 @@ impl Mux for Ogg {
         }
         self.add(packet);
         let end = place.start + u64::from(place.samples);
-        if end - self.page_start >= PAGE_SAMPLES {
+        if end - self.page_start >= self.longest {
             self.close(end, 0, &mut out);
         }
         Ok(out)

@@ -15,6 +15,7 @@ const UNKNOWN: [u8; 8] = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 #[derive(Debug)]
 pub struct WebM {
     sound: Sound,
+    longest_ms: u64,
     line: Line,
     /// Milliseconds at which the cluster began that is open.
     cluster: Option<u64>,
@@ -23,7 +24,13 @@ pub struct WebM {
 impl WebM {
     /// A live stream.
     pub fn new(sound: Sound) -> Self {
-        Self { sound, line: Line::default(), cluster: None }
+        Self { sound, longest_ms: CLUSTER_MS, line: Line::default(), cluster: None }
+    }
+
+    /// The same with clusters of so many samples, up to half a minute.
+    pub fn with_longest(mut self, samples: Option<u32>) -> Self {
+        self.longest_ms = samples.map_or(self.longest_ms, |samples| (u64::from(samples) / SAMPLES_PER_MS).min(30_000));
+        self
     }
 }
 
@@ -73,7 +80,7 @@ impl Mux for WebM {
         let now = place.start / SAMPLES_PER_MS;
         let mut out = Vec::new();
         let begun = match self.cluster {
-            Some(begun) if now - begun < CLUSTER_MS => begun,
+            Some(begun) if now - begun < self.longest_ms => begun,
             _ => {
                 id(&mut out, 0x1f43_b675);
                 out.extend(UNKNOWN);
