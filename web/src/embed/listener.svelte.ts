@@ -16,7 +16,7 @@ export type SoundState = 'connecting' | 'connected' | 'lost' | 'failed' | 'close
 
 export interface ListenerParts {
   ask(): Promise<WebState>;
-  sound(language: string, tell: (state: SoundState) => void): LiveSound;
+  sound(language: string, tell: (state: SoundState, error: unknown) => void): LiveSound;
   clock: Clock;
   random(): number;
 }
@@ -67,7 +67,7 @@ export class WebListener {
     this.#drop();
     const turn = ++this.#turn;
     this.hearing = 'connecting';
-    const sound = this.#parts.sound(this.language, (state) => turn === this.#turn && this.#told(state));
+    const sound = this.#parts.sound(this.language, (state, error) => turn === this.#turn && this.#told(state, error));
     this.#sound = sound;
     sound.loud(this.level);
     try {
@@ -104,10 +104,10 @@ export class WebListener {
     this.stop();
   }
 
-  #told(state: SoundState): void {
+  #told(state: SoundState, error: unknown): void {
     if (state === 'connected') this.hearing = 'on';
     if (state === 'connecting' || state === 'lost') this.hearing = 'connecting';
-    if (state === 'failed') this.#again('trouble', retrySeconds);
+    if (state === 'failed') this.#refused(error);
   }
 
   #refused(error: unknown): void {

@@ -9,7 +9,7 @@ class FakeSound implements LiveSound {
   closed = false;
   constructor(
     readonly language: string,
-    readonly tell: (state: SoundState) => void,
+    readonly tell: (state: SoundState, error?: unknown) => void,
   ) {}
 
   async start(): Promise<void> {
@@ -101,7 +101,7 @@ test('a stream that breaks is opened again, and one that is refused for good is 
   expect([sounds.length, listener.hearing]).toEqual([2, 'on']);
   refusal = new Refused('WEB_CLOSED');
   answer = { state: 'closed' };
-  now().tell('failed');
+  now().tell('failed', refusal);
   await clock.pass(30_000);
   expect([listener.hearing, listener.room?.state]).toEqual(['off', 'closed']);
   const tried = sounds.length;

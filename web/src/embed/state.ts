@@ -62,3 +62,11 @@ export class Refused extends Error {
     this.seconds = seconds;
   }
 }
+
+/** What an answer refuses with; no reason where it may pass by itself. */
+export async function refusedBy(answer: Response): Promise<Refused> {
+  const told: unknown = await answer.json().catch(() => null);
+  const reason = typeof told === 'object' && told && 'reason' in told && typeof told.reason === 'string' ? told.reason : '';
+  const known = ['WEB_CLOSED', 'WEB_FULL', 'BOOTH_UNKNOWN'].includes(reason);
+  return new Refused(known ? reason : '', Number(answer.headers.get('retry-after')) || 0);
+}

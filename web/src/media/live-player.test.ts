@@ -22,6 +22,7 @@ class FakeSink implements Sink {
   load = (address: string): void => void (this.loaded = address);
   play = async (): Promise<boolean> => true;
   silence = (): void => undefined;
+  loud = (): void => undefined;
   close = (): void => void (this.closed = true);
 }
 

@@ -85,6 +85,10 @@ export class LivePlayer {
     this.#sink.silence(silent);
   }
 
+  loud(level: number): void {
+    this.#sink.loud(level);
+  }
+
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';

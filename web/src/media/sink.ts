@@ -22,6 +22,8 @@ export interface Sink {
   /** Starts the sound; false when the browser wants a tap first. */
   play(): Promise<boolean>;
   silence(silent: boolean): void;
+  /** How loud, 0 to 1. */
+  loud(level: number): void;
   close(): void;
 }
 
@@ -155,6 +157,10 @@ class SourceSink implements Sink {
     this.#element.muted = silent;
   }
 
+  loud(level: number): void {
+    this.#element.volume = level;
+  }
+
   close(): void {
     this.#element.pause();
     this.#element.removeAttribute('src');
@@ -214,6 +220,10 @@ class PlainSink implements Sink {
 
   silence(silent: boolean): void {
     this.#element.muted = silent;
+  }
+
+  loud(level: number): void {
+    this.#element.volume = level;
   }
 
   close(): void {
