@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from services.gateway.http import protocol, server
+from services.gateway.http import protocol, server, sockets
 from services.gateway.http.protocol import GatewayProtocol
+from services.gateway.http.sockets import SocketProtocol
 from tools.bootstrap import tree
 
 TRIED = "0.54.0"
 
 
 def test_uvicorn_is_the_version_whose_insides_were_tried() -> None:
-    assert version("uvicorn") == TRIED, "read http/protocol.py and http/server.py against it, then change this line"
+    assert version("uvicorn") == TRIED, "read http/{protocol,server,sockets}.py against it, then change this line"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,21 @@ def test_uvicorn_is_the_version_whose_insides_were_tried() -> None:
 def test_the_protocol_still_has_the_method_that_is_overridden_or_called(name: str, parameters: list[str]) -> None:
     assert list(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == parameters
     assert list(inspect.signature(getattr(GatewayProtocol, name)).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("connection_made", ["self", "transport"]),
+        ("handle_ping", ["self"]),
+        ("handle_pong", ["self", "event"]),
+        ("handle_cont", ["self", "event"]),
+        ("send_receive_event_to_app", ["self"]),
+    ],
+)
+def test_the_protocol_of_websockets_still_has_the_method_that_is_overridden(name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(WebSocketsSansIOProtocol, name)).parameters) == parameters
+    assert list(inspect.signature(getattr(SocketProtocol, name)).parameters) == parameters
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -155,4 +172,4 @@ def test_the_server_is_stopped_and_started_by_the_names_in_use() -> None:
 def test_no_other_file_of_the_services_imports_uvicorn() -> None:
     root = Path(protocol.__file__).parents[2]
     users = {path for path in tree(root, "*.py") if re.search("^(import|from) uvicorn", path.read_text(), re.MULTILINE)}
-    assert users == {Path(protocol.__file__), Path(server.__file__)}
+    assert users == {Path(protocol.__file__), Path(server.__file__), Path(sockets.__file__)}

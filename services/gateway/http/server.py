@@ -15,6 +15,7 @@ from services.common.sight.log import get_logger
 from services.common.trust.certificates import CertificateFiles
 from services.gateway.http.certificate import following_context
 from services.gateway.http.protocol import GatewayProtocol
+from services.gateway.http.sockets import SocketProtocol
 from services.gateway.settings import Settings
 
 _log = get_logger("http")
@@ -87,7 +88,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=GatewayProtocol,
-            ws="websockets-sansio",
+            ws=SocketProtocol,
             ws_max_size=LARGEST_MESSAGE,
             ws_ping_interval=_PING_SECONDS,
             ws_ping_timeout=_PING_SECONDS,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -38,6 +39,7 @@ _BURST_MESSAGES: Final = 2000
 """Of who was stalled for ten seconds all comes at once."""
 _CONFIRM_SECONDS: Final = 0.5
 """Systems on the way hold far more than anybody wants to be late by: who speaks is told what has come."""
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _REMEMBERED: Final = 1000
 """Sessions by pieces that ended, whose senders may still ask why."""
 
@@ -164,7 +166,7 @@ class Speak:
             return await self._upload(request, room_id)
         if parts == ["pieces"]:
             return await self._open_pieces(request, room_id) if request.method == "POST" else method_not_allowed("POST")
-        if parts[:1] == ["pieces"] and len(parts) == 3 and parts[2].isdecimal() and len(parts[2]) < 10:
+        if parts[:1] == ["pieces"] and len(parts) == 3 and _NUMBER.fullmatch(parts[2]):
             if request.method != "POST":
                 return method_not_allowed("POST")
             return await self._piece(request, room_id, parts[1], int(parts[2]))
@@ -270,9 +272,9 @@ def _room(room_id: str) -> str:
 
 
 def _form(text: Any) -> Form:
-    if text not in READERS:
+    if not isinstance(text, str) or text not in READERS:
         raise BodyInvalid(f"the form of what is sent is one of {', '.join(READERS)}")
-    return cast("Form", text)
+    return text
 
 
 def _understands(request: Request) -> str:
