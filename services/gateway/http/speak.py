@@ -22,9 +22,10 @@ from services.gateway.domain.wish import UNDERSTANDS
 from services.gateway.http.asgi import Receive, Request, Response, Scope, Send, json_response, method_not_allowed
 from services.gateway.http.caller import Callers
 from services.gateway.http.problem import problem
+from services.gateway.media.pace import Pace
 from services.gateway.media.speaking import Speakers, Uplink
 from services.gateway.reasons import refuse
-from services.programme.sounds import READERS, Form, Lengths, Reader, SoundInvalid
+from services.programme.sounds import READERS, Form, Lengths, Reader, Sound, SoundInvalid
 
 PREFIX: Final = "/speak/"
 _TYPES: Final[dict[str, Form]] = {"audio/webm": "webm", "audio/ogg": "ogg"}
@@ -61,16 +62,20 @@ class _Mouth:
 
     def take(self, data: bytes, now: float) -> None:
         """Raises SoundRefused, RateLimited, and why the session is over."""
+        self.uplink.put(self.read(data, now))
+
+    def read(self, data: bytes, now: float) -> list[Sound]:
+        """The sound in it. Raises SoundRefused and RateLimited."""
         cost = max(1.0, len(data) * _MESSAGES_A_SECOND / _BYTES_A_SECOND)
         if self.flow.take("", now, cost) > 0:
             raise RateLimited("more came than anybody says in that time")
         try:
             sounds = self.reader.read(data)
-            self.uplink.put(sounds)
         except SoundInvalid as error:
             raise SoundRefused(str(error)) from None
         if sounds:
             self.newest = sounds[-1][0]
+        return sounds
 
 
 @dataclass(slots=True)
@@ -186,10 +191,14 @@ class Speak:
         if form is None:
             raise refuse("MEDIA_TYPE_UNSUPPORTED", f"the body is {' or '.join(_TYPES)}")
         uplink = await self._speakers.open(_room(room_id), self._shown(request), request.network, _understands(request))
-        mouth = _Mouth(uplink, READERS[form]())
+        mouth, pace = _Mouth(uplink, READERS[form]()), Pace(self._now)
         try:
             async for data in request.parts(SILENT_SECONDS):
-                mouth.take(data, self._now())
+                async for sounds in pace.parts(mouth.read(data, self._now())):
+                    uplink.put(sounds)
+            if mouth.newest is None:
+                raise SoundRefused("there was no sound in it")
+            await pace.until_said()
         except DomainError as error:
             self._speakers.close(uplink, error)
             return problem(error)
