@@ -1,13 +1,16 @@
 """Who has nothing but HTTPS speaks: by a WebSocket, by pieces, by an upload; heard, muted, and told when it is over."""
 
 import asyncio
+import io
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import av
 import httpx
+import numpy as np
 import pytest
 from av import AudioFrame
 from majlis.room_directory.v1 import stage_service_pb2
@@ -182,3 +185,33 @@ async def test_ffmpeg_speaks_by_one_long_upload(stack: Stack, form: str) -> None
         finally:
             process.kill()
             await process.wait()
+
+
+async def test_a_file_that_is_uploaded_whole_is_heard_as_long_as_it_is_and_one_without_sound_refused(
+    stack: Stack,
+) -> None:
+    async with hall(stack, "A file") as (owner, guest, room_id), listening(stack, guest, room_id) as ear:
+        await owner.client.join(room_id, without_permit=True)
+        header = {"Authorization": f"Bearer {owner.access_token}", "Content-Type": "audio/ogg"}
+        body = recording(440.0, 8)
+        async with httpx.AsyncClient(base_url=stack.url, headers=header, timeout=30) as http:
+            answer = await http.post(f"/speak/{room_id}", content=body)
+            assert (answer.status_code, answer.json()["ended"]["reason"]) == (200, "")
+            loud = sum(voices.rms(ear.heard[at : at + 4800]) > 0.02 for at in range(0, len(ear.heard), 4800))
+            assert 50 < loud < 84, f"{loud / 10} s of eight were heard"
+            empty = await http.post(f"/speak/{room_id}", content=b"")
+            assert (empty.status_code, empty.json()["reason"]) == (400, "SOUND_INVALID")
+
+
+def recording(hertz: float, seconds: int) -> bytes:
+    """A tone as a file of Ogg Opus."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=48_000)
+        for at in range(seconds * 50):
+            wave = 8000 * np.sin(2 * np.pi * hertz * np.arange(at * 960, at * 960 + 960) / 48_000)
+            frame = AudioFrame.from_ndarray(wave.astype(np.int16).repeat(2).reshape(1, -1), "s16", "stereo")
+            frame.sample_rate, frame.pts = 48_000, at * 960
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
