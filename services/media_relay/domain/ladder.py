@@ -20,7 +20,7 @@ LadderSetting = Literal[
 
 
 class Step(IntEnum):
-    """Each does what those below it do, too; numbers are those of the contract, which names one that no relay has."""
+    """Each does what those below it do, too; numbers are those of the contract, which leaves one out."""
 
     NONE = 0
     RED_OFF = 1

@@ -90,6 +90,11 @@ class Listeners:
         known = self._gateways.items()
         return sorted((name, each.load) for name, each in known if each.load and not self._is_old(each.heard_at))
 
+    @property
+    def have_room(self) -> bool:
+        """Whether a gateway takes in more people over HTTPS."""
+        return any(load.more > 0 for _, load in self.loads())
+
     def rungs(self, room: Room) -> Rungs:
         """By which way a room's audience hears it."""
         over_tcp = sum(relay.over_tcp.get(room.room_id, 0) for relay in self._fresh_relays())

@@ -59,6 +59,8 @@ class PlaceShown:
     near: bool
     relays_busy: bool
     """Whether it is not seats that are missing."""
+    listen_over_https: bool
+    """Whether they may come in without a relay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +224,7 @@ class WaitingRoom:
             yield live, line, waiter
 
     def _has_to_wait(self, actor: Actor, live: LiveRoom, knock: Knock, ticket: Ticket | None, now: float) -> bool:
-        if knock.without_permit and self._takes_nobodys_seat(actor, live, now):
+        if knock.without_permit and self._takes_nobodys_seat(live, actor.user_id, now):
             return self._door.take("", now) > 0
         # Without a line this copy may just have got the room: where it, or the fleet, is well filled, some may have
         # waited before it.
@@ -235,12 +237,12 @@ class WaitingRoom:
         return self._door.take("", now) > 0
 
     @staticmethod
-    def _takes_nobodys_seat(actor: Actor, live: LiveRoom, now: float) -> bool:
+    def _takes_nobodys_seat(live: LiveRoom, user_id: str, now: float) -> bool:
         """Whether there is a seat for all before them in line, too: those wait for relays, and HTTPS needs none."""
         if now < live.settles_until:
             return False
         line = live.line
-        waiter = line.of(actor.user_id) if line is not None else None
+        waiter = line.of(user_id) if line is not None else None
         others = 0 if line is None else len(line) if waiter is None else line.position(waiter) - 1
         return live.room.listener_count() + others < live.room.rules.listener_limit
 
@@ -299,6 +301,7 @@ class WaitingRoom:
         now, position = self._clock.monotonic(), line.position(waiter)
         expected = line.expected_seconds(position, now)
         offered = waiter.offered_until - now
+        relays_busy = turns_newcomers_away(self._fleet.relays.values(), now)
         return PlaceShown(
             ticket=self._tickets.issue(live.room.room_id, line, waiter),
             position=position,
@@ -309,7 +312,10 @@ class WaitingRoom:
             offered_until=self._clock.now() + timedelta(seconds=offered) if offered > 0 else None,
             order=line.order,
             near=turn_is_near(position, expected),
-            relays_busy=turns_newcomers_away(self._fleet.relays.values(), now),
+            relays_busy=relays_busy,
+            listen_over_https=relays_busy
+            and self._takes_nobodys_seat(live, waiter.user_id, now)
+            and self._fleet.listeners.have_room,
         )
 
     def _line_of(self, live: LiveRoom) -> Line:

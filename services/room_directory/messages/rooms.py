@@ -312,6 +312,7 @@ def place(shown: PlaceShown) -> room_pb2.Place:
         order=LINE_ORDERS[shown.order],
         near=shown.near,
         relays_busy=shown.relays_busy,
+        listen_over_https=shown.listen_over_https,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from majlis.room_directory.v1 import room_pb2, room_service_pb2, stage_service_pb2
+from majlis.room_directory.v1 import fleet_service_pb2, room_pb2, room_service_pb2, sessions_pb2, stage_service_pb2
 
 from services.common.rpc.errors import raise_for
 from tests.integration.room_directory.test_rungs import stream_of_sound
@@ -246,6 +246,13 @@ async def test_who_listens_over_https_waits_for_no_relay_and_takes_nobodys_seat(
     await world.until(lambda: world.parts.app.fleet.relays[relay.relay_id].footing.step == 7)
     place = await _wait(world, "omar", room_id)
     assert place.relays_busy
+    assert not place.listen_over_https, "no gateway says that it has room"
+    for more in (0, 5):
+        load = sessions_pb2.GatewayLoad(listeners=35, listener_limit=40, listeners_more=more)
+        report = fleet_service_pb2.ReportListenersRequest(gateway_id="gateway0000001", load=load)
+        await world.stub.ReportListeners(report, metadata=world.as_service("gateway"))
+        place = await _wait(world, "omar", room_id, place.ticket)
+        assert place.listen_over_https == (more > 0)
     nadia = await world.join("nadia", room_id, without_permit=True)
     assert nadia.seat.epoch, "there are seats, and it is relays that are missing"
     assert not nadia.permit.permit
@@ -255,6 +262,7 @@ async def test_who_listens_over_https_waits_for_no_relay_and_takes_nobodys_seat(
     await world.join("sana", room_id, without_permit=True)
     late = await world.join("walid", room_id, without_permit=True, may_wait=True)
     assert late.HasField("place"), "the last seat is for who waits in line"
+    assert not late.place.listen_over_https
     omar = await world.join("omar", room_id, without_permit=True, ticket=place.ticket)
     assert omar.seat.epoch, "whoever waits may listen over HTTPS instead"
 

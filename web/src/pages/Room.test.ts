@@ -68,6 +68,17 @@ test.each([
   expect(shown.text).toContain(en[said]);
 });
 
+test('who waits for a relay may listen over the web instead; who waits for a seat may not', async () => {
+  const place = create(PlaceSchema, { ticket: 'ticket', position: 2, waitingCount: 3, relaysBusy: true, listenOverHttps: true });
+  const shown = page((room) => void (room.entry.place = place));
+  await shown.press(en['inLine.web']);
+  expect(opened[0]?.entry.overWeb).toBe(true);
+  const chosen = page((room) => Object.assign(room.entry, { place, overWeb: true }));
+  expect(chosen.text).toContain(en['inLine.webSoon']);
+  const full = page((room) => void (room.entry.place = create(PlaceSchema, { ...place, listenOverHttps: false })));
+  expect([chosen.buttons, full.buttons].map((each) => each.includes(en['inLine.web']))).toEqual([false, false]);
+});
+
 test.each([
   ['ended', false],
   ['removed', false],

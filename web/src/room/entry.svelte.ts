@@ -12,8 +12,8 @@ import type { PlaceLocks } from './place-locks.ts';
 
 /** The calls about the person's seat in one room. */
 export interface Seats {
-  /** Knocks, with the ticket of a place in the line or without, and with the slip of who was sent away for now. */
-  join(ticket: string, slip: string): Promise<JoinRoomResponse>;
+  /** Knocks, with the ticket of a place in the line or without, and with the slip of who was sent away for now; over the web no relay is asked for. */
+  join(ticket: string, slip: string, overWeb: boolean): Promise<JoinRoomResponse>;
   permit(kind: SessionKind, changing: boolean): Promise<GetMediaPermitResponse>;
   leave(epoch: bigint): Promise<unknown>;
   /** Gives the place in the line up. */
@@ -63,6 +63,8 @@ export class Entry {
   firstPosition = $state(0);
   /** True while a place that went to another tab of this browser comes back by itself should that be closed. */
   mayReturn = $state(false);
+  /** True once who waits has chosen to listen over the web, which needs no relay. */
+  overWeb = $state(false);
   /** True once the person has left. */
   left = $state(false);
   readonly #seats: Seats;
@@ -121,6 +123,15 @@ export class Entry {
   /** Knocks now instead of at its time: the network is back, or the page is looked at again. */
   hurry(): void {
     if (this.place && !this.left) void this.#try();
+  }
+
+  /** Comes in without waiting for a relay: the room is heard over the web until one has room. */
+  async listenOverWeb(): Promise<void> {
+    if (!this.place || this.left) return;
+    this.overWeb = true;
+    // A knock that is under way does not say so yet.
+    await this.#entering;
+    if (this.place) await this.#try();
   }
 
   #rest(): void {
@@ -220,7 +231,7 @@ export class Entry {
 
   /** A seat that comes after the page was left is given back: null. */
   async #sit(): Promise<JoinRoomResponse | null> {
-    const answer = await this.#seats.join(this.#box.get(), this.#slip);
+    const answer = await this.#seats.join(this.#box.get(), this.#slip, this.overWeb);
     this.#slip = '';
     if (answer.place) return answer;
     this.#box.put('');
@@ -229,6 +240,7 @@ export class Entry {
       return null;
     }
     this.#inside = true;
+    this.overWeb = false;
     this.#person.seated(answer);
     return answer;
   }

@@ -19,13 +19,15 @@ class FakeDoor implements Seats {
   readonly left: bigint[] = [];
   readonly shown: string[] = [];
   readonly slips: string[] = [];
+  readonly overWeb: boolean[] = [];
   readonly givenUp: string[] = [];
   readonly answers: (Error | Promise<JoinRoomResponse>)[] = [];
   shut: Error | null = null;
   permits: Error | GetMediaPermitResponse = create(GetMediaPermitResponseSchema, { permit: { permit: 'again' }, seat: { epoch: 5n } });
 
-  join = async (ticket: string, slip: string): Promise<JoinRoomResponse> => {
+  join = async (ticket: string, slip: string, overWeb: boolean): Promise<JoinRoomResponse> => {
     this.asked++;
+    this.overWeb.push(overWeb);
     this.slips.push(slip);
     this.shown.push(ticket);
     const answer = this.shut ?? this.answers.shift() ?? seated;
@@ -93,6 +95,38 @@ test('what goes wrong inside is said', async () => {
   person.admitted = () => Promise.reject(failed);
   await entry.enter();
   expect([entry.refusal, entry.waiting]).toEqual([failed, false]);
+});
+
+describe('listening over the web instead of waiting for a relay', () => {
+  test('comes in at once, with the place that was waited at, and asks for no relay', async () => {
+    door.answers.push(placed(3));
+    await entry.enter();
+    await entry.listenOverWeb();
+    expect([door.overWeb, door.shown, person.seats.length, entry.place]).toEqual([[false, true], ['', 'ticket3'], 1, null]);
+  });
+
+  test('waits for the answer of a knock that is under way, so that what was chosen is not lost', async () => {
+    let answer: (answer: JoinRoomResponse) => void = () => undefined;
+    door.answers.push(placed(3), new Promise((resolve) => (answer = resolve)));
+    await entry.enter();
+    entry.hurry();
+    const chosen = entry.listenOverWeb();
+    answer(await placed(2));
+    await chosen;
+    expect([door.overWeb, person.seats.length]).toEqual([[false, false, true], 1]);
+  });
+
+  test('goes on by itself where the seats have gone meanwhile, and is a wish for this way in alone', async () => {
+    door.answers.push(placed(3), placed(2));
+    await entry.enter();
+    await entry.listenOverWeb();
+    expect([entry.place?.position, entry.overWeb]).toEqual([2, true]);
+    await clock.pass(4_000);
+    expect([door.overWeb, person.seats.length, entry.overWeb]).toEqual([[false, true, true], 1, false]);
+    door.permits = new Refusal(409, 'NOT_IN_ROOM');
+    expect(await entry.permit('audience')).toEqual(seated.permit);
+    expect(door.overWeb.at(-1)).toBe(false);
+  });
 });
 
 describe('a room without a place just now', () => {

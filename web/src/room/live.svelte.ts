@@ -121,7 +121,7 @@ export class LiveRoom {
     });
     this.entry = new Entry(
       {
-        join: (ticket, slip) => this.#wishing((wish) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip, ...wish })),
+        join: (ticket, slip, withoutPermit) => this.#wishing((wish) => rooms.joinRoom({ roomId: id, roomKey: key, mayWait: true, ticket, slip, withoutPermit, ...wish })),
         permit: (kind, changing) =>
           kind === 'stage'
             ? rooms.getMediaPermit({ roomId: id, kind: MediaKind.STAGE, changing, understands: this.listening.understands })
