@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 _TEST_PORTS = range(10_000, 20_000)
 """Below those that systems give to outgoing connections, and apart from those that `make run` draws its own from."""
+_BLOCKED_BY_BROWSERS = frozenset({10_080})
+"""Of those, the ones that browsers open no page at (https://fetch.spec.whatwg.org/#port-blocking)."""
 _TOGETHER = 4
 _SHARES = 4
 """Workers of a run never draw the same, for what is drawn is taken only later."""
@@ -25,7 +27,7 @@ def free_port(*kinds: socket.SocketKind) -> int:
     for _ in range(200):
         block = _draws.randrange(len(_TEST_PORTS) // _TOGETHER // _SHARES) * _SHARES + share
         first = _TEST_PORTS.start + block * _TOGETHER
-        if first in _lately:
+        if first in _lately or not _BLOCKED_BY_BROWSERS.isdisjoint(range(first, first + _TOGETHER)):
             continue
         if all(_is_free(first + offset, kind) for offset, kind in enumerate(kinds or (socket.SOCK_STREAM,))):
             _lately.append(first)
