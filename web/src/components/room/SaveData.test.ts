@@ -13,7 +13,7 @@ afterEach(() => scene.strike());
 test('a tap asks for few bits, says what they cost, and keeps the choice', async () => {
   const room = scene.room();
   const page = scene.show(SaveData, { room });
-  expect(page.get('hourly').textContent).toContain('19');
+  expect(page.get('hourly').textContent).toContain('26');
   page.get('save-data').querySelector('input')?.click();
   await settled();
   flushSync();
