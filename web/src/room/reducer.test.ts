@@ -169,6 +169,15 @@ describe('revisions', () => {
     expect(missed(shown, event(8n, { case: 'pulse', value: {} }))).toBe(true);
   });
 
+  test('who hears the room over the web is counted by pulses, also after the room is changed', () => {
+    const counted = reduce(view(), event(7n, { case: 'pulse', value: { listenerCount: 2, webListenerCount: 120 } }), me);
+    expect(counted.room.webListenerCount).toBe(120);
+    const renamed = reduce(counted, event(8n, { case: 'roomUpdated', value: { room: { title: 'Another', openToWeb: true } } }), me);
+    expect([renamed.room.title, renamed.room.webListenerCount]).toEqual(['Another', 120]);
+    const closed = reduce(renamed, event(9n, { case: 'roomUpdated', value: { room: { title: 'Another' } } }), me);
+    expect(closed.room.webListenerCount).toBe(0);
+  });
+
   test('a pulse brings counts and keeps the sample unless it sends one', () => {
     const before = view({}, { audienceSample: [person(omar)] });
     const counted = reduce(before, event(7n, { case: 'pulse', value: { listenerCount: 5000, handCount: 2 } }), me);

@@ -84,7 +84,8 @@ export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
   if (fact.case === 'listenerRungs') return { ...view, rungs: fact.value };
   if (fact.case === 'pulse') {
     const sample = fact.value.audienceSample;
-    return { ...view, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
+    const room = { ...view.room, webListenerCount: fact.value.webListenerCount };
+    return { ...view, room, listeners: fact.value.listenerCount, hands: fact.value.handCount, sample: sample.length > 0 ? sample : fact.value.listenerCount === 0 ? [] : view.sample };
   }
   if (fact.case === 'handQueue') return { ...view, hands: fact.value.hands.length };
   if (fact.case === 'handRaised' || fact.case === 'handLowered') return { ...view, hands: fact.value.handCount };
@@ -165,7 +166,9 @@ function place(seat: StageSeat | undefined): Pick<OwnSeat, 'role' | 'member' | '
 
 function withRoom(view: RoomView, room: Room): RoomView {
   const handsOff = room.handMode === 1 ? { hand: undefined, handPosition: 0 } : {};
-  return { ...view, room: { ...room, roomKey: room.roomKey || view.room.roomKey }, own: { ...view.own, ...handsOff } };
+  // A change of the room counts nobody: pulses do.
+  const kept = { roomKey: room.roomKey || view.room.roomKey, webListenerCount: room.openToWeb ? view.room.webListenerCount : 0 };
+  return { ...view, room: { ...room, ...kept }, own: { ...view.own, ...handsOff } };
 }
 
 /** The own hand as the stream tells it; an answer to the person's own call may have been newer. */
