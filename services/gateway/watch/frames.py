@@ -110,6 +110,7 @@ def pulse_of(snapshot: room_pb2.RoomSnapshot) -> room_events_pb2.RoomPulse:
         listener_count=snapshot.room.listener_count,
         hand_count=snapshot.hand_count,
         audience_sample=snapshot.audience_sample,
+        web_listener_count=snapshot.room.web_listener_count,
     )
 
 

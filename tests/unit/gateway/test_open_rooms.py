@@ -15,6 +15,7 @@ from services.gateway.http.embed import state_of
 from services.gateway.media.web import OpenRooms, web_room
 from services.gateway.reasons import refuse
 from services.gateway.settings import Settings
+from services.gateway.watch.frames import pulse_of
 
 ROOM = "room000000000001"
 
@@ -158,3 +159,8 @@ def test_a_crowd_is_asked_to_ask_less_often() -> None:
     assert asks_again_after(0) == 5
     assert asks_again_after(2000) == 20
     assert asks_again_after(10**6) == 60
+
+
+def test_a_snapshot_in_place_of_a_pulse_still_counts_who_listens_over_the_web() -> None:
+    shown = room_pb2.RoomSnapshot(room=room_pb2.Room(listener_count=3, web_listener_count=120))
+    assert (pulse_of(shown).listener_count, pulse_of(shown).web_listener_count) == (3, 120)
