@@ -140,7 +140,9 @@ class Gateway:
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
-        self._speakers = _speakers(media, outward, self._listening, self.background, metrics)
+        self._speakers = _speakers(
+            settings, media, outward, self._listening, background=self.background, metrics=metrics
+        )
         inside = Inside(
             calls=calls,
             door=door,
@@ -280,9 +282,15 @@ def _media(settings: Settings, identities: Identities, outward: Outward, relays:
 
 
 def _speakers(
-    media: Media, outward: Outward, listening: Listening, background: Background, metrics: Metrics
+    settings: Settings,
+    media: Media,
+    outward: Outward,
+    listening: Listening,
+    *,
+    background: Background,
+    metrics: Metrics,
 ) -> Speakers:
-    speakers = Speakers(media.sessions, outward.relays, background, metrics)
+    speakers = Speakers(settings, media.sessions, outward.relays, background, metrics)
     # Nobody hears themselves a second late.
     listening.voices, speakers.changed = speakers.member, listening.follow_voice
     return speakers

@@ -68,6 +68,12 @@ class Settings(ServiceSettings):
     """People of one network (of a /24 or /64) who may listen so at once."""
     max_listeners_per_user: Annotated[int, Within(1)] = 2
     """Streams of sound over HTTPS that one person may have at once."""
+    max_speakers: Annotated[int, Within(1)] = 500
+    """People who may speak over HTTPS here at once."""
+    max_speakers_per_network: Annotated[int, Within(1)] = 50
+    """People of one network (of a /24 or /64) who may speak so at once."""
+    max_speakers_per_user: Annotated[int, Within(1)] = 2
+    """Microphones over HTTPS of one person at once: one, and the one that takes its place."""
     max_web_listeners: Annotated[int, Within(1)] = 2000
     """People who may hear rooms open to the web here at once without signing in; they take nobody else's place."""
     max_web_listeners_per_network: Annotated[int, Within(1)] = 200

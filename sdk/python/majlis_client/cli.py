@@ -192,14 +192,13 @@ async def _create(server: str, *, as_json: bool, **room_fields: Any) -> None:
     if as_json:
         print(json.dumps({"room_id": room.room_id, "room_key": room.room_key}))
         return
-    named = {"title": room.title, "room_id": room.room_id}
-    print(say("create.rehearsal", **named) if room.rehearsal else say("create.done", **named))
+    print(say("create.rehearsal" if room.rehearsal else "create.done", title=room.title, room_id=room.room_id))
     if room.room_key:
         print(say("create.key", room_key=room.room_key))
 
 
 class Over(StrEnum):
-    """How sound comes."""
+    """How sound comes, or goes."""
 
     WEBRTC = "webrtc"
     HTTPS = "https"
@@ -250,11 +249,12 @@ def speak(
     *,
     room: RoomOption,
     loop: Annotated[bool, typer.Option("--loop", help=say("help.option.loop"))] = False,
+    over: Annotated[Over, typer.Option("--over", help=say("help.option.speak_over"))] = Over.WEBRTC,
     question: QuestionOption = "",
     key: KeyOption = "",
     server: ServerOption = "",
 ) -> None:
-    run(_speak(server, room, file, key, loop=loop, question=question))
+    run(_speak(server, room, file, key, loop=loop, question=question, over=over.value))
 
 
 async def _speak(server: str, room: str, file: Path, key: str, **how: Any) -> None:

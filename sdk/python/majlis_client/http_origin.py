@@ -101,6 +101,16 @@ class HttpOrigin:
         except (OSError, http.client.HTTPException) as error:
             raise MajlisError("unavailable", "UNREACHABLE", f"{self.url} does not answer: {error}") from error
 
+    def line(self) -> "Line":
+        """A connection that is kept from one request to the next."""
+        return Line(self, self._connection())
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What the server has to show; None where the address is in the clear."""
+        if not self.secure:
+            return None
+        return ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+
     def _open(self, path: str, headers: dict[str, str]) -> LiveBody:
         connection = self._connection()
         try:
@@ -129,10 +139,39 @@ class HttpOrigin:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        if not self.secure:
+        context = self.tls()
+        if context is None:
             return http.client.HTTPConnection(self.host, self._port, timeout=_DEADLINE_SECONDS)
-        context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
         return http.client.HTTPSConnection(self.host, self._port, timeout=_DEADLINE_SECONDS, context=context)
+
+
+class Line:
+    """One connection for many small requests, one after the other; a new one after each that broke."""
+
+    def __init__(self, origin: HttpOrigin, connection: http.client.HTTPConnection) -> None:
+        self._origin = origin
+        self._connection = connection
+
+    async def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
+        """Raises MajlisError with reason UNREACHABLE when there is no answer; any status is returned."""
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS + 1):
+                return await asyncio.to_thread(self._request, method, path, dict(headers), body)
+        except (OSError, http.client.HTTPException) as error:
+            raise MajlisError("unavailable", "UNREACHABLE", f"{self._origin.url} does not answer: {error}") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        try:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            content = answer.read(_LARGEST_BODY)
+        except BaseException:
+            self._connection.close()
+            raise
+        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
 
 def refusal(response: Response) -> MajlisError:

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from av import AudioFrame
 from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
@@ -20,9 +19,8 @@ from majlis_client.recorder import Recorder
 from majlis_client.seats import Entered
 from majlis_client.succession import Succession
 from majlis_client.webrtc import MediaSession
-from majlis_client.wish import AS_SPOKEN, Wish
+from majlis_client.wish import AS_SPOKEN, Way, Wish
 
-Way = Literal["webrtc", "https"]
 OnEvent = Callable[[room_events_pb2.RoomEvent], None]
 
 _KEEP_UP_SECONDS = 1.0
@@ -80,7 +78,7 @@ class Listener:
         self.entered = asyncio.Event()
         """Set once it has a seat, for which it may have waited."""
         self._off_stage = asyncio.Event()
-        self._sessions = Succession()
+        self._sessions = Succession[MediaSession]()
         self._opened = 0
         self._heard = 0
 

@@ -13,11 +13,13 @@ from majlis.room_directory.v1 import room_events_pb2, room_pb2, room_service_pb2
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
 from majlis_client.errors import MajlisError
+from majlis_client.over_https import HttpsListener
 from majlis_client.player import FileTrack, Said, Turn
 from majlis_client.seats import Entered
-from majlis_client.succession import Succession
+from majlis_client.succession import Session, Succession
+from majlis_client.web_speaking import WebRoad, WebSession
 from majlis_client.webrtc import FrameHandler, MediaSession
-from majlis_client.wish import Wish
+from majlis_client.wish import Way, Wish
 
 Step = Literal[
     "hand_raised",
@@ -60,8 +62,12 @@ class Speaker:
         *,
         on_slots: tuple[FrameHandler, ...] = (),
         understands: tuple[str, ...] = (),
+        over: Way = "webrtc",
     ) -> None:
-        """Each of `on_slots` hears another of the others on stage, and an interpreter of what nobody `understands`."""
+        """Each of `on_slots` hears another of the others on stage, and an interpreter of what nobody `understands`.
+
+        Over "https" the first of them hears all the others together.
+        """
         self._client = client
         self._room_id = room_id
         self._room_key = self._question = ""
@@ -72,7 +78,9 @@ class Speaker:
         self._muted = False
         self._offer: asyncio.Queue[room_pb2.StageOffer] = asyncio.Queue()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._sessions = Succession()
+        self._sessions = Succession[Session]()
+        self._road = WebRoad() if over == "https" else None
+        self._hearing: asyncio.Task[str] | None = None
         self._turn: Turn | None = None
         self._came_by_offer = False
         self._was_on_stage = True
@@ -93,8 +101,10 @@ class Speaker:
             permit = await self._unless_ended(self._come(entered))
             why = await self._say(track, permit)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            ending = [watching] if self._hearing is None else [watching, self._hearing]
+            for each in ending:
+                each.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
             await self._go_back()
         return Spoken(track.seconds, why)
 
@@ -179,16 +189,29 @@ class Speaker:
         """The session after the present one, which has the voice until the next one stands."""
         await self._sessions.follow(self._open(Turn(track), permit), lambda: asyncio.sleep(_IN_FLIGHT_SECONDS))
 
-    async def _open(self, turn: Turn, permit: room_pb2.MediaPermit) -> MediaSession:
+    async def _open(self, turn: Turn, permit: room_pb2.MediaPermit) -> Session:
         origin = self._client.server.origin
-        session = await MediaSession.speak(
-            origin, permit.path, permit.permit, turn, self._on_slots, ice_servers=permit.ice_servers
-        )
+        session: Session
+        if self._road is not None:
+            session = WebSession(await self._road.open(origin, self._room_id, permit.permit), turn)
+            self._hear_the_room()
+        else:
+            session = await MediaSession.speak(
+                origin, permit.path, permit.permit, turn, self._on_slots, ice_servers=permit.ice_servers
+            )
         if self._turn is not None:
             self._turn.end()
         self._turn = turn
         turn.begin()
         return session
+
+    def _hear_the_room(self) -> None:
+        """Over HTTPS: whoever speaks so hears the others by the programme, in which they are left out."""
+        if self._on_slots and self._hearing is None:
+            listener = HttpsListener(
+                self._client, self._room_id, self._on_slots[0], wish=Wish(understands=self._understands)
+            )
+            self._hearing = asyncio.ensure_future(listener.run())
 
     async def _until_over(self, track: Said) -> None:
         """Until the track is said, the session is lost, or it is to be had elsewhere."""
@@ -318,15 +341,19 @@ async def speak(
     understands: tuple[str, ...] = (),
     on_step: OnStep = lambda _: None,
     on_slots: tuple[FrameHandler, ...] = (),
+    over: Way = "webrtc",
 ) -> Spoken:
     """Says a file in a room; a listener raises a hand first and waits to be brought on stage.
 
     Each of `on_slots` (four at most) gets the frames of one voice that is heard on stage. With `understands`, BCP 47
     primary tags, the best first, the interpreter of who speaks another language is one of these voices.
 
+    Over "https" sound goes by a WebSocket, or by pieces where none opens, and is heard about a second later: where
+    networks carry nothing else. The first of `on_slots` then hears all the others together.
+
     A connection that is lost, or a server that restarts, is waited for as long as it takes. Raises MajlisError when the
     file cannot be read, also when that shows on the way, or the stage not be reached; the stage is then given back.
     """
     track = FileTrack(path, loop=loop)
-    speaker = Speaker(client, room_id, on_step, on_slots=on_slots, understands=understands)
+    speaker = Speaker(client, room_id, on_step, on_slots=on_slots, understands=understands, over=over)
     return await speaker.speak(track, room_key, question)

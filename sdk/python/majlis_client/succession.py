@@ -3,18 +3,38 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-
-from majlis_client.webrtc import MediaSession
+from typing import Generic, Protocol, TypeVar
 
 SILENT_SECONDS = 1.0
 """Where nobody speaks a successor carries no sound either: after so long it has taken over all the same."""
 
 
-class Succession:
+class Session(Protocol):
+    """What follows each other."""
+
+    ended: asyncio.Event
+    """Set when it is closed or lost, or when what it plays or says failed."""
+    failure: Exception | None
+    """What failed then."""
+
+    @property
+    def relay(self) -> str:
+        """The relay that serves it; empty once it is closed."""
+        ...
+
+    async def close(self) -> None:
+        """Ends it."""
+        ...
+
+
+S = TypeVar("S", bound=Session)
+
+
+class Succession(Generic[S]):
     """The present session, and whether it is to be left."""
 
     def __init__(self) -> None:
-        self.session: MediaSession | None = None
+        self.session: S | None = None
         self._leave = asyncio.Event()
         self._told: set[str] = set()
 
@@ -35,7 +55,7 @@ class Succession:
         if session is not None and relay_id in {"", session.relay}:
             asyncio.get_running_loop().call_later(wait, self._leave_if, session)
 
-    async def follow(self, opening: Awaitable[MediaSession], carries: Callable[[], Awaitable[object]]) -> None:
+    async def follow(self, opening: Awaitable[S], carries: Callable[[], Awaitable[object]]) -> None:
         """Takes the next session, and closes the one before once `carries` says that the next has sound.
 
         Raises what opening raises: the session before, if there is one, goes on then.
@@ -69,7 +89,7 @@ class Succession:
         if session is not None:
             await session.close()
 
-    def _leave_if(self, session: MediaSession) -> None:
+    def _leave_if(self, session: S) -> None:
         if self.session is session:
             self._leave.set()
 

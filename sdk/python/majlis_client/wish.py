@@ -1,6 +1,10 @@
 """What somebody wants to hear of a room in several languages."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Way = Literal["webrtc", "https"]
+"""How sound comes or goes: as a call, or over the web where networks carry nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

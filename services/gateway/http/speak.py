@@ -123,7 +123,7 @@ class Speak:
             permit, form = _hello(await self._first(receive))
             shown, understands = permit or self._shown(request), _understands(request)
             uplink = await self._speakers.open(_room(room_id), shown, request.network, understands)
-            await _tell(send, {"opened": {"session_id": uplink.session_id, "muted": uplink.muted}})
+            await _tell(send, {"opened": _opened(uplink)})
             await self._hear(_Mouth(uplink, READERS[form]()), receive, send)
         except DomainError as error:
             await self._over(uplink, error, send)
@@ -219,8 +219,7 @@ class Speak:
         self._background.spawn("pieces of a speaker", lambda: self._watch(pieces))
         self._forget()
         location = f"{PREFIX}{room_id}/pieces/{key}".encode()
-        told = {"session_id": uplink.session_id, "muted": uplink.muted}
-        return json_response(201, told, (b"location", location))
+        return json_response(201, _opened(uplink), (b"location", location))
 
     async def _piece(self, request: Request, room_id: str, key: str, number: int) -> Response:
         pieces = self._find(room_id, key)
@@ -303,6 +302,11 @@ def _hello(text: str) -> tuple[str | None, Form]:
     if permit is not None and not isinstance(permit, str):
         raise BodyInvalid("a permit is text")
     return permit or None, _form(opening.get("form", "opus"))
+
+
+def _opened(uplink: Uplink) -> dict[str, object]:
+    """With the relay, which pages and programs leave when they are told that it goes."""
+    return {"session_id": uplink.session_id, "relay_id": uplink.relay_id, "muted": uplink.muted}
 
 
 async def _tell(send: Send, what: dict[str, object]) -> None:

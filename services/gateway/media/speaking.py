@@ -18,12 +18,9 @@ from services.common.tasks import Background
 from services.gateway.domain.errors import TooManyStreams
 from services.gateway.media.permits import PermitClaims
 from services.gateway.reasons import refuse
+from services.gateway.settings import Settings
 from services.programme.sounds import Sound
 
-MOST_SPEAKERS: Final = 500
-MOST_OF_NETWORK: Final = 50
-MOST_OF_PERSON: Final = 2
-"""One, and the one that takes its place."""
 MOST_KEPT_BYTES: Final = 64 * 1024
 MOST_KEPT: Final = 200
 """Packets that may wait for the relay; the oldest give way."""
@@ -69,6 +66,7 @@ class Uplink:
         self.room_id = claims.room_id
         self.user_id = claims.user_id
         self.booth = claims.booth
+        self.relay_id = claims.relay_id
         self.network = network
         self.session_id: str = opened.session_id
         self.member: int = opened.member
@@ -129,7 +127,10 @@ class Uplink:
 class Speakers:
     """All who speak over HTTPS here."""
 
-    def __init__(self, permits: Permits, relays: Relays, background: Background, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, permits: Permits, relays: Relays, background: Background, metrics: Metrics
+    ) -> None:
+        self._settings = settings
         self._permits = permits
         self._relays = relays
         self._background = background
@@ -227,10 +228,14 @@ class Speakers:
     @contextmanager
     def _place(self, user_id: str, network: str) -> Iterator[None]:
         """Counts a speaker before the first wait, so that a crowd cannot slip past the limits."""
+        most = self._settings
         full = (
-            (self._places >= MOST_SPEAKERS, "many people speak over HTTPS here just now"),
-            (self._of_network[network] >= MOST_OF_NETWORK, "many people of your network speak over HTTPS"),
-            (self._of_person[user_id] >= MOST_OF_PERSON, "you speak over HTTPS elsewhere already"),
+            (self._places >= most.max_speakers, "many people speak over HTTPS here just now"),
+            (
+                self._of_network[network] >= most.max_speakers_per_network,
+                "many people of your network speak over HTTPS",
+            ),
+            (self._of_person[user_id] >= most.max_speakers_per_user, "you speak over HTTPS elsewhere already"),
         )
         for is_full, why in full:
             if is_full:
