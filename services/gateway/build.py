@@ -140,9 +140,7 @@ class Gateway:
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
-        self._speakers = _speakers(
-            settings, media, outward, self._listening, background=self.background, metrics=metrics
-        )
+        self._speakers = _speakers(settings, media, outward, self._listening, self.background, metrics)
         inside = Inside(
             calls=calls,
             door=door,
@@ -286,7 +284,6 @@ def _speakers(
     media: Media,
     outward: Outward,
     listening: Listening,
-    *,
     background: Background,
     metrics: Metrics,
 ) -> Speakers:
