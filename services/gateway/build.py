@@ -127,8 +127,10 @@ class Gateway:
         self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id), settings)
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, outward.auth.list_facts, self.watching)
-        tickets = Tickets(settings.service_secret())
-        info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
+        tickets, info = (
+            Tickets(settings.service_secret()),
+            ServerInfo(settings, _grpc_address(settings, self.grpc_port)),
+        )
         calls = Calls(
             catalogue,
             _owners(outward, catalogue, ice),
@@ -140,7 +142,9 @@ class Gateway:
             crowds=_crowds(settings, self.watching, identities, web_port, metrics),
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
-        self._speakers = _speakers(settings, media, outward, self._listening, self.background, metrics)
+        self._speakers = Speakers(settings, media.sessions, outward.relays, self.background, metrics)
+        # Nobody hears themselves a second late.
+        self._listening.voices, self._speakers.changed = self._speakers.member, self._listening.follow_voice
         inside = Inside(
             calls=calls,
             door=door,
@@ -277,20 +281,6 @@ def _identities(settings: Settings, auth: AuthClient, revocations: RevocationLis
 def _media(settings: Settings, identities: Identities, outward: Outward, relays: RelayTable, ice: IceServers) -> Media:
     seal = PermitSeal(settings.service_secret())
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
-
-
-def _speakers(
-    settings: Settings,
-    media: Media,
-    outward: Outward,
-    listening: Listening,
-    background: Background,
-    metrics: Metrics,
-) -> Speakers:
-    speakers = Speakers(settings, media.sessions, outward.relays, background, metrics)
-    # Nobody hears themselves a second late.
-    listening.voices, speakers.changed = speakers.member, listening.follow_voice
-    return speakers
 
 
 def _crowds(
