@@ -119,18 +119,15 @@ class Gateway:
         directory = outward.directory
         revocations, seats = RevocationList(), SeatChecks(directory.seat_epochs, self.background)
         identities = _identities(settings, outward.auth, revocations, metrics)
-        self._reports = StreamReports(directory.report_streams)
-        gateway_id = new_id()
+        self._reports, gateway_id = StreamReports(directory.report_streams), new_id()
         self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
         self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id), settings)
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, outward.auth.list_facts, self.watching)
-        tickets, info = (
-            Tickets(settings.service_secret()),
-            ServerInfo(settings, _grpc_address(settings, self.grpc_port)),
-        )
+        tickets = Tickets(settings.service_secret())
+        info = ServerInfo(settings, _grpc_address(settings, self.grpc_port))
         calls = Calls(
             catalogue,
             _owners(outward, catalogue, ice),
@@ -143,8 +140,7 @@ class Gateway:
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
         self._speakers = Speakers(settings, media.sessions, outward.relays, self.background, metrics)
-        # Nobody hears themselves a second late.
-        self._listening.voices, self._speakers.changed = self._speakers.member, self._listening.follow_voice
+        _leave_out_of(self._listening, self._speakers)
         inside = Inside(
             calls=calls,
             door=door,
@@ -281,6 +277,11 @@ def _identities(settings: Settings, auth: AuthClient, revocations: RevocationLis
 def _media(settings: Settings, identities: Identities, outward: Outward, relays: RelayTable, ice: IceServers) -> Media:
     seal = PermitSeal(settings.service_secret())
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
+
+
+def _leave_out_of(listening: Listening, speakers: Speakers) -> None:
+    # Nobody hears themselves a second late.
+    listening.voices, speakers.changed = speakers.member, listening.follow_voice
 
 
 def _crowds(
