@@ -28,8 +28,14 @@ fn packets(speaker: u32) -> Vec<Vec<u8>> {
 }
 
 fn share(speakers: u32, arrange: impl FnOnce(&mut Mixer)) -> f64 {
-    let config =
-        MixerConfig { stream: 1, first_sequence: 0, first_timestamp: 0, bits_per_second: 32_000, complexity: 10, thrift: false };
+    let config = MixerConfig {
+        stream: 1,
+        first_sequence: 0,
+        first_timestamp: 0,
+        bits_per_second: 32_000,
+        complexity: 10,
+        thrift: false,
+    };
     let mut mixer = Mixer::new(config, 0).expect("a mixer");
     let voices: Vec<Vec<Vec<u8>>> = (0..speakers).map(packets).collect();
     arrange(&mut mixer);

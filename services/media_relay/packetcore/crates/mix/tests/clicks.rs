@@ -32,8 +32,14 @@ fn worst_click(samples: &[f32]) -> (f32, usize) {
 }
 
 fn second_mixer(at: u64) -> Mixer {
-    let config =
-        MixerConfig { stream: 10, first_sequence: 1000, first_timestamp: 5, bits_per_second: 32_000, complexity: 10, thrift: false };
+    let config = MixerConfig {
+        stream: 10,
+        first_sequence: 1000,
+        first_timestamp: 5,
+        bits_per_second: 32_000,
+        complexity: 10,
+        thrift: false,
+    };
     let mut mixer = Mixer::new(config, at).unwrap();
     mixer.add_member(1).unwrap();
     mixer

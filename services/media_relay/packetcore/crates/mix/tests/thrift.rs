@@ -73,11 +73,16 @@ fn a_talk_ends_with_one_short_packet_and_no_frame_begins_before_the_last_has_end
         loud.extend(std::iter::repeat_n(false, 20 + seeded.below(80) as usize));
     }
     let ticks = loud.len() as u64;
-    let mut voice = Voice::new(1, move |n| {
-        if loud.get(n / 960).copied().unwrap_or(false) { 0.3 * (n as f32 * 0.05).sin() } else { 0.0 }
-    });
+    let mut voice =
+        Voice::new(
+            1,
+            move |n| {
+                if loud.get(n / 960).copied().unwrap_or(false) { 0.3 * (n as f32 * 0.05).sin() } else { 0.0 }
+            },
+        );
     let mut mixer = thrifty([1]);
-    let frames: Vec<_> = run(&mut mixer, steady(&mut voice, 1, 0, ticks as usize), ticks).into_iter().flatten().collect();
+    let frames: Vec<_> =
+        run(&mut mixer, steady(&mut voice, 1, 0, ticks as usize), ticks).into_iter().flatten().collect();
     let mut end = frames[0].timestamp;
     for (at, frame) in frames.iter().enumerate() {
         let ahead = frame.timestamp.wrapping_sub(end);

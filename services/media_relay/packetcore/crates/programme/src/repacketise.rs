@@ -186,9 +186,8 @@ fn samples_of(frame: &ProgrammeFrame) -> u32 {
 
 /// Whether others may stand in a packet with it.
 fn joins(frame: &ProgrammeFrame) -> bool {
-    OpusPacket::parse(frame.payload.as_slice()).is_ok_and(|packet| {
-        packet.frames().len() == 1 && matches!(packet.samples(), FRAME_SAMPLES | THRIFT_SAMPLES)
-    })
+    OpusPacket::parse(frame.payload.as_slice())
+        .is_ok_and(|packet| packet.frames().len() == 1 && matches!(packet.samples(), FRAME_SAMPLES | THRIFT_SAMPLES))
 }
 
 fn join(first: &ProgrammeFrame, frames: &[Option<ProgrammeFrame>]) -> MediaPacket {

@@ -42,7 +42,11 @@ fn every_length_decodes_to_the_same_samples() {
     for length in [PacketLength::Ms40, PacketLength::Ms60] {
         let packets = join(&frames, |_| length);
         assert!(decode(&packets) == plain, "{length:?} changes the sound");
-        assert!(packets.len() <= frames.len() / (length.ms() / 20) as usize + 6, "{length:?}: {} packets", packets.len());
+        assert!(
+            packets.len() <= frames.len() / (length.ms() / 20) as usize + 6,
+            "{length:?}: {} packets",
+            packets.len()
+        );
     }
 }
 
