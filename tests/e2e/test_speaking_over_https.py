@@ -164,6 +164,7 @@ async def test_who_speaks_over_https_hears_the_others_and_not_themselves(stack: 
             async with saying(440, send):
                 await until_heard(ear, 440.0, 20)
                 await asyncio.sleep(4)
+                assert len(own.heard) > 48_000, "the room is heard"
                 assert voices.rms(own.heard[-48_000:]) < 0.01, "nobody else speaks"
                 assert voices.power_at(ear.heard[-48_000:], 440.0) > 0.9, "and others hear it"
             task.cancel()

@@ -65,8 +65,11 @@ class Ear:
 
     def take(self, frame: av.AudioFrame) -> None:
         """Records one decoded frame."""
-        samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-        self._chunks.append(samples.astype(np.float32) / np.float32(32768))
+        # What decoders give as floating point, each channel by itself, is in full scale already.
+        floating = frame.format.name.startswith("flt")
+        told, channels = frame.to_ndarray(), len(frame.layout.channels)
+        samples = told[0] if frame.format.is_planar else told.reshape(-1, channels)[:, 0]
+        self._chunks.append(samples.astype(np.float32) / np.float32(1 if floating else 32768))
         self._times.append(time.monotonic())
 
     def forget(self) -> None:
