@@ -107,7 +107,7 @@ class Request:
         names = [name for name in map(_name_in, self._pairs()) if name]
         for name in names:
             if name not in known:
-                knows = " and ".join(known) or "nothing"
+                knows = " and ".join(filter(None, (", ".join(known[:-1]), *known[-1:]))) or "nothing"
                 raise BodyInvalid(f"the query of this address knows {knows}, not {name[:40]!r}")
             if names.count(name) > 1:
                 raise BodyInvalid(f"the query has {name} more than once")

