@@ -70,7 +70,7 @@ async def origin(nats_server: NatsServer, tmp_path: Path, lines: io.StringIO) ->
         lines.seek(0)
         lines.truncate()
         yield running
-        # A channel of an earlier test may still say that its loop is gone, and the directory what it is told each two seconds.
+        # A channel of an earlier test may still say that its loop is gone, and the directory what it is told.
         expected = ("Event loop is closed", "FleetService/ReportListeners")
         written = [each for each in lines.getvalue().splitlines() if not any(one in each for one in expected)]
         assert not written, written[:5]
