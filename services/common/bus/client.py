@@ -36,6 +36,7 @@ DEFAULT_QUEUE_LIMIT = 4096
 _CONNECT_WAIT_SECONDS = 5.0
 _PUBLISH_DEADLINE_SECONDS = 5.0
 _LONGEST_RECONNECT_PAUSE_SECONDS = 4.0
+_SETTLE_SECONDS = 1.0
 _COMPLAIN_SECONDS = 60.0
 
 _log = get_logger("bus")
@@ -203,8 +204,8 @@ class Bus:
             if found is not None:
                 handler(found, payload)
 
-        name, subjects = event_type.DESCRIPTOR.name, (template.filter(ids),)
-        return await self._begin(Subscription(name, subjects, deliver, self, straight=True))
+        subjects = (template.filter(ids),)
+        return await self._begin(Subscription(event_type.DESCRIPTOR.name, subjects, deliver, self, straight=True))
 
     async def subscribe_newest(
         self, event_type: type[M], handler: Handler[M], *, of: str, is_known: Callable[[str], bool]
@@ -283,8 +284,11 @@ class Bus:
 
     async def _begin(self, subscription: Subscription) -> Subscription:
         self._subscriptions.add(subscription)
-        if self._client is not None and self._client.is_connected:
-            await self._attach(self._client, subscription)
+        client = self._client
+        if client is not None and client.is_connected:
+            await self._attach(client, subscription)
+            # What others publish once this returns arrives; a bus that does not answer brings nothing either way.
+            await client.settles(_SETTLE_SECONDS)
         return subscription
 
     async def _attach(self, client: StreamClient, subscription: Subscription) -> None:
@@ -320,7 +324,8 @@ class Bus:
         self._client = client
         for subscription in list(self._subscriptions):
             await self._attach(client, subscription)
-        await client.flush()
+        if not await client.settles(_CONNECT_WAIT_SECONDS):
+            raise nats.errors.FlushTimeoutError
         self._connected_gauge.set(1)
         self._first.set()
         _log.info("connected to NATS", url=self._settings.nats_url)
@@ -329,13 +334,11 @@ class Bus:
         raise ConnectionError("the NATS client closed its connection")
 
     def _options(self, closed: asyncio.Event) -> Mapping[str, Any]:
-        settings = self._settings
-
         async def on_closed() -> None:
             closed.set()
 
         return {
-            "servers": [url.strip() for url in settings.nats_url.split(",")],
+            "servers": [url.strip() for url in self._settings.nats_url.split(",")],
             "name": self._name,
             "max_reconnect_attempts": -1,
             "connect_timeout": 3,
@@ -361,14 +364,11 @@ class Bus:
         if "permissions violation" in str(error).lower():
             self._violations.inc()
             _log.error("NATS refused a subject", error=str(error))
-            return
-        left_out = self._error_lines.passes(type(error).__name__)
-        if left_out is not None:
+        elif (left_out := self._error_lines.passes(type(error).__name__)) is not None:
             _log.warning("NATS", error=f"{type(error).__name__}: {error}", left_out=left_out)
 
     async def _ask(self, within: float) -> bool | None:
-        client = self._client
-        return await client.answers(within) if client is not None and client.is_connected else None
+        return await self._client.answers(within) if self._client is not None and self._client.is_connected else None
 
     async def _on_disconnected(self) -> None:
         self._connected_gauge.set(0)

@@ -39,6 +39,22 @@ class StreamClient(Client):
         done, _ = await asyncio.wait({self._asked}, timeout=within)
         return bool(done)
 
+    async def settles(self, within: float) -> bool:
+        """Whether the server says within so many seconds that it has read all that was asked of it before.
+
+        The library's own flush sends its ping ahead of what it has still queued, so it tells nothing of that.
+        """
+        if self._transport is None or not self.is_connected:
+            return False
+        answered = asyncio.get_running_loop().create_future()
+        self._pending.append(PING_PROTO)
+        self._pongs.append(answered)
+        self._transport.writelines(self._pending)
+        self._pending = []
+        self._pending_data_size = 0
+        done, _ = await asyncio.wait({answered}, timeout=within)
+        return bool(done)
+
     def send_straight(self, subject: str, payload: bytes) -> bool:
         """Hands a message, and what was queued before it, to the socket at once; False when too much waits there."""
         transport = self._transport

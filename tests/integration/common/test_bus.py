@@ -66,6 +66,26 @@ async def test_an_event_arrives_as_it_was_published(part: Part) -> None:
     assert part.count("majlis_bus_published_total", event="AccountCreated") == 1
 
 
+async def test_what_another_publishes_once_a_subscription_is_made_is_heard(
+    part: Part, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    other = Part(nats_server.url, tmp_path, "other")
+    await other.bus.connect()
+    try:
+        for number in range(200):
+            heard: list[int] = []
+
+            async def hear(event: facts.AccountCreated, heard: list[int] = heard) -> None:
+                heard.append(event.number)
+
+            subscription = await part.bus.subscribe(facts.AccountCreated, hear)
+            await other.bus.publish(created(number))
+            await eventually(lambda heard=heard, number=number: heard == [number])  # type: ignore[misc]
+            await subscription.stop()
+    finally:
+        await other.bus.close()
+
+
 async def test_a_subscription_to_one_id_hears_nothing_of_others(part: Part) -> None:
     heard: list[str] = []
 
