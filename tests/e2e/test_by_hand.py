@@ -34,8 +34,8 @@ def start(stack: Stack, service: str, port: int, output: Path, more: str = "") -
 
 
 def ported(text: str, port: int) -> str:
-    """A line of the guide with ports of the test's own in the place of its ports, whichever tens they have."""
-    return re.sub(r"\b84[456]([01])\b", lambda found: str(port + int(found.group(1))), text)
+    """A line of the guide with ports of the test's own in the place of its ports: those of sound come last."""
+    return re.sub(r"\b84([456])([01])\b", lambda found: str(port + int(found[2]) + 2 * (found[1] == "4")), text)
 
 
 async def until(check: Callable[[], bool]) -> None:

@@ -21,6 +21,7 @@ from tests.support.browser import House, Person
 from tests.support.members import Member, owner_of
 from tests.support.recordings import samples_of
 from tests.support.stack import Stack
+from tests.support.stream_server import stream_server
 
 
 @asynccontextmanager
@@ -48,11 +49,9 @@ async def another_site(html: str) -> AsyncIterator[str]:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
         writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with stream_server(answer) as server:
+        yield f"http://127.0.0.1:{server.address[1]}/"
 
 
 async def frame_of(person: Person) -> Frame:

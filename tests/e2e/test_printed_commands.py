@@ -117,7 +117,7 @@ async def test_what_the_pages_print_does_what_they_say(
     finally:
         talking.terminate()
         await asyncio.to_thread(talking.communicate)
-    assert set(said) == {"login", "rooms", "listen", "create", "speak", "interpret", "raise-hand", "invite"}
+    assert set(said) == {"login", "rooms", "listen", "create", "speak", "interpret", "raise-hand", "invite", "reach"}
     assert room in said["rooms"]
     assert seconds_of(heard_in(guest.home / "heard.ogg"), 440) > 1
     assert "Said 3.0 s." in said["speak"]

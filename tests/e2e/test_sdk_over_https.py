@@ -23,6 +23,7 @@ from tests.support.hearing import until_heard
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.rtc_client import Ear
 from tests.support.stack import Stack
+from tests.support.stream_server import stream_server
 
 RATE = 48_000
 PULSES = 12
@@ -174,17 +175,16 @@ async def no_sockets(port: int) -> AsyncIterator[int]:
         head = await reader.readuntil(b"\r\n\r\n")
         if b"upgrade: websocket" in head.lower():
             writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            writer.close()
             return
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        back.write(head)
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        try:
+            back.write(head)
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        finally:
+            back.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with stream_server(serve) as server:
+        yield server.address[1]
 
 
 async def test_where_no_websocket_opens_it_speaks_by_pieces(stack: Stack, tones: dict[int, Path]) -> None:

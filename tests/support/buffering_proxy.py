@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.stream_server import stream_server
+
 _HELD = 4096
 """Bytes that are gathered before they are passed on, unless the server asks that nothing is."""
 _HEAD = 64 * 1024
@@ -16,13 +18,9 @@ async def buffering_proxy(address: str, origin_port: int) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError, asyncio.IncompleteReadError):
             await _pass_on(reader, writer, origin_port)
-        writer.close()
 
-    server = await asyncio.start_server(serve, address, 0, limit=_HEAD)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with stream_server(serve, address, limit=_HEAD) as server:
+        yield server.address[1]
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin_port: int) -> None:

@@ -12,8 +12,11 @@ _PATIENCE_SECONDS = 5.0
 class StreamServer:
     """`asyncio.start_server` stops listening when it is closed, and leaves who is being served to themselves."""
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: Conversation, host: str = "127.0.0.1", limit: int = 65_536) -> None:
         self._talk = talk
+        self._host = host
+        self._limit = limit
+        """Bytes that a conversation may leave unread."""
         self._talks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -24,7 +27,7 @@ class StreamServer:
         return host, port
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self._host, 0, limit=self._limit)
 
     async def stop(self) -> None:
         """Nobody is served any more when this returns; what somebody was being told is cut off."""
@@ -49,9 +52,11 @@ class StreamServer:
 
 
 @asynccontextmanager
-async def stream_server(talk: Conversation) -> AsyncIterator[StreamServer]:
-    """One that is open meanwhile, on a port of loopback."""
-    server = StreamServer(talk)
+async def stream_server(
+    talk: Conversation, host: str = "127.0.0.1", limit: int = 65_536
+) -> AsyncIterator[StreamServer]:
+    """One that is open meanwhile, on a port of loopback or of `host`."""
+    server = StreamServer(talk, host, limit)
     await server.start()
     try:
         yield server
