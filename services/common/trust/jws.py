@@ -91,7 +91,7 @@ def header_in(part: str) -> dict[str, Any]:
         # The library reads whole tokens only; the other two parts do not matter here.
         return _jws.get_unverified_header(f"{part}.e30.")
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
-        raise BadToken(f"the header cannot be read: {error}") from error
+        raise BadToken("it does not begin with the header of a token") from error
 
 
 def public_jwk(key: PrivateKey) -> dict[str, Any]:

@@ -362,3 +362,12 @@ async def test_a_token_that_is_over_is_remembered_no_longer(mint: TokenMint, clo
             await verifier.verify_access(mint.token(f"guest{clock.monotonic()}-{number}"))
         clock.advance(60)
     assert verifier.remembered <= 12 * 50
+
+
+@pytest.mark.parametrize("token", ["bad", "Ünsinn", "a.b.c", "[[[[.e30.", "e30", ""])
+async def test_words_that_are_no_token_are_refused_in_words_of_ours(token: str, mint: TokenMint) -> None:
+    with pytest.raises(NotSignedIn) as refused:
+        await mint.verifier().verify_access(token)
+    assert str(refused.value).removeprefix("the token cannot be read: ") in {
+        "it does not begin with the header of a token", "the token is of another kind"
+    }  # fmt: skip
