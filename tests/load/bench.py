@@ -24,6 +24,7 @@ from tests.load.refused_rooms import refusal_rows
 from tests.load.rows import Row, row, table, write
 from tests.load.second_relay import second_relay_rows
 from tests.load.small_rooms import forwarding_rows, small_rooms_rows
+from tests.load.speak_rows import speak_rows
 from tests.load.thrift_rows import thrift_rows
 from tests.support.stack import ROOT
 
@@ -98,6 +99,7 @@ GROUPS = (
         ),
     ),
     Group("thrift", thrift_rows, ("thrift_udp_mb", "thrift_https_mb", "thrift_full_mb")),
+    Group("speak", speak_rows, ("speak_ear_p95_ms", "speak_muted_ms")),
     Group("crowd_60", long_packet_rows, ("relay_cores_60ms_5000", "relay_drops_60ms_5000")),
     Group("ear", ear_rows, ("ear_p95_ms_stage", "ear_p95_ms_audience", "ear_p95_ms_chromium")),
     Group(

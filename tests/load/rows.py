@@ -58,6 +58,8 @@ BARS: dict[str, float] = {
     "listen_kib_per_listener": 64,
     "listen_cores_beside_slow": 0.55,
     "listen_missed_percent": 1,
+    "speak_ear_p95_ms": 1500,
+    "speak_muted_ms": 500,
     "relay_kib_per_listener": 32,
     "gateway_kib_per_listener": 24,
     "ear_p95_ms_stage": 45,
