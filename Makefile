@@ -107,10 +107,10 @@ crowd: ## 20,000 people within 10 s before a full room while another room talks 
 	@$(BIN)/python -m tools.rust build-load
 	$(BIN)/python -m tests.load.rush $(if $(SHORT),--short) $(if $(ARRIVALS),--arrivals $(ARRIVALS))
 
-soak: ## 20 different people a second come, hear and go for MINUTES (default 30), and nothing grows (SHORT=1)
+soak: ## 20 different people a second come, hear and go for MINUTES (default 30), and nothing grows (SHORT=1; ROWS=rungs: 300 by every way, blocked at random for 10; SEED=, PEOPLE=)
 	@$(READY)
 	@$(BIN)/python -m tools.rust build-load
-	$(BIN)/python -m tests.load.churn $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
+	$(if $(filter rungs,$(ROWS)),$(BIN)/python -m tests.load.rungs $(if $(SEED),--seed $(SEED)) $(if $(PEOPLE),--people $(PEOPLE)),$(BIN)/python -m tests.load.churn) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
 
 simulate: ## Simulate a large fleet under the product's own rules (RELAYS= ARRIVALS= SEED= BUDGET=)
 	@$(READY)

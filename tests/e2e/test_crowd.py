@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.load import churn, rush, tree
+from tests.load import churn, rungs, rush, tree
 from tests.load.rows import Row
 
 pytestmark = pytest.mark.alone
@@ -31,5 +31,11 @@ async def test_people_come_hear_and_go_and_nothing_grows_with_them(tmp_path: Pat
 
 async def test_a_tree_of_invitations_grows_no_faster_than_the_fleet_has_room(tmp_path: Path) -> None:
     rows, panels = await tree.run(tree.SHORT, tmp_path)
+    assert broken(rows) == []
+    assert panels
+
+
+async def test_people_on_every_rung_hear_again_after_blocks_of_their_networks(tmp_path: Path) -> None:
+    rows, panels = await rungs.run(rungs.SHORT, tmp_path)
     assert broken(rows) == []
     assert panels

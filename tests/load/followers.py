@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.support import load_tool
+from tests.support.networks import Walled
 
 TELL_SECONDS = 60.0
 """While people come in it answers once they have a place at the door."""
@@ -75,9 +76,9 @@ class Followers:
 
 
 @asynccontextmanager
-async def followers(url: str, *options: str) -> AsyncIterator[Followers]:
+async def followers(url: str, *options: str, within: Walled | None = None) -> AsyncIterator[Followers]:
     """The tool, with nobody in yet; stopped in the end."""
-    process = await load_tool.start("follow", "--api", url, *options, told=True)
+    process = await load_tool.start("follow", "--api", url, *options, told=True, within=within)
     try:
         yield Followers(process)
     finally:

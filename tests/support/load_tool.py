@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.networks import Walled
 from tests.support.stack import ROOT
 
 PROGRAM = ROOT / "services" / "media_relay" / "packetcore" / "target" / "release" / "majlis-load"
@@ -27,12 +28,14 @@ async def run(*arguments: str, token: str = "", seconds: float = 60.0) -> dict[s
     return report
 
 
-async def start(*arguments: str, token: str = "", told: bool = False) -> asyncio.subprocess.Process:
-    """Starts it; one that is `told` reads its standard input."""
+async def start(
+    *arguments: str, token: str = "", told: bool = False, within: Walled | None = None
+) -> asyncio.subprocess.Process:
+    """Starts it, behind a wall if so told; one that is `told` reads its standard input."""
     assert PROGRAM.exists(), "majlis-load is not built: make e2e builds it first"
+    command = [str(PROGRAM), *arguments]
     return await asyncio.create_subprocess_exec(
-        str(PROGRAM),
-        *arguments,
+        *(within.command(*command) if within is not None else command),
         stdin=asyncio.subprocess.PIPE if told else None,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

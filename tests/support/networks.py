@@ -5,18 +5,23 @@ router drops is gone without a word, as in networks that block calls.
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+_OF_NETWORKS = 0x40000000
+"""CLONE_NEWNET."""
 _SNIFF = """
 import socket, sys
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -48,6 +53,11 @@ class Walled:
     def command(self, *command: str) -> list[str]:
         """A command to be run there."""
         return ["ip", "netns", "exec", f"{self.name}-in", *command]
+
+    def socket(self) -> socket.socket:
+        """A TCP socket of this process that is there: what it says comes from behind the wall."""
+        with ThreadPoolExecutor(1) as there:
+            return there.submit(_socket_in, f"/run/netns/{self.name}-in").result()
 
     def wrapper(self, program: str, path: Path) -> Path:
         """A program that runs another one there, with the arguments it gets."""
@@ -86,14 +96,27 @@ class Walled:
         self._rule("add", "pref", "6", "ipproto", "tcp", "sport", str(port), "lookup", "main")
         self._rule("add", "pref", "7", "blackhole")
 
+    def pass_nothing(self) -> None:
+        """From now on nothing passes at all."""
+        self.pass_all()
+        self._rule("add", "pref", "4", "blackhole")
+
     def pass_all(self) -> None:
         """Everything passes (again)."""
-        for pref in ("5", "6", "7", "10"):
+        for pref in ("4", "5", "6", "7", "10"):
             self._rule("del", "pref", pref, check=False)
 
     def _rule(self, *words: str, check: bool = True) -> None:
         command = ["ip", "-n", f"{self.name}-wall", "rule", *words]
         subprocess.run(command, check=check, capture_output=True, timeout=10)
+
+
+def _socket_in(place: str) -> socket.socket:
+    """Made by a thread that goes there and ends; a socket stays where it was made."""
+    with open(place) as namespace:  # noqa: PTH123 (a handle of the kernel's)
+        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _OF_NETWORKS):
+            raise OSError(ctypes.get_errno(), "no socket can be made behind the wall")
+    return socket.socket()
 
 
 def _run(*command: str) -> None:
@@ -124,6 +147,7 @@ def walled_network() -> Iterator[Walled]:
         f"ip -n {place} link set lo up",
         f"ip netns exec {wall} sh -c echo\t1\t>/proc/sys/net/ipv4/ip_forward",
         f"ip -n {place} route add default via {base}.5",
+        f"ip -n {wall} route add default via {base}.1",
         f"ip route add {base}.4/30 via {base}.2",
     )
     try:

@@ -300,6 +300,9 @@ pub struct FollowArgs {
     /// Milliseconds between looks at a socket; arrival times are the kernel's, so they do not depend on it.
     #[arg(long, default_value_t = 40)]
     pub poll_ms: u64,
+    /// Media goes over TCP connections to the media port (RFC 6544), one each.
+    #[arg(long)]
+    pub tcp: bool,
     /// Local address of the sockets [default: the one from which the server is reached].
     #[arg(long)]
     pub bind: Option<IpAddr>,

@@ -1,6 +1,7 @@
 //! People who follow their room as clients do: an event stream each, and another session when sound is to be had
 //! elsewhere, or was lost.
 
+use crate::args::FollowArgs;
 use crate::arrivals::RoomPlan;
 use crate::door::{Door, Entered, client, enter, enter_again, leave};
 use crate::followers::{Add, Command, Counted, Note, start};
@@ -33,6 +34,7 @@ const DOORWAY: Duration = Duration::from_secs(5);
 pub struct Following {
     api: Url,
     bind: Option<IpAddr>,
+    tcp: bool,
     rate: f64,
     doorway: Arc<Semaphore>,
     http: Client,
@@ -77,18 +79,19 @@ struct Moved {
 
 impl Following {
     /// Nobody yet.
-    pub fn new(api: Url, rate: f64, concurrency: usize, poll: Duration, bind: Option<IpAddr>) -> Result<Self> {
+    pub fn new(args: FollowArgs) -> Result<Self> {
         let (crowd, commands) = mpsc::channel();
         Ok(Self {
-            thread: start(poll, commands)?,
-            doorway: Arc::new(Semaphore::new(concurrency)),
+            thread: start(Duration::from_millis(args.poll_ms), commands)?,
+            doorway: Arc::new(Semaphore::new(args.concurrency)),
             http: client()?,
             streaming: crate::events::client()?,
             people: JoinSet::new(),
             rooms: 0,
-            api,
-            bind,
-            rate,
+            api: args.api,
+            bind: args.bind,
+            tcp: args.tcp,
+            rate: args.rate,
             crowd,
         })
     }
@@ -120,7 +123,7 @@ impl Following {
                     number,
                     door,
                     events: self.api.join(&format!("/events/{}", plan.room))?,
-                    wanted: Wanted { speaks, hears: usize::from(!speaks), red: false, ..Wanted::default() },
+                    wanted: Wanted { speaks, hears: usize::from(!speaks), tcp: self.tcp, ..Wanted::default() },
                     bind: self.bind,
                     http: self.http.clone(),
                     streaming: self.streaming.clone(),

@@ -214,8 +214,7 @@ enum Order {
 
 /// `majlis-load follow`.
 pub async fn follow(args: FollowArgs) -> Result<()> {
-    let poll = Duration::from_millis(args.poll_ms);
-    let mut following = Following::new(args.api, args.rate, args.concurrency, poll, args.bind)?;
+    let mut following = Following::new(args)?;
     while let Some(line) = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await? {
         match serde_json::from_str(&line?).context("an order is a line of JSON")? {
             Order::Rooms(plans) => following.let_in(&plans).await?,
