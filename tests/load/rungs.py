@@ -78,6 +78,10 @@ class Hall:
     ears: dict[str, Ear] = field(default_factory=dict)
     """Who decodes, outside the walls, by rung."""
 
+    @property
+    def crowds(self) -> list[Followers]:
+        return [crowd for crowds in self.calls.values() for crowd in crowds]
+
     async def counted(self) -> dict[str, list[Counted]]:
         """Those with calls, by rung."""
         return {
@@ -203,11 +207,17 @@ async def run(soak: Soak, folder: Path) -> tuple[list[Row], list[Panel]]:
             for each in people:
                 each.gap, each.refused = 0.0, Counter()
         async with Watch(hall.stack, PARTS, gauges, every=max(1.0, soak.seconds / 400)) as watch:
-            blows = await strike_at_random(hall.places, soak.seed, soak.seconds, say)
-            back, silent = await hall.until_all_hear(BACK_SECONDS)
-            counting, counts = await hall.until_counted(soak, BACK_SECONDS - back)
+            for crowd in hall.crowds:
+                await crowd.begin()
+            lifted = await strike_at_random(hall.places, soak.seed, soak.seconds, say)
+            last = max(lifted, default=time.monotonic())
+            _, silent = await hall.until_all_hear(last + BACK_SECONDS - time.monotonic())
+            back = time.monotonic() - last
+            _, counts = await hall.until_counted(soak, last + BACK_SECONDS - time.monotonic())
+            told = Told(len(lifted), came, missing, back, silent, time.monotonic() - last, counts)
+            calls = await hall.counted()
             watch.look()
-        rows = _rows(soak, hall, watch, Told(blows, came, missing, back, silent, back + counting, counts))
+        rows = _rows(soak, hall, watch, told) + _gaps(hall, calls)
     return rows, panels(watch)
 
 
@@ -237,7 +247,7 @@ def _rows(soak: Soak, hall: Hall, watch: Watch, told: Told) -> list[Row]:
             f"{_listed(told.missing)} after {told.came:.0f} s"),
         fact("blocks", told.blows, "", f"in {soak.seconds:.0f} s"),
         bar("people stuck at the end", told.silent.total(), 0, "", _listed(told.silent)),
-        bar("all hear again after", told.back, BACK_SECONDS, "s", "the last block was lifted"),
+        bar("all hear again after", told.back, BACK_SECONDS, "s", "the last block, the calm after it included"),
         bar("rungs counted wrong at the end", len(wrong), 0, "",
             f"{_listed(wrong)} after {told.counting:.0f} s"),
         *(bar(f"{part} memory grew", grown(watch.of(f"{part} memory")), MOST_MEMORY[part], "MiB",
@@ -248,10 +258,19 @@ def _rows(soak: Soak, hall: Hall, watch: Watch, told: Told) -> list[Row]:
           for part in PARTS),
         bar("errors in the logs", len(noise), 0, "", " | ".join(noise[:3])[:300]),
         fact("sessions of the speaker over the web", hall.speaker.opens, "", _listed(hall.speaker.ends)),
+        fact("refusals of readers", refused.total(), "", _listed(refused)),
+    ]  # fmt: skip
+
+
+def _gaps(hall: Hall, calls: dict[str, list[Counted]]) -> list[Row]:
+    """How long blocks kept people from hearing: they do block."""
+    return [
+        *(fact(f"longest gap of a call, {rung}", max(each.gap for each in people), "s",
+               f"{sum(each.sessions for each in people)} sessions for {len(people)}")
+          for rung, people in calls.items()),
         *(fact(f"longest wait of a reader, {rung}", max(each.gap for each in people), "s",
                f"{sum(each.opens for each in people)} answers for {len(people)}")
           for rung, people in hall.readers.items()),
-        fact("refusals of readers", refused.total(), "", _listed(refused)),
     ]  # fmt: skip
 
 

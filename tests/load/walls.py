@@ -83,26 +83,27 @@ class Place:
                 os.kill(pid, number)
 
 
-async def strike_at_random(places: list[Place], seed: int, seconds: float, say: Callable[[str], None]) -> int:
-    """Strikes each place over and over on its own; all are open again in the end. Returns how often."""
-    began = time.monotonic()
+async def strike_at_random(places: list[Place], seed: int, seconds: float, say: Callable[[str], None]) -> list[float]:
+    """Strikes each place over and over on its own; all are open again in the end. Returns when each blow was over."""
+    began, lifted = time.monotonic(), list[float]()
 
-    async def one(number: int, place: Place) -> int:
-        chance, times = random.Random(f"{seed} {number}"), 0
+    async def one(number: int, place: Place) -> None:
+        chance = random.Random(f"{seed} {number}")
         while True:
             await asyncio.sleep(chance.uniform(*CALM_SECONDS))
             kind = chance.choice(KINDS)
             length = chance.uniform(*BLOCK_SECONDS[kind])
             if time.monotonic() - began + length > seconds:
-                return times
+                return
             say(f"{time.monotonic() - began:6.1f} s  place {number}: {kind} for {length:.1f} s")
             await asyncio.to_thread(place.strike, kind)
             await asyncio.sleep(length)
             await asyncio.to_thread(place.lift)
-            times += 1
+            lifted.append(time.monotonic())
 
     try:
-        return sum(await asyncio.gather(*(one(number, place) for number, place in enumerate(places))))
+        await asyncio.gather(*(one(number, place) for number, place in enumerate(places)))
+        return lifted
     finally:
         for place in places:
             place.lift()
