@@ -23,8 +23,8 @@ ENOUGH_FOR = 0.6
 PACKETS_EACH = 50
 CHANNEL_PACKETS = 500
 """What a listener is counted as, and a programme that comes from elsewhere, about."""
-SMALL_BUDGET = "2000"
-"""A budget for a stage and a dozen who listen: all others are sent elsewhere."""
+SMALL_BUDGET = "3000"
+"""A budget for a stage, whatever a mixer costs beside a packet there, and some who listen: others go elsewhere."""
 
 
 async def audience_killed(folder: Path, crew: Crew) -> tuple[Seen, list[str]]:

@@ -62,7 +62,10 @@ class Capacity:
         self.tariff = tariff
         self.promised = Work()
         self.measured = 0
-        """What the packet core did lately, at the least effort, in packets a second: counts where it is more."""
+        """What the packet core did lately, at the least effort, in packets a second: counts where it is more.
+
+        Beside an operator's budget, what it sent.
+        """
         self.strained = False
         """Whether packets are late or lost here, whatever was promised: others may have taken the cores."""
         self.ladder_step = 0

@@ -97,7 +97,9 @@ class LoadMeter:
         if self._troubled >= _TROUBLED:
             self._calm_at = now + _CALM_SECONDS
         capacity.strained = now < self._calm_at
-        capacity.measured += round(_SMOOTH * (work / capacity.tariff.costs.packet - capacity.measured))
+        # An operator's budget is packets: what else they cost on this machine is not asked.
+        done = work / capacity.tariff.costs.packet if capacity.limits.whole else self.packets_per_second
+        capacity.measured += round(_SMOOTH * (done - capacity.measured))
 
     def _note_joins(self, grown: Mapping[str, int], seconds: float) -> None:
         """Learns what a join costs here: what the process did beside sound while people came in."""

@@ -88,6 +88,13 @@ async def test_a_relay_whose_budget_was_set_asks_nothing_of_its_threads() -> Non
     assert bench.alive(await bench.open())
 
 
+def test_a_budget_that_was_set_is_filled_by_packets_whatever_else_they_cost_on_this_machine() -> None:
+    threads = Threads(RelayBench())
+    threads.bench.relay.capacity.measure(Limits(usual=3_000, sending=3_000), Tariff(COSTS))
+    # Ten listeners: threads that wake for each packet do more than ten times the work of sending them.
+    assert threads.run(20, cpu_nanoseconds_sender_0=40_000_000, packets_out=500) == pytest.approx(500, abs=5)
+
+
 def test_the_load_says_what_things_cost_and_what_may_be_promised() -> None:
     threads = Threads(RelayBench())
     threads.run(1, complexity=7)
