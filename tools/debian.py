@@ -12,6 +12,8 @@ NEEDED = {
     "flite": ("flite", "the test of the captioner"),
     "promtool": ("prometheus", "the alert rule tests"),
     "turnserver": ("coturn", "the tests of networks that block UDP"),
+    "nginx": ("nginx-light", "the test of the guide's nginx"),
+    "caddy": ("caddy", "the test of the guide's Caddy"),
 }
 
 
