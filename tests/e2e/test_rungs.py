@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from majlis.room_directory.v1 import booth_service_pb2, stage_service_pb2
 from playwright.async_api import expect
 
 from tests.support import story
@@ -19,7 +20,7 @@ from tests.support.rtc_client import Tone
 from tests.support.stack import Stack
 from tests.support.voices import Samples, loudness_at, power_at
 
-OWNER = 440
+OWNER, INTERPRETER = 440, 1250
 PHONE = (390, 844)
 PERIOD = 4.0
 """A beep each so many seconds of the clock, on the second."""
@@ -111,6 +112,43 @@ async def rung(person: Person) -> str:
     return await story.shown(person, "status").get_attribute("data-rung") or ""
 
 
+async def reads_only(person: Person) -> None:
+    """Chooses text only: no sound is fetched any more."""
+    await story.shown(person, "room-menu").click()
+    await person.page.get_by_text("Text only", exact=True).click()
+    await person.page.keyboard.press("Escape")
+    await expect(story.shown(person, "text-only")).to_be_visible()
+    assert await rung(person) == "text"
+
+
+async def until_mostly(person: Person, hertz: int, seconds: float = 10.0) -> None:
+    """Listens until that voice is what is heard above all."""
+    async with asyncio.timeout(seconds):
+        while power_at(await person.hear(1.0), hertz) <= 0.5:  # noqa: ASYNC110 (what a person does: listens again)
+            await asyncio.sleep(0.1)
+
+
+async def test_over_https_a_booth_is_heard_by_one_tap_and_the_floor_by_another(
+    hall: Stack, network: Walled, house: House, tmp_path: Path
+) -> None:
+    sami = await arrives_behind_the_wall(house, "Сами", network, tmp_path, locale="ru", viewport=PHONE)
+    await story.arrive(sami, hall, "sami_b")
+    async with assembly_in(hall) as assembly:
+        booth = booth_service_pb2.OpenBoothRequest(room_id=assembly.room_id, language="ar")
+        await assembly.owner.client.booths.OpenBooth(booth)
+        await assembly.leads(Tone(OWNER))
+        await assembly.interprets("irina", "ar", Tone(INTERPRETER))
+        network.pass_only_tcp_to(hall.port)
+        await sami.page.goto(room_of(hall, assembly))
+        await until_heard(sami, 15.0)
+        assert await rung(sami) == "https"
+        for language, hertz in (("ar", INTERPRETER), ("floor", OWNER), ("ar", INTERPRETER)):
+            await story.shown(sami, f"listen-{language}").click()
+            await until_mostly(sami, hertz)
+        await sami.page.screenshot(path=tmp_path / "phone-ru-booth.png")
+        assert await rung(sami) == "https"
+
+
 async def test_where_only_https_passes_the_page_is_heard_over_it_and_goes_up_once_the_block_is_lifted(
     hall: Stack, network: Walled, house: House, tmp_path: Path
 ) -> None:
@@ -157,7 +195,11 @@ async def test_a_call_that_falls_into_a_black_hole_goes_on_over_https_and_no_oth
             assert await rung(anna) == "https"
             await expect(story.shown(anna, "rung")).to_contain_text("listening over the web")
             await anna.page.screenshot(path=tmp_path / "desktop-en.png")
+            await reads_only(anna)
             await story.raise_hand(anna, "Do you hear me?")
+            asked = stage_service_pb2.ListHandsRequest(room_id=assembly.room_id)
+            [hand] = (await assembly.owner.client.stage.ListHands(asked)).hands
+            assert hand.question == "Do you hear me?"
     assert spoken_to == {network.machine}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from playwright.async_api import expect
 from tests.support import story
 from tests.support.assembly import Assembly, assembly_in
 from tests.support.browser import House, Person, chromium
-from tests.support.members import friend_of
+from tests.support.members import friend_of, unused
 from tests.support.networks import Walled, walled_network
 from tests.support.rtc_client import Tone
 from tests.support.stack import Stack
@@ -24,6 +25,7 @@ from tests.support.voices import SAMPLE_RATE, Samples, loudness_at
 OWNER, GUEST = 440, 1000
 PHONE = (390, 844)
 STEP = 0.02
+GAP_SECONDS = 5.0
 PERIOD = 2.0
 """The guest says a beep each so many seconds of the clock, on the second."""
 
@@ -51,6 +53,7 @@ navigator.mediaDevices.getUserMedia = async () => {
   return out.stream;
 };
 """
+STEADY = MICROPHONE.replace("gain: 0 ", "gain: 0.5 ").replace("  plan();", "").replace("setInterval(plan, 1000);", "")
 NO_SOCKETS = (
     "window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.(), 50); } send() {} close() {} };"
 )
@@ -98,21 +101,20 @@ def hall(network: Walled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     assert asyncio.run(running.stop()) == 0
 
 
-async def comes_by_the_web(hall: Stack, house: House, network: Walled, folder: Path, script: str) -> Person:
+async def comes(hall: Stack, house: House, network: Walled, folder: Path, script: str) -> Person:
     network.pass_all()
     program = network.wrapper(chromium(), folder / "browser")
     rules = f"--host-resolver-rules=MAP localhost {network.machine}"
     omar = await house.arrives("عمر عزيز", locale="ar", viewport=PHONE, extra_flags=(rules,), program=str(program))
     await omar.context.add_init_script(script)
-    await story.arrive(omar, hall, "omar")
-    network.pass_only_tcp_to(hall.port)
+    await story.arrive(omar, hall, unused("omar"))
     return omar
 
 
-async def brought_up(assembly: Assembly, omar: Person, url: str) -> str:
+async def brought_up(assembly: Assembly, omar: Person, url: str, rung: str = "https") -> str:
     """Hears, raises a hand, and is brought up; returns who that is."""
     await omar.page.goto(f"{url}/r/{assembly.room_id}")
-    await expect(story.shown(omar, "status")).to_have_attribute("data-rung", "https", timeout=20_000)
+    await expect(story.shown(omar, "status")).to_have_attribute("data-rung", rung, timeout=20_000)
     await story.raise_hand(omar)
     stage = assembly.owner.client.stage
     hands = await stage.ListHands(stage_service_pb2.ListHandsRequest(room_id=assembly.room_id))
@@ -134,7 +136,8 @@ async def listens_by_udp(assembly: Assembly, name: str) -> Clocked:
 async def test_who_has_nothing_but_https_is_heard_a_second_later_and_muted_at_once(
     hall: Stack, network: Walled, house: House, tmp_path: Path, script: str
 ) -> None:
-    omar = await comes_by_the_web(hall, house, network, tmp_path, script)
+    omar = await comes(hall, house, network, tmp_path, script)
+    network.pass_only_tcp_to(hall.port)
     async with assembly_in(hall) as assembly:
         await assembly.leads(Tone(OWNER))
         user_id = await brought_up(assembly, omar, hall.url)
@@ -160,3 +163,24 @@ async def test_who_has_nothing_but_https_is_heard_a_second_later_and_muted_at_on
         await stage.MoveToAudience(down)
         await expect(story.shown(omar, "status")).to_have_attribute("data-rung", "https")
         await expect(story.shown(omar, "mute-toggle")).to_have_count(0)
+
+
+async def test_a_call_on_stage_that_dies_in_mid_sentence_goes_on_over_https(
+    hall: Stack, network: Walled, house: House, tmp_path: Path
+) -> None:
+    omar = await comes(hall, house, network, tmp_path, STEADY)
+    async with assembly_in(hall) as assembly:
+        await assembly.leads(Tone(OWNER))
+        await brought_up(assembly, omar, hall.url, "call")
+        ear = await listens_by_udp(assembly, "lina")
+        await asyncio.sleep(4.0)
+        network.pass_only_tcp_to(hall.port)
+        died = time.time()
+        await asyncio.sleep(12.0)
+        said = [at for at, loud in ear.levels(GUEST) if loud > 0.05]
+        assert [at for at in said if at < died], "the call was heard"
+        quiet = max(later - at for at, later in pairwise([*said, time.time()]))
+        assert 0.5 < quiet <= GAP_SECONDS, quiet
+        await expect(story.shown(omar, "status")).to_have_attribute("data-rung", "https")
+        await expect(story.shown(omar, "mute-toggle")).to_have_attribute("data-heard", "live")
+        await omar.page.screenshot(path=tmp_path / "phone-ar-after-the-call.png")
