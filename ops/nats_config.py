@@ -31,6 +31,9 @@ HEARS: Mapping[str, tuple[str, ...]] = {
         "media_relay:load",
         "programme:frame",
         "media_relay:input_quality",
+        "gateway:voices",
+        "gateway:piece",
+        "gateway:answer",
     ),
     "canary": ("programme:frame",),
 }

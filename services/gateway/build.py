@@ -54,10 +54,12 @@ from services.gateway.http.speak import PREFIX as SPEAK_PREFIX
 from services.gateway.http.speak import Speak
 from services.gateway.http.static import StaticSite, security_headers
 from services.gateway.http.streaming import Admission
+from services.gateway.media.elsewhere import Elsewhere, Names
 from services.gateway.media.ice import IceServers, WithIceServers
 from services.gateway.media.listener_reports import REPORT_SECONDS, ListenerReports
 from services.gateway.media.listening import Listening
 from services.gateway.media.machine import within
+from services.gateway.media.other_voices import Voices
 from services.gateway.media.permits import PermitSeal
 from services.gateway.media.reach import trials_of
 from services.gateway.media.sessions import MediaSessions
@@ -91,6 +93,7 @@ class Inside:
     media: Media
     reach: Reach
     speakers: Speakers
+    elsewhere: Elsewhere
     site: Landing
     info: ServerInfo
 
@@ -140,7 +143,10 @@ class Gateway:
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
         self._speakers = Speakers(settings, media.sessions, outward.relays, self.background, metrics)
-        _leave_out_of(self._listening, self._speakers)
+        self._voices = Voices(self.bus, gateway_id, self._speakers.voices)
+        _leave_out_of(self._listening, self._speakers, self._voices)
+        names = Names(settings.service_secret(), gateway_id)
+        self._elsewhere = Elsewhere(self.bus, gateway_id, names, self._voices.is_up)
         inside = Inside(
             calls=calls,
             door=door,
@@ -150,6 +156,7 @@ class Gateway:
             tickets=tickets,
             reach=Reach(trials_of(settings, outward, self.relay_table, metrics), _ice_offer(settings), SPEAK_PREFIX),
             media=media,
+            elsewhere=self._elsewhere,
             speakers=self._speakers,
             site=_landing(settings, outward),
             info=info,
@@ -202,6 +209,9 @@ class Gateway:
     async def start(self) -> None:
         """Connects to the bus, starts the background work, and serves both public ports."""
         await follow_relays(self.bus, self.relay_table, self._sparing)
+        await self._voices.follow()
+        await self._elsewhere.follow()
+        self.background.spawn("voices told", self._voices.run, restart=True)
         self.background.spawn("auth facts", self._facts.run, restart=True)
         self.background.spawn("stream reports", self._reports.run, restart=True)
         self.background.spawn("programme wishes", self._wishes.run, restart=True)
@@ -279,9 +289,10 @@ def _media(settings: Settings, identities: Identities, outward: Outward, relays:
     return Media(MediaSessions(identities, outward.directory, outward.relays, relays, seal), ice)
 
 
-def _leave_out_of(listening: Listening, speakers: Speakers) -> None:
-    # Nobody hears themselves a second late.
-    listening.voices, speakers.changed = speakers.member, listening.follow_voice
+def _leave_out_of(listening: Listening, speakers: Speakers, voices: Voices) -> None:
+    # Nobody hears themselves a second late, by whichever gateways they speak and listen.
+    speakers.changed, voices.changed = voices.note, listening.follow_voice
+    listening.voices = voices.member
 
 
 def _crowds(
@@ -314,7 +325,7 @@ def _application(
             events=Events(admission, inside.watching),
             captions=Captions(admission, inside.watching),
             listen=Listen(callers, inside.identities, inside.listening, inside.tickets),
-            speak=Speak(callers, inside.speakers, inside.door, background=background, faults=inside.calls.faults),
+            speak=_speak(inside, callers, background),
             media=inside.media,
             embed=EmbedState(inside.listening.open_rooms),
             reach=inside.reach,
@@ -326,6 +337,11 @@ def _application(
         metrics=metrics,
         faults=inside.calls.faults,
     )
+
+
+def _speak(inside: Inside, callers: Callers, background: Background) -> Speak:
+    faults = inside.calls.faults
+    return Speak(callers, inside.speakers, inside.door, inside.elsewhere, background=background, faults=faults)
 
 
 def _landing(settings: Settings, outward: Outward) -> Landing:

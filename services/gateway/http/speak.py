@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from services.common.errors import DomainError, NotSignedIn
-from services.common.ids import is_id, new_id
+from services.common.ids import is_id
 from services.common.limits import TokenBuckets
 from services.common.tasks import Background
 from services.common.text.strict_json import read_json
@@ -21,7 +21,8 @@ from services.gateway.domain.errors import BodyInvalid, BodyTooSlow, PieceMissin
 from services.gateway.domain.wish import UNDERSTANDS
 from services.gateway.http.asgi import Receive, Request, Response, Scope, Send, json_response, method_not_allowed
 from services.gateway.http.caller import Callers
-from services.gateway.http.problem import problem
+from services.gateway.http.problem import PROBLEM, problem
+from services.gateway.media.elsewhere import Answer, Elsewhere, Piece
 from services.gateway.media.pace import Pace
 from services.gateway.media.speaking import Speakers, Uplink
 from services.gateway.reasons import refuse
@@ -41,6 +42,7 @@ _BURST_MESSAGES: Final = 2000
 _CONFIRM_SECONDS: Final = 0.5
 """Systems on the way hold far more than anybody wants to be late by: who speaks is told what has come."""
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_REFUSED: Final = 400
 _REMEMBERED: Final = 1000
 """Sessions by pieces that ended, whose senders may still ask why."""
 
@@ -95,6 +97,7 @@ class Speak:
         callers: Callers,
         speakers: Speakers,
         door: Door,
+        elsewhere: Elsewhere,
         *,
         background: Background,
         faults: Faults,
@@ -103,6 +106,8 @@ class Speak:
         self._callers = callers
         self._speakers = speakers
         self._door = door
+        self._elsewhere = elsewhere
+        elsewhere.take = self.answer
         self._background = background
         self._faults = faults
         self._now = now
@@ -213,7 +218,7 @@ class Speak:
         uplink = await self._speakers.open(
             _room(room_id), self._shown(request), request.network, words.get(UNDERSTANDS, b"").decode("latin-1")
         )
-        key = new_id()
+        key = self._elsewhere.names.make(room_id)
         mouth = _Mouth(uplink, Lengths() if form == "opus" else READERS[form]())
         self._pieces[key] = pieces = _Pieces(mouth, heard_at=self._now())
         self._background.spawn("pieces of a speaker", lambda: self._watch(pieces))
@@ -222,34 +227,50 @@ class Speak:
         return json_response(201, _opened(uplink), (b"location", location))
 
     async def _piece(self, request: Request, room_id: str, key: str, number: int) -> Response:
-        pieces = self._find(room_id, key)
+        return await self._bring(Piece(room_id, key, number, await request.body(LARGEST_PIECE)))
+
+    async def _end(self, request: Request, room_id: str, key: str) -> Response:
+        await request.no_body()
+        return await self._bring(Piece(room_id, key, is_end=True))
+
+    async def _bring(self, piece: Piece) -> Response:
+        """To whichever gateway has the session."""
+        if piece.session in self._pieces:
+            return self._take(piece)
+        status, body = await self._elsewhere.bring(piece)
+        kind = b"application/json" if status < _REFUSED else PROBLEM
+        return Response(status, [(b"content-type", kind), (b"cache-control", b"no-store")], body)
+
+    async def answer(self, piece: Piece) -> Answer:
+        """What another gateway is told to which a piece of a session here came."""
+        try:
+            response = self._take(piece)
+        except DomainError as error:
+            response = problem(error)
+        return response.status, response.body
+
+    def _take(self, piece: Piece) -> Response:
+        pieces = self._pieces.get(piece.session)
+        if pieces is None or pieces.mouth.uplink.room_id != piece.room_id or len(piece.data) > LARGEST_PIECE:
+            raise refuse("SESSION_NOT_FOUND", "no such session: it has ended, or never was")
         uplink = pieces.mouth.uplink
-        body = await request.body(LARGEST_PIECE)
+        if piece.is_end:
+            self._speakers.close(uplink)
+            del self._pieces[piece.session]
+            return json_response(200, {})
         pieces.heard_at = self._now()
         if uplink.ended is not None:
             return problem(uplink.ended, status_code=410)
-        if number > pieces.next:
+        if piece.number > pieces.next:
             raise PieceMissing(f"the next piece is {pieces.next}")
-        if number == pieces.next:
+        if piece.number == pieces.next:
             pieces.next += 1
             try:
-                pieces.mouth.take(body, self._now())
+                pieces.mouth.take(piece.data, self._now())
             except DomainError as error:
                 self._speakers.close(uplink, error)
                 return problem(error, status_code=410)
         return json_response(200, {"next": pieces.next, "muted": uplink.muted})
-
-    async def _end(self, request: Request, room_id: str, key: str) -> Response:
-        await request.no_body()
-        self._speakers.close(self._find(room_id, key).mouth.uplink)
-        del self._pieces[key]
-        return json_response(200, {})
-
-    def _find(self, room_id: str, key: str) -> _Pieces:
-        pieces = self._pieces.get(key)
-        if pieces is None or pieces.mouth.uplink.room_id != room_id:
-            raise refuse("SESSION_NOT_FOUND", "no such session over this gateway: it has ended, or never was here")
-        return pieces
 
     async def _watch(self, pieces: _Pieces) -> None:
         uplink = pieces.mouth.uplink

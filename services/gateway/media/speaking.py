@@ -151,12 +151,13 @@ class Speakers:
             "majlis_gateway_speak_ends_total", "Sessions of who spoke so, by why.", ("reason",)
         )
 
-    def member(self, room_id: str, user_id: str) -> int | None:
-        """The member number of somebody who speaks so on the floor of a room; None of anybody else."""
-        for uplink, _ in self._open.values():
-            if (uplink.room_id, uplink.user_id) == (room_id, user_id) and not uplink.booth and uplink.ended is None:
-                return uplink.member
-        return None
+    def voices(self) -> dict[tuple[str, str], int]:
+        """The member numbers of those who speak so here on the floor of their rooms, by room and person."""
+        return {
+            (uplink.room_id, uplink.user_id): uplink.member
+            for uplink, _ in self._open.values()
+            if not uplink.booth and uplink.ended is None
+        }
 
     async def open(self, room_id: str, shown: str, network: str, understands: str = "") -> Uplink:
         """Lets the bearer of a permit or token speak. Raises the refusals of directory and relay."""
