@@ -126,7 +126,6 @@ class Gateway:
         self._wishes = Wishes(self.bus, Consumer.GATEWAY, gateway_id, SystemClock())
         self.watching = self._watching_over(settings, directory, seats, revocations, metrics)
         self._listening = self._listening_over(settings, directory, seats, revocations, metrics)
-        self._listeners = ListenerReports(self._listening, partial(directory.report_listeners, gateway_id), settings)
         self.bus.on_reconnect(self._bus_is_back)
         self._facts: FactReader = sign_outs(self.bus, outward.auth.list_facts, self.watching)
         tickets = Tickets(settings.service_secret())
@@ -143,10 +142,7 @@ class Gateway:
         )
         media = _media(settings, identities, outward, self.relay_table, ice)
         self._speakers = Speakers(settings, media.sessions, outward.relays, self.background, metrics)
-        self._voices = Voices(self.bus, gateway_id, self._speakers.voices)
-        _leave_out_of(self._listening, self._speakers, self._voices)
-        names = Names(settings.service_secret(), gateway_id)
-        self._elsewhere = Elsewhere(self.bus, gateway_id, names, self._voices.is_up)
+        self._join_others(gateway_id, directory)
         inside = Inside(
             calls=calls,
             door=door,
@@ -165,6 +161,15 @@ class Gateway:
         self.http = web.HttpServer(app, web_port, settings, certificate)
         rpcs = native.PublicRpcs(calls, door, metrics)
         self._grpc = None if native_port is None else native.PublicGrpcServer(native_port, rpcs, services)
+
+    def _join_others(self, gateway_id: str, directory: DirectoryClient) -> None:
+        """Lets the directory know who listens here and other gateways who speaks, and takes what came to them."""
+        report = partial(directory.report_listeners, gateway_id)
+        self._listeners = ListenerReports(self._listening, report, self._settings)
+        self._voices = Voices(self.bus, gateway_id, self._speakers.voices)
+        _leave_out_of(self._listening, self._speakers, self._voices)
+        names = Names(self._settings.service_secret(), gateway_id)
+        self._elsewhere = Elsewhere(self.bus, gateway_id, names, self._voices.is_up)
 
     def _watching_over(
         self,

@@ -28,6 +28,8 @@ class Gate:
         self._most = most
         self._trials: dict[str, _Trial] = {}
         self._rests: dict[str, float] = {}
+        self._over: dict[str, float] = {}
+        """Trials that ended, and until when their slips would still be read."""
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -49,10 +51,10 @@ class Gate:
         self._trials[name] = _Trial(network, now + TRIAL_SECONDS)
 
     def adopt(self, name: str, network: str, now: float) -> bool:
-        """Knows a trial that another copy of the gateway opened; False where there is no place for it here."""
+        """Knows a trial that another copy of the gateway opened; False for one that is over, or without a place."""
         if name in self._trials:
             return True
-        if self.wait(network, now) > 0.0:
+        if name in self._over or self.wait(network, now) > 0.0:
             return False
         self.begin(name, network, now)
         return True
@@ -64,12 +66,15 @@ class Gate:
         return trial.taken[step] <= STEPS[step]
 
     def end(self, name: str, now: float) -> None:
-        """The trial is over; what is none of ours stays as it is."""
+        """The trial is over, and its slip takes no more steps; what is none of ours stays as it is."""
         trial = self._trials.pop(name, None)
         if trial is not None:
             self._rests[trial.network] = now + REST_SECONDS
+            # A slip is good for as long as a trial, to the second: a little longer here than there.
+            self._over[name] = now + TRIAL_SECONDS + REST_SECONDS
 
     def _forget(self, now: float) -> None:
         for name in [name for name, trial in self._trials.items() if trial.until <= now]:
             self.end(name, now)
+        self._over = {name: until for name, until in self._over.items() if until > now}
         self._rests = {network: until for network, until in self._rests.items() if until > now}

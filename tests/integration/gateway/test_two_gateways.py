@@ -107,7 +107,7 @@ async def test_what_is_wrong_with_a_piece_is_told_through_another_gateway(both: 
     missing = await bring(second, where, 3, piece(0))
     assert (missing.status_code, missing.json()["reason"]) == (400, "PIECE_MISSING")
     assert missing.headers["content-type"] == "application/problem+json"
-    junk = await bring(second, where, 0, b"\0\6junk!!")
+    junk = await bring(second, where, 0, b"\0\4none")
     assert (junk.status_code, junk.json()["reason"]) == (410, "SOUND_INVALID")
     why = await bring(second, where, 1, piece(0))
     assert (why.status_code, why.json()["reason"]) == (410, "SOUND_INVALID")

@@ -19,6 +19,16 @@ def test_a_network_tries_one_at_a_time_and_rests_between_two() -> None:
     assert gate.wait(HERE, 5.0 + REST_SECONDS) == 0.0
 
 
+def test_a_slip_whose_trial_was_said_to_be_over_takes_no_more_steps() -> None:
+    gate = Gate(8)
+    gate.begin("first", HERE, 0.0)
+    gate.end("first", 5.0)
+    assert not gate.adopt("first", HERE, 6.0 + REST_SECONDS)
+    assert gate.adopt("second", HERE, 6.0 + REST_SECONDS), "others of the network do not pay for it"
+    gate.wait(HERE, 10.0 + 3 * TRIAL_SECONDS)
+    assert gate.adopt("first", THERE, 10.0 + 3 * TRIAL_SECONDS), "nothing is kept for longer than a slip is good"
+
+
 def test_who_never_says_that_it_is_over_makes_room_all_the_same() -> None:
     gate = Gate(1)
     gate.begin("first", HERE, 0.0)
