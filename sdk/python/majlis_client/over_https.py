@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import http.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import av
 from av import AudioFrame
+from av.container import InputContainer
 
 from majlis_client.backoff import Backoff
 from majlis_client.client import Client
@@ -17,6 +18,8 @@ from majlis_client.wish import AS_SPOKEN, Wish
 
 _AT_ONCE = {"fflags": "nobuffer", "analyzeduration": "0"}
 """Nothing is gathered to find out what the stream is: it says so at its beginning."""
+_SILENT_BYTES = 2
+"""A packet of Opus that is no longer has no sound in it: a head alone, and perhaps a count."""
 _ENDS = {"ROOM_ENDED": "room_ended"}
 
 
@@ -84,13 +87,21 @@ class HttpsListener:
                 contextlib.suppress(OSError, RuntimeError, http.client.HTTPException, av.error.FFmpegError),
                 av.open(stream, "r", format="webm", options=_AT_ONCE) as container,
             ):
-                for frame in container.decode(container.streams.audio[0]):
+                for frame in _spoken(container):
                     loop.call_soon_threadsafe(hear, frame)
 
         try:
             await asyncio.to_thread(play)
         finally:
             over = True
+
+
+def _spoken(container: InputContainer) -> Iterator[AudioFrame]:
+    """What somebody said: packets without sound stand where nobody spoke, as nothing does in a call."""
+    for packet in container.demux(container.streams.audio[0]):
+        frames = packet.decode()
+        if packet.size > _SILENT_BYTES:
+            yield from frames
 
 
 def _path(room_id: str, wish: Wish) -> str:

@@ -165,13 +165,16 @@ class Speakers:
             raise Draining("this gateway is going: open another session")
         permit, claims = await self._permits.stage_permit(room_id, shown, network, understands)
         with self._place(claims.user_id, network):
+            # Whom a permit names is known only once the relay has taken it: nobody uses up the places of another.
             address = await self._permits.address_of(claims.relay_id)
             stream: Any = (await self._relays.uplink_at(address)).Speak(pb.SpeakRequest(permit=permit))
             try:
                 opened = await _opened(stream)
+                self._require_place(claims.user_id)
             except BaseException:
                 stream.cancel()
                 raise
+            self._of_person[claims.user_id] += 1
         uplink = Uplink(claims, network, opened)
         self._open[uplink.session_id] = uplink, stream
         self._now.inc()
@@ -187,7 +190,8 @@ class Speakers:
         if found is None:
             return
         found[1].cancel()
-        self._free(uplink.user_id, uplink.network)
+        self._free(self._of_person, uplink.user_id)
+        self._free_place(uplink.network)
         self._now.dec()
         self._lost.inc(uplink.dropped)
         assert uplink.ended is not None
@@ -228,7 +232,7 @@ class Speakers:
 
     @contextmanager
     def _place(self, user_id: str, network: str) -> Iterator[None]:
-        """Counts a speaker before the first wait, so that a crowd cannot slip past the limits."""
+        """Counts a microphone before the first wait, so that a crowd cannot slip past the limits."""
         most = self._settings
         full = (
             (self._places >= most.max_speakers, "many people speak over HTTPS here just now"),
@@ -236,26 +240,32 @@ class Speakers:
                 self._of_network[network] >= most.max_speakers_per_network,
                 "many people of your network speak over HTTPS",
             ),
-            (self._of_person[user_id] >= most.max_speakers_per_user, "you speak over HTTPS elsewhere already"),
         )
         for is_full, why in full:
             if is_full:
                 raise TooManyStreams(why, retry_after_seconds=_COME_BACK_SECONDS)
+        self._require_place(user_id)
         self._places += 1
-        self._of_person[user_id] += 1
         self._of_network[network] += 1
         try:
             yield
         except BaseException:
-            self._free(user_id, network)
+            self._free_place(network)
             raise
 
-    def _free(self, user_id: str, network: str) -> None:
+    def _require_place(self, user_id: str) -> None:
+        if self._of_person[user_id] >= self._settings.max_speakers_per_user:
+            raise TooManyStreams("you speak over HTTPS elsewhere already", retry_after_seconds=_COME_BACK_SECONDS)
+
+    def _free_place(self, network: str) -> None:
         self._places -= 1
-        for counts, key in ((self._of_person, user_id), (self._of_network, network)):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
+        self._free(self._of_network, network)
+
+    @staticmethod
+    def _free(counts: Counter[str], key: str) -> None:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
 
 
 async def _opened(stream: Any) -> pb.SpeakOpened:

@@ -29,9 +29,14 @@ class PlayedUplink(pb_grpc.UplinkServiceServicer):
     def __init__(self) -> None:
         self.heard: list[int] = []
         """When each packet was spoken."""
-        self.open = 0
+        self.open = self.asked = 0
+        self.holds = False
+        """Whether it answers nobody."""
 
     async def Speak(self, request: Any, context: Any) -> Any:
+        self.asked += 1
+        if self.holds:
+            await asyncio.Event().wait()
         self.open += 1
         try:
             yield pb.SpeakResponse(opened=pb.SpeakOpened(session_id=f"session{self.open:019d}", member=MEMBER))
@@ -154,3 +159,27 @@ async def test_who_speaks_already_hears_the_room_without_themselves_from_the_fir
     async with SoundStream(second.port, f"/listen/{ROOM}.webm", second.bearer(ANNA)):
         await eventually(lambda: bool(channels(second)))
         assert channels(second) == {without(MEMBER)}
+
+
+async def test_permits_that_no_relay_has_taken_use_up_nobodys_places(
+    both: tuple[Origin, Origin], relay: PlayedUplink
+) -> None:
+    first, _ = both
+    relay.holds = True
+    waiting = [asyncio.ensure_future(opened(first)) for _ in range(first.settings.max_speakers_per_user)]
+    await eventually(lambda: relay.asked == len(waiting))
+    relay.holds = False
+    assert await opened(first)
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_one_person_has_only_so_many_sessions(both: tuple[Origin, Origin]) -> None:
+    first, _ = both
+    where = [await opened(first) for _ in range(first.settings.max_speakers_per_user)]
+    headers = first.bearer(ANNA, scopes=("listen", "speak"))
+    refused = await first.client.post(f"/speak/{ROOM}/pieces", headers=headers)
+    assert (refused.status_code, refused.json()["reason"]) == (429, "TOO_MANY_STREAMS")
+    await first.client.delete(where[0])
+    assert await opened(first), "a place that is given back is free"
