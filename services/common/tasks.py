@@ -83,7 +83,13 @@ class Background:
             self._complain(name, error)
 
     def _complain(self, name: str, error: Exception, **fields: float) -> None:
-        """A fault with its stack; that another part is away is no fault of the task's, and one line a minute."""
+        """A fault with its stack; that another part is away is no fault of the task's, and one line a minute.
+
+        Nor is what work that is cut off by `stop` ends with: drivers of databases tell it by errors of their own.
+        """
+        if self._stopping:
+            _log.info("background task was cut off", task=name, error=repr(error))
+            return
         if not isinstance(error, DomainError) or error.kind != "unavailable":
             _log.error("background task failed", task=name, exc_info=error, **fields)
             return
@@ -100,6 +106,8 @@ class Background:
                 await run()
             except Exception as error:  # noqa: BLE001 (logged)
                 self._complain(name, error, again_in_seconds=round(pause, 2))
+                if self._stopping:
+                    return
             else:
                 return
             if loop.time() - started > 2 * _LONGEST_PAUSE_SECONDS:
