@@ -129,8 +129,8 @@ async def test_who_speaks_so_hears_another_and_not_themselves_and_speaks_again_a
         async with meanwhile(listening, speaking):
             await until_heard(ear, 440.0, 20)
             await asyncio.sleep(3)
-            assert len(own.heard) > RATE, "the room is heard"
-            assert voices.power_at(own.heard[-RATE:], 440.0) < 0.1, "nobody hears themselves"
+            # Where nobody else speaks nothing is sent: what would be heard is oneself.
+            assert not len(own.heard) or voices.power_at(own.heard[-RATE:], 440.0) < 0.1, "nobody hears themselves"
             raised = asyncio.Event()
             said = asyncio.ensure_future(
                 speak(
