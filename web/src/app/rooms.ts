@@ -45,11 +45,10 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     leaveAndGo: (roomId, epoch) => callAndGo(RoomService.typeName, 'LeaveRoom', { roomId, epoch: epoch.toString() }),
     stream: (roomId, listener) => new RoomEvents(roomId, listener, streams),
     captions: (roomId, language, listener) => followCaptions(roomId, language, listener, streams),
-    speaker: (source, opened) =>
+    speaker: (source) =>
       new WebSpeaker(
         source,
         { uplink: (events) => new Uplink({ clock, voice: openVoice, socket: openSocket, fetch: (input, init) => fetch(input, init), passage }, events), microphone, waits, network },
-        opened,
       ),
     sound: (source, roomId, uplink) =>
       new Sound(source, {

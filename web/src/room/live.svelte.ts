@@ -60,7 +60,7 @@ export interface RoomParts {
   leaveAndGo(roomId: string, epoch: bigint): void;
   stream(roomId: string, listener: StreamListener): Stream;
   sound(source: SoundSource, roomId: string, uplink: Uplink): Sound;
-  speaker(source: SpeakerSource, opened: () => void): WebSpeaker;
+  speaker(source: SpeakerSource): WebSpeaker;
   microphone: Voice;
   /** A hand went up; `urgent`: something that an interpreter must not miss. */
   chime(urgent?: boolean): void;
@@ -143,8 +143,8 @@ export class LiveRoom {
       permit: (kind, changing?: boolean) => this.entry.permit(kind, changing),
       refused: (reason) => this.#over(whyGone(reason)),
     };
-    // Nobody hears themselves a second later: from when the voice goes up the stream is another one.
-    this.speaker = parts.speaker(source, () => void this.sound.change());
+    // Nobody hears themselves a second later: the gateway takes the voice out of the stream that is open.
+    this.speaker = parts.speaker(source);
     this.sound = parts.sound({
       ...source,
       member: () => this.view?.own.member ?? 0,
@@ -242,8 +242,14 @@ export class LiveRoom {
     this.feed.adopt(seat);
     this.signs.clear();
     this.#listen();
-    this.speaker.renew();
+    this.#resit();
     await this.follower.climb(permit);
+  }
+
+  /** On another place of the same stage the voice goes up anew, and something else is heard: in a booth the floor. */
+  #resit(): void {
+    this.speaker.renew();
+    if (this.onStage && this.sound.kind === 'stage' && this.sound.rung === 'https') void this.sound.change();
   }
 
   /** How voices on stage are heard from now on. */
@@ -291,7 +297,7 @@ export class LiveRoom {
     if (gone && !this.onStage) void this.sound.change();
     if (from.own.language !== after.own.language) {
       this.signs.clear();
-      this.speaker.renew();
+      this.#resit();
     }
     this.#listen();
   }

@@ -272,3 +272,23 @@ test('whoever takes over themselves hears nothing of it; a partner who asks for 
   changes(me, BoothCause.TAKEN_OVER, me);
   expect([room.signs.sign, rang, toasts.said]).toEqual([null, 100, []]);
 });
+
+test('who moves between booth and floor over HTTPS opens what is heard there, once; a call does so by its own session', async () => {
+  const room = live();
+  const moves = async (from: string, to: string): Promise<void> => {
+    room.feed.view = view({ role: Role.INTERPRETER, language: from });
+    await room.sit(create(OwnSeatSchema, { role: Role.INTERPRETER, language: to, epoch: 3n }), undefined);
+  };
+  sound.kind = 'stage';
+  await moves('ar', '');
+  expect(sound.changes).toBe(0);
+  sound.rung = 'https';
+  await moves('', 'ar');
+  expect(sound.changes).toBe(1);
+  await moves('ar', '');
+  expect(sound.changes).toBe(2);
+  // From the audience the sound opens another stream anyway: two more would be one too many for the gateway.
+  sound.kind = 'audience';
+  await moves('', 'ar');
+  expect(sound.changes).toBe(2);
+});

@@ -30,14 +30,12 @@ export class WebSpeaker {
   readonly #source: SpeakerSource;
   readonly #parts: SpeakerParts;
   readonly #again: BackOff;
-  readonly #opened: () => void;
   #deaf: Stop | null = null;
   #up: Up | null = null;
   #round = 0;
 
-  /** `opened` is told each time the voice goes up: from then on the room is to be heard without it. */
-  constructor(source: SpeakerSource, parts: SpeakerParts, opened: () => void) {
-    [this.#source, this.#parts, this.#opened] = [source, parts, opened];
+  constructor(source: SpeakerSource, parts: SpeakerParts) {
+    [this.#source, this.#parts] = [source, parts];
     this.#again = parts.waits(paces.sound);
   }
 
@@ -89,7 +87,6 @@ export class WebSpeaker {
       });
       this.#up = up;
       await up.open(permit, this.#parts.microphone.track);
-      if (mine()) this.#opened();
     } catch (error) {
       if (mine()) this.#failed(error);
     }
