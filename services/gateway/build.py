@@ -61,6 +61,7 @@ from services.gateway.media.listening import Listening
 from services.gateway.media.machine import within
 from services.gateway.media.other_voices import Voices
 from services.gateway.media.permits import PermitSeal
+from services.gateway.media.places import Places
 from services.gateway.media.reach import trials_of
 from services.gateway.media.sessions import MediaSessions
 from services.gateway.media.speaking import Speakers
@@ -165,7 +166,7 @@ class Gateway:
     def _join_others(self, gateway_id: str, directory: DirectoryClient) -> None:
         """Lets the directory know who listens here and other gateways who speaks, and takes what came to them."""
         report = partial(directory.report_listeners, gateway_id)
-        self._listeners = ListenerReports(self._listening, report, self._settings)
+        self._listeners = ListenerReports(self._listening, report, self._places)
         self._voices = Voices(self.bus, gateway_id, self._speakers.voices)
         _leave_out_of(self._listening, self._speakers, self._voices)
         names = Names(self._settings.service_secret(), gateway_id)
@@ -199,6 +200,7 @@ class Gateway:
         revocations: RevocationList,
         metrics: Metrics,
     ) -> Listening:
+        self._places = Places(settings)
         return Listening(
             settings=settings,
             seats=seats,
@@ -206,7 +208,8 @@ class Gateway:
             reports=self._reports,
             revocations=revocations,
             source=lambda channel: Listener(self.bus, self._wishes, channel),
-            open_rooms=OpenRooms(settings, directory.snapshot, metrics),
+            places=self._places,
+            open_rooms=OpenRooms(self._places, directory.snapshot, metrics),
             metrics=metrics,
             background=self.background,
         )

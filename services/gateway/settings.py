@@ -63,7 +63,9 @@ class Settings(ServiceSettings):
     stream_queue_events: Annotated[int, Within(1)] = 256
     """Events that may wait for one slow reader before it is cut."""
     max_listeners: Annotated[int, Within(1)] = 5000
-    """People who may listen over HTTPS here at once, where their networks carry no other sound."""
+    """People who may listen over HTTPS here at once, whether they sign in or not; a quarter is for those who do."""
+    max_listener_bits_per_second: Annotated[int, Within(100_000)] = 200_000_000
+    """Most that is sent to them all: 40 kbit/s is counted for each, and 16 for who listens in few bits."""
     max_listeners_per_network: Annotated[int, Within(1)] = 500
     """People of one network (of a /24 or /64) who may listen so at once."""
     max_listeners_per_user: Annotated[int, Within(1)] = 2
@@ -75,7 +77,7 @@ class Settings(ServiceSettings):
     max_speakers_per_user: Annotated[int, Within(1)] = 2
     """Microphones over HTTPS of one person at once: one, and the one that takes its place."""
     max_web_listeners: Annotated[int, Within(1)] = 2000
-    """People who may hear rooms open to the web here at once without signing in; they take nobody else's place."""
+    """Of `max_listeners`, people who may hear rooms open to the web here at once without signing in."""
     max_web_listeners_per_network: Annotated[int, Within(1)] = 200
     """Of them, people of one network (of a /24 or /64)."""
     max_trials: Annotated[int, Within(0)] = 8

@@ -1,6 +1,7 @@
 """What listening over HTTPS costs a gateway, and how many it lets in: the counterpart of `work` for rung 4."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 LISTENER_MICROSECONDS: Final = 100.0
@@ -9,6 +10,10 @@ LISTENER_BYTES: Final = 64 * 1024
 """Memory of one listener at most: 43 KiB were measured over TLS."""
 LISTENER_BITS: Final = 40_000
 """A second: 32 kbit/s of sound, its container, HTTP, TLS and TCP."""
+THRIFTY_BITS: Final = 16_000
+"""The same of a channel in few bits: seven megabytes an hour at most."""
+MEMBERS_SHARE: Final = 0.25
+"""Of what a gateway lets in: kept free of those who do not sign in."""
 CPU_SHARE: Final = 0.5
 """Of the one core that a gateway uses: pages, events and calls need the rest."""
 MEMORY_SHARE: Final = 0.25
@@ -32,10 +37,36 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """What people with seats and those who did not sign in have together, as a count or in bits a second.
+
+    A part is for people with seats alone, so that they are refused last; nobody inside is sent away for them.
+    """
+
+    most: int
+
+    def fits(self, members: int, anybody: int, more: int, *, is_anybody: bool) -> bool:
+        """Whether more has room beside what both have."""
+        kept = ceil(self.most * MEMBERS_SHARE) if is_anybody else 0
+        return max(members, kept) + anybody + more <= self.most
+
+    def left(self, members: int, anybody: int) -> int:
+        """What people with seats may still have."""
+        return max(0, self.most - members - anybody)
+
+
+def bits_of(*, thrift: bool) -> int:
+    """A second, for one listener."""
+    return THRIFTY_BITS if thrift else LISTENER_BITS
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """What so many listeners cost."""
 
     listeners: int
+    thrifty: int = 0
+    """Of them, those who hear a channel in few bits."""
 
     @property
     def millicores(self) -> int:
@@ -48,4 +79,4 @@ class Load:
 
     @property
     def bits_per_second(self) -> int:
-        return self.listeners * LISTENER_BITS
+        return (self.listeners - self.thrifty) * LISTENER_BITS + self.thrifty * THRIFTY_BITS

@@ -7,19 +7,12 @@ from majlis.room_directory.v1 import sessions_pb2
 
 from services.common.errors import DomainError
 from services.common.sight.log import get_logger
-from services.programme.https_work import Load
+from services.gateway.media.places import Places
 
 REPORT_SECONDS = 2.0
 _BATCH = 500
 
 Send = Callable[[list[sessions_pb2.RoomListeners], sessions_pb2.GatewayLoad | None], Awaitable[None]]
-
-
-class Limits(Protocol):
-    """How many are let in."""
-
-    @property
-    def max_listeners(self) -> int: ...
 
 
 class Hall(Protocol):
@@ -42,25 +35,26 @@ _log = get_logger("listeners")
 class ListenerReports:
     """Nothing waits to be sent again: the next report says how things stand then."""
 
-    def __init__(self, hall: Hall, send: Send, settings: Limits) -> None:
+    def __init__(self, hall: Hall, send: Send, places: Places) -> None:
         self._hall = hall
-        self._settings = settings
+        self._places = places
         self._send = send
         self._told: set[str] = set()
         """Rooms of the last report: one that nobody hears any more is told once more."""
         self._fails = False
 
-    def _load(self, heard: Mapping[str, Mapping[str, int]], web: Mapping[str, int]) -> sessions_pb2.GatewayLoad:
-        people = sum(sum(channels.values()) for channels in heard.values())
-        load, limit = Load(people + sum(web.values())), self._settings.max_listeners
+    def _load(self) -> sessions_pb2.GatewayLoad:
+        places, load = self._places, self._places.load
         return sessions_pb2.GatewayLoad(
             listeners=load.listeners,
-            listener_limit=limit,
-            listeners_more=0 if self._hall.is_draining else max(0, limit - people),
+            listener_limit=places.limit,
+            listeners_more=0 if self._hall.is_draining else places.more,
             bits_per_second=load.bits_per_second,
             millicores=load.millicores,
             bytes=load.memory_bytes,
             draining=self._hall.is_draining,
+            web_listeners=places.anybody,
+            bits_limit=places.bits_limit,
         )
 
     async def tell(self) -> None:
@@ -80,7 +74,7 @@ class ListenerReports:
         ]
         self._told = set(present)
         try:
-            load: sessions_pb2.GatewayLoad | None = self._load(heard, web)
+            load: sessions_pb2.GatewayLoad | None = self._load()
             for first in range(0, len(rooms) or 1, _BATCH):
                 await self._send(rooms[first : first + _BATCH], load)
                 load = None

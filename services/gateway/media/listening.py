@@ -19,6 +19,7 @@ from services.gateway.domain.held_seat import HeldSeat
 from services.gateway.domain.listening import ENDINGS, Ending, Languages, is_fixed
 from services.gateway.domain.wish import Wish
 from services.gateway.media.live import ANYBODY, Hearer, LiveChannel, LiveMetrics, LiveRoom, OpenSource
+from services.gateway.media.places import Places
 from services.gateway.media.web import OpenRooms
 from services.gateway.reasons import is_over, refuse
 from services.gateway.settings import Settings
@@ -33,7 +34,6 @@ LINGER_SECONDS = 3.0
 _MISSES_BEFORE_CUT = 2
 _BATCH = 500
 _ROOMS_AT_ONCE = 16
-_COME_BACK_SECONDS = 10.0
 
 
 class Directory(Protocol):
@@ -81,6 +81,7 @@ class Listening:
         reports: StreamReports,
         revocations: RevocationList,
         source: OpenSource,
+        places: Places,
         open_rooms: OpenRooms,
         metrics: Metrics,
         background: Background,
@@ -98,9 +99,7 @@ class Listening:
         self._background = background
         self._rooms: dict[str, LiveRoom] = {}
         self._hearers: set[Hearer] = set()
-        self._places = 0
-        self._of_user: Counter[str] = Counter()
-        self._of_network: Counter[str] = Counter()
+        self._places = places
         self._metrics = LiveMetrics(metrics)
         self._opens = metrics.counter(
             "majlis_gateway_listen_opens_total", "Streams of sound over HTTPS asked for.", ("result",)
@@ -127,7 +126,7 @@ class Listening:
         if guest.access is None:
             return await self._open_to_anybody(guest.network, room_id, ending, wish)
         access, network = guest.access, guest.network
-        with self._place(access.user_id, network):
+        with self._counted(), self._places.member(access.user_id, network, thrift=wish.thrift):
             epoch = await self._seat(guest, room_id, wish)
             languages = await self._languages(room_id, wish)
             if not languages.has(wish):
@@ -145,12 +144,12 @@ class Listening:
 
     async def _open_to_anybody(self, network: str, room_id: str, ending: Ending, wish: Wish) -> Hearer:
         try:
-            languages = (await self.open_rooms.admit(room_id, network)).languages
+            languages = (await self.open_rooms.admit(room_id, network, thrift=wish.thrift)).languages
         except DomainError:
             self._opens.labels("refused").inc()
             raise
         if not languages.has(wish):
-            self.open_rooms.leave(room_id, network)
+            self.open_rooms.leave(room_id, network, thrift=wish.thrift)
             self._opens.labels("refused").inc()
             raise refuse("BOOTH_UNKNOWN", "the room has no booth of that language")
         hearer = Hearer(room_id, ANYBODY, 0, ending=ending, wish=wish, network=network)
@@ -193,9 +192,9 @@ class Listening:
         self._count(hearer, -1)
         self._ends.labels(hearer.why.reason if hearer.why is not None else "CLOSED").inc()
         if hearer.is_anybody:
-            self.open_rooms.leave(hearer.room_id, hearer.network)
+            self.open_rooms.leave(hearer.room_id, hearer.network, thrift=hearer.wish.thrift)
             return
-        self._free_place(hearer.user_id, hearer.network)
+        self._places.free_member(hearer.user_id, hearer.network, thrift=hearer.wish.thrift)
         self._reports.closed(hearer.room_id, hearer.user_id, hearer.epoch, sound=True)
 
     def heard(self) -> dict[str, Counter[str]]:
@@ -222,34 +221,12 @@ class Listening:
                 await asyncio.sleep(self._settings.drain_seconds / slices)
 
     @contextmanager
-    def _place(self, user_id: str, network: str) -> Iterator[None]:
-        """Counts a listener before the first wait, so that a crowd cannot slip past the limits."""
-        settings = self._settings
-        full = (
-            (self._places >= settings.max_listeners, "many people listen here just now"),
-            (self._of_network[network] >= settings.max_listeners_per_network, "many people of your network listen"),
-            (self._of_user[user_id] >= settings.max_listeners_per_user, "you listen over HTTPS elsewhere already"),
-        )
-        for is_full, why in full:
-            if is_full:
-                self._opens.labels("too_many").inc()
-                raise TooManyStreams(why, retry_after_seconds=_COME_BACK_SECONDS)
-        self._places += 1
-        self._of_user[user_id] += 1
-        self._of_network[network] += 1
+    def _counted(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            self._free_place(user_id, network)
-            self._opens.labels("refused").inc()
+        except BaseException as error:
+            self._opens.labels("too_many" if isinstance(error, TooManyStreams) else "refused").inc()
             raise
-
-    def _free_place(self, user_id: str, network: str) -> None:
-        self._places -= 1
-        for counts, key in ((self._of_user, user_id), (self._of_network, network)):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
 
     async def _seat(self, guest: Guest, room_id: str, wish: Wish) -> int:
         assert guest.access is not None

@@ -17,12 +17,7 @@ def budget(group: Path = _GROUP) -> Budget:
 
 def within(settings: Settings, given: Budget | None = None) -> Settings:
     """The settings, with no more listeners over HTTPS than the machine carries."""
-    given = given or budget()
-    return replace(
-        settings,
-        max_listeners=given.listeners(settings.max_listeners),
-        max_web_listeners=given.listeners(settings.max_web_listeners),
-    )
+    return replace(settings, max_listeners=(given or budget()).listeners(settings.max_listeners))
 
 
 def _quota(path: Path) -> float:

@@ -14,7 +14,7 @@ from services.common.sight.metrics import Metrics
 from services.gateway.domain.errors import RateLimited, WebClosed, WebFull
 from services.gateway.domain.listening import Languages
 from services.gateway.domain.web_room import CLOSED, MOST_NAMES, OVER, OnStage, WebRoom
-from services.gateway.settings import Settings
+from services.gateway.media.places import COME_BACK_SECONDS, Places
 
 KEPT_SECONDS = 1.0
 """How long what was asked of the directory is answered again: a crowd asks it once a second."""
@@ -22,7 +22,6 @@ _MOST_KEPT = 1000
 _LOOKS_AT_ONCE = 60
 """Rooms that one network may ask the directory for at once; it may ask for two more each second."""
 _LOOKS_PER_SECOND = 2.0
-_COME_BACK_SECONDS = 10.0
 
 Snapshot = Callable[[str], Awaitable[tuple[room_pb2.RoomSnapshot, room_pb2.HandQueue]]]
 
@@ -39,9 +38,9 @@ class OpenRooms:
     """Lets people in who show nothing, where the room is open to the web; they take nobody's place."""
 
     def __init__(
-        self, settings: Settings, snapshot: Snapshot, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self, places: Places, snapshot: Snapshot, metrics: Metrics, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings = settings
+        self._places = places
         self._snapshot = snapshot
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -49,8 +48,6 @@ class OpenRooms:
         """Questions under way: whoever comes meanwhile waits for the same answer."""
         self._looks = TokenBuckets(_LOOKS_AT_ONCE, _LOOKS_PER_SECOND)
         self._of_room: Counter[str] = Counter()
-        self._of_network: Counter[str] = Counter()
-        self._places = 0
         self._open = metrics.gauge("majlis_gateway_web_listeners_open", "People who listen without signing in now.")
         self._refused = metrics.counter(
             "majlis_gateway_web_listeners_refused_total", "People who came to listen without signing in.", ("reason",)
@@ -73,41 +70,34 @@ class OpenRooms:
         """The room. Raises WebClosed where it is not open to the web, and what `look` raises."""
         return self._let_in(await self._ask(room_id, network))
 
-    async def admit(self, room_id: str, network: str) -> WebRoom:
+    async def admit(self, room_id: str, network: str, *, thrift: bool = False) -> WebRoom:
         """Gives somebody a place, to be given back with `leave`. Raises WebClosed, WebFull, and what `look` raises."""
         kept = await self._ask(room_id, network)
-        room, settings = self._let_in(kept), self._settings
-        full = (
-            (self._of_room[room_id] + kept.elsewhere >= room.limit, "as many hear the room over the web as may"),
-            (self._places >= settings.max_web_listeners, "many people hear rooms over the web here just now"),
-            (
-                self._of_network[network] >= settings.max_web_listeners_per_network,
-                "many people of your network hear rooms over the web",
-            ),
-        )
-        for is_full, why in full:
-            if is_full:
-                self._refused.labels("WEB_FULL").inc()
-                self._tidy(room_id, network)
-                raise WebFull(why, retry_after_seconds=_COME_BACK_SECONDS)
-        self._count(room_id, network, 1)
+        room = self._let_in(kept)
+        try:
+            self._require_room(room_id, kept)
+            self._places.take_anybody(network, thrift=thrift)
+        except WebFull:
+            self._refused.labels("WEB_FULL").inc()
+            raise
+        self._count(room_id, 1)
         return room
 
-    def leave(self, room_id: str, network: str) -> None:
+    def leave(self, room_id: str, network: str, *, thrift: bool = False) -> None:
         """Gives a place back."""
-        self._count(room_id, network, -1)
+        self._places.free_anybody(network, thrift=thrift)
+        self._count(room_id, -1)
 
-    def _count(self, room_id: str, network: str, step: int) -> None:
-        self._places += step
+    def _count(self, room_id: str, step: int) -> None:
         self._of_room[room_id] += step
-        self._of_network[network] += step
-        self._open.set(self._places)
-        self._tidy(room_id, network)
+        if self._of_room[room_id] <= 0:
+            del self._of_room[room_id]
+        self._open.set(self._places.anybody)
 
-    def _tidy(self, room_id: str, network: str) -> None:
-        for counts, key in ((self._of_room, room_id), (self._of_network, network)):
-            if counts[key] <= 0:
-                del counts[key]
+    def _require_room(self, room_id: str, kept: _Kept) -> None:
+        if self._of_room.get(room_id, 0) + kept.elsewhere >= kept.room.limit:
+            why = "as many hear the room over the web as may"
+            raise WebFull(why, retry_after_seconds=COME_BACK_SECONDS)
 
     def _let_in(self, kept: _Kept) -> WebRoom:
         if not kept.room.is_open:

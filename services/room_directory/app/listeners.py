@@ -36,6 +36,9 @@ class GatewayLoad:
     bits_per_second: int = 0
     millicores: int = 0
     memory_bytes: int = 0
+    web: int = 0
+    """Of the listeners, people without a seat."""
+    bits_limit: int = 0
 
 
 @dataclass(slots=True)

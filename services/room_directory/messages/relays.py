@@ -224,6 +224,8 @@ def gateway_load(load: sessions_pb2.GatewayLoad) -> GatewayLoad:
         bits_per_second=load.bits_per_second,
         millicores=load.millicores,
         memory_bytes=load.bytes,
+        web=load.web_listeners,
+        bits_limit=load.bits_limit,
     )
 
 

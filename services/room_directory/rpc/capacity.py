@@ -62,6 +62,8 @@ def _gateway(gateway_id: str, load: GatewayLoad) -> pb.GatewayCapacity:
         megabits_per_second=load.bits_per_second / 1e6,
         cores=load.millicores / 1000,
         mebibytes=load.memory_bytes / 2**20,
+        web_listeners=load.web,
+        megabits_limit=load.bits_limit / 1e6,
     )
 
 

@@ -1,9 +1,13 @@
 """What the directory is told of those who listen over HTTPS here."""
 
+from pathlib import Path
+
 from majlis.room_directory.v1 import sessions_pb2
 
 from services.common.errors import PartUnavailable
 from services.gateway.media.listener_reports import ListenerReports
+from services.gateway.media.places import Places
+from services.gateway.settings import Settings
 
 
 class Hall:
@@ -14,9 +18,9 @@ class Hall:
         self.anybody: dict[str, int] = {}
         self.told: list[list[sessions_pb2.RoomListeners]] = []
         self.is_away = self.is_draining = False
-        self.max_listeners = 40
+        self.places = Places(Settings(service_secret_file=Path("unread"), max_listeners=40))
         self.loads: list[sessions_pb2.GatewayLoad | None] = []
-        self.reports = ListenerReports(self, self.send, self)
+        self.reports = ListenerReports(self, self.send, self.places)
 
     def heard(self) -> dict[str, dict[str, int]]:
         return self.here
@@ -69,12 +73,17 @@ async def test_many_rooms_go_in_several_messages() -> None:
 
 async def test_each_report_says_once_what_the_gateway_carries_and_how_many_more_it_lets_in() -> None:
     hall = Hall()
-    hall.here, hall.anybody = {"room1": {"floor": 30}}, {"room1": 5}
+    for number in range(25):
+        with hall.places.member(f"user{number}", "network", thrift=False):
+            pass
+    for _ in range(5):
+        hall.places.take_anybody("network", thrift=False)
     await hall.tell()
     (load,) = hall.loads
     assert load is not None
-    assert (load.listeners, load.listener_limit, load.listeners_more) == (35, 40, 10)
-    assert load.bits_per_second > 35 * 32_000
+    assert (load.listeners, load.listener_limit, load.listeners_more) == (30, 40, 10)
+    assert load.web_listeners == 5
+    assert load.bits_limit > load.bits_per_second > 30 * 32_000
     hall.is_draining = True
     await hall.tell()
     assert hall.loads[-1] is not None

@@ -12,6 +12,7 @@ from services.common.sight.metrics import Metrics
 from services.gateway.domain.errors import RateLimited, WebClosed, WebFull
 from services.gateway.domain.web_room import asks_again_after
 from services.gateway.http.embed import state_of
+from services.gateway.media.places import Places
 from services.gateway.media.web import OpenRooms, web_room
 from services.gateway.reasons import refuse
 from services.gateway.settings import Settings
@@ -39,7 +40,7 @@ class Directory:
 
     def rooms(self, **limits: int) -> OpenRooms:
         settings = Settings(service_secret_file=Path("unread"), **limits)  # type: ignore[arg-type]
-        return OpenRooms(settings, self.snapshot, Metrics("gateway"), lambda: self.now)
+        return OpenRooms(Places(settings), self.snapshot, Metrics("gateway"), lambda: self.now)
 
 
 async def test_as_many_hear_a_room_as_its_moderators_allow_and_a_place_that_is_free_is_given_again() -> None:
