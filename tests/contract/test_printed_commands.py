@@ -23,6 +23,7 @@ NO_CLUSTER = "needs a cluster"
 NO_DOCKER = "needs a container engine"
 
 HELD_BY: dict[str, str] = {
+    r"majlis rooms (open-to-web|close-to-web|ways)\b": "tests/integration/sdk/test_rooms_command.py",
     r"(\.venv/bin/)?majlis (login|rooms|create|listen|speak|raise-hand|invite)\b": CLIENT,
     r"majlis secrets\b.*\| ?kubectl": NO_CLUSTER,
     r"majlis secrets\b": "tests/contract/test_compose.py",

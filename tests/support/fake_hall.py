@@ -36,6 +36,7 @@ from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
 from tests.support.fake_line import FakeLine, LineServicer
 from tests.support.fake_tracks import Silence, Tone
+from tests.support.fake_web import WebDesk
 from tests.support.hall_refusals import AccountNotFound, NotAllowed, NotInRoom, OfferGone, SeatEnded, SessionEnded
 from tests.support.loopback import offer_only
 from tests.support.rpc_harness import USER_ID, TokenMint, test_settings
@@ -57,8 +58,7 @@ class Hall:
         self.spent_refresh: list[str] = []
         self.renewals = 0
         self.hands: list[str] = []
-        self.offers_at_once = True
-        self.hand_fell = False
+        self.offers_at_once, self.hand_fell = True, False
         self.left: list[str] = []
         self.permits = 0
         self.watchers: list[asyncio.Queue[room_events_pb2.RoomEvent | DomainError | None]] = []
@@ -90,6 +90,7 @@ class Hall:
         """The reason for which no session hears anything else."""
         self.understood: list[str] = []
         """The languages with which the stage was accepted."""
+        self.on_the_web = False
         self.replays: list[room_events_pb2.RoomEvent] = []
         """What every stream begins with, as servers did that told newcomers the past."""
 
@@ -107,7 +108,7 @@ class Hall:
         return room_pb2.OwnHand(hand=hand, position=3 if hand else 0, queue_revision=len(self.hands) + self.hand_fell)
 
     def snapshot(self) -> room_pb2.RoomSnapshot:
-        room = room_pb2.Room(room_id=ROOM_ID, title="Evening talk", revision=self.revision)
+        room = room_pb2.Room(room_id=ROOM_ID, title="Evening talk", revision=self.revision, open_to_web=self.on_the_web)
         snapshot = room_pb2.RoomSnapshot(room=room, revision=self.revision, offers=self.offers, booths=self.booths)
         snapshot.captioners.extend(self.captioners.values())
         return snapshot
@@ -183,7 +184,7 @@ class FakeAuth(AuthServicer):
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(BoothDesk, CaptionDesk, LineServicer, LadderServicer, DirectoryServicer):
+class FakeDirectory(BoothDesk, WebDesk, CaptionDesk, LineServicer, LadderServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:

@@ -29,6 +29,7 @@ from majlis_client.ladder import ladder
 from majlis_client.pasted import RoomLink, room_of
 from majlis_client.reach import reach
 from majlis_client.redeeming import Wait, invitation_of
+from majlis_client.rooms import rooms
 from majlis_client.terminal import (
     JsonOption,
     KeyOption,
@@ -137,36 +138,6 @@ async def _whoami(server: str) -> None:
     async with signed_in(server) as client:
         profile = (await client.me()).profile
         print(say("whoami.line", name=profile.display_name, handle=profile.handle, url=client.server.origin.url))
-
-
-@app.command(help=say("help.rooms"))
-def rooms(server: ServerOption = "", as_json: JsonOption = False) -> None:
-    """Lists the live rooms."""
-    run(_rooms(server, as_json))
-
-
-async def _rooms(server: str, as_json: bool) -> None:
-    async with signed_in(server) as client:
-        found = await client.list_rooms()
-    if as_json:
-        fields = [
-            {
-                "room_id": r.room_id,
-                "title": r.title,
-                "people": r.people_count,
-                "listeners": r.listener_count,
-                "rehearsal": r.rehearsal,
-            }
-            for r in found
-        ]
-        print(json.dumps(fields, ensure_ascii=False))
-        return
-    for room in found:
-        line = say("rooms.line", room_id=room.room_id, people=room.people_count, title=room.title)
-        rehearsal = say("rooms.rehearsal")
-        print(f"{line}  {rehearsal}" if room.rehearsal else line)
-    if not found:
-        print(say("rooms.none"))
 
 
 @app.command(help=say("help.create"))
@@ -350,6 +321,7 @@ app.add_typer(booths, name="booths")
 app.add_typer(captions, name="captions")
 app.add_typer(doors, name="doors")
 app.add_typer(ladder, name="ladder")
+app.add_typer(rooms, name="rooms")
 
 
 @app.command(help=say("help.redeem"))

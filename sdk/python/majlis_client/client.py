@@ -1,5 +1,7 @@
 """The client of one server: everything its public RPCs offer, with the common ways through them as methods."""
 
+import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -157,6 +159,31 @@ class Client:
             rehearsal=rehearsal,
         )
         return (await self.rooms.CreateRoom(request)).room
+
+    async def open_to_web(self, room_id: str, limit: int | None = None) -> room_pb2.Room:
+        """Lets anybody hear a room over the web without signing in; for moderators.
+
+        `limit` is how many at once, at most as many as the operator allows; without one it stays as it is.
+        """
+        request = room_service_pb2.UpdateRoomRequest(room_id=room_id, open_to_web=True, web_listener_limit=limit)
+        return (await self.rooms.UpdateRoom(request)).room
+
+    async def close_to_web(self, room_id: str) -> room_pb2.Room:
+        """Lets only people who are signed in hear a room; streams to all others end within five seconds."""
+        request = room_service_pb2.UpdateRoomRequest(room_id=room_id, open_to_web=False)
+        return (await self.rooms.UpdateRoom(request)).room
+
+    async def listener_rungs(self, room_id: str, after_revision: int, seconds: float) -> room_pb2.ListenerRungs:
+        """By which way the audience hears a room, from a moderator's stream of events.
+
+        After the revision of the view the caller has. Raises MajlisError, also where nothing was told for so long.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), contextlib.aclosing(self.watch(room_id, after_revision)) as events:
+                async for event in events:
+                    if event.HasField("listener_rungs"):
+                        return event.listener_rungs
+        raise MajlisError("unavailable", "PART_UNAVAILABLE", "the server did not say by which way people hear")
 
     async def join(
         self,

@@ -133,6 +133,7 @@ async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:
         "people": 5,
         "listeners": 3,
         "rehearsal": False,
+        "open_to_web": False,
     }
 
 
