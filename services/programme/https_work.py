@@ -60,6 +60,11 @@ def bits_of(*, thrift: bool) -> int:
     return THRIFTY_BITS if thrift else LISTENER_BITS
 
 
+def most_of(listeners: int, bits: int) -> int:
+    """How many listen at most where both are bounds; 0 bits: there is none."""
+    return min(listeners, bits // LISTENER_BITS) if bits else listeners
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What so many listeners cost."""

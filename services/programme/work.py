@@ -2,6 +2,8 @@
 
 The unit is the work of sealing and sending one packet each second. Whatever else a relay does is counted in it by what
 it is measured to cost there beside such a packet: decoders, encoders, frames passed on, microphones, people coming in.
+Who hears over HTTPS costs a relay nothing but the frames of their channel, once for each gateway; what they cost
+gateways is in `https_work`.
 """
 
 from dataclasses import dataclass

@@ -212,9 +212,12 @@ async def test_operators_set_the_doors_in_the_console_and_inviters_see_it_before
     await expect(shown(omar, "doors-console")).to_have_attribute("data-state", "open")
     await omar.page.locator("input[value=capacity]").check(force=True)
     await expect(shown(omar, "capacity-relay")).to_be_visible()
+    await expect(shown(omar, "capacity-gateway")).to_be_visible()
     # A column that is cut off reads as another number.
-    assert await shown(omar, "capacity-console").locator("table").evaluate(INSIDE)
+    for table in await shown(omar, "capacity-console").locator("table").all():
+        assert await table.evaluate(INSIDE)
     await shown(omar, "capacity-listeners").fill("20")
+    await shown(omar, "capacity-over-https").fill("20")
     await shown(omar, "capacity-ask").click()
     await expect(shown(omar, "capacity-told")).to_be_visible()
     await picture(omar, f"capacity-{locale}")

@@ -17,7 +17,6 @@ from majlis.gateway.v1 import caption_stream_service_pb2, event_service_pb2, eve
 from majlis.gateway.v1.caption_stream_service_pb2_grpc import add_CaptionStreamServiceServicer_to_server
 from majlis.room_directory.v1 import (
     booth_pb2,
-    capacity_service_pb2,
     caption_pb2,
     room_events_pb2,
     room_pb2,
@@ -31,6 +30,7 @@ from services.common.sight.metrics import Metrics
 from tests.support.auth_contract import AUTH, AuthServicer
 from tests.support.directory_contract import DIRECTORY, DirectoryServicer
 from tests.support.fake_booths import BoothDesk
+from tests.support.fake_capacity import CapacityDesk
 from tests.support.fake_captions import CaptionDesk, FakeCaptionStreams
 from tests.support.fake_invite import invite_parts
 from tests.support.fake_ladder import LadderServicer
@@ -184,7 +184,7 @@ class FakeAuth(AuthServicer):
         return sign_in_rpc.SignOutResponse()
 
 
-class FakeDirectory(BoothDesk, WebDesk, CaptionDesk, LineServicer, LadderServicer, DirectoryServicer):
+class FakeDirectory(BoothDesk, WebDesk, CapacityDesk, CaptionDesk, LineServicer, LadderServicer, DirectoryServicer):
     """One room."""
 
     def __init__(self, hall: Hall) -> None:
@@ -195,25 +195,6 @@ class FakeDirectory(BoothDesk, WebDesk, CaptionDesk, LineServicer, LadderService
         key = "a key" if request.visibility == room_pb2.VISIBILITY_CLOSED else ""
         room = room_pb2.Room(room_id=ROOM_ID, title=request.title, room_key=key)
         return room_service_pb2.CreateRoomResponse(room=room)
-
-    async def ForecastCapacity(self, request: Any, context: Any) -> Any:
-        """One relay that carries thirty rooms, one of which is there."""
-        relay = capacity_service_pb2.RelayCapacity(
-            relay_id="relay00000", accepting=True, usual_work=1_100, usual_limit=33_000, fullness=1 / 30,
-            listeners_more=570, small_rooms_more=29,
-        )  # fmt: skip
-        fits = request.rooms <= 29
-        return capacity_service_pb2.ForecastCapacityResponse(
-            verdict=capacity_service_pb2.CAPACITY_VERDICT_CARRIED
-            if fits
-            else capacity_service_pb2.CAPACITY_VERDICT_MORE_RELAYS,
-            rooms_carried=min(request.rooms, 29),
-            usual_work=1_100 * request.rooms,
-            megabits_per_second=0.56 * request.rooms,
-            relays=-(-request.rooms // 30),
-            listeners_carried=request.listeners if fits else 290 // request.rooms,
-            fleet=[relay],
-        )
 
     async def ListRooms(self, request: Any, context: Any) -> Any:
         number = int(request.page_token or "1")

@@ -26,6 +26,9 @@ ListenersOption = Annotated[
 ]
 SpeakersOption = Annotated[int | None, typer.Option("--speakers", help=say("help.option.speakers"), min=1, max=100)]
 LanguagesOption = Annotated[int | None, typer.Option("--languages", help=say("help.option.languages"), min=0, max=32)]
+OverHttpsOption = Annotated[
+    int | None, typer.Option("--over-https", help=say("help.option.over_https"), min=0, max=1_000_000)
+]
 PacketOption = Annotated[str, typer.Option("--packet-ms", help=say("help.option.packet_ms"), metavar="20|40|60")]
 
 
@@ -35,6 +38,7 @@ def capacity(
     listeners: ListenersOption = None,
     speakers: SpeakersOption = None,
     languages: LanguagesOption = None,
+    over_https: OverHttpsOption = None,
     packet_ms: PacketOption = "",
     server: ServerOption = "",
     as_json: JsonOption = False,
@@ -45,13 +49,14 @@ def capacity(
     """
     if packet_ms and packet_ms not in PACKETS:
         raise typer.BadParameter(say("capacity.packet_ms"), param_hint="--packet-ms")
-    is_plan = bool(packet_ms) or any(each is not None for each in (listeners, speakers, languages))
+    is_plan = bool(packet_ms) or any(each is not None for each in (listeners, speakers, languages, over_https))
     asked = pb.ForecastCapacityRequest(
         rooms=int(is_plan) if rooms is None else rooms,
         listeners=USUAL_LISTENERS if listeners is None else listeners,
         speakers=1 if speakers is None else speakers,
         languages=languages or 0,
         packet_milliseconds=int(packet_ms or 0),
+        over_https=over_https or 0,
     )
     run(_forecast(server, asked, as_json=as_json))
 
@@ -102,6 +107,7 @@ def _gateway(each: pb.GatewayCapacity) -> str:
         "capacity.gateway",
         listeners=each.listeners,
         limit=each.listener_limit,
+        web=each.web_listeners,
         more=each.listeners_more,
         cores=f"{each.cores:.2f}",
         mebibytes=f"{each.mebibytes:.0f}",
@@ -173,6 +179,13 @@ def _plan(told: pb.ForecastCapacityResponse) -> "Table":
     table.add_row(say("capacity.megabits"), f"{told.megabits_per_second:,.1f}")
     table.add_row(say("capacity.cores"), f"{told.cores:,.2f}")
     table.add_row(say("capacity.relays"), f"{told.relays:,}" if told.relays else "-")
+    if told.HasField("over_https"):
+        web = told.over_https
+        table.add_row(say("capacity.over_https"), f"{web.listeners:,}")
+        table.add_row(say("capacity.web_megabits"), f"{web.megabits_per_second:,.1f}")
+        table.add_row(say("capacity.web_cores"), f"{web.cores:,.2f}")
+        table.add_row(say("capacity.web_mebibytes"), f"{web.mebibytes:,.0f}")
+        table.add_row(say("capacity.gateways"), f"{web.gateways:,}" if web.gateways else "-")
     return table
 
 
@@ -185,6 +198,9 @@ def _verdict(asked: pb.ForecastCapacityRequest, told: pb.ForecastCapacityRespons
         case pb.CAPACITY_VERDICT_MORE_RELAYS:
             more = say("capacity.more", carried=told.rooms_carried, rooms=asked.rooms, relays=told.relays)
             return " ".join([more, *fits])
+        case pb.CAPACITY_VERDICT_MORE_GATEWAYS:
+            web = told.over_https
+            return say("capacity.more_gateways", more=web.listeners_more, people=web.listeners, gateways=web.gateways)
         case pb.CAPACITY_VERDICT_BIGGER_RELAYS:
             return " ".join([say("capacity.bigger"), *fits])
         case _:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.common.clock import Clock
 from services.programme.forecast import Forecast, Plan, Room, for_newcomers, forecast, listeners_on, rooms_on
+from services.programme.https_work import Load, most_of
 from services.programme.work import NOTHING, Work
 from services.room_directory.app.fleet import Fleet
 from services.room_directory.app.listeners import GatewayLoad
@@ -54,6 +55,24 @@ class Outlook:
     forecast: Forecast | None
     gateways: list[tuple[str, GatewayLoad]]
     """Those that told what they carry over HTTPS."""
+    over_https: "OverHttps"
+    lacks_gateways: bool = False
+    """Whether relays carry all of the plan, and gateways do not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverHttps:
+    """What those of a plan take of gateways who listen over HTTPS."""
+
+    load: Load
+    more: int
+    """How many more the gateways let in, together."""
+    gateways: int
+    """Such as the largest, with nobody else on them; 0 where none has said what it can."""
+
+    @property
+    def fits(self) -> bool:
+        return self.load.listeners <= self.more
 
 
 class CapacityCases:
@@ -65,8 +84,8 @@ class CapacityCases:
         self._share = for_newcomers(limits.relay_share)
         self._listener_limit = listener_limit
 
-    async def forecast(self, plan: Plan) -> Outlook:
-        """Lays the plan out over the relays that take people now."""
+    async def forecast(self, plan: Plan, over_https: int = 0) -> Outlook:
+        """Lays the plan out over the relays that take people now, and so many more in each room over gateways."""
         now = self._clock.monotonic()
         fleet = [
             RelayOutlook(
@@ -81,9 +100,10 @@ class CapacityCases:
         ]
         fleet.sort(key=lambda each: (each.state.ordinal, each.state.relay_id))
         gateways = self._fleet.listeners.loads()
+        web = _over_https(plan.rooms * over_https, gateways)
         takers = [each.room for each in fleet if each.accepting]
         if not takers:
-            return Outlook(fleet=fleet, forecast=None, gateways=gateways)
+            return Outlook(fleet=fleet, forecast=None, gateways=gateways, over_https=web)
         largest = max(takers, key=lambda room: room.limits.usual)
         kind = Room(NOTHING, largest.limits, largest.tariff, self._share)
         # Copies: laying out takes while it lasts, and the relays themselves stay as they are.
@@ -94,4 +114,17 @@ class CapacityCases:
         if plan.listeners > most:
             fits = None if told.listeners_carried is None else min(told.listeners_carried, int(most))
             told = replace(told, listeners_carried=fits, rooms_carried=0)
-        return Outlook(fleet=fleet, forecast=told, gateways=gateways)
+        elif plan.listeners + over_https > self._listener_limit:
+            told = replace(told, rooms_carried=0)
+        lacks_gateways = told.rooms_carried == plan.rooms and not web.fits
+        if not web.fits:
+            told = replace(told, rooms_carried=min(told.rooms_carried, web.more // over_https))
+        return Outlook(fleet=fleet, forecast=told, gateways=gateways, over_https=web, lacks_gateways=lacks_gateways)
+
+
+def _over_https(people: int, gateways: list[tuple[str, GatewayLoad]]) -> OverHttps:
+    loads = [load for _, load in gateways]
+    each = max((most_of(load.limit, load.bits_limit) for load in loads), default=0)
+    return OverHttps(
+        load=Load(people), more=sum(load.more for load in loads), gateways=-(-people // each) if each else 0
+    )

@@ -6,7 +6,7 @@ from majlis.room_directory.v1 import capacity_service_pb2 as pb
 from majlis.room_directory.v1 import capacity_service_pb2_grpc
 
 from services.programme.forecast import Forecast, Plan
-from services.room_directory.app.capacity import CapacityCases, RelayOutlook
+from services.room_directory.app.capacity import CapacityCases, Outlook, OverHttps, RelayOutlook
 from services.room_directory.app.listeners import GatewayLoad
 
 _MOST = 2**32 - 1
@@ -26,14 +26,16 @@ class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
             languages=request.languages,
             packet_ms=request.packet_milliseconds or None,
         )
-        outlook = await self._capacity.forecast(plan)
+        outlook = await self._capacity.forecast(plan, request.over_https)
+        web = _over_https(outlook.over_https)
         fleet = [_relay(each) for each in outlook.fleet]
         gateways = [_gateway(*each) for each in outlook.gateways]
         told = outlook.forecast
         if told is None:
-            return pb.ForecastCapacityResponse(verdict=pb.CAPACITY_VERDICT_NO_RELAY, fleet=fleet, gateways=gateways)
+            verdict = pb.CAPACITY_VERDICT_NO_RELAY
+            return pb.ForecastCapacityResponse(verdict=verdict, fleet=fleet, gateways=gateways, over_https=web)
         return pb.ForecastCapacityResponse(
-            verdict=_verdict(plan, told),
+            verdict=_verdict(plan, outlook, told),
             rooms_carried=told.rooms_carried,
             usual_work=told.work.usual,
             sending_work=told.work.sending,
@@ -44,12 +46,28 @@ class CapacityServicer(capacity_service_pb2_grpc.CapacityServiceServicer):
             fleet=fleet,
             listeners_carried=told.listeners_carried,
             gateways=gateways,
+            over_https=web,
         )
 
 
-def _verdict(plan: Plan, told: Forecast) -> "pb.CapacityVerdict.ValueType":
+def _over_https(web: OverHttps) -> pb.OverHttps | None:
+    if not web.load.listeners:
+        return None
+    return pb.OverHttps(
+        listeners=web.load.listeners,
+        listeners_more=web.more,
+        gateways=web.gateways,
+        megabits_per_second=web.load.bits_per_second / 1e6,
+        cores=web.load.millicores / 1000,
+        mebibytes=web.load.memory_bytes / 2**20,
+    )
+
+
+def _verdict(plan: Plan, outlook: Outlook, told: Forecast) -> "pb.CapacityVerdict.ValueType":
     if told.rooms_carried == plan.rooms:
         return pb.CAPACITY_VERDICT_CARRIED
+    if outlook.lacks_gateways:
+        return pb.CAPACITY_VERDICT_MORE_GATEWAYS
     return pb.CAPACITY_VERDICT_MORE_RELAYS if told.relays else pb.CAPACITY_VERDICT_BIGGER_RELAYS
 
 

@@ -71,7 +71,14 @@ async def test_moderators_see_who_hears_a_channel_over_https_too_and_nobody_but_
 async def test_operators_see_what_gateways_carry_over_https_and_how_many_more_they_take(world: World) -> None:
     await world.relay()
     load = sessions_pb2.GatewayLoad(
-        listeners=35, listener_limit=40, listeners_more=5, bits_per_second=1_400_000, millicores=4, bytes=2**21
+        listeners=35,
+        listener_limit=40,
+        listeners_more=5,
+        bits_per_second=1_400_000,
+        millicores=4,
+        bytes=2**21,
+        web_listeners=10,
+        bits_limit=1_600_000,
     )
     request = fleet_service_pb2.ReportListenersRequest(gateway_id="gateway0000001", load=load)
     await world.stub.ReportListeners(request, metadata=world.as_service("gateway"))
@@ -80,3 +87,28 @@ async def test_operators_see_what_gateways_carry_over_https_and_how_many_more_th
     (gateway,) = (await world.call("lina", "ForecastCapacity", asked, operator=True)).gateways
     assert (gateway.listeners, gateway.listeners_more, gateway.megabits_per_second) == (35, 5, 1.4)
     assert (gateway.cores, gateway.mebibytes) == (0.004, 2.0)
+    assert (gateway.web_listeners, gateway.megabits_limit) == (10, 1.6)
+
+
+async def test_a_plan_with_listeners_over_https_is_carried_as_far_as_gateways_let_them_in(world: World) -> None:
+    async def ask(**plan: int) -> capacity_service_pb2.ForecastCapacityResponse:
+        asked = capacity_service_pb2.ForecastCapacityRequest(**plan)
+        return await world.call("lina", "ForecastCapacity", asked, operator=True)  # type: ignore[no-any-return]
+
+    await world.relay()
+    plain = await ask(rooms=1, listeners=1)
+    assert not plain.HasField("over_https")
+    told = await ask(rooms=1, listeners=1, over_https=5)
+    assert (told.verdict, told.over_https.gateways) == (capacity_service_pb2.CAPACITY_VERDICT_MORE_GATEWAYS, 0)
+    for gateway, more in (("gateway0000001", 60), ("gateway0000002", 40)):
+        load = sessions_pb2.GatewayLoad(listener_limit=100, listeners_more=more, bits_limit=3_000_000)
+        report = fleet_service_pb2.ReportListenersRequest(gateway_id=gateway, load=load)
+        await world.stub.ReportListeners(report, metadata=world.as_service("gateway"))
+    told = await ask(rooms=1, listeners=1, over_https=100)
+    assert told.verdict == capacity_service_pb2.CAPACITY_VERDICT_CARRIED
+    assert (told.usual_work, told.relays) == (plain.usual_work, plain.relays), "relays do nothing more"
+    assert told.over_https.gateways == 2, "the line out carries 75 of the 100 that a gateway has places for"
+    assert (told.over_https.megabits_per_second, told.over_https.cores) == (4.0, 0.01)
+    told = await ask(rooms=3, listeners=1, over_https=40)
+    assert (told.verdict, told.rooms_carried) == (capacity_service_pb2.CAPACITY_VERDICT_MORE_GATEWAYS, 2)
+    assert (told.over_https.listeners, told.over_https.listeners_more) == (120, 100)

@@ -10,17 +10,23 @@ const relays = [
   { relayId: 'relay00000', accepting: true, fullness: 0.304, listenersMore: 1210, smallRoomsMore: 57 },
   { relayId: 'relay00001', accepting: false, fullness: 0.8, listenersMore: 300, smallRoomsMore: 9 },
 ];
+const gateways = [{ gatewayId: 'gateway0000001', listeners: 35, listenerLimit: 4000, listenersMore: 3965, megabitsPerSecond: 1.4, megabitsLimit: 200 }];
 let scene: Scene | undefined;
 
 afterEach(() => scene?.strike());
+
+/** Without the marks that keep numbers and names in their own direction. */
+function plain(text: string): string {
+  return text.replace(/[\u2066-\u2069]/g, '');
+}
 
 async function open(verdict: CapacityVerdict): Promise<{ shown: ReturnType<Scene['show']>; plans: object[] }> {
   const plans: object[] = [];
   scene = new Scene((router) => {
     router.service(CapacityService, {
-      forecastCapacity: ({ rooms, listeners, speakers, languages }) => {
-        if (rooms > 0) plans.push({ rooms, listeners, speakers, languages });
-        return rooms > 0 ? { verdict, ...(rooms > 1 ? { roomsCarried: 2, relays: 3 } : { roomsCarried: 0, relays: 1 }), listenersCarried: 900, usualWork: 99_000n, megabitsPerSecond: 12.3, cores: 0.31, fleet: relays } : { fleet: relays };
+      forecastCapacity: ({ rooms, listeners, overHttps, speakers, languages }) => {
+        if (rooms > 0) plans.push({ rooms, listeners, overHttps, speakers, languages });
+        return rooms > 0 ? { verdict, ...(rooms > 1 ? { roomsCarried: 2, relays: 3 } : { roomsCarried: 0, relays: 1 }), listenersCarried: 900, usualWork: 99_000n, megabitsPerSecond: 12.3, cores: 0.31, fleet: relays, ...(overHttps ? { overHttps: { listeners: BigInt(overHttps * rooms), listenersMore: 3965n, gateways: 2, megabitsPerSecond: 320, cores: 0.8, mebibytes: 500 } } : {}) } : { fleet: relays, gateways };
       },
     });
   });
@@ -42,12 +48,27 @@ test('a plan is asked about as it was typed, in any digits, and told in words an
   await shown.type('capacity-rooms', '٤');
   await shown.type('capacity-listeners', '1000');
   await shown.send();
-  expect(plans).toEqual([{ rooms: 4, listeners: 1000, speakers: 1, languages: 0 }]);
+  expect(plans).toEqual([{ rooms: 4, listeners: 1000, overHttps: 0, speakers: 1, languages: 0 }]);
   const told = shown.get('capacity-told').textContent;
   expect(told).toContain('Of these rooms the relays carry 2');
   expect(told).toContain('With at most 900 listeners in each');
   expect(told).toContain('3 empty relays like the largest carry');
   expect(told).toContain('99,000');
+});
+
+test('gateways say how many hear over the web and how many more they let in, and a plan what it takes of them', async () => {
+  const { shown, plans } = await open(CapacityVerdict.MORE_GATEWAYS);
+  const row = plain(shown.get('capacity-gateway').textContent);
+  expect(row).toContain('35 of 4,000');
+  expect(row).toContain('3,965');
+  expect(row).toContain('2 of 200');
+  await shown.type('capacity-rooms', '4');
+  await shown.type('capacity-over-https', '2000');
+  await shown.send();
+  expect(plans).toMatchObject([{ rooms: 4, overHttps: 2000 }]);
+  const told = plain(shown.get('capacity-told').textContent);
+  expect(told).toContain('let in over the web now: 3,965 of 8,000');
+  expect(told).toContain('0.8');
 });
 
 test('one room that is too big is told without a plural, with what would fit', async () => {
