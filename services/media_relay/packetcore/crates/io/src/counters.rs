@@ -81,6 +81,8 @@ counters! {
     tcp_frames_policed,
     /// Datagrams that the system took from us whole for TCP connections.
     tcp_frames_out,
+    /// Bytes that it took of them, which are among those out.
+    tcp_bytes_out,
     /// Datagrams given up because their connection was slow: its listener was taken forward to now.
     tcp_frames_skipped,
     /// Datagrams for connections that were closed.

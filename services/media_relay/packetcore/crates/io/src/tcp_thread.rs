@@ -299,6 +299,7 @@ impl TcpThread {
         publish(&counters.tcp_frames_in, totals.frames_in);
         publish(&counters.tcp_frames_policed, totals.frames_policed);
         publish(&counters.tcp_frames_out, totals.written.frames);
+        publish(&counters.tcp_bytes_out, totals.written.bytes);
         publish(&counters.tcp_frames_skipped, totals.written.skipped);
         publish(&counters.tcp_frames_nowhere, totals.nowhere);
         publish_share(&counters.tcp_frames_lost, self.incoming.lost(), &mut self.told[2]);

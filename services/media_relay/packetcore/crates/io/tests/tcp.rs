@@ -59,6 +59,7 @@ fn a_listener_and_a_speaker_by_tcp_are_as_those_by_udp() {
     let counted = counted(&relay);
     assert_eq!((counted["tcp_connections_now"], counted["tcp_sessions_now"], counted["tcp_listeners_now"]), (2, 2, 1));
     assert!(counted["tcp_frames_in"] >= 60 && counted["tcp_frames_out"] >= 45 && counted["tcp_frames_skipped"] == 0);
+    assert!((45 * 40..counted["bytes_out"]).contains(&counted["tcp_bytes_out"]), "the rest went by UDP");
 }
 
 #[test]
