@@ -1,4 +1,4 @@
-"""Rows of listening in few bits: all that goes over a cable of its own, by UDP and over HTTPS, told as an hour."""
+"""Rows of listening in few bits: all that goes over a cable, in the page by UDP and over HTTPS, told as an hour."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ from tests.load.crowd import OPEN_LIMITS, room, tokens
 from tests.load.house import House
 from tests.load.listen_rows import SecureGateway
 from tests.load.rows import Row, row
-from tests.support import load_tool
+from tests.support import load_tool, story
+from tests.support.browser import Person, chromium, open_house
 from tests.support.networks import Walled, walled_network
 from tests.support.stack import ROOT, Stack
 
@@ -72,6 +73,38 @@ async def hourly(network: Walled) -> float:
     return (counted(network) - before) / SECONDS * 3600 / 1e6
 
 
+@asynccontextmanager
+async def readers(system: Stack, folder: Path, *networks: Walled) -> AsyncIterator[list[Person]]:
+    """People with a browser, each behind a wall."""
+    async with open_house() as house:
+        for network in networks:
+            program = network.wrapper(chromium(), folder / f"browser-{network.name}")
+            # The browser itself has things to look up that are none of the page's.
+            own = "MAP *.google.com ~NOTFOUND, MAP *.googleapis.com ~NOTFOUND"
+            flags = (f"--host-resolver-rules=MAP localhost {network.machine}, {own}",)
+            await house.arrives("Omar", extra_flags=flags, program=str(program))
+        await story.arrive_together(system, *house.people)
+        yield house.people
+
+
+async def in_the_page(reader: Person, address: str, network: Walled, *, thrift: bool) -> float:
+    """Of somebody who is in a call: with the room's events and whatever else the page fetches."""
+    await reader.page.goto(address)
+    await story.sounding(reader)
+    if thrift:
+        await reader.page.get_by_test_id("save-data").click()
+    megabytes = await hourly(network)
+    await in_a_call(reader)
+    return megabytes
+
+
+async def in_a_call(reader: Person) -> None:
+    """Raises RuntimeError where the page went another way meanwhile: what was measured is something else then."""
+    rung = await story.shown(reader, "status").get_attribute("data-rung")
+    if rung != "call":
+        raise RuntimeError(f"the page is not in a call: {rung}")
+
+
 async def thrift_rows(folder: Path) -> list[Row]:
     """Somebody reads; three people listen, each over a cable of their own."""
     async with AsyncExitStack() as stack:
@@ -89,13 +122,7 @@ async def thrift_rows(folder: Path) -> list[Row]:
         gateway = SecureGateway(house, folder, host=https.machine)
         await stack.enter_async_context(gateway.running())
         await stack.enter_async_context(load_tool.speaking(system.url, house.room_id, speaker, SPEECH))
-        people = house.guests(3)
-
-        async def calls(network: Walled, token: str, query: str) -> float:
-            whep = f"http://{network.machine}:{system.port}/whep/{house.room_id}{query}"
-            program = (str(load_tool.PROGRAM), "hear", "--whep", whep, "--seconds", "900", "--quiet")
-            async with running(*network.command(*program), token=token):
-                return await hourly(network)
+        (guest,) = house.guests(1)
 
         async def streams(network: Walled, token: str) -> float:
             url = f"https://localhost:{gateway.port}/listen/{house.room_id}.webm?thrift=1"
@@ -104,12 +131,16 @@ async def thrift_rows(folder: Path) -> list[Row]:
             async with running(*network.command(*program, *header)):
                 return await hourly(network)
 
+        address = f"{system.url}/r/{house.room_id}"
+        saves, pays = await stack.enter_async_context(readers(system, folder, few, full))
         measured = await asyncio.gather(
-            calls(few, people[0], "?thrift=1"), calls(full, people[1], ""), streams(https, people[2])
+            in_the_page(saves, address, few, thrift=True),
+            in_the_page(pays, address, full, thrift=False),
+            streams(https, guest),
         )
-    said = f"MB an hour of somebody who reads, by {SECONDS:.0f} s; with IP, UDP, ICE, SRTP and RTCP"
+    said = f"MB an hour of somebody who reads, in the page by UDP: {SECONDS:.0f} s, all in (media, ICE, RTCP, events)"
     return [
         row("thrift_udp_mb", measured[0], "MB", said),
         row("thrift_https_mb", measured[2], "MB", f"the same over HTTPS: {SECONDS:.0f} s with IP, TCP, TLS, WebM"),
-        row("thrift_full_mb", measured[1], "MB", "beside it: the same by UDP in full"),
+        row("thrift_full_mb", measured[1], "MB", "beside it: the page by UDP in full"),
     ]

@@ -33,7 +33,7 @@ export interface StreamParts {
 
 /** Nothing for this long means that the connection is dead: heartbeats come each 15 s at least, pulses more often. */
 const silence = 25_000;
-/** Pulses come each second, in the largest rooms each fifth: what says nothing for so long stands still, and may go on by itself. */
+/** Pulses come each second, each fifth in the largest rooms and where nothing moves: what says nothing for so long stands still, and may go on by itself. */
 const hush = 8_000;
 
 /** Follows a path until closed; resumes after what came, with waits that spread. */
