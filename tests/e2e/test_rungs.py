@@ -196,6 +196,9 @@ async def test_a_call_that_falls_into_a_black_hole_goes_on_over_https_and_no_oth
             await expect(story.shown(anna, "rung")).to_contain_text("listening over the web")
             await anna.page.screenshot(path=tmp_path / "desktop-en.png")
             await reads_only(anna)
+            await anna.page.reload()
+            await expect(story.shown(anna, "text-only")).to_be_visible()
+            assert await rung(anna) == "text"
             await story.raise_hand(anna, "Do you hear me?")
             asked = stage_service_pb2.ListHandsRequest(room_id=assembly.room_id)
             [hand] = (await assembly.owner.client.stage.ListHands(asked)).hands

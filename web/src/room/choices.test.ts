@@ -10,8 +10,8 @@ test('a choice is there after a reload, each room has its own', () => {
   tab().set('room1', { hears: 'ar' });
   tab().set('room2', { reads: 'ru', reading: true });
   expect([tab().of('room1'), tab().of('room2'), tab().of('room3').hears]).toEqual([
-    { hears: 'ar', reads: '', reading: false },
-    { hears: 'auto', reads: 'ru', reading: true },
+    { hears: 'ar', reads: '', reading: false, mute: false },
+    { hears: 'auto', reads: 'ru', reading: true, mute: false },
     'auto',
   ]);
 });
@@ -30,7 +30,7 @@ test('the rooms of long ago make way', () => {
   expect([tab().of('room9').hears, tab().of('room10').hears]).toEqual(['auto', 'floor']);
 });
 
-test.each(['{', '[]', 'null', '{"who":"sami00000001","rooms":[["room1",{"hears":"","reads":"","reading":true}],["room1",null],7]}', '{"who":"sami00000001","rooms":[["room1",{"hears":"<b>","reads":"","reading":false}]]}'])(
+test.each(['{', '[]', 'null', '{"who":"sami00000001","rooms":[["room1",{"hears":"","reads":"","reading":true,"mute":false}],["room1",null],7]}', '{"who":"sami00000001","rooms":[["room1",{"hears":"<b>","reads":"","reading":false,"mute":false}]]}'])(
   'what nobody here wrote is no choice: %s',
   (text) => {
     stored = text;

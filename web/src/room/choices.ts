@@ -1,5 +1,5 @@
-// What this person chose by hand in rooms: in which language they hear, and which captions they read. A tab keeps it over
-// reloads, back and forward; another tab has its own; it ends with the sign-in.
+// What this person chose by hand in rooms: in which language they hear or that nothing sounds, and which captions they
+// read. A tab keeps it over reloads, back and forward; another tab has its own; it ends with the sign-in.
 import type { Choice } from './hearing.ts';
 
 /** Of one room. Nothing chosen: by itself. */
@@ -9,6 +9,8 @@ export interface Chosen {
   reads: string;
   /** Whether the captions are open. */
   reading: boolean;
+  /** Whether nothing is to sound: text only. */
+  mute: boolean;
 }
 
 export interface ChoicesParts {
@@ -21,7 +23,7 @@ export interface ChoicesParts {
 
 /** The rooms of one evening; those before are forgotten. */
 const most = 20;
-const nothing: Chosen = { hears: 'auto', reads: '', reading: false };
+const nothing: Chosen = { hears: 'auto', reads: '', reading: false, mute: false };
 
 export class Choices {
   readonly #parts: ChoicesParts;
@@ -57,7 +59,7 @@ export class Choices {
 
 function isKept(value: unknown): value is [string, Chosen] {
   if (!Array.isArray(value) || typeof value[0] !== 'string' || typeof value[1] !== 'object' || value[1] === null) return false;
-  const { hears, reads, reading } = value[1] as Record<string, unknown>;
+  const { hears, reads, reading, mute } = value[1] as Record<string, unknown>;
   const named = (one: unknown): boolean => typeof one === 'string' && /^(auto|floor|[a-z]{2,3}|)$/.test(one);
-  return named(hears) && hears !== '' && named(reads) && typeof reading === 'boolean';
+  return named(hears) && hears !== '' && named(reads) && typeof reading === 'boolean' && typeof mute === 'boolean';
 }

@@ -148,6 +148,8 @@ export class LiveRoom {
     this.sound = parts.sound({
       ...source,
       member: () => this.view?.own.member ?? 0,
+      silent: () => choices.of(id).mute,
+      choose: (mute) => choices.set(id, { mute }),
       // In a booth one hears the stage, to speak after it.
       listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [], thrift: false }) : this.#wishing(open)),
       muffled: () => this.view?.captioners.length && !this.captions.language && this.read(),

@@ -188,3 +188,16 @@ test('who left hears nothing more of a stream that was on its way', async () => 
   await clock.pass(60_000);
   expect([sound.state, webs.length, hint.noted]).toEqual(['closed', 1, []]);
 });
+
+test('text alone is what a reload comes back to, until sound is chosen or the stage calls', async () => {
+  sound.choose('text');
+  sound.choose('auto');
+  expect(scene.silences).toEqual([true, false]);
+
+  const later = new SoundScene(true);
+  await later.sound.start('audience');
+  expect([later.sound.state, later.sound.rung, later.sound.chosen, later.all.length, later.webs.length]).toEqual(['text', 'text', 'text', 0, 0]);
+  await later.sound.start('stage');
+  expect([later.sound.chosen, later.silences, later.all.length]).toEqual(['auto', [false], 1]);
+  later.sound.stop('here');
+});

@@ -23,6 +23,10 @@ export interface SoundSource {
   refused(reason: string): void;
   /** Opens a stream over HTTPS of what the person wishes to hear now. */
   listening<T>(open: (wish: Wish) => Promise<T>): Promise<T>;
+  /** Whether the person chose text alone. */
+  silent(): boolean;
+  /** They choose it, or sound again. */
+  choose(silent: boolean): void;
   /** No sound gets through: text is what there is. */
   muffled(): unknown;
 }

@@ -6,30 +6,9 @@ import type { Farewell, Permit, SessionKind, SessionState } from '../media/sessi
 import { endsSeat } from '../lib/reasons.ts';
 import { lacksRoom, reasonOf } from '../lib/refusal.ts';
 import type { Cause, Chosen, Rung } from './rungs.ts';
+import { ask, callWithin, climb, fall, look, shortest, silent, soon, spread, steady } from './sound-paces.ts';
 import type { Session, SoundParts, SoundSource, SoundState } from './sound-parts.ts';
 import { WebSide } from './web-side.ts';
-
-/** A connection that was there and broke is made anew within this time. */
-const soon = 2_000;
-/** A stage is small: all of it may come back at once. */
-const shortest = 300;
-
-/** Where nobody speaks a new session carries no sound either: after so long it takes over all the same. */
-const silent = 1_000;
-/** How often a new session is asked for its sound: both play for no longer than this. */
-const ask = 20;
-
-/** So long after a relay's answer a call that brings nothing is not waited for in silence. */
-const callWithin = 2_000;
-/** All listeners of a relay that dies fall at once: their streams are opened spread over so long. */
-const fall = 500;
-/** From below a call is tried again after so long: at least, and by chance that much more. */
-const climb = 40_000;
-const spread = 10_000;
-/** How often it is looked how the sound comes. */
-const look = 500;
-/** What is said of the delay changes only by more than this, in seconds. */
-const steady = 0.8;
 
 export class Sound {
   state = $state<SoundState>('off');
@@ -64,6 +43,7 @@ export class Sound {
   constructor(source: SoundSource, parts: SoundParts) {
     this.#source = source;
     this.#parts = parts;
+    this.chosen = source.silent() ? 'text' : 'auto';
     this.#again = parts.waits(paces.sound);
     this.#webAgain = parts.waits(paces.sound);
     this.#web = new WebSide(parts, {
@@ -88,9 +68,10 @@ export class Sound {
     this.#abandon();
     const moved = this.kind !== kind;
     this.kind = kind;
-    if (kind === 'stage') this.chosen = 'auto';
+    // Who is brought up is to hear and be heard.
+    if (kind === 'stage') this.#chose('auto');
     else this.#parts.uplink?.down();
-    if (this.chosen === 'text') return;
+    if (this.chosen === 'text') return this.#reads();
     const round = this.#round;
     // What is wrong stays on show while it is tried again.
     if (this.state === 'off' || this.state === 'text') this.state = 'connecting';
@@ -146,9 +127,19 @@ export class Sound {
   /** Nothing but text from now on, or sound again by itself. */
   choose(chosen: Chosen): void {
     if (this.chosen === chosen || this.state === 'closed') return;
-    this.chosen = chosen;
+    this.#chose(chosen);
     if (chosen === 'auto') return this.retry();
     this.#hush('here');
+    this.#reads();
+  }
+
+  #chose(chosen: Chosen): void {
+    if (this.chosen === chosen) return;
+    this.chosen = chosen;
+    this.#source.choose(chosen === 'text');
+  }
+
+  #reads(): void {
     this.rung = 'text';
     this.state = 'text';
   }

@@ -82,7 +82,11 @@ export class SoundScene {
   readonly network = new FakeNetwork();
   readonly sound: Sound;
 
-  constructor() {
+  /** Whether text alone was chosen, each time. */
+  readonly silences: boolean[] = [];
+
+  /** `silent`: text alone was chosen before a reload. */
+  constructor(silent = false) {
     const { clock, network, hint, uplink } = this;
     this.sound = new Sound(
       {
@@ -90,6 +94,8 @@ export class SoundScene {
         member: () => 0,
         refused: (reason) => void this.refused.push(reason),
         listening: <T>(open: (wish: Wish) => Promise<T>) => open({ language: '', understands: [], thrift: false }),
+        silent: () => silent,
+        choose: (silence) => void this.silences.push(silence),
         muffled: () => void this.muffled++,
       },
       {

@@ -48,7 +48,7 @@ test('the reader’s language is kept, and so is that they read', () => {
   const choice = page.get('captions-language') as HTMLSelectElement;
   choice.value = 'ru';
   choice.dispatchEvent(new Event('change', { bubbles: true }));
-  expect([scene.watched?.language, scene.parts.choices.of(room.id)]).toEqual(['ru', { hears: 'auto', reads: 'ru', reading: true }]);
+  expect([scene.watched?.language, scene.parts.choices.of(room.id)]).toEqual(['ru', { hears: 'auto', reads: 'ru', reading: true, mute: false }]);
 });
 
 test('a line is written with Enter, corrected and removed by who wrote it', async () => {
