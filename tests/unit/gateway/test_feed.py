@@ -279,7 +279,9 @@ async def test_a_crowd_gets_its_counts_less_often_but_hands_and_faces_at_once(fe
     assert len(await readers[-1].take()) == 1
 
 
-async def test_a_room_in_which_nothing_moves_says_so_every_fifth_time_and_what_moves_is_told_at_once(feed: Feed) -> None:
+async def test_a_room_in_which_nothing_moves_says_so_every_fifth_time_and_what_moves_is_told_at_once(
+    feed: Feed,
+) -> None:
     reader = person()
     await feed.join(reader, None)
     await reader.take()
