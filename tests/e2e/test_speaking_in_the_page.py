@@ -149,7 +149,8 @@ async def test_who_has_nothing_but_https_is_heard_a_second_later_and_muted_at_on
         onsets = [at for (at, loud), (_, before) in zip(levels[1:], levels, strict=False) if loud > 0.1 >= before]
         late = [at % PERIOD for at in onsets]
         assert len(onsets) >= 4, levels[::50]
-        assert np.percentile(late, 95) <= 1.5, late
+        # What was said while the way opened may wait for two seconds there; then it is caught up with.
+        assert max(late[1:]) <= 1.5, late
         stage = assembly.owner.client.stage
         mute = stage_service_pb2.MuteSpeakerRequest(room_id=assembly.room_id, user_id=user_id)
         ear.parts.clear()
