@@ -291,6 +291,12 @@ class HttpPart:
 
     def __init__(self, hall: Hall) -> None:
         self.hall = hall
+        self._openings: list[asyncio.Task[str]] = []
+
+    async def close(self) -> None:
+        """Every session that was being opened is open, or failed, when this returns, and all are closed."""
+        await asyncio.gather(*self._openings, return_exceptions=True)
+        await asyncio.gather(*(peer.close() for peer in self.hall.peers))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method, path, _ = (await reader.readline()).decode().split(" ", 2)
@@ -320,13 +326,14 @@ class HttpPart:
             if self.hall.refuse_media:
                 self.hall.refuse_media -= 1
                 return 503, ["Retry-After: 0"], json.dumps({"reason": "RELAY_FULL", "detail": "full"})
-            sdp = await self.open(path.startswith("/whip/"), body)
+            # Cut off while it looks for addresses, a session would leave its sockets to nobody.
+            self._openings.append(asyncio.ensure_future(self.open(path.startswith("/whip/"), body)))
+            sdp = await asyncio.shield(self._openings[-1])
             return 201, [f"Location: /media/relay/{len(self.hall.peers)}"], sdp
         return 404, [], json.dumps({"reason": "SESSION_NOT_FOUND", "detail": "no such path"})
 
     async def open(self, hears: bool, offer: str) -> str:
         peer = RTCPeerConnection()
-        self.hall.peers.append(peer)
         if hears:
             peer.on("track", lambda track: asyncio.ensure_future(self.hear(track)))
         else:
@@ -337,6 +344,8 @@ class HttpPart:
             slot.direction = "sendonly"
         offer_only(peer)
         await peer.setLocalDescription(await peer.createAnswer())
+        # Whoever closes it sooner, while it looks for addresses, would leave its sockets to nobody.
+        self.hall.peers.append(peer)
         return peer.localDescription.sdp
 
     async def hear(self, track: MediaStreamTrack) -> None:
@@ -368,14 +377,14 @@ async def open_hall(directory: Path) -> AsyncIterator[Hall]:
     for add, service in DIRECTORY:
         server.add(rooms, add, service)
     await server.start()
-    web = StreamServer(HttpPart(hall).serve)
+    media = HttpPart(hall)
+    web = StreamServer(media.serve)
     await web.start()
     hall.grpc_address = f"127.0.0.1:{server.port}"
     hall.url = f"http://127.0.0.1:{web.address[1]}"
     try:
         yield hall
     finally:
-        # A session that is being opened finds sockets after its peer was closed, so that comes first.
         await web.stop()
-        await asyncio.gather(*(peer.close() for peer in hall.peers))
+        await media.close()
         await server.drain()
