@@ -121,6 +121,12 @@ async def reads_only(person: Person) -> None:
     assert await rung(person) == "text"
 
 
+async def on_lock_screen(person: Person) -> str:
+    """What a device says of the room that sounds."""
+    script = "() => navigator.mediaSession.metadata?.title && navigator.mediaSession.playbackState"
+    return str(await person.page.evaluate(script))
+
+
 async def until_mostly(person: Person, hertz: int, seconds: float = 10.0) -> None:
     """Listens until that voice is what is heard above all."""
     async with asyncio.timeout(seconds):
@@ -195,10 +201,12 @@ async def test_a_call_that_falls_into_a_black_hole_goes_on_over_https_and_no_oth
             assert await rung(anna) == "https"
             await expect(story.shown(anna, "rung")).to_contain_text("listening over the web")
             await anna.page.screenshot(path=tmp_path / "desktop-en.png")
+            assert await on_lock_screen(anna) == "playing"
             await reads_only(anna)
             await anna.page.reload()
             await expect(story.shown(anna, "text-only")).to_be_visible()
             assert await rung(anna) == "text"
+            assert await on_lock_screen(anna) == "paused"
             await story.raise_hand(anna, "Do you hear me?")
             asked = stage_service_pb2.ListHandsRequest(room_id=assembly.room_id)
             [hand] = (await assembly.owner.client.stage.ListHands(asked)).hands

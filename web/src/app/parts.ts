@@ -19,6 +19,7 @@ import type { Reading } from '../room/reading.svelte.ts';
 import type { Choices } from '../room/choices.ts';
 import type { Desk } from '../room/desk.svelte.ts';
 import type { KeptPlaces } from '../room/kept-places.svelte.ts';
+import type { LiveRoom } from '../room/live.svelte.ts';
 import type { OpenRoom } from '../room/open.ts';
 import type { Thrift } from '../room/thrift.svelte.ts';
 import type { Player } from '../room/player.svelte.ts';
@@ -59,6 +60,8 @@ export interface RoomSide {
   reading: Public<Reading>;
   microphone: Public<Microphone>;
   chime: Public<Chime>;
+  /** Shows the room that plays, or none, where the device shows what sounds. */
+  onLockScreen(room: LiveRoom | null): void;
 }
 
 const key = Symbol('parts');

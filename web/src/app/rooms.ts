@@ -11,6 +11,7 @@ import { Reading } from '../room/reading.svelte.ts';
 import { Desk } from '../room/desk.svelte.ts';
 import { understood } from '../room/hearing.ts';
 import { Chime } from '../media/chime.ts';
+import { LockScreen } from '../media/lock-screen.ts';
 import { Microphone } from '../media/microphone.svelte.ts';
 import { MediaSession } from '../media/session.ts';
 import { longer } from '../media/live-edge.ts';
@@ -27,6 +28,7 @@ import { placeLocks } from '../room/place-locks.ts';
 import { RungHint } from '../room/rungs.ts';
 import type { SoundSource } from '../room/sound-parts.ts';
 import { Sound } from '../room/sound.svelte.ts';
+import { sounding } from '../room/sounding.ts';
 import type { StreamParts } from '../room/sse-follower.ts';
 import { takeSlot } from '../room/stream-slots.ts';
 import { WebSpeaker } from '../room/web-speaker.svelte.ts';
@@ -77,6 +79,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     ear,
     places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };
+  const lockScreen = new LockScreen(navigator.mediaSession, (about) => new MediaMetadata(about));
   return {
     openRoom: opensRooms(player, (id, key) => new LiveRoom(id, key, session.me, room)),
     actions: new RoomActions({ api, toasts, words, sharing, microphone }),
@@ -86,6 +89,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     desk: new Desk({ ear, recall: () => recall('desk'), keep: (text) => keep('desk', text) }),
     microphone,
     chime,
+    onLockScreen: (room) => lockScreen.show(room && sounding(room, words)),
   };
 }
 

@@ -100,6 +100,7 @@ export class Scene {
       reading: new Reading({ recall: () => null, keep: () => undefined }),
       desk: new Desk({ ear: this.ear, recall: () => null, keep: () => undefined }),
       chime: new Chime(clock),
+      onLockScreen: () => undefined,
       openRoom: (id) => (this.opened.push(id), this.room()),
     };
   }

@@ -43,6 +43,8 @@ export class FakeSound implements Sounding {
   behind = 0;
   chosen: Chosen = 'auto';
   choose = (chosen: Chosen): void => void (this.chosen = chosen);
+  taps = 0;
+  tapped = async (): Promise<void> => void this.taps++;
   bytes = 0;
   spent = (): number => this.bytes;
   readonly started: { kind: SessionKind; permit: Permit | undefined }[] = [];

@@ -21,7 +21,8 @@ function audience(role: Role, rungs: Record<string, number>): Shown {
 
 test('a moderator sees how many hear by each way that somebody uses', () => {
   const shown = audience(Role.MODERATOR, { udp: 1200, https: 31, text: 4 }).get('rungs');
-  expect([...shown.children].map((each) => each.textContent?.trim().replaceAll(/\s+/g, ' '))).toEqual(['Call1,200', 'Over the web31', 'Text only4']);
+  expect(shown.querySelector('h3')?.textContent).toBe('How the audience hears');
+  expect([...shown.querySelectorAll('dl > div')].map((each) => each.textContent?.trim().replaceAll(/\s+/g, ' '))).toEqual(['Call1,200', 'Over the web31', 'Text only4']);
 });
 
 test('nobody else is shown it', () => {
