@@ -126,6 +126,8 @@ class Listening:
         if guest.access is None:
             return await self._open_to_anybody(guest.network, room_id, ending, wish)
         access, network = guest.access, guest.network
+        if self._places.is_full_for(access.user_id):
+            await self._make_way(room_id, access.user_id)
         with self._counted(), self._places.member(access.user_id, network, thrift=wish.thrift):
             epoch = await self._seat(guest, room_id, wish)
             languages = await self._languages(room_id, wish)
@@ -237,6 +239,17 @@ class Listening:
                 raise
         await self._directory.join(room_id, guest.token, guest.network, wish, without_permit=True)
         return await self._seats.seat_epoch(room_id, guest.access.user_id)
+
+    async def _make_way(self, room_id: str, user_id: str) -> None:
+        """Ends those streams of a person now whose seat a later page has: it needs their places."""
+        older = [each for each in self._hearers if (each.room_id, each.user_id) == (room_id, user_id)]
+        if not older:
+            return
+        [seat] = await self._directory.held_seats(room_id, [user_id])
+        for hearer in older:
+            if isinstance(seat, HeldSeat) and hearer.epoch < seat.device_epoch:
+                _judge(hearer, seat)
+                self.leave(hearer)
 
     async def _languages(self, room_id: str, wish: Wish) -> Languages:
         if is_fixed(wish):

@@ -52,13 +52,17 @@ class Places:
         people = self._people.left(members.listeners, anybody.listeners)
         return min(people, self._line.left(members.bits_per_second, anybody.bits_per_second) // LISTENER_BITS)
 
+    def is_full_for(self, user_id: str) -> bool:
+        """Whether this person has as many streams as one may have."""
+        return self._of_user[user_id] >= self._settings.max_listeners_per_user
+
     @contextmanager
     def member(self, user_id: str, network: str, *, thrift: bool) -> Iterator[None]:
         """Takes a place for a person, and gives it back where they are not let in. Raises TooManyStreams."""
         settings = self._settings
         full = (
             (self._of_network[network] >= settings.max_listeners_per_network, "many people of your network listen"),
-            (self._of_user[user_id] >= settings.max_listeners_per_user, "you listen over HTTPS elsewhere already"),
+            (self.is_full_for(user_id), "you listen over HTTPS elsewhere already"),
         )
         why = self._full(thrift=thrift) or next((why for is_full, why in full if is_full), "")
         if why:

@@ -236,6 +236,21 @@ async def test_a_third_stream_of_one_person_is_refused_and_its_place_comes_back(
         assert again.status == 200
 
 
+async def test_a_page_that_is_loaded_again_and_again_is_let_in_by_the_streams_of_those_before(origin: Origin) -> None:
+    async with listening(origin) as one, listening(origin) as two:
+        await one.chunk()
+        await two.chunk()
+        for epoch in (6, 7, 8, 9):
+            origin.directory.seats[ROOM, ANNA] = origin.directory.device_epochs[ANNA] = epoch
+            async with listening(origin) as again:
+                assert again.status == 200
+                await again.chunk()
+        for before in (one, two):
+            await before.until_over(1.0)
+    await eventually(lambda: counted(origin, "majlis_gateway_listen_open", container="webm", channel_kind="floor") == 0)
+    assert counted(origin, "majlis_gateway_listen_ends_total", reason="SEAT_ENDED") == 2
+
+
 async def test_a_seat_that_another_device_takes_over_ends_its_stream_here_and_one_brought_on_stage_goes_on(
     origin: Origin, floor: PlayedProgramme
 ) -> None:
