@@ -247,11 +247,11 @@ def load_handler(heartbeats: Heartbeats) -> Callable[[relay_pb.RelayLoad], Await
     return handle
 
 
-def pulse_handler(hear: Callable[[str, int, int], None]) -> Callable[[pb.RoomPulse], Awaitable[None]]:
-    """Hands on which revision each room has, and how many listen."""
+def pulse_handler(hear: Callable[[str, int, int, int], None]) -> Callable[[pb.RoomPulse], Awaitable[None]]:
+    """Hands on which revision each room has, and how many listen, with a seat and without."""
 
     async def handle(pulse: pb.RoomPulse) -> None:
-        hear(pulse.room_id, pulse.revision, pulse.listener_count)
+        hear(pulse.room_id, pulse.revision, pulse.listener_count, pulse.web_listener_count)
 
     return handle
 

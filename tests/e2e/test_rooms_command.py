@@ -36,7 +36,7 @@ async def test_a_moderator_opens_a_room_from_a_terminal_sees_who_hears_it_how_an
     assert "at most 7 at once" in out
     assert out.rstrip().endswith(f"/embed/{room}")
     assert f"{room}" in (listed := await host.run("rooms"))
-    assert "(open to the web)" in listed
+    assert "(open to the web, without signing in: 0)" in listed
 
     async with await Client.connect(stack.url, FixedToken(host.access_token)) as client:
         await client.join(room, without_permit=True)
@@ -51,6 +51,8 @@ async def test_a_moderator_opens_a_room_from_a_terminal_sees_who_hears_it_how_an
                     break
                 await asyncio.sleep(1)
             assert {"Call: 0", "Over the web: 1", "Without signing in: 1"} <= set(said)
+            (listed_room,) = [each for each in json.loads(await host.run("rooms", "--json")) if each["room_id"] == room]
+            assert listed_room["web_listeners"] == 1
             await host.run("rooms", "close-to-web", "--room", room)
             async with asyncio.timeout(10):
                 await stranger

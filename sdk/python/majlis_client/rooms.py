@@ -56,7 +56,7 @@ async def _list(server: str, *, as_json: bool) -> None:
     for room in found:
         signs = [say("rooms.rehearsal")] if room.rehearsal else []
         if room.open_to_web:
-            signs.append(say("rooms.on_the_web"))
+            signs.append(say("rooms.on_the_web", people=room.web_listener_count))
         print("  ".join([say("rooms.line", room_id=room.room_id, people=room.people_count, title=room.title), *signs]))
     if not found:
         print(say("rooms.none"))
@@ -70,6 +70,7 @@ def _fields(room: room_pb2.Room) -> dict[str, str | int | bool]:
         "listeners": room.listener_count,
         "rehearsal": room.rehearsal,
         "open_to_web": room.open_to_web,
+        "web_listeners": room.web_listener_count,
     }
 
 

@@ -33,6 +33,11 @@ class Live(Protocol):
         """What it is now."""
         ...
 
+    @property
+    def web(self) -> int:
+        """How many listened from the web without a seat when that was last counted."""
+        ...
+
 
 class Previews:
     """A look through the door: open rooms only, for holders of an invitation or of a room's own link."""

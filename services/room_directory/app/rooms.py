@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from services.common.clock import Clock
 from services.common.errors import Conflict
@@ -130,11 +131,9 @@ class RoomCases:
 
     async def list_rooms(self, actor: Actor, *, offset: int, limit: int) -> tuple[list[RoomCard], int | None]:
         """Rooms the caller may enter: led ones first, then the busiest; and where the next page begins, or None."""
-        visible = [live.room for live in self._hall if self._may_enter(live.room, actor)]
-        visible.sort(
-            key=lambda room: (room.state is not RoomState.LIVE, -room.people_count(), room.started_at, room.room_id)
-        )
-        page = [room.card() for room in visible[offset : offset + limit]]
+        visible = [live for live in self._hall if self._may_enter(live.room, actor)]
+        visible.sort(key=lambda live: _rank(live.room))
+        page = [replace(live.room.card(), web_listener_count=live.web) for live in visible[offset : offset + limit]]
         await self._people.get(person for card in page for person in people_of(card))
         more = offset + limit
         return page, more if more < len(visible) else None
@@ -208,6 +207,10 @@ class RoomCases:
     async def learn_people(self, room: Room) -> None:
         """Fetches the profiles a snapshot shows, where they are not known."""
         await self._people.get([*room.stage, *room.offers, *room.captioners, room.creator_id])
+
+
+def _rank(room: Room) -> tuple[bool, int, datetime, str]:
+    return room.state is not RoomState.LIVE, -room.people_count(), room.started_at, room.room_id
 
 
 def people_of(card: RoomCard) -> list[str]:

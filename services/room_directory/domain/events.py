@@ -77,6 +77,8 @@ class RoomCard:
     """Whether its audience hears nothing yet."""
     open_to_web: bool = False
     web_listener_limit: int = 0
+    web_listener_count: int = 0
+    """Listeners from the web without a seat when they were last counted; nothing in facts, which do not count them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

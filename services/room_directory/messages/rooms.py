@@ -212,6 +212,7 @@ def room(card: RoomCard, people: People, room_key: str = "") -> room_pb2.Room:
         rehearsal=card.rehearsal,
         open_to_web=card.open_to_web,
         web_listener_limit=card.web_listener_limit,
+        web_listener_count=card.web_listener_count,
     )
 
 

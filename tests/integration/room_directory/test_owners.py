@@ -246,15 +246,16 @@ async def test_the_hallway_of_any_copy_shows_rooms_of_all_with_their_counts(pair
     joined = await pair.first.join("omar", room_id)
     await pair.first.connect("omar", room_id, joined.seat.epoch, pair.relay)
 
-    async def shown() -> dict[str, int]:
+    async def shown() -> dict[str, tuple[int, int]]:
         answer = await pair.second.call("mona", "ListRooms", room_service_pb2.ListRoomsRequest())
-        return {room.room_id: room.listener_count for room in answer.rooms}
+        return {room.room_id: (room.listener_count, room.web_listener_count) for room in answer.rooms}
 
     for _ in range(100):
-        if await shown() == {room_id: 1, mine: 0}:
+        await tell(pair.first, heard(room_id, web=4))
+        if await shown() == {room_id: (1, 4), mine: (0, 0)}:
             break
         await asyncio.sleep(0.1)
-    assert await shown() == {room_id: 1, mine: 0}
+    assert await shown() == {room_id: (1, 4), mine: (0, 0)}
 
 
 async def test_a_block_told_to_one_copy_keeps_a_person_out_of_rooms_of_the_other(pair: Pair) -> None:

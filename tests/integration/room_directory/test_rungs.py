@@ -2,7 +2,13 @@
 
 from google.protobuf.message import Message
 from majlis.media_relay.v1 import media_relay_service_pb2 as relay_pb
-from majlis.room_directory.v1 import booth_service_pb2, capacity_service_pb2, fleet_service_pb2, sessions_pb2
+from majlis.room_directory.v1 import (
+    booth_service_pb2,
+    capacity_service_pb2,
+    fleet_service_pb2,
+    room_service_pb2,
+    sessions_pb2,
+)
 
 from services.common.ids import new_id
 from tests.integration.room_directory.world import World, refusal
@@ -46,6 +52,8 @@ async def test_a_rooms_pulse_says_by_which_way_its_audience_hears_and_operators_
     assert pulse is not None
     assert [getattr(pulse.rungs, rung) for rung in ("udp", "tcp", "https", "text")] == [1, 1, 1, 0]  # type: ignore[attr-defined]
     assert pulse.web_listener_count == 12  # type: ignore[attr-defined]
+    (card,) = (await world.call("omar", "ListRooms", room_service_pb2.ListRoomsRequest())).rooms
+    assert (card.listener_count, card.web_listener_count) == (3, 12), "the hallway counts them too"
     sample = world.metrics.registry.get_sample_value
     assert sample("majlis_room_directory_rung_listeners", {"rung": "https"}) == 1
     assert sample("majlis_room_directory_downgrades_total", {"cause": "stood"}) == 1

@@ -37,6 +37,7 @@ class Live:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self.web = 0
 
 
 def hall(title: str, listeners: int, visibility: Visibility = Visibility.OPEN) -> Live:

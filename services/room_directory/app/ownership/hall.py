@@ -32,6 +32,8 @@ class Shown:
     """A room of another copy."""
 
     room: RoomElsewhere
+    web: int = 0
+    """How many listen from the web without a seat, as its owner told last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Heard:
 
     revision: int
     listeners: int
+    web: int
 
 
 class Hall:
@@ -57,10 +60,10 @@ class Hall:
         yield from self._rooms
         yield from (shown for room_id, shown in list(self._others.items()) if self._rooms.get(room_id) is None)
 
-    def hear(self, room_id: str, revision: int, listeners: int) -> None:
+    def hear(self, room_id: str, revision: int, listeners: int, web: int) -> None:
         """A pulse of any room."""
         if self._rooms.get(room_id) is None and (room_id in self._pulses or len(self._pulses) < _MOST_HEARD):
-            self._pulses[room_id] = Heard(revision, listeners)
+            self._pulses[room_id] = Heard(revision, listeners, web)
 
     async def refresh(self) -> None:
         """Reads the rooms of other copies whose rows may have changed; call it each second."""
@@ -74,7 +77,7 @@ class Hall:
             self._others[room.room_id] = Shown(RoomElsewhere(**values))
         for room_id, shown in self._others.items():
             heard = self._pulses.get(room_id)
-            shown.room.heard = heard.listeners if heard is not None else 0
+            shown.room.heard, shown.web = (heard.listeners, heard.web) if heard is not None else (0, 0)
 
     def _is_old(self, room_id: str) -> bool:
         shown, heard = self._others.get(room_id), self._pulses.get(room_id)
