@@ -74,6 +74,8 @@ from services.gateway.watch.bus import RoomEventsOfBus, follow_relays, sign_outs
 from services.gateway.watch.seat_checks import SeatChecks
 from services.gateway.watch.stream_reports import StreamReports
 from services.gateway.watch.streams import Watching
+from services.gateway.watch.who_speaks import WhoSpeaks
+from services.programme.channels import Channel
 from services.programme.listener import Listener
 from services.programme.wishes import Consumer, Wishes
 
@@ -188,9 +190,14 @@ class Gateway:
             reports=self._reports,
             revocations=revocations,
             sparing=self._sparing,
+            who_speaks=WhoSpeaks(self._heard, self.background),
             metrics=metrics,
             background=self.background,
         )
+
+    def _heard(self, channel: Channel) -> Listener:
+        """The frames of a channel, which is wanted while they are taken."""
+        return Listener(self.bus, self._wishes, channel)
 
     def _listening_over(
         self,
@@ -207,7 +214,7 @@ class Gateway:
             directory=directory,
             reports=self._reports,
             revocations=revocations,
-            source=lambda channel: Listener(self.bus, self._wishes, channel),
+            source=self._heard,
             places=self._places,
             open_rooms=OpenRooms(self._places, directory.snapshot, metrics),
             metrics=metrics,

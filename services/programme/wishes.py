@@ -75,17 +75,20 @@ class Wishes:
         self._kind = kind
         self._consumer_id = consumer_id
         self._clock = clock
-        self._wanted: dict[Channel, None] = {}
+        self._wanted: dict[Channel, int] = {}
         self._changed = asyncio.Event()
         self._lines = Throttle()
 
     def want(self, channel: Channel) -> None:
-        """Wants a channel from now on; it is told soon."""
-        self._wanted[channel] = None
+        """Wants a channel from now on, once more if it is wanted already; it is told soon."""
+        self._wanted[channel] = self._wanted.get(channel, 0) + 1
         self._changed.set()
 
     def no_more(self, channel: Channel) -> None:
-        self._wanted.pop(channel, None)
+        """Takes one wish for a channel back; others for it go on."""
+        left = self._wanted.pop(channel, 0) - 1
+        if left > 0:
+            self._wanted[channel] = left
         self._changed.set()
 
     async def run(self) -> None:

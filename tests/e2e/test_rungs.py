@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from majlis.room_directory.v1 import booth_service_pb2, stage_service_pb2
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from tests.support import story
 from tests.support.assembly import Assembly, assembly_in
@@ -121,6 +121,11 @@ async def reads_only(person: Person) -> None:
     assert await rung(person) == "text"
 
 
+def speaking(person: Person) -> Locator:
+    """The face of somebody whose ring says that they speak."""
+    return person.page.locator('[data-member][data-speaking="true"]').first
+
+
 async def on_lock_screen(person: Person) -> str:
     """What a device says of the room that sounds."""
     script = "() => navigator.mediaSession.metadata?.title && navigator.mediaSession.playbackState"
@@ -201,12 +206,14 @@ async def test_a_call_that_falls_into_a_black_hole_goes_on_over_https_and_no_oth
             assert await rung(anna) == "https"
             await expect(story.shown(anna, "rung")).to_contain_text("listening over the web")
             await anna.page.screenshot(path=tmp_path / "desktop-en.png")
+            await expect(speaking(anna)).to_be_visible()
             assert await on_lock_screen(anna) == "playing"
             await reads_only(anna)
             await anna.page.reload()
             await expect(story.shown(anna, "text-only")).to_be_visible()
             assert await rung(anna) == "text"
             assert await on_lock_screen(anna) == "paused"
+            await expect(speaking(anna)).to_be_visible()
             await story.raise_hand(anna, "Do you hear me?")
             asked = stage_service_pb2.ListHandsRequest(room_id=assembly.room_id)
             [hand] = (await assembly.owner.client.stage.ListHands(asked)).hands

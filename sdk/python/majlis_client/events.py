@@ -57,7 +57,9 @@ async def watch(
 
 
 _OF_HANDS = {"hand_queue", "hand_raised", "hand_lowered", "own_hand"}
-_NO_NEWS = frozenset({"pulse", "stream_status", "booth_signalled", "input_quality", "listener_rungs", *_OF_HANDS})
+_NO_NEWS = frozenset(
+    {"pulse", "stream_status", "booth_signalled", "input_quality", "listener_rungs", "speakers", *_OF_HANDS}
+)
 
 
 def _is_news(event: room_events_pb2.RoomEvent) -> bool:

@@ -57,8 +57,9 @@ class ServerInfo:
 
 async def watch(watching: Watching, access: AccessToken, request: bytes) -> AsyncGenerator[bytes, None]:
     """Watch: serialised responses until the stream ends. Raises why it ended, or what kept it from opening."""
-    room_id, after = _read(request)
-    subscriber = await watching.watch(access, room_id, after or None)
+    asked = _read(request)
+    after = asked.after_revision or None
+    subscriber = await watching.watch(access, asked.room_id, after, speakers=asked.speakers)
     try:
         while frames := await subscriber.take():
             for frame in frames:
@@ -100,11 +101,11 @@ def _read_captions(request: bytes) -> tuple[str, str]:
     return message.room_id, message.language
 
 
-def _read(request: bytes) -> tuple[str, int]:
+def _read(request: bytes) -> event_service_pb2.WatchRequest:
     try:
         message = event_service_pb2.WatchRequest.FromString(request)
     except DecodeError:
         raise FieldInvalid("the request is not a WatchRequest") from None
     if not is_id(message.room_id):
         raise FieldInvalid(fields=(("room_id", "must be a room's id"),))
-    return message.room_id, message.after_revision
+    return message

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 from services.common.trust.tokens import AccessToken
 from services.gateway.http.asgi import Connection, Header, Request, Send
-from services.gateway.http.streaming import HEADERS, Admission, after, bound, first_word, last_word, once, part
+from services.gateway.http.streaming import (
+    HEADERS,
+    Admission,
+    after,
+    asks_for_speakers,
+    bound,
+    first_word,
+    last_word,
+    once,
+    part,
+)
 from services.gateway.watch.frames import Frame
 from services.gateway.watch.streams import Watching
 from services.gateway.watch.subscriber import Sink, Subscriber
@@ -14,7 +24,10 @@ _PREFIX = "/events/"
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Serves GET /events/<room>; with `?once=1` it answers what the reader lacks now and ends."""
+    """Serves GET /events/<room>; with `?once=1` it answers what the reader lacks now and ends.
+
+    With `?speakers=1` it tells who speaks as well.
+    """
 
     admission: Admission
     watching: Watching
@@ -28,7 +41,7 @@ class Events:
         """Streams until seat, sign-in, room, client or gateway ends it. Raises only before the first byte."""
         access, room_id, has = await self.admit(request)
         asks_once = once(request)
-        subscriber = await self.watching.watch(access, room_id, has)
+        subscriber = await self.watching.watch(access, room_id, has, speakers=asks_for_speakers(request))
         subscriber.lingers = asks_once
         try:
             if asks_once:

@@ -105,9 +105,18 @@ def after(request: Request) -> int | None:
 
 def once(request: Request) -> bool:
     """Whether the client wants an answer instead of a stream. Raises BodyInvalid for anything but 0 and 1."""
-    text = request.query().get("once", b"0")
+    return _is_set(request, "once")
+
+
+def asks_for_speakers(request: Request) -> bool:
+    """Whether the client is to be told who speaks. Raises BodyInvalid for anything but 0 and 1."""
+    return _is_set(request, "speakers")
+
+
+def _is_set(request: Request, name: str) -> bool:
+    text = request.query().get(name, b"0")
     if text not in (b"0", b"1"):
-        raise BodyInvalid("once is 0 or 1")
+        raise BodyInvalid(f"{name} is 0 or 1")
     return text == b"1"
 
 

@@ -1,5 +1,6 @@
 """One event of a room, encoded once for all who watch it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from services.gateway.messages.json_writer import to_json
 _ONEOF = room_events_pb2.RoomEvent.DESCRIPTOR.oneofs_by_name["event"]
 _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields if field.message_type is not None}
 _OF_HANDS = ("hand_queue", "hand_raised", "hand_lowered", "own_hand")
-_NO_NEWS = ("", "pulse", "stream_status", "booth_signalled", "input_quality", "listener_rungs", *_OF_HANDS)
+_NO_NEWS = ("", "pulse", "stream_status", "booth_signalled", "input_quality", "listener_rungs", "speakers", *_OF_HANDS)
 QUEUE_FACTS = (room_events_pb2.HandRaised, room_events_pb2.HandLowered, room_events_pb2.HandsAttended)
 """What happens to hands: counted apart, and not for everybody."""
 # Field 1 of WatchResponse, length-delimited (https://protobuf.dev/programming-guides/encoding).
@@ -81,6 +82,11 @@ def of_own_hand(revision: int, own: room_pb2.OwnHand, *, rewound: bool = False) 
 def of_rungs(revision: int, rungs: room_pb2.ListenerRungs) -> Frame:
     """By which way people hear, for who moderates."""
     return Frame.of(room_events_pb2.RoomEvent(revision=revision, listener_rungs=rungs))
+
+
+def of_speakers(revision: int, members: Iterable[int]) -> Frame:
+    """Who speaks now, for who asks for it."""
+    return Frame.of(room_events_pb2.RoomEvent(revision=revision, speakers=room_events_pb2.Speakers(members=members)))
 
 
 def of_snapshot(snapshot: room_pb2.RoomSnapshot, *, rewound: bool = False) -> Frame:

@@ -31,6 +31,7 @@ from services.gateway.watch.reader import Reader
 from services.gateway.watch.seat_checks import SeatChecks
 from services.gateway.watch.stream_reports import StreamReports
 from services.gateway.watch.subscriber import Subscriber
+from services.gateway.watch.who_speaks import WhoSpeaks
 
 _log = get_logger("streams")
 
@@ -88,6 +89,7 @@ class Watching:
         reports: StreamReports,
         revocations: RevocationList,
         sparing: SparingRelays,
+        who_speaks: WhoSpeaks,
         metrics: Metrics,
         background: Background,
     ) -> None:
@@ -100,6 +102,7 @@ class Watching:
         self._reports = reports
         self._revocations = revocations
         self._sparing = sparing
+        self._who_speaks = who_speaks
         self._background = background
         self._feeds: dict[str, Feed] = {}
         self._unfollow: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -120,8 +123,10 @@ class Watching:
         self._background.every("silent rooms", _ROUND_SECONDS, self._look_around)
         self._background.spawn("seat checks", self._check_for_ever, restart=True)
 
-    async def watch(self, access: AccessToken, room_id: str, after: int | None) -> Subscriber:
-        """Opens a stream for a signed-in person; give it back with `leave`.
+    async def watch(
+        self, access: AccessToken, room_id: str, after: int | None, *, speakers: bool = False
+    ) -> Subscriber:
+        """Opens a stream for a signed-in person, who may ask to be told who speaks; give it back with `leave`.
 
         Raises TooManyStreams, what the directory says of the seat and the room, PartUnavailable, or Draining.
         """
@@ -134,6 +139,8 @@ class Watching:
             feed = await self._feed(room_id)
             result = await feed.join(subscriber, after)
         self._opened(subscriber, access)
+        if speakers:
+            self._who_speaks.join(subscriber, lambda: feed.revision)
         self._joins.labels(result if after is not None else "fresh").inc()
         return subscriber
 
@@ -185,6 +192,8 @@ class Watching:
         self._just_here.note(subscriber.room_id, subscriber.user_id)
         if not mine:
             self._of_user.pop(subscriber.user_id, None)
+        if isinstance(subscriber, Subscriber):
+            self._who_speaks.leave(subscriber)
         feed = self._feeds.get(subscriber.room_id)
         if feed is not None:
             if isinstance(subscriber, CaptionReader):

@@ -64,6 +64,18 @@ async def test_what_is_told_is_read_as_it_was_meant() -> None:
     assert not read_wish(bus.of_type(pb.Wanted)[2]).channels
 
 
+async def test_a_channel_that_two_want_is_wanted_until_both_have_had_enough() -> None:
+    bus, clock = FakeBus(), FakeClock()
+    wishes = Wishes(bus, Consumer.GATEWAY, "gateway0001", clock)
+    wishes.want(FLOOR)
+    wishes.want(FLOOR)
+    wishes.no_more(FLOOR)
+    await wishes.tell()
+    wishes.no_more(FLOOR)
+    await wishes.tell()
+    assert [read_wish(each).channels for each in bus.of_type(pb.Wanted)] == [{FLOOR}, frozenset()]
+
+
 async def test_a_consumer_that_wants_too_much_tells_as_much_as_it_may() -> None:
     bus = FakeBus()
     wishes = Wishes(bus, Consumer.RELAY, "relay00001", FakeClock())

@@ -77,6 +77,7 @@ export function buildRooms({ api, choices, clock, levels, network, places, playe
     choices,
     thrift,
     ear,
+    levels,
     places: (roomId) => placeLocks(`majlis-place-${session.me}-${roomId}`),
   };
   const lockScreen = new LockScreen(navigator.mediaSession, (about) => new MediaMetadata(about));

@@ -17,6 +17,7 @@ export class Levels {
   readonly #listeners = new Map<number, Set<Listener>>();
   readonly #seen = new Map<number, { stamp: number; at: number; level: number }>();
   readonly #shown = new Map<number, number>();
+  #named: ReadonlySet<number> = new Set();
   #stop: Stop | null = null;
 
   constructor(clock: Clock) {
@@ -39,7 +40,13 @@ export class Levels {
     this.#stop?.();
     this.#stop = null;
     this.#seen.clear();
+    this.#named = new Set();
     this.#tell(this.#clock.now());
+  }
+
+  /** These speak until it is said anew, whatever packets tell. */
+  name(members: readonly number[]): void {
+    this.#named = new Set(members);
   }
 
   /** Calls back with the member's level whenever it changes; the answer ends it. */
@@ -71,7 +78,8 @@ export class Levels {
   #tell(now: number): void {
     for (const [member, listeners] of this.#listeners) {
       const seen = this.#seen.get(member);
-      const level = seen && now - seen.at < hold ? Math.max(0.08, seen.level) : 0;
+      const heard = seen && now - seen.at < hold ? Math.max(0.08, seen.level) : 0;
+      const level = this.#named.has(member) ? Math.max(plain, heard) : heard;
       if (level === (this.#shown.get(member) ?? 0)) continue;
       this.#shown.set(member, level);
       for (const listener of listeners) listener(level);

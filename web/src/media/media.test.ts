@@ -53,6 +53,20 @@ test('a ring lights while packets name the speaker and goes out after the last',
   levels.stop();
 });
 
+test('who is said to speak has a ring until it is said that they stopped, although no packet names them', async () => {
+  const levels = new Levels(clock);
+  levels.start(() => [], () => null);
+  const seen: number[] = [];
+  levels.follow(7, (level) => seen.push(level));
+  levels.name([7]);
+  await clock.pass(2_000);
+  expect(seen.at(-1)).toBeGreaterThan(0.1);
+  levels.name([]);
+  await clock.pass(200);
+  expect(seen.at(-1)).toBe(0);
+  levels.stop();
+});
+
 test('a named speaker whose packets are silent has no ring; one without a level has a plain one', async () => {
   const levels = new Levels(clock);
   let stamp = 0;

@@ -8,7 +8,7 @@ import { SseFollower, type StreamParts } from './sse-follower.ts';
 export function followCaptions(room: string, language: string, listener: CaptionListener, parts: StreamParts): CaptionStream {
   let after = '';
   return new SseFollower(
-    `/captions/${room}?language=${language}`,
+    () => `/captions/${room}?language=${language}`,
     {
       after: () => after,
       connected: (up) => listener.connected(up),

@@ -20,6 +20,8 @@ class FakeListener implements StreamListener {
   readonly quiets: boolean[] = [];
   quiet = (still: boolean): void => void this.quiets.push(still);
   refused = (refusal: Refusal): void => void this.refusals.push(refusal.reason);
+  named = false;
+  speakers = (): boolean => this.named;
 }
 
 /** A server at the other end of the stream. */
@@ -189,4 +191,19 @@ test('a tab without a place of its own asks from time to time what is missing, a
   events.close();
   await settled();
   expect(places).toBe(1);
+});
+
+test('what else is to be told is asked for at once, after what came, and nothing seems away meanwhile', async () => {
+  const events = await follows();
+  await server.sends(hand(7));
+  listener.named = true;
+  events.renew();
+  await settled();
+  await server.sends(hand(8));
+  expect(server.asked).toEqual([
+    { path: '/events/room00000001', after: '' },
+    { path: '/events/room00000001?speakers=1', after: '7' },
+  ]);
+  expect([listener.came, listener.ups, listener.refusals]).toEqual([['handRaised', 'handRaised'], [true], []]);
+  events.close();
 });

@@ -6,6 +6,8 @@ import { SseFollower, type SseListener, type StreamParts } from './sse-follower.
 export interface StreamListener extends Pick<SseListener, 'connected' | 'quiet' | 'refused'> {
   /** The revision of what is shown: the stream goes on after it. */
   revision(): bigint;
+  /** Whether it is to be told who speaks. */
+  speakers(): boolean;
   event(event: RoomEvent): void;
 }
 
@@ -30,7 +32,7 @@ export class RoomEvents {
         return event !== undefined;
       },
     };
-    this.#follower = new SseFollower(`/events/${room}`, follows, parts);
+    this.#follower = new SseFollower(() => `/events/${room}${listener.speakers() ? '?speakers=1' : ''}`, follows, parts);
   }
 
   close(): void {
@@ -40,6 +42,11 @@ export class RoomEvents {
   /** After a gap in revisions: asks again for what came after what is shown, or `afresh` for a snapshot. */
   resync(afresh = false): void {
     this.#follower.resync(afresh);
+  }
+
+  /** Asks anew, since something else is to be told. */
+  renew(): void {
+    this.#follower.renew();
   }
 }
 

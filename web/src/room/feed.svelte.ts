@@ -12,6 +12,8 @@ export interface Stream {
   close(): void;
   /** Asks again for what came after what is shown, or `afresh` for a snapshot. */
   resync(afresh: boolean): void;
+  /** Asks anew, since something else is to be told. */
+  renew(): void;
 }
 
 /** Something happened and is shown. */
@@ -34,6 +36,8 @@ export interface FeedListener {
   adopted(view: RoomView): void;
   /** There will be no stream. */
   refused(refusal: Refusal): void;
+  /** Whether it is to be told who speaks. */
+  speakers(): boolean;
 }
 
 /** A stream that is away for a shorter time is nobody's worry. */
@@ -82,7 +86,13 @@ export class Feed {
       connected: (up) => this.#connected(up),
       quiet: (still) => this.#hushed(still),
       refused: (refusal) => this.#listener.refused(refusal),
+      speakers: () => this.#listener.speakers(),
     });
+  }
+
+  /** Something else than before is to be told. */
+  renew(): void {
+    this.#stream?.renew();
   }
 
   /** Follows no longer; what is shown stays. */

@@ -19,6 +19,7 @@ class FakeListener implements FeedListener {
   changed = (change: Change): void => void this.changes.push(change);
   adopted = (view: RoomView): void => void this.adoptions.push(view);
   refused = (refusal: Refusal): void => void this.refusals.push(refusal);
+  speakers = (): boolean => false;
 }
 
 const listening = create(OwnSeatSchema, { role: Role.LISTENER, epoch: 3n });

@@ -1,6 +1,6 @@
 // One room being lived in: its seat, its feed and its sound, kept together while pages come and go.
 import type { Client } from '@connectrpc/connect';
-import { Ending, Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
+import { Remedy } from '../gen/majlis/contract/v1/options_pb.ts';
 import { MediaKind, Role, RoomState, type MediaPermit, type OwnSeat } from '../gen/majlis/room_directory/v1/room_pb.ts';
 import { BoothSignalKind, type Booth } from '../gen/majlis/room_directory/v1/booth_pb.ts';
 import { BoothCause, type BoothChanged, type BoothSignalled } from '../gen/majlis/room_directory/v1/booth_events_pb.ts';
@@ -10,10 +10,11 @@ import type { RoomService } from '../gen/majlis/room_directory/v1/room_service_p
 import type { Words } from '../i18n/i18n.svelte.ts';
 import type { Waits } from '../lib/back-off.ts';
 import type { Clock } from '../lib/clock.ts';
-import { endingOf, remedyOf } from '../lib/reasons.ts';
+import { remedyOf } from '../lib/reasons.ts';
 import { reasonOf, type Refusal } from '../lib/refusal.ts';
 import type { Toasts } from '../lib/toasts.svelte.ts';
 import type { Farewell } from '../media/session.ts';
+import type { Levels } from '../media/levels.ts';
 import type { StageEar } from '../media/stage-ear.ts';
 import { BoothSigns, turnWords, type Turn } from './booth-signs.svelte.ts';
 import { boothState } from './booth-state.ts';
@@ -28,6 +29,7 @@ import { StageQuality } from './input-quality.svelte.ts';
 import { Listening } from './listening.svelte.ts';
 import type { Carried } from './heard.ts';
 import { boothOf, type Choice, type Wish } from './hearing.ts';
+import { Named } from './named.ts';
 import { NoticeBoard } from './notice-board.svelte.ts';
 import { announce, forModerators, nameIn, type Notice } from './notices.ts';
 import type { PlaceLocks } from './place-locks.ts';
@@ -37,20 +39,7 @@ import { SoundFollower, type Voice } from './sound-follower.ts';
 import type { SoundSource, Uplink } from './sound-parts.ts';
 import type { Sound } from './sound.svelte.ts';
 import type { SpeakerSource, WebSpeaker } from './web-speaker.svelte.ts';
-
-/** What a refusal says of the seat. One that says nothing of it leaves the way back open. */
-function whyGone(reason: string): Gone {
-  switch (endingOf(reason)) {
-    case Ending.REMOVAL:
-      return 'removed';
-    case Ending.TAKEOVER:
-      return 'taken_over';
-    case Ending.ROOM:
-      return 'ended';
-    default:
-      return 'left';
-  }
-}
+import { whyGone } from './why-gone.ts';
 
 /** What every room is made of, whichever it is. */
 export interface RoomParts {
@@ -81,6 +70,8 @@ export interface RoomParts {
   thrift: { readonly on: boolean };
   /** How voices on stage are heard. */
   ear: Pick<StageEar, 'hear'>;
+  /** Where it is shown who speaks. */
+  levels: Pick<Levels, 'name'>;
 }
 
 export class LiveRoom {
@@ -100,6 +91,7 @@ export class LiveRoom {
   readonly quality: StageQuality;
   readonly #parts: RoomParts;
   readonly #board: NoticeBoard;
+  readonly #named: Named;
 
   constructor(id: string, key: string, me: string, parts: RoomParts) {
     const { rooms, stage, clock, waits, choices } = parts;
@@ -118,6 +110,7 @@ export class LiveRoom {
       changed: (change) => this.#changed(change),
       adopted: (view) => this.#board.put(null, view),
       refused: (refusal) => void this.#streamRefused(refusal),
+      speakers: () => this.#named.asks(),
     });
     this.entry = new Entry(
       {
@@ -154,6 +147,7 @@ export class LiveRoom {
       listening: (open) => (this.view?.own.language ? open({ language: 'floor', understands: [], thrift: false }) : this.#wishing(open)),
       muffled: () => this.view?.captioners.length && !this.captions.language && this.read(),
     }, id, this.speaker);
+    this.#named = new Named(this.sound, parts.levels, clock);
     this.follower = new SoundFollower(me, () => this.feed.view, this.sound, parts.microphone);
   }
 
@@ -197,7 +191,9 @@ export class LiveRoom {
     this.#listen();
     if (this.#parts.choices.of(this.id).reading && !this.captions.language) this.read();
     await this.follower.start(permit);
-    if (!this.entry.left) this.feed.open();
+    if (this.entry.left) return;
+    this.feed.open();
+    this.#named.follow(() => this.feed.renew());
   }
 
   /** Accepting an offer: onto the stage, with the microphone live already. */
@@ -268,6 +264,7 @@ export class LiveRoom {
   #shown(event: RoomEvent): void {
     if (event.event.case === 'boothSignalled') this.#signalled(event.event.value);
     if (event.event.case === 'inputQuality') this.quality.take(event.event.value);
+    if (event.event.case === 'speakers') this.#named.take(event.event.value.members);
     const rose = this.moderating && this.queue.take(event);
     if (!this.moderating) this.queue.clear();
     if (rose) this.#parts.chime();
@@ -363,6 +360,7 @@ export class LiveRoom {
   #leaveBehind(): void {
     this.entry.giveUp();
     this.feed.close();
+    this.#named.close();
     this.queue.clear();
     this.captions.close();
     this.#board.clear();

@@ -73,6 +73,7 @@ function live(): LiveRoom {
     choices: new Choices({ recall: () => chosen, keep: (text) => void (chosen = text), me: () => me }),
     thrift: { on: false },
     ear,
+    levels: { name: () => undefined },
   });
 }
 

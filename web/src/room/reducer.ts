@@ -66,7 +66,7 @@ export function answered(own: OwnSeat, answer: OwnSeat): OwnSeat {
 }
 
 /** What repeats the room's revision instead of bringing the next one: counts, the stream's status, and hands, which are counted apart. */
-const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality', 'listenerRungs']);
+const apart = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality', 'listenerRungs', 'speakers']);
 
 /** Whether an event is one of the room's numbered facts, or a snapshot in place of some. */
 export function isFact({ event: fact }: RoomEvent): boolean {
@@ -80,7 +80,7 @@ export function isFact({ event: fact }: RoomEvent): boolean {
 export function reduce(view: RoomView, event: RoomEvent, me: string): RoomView {
   const { event: fact } = event;
   if (fact.case === 'snapshot') return event.revision > view.revision || event.rewound ? withSnapshot(view, fact.value, me, view.own) : view;
-  if (fact.case === 'streamStatus' || fact.case === 'boothSignalled' || fact.case === 'inputQuality') return view;
+  if (fact.case === 'streamStatus' || fact.case === 'boothSignalled' || fact.case === 'inputQuality' || fact.case === 'speakers') return view;
   if (fact.case === 'listenerRungs') return { ...view, rungs: fact.value };
   if (fact.case === 'pulse') {
     const sample = fact.value.audienceSample;

@@ -38,7 +38,7 @@ const hush = 8_000;
 
 /** Follows a path until closed; resumes after what came, with waits that spread. */
 export class SseFollower {
-  readonly #path: string;
+  readonly #path: () => string;
   readonly #listener: SseListener;
   readonly #parts: StreamParts;
   readonly #broken: BackOff;
@@ -46,11 +46,12 @@ export class SseFollower {
   readonly #deaf: Stop;
   readonly #stop = new AbortController();
   #afresh = false;
+  #renewed = false;
   #up = false;
   #current: AbortController | null = null;
   #retry = 0;
 
-  constructor(path: string, listener: SseListener, parts: StreamParts) {
+  constructor(path: () => string, listener: SseListener, parts: StreamParts) {
     this.#path = path;
     this.#listener = listener;
     this.#parts = parts;
@@ -70,6 +71,13 @@ export class SseFollower {
   /** After a gap in revisions: asks again for what came after what is shown, or `afresh` for a snapshot. */
   resync(afresh = false): void {
     this.#afresh = afresh;
+    this.#current?.abort();
+  }
+
+  /** Asks anew under the path of now, without a word that anything was away. */
+  renew(): void {
+    if (!this.#up) return;
+    this.#renewed = true;
     this.#current?.abort();
   }
 
@@ -95,6 +103,10 @@ export class SseFollower {
         streams = true;
       }
       if (this.#stop.signal.aborted) return;
+      if (this.#renewed) {
+        this.#renewed = false;
+        continue;
+      }
       if (!streams) {
         await new Promise<void>((resolve) => this.#crowded.again(resolve));
         continue;
@@ -111,7 +123,7 @@ export class SseFollower {
     this.#current = abort;
     const heard = this.#listen(abort);
     try {
-      const response = await this.#open(streams ? '' : `${this.#path.includes('?') ? '&' : '?'}once=1`, abort.signal);
+      const response = await this.#open(this.#address(streams), abort.signal);
       this.#afresh = false;
       heard();
       if (!this.#up) this.#listener.connected(true);
@@ -149,13 +161,18 @@ export class SseFollower {
     return heard;
   }
 
-  async #open(query: string, signal: AbortSignal, again = true): Promise<Response> {
+  #address(streams: boolean): string {
+    const path = this.#path();
+    return streams ? path : `${path}${path.includes('?') ? '&' : '?'}once=1`;
+  }
+
+  async #open(path: string, signal: AbortSignal, again = true): Promise<Response> {
     const headers: Record<string, string> = { Accept: 'text/event-stream' };
     const after = this.#afresh ? '' : this.#listener.after();
     if (after) headers['Last-Event-ID'] = after;
-    const response = await this.#parts.ask(`${this.#path}${query}`, headers, signal);
+    const response = await this.#parts.ask(path, headers, signal);
     if (response.ok) return response;
-    if (response.status === 401 && again && (await this.#parts.renew())) return this.#open(query, signal, false);
+    if (response.status === 401 && again && (await this.#parts.renew())) return this.#open(path, signal, false);
     throw new Refusal(response.status, await reasonIn(response));
   }
 

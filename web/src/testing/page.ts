@@ -132,6 +132,7 @@ export class Scene {
       choices,
       thrift: this.parts.thrift,
       ear: this.ear,
+      levels: this.parts.levels,
     });
     room.feed.view = shown;
     return room;

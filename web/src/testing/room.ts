@@ -86,6 +86,8 @@ export class FakeStream implements Stream {
 
   close = (): void => void (this.closed = true);
   resync = (afresh: boolean): void => void this.asked.push(afresh);
+  renewals = 0;
+  renew = (): void => void this.renewals++;
   opens = (): void => this.listener.connected(true);
   breaks = (): void => this.listener.connected(false);
   stands = (still: boolean): void => this.listener.quiet(still);
