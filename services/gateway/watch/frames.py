@@ -86,7 +86,7 @@ def of_rungs(revision: int, rungs: room_pb2.ListenerRungs) -> Frame:
 
 def of_speakers(revision: int, members: Iterable[int]) -> Frame:
     """Who speaks now, for who asks for it."""
-    return Frame.of(room_events_pb2.RoomEvent(revision=revision, speakers=room_events_pb2.Speakers(members=members)))
+    return Frame.of(room_events_pb2.RoomEvent(revision=revision, speakers=room_pb2.Speakers(members=members)))
 
 
 def of_snapshot(snapshot: room_pb2.RoomSnapshot, *, rewound: bool = False) -> Frame:
