@@ -3,6 +3,9 @@
 import datetime as dt
 import ipaddress
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -55,18 +58,27 @@ def authority(folder: Path) -> tuple[Path, Path, Path]:
     return files["cert.pem"], files["key.pem"], files["ca.pem"]
 
 
-async def test_a_hall_with_its_own_name_serves_page_sound_and_grpc_over_tls(
-    tmp_path: Path, house: House, tones: dict[int, Path]
-) -> None:
-    certificate, key, ca = authority(tmp_path)
+@asynccontextmanager
+async def public_hall(folder: Path) -> AsyncIterator[tuple[Stack, Path, str]]:
+    """A hall under its own name, the authority that signed for it, and the browser's flag that finds it."""
+    certificate, key, ca = authority(folder)
     port = free_port_triple()
     url = f"https://{HOST}:{port}"
     arguments = ["--url", url, "--cert", str(certificate), "--key", str(key), "--media-address", "127.0.0.1"]
     # Only this test is to reach it: the addresses of a public hall would be all of the machine's.
-    stack = Stack(tmp_path / "state", [*arguments, "--listen", "127.0.0.1"], port=port)
+    stack = Stack(folder / "state", [*arguments, "--listen", "127.0.0.1"], port=port)
     await stack.start()
     try:
-        mapping = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
+        yield stack, ca, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
+    finally:
+        assert await stack.stop() == 0
+
+
+async def test_a_hall_with_its_own_name_serves_page_sound_and_grpc_over_tls(
+    tmp_path: Path, house: House, tones: dict[int, Path]
+) -> None:
+    async with public_hall(tmp_path) as (stack, ca, mapping):
+        url = f"https://{HOST}:{stack.port}"
         lina = await house.arrives("Lina", voice=tones[440], extra_flags=(mapping,), ignore_https_errors=True)
         omar = await house.arrives("Omar", voice=tones[700], extra_flags=(mapping,), ignore_https_errors=True)
         await story.set_up_owner(lina, stack, "lina")
@@ -82,9 +94,40 @@ async def test_a_hall_with_its_own_name_serves_page_sound_and_grpc_over_tls(
 
         trusted = ssl.create_default_context(cafile=str(ca))
         async with httpx.AsyncClient(verify=trusted) as browser:
-            page = await browser.get(f"https://127.0.0.1:{port}/")
+            page = await browser.get(f"https://127.0.0.1:{stack.port}/")
             assert "max-age" in page.headers["strict-transport-security"]
-        async with await Client.connect(f"https://127.0.0.1:{port}", ca_file=ca) as client:
+        async with await Client.connect(f"https://127.0.0.1:{stack.port}", ca_file=ca) as client:
             assert client.server.grpc_address
-    finally:
-        assert await stack.stop() == 0
+
+
+NO_CALLS = """
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(configuration) { super({ ...configuration, iceTransportPolicy: 'relay' }); }
+};
+"""
+
+
+async def test_two_tabs_of_one_browser_hear_two_rooms_over_https_and_their_calls_still_get_through(
+    tmp_path: Path, house: House, tones: dict[int, Path]
+) -> None:
+    """The gateway's TLS speaks HTTP/1.1, over which all tabs of a browser share six connections."""
+    async with public_hall(tmp_path) as (stack, _, mapping):
+        lina = await house.arrives("Lina", voice=tones[440], extra_flags=(mapping,), ignore_https_errors=True)
+        sara = await house.arrives("Sara", voice=tones[700], extra_flags=(mapping,), ignore_https_errors=True)
+        omar = await house.arrives("Omar", extra_flags=(mapping,), ignore_https_errors=True)
+        await story.set_up_owner(lina, stack, "lina")
+        rooms = [await story.start_room(lina, "Stars")]
+        await story.accept_invitation(sara, await story.invitation_link(lina, stack), "sara")
+        await story.accept_invitation(omar, await story.invitation_link(lina, stack), "omar")
+        rooms.append(await story.start_room(sara, "Seas"))
+        await omar.context.add_init_script(NO_CALLS)
+        second = replace(omar, page=await omar.context.new_page())
+        for tab, room, hertz in ((omar, rooms[0], 440), (second, rooms[1], 700)):
+            await tab.page.goto(room)
+            await expect(story.shown(tab, "status")).to_have_attribute("data-rung", "https")
+            assert power_at(await tab.hear(2.0), hertz) > 0.5
+        for tab in (omar, second):
+            await story.raise_hand(tab)
+            await tab.page.reload()
+            await expect(story.shown(tab, "status")).to_have_attribute("data-rung", "https")
+            await expect(story.shown(tab, "hand-up")).to_be_visible()
