@@ -96,8 +96,10 @@ async def test_the_streams_of_a_network_that_passes_only_the_web_are_all_that_is
 async def test_who_has_no_udp_is_told_that_calls_work_by_tcp(hall: Stack, network: Walled) -> None:
     network.drop_udp()
     before = tuple(network.command())
-    status, found = await tried(f"http://{network.machine}:{hall.port}", before)
+    with network.noting_who_is_spoken_to() as spoken_to:
+        status, found = await tried(f"http://{network.machine}:{hall.port}", before)
     assert (status, found["verdict"]) == (0, "calls_tcp"), found
+    assert spoken_to == {network.machine}
     assert (found["udp"], found["tcp"], found["https"]) == ("nothing", "works", "works")
     _, said = await command("--explain", found["code"].lower().replace("-", " "))
     assert "UDP does not reach the media port from there, TCP does" in said

@@ -218,6 +218,10 @@ async def test_a_call_that_falls_into_a_black_hole_goes_on_over_https_and_no_oth
             asked = stage_service_pb2.ListHandsRequest(room_id=assembly.room_id)
             [hand] = (await assembly.owner.client.stage.ListHands(asked)).hands
             assert hand.question == "Do you hear me?"
+            await assembly.owner.client.open_to_web(assembly.room_id)
+            await anna.page.goto(f"{hall.url}/embed/{assembly.room_id}")
+            await anna.page.get_by_test_id("embed-play").click()
+            await until_heard(anna, 10.0)
     assert spoken_to == {network.machine}
 
 

@@ -35,7 +35,7 @@ class _Kept:
 
 
 class OpenRooms:
-    """Lets people in who show nothing, where the room is open to the web; they take nobody's place."""
+    """Lets people in who show nothing, where the room is open to the web; part of all places is kept from them."""
 
     def __init__(
         self, places: Places, snapshot: Snapshot, metrics: Metrics, clock: Callable[[], float] = time.monotonic
