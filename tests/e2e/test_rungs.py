@@ -254,3 +254,27 @@ async def test_through_a_proxy_that_buffers_what_it_may_the_page_hears_less_than
         async with asyncio.timeout(10):
             while not any(loud > 0.1 for _, loud in ear.levels(700)):  # noqa: ASYNC110 (who listens waits)
                 await asyncio.sleep(0.5)
+
+
+async def test_where_no_sound_gets_through_at_all_the_page_reads_by_itself_and_hears_again_once_it_does(
+    hall: Stack, network: Walled, house: House, tmp_path: Path
+) -> None:
+    forbidden = {"listen"}
+    async with buffering_proxy(network.machine, hall.port, forbidden) as port, assembly_in(hall) as assembly:
+        flags = (f"--proxy-server=http://{network.machine}:{port}", "--proxy-bypass-list=<-loopback>")
+        network.pass_only_tcp_to(port)
+        lina = await arrives_behind_the_wall(house, "لينا", network, tmp_path, *flags, locale="ar", viewport=PHONE)
+        await story.arrive(lina, hall, "lina_t")
+        owner = assembly.owner
+        await assembly.leads(Beeps(OWNER))
+        await owner.client.grant_captioning(assembly.room_id, owner.user_id, "ar")
+        await lina.page.goto(room_of(hall, assembly))
+        await expect(story.shown(lina, "status")).to_have_attribute("data-rung", "text", timeout=20_000)
+        await expect(story.shown(lina, "captions")).to_be_visible()
+        await owner.client.send_caption(assembly.room_id, "ar", "أهلا بكم")
+        await expect(story.shown(lina, "captions")).to_contain_text("أهلا بكم")
+        await expect(speaking(lina)).to_be_visible()
+        await lina.page.screenshot(path=tmp_path / "phone-ar-text.png")
+        forbidden.clear()
+        await until_heard(lina, 60.0)
+        await expect(story.shown(lina, "status")).to_have_attribute("data-rung", "https")

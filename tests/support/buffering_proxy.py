@@ -1,7 +1,7 @@
 """A plain HTTP proxy as offices have one: it holds back what it may, and knows no upgrades."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager, suppress
 
 from tests.support.stream_server import stream_server
@@ -12,22 +12,28 @@ _HEAD = 64 * 1024
 
 
 @asynccontextmanager
-async def buffering_proxy(address: str, origin_port: int) -> AsyncIterator[int]:
-    """One that leads to this machine's server, whatever host is asked for; yields its port."""
+async def buffering_proxy(address: str, origin_port: int, forbidden: Container[str] = ()) -> AsyncIterator[int]:
+    """One that leads to this machine's server, whatever host is asked for; yields its port.
+
+    It refuses paths whose first part is `forbidden` when they are asked for.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError, asyncio.IncompleteReadError):
-            await _pass_on(reader, writer, origin_port)
+            await _pass_on(reader, writer, origin_port, forbidden)
 
     async with stream_server(serve, address, limit=_HEAD) as server:
         yield server.address[1]
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin_port: int) -> None:
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin_port: int, forbidden: Container[str]
+) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *fields = head.rstrip("\r\n").split("\r\n")
     method, address, _ = first.split(" ", 2)
-    if method == "CONNECT" or not address.startswith("http://"):
+    is_plain = method != "CONNECT" and address.startswith("http://")
+    if not is_plain or address.split("/")[3] in forbidden:
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         return
     path = "/" + address.split("/", 3)[3]
