@@ -27,3 +27,9 @@ test('before a room is entered the choice alone is made', async () => {
   await settled();
   expect([scene.parts.thrift.on, scene.sound.changes]).toEqual([true, 0]);
 });
+
+test('who only reads is not told what sound would cost', () => {
+  scene.sound.rung = 'text';
+  const page = scene.show(SaveData, { room: scene.room() });
+  expect(page.find('hourly')).toBeNull();
+});
