@@ -13,6 +13,8 @@ def mode(path: Path) -> int:
 def test_what_others_can_read_is_found_and_mended_wherever_it_lies(tmp_path: Path) -> None:
     data, deep = tmp_path / "data", tmp_path / "data" / "old"
     deep.mkdir(parents=True)
+    for folder in (data, deep):
+        folder.chmod(0o755)
     for path in (data / "auth.db", data / "auth.db-wal", deep / "auth.db"):
         path.write_text("keys")
         path.chmod(0o644)
