@@ -134,6 +134,7 @@ async def test_rooms_are_listed_over_all_pages(signed_in: Terminal) -> None:
         "listeners": 3,
         "rehearsal": False,
         "open_to_web": False,
+        "web_listeners": 0,
     }
 
 
