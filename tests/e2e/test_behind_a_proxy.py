@@ -52,7 +52,7 @@ def heard_by(stack: Stack) -> int:
     return sum(map(int, found))
 
 
-async def pages_and_events_pass(proxy: Proxy, room_id: str, token: str) -> None:
+async def pages_and_events_pass(proxy: Proxy, room_id: str, token: str, owner: Client) -> None:
     """Each comes at once and as the gateway made it."""
     trusted = ssl.create_default_context(cafile=str(proxy.ca_file))
     async with httpx.AsyncClient(base_url=proxy.url, verify=trusted, http2=False, timeout=5) as http:
@@ -64,12 +64,14 @@ async def pages_and_events_pass(proxy: Proxy, room_id: str, token: str) -> None:
         header = {"Authorization": f"Bearer {token}"}
         async with http.stream("GET", f"/events/{room_id}", headers=header) as stream:
             assert stream.status_code == 200
-            pulses = 0
+            lines = stream.aiter_lines()
             async with asyncio.timeout(6):
-                async for line in stream.aiter_lines():
-                    pulses += line.startswith("event: pulse")
-                    if pulses == 2:
-                        break
+                while await anext(lines) != "event: pulse":
+                    pass
+            await owner.rooms.UpdateRoom(room_service_pb2.UpdateRoomRequest(room_id=room_id, title="Before it"))
+            async with asyncio.timeout(2):
+                while await anext(lines) != "event: room_updated":
+                    pass
 
 
 @pytest.mark.parametrize("name", ["nginx", "caddy"])
@@ -85,7 +87,7 @@ async def test_a_proxy_set_up_as_the_guide_says_carries_events_and_sound_both_wa
         through(proxy, owner.access_token) as theirs,
         through(proxy, guest.access_token) as own,
     ):
-        await pages_and_events_pass(proxy, room_id, guest.access_token)
+        await pages_and_events_pass(proxy, room_id, guest.access_token, owner.client)
         async with listening(own, room_id) as ear:
             permit = (await theirs.join(room_id)).permit.permit
             way = await WebRoad().open(theirs.server.origin, room_id, permit)

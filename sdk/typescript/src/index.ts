@@ -190,7 +190,7 @@ async function* watch(events: Client<typeof EventService>, roomId: string, after
   }
 }
 
-const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality', 'listenerRungs']);
+const noNews = new Set<RoomEvent['event']['case']>(['pulse', 'streamStatus', 'handQueue', 'handRaised', 'handLowered', 'ownHand', 'boothSignalled', 'inputQuality', 'listenerRungs', 'speakers']);
 
 /** Whether an event brings its reader to its revision; counts, the stream's status, hands and signs only repeat one. */
 function isNews({ event }: RoomEvent): boolean {
