@@ -18,7 +18,7 @@ from tests.support import load_tool, voices
 from tests.support.browser import House
 from tests.support.members import Member, friend_of, owner_of
 from tests.support.recordings import samples_of
-from tests.support.sound_stream import SoundStream
+from tests.support.sound_stream import SoundStream, heard_to_speak, until_spoken
 from tests.support.stack import Stack
 
 SECONDS = "8"
@@ -67,7 +67,7 @@ async def test_ffmpeg_hears_what_is_said_in_each_container(
     said = said_in(tmp_path, tones[440])
     async with (
         hall(stack, "For players") as (owner, guest, room_id),
-        load_tool.speaking(stack.url, room_id, owner.access_token, said),
+        heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, said),
     ):
         for ending in ("webm", "mp4", "ogg"):
             heard = tmp_path / f"{ending}.wav"
@@ -85,7 +85,7 @@ async def test_gstreamer_hears_it_by_nothing_but_an_address(
     demuxers = {"webm": "matroskademux", "mp4": "qtdemux", "ogg": "oggdemux"}
     async with (
         hall(stack, "For radios") as (owner, guest, room_id),
-        load_tool.speaking(stack.url, room_id, owner.access_token, tones[700]),
+        heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, tones[700]),
     ):
         await guest.client.join(room_id, without_permit=True)
         for ending, demuxer in demuxers.items():
@@ -106,7 +106,7 @@ async def test_a_page_hears_it_by_an_audio_element_and_its_cookie(
 ) -> None:
     async with (
         hall(stack, "For pages") as (owner, guest, room_id),
-        load_tool.speaking(stack.url, room_id, owner.access_token, tones[1100]),
+        heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, tones[1100]),
     ):
         omar = await house.arrives("Omar")
         await omar.context.add_cookies([{"name": "majlis_access", "value": guest.access_token, "url": stack.url}])
@@ -156,7 +156,7 @@ async def test_a_page_hears_it_by_a_media_source(stack: Stack, house: House, ton
     types = {"webm": "audio/webm; codecs=opus", "mp4": 'audio/mp4; codecs="opus"'}
     async with (
         hall(stack, "For close pages") as (owner, guest, room_id),
-        load_tool.speaking(stack.url, room_id, owner.access_token, tones[700]),
+        heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, tones[700]),
     ):
         for ending, media_type in types.items():
             omar = await house.arrives("Omar", bypass_csp=True)
@@ -173,7 +173,7 @@ async def test_a_program_with_the_sdk_hears_it_over_https(stack: Stack, tones: d
     said = said_in(tmp_path, tones[440])
     async with (
         hall(stack, "For programs") as (owner, guest, room_id),
-        load_tool.speaking(stack.url, room_id, owner.access_token, said),
+        heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, said),
         await Client.connect(stack.url, FixedToken(guest.access_token)) as client,
     ):
         heard = tmp_path / "heard.wav"
@@ -204,10 +204,3 @@ async def test_a_stream_goes_on_when_the_home_relay_and_the_bus_were_killed(
                 await until_spoken(stream)
     places = [at for at, _ in stream.placed()]
     assert {round(after - before, 2) for before, after in pairwise(places)} == {0.02}, "without a hole"
-
-
-async def until_spoken(stream: SoundStream) -> None:
-    """Until a second of what comes is sound: packets with something in them."""
-    async with asyncio.timeout(60):
-        while len(await stream.chunk(30)) < 1000:
-            pass

@@ -17,6 +17,7 @@ from tests.support.members import Member, friend_of, owner_of
 from tests.support.recordings import samples_of
 from tests.support.rtc_client import Tone
 from tests.support.script import Hears, Script
+from tests.support.sound_stream import heard_to_speak
 from tests.support.stack import Stack
 
 FLOOR, ARABIC = 440.0, 700.0
@@ -30,7 +31,7 @@ async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
     guest = await friend_of(stack, owner, "omar")
     room_id = (await owner.client.create_room("Standard clients")).room_id
     said = voices.speech(tmp_path / "said.wav", "The moon rose over the harbour, and nobody said a word.") or tones[440]
-    async with load_tool.speaking(stack.url, room_id, owner.access_token, said):
+    async with heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, said):
         heard = tmp_path / "heard.wav"
         report = await load_tool.hearing(stack.url, room_id, guest.access_token, 8.0, heard)
         assert report["packets"]["lost"] == 0
@@ -47,7 +48,7 @@ async def test_what_is_said_by_whip_is_heard_by_whep_and_nothing_after_removal(
         assert voices.rms(samples_of(quiet)) < 0.005
         await owner.client.stage.SetOwnMute(stage_service_pb2.SetOwnMuteRequest(room_id=room_id, muted=False))
 
-    async with load_tool.speaking(stack.url, room_id, owner.access_token, tones[440]):
+    async with heard_to_speak(stack.url, room_id, owner.access_token, guest.access_token, tones[440]):
         removed = tmp_path / "removed.wav"
         listening = asyncio.ensure_future(load_tool.hearing(stack.url, room_id, guest.access_token, 7.0, removed))
         await asyncio.sleep(3.0)
@@ -111,7 +112,7 @@ async def test_a_revoked_token_neither_hears_nor_speaks_a_second_later_and_other
     mouth_id, mouth = await personal_token(owner, "listen", "speak")
     ear_id, ear = await personal_token(guest, "listen")
     revoked, kept = tmp_path / "revoked.wav", tmp_path / "kept.wav"
-    async with load_tool.speaking(stack.url, room_id, mouth, tones[440]):
+    async with heard_to_speak(stack.url, room_id, mouth, other.access_token, tones[440]):
         listening = asyncio.gather(
             load_tool.hearing(stack.url, room_id, ear, 8.0, revoked),
             load_tool.hearing(stack.url, room_id, other.access_token, 8.0, kept),

@@ -3,9 +3,15 @@
 import asyncio
 import io
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import av
+
+from tests.support import load_tool
 
 
 class SoundStream:
@@ -85,3 +91,20 @@ class SoundStream:
                     assert packet.pts is not None
                     found.append((float(packet.pts * packet.time_base), bytes(packet)))
         return found
+
+
+async def until_spoken(stream: SoundStream) -> None:
+    """Until a second of what comes is sound: packets with something in them."""
+    async with asyncio.timeout(60):
+        while len(await stream.chunk(30)) < 1000:
+            pass
+
+
+@asynccontextmanager
+async def heard_to_speak(url: str, room_id: str, speaker: str, listener: str, voice: Path) -> AsyncIterator[None]:
+    """Speaks a file over and over, by two access tokens, and is heard: a busy machine takes seconds to begin."""
+    header = {"Authorization": f"Bearer {listener}"}
+    async with load_tool.speaking(url, room_id, speaker, voice):
+        async with SoundStream(urlsplit(url).port or 0, f"/listen/{room_id}.webm", header) as stream:
+            await until_spoken(stream)
+        yield
